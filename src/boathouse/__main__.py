@@ -1,0 +1,5 @@
+"""``python -m boathouse``."""
+
+from boathouse.cli import app
+
+app()

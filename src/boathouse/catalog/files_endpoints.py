@@ -1,0 +1,220 @@
+"""The Files API: files and directories in volumes, and under other prefixes that slices register."""
+
+import mimetypes
+import os
+import shutil
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from pathlib import Path
+from typing import Annotated, TypeAlias
+
+from anyio import open_file, to_thread
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import FileResponse
+from pydantic import BaseModel
+from sqlalchemy.orm import Session
+
+from boathouse.catalog.privileges import Privilege
+from boathouse.catalog.service import CatalogService
+from boathouse.db.dependencies import get_database
+from boathouse.errors import AlreadyExists, InvalidParameterValue, InvalidState, NotFound, PermissionDenied
+from boathouse.iam.api import CurrentPrincipal, Principal
+from boathouse.kit.ids import new_id
+from boathouse.storage.layout import Layout
+
+router = APIRouter(prefix="/api/2.0/fs", tags=["files"])
+
+Resolver: TypeAlias = Callable[[Session, Principal, Layout, str, Privilege], Path]
+"""Finds the file behind a path; the privilege is READ VOLUME to read and WRITE VOLUME to write."""
+
+
+def resolve_volume(session: Session, principal: Principal, layout: Layout, path: str, privilege: Privilege) -> Path:
+    """The file behind a path in a volume."""
+    return CatalogService(session, principal, layout).volume_path(path, privilege)
+
+
+class DirectoryEntry(BaseModel):
+    """A file or directory in a directory; ``last_modified`` in ms since the epoch."""
+
+    path: str
+    name: str
+    is_directory: bool
+    file_size: int | None = None
+    last_modified: int | None = None
+
+
+class DirectoryList(BaseModel):
+    """A page of a directory."""
+
+    contents: list[DirectoryEntry]
+    next_page_token: str | None = None
+
+
+class FileMissing(NotFound):
+    """No file or directory at a path."""
+
+    error_code = "NOT_FOUND"
+
+    def __init__(self, path: str, what: str) -> None:
+        super().__init__(f"There is no {what} at {path}.", path=path)
+
+
+class FileExists(AlreadyExists):
+    """A file is there and may not be overwritten."""
+
+    error_code = "ALREADY_EXISTS"
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"There is a file at {path} already; upload with overwrite=true to replace it.", path=path)
+
+
+def _locate(request: Request, principal: Principal, path: str, privilege: Privilege) -> Path:
+    path = "/" + path.lstrip("/")
+    resolvers: dict[str, Resolver] = request.app.state.file_resolvers
+    prefix = "/" + path.split("/", 2)[1]
+    if prefix not in resolvers:
+        message = f"The path {path} is not valid: it has to start with one of {', '.join(sorted(resolvers))}."
+        raise InvalidParameterValue(message, field="path")
+    with get_database(request).session() as session:
+        return resolvers[prefix](session, principal, request.app.state.layout, path, privilege)
+
+
+def _times(stat: os.stat_result) -> dict[str, str]:
+    return {"last-modified": format_datetime(datetime.fromtimestamp(stat.st_mtime, UTC), usegmt=True)}
+
+
+@router.post("/create-download-url", status_code=403)
+def create_download_url(_: CurrentPrincipal) -> None:
+    """There are no presigned URLs here; the client then downloads through the API."""
+    message = "Presigned URLs are not served: download with GET /api/2.0/fs/files{path}."
+    raise PermissionDenied(message)
+
+
+@router.post("/create-upload-url", status_code=403)
+def create_upload_url(_: CurrentPrincipal) -> None:
+    """There are no presigned URLs here; the client then uploads through the API."""
+    message = "Presigned URLs are not served: upload with PUT /api/2.0/fs/files{path}."
+    raise PermissionDenied(message)
+
+
+@router.get("/files/{path:path}")
+def download(request: Request, principal: CurrentPrincipal, path: str) -> FileResponse:
+    """A file's bytes; ranges are honoured."""
+    file = _locate(request, principal, path, Privilege.READ_VOLUME)
+    if not file.is_file():
+        raise FileMissing(path, "file")
+    return FileResponse(file, media_type="application/octet-stream", headers=_times(file.stat()))
+
+
+@router.head("/files/{path:path}")
+def file_metadata(request: Request, principal: CurrentPrincipal, path: str) -> Response:
+    """A file's size, type and time."""
+    file = _locate(request, principal, path, Privilege.READ_VOLUME)
+    if not file.is_file():
+        raise FileMissing(path, "file")
+    stat = file.stat()
+    kind = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
+    return Response(headers={"content-length": str(stat.st_size), "content-type": kind, **_times(stat)})
+
+
+async def _receive(chunks: AsyncIterator[bytes], partial: Path) -> None:
+    async with await open_file(partial, "wb") as sink:
+        async for chunk in chunks:
+            await sink.write(chunk)
+
+
+@router.put("/files/{path:path}", status_code=204)
+async def upload(request: Request, principal: CurrentPrincipal, path: str, overwrite: Annotated[bool, Query()] = False) -> None:
+    """Write a file from the request's body. It appears whole or not at all."""
+    file = await to_thread.run_sync(_locate, request, principal, path, Privilege.WRITE_VOLUME)
+    if file.is_dir():
+        message = f"There is a directory at {path}; give the path of a file."
+        raise InvalidParameterValue(message, field="path")
+    if file.exists() and not overwrite:
+        raise FileExists(path)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    partial = file.with_name(f".{file.name}.{new_id()}.uploading")
+    try:
+        await _receive(request.stream(), partial)
+        if overwrite:
+            partial.replace(file)
+        else:
+            try:
+                os.link(partial, file)
+            except FileExistsError as error:
+                raise FileExists(path) from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+@router.delete("/files/{path:path}", status_code=204)
+def delete_file(request: Request, principal: CurrentPrincipal, path: str) -> None:
+    """Delete a file."""
+    file = _locate(request, principal, path, Privilege.WRITE_VOLUME)
+    if not file.is_file():
+        raise FileMissing(path, "file")
+    file.unlink()
+
+
+@router.get("/directories/{path:path}", response_model_exclude_none=True)
+def list_directory(
+    request: Request,
+    principal: CurrentPrincipal,
+    path: str,
+    page_size: Annotated[int, Query(ge=0, le=10_000)] = 1000,
+    page_token: Annotated[str, Query()] = "",
+) -> DirectoryList:
+    """What a directory holds, by name; files that are still being uploaded are not shown."""
+    folder = _locate(request, principal, path, Privilege.READ_VOLUME)
+    if not folder.is_dir():
+        raise FileMissing(path, "directory")
+    with os.scandir(folder) as scan:
+        entries = sorted((entry for entry in scan if not entry.name.endswith(".uploading")), key=lambda entry: entry.name)
+    rest = [entry for entry in entries if entry.name > page_token] if page_token else entries
+    page = rest[: page_size or 1000]
+    base = "/" + path.strip("/")
+    contents: list[DirectoryEntry] = []
+    for entry in page:
+        stat = entry.stat()
+        is_directory = entry.is_dir()
+        contents.append(
+            DirectoryEntry(
+                path=f"{base}/{entry.name}",
+                name=entry.name,
+                is_directory=is_directory,
+                file_size=None if is_directory else stat.st_size,
+                last_modified=int(stat.st_mtime * 1000),
+            )
+        )
+    return DirectoryList(contents=contents, next_page_token=page[-1].name if len(rest) > len(page) else None)
+
+
+@router.head("/directories/{path:path}")
+def directory_metadata(request: Request, principal: CurrentPrincipal, path: str) -> Response:
+    """Whether there is a directory."""
+    if not _locate(request, principal, path, Privilege.READ_VOLUME).is_dir():
+        raise FileMissing(path, "directory")
+    return Response()
+
+
+@router.put("/directories/{path:path}", status_code=204)
+def create_directory(request: Request, principal: CurrentPrincipal, path: str) -> None:
+    """Make a directory and those above it; one that is there stays."""
+    folder = _locate(request, principal, path, Privilege.WRITE_VOLUME)
+    if folder.is_file():
+        message = f"There is a file at {path}; give another path."
+        raise InvalidParameterValue(message, field="path")
+    folder.mkdir(parents=True, exist_ok=True)
+
+
+@router.delete("/directories/{path:path}", status_code=204)
+def delete_directory(request: Request, principal: CurrentPrincipal, path: str) -> None:
+    """Delete an empty directory."""
+    folder = _locate(request, principal, path, Privilege.WRITE_VOLUME)
+    if not folder.is_dir():
+        raise FileMissing(path, "directory")
+    if any(folder.iterdir()):
+        message = f"The directory {path} is not empty; delete what is in it first."
+        raise InvalidState(message)
+    shutil.rmtree(folder)

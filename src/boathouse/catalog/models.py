@@ -1,0 +1,60 @@
+"""The ORM tables of the catalog."""
+
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, ForeignKey, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from boathouse.db import Base
+
+METASTORE_ID = "metastore"
+
+
+class SecurableRow(Base):
+    """A metastore, catalog, schema, table, volume or model. The metastore is the one row without a parent."""
+
+    __tablename__ = "securables"
+    __table_args__ = (UniqueConstraint("parent_id", "type", "name"),)
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    parent_id: Mapped[str | None] = mapped_column(ForeignKey("securables.id", ondelete="CASCADE"), index=True)
+    type: Mapped[str]
+    name: Mapped[str]
+    full_name: Mapped[str] = mapped_column(index=True)
+    owner: Mapped[str]
+    comment: Mapped[str | None]
+    properties: Mapped[dict[str, str]] = mapped_column(JSON)
+    kind: Mapped[str | None]
+    """MANAGED or EXTERNAL, of a table or volume."""
+    format: Mapped[str | None]
+    """Data source format of a table."""
+    location: Mapped[str | None] = mapped_column(index=True)
+    """URL of a table's or volume's files."""
+    columns: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
+    """Columns as declared; a Delta table's own log has the last word."""
+    created_at: Mapped[int] = mapped_column(BigInteger)
+    created_by: Mapped[str]
+    updated_at: Mapped[int] = mapped_column(BigInteger)
+    updated_by: Mapped[str]
+
+
+class GrantRow(Base):
+    """One privilege of one grantee on one securable."""
+
+    __tablename__ = "grants"
+
+    securable_id: Mapped[str] = mapped_column(ForeignKey("securables.id", ondelete="CASCADE"), primary_key=True)
+    grantee: Mapped[str] = mapped_column(primary_key=True)
+    privilege: Mapped[str] = mapped_column(primary_key=True)
+
+
+class StagingRow(Base):
+    """A location that was handed out for a managed table that does not exist yet."""
+
+    __tablename__ = "staging_tables"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    full_name: Mapped[str]
+    location: Mapped[str] = mapped_column(unique=True)
+    created_by: Mapped[str]
+    created_at: Mapped[int] = mapped_column(BigInteger)

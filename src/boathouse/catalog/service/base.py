@@ -1,0 +1,131 @@
+"""What all use cases of the catalog share: names, look-ups and new rows."""
+
+import re
+from typing import Any
+
+from sqlalchemy import event
+from sqlalchemy.orm import Session
+
+from boathouse.catalog.access import Access
+from boathouse.catalog.errors import InvalidName, PrivilegeMissing, SecurableExists, SecurableNotFound
+from boathouse.catalog.info import SecurableInfo, securable_info
+from boathouse.catalog.models import METASTORE_ID, SecurableRow
+from boathouse.catalog.privileges import Privilege, SecurableType
+from boathouse.catalog.repository import CatalogRepository
+from boathouse.iam.api import IamService, Principal
+from boathouse.iam.errors import PrincipalNotFound
+from boathouse.kit.clock import now_ms
+from boathouse.kit.ids import new_id
+from boathouse.storage.layout import Layout
+
+_FORBIDDEN = re.compile(r"[./\s\x00-\x1f\x7f`'\"\\]")
+_LEVELS = {SecurableType.METASTORE: 0, SecurableType.CATALOG: 1, SecurableType.SCHEMA: 2}
+
+
+class CatalogBase:
+    """A principal's view of the securables in one transaction."""
+
+    def __init__(self, session: Session, principal: Principal, layout: Layout) -> None:
+        self.session = session
+        self.principal = principal
+        self.layout = layout
+        self.rows = CatalogRepository(session)
+        self.access = Access(self.rows, principal)
+
+    def find_row(self, kind: SecurableType, full_name: str) -> SecurableRow:
+        """The row of a name.
+
+        Raises:
+            SecurableNotFound: If there is none; it names the first part of the path that is missing.
+        """
+        row = self.rows.metastore() if kind is SecurableType.METASTORE else self.rows.find(kind, full_name)
+        if row is not None:
+            return row
+        parts = full_name.split(".")
+        levels = _LEVELS.get(kind, 3)
+        if len(parts) != levels or not all(parts):
+            shape = ".".join(("catalog", "schema", "name")[:levels])
+            raise InvalidName(full_name, f"a {kind.value} is named {shape}.")
+        for level, parent in ((1, SecurableType.CATALOG), (2, SecurableType.SCHEMA)):
+            if level < levels and self.rows.find(parent, ".".join(parts[:level])) is None:
+                raise SecurableNotFound(parent, ".".join(parts[:level]))
+        raise SecurableNotFound(kind, full_name)
+
+    def reach(self, kind: SecurableType, full_name: str, privilege: Privilege | None) -> SecurableRow:
+        """The row of a name, if the principal has a privilege on it; without one, if it may know of it at all."""
+        row = self.find_row(kind, full_name)
+        if privilege is not None:
+            self.access.require(row, privilege)
+        elif row.parent_id is not None:
+            parent = self.rows.by_id(row.parent_id)
+            if parent is not None and not self.access.visible(parent, [row]):
+                use = {SecurableType.CATALOG: Privilege.USE_CATALOG, SecurableType.SCHEMA: Privilege.USE_SCHEMA}
+                raise PrivilegeMissing(self.principal.name, use.get(kind, Privilege.BROWSE), kind, row.full_name)
+        return row
+
+    def new_row(
+        self, securable: SecurableType, parent: SecurableRow, name: str, *, row_id: str | None = None, **values: Any
+    ) -> SecurableRow:
+        """Insert a securable that the principal owns.
+
+        Raises:
+            InvalidName: If the name is empty, too long, or has a character that names cannot have.
+            SecurableExists: If the name is taken.
+        """
+        name = name.lower()
+        if not name or len(name) > 255 or _FORBIDDEN.search(name):
+            raise InvalidName(name, "use 1 to 255 characters without dots, slashes, blanks, quotes or control characters.")
+        full_name = name if parent.id == METASTORE_ID else f"{parent.full_name}.{name}"
+        if self.rows.find(securable, full_name) is not None:
+            raise SecurableExists(securable, full_name)
+        now = now_ms()
+        defaults: dict[str, Any] = {"comment": None, "properties": {}, "kind": None, "format": None, "location": None}
+        row = SecurableRow(
+            id=row_id or new_id(),
+            parent_id=parent.id,
+            type=securable.value,
+            name=name,
+            full_name=full_name,
+            owner=self.principal.name,
+            created_at=now,
+            created_by=self.principal.name,
+            updated_at=now,
+            updated_by=self.principal.name,
+            **({"columns": []} | defaults | values),
+        )
+        self.rows.add(row)
+        return row
+
+    def touch(self, row: SecurableRow) -> None:
+        """Note who changed a securable, and when."""
+        row.updated_at, row.updated_by = now_ms(), self.principal.name
+
+    def change(
+        self,
+        row: SecurableRow,
+        *,
+        owner: str | None = None,
+        comment: str | None = None,
+        properties: dict[str, str] | None = None,
+    ) -> SecurableInfo:
+        """Change what every securable has; what is None stays.
+
+        Raises:
+            PrivilegeMissing: Without MANAGE.
+            PrincipalNotFound: If the new owner is nobody.
+        """
+        self.access.require(row, Privilege.MANAGE)
+        if owner is not None:
+            if not IamService(self.session).grantee_exists(owner):
+                raise PrincipalNotFound(owner)
+            row.owner = owner
+        if comment is not None:
+            row.comment = comment
+        if properties is not None:
+            row.properties = properties
+        self.touch(row)
+        return securable_info(row)
+
+    def after_commit(self, action: Any) -> None:
+        """Do something to files once the transaction has been committed, and not at all if it is not."""
+        event.listen(self.session, "after_commit", lambda _session: action(), once=True)

@@ -1,0 +1,127 @@
+"""Catalogs and schemas."""
+
+import shutil
+from functools import partial
+
+from boathouse.catalog.errors import NotEmpty, SecurableNotFound
+from boathouse.catalog.info import SecurableInfo, securable_info
+from boathouse.catalog.models import METASTORE_ID, SecurableRow
+from boathouse.catalog.privileges import Privilege, SecurableType
+from boathouse.catalog.service.base import CatalogBase
+from boathouse.iam.api import ACCOUNT_USERS
+from boathouse.kit.clock import now_ms
+from boathouse.storage.paths import from_url
+
+DEFAULT_CATALOG = "main"
+DEFAULT_SCHEMA = "default"
+
+
+class Containers(CatalogBase):
+    """What holds other securables."""
+
+    def ensure_defaults(self) -> None:
+        """Make the metastore and the catalog ``main`` of a new lake; all users may enter it."""
+        if self.rows.metastore() is not None:
+            return
+        now, name = now_ms(), self.principal.name
+        root = SecurableRow(
+            id=METASTORE_ID,
+            parent_id=None,
+            type=SecurableType.METASTORE.value,
+            name="metastore",
+            full_name="metastore",
+            owner=name,
+            comment=None,
+            properties={},
+            kind=None,
+            format=None,
+            location=None,
+            columns=[],
+            created_at=now,
+            created_by=name,
+            updated_at=now,
+            updated_by=name,
+        )
+        self.rows.add(root)
+        catalog = self.new_row(SecurableType.CATALOG, root, DEFAULT_CATALOG, comment="The first catalog")
+        self.new_row(SecurableType.SCHEMA, catalog, DEFAULT_SCHEMA, comment="Where unqualified names go")
+        self.rows.add_grant(catalog.id, ACCOUNT_USERS, Privilege.USE_CATALOG.value)
+
+    def create_catalog(
+        self, name: str, *, comment: str | None = None, properties: dict[str, str] | None = None
+    ) -> SecurableInfo:
+        """Make a catalog with its schema ``default``. Needs CREATE CATALOG on the metastore."""
+        root = self.find_row(SecurableType.METASTORE, "metastore")
+        self.access.require(root, Privilege.CREATE_CATALOG)
+        row = self.new_row(SecurableType.CATALOG, root, name, comment=comment, properties=properties or {})
+        self.new_row(SecurableType.SCHEMA, row, DEFAULT_SCHEMA)
+        return securable_info(row)
+
+    def create_schema(
+        self, catalog: str, name: str, *, comment: str | None = None, properties: dict[str, str] | None = None
+    ) -> SecurableInfo:
+        """Make a schema. Needs CREATE SCHEMA on its catalog."""
+        parent = self.reach(SecurableType.CATALOG, catalog, Privilege.CREATE_SCHEMA)
+        row = self.new_row(SecurableType.SCHEMA, parent, name, comment=comment, properties=properties or {})
+        return securable_info(row)
+
+    def get_container(self, kind: SecurableType, full_name: str) -> SecurableInfo:
+        """A catalog or schema that the principal may know of."""
+        return securable_info(self.reach(kind, full_name, None))
+
+    def list_catalogs(self) -> list[SecurableInfo]:
+        """The catalogs that the principal may know of."""
+        root = self.find_row(SecurableType.METASTORE, "metastore")
+        rows = self.rows.children(root.id, SecurableType.CATALOG)
+        return [securable_info(row) for row in self.access.visible(root, rows)]
+
+    def list_schemas(self, catalog: str) -> list[SecurableInfo]:
+        """The schemas of a catalog that the principal may know of."""
+        parent = self.reach(SecurableType.CATALOG, catalog, None)
+        rows = self.rows.children(parent.id, SecurableType.SCHEMA)
+        return [securable_info(row) for row in self.access.visible(parent, rows)]
+
+    def update(
+        self,
+        kind: SecurableType,
+        full_name: str,
+        *,
+        owner: str | None = None,
+        comment: str | None = None,
+        properties: dict[str, str] | None = None,
+    ) -> SecurableInfo:
+        """Change a securable's owner, comment or properties. Needs MANAGE; None leaves a value as it is."""
+        row = self.find_row(kind, full_name)
+        return self.change(row, owner=owner, comment=comment, properties=properties)
+
+    def delete_container(self, kind: SecurableType, full_name: str, *, force: bool = False) -> None:
+        """Delete a catalog or schema; with force, all that is in it too, its managed files included.
+
+        Raises:
+            NotEmpty: If it holds something and force is not set.
+            PrivilegeMissing: Without MANAGE.
+        """
+        row = self.find_row(kind, full_name)
+        self.access.require(row, Privilege.MANAGE)
+        contents = self.rows.descendants(row)
+        holding = [item for item in contents if item.full_name != f"{row.full_name}.{DEFAULT_SCHEMA}"]
+        if kind is SecurableType.SCHEMA:
+            holding = contents
+        if holding and not force:
+            raise NotEmpty(kind, row.full_name, len(holding))
+        for item in contents:
+            if item.kind == "MANAGED" and item.location:
+                self.after_commit(partial(shutil.rmtree, from_url(item.location), ignore_errors=True))
+        self.rows.remove(row)
+
+    def container_of(self, full_name: str, privilege: Privilege) -> SecurableRow:
+        """The schema that a three-level name lies in, if the principal has a privilege on it.
+
+        Raises:
+            SecurableNotFound: If the catalog or the schema is missing.
+        """
+        catalog, _, rest = full_name.partition(".")
+        schema, _, _ = rest.partition(".")
+        if self.rows.find(SecurableType.CATALOG, catalog) is None:
+            raise SecurableNotFound(SecurableType.CATALOG, catalog)
+        return self.reach(SecurableType.SCHEMA, f"{catalog}.{schema}", privilege)

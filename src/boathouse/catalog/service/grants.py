@@ -1,0 +1,70 @@
+"""Grants."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from boathouse.catalog.access import Held
+from boathouse.catalog.errors import NotGrantable
+from boathouse.catalog.models import SecurableRow
+from boathouse.catalog.privileges import GRANTABLE, Privilege, SecurableType
+from boathouse.catalog.service.base import CatalogBase
+from boathouse.iam.api import IamService
+from boathouse.iam.errors import PrincipalNotFound
+
+
+@dataclass(frozen=True)
+class GrantChange:
+    """Privileges to give to and take from one grantee, by their names."""
+
+    grantee: str
+    add: tuple[str, ...] = ()
+    remove: tuple[str, ...] = ()
+
+
+class Grants(CatalogBase):
+    """Grants on securables of every kind."""
+
+    def get_grants(self, kind: SecurableType, full_name: str, grantee: str | None = None) -> dict[str, list[Privilege]]:
+        """The privileges granted on a securable itself, by grantee; to see others' needs MANAGE."""
+        row = self.reach(kind, full_name, None)
+        everything = self.access.may(row, Privilege.MANAGE)
+        mine = {self.principal.name, *self.principal.groups}
+        found: dict[str, list[Privilege]] = {}
+        for grant in self.rows.grants_on([row.id], None if grantee is None else [grantee]):
+            if everything or grant.grantee in mine:
+                found.setdefault(grant.grantee, []).append(Privilege(grant.privilege))
+        return found
+
+    def get_effective_grants(self, kind: SecurableType, full_name: str, grantee: str | None = None) -> list[Held]:
+        """The privileges that hold on a securable, with the securable that each was granted on."""
+        row = self.reach(kind, full_name, None)
+        everything = self.access.may(row, Privilege.MANAGE)
+        mine = {self.principal.name, *self.principal.groups}
+        held = self.access.effective(row)
+        return [one for one in held if (everything or one.grantee in mine) and grantee in (None, one.grantee)]
+
+    def change_grants(self, kind: SecurableType, full_name: str, changes: Iterable[GrantChange]) -> None:
+        """Give and take privileges; all of the changes or none.
+
+        Raises:
+            PrivilegeMissing: Without MANAGE (an owner has it).
+            NotGrantable: If this kind of securable does not have the privilege.
+            PrincipalNotFound: If the grantee is nobody.
+        """
+        row = self.find_row(kind, full_name)
+        self.access.require(row, Privilege.MANAGE)
+        for change in changes:
+            if not IamService(self.session).grantee_exists(change.grantee):
+                raise PrincipalNotFound(change.grantee)
+            for name in change.add:
+                self.rows.add_grant(row.id, change.grantee, self._grantable(row, name).value)
+            for name in change.remove:
+                self.rows.remove_grant(row.id, change.grantee, self._grantable(row, name).value)
+        self.touch(row)
+
+    def _grantable(self, row: SecurableRow, name: str) -> Privilege:
+        kind = SecurableType(row.type)
+        privilege = Privilege.parse(name)
+        if privilege is None or privilege not in GRANTABLE[kind]:
+            raise NotGrantable(name, kind)
+        return privilege

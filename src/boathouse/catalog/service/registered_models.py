@@ -1,0 +1,48 @@
+"""Registered models as securables. Their versions and aliases are MLflow's; owner and grants are the catalog's."""
+
+from boathouse.catalog.errors import InvalidName
+from boathouse.catalog.info import SecurableInfo, securable_info
+from boathouse.catalog.privileges import Privilege, SecurableType
+from boathouse.catalog.service.containers import Containers
+
+
+class RegisteredModels(Containers):
+    """Registered models."""
+
+    def register_model(self, full_name: str, *, comment: str | None = None) -> SecurableInfo:
+        """Make a model's securable. Needs CREATE MODEL on the schema.
+
+        Raises:
+            InvalidName: If the name has not three levels.
+            SecurableExists: If the name is taken.
+        """
+        parts = full_name.split(".")
+        if len(parts) != 3 or not all(parts):
+            raise InvalidName(full_name, "a registered model is named catalog.schema.model.")
+        parent = self.container_of(full_name, Privilege.CREATE_MODEL)
+        return securable_info(self.new_row(SecurableType.MODEL, parent, parts[2], comment=comment))
+
+    def require_model(self, full_name: str, privilege: Privilege | None) -> SecurableInfo:
+        """A model on which the principal has a privilege (EXECUTE to load, MANAGE to change); None: may know of."""
+        return securable_info(self.reach(SecurableType.MODEL, full_name, privilege))
+
+    def list_models(self, catalog: str | None = None, schema: str | None = None) -> list[SecurableInfo]:
+        """The models that the principal may know of, of one schema, one catalog or all, by full name."""
+        prefix = ".".join(part.lower() for part in (catalog, schema) if part)
+        rows = [
+            row
+            for row in self.rows.of_type(SecurableType.MODEL)
+            if f"{row.full_name}.".startswith(f"{prefix}." if prefix else "")
+        ]
+        visible: list[SecurableInfo] = []
+        for row in rows:
+            parent = self.rows.by_id(row.parent_id or "")
+            if parent is not None and self.access.visible(parent, [row]):
+                visible.append(securable_info(row))
+        return visible
+
+    def delete_model(self, full_name: str) -> None:
+        """Delete a model's securable. Needs MANAGE."""
+        row = self.find_row(SecurableType.MODEL, full_name)
+        self.access.require(row, Privilege.MANAGE)
+        self.rows.remove(row)

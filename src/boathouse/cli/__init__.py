@@ -1,0 +1,5 @@
+"""The command line: ``boathouse up``, ``status``, ``doctor``, ``token``, ``demo``."""
+
+from boathouse.cli.main import app
+
+__all__ = ["app"]

@@ -1,0 +1,128 @@
+"""The connection pool, the transaction and the migrations."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, create_engine, event, make_url
+from sqlalchemy.exc import DatabaseError
+from sqlalchemy.orm import Session
+
+from boathouse.db.errors import DatabaseTooNew, DatabaseUnreachable, DriverMissing
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+def sqlite_url(path: Path) -> str:
+    """The URL of a SQLite file."""
+    return f"sqlite:///{path}"
+
+
+class Database:
+    """The metadata database.
+
+    A write transaction on SQLite takes the write lock at its start, so that two of them queue instead of failing half-way.
+
+    Args:
+        url: ``sqlite:///path`` or ``postgresql://user:password@host/name``.
+
+    Raises:
+        DriverMissing: For PostgreSQL without the extra ``postgres``.
+    """
+
+    def __init__(self, url: str) -> None:
+        parsed = make_url(url)
+        self.is_sqlite = parsed.get_backend_name() == "sqlite"
+        if not self.is_sqlite:
+            if find_spec("psycopg") is None:
+                raise DriverMissing
+            parsed = parsed.set(drivername="postgresql+psycopg")
+        self.public_url = parsed.render_as_string(hide_password=True)
+        options: dict[str, Any] = {"connect_args": {"timeout": 30}} if self.is_sqlite else {"pool_pre_ping": True}
+        self.engine = create_engine(parsed, pool_size=20, max_overflow=20, **options)
+        if self.is_sqlite:
+            event.listen(self.engine, "connect", _prepare_sqlite)
+            event.listen(self.engine, "begin", _begin_sqlite)
+
+    @contextmanager
+    def session(self, *, write: bool = False) -> Generator[Session, None, None]:
+        """One transaction: committed when the block ends, rolled back when it raises.
+
+        Args:
+            write: Whether the transaction will write; on SQLite it then waits for its turn first.
+        """
+        engine = self.engine.execution_options(boathouse_write=write)
+        with Session(engine, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    def migrate(self) -> None:
+        """Bring the schema to this version's.
+
+        Raises:
+            DatabaseTooNew: If the schema is one that this version does not know; nothing is changed then.
+            DatabaseUnreachable: If there is no connection.
+        """
+        config, script = _scripts()
+        try:
+            with self.engine.execution_options(boathouse_write=True).begin() as connection:
+                if not self.is_sqlite:
+                    connection.exec_driver_sql("SELECT pg_advisory_xact_lock(815915)")
+                current = _known_revision(connection, script)
+                if current != script.get_current_head():
+                    config.attributes["connection"] = connection
+                    command.upgrade(config, "head")
+        except DatabaseError as error:
+            raise DatabaseUnreachable(self.public_url, str(error.orig).splitlines()[0]) from error
+
+    def check(self) -> str:
+        """Look at the schema without changing it.
+
+        Returns:
+            What was found, for people.
+
+        Raises:
+            DatabaseTooNew: If the schema is one that this version does not know.
+            DatabaseUnreachable: If there is no connection.
+        """
+        _, script = _scripts()
+        try:
+            with self.engine.connect() as connection:
+                current = _known_revision(connection, script)
+        except DatabaseError as error:
+            raise DatabaseUnreachable(self.public_url, str(error.orig).splitlines()[0]) from error
+        return f"{self.public_url} has schema {current or 'none yet'} (newest {script.get_current_head()})"
+
+    def dispose(self) -> None:
+        """Close all connections."""
+        self.engine.dispose()
+
+
+def _scripts() -> tuple[Config, ScriptDirectory]:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    return config, ScriptDirectory.from_config(config)
+
+
+def _known_revision(connection: Connection, script: ScriptDirectory) -> str | None:
+    current = MigrationContext.configure(connection).get_current_revision()
+    if current is not None and current not in {revision.revision for revision in script.walk_revisions()}:
+        raise DatabaseTooNew(current, script.get_current_head() or "")
+    return current
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    # The driver must not begin transactions by itself: _begin_sqlite does.
+    connection.isolation_level = None
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "busy_timeout=30000"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    write = connection.get_execution_options().get("boathouse_write", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")

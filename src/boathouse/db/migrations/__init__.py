@@ -1,0 +1,1 @@
+"""The schema of the metadata database, revision by revision."""

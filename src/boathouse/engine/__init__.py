@@ -1,0 +1,1 @@
+"""The engine: one Sail process per principal behind the Spark Connect gateway."""

@@ -1,0 +1,22 @@
+"""What other slices use of the engine."""
+
+from boathouse.engine.catalog_access import CatalogAccess
+from boathouse.engine.errors import EngineCrashed, EngineUnavailable
+from boathouse.engine.gateway.governor import Governor
+from boathouse.engine.gateway.server import Gateway
+from boathouse.engine.metrics import EngineMetrics
+from boathouse.engine.pool import EngineBackend, EnginePool, EngineSession
+from boathouse.engine.service import EngineService
+
+__all__ = [
+    "CatalogAccess",
+    "EngineBackend",
+    "EngineCrashed",
+    "EngineMetrics",
+    "EnginePool",
+    "EngineService",
+    "EngineSession",
+    "EngineUnavailable",
+    "Gateway",
+    "Governor",
+]

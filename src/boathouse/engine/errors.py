@@ -1,0 +1,77 @@
+"""What can be wrong with an engine."""
+
+from boathouse.errors import BoathouseError, InvalidParameterValue, NotFound, PermissionDenied, TemporarilyUnavailable
+
+
+class EngineUnavailable(TemporarilyUnavailable):
+    """An engine process did not start."""
+
+    error_code = "ENGINE_UNAVAILABLE"
+
+    def __init__(self, log: str, cause: str) -> None:
+        super().__init__(f"The engine did not start ({cause}). Its log is {log}; running the same call again starts a new one.")
+
+
+class EngineCrashed(BoathouseError):
+    """An engine process ended while it worked."""
+
+    error_code = "ENGINE_CRASHED"
+
+    def __init__(self, how: str, log: str) -> None:
+        super().__init__(
+            f"Your engine process ended unexpectedly ({how}) and this operation was not finished. The next operation starts a "
+            f"new process; temporary views, registered functions and settings of the session are gone. Log: {log}"
+        )
+
+
+class GatewayStopping(TemporarilyUnavailable):
+    """The server is going down."""
+
+    def __init__(self) -> None:
+        super().__init__("The server is stopping; connect again once it is up.")
+
+
+class PathRefused(PermissionDenied):
+    """A path that the principal may not read or write."""
+
+    def __init__(self, path: str, why: str) -> None:
+        super().__init__(f"Path '{path}' is refused: {why}", path=path)
+
+
+class StatementRefused(InvalidParameterValue):
+    """A statement that cannot be run as it is written."""
+
+
+class TableAlreadyExists(InvalidParameterValue):
+    """A table that would be created is there."""
+
+    error_code = "TABLE_OR_VIEW_ALREADY_EXISTS"
+
+    def __init__(self, full_name: str) -> None:
+        super().__init__(
+            f"Cannot create table or view '{full_name}' because it already exists. Choose a different name, drop the existing "
+            "one, or write CREATE OR REPLACE TABLE or CREATE TABLE IF NOT EXISTS.",
+            full_name=full_name,
+        )
+
+
+class SchemaNotEmpty(InvalidParameterValue):
+    """A schema that still holds something."""
+
+    error_code = "SCHEMA_NOT_EMPTY"
+
+    def __init__(self, full_name: str) -> None:
+        super().__init__(
+            f"Schema '{full_name}' cannot be dropped because it holds tables, volumes or models. Drop them first, or write "
+            f"DROP SCHEMA {full_name} CASCADE.",
+            full_name=full_name,
+        )
+
+
+class PathMissing(NotFound):
+    """A path that is to be read and is not there."""
+
+    error_code = "PATH_NOT_FOUND"
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"Path does not exist: {path}", path=path)

@@ -1,0 +1,169 @@
+"""Looks at plans before an engine gets them: names, paths, writes."""
+
+import asyncio
+import threading
+import uuid
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from grpc.aio import AioRpcError
+
+from boathouse.catalog.api import Privilege, SecurableNotFound, SecurableType
+from boathouse.engine.catalog_access import CatalogAccess
+from boathouse.engine.errors import SchemaNotEmpty, StatementRefused
+from boathouse.engine.gateway.commands import Change, change_command
+from boathouse.engine.gateway.completion import Completion
+from boathouse.engine.gateway.protocol import command_result, empty_answer, proto
+from boathouse.engine.gateway.session import EngineSession
+from boathouse.engine.gateway.statuses import CatalogRefusal, catalog_refusal
+from boathouse.engine.gateway.visit import Visit
+from boathouse.engine.pool import Engine
+from boathouse.errors import BoathouseError, PermissionDenied
+from boathouse.iam.api import Principal
+
+_MOST_PENDING = 1000
+_THREADS = 12
+_STACK_BYTES = 64 * 1024 * 1024
+_BAD_REQUEST, _NOT_FOUND = 400, 404
+
+T = TypeVar("T")
+
+
+def _deep_threads() -> ThreadPoolExecutor:
+    """Threads with room for messages that are nested as deep as the decoder allows."""
+    threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="gateway")
+    all_there = threading.Barrier(_THREADS + 1)
+    before = threading.stack_size(_STACK_BYTES)
+    try:
+        for _ in range(_THREADS):
+            threads.submit(all_there.wait)
+        all_there.wait()
+    finally:
+        threading.stack_size(before)
+    return threads
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A request as it goes to the engine, and what is to be done at its end."""
+
+    request: bytes
+    completion: Completion | None = None
+
+
+class Governor:
+    """Checks and changes plans. Its work is done on threads of its own; the event loop only waits.
+
+    Args:
+        access: The catalog.
+    """
+
+    def __init__(self, access: CatalogAccess) -> None:
+        self._access = access
+        self._threads = _deep_threads()
+        self._pending: OrderedDict[tuple[str, str, str], Completion] = OrderedDict()
+
+    def warm(self) -> None:
+        """Import what the first plan will need, on a thread."""
+        self._threads.submit(proto)
+
+    def close(self) -> None:
+        """Let go of the threads."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def execute(self, request: bytes, principal: Principal, engine: Engine) -> Prepared:
+        """Look at an ExecutePlanRequest.
+
+        Raises:
+            BoathouseError: If the principal may not do what it asks.
+            AioRpcError: If the engine refuses a part of it.
+        """
+        loop = asyncio.get_running_loop()
+        return await self._run(lambda: self._execute(request, principal, engine, loop))
+
+    async def analyze(self, request: bytes, principal: Principal, engine: Engine) -> bytes:
+        """Look at an AnalyzePlanRequest.
+
+        Raises:
+            BoathouseError: If the principal may not do what it asks.
+        """
+        loop = asyncio.get_running_loop()
+        return await self._run(lambda: self._analyze(request, principal, engine, loop))
+
+    async def pending(self, request: bytes, principal: Principal) -> Completion | None:
+        """What is left to do at the end of the operation that a ReattachExecuteRequest names."""
+        if not self._pending:
+            return None
+        parsed = proto().ReattachExecuteRequest.FromString(request)
+        return self._pending.get((principal.id, parsed.session_id, parsed.operation_id))
+
+    def interrupted(self, answer: bytes) -> list[str]:
+        """The operations that an InterruptResponse names."""
+        return list(proto().InterruptResponse.FromString(answer).interrupted_ids)
+
+    async def explain(self, error: AioRpcError, principal: Principal) -> BoathouseError | None:
+        """The catalog's refusal in its own words, if an engine's error stands for one."""
+        refusal = catalog_refusal(error)
+        if refusal is None:
+            return None
+        return await self._run(lambda: self._explain(refusal, principal))
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+    def _execute(self, request: bytes, principal: Principal, engine: Engine, loop: asyncio.AbstractEventLoop) -> Prepared:
+        parsed = proto().ExecutePlanRequest.FromString(request)
+        if parsed.plan.WhichOneof("op_type") == "compressed_operation":
+            message = "Compressed plans are not accepted: set spark.connect.session.planCompression.threshold to -1."
+            raise StatementRefused(message)
+        visit = Visit(self._access, principal, EngineSession(engine, loop, parsed))
+        visit.walk(parsed.plan)
+        change = change_command(visit, parsed)
+        if not (visit.changed or change is not None):
+            return Prepared(request)
+        completion = None if change is None else self._completion(change, parsed, principal)
+        return Prepared(parsed.SerializeToString(), completion)
+
+    def _analyze(self, request: bytes, principal: Principal, engine: Engine, loop: asyncio.AbstractEventLoop) -> bytes:
+        parsed = proto().AnalyzePlanRequest.FromString(request)
+        visit = Visit(self._access, principal, EngineSession(engine, loop, parsed))
+        visit.walk(parsed)
+        return parsed.SerializeToString() if visit.changed else request
+
+    def _completion(self, change: Change, request: Any, principal: Principal) -> Completion | None:
+        if change.finish is None:
+            return None
+        answer = None
+        if change.is_sql:
+            _, answer = command_result(request, empty_answer())
+        if not request.operation_id:
+            request.operation_id = str(uuid.uuid4())
+        key = (principal.id, request.session_id, request.operation_id)
+        reattachable = any(option.reattach_options.reattachable for option in request.request_options)
+        completion = Completion(
+            reattachable, change.finish, change.undo, answer, forget=lambda: self._pending.pop(key, None) and None
+        )
+        self._pending[key] = completion
+        while len(self._pending) > _MOST_PENDING:
+            self._pending.popitem(last=False)
+        return completion
+
+    def _explain(self, refusal: CatalogRefusal, principal: Principal) -> BoathouseError | None:
+        kind, name = refusal.kind.rstrip("s"), refusal.name
+        if refusal.status == _NOT_FOUND:
+            securable = {"table": SecurableType.TABLE, "schema": SecurableType.SCHEMA}.get(kind)
+            return None if securable is None or name is None else SecurableNotFound(securable, name)
+        if refusal.status == _BAD_REQUEST:
+            return SchemaNotEmpty(name) if kind == "schema" and name is not None else None
+        if kind == "table" and name is not None:
+            try:
+                self._access.table(principal, name, Privilege.SELECT)
+            except PermissionDenied as error:
+                return error
+        what = f"{kind} '{name}'" if name else f"a {kind}"
+        return PermissionDenied(
+            f"User '{principal.name}' lacks the privilege for this on {what}. Its owner, or an admin, can grant it."
+        )

@@ -1,0 +1,128 @@
+"""Which paths a principal may name, and where they really lie."""
+
+import os
+import re
+from enum import Enum
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from boathouse.catalog.api import Privilege, TableInfo
+from boathouse.engine.catalog_access import CatalogAccess
+from boathouse.engine.errors import PathMissing, PathRefused
+from boathouse.iam.api import Principal
+from boathouse.storage.layout import is_under
+
+FILE_FORMATS = frozenset(
+    {"arrow", "avro", "binary", "binaryfile", "csv", "delta", "iceberg", "image", "json", "orc", "parquet", "text", "xml"}
+)
+"""Formats of which a name can be a path: ``json.`/path```."""
+
+_SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.\-]*):")
+_GLOB = re.compile(r"[*?\[{]")
+# Also where braces would put one together: /{.,x}{.,x}/
+_DOTS = re.compile(r"(?:^|[{},/])\.+(?=[{},/]|$)")
+_VALID = "give /Volumes/<catalog>/<schema>/<volume>/<path>, or the name of a table."
+
+
+class Use(Enum):
+    """What is to be done with a path."""
+
+    READ = (Privilege.READ_VOLUME, Privilege.SELECT)
+    WRITE = (Privilege.WRITE_VOLUME, Privilege.MODIFY)
+
+    @property
+    def of_volume(self) -> Privilege:
+        """The privilege that it needs on a volume."""
+        return self.value[0]
+
+    @property
+    def of_table(self) -> Privilege:
+        """The privilege that it needs on a table."""
+        return self.value[1]
+
+
+def looks_absolute(text: str) -> bool:
+    """Whether a text would be a place of its own: an absolute path or a URL."""
+    return text.startswith("/") or _SCHEME.match(text) is not None
+
+
+class PathGuard:
+    """Resolves the paths that one principal names.
+
+    An admin may name any path. Others reach volumes and tables on which they have the privilege, and nothing else: no other
+    file of the machine, no other store.
+    """
+
+    def __init__(self, access: CatalogAccess, principal: Principal) -> None:
+        self._access = access
+        self._principal = principal
+
+    def resolve(self, text: str, use: Use) -> str:
+        """Where a path really lies, glob patterns kept.
+
+        Raises:
+            PathRefused: If it is not allowed, or not absolute.
+            PermissionDenied: If the privilege on the volume or table is missing.
+        """
+        path = self._local(text)
+        if path is None:
+            if self._principal.is_admin:
+                return text
+            raise PathRefused(text, f"only admins may name other stores; {_VALID}")
+        if not path.startswith("/"):
+            raise PathRefused(text, f"it is not absolute; {_VALID}")
+        if "%2e" in path.lower() or "\0" in path:
+            raise PathRefused(text, "it holds an encoded dot.")
+        fixed, pattern = _split(path)
+        if fixed == "/Volumes" or fixed.startswith("/Volumes/"):
+            self._refuse_dots(text, path)
+            real = self._access.volume_path(self._principal, fixed, use.of_volume)
+            path = f"{real}{pattern}"
+        elif not self._principal.is_admin:
+            self._refuse_dots(text, path)
+            self._require(text, Path(os.path.realpath(fixed)), use)
+        if use is Use.READ and not Path(_split(path)[0]).exists():
+            # The engine would read no rows and say nothing.
+            raise PathMissing(text)
+        return path
+
+    def touches_lake(self, text: str) -> bool:
+        """Whether a text, wherever it stands, names something inside the lake's root."""
+        path = self._local(text)
+        return path is not None and path.startswith("/") and is_under(Path(_split(path)[0]), self._access.layout.root)
+
+    def _local(self, text: str) -> str | None:
+        found = _SCHEME.match(text)
+        if found is None:
+            return text
+        scheme, rest = found[1].lower(), text[found.end() :]
+        if scheme == "dbfs":
+            return "/" + rest.lstrip("/")
+        if scheme != "file":
+            return None
+        if not rest.startswith("//"):
+            return unquote(rest)
+        parts = urlsplit(text)
+        return unquote(rest[2 + len(parts.netloc) :]) if parts.netloc in {"", "localhost"} else None
+
+    def _refuse_dots(self, text: str, path: str) -> None:
+        if _DOTS.search(path):
+            raise PathRefused(text, "it holds '.' or '..' as a part; write it without.")
+
+    def _require(self, text: str, path: Path, use: Use) -> None:
+        securable = self._access.securable_at(self._principal, path)
+        if securable is None:
+            raise PathRefused(text, f"it belongs to no table or volume that you may use; {_VALID}")
+        if isinstance(securable, TableInfo):
+            self._access.table(self._principal, securable.full_name, use.of_table)
+        else:
+            self._access.require_volume(self._principal, securable.full_name, use.of_volume)
+
+
+def _split(path: str) -> tuple[str, str]:
+    """A path's fixed folders, and the rest from the first one with a pattern."""
+    found = _GLOB.search(path)
+    if found is None:
+        return path, ""
+    cut = path.rfind("/", 0, found.start())
+    return path[:cut] or "/", path[cut:]

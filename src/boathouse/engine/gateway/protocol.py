@@ -1,0 +1,70 @@
+"""Spark Connect's messages, imported on first use: pyspark needs more than a second."""
+
+import uuid
+from functools import cache
+from types import ModuleType
+from typing import Any
+
+import pyarrow as pa
+
+
+@cache
+def proto() -> ModuleType:
+    """The module of all message classes."""
+    import pyspark.sql.connect.proto as module  # noqa: PLC0415
+    from google.protobuf.internal import api_implementation  # noqa: PLC0415
+
+    # A chain of fifty DataFrame operations is deeper than the hundred levels that are read otherwise.
+    implementation: Any = api_implementation
+    implementation._c_module.SetAllowOversizeProtos(True)  # noqa: FBT003, SLF001
+    return module
+
+
+def local_relation(table: pa.Table) -> Any:
+    """A relation with the rows of an Arrow table."""
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        # The engine takes the schema from the first batch, so there has to be one.
+        for batch in table.to_batches() or [pa.RecordBatch.from_pylist([], table.schema)]:
+            writer.write_batch(batch)
+    relation = proto().Relation()
+    relation.local_relation.data = sink.getvalue().to_pybytes()
+    return relation
+
+
+def nullable_schema(data_type: Any) -> tuple[pa.Schema, bool]:
+    """The Arrow schema of an analysed plan with every column nullable, and whether some were not."""
+    from pyspark.sql.connect.types import proto_schema_to_pyspark_data_type  # noqa: PLC0415
+    from pyspark.sql.pandas.types import to_arrow_schema  # noqa: PLC0415
+
+    schema: Any = proto_schema_to_pyspark_data_type(data_type)
+    nullable = schema.toNullable()
+    return to_arrow_schema(nullable, timezone="UTC"), nullable != schema
+
+
+def empty_answer() -> Any:
+    """What a command without a result gives: a relation of no columns and no rows."""
+    return local_relation(pa.table({}))
+
+
+def command_result(request: Any, relation: Any) -> tuple[str, bytes]:
+    """The response that carries a SQL command's result, and its identifier."""
+    response = proto().ExecutePlanResponse(
+        session_id=request.session_id,
+        server_side_session_id=request.session_id,
+        operation_id=request.operation_id,
+        response_id=str(uuid.uuid4()),
+    )
+    response.sql_command_result.relation.CopyFrom(relation)
+    return response.response_id, response.SerializeToString()
+
+
+def sql_node(relation: Any) -> Any | None:
+    """The SQL message of a relation that is a SQL text, or a SQL text with DataFrames that it refers to."""
+    match relation.WhichOneof("rel_type"):
+        case "sql":
+            return relation.sql
+        case "with_relations":
+            return sql_node(relation.with_relations.root)
+        case _:
+            return None

@@ -1,0 +1,193 @@
+"""The words of a SQL text, cut where the engine cuts them.
+
+The gateway decides by these tokens what a statement touches, so they follow the engine's own lexical rules: nested comments,
+backtick names, raw, triple-quoted and dollar-quoted strings, one-letter string prefixes, double quotes for strings.
+"""
+
+import re
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from boathouse.engine.errors import StatementRefused
+
+
+class Kind(Enum):
+    """What a token is."""
+
+    WORD = auto()
+    NAME = auto()
+    """A name in backticks."""
+    STRING = auto()
+    MARK = auto()
+
+
+@dataclass(frozen=True)
+class Token:
+    """One token.
+
+    Attributes:
+        kind: What it is.
+        raw: As it stands in the text.
+        value: A word in upper case; a name or string without its quotes, escapes resolved; a mark as it is.
+        start: Offset of its first character.
+        end: Offset after its last character.
+        opaque: Whether ``value`` cannot be told from the text (Unicode escapes, dollar quotes).
+    """
+
+    kind: Kind
+    raw: str
+    value: str
+    start: int
+    end: int
+    opaque: bool = False
+
+    def is_word(self, *words: str) -> bool:
+        """Whether it is one of some unquoted words (given in upper case)."""
+        return self.kind is Kind.WORD and self.value in words
+
+    def is_mark(self, mark: str) -> bool:
+        """Whether it is a certain punctuation mark."""
+        return self.kind is Kind.MARK and self.value == mark
+
+    @property
+    def is_identifier(self) -> bool:
+        """Whether it can be a part of a name."""
+        return self.kind is Kind.NAME or self.kind is Kind.WORD
+
+    @property
+    def identifier(self) -> str:
+        """The part of a name that it is, in its own case."""
+        return self.value if self.kind is Kind.NAME else self.raw
+
+
+_SPACE = re.compile(r"\s+")
+_LINE_COMMENT = re.compile(r"--[^\n\r]*")
+_WORD = re.compile(r"[^\W]+")
+_PREFIX = re.compile(r"([A-Za-z])[ \t]*(?='|\")")
+_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "0": "\0", "Z": "\x1a"}
+_ESCAPED = re.compile(r"\\(u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8}|[0-7]{3}|.)", re.DOTALL)
+_DOLLAR = re.compile(r"\$[^$]*\$")
+
+
+def tokenize(sql: str) -> list[Token]:
+    """Cut a SQL text.
+
+    Raises:
+        StatementRefused: If a quote or comment is not closed.
+    """
+    tokens: list[Token] = []
+    position = 0
+    while position < len(sql):
+        space = _SPACE.match(sql, position) or _LINE_COMMENT.match(sql, position)
+        if space is not None:
+            position = space.end()
+        elif sql.startswith("/*", position):
+            position = _end_of_comment(sql, position)
+        else:
+            token = _token(sql, position)
+            tokens.append(token)
+            position = token.end
+    return tokens
+
+
+def _end_of_comment(sql: str, start: int) -> int:
+    depth, position = 0, start
+    while position < len(sql):
+        if sql.startswith("/*", position):
+            depth, position = depth + 1, position + 2
+        elif sql.startswith("*/", position):
+            depth, position = depth - 1, position + 2
+            if depth == 0:
+                return position
+        else:
+            position += 1
+    raise _unclosed("comment", sql, start)
+
+
+def _token(sql: str, start: int) -> Token:
+    char = sql[start]
+    prefix = _PREFIX.match(sql, start)
+    if prefix is not None:
+        return _string(sql, start, prefix.end(), raw=prefix[1] in "rR")
+    if char in "'\"":
+        return _string(sql, start, start, raw=False)
+    if sql.startswith(("U&'", 'U&"'), start):
+        end = sql.find(sql[start + 2], start + 3)
+        if end < 0:
+            raise _unclosed("string", sql, start)
+        return Token(Kind.STRING, sql[start : end + 1], sql[start + 3 : end], start, end + 1, opaque=True)
+    if char == "`":
+        return _name(sql, start)
+    if char == "$" and (dollar := _DOLLAR.match(sql, start)) is not None:
+        end = sql.find(dollar[0], dollar.end())
+        if end >= 0:
+            stop = end + len(dollar[0])
+            return Token(Kind.STRING, sql[start:stop], sql[dollar.end() : end], start, stop)
+    word = _WORD.match(sql, start)
+    if word is not None:
+        return Token(Kind.WORD, word[0], word[0].upper(), start, word.end())
+    return Token(Kind.MARK, char, char, start, start + 1)
+
+
+def _name(sql: str, start: int) -> Token:
+    position = start + 1
+    while True:
+        end = sql.find("`", position)
+        if end < 0:
+            raise _unclosed("name", sql, start)
+        if sql.startswith("``", end):
+            position = end + 2
+            continue
+        return Token(Kind.NAME, sql[start : end + 1], sql[start + 1 : end].replace("``", "`"), start, end + 1)
+
+
+def _string(sql: str, start: int, quote_at: int, *, raw: bool) -> Token:
+    quote = sql[quote_at]
+    mark = quote * 3 if sql.startswith(quote * 3, quote_at) and sql.find(quote * 3, quote_at + 3) >= 0 else quote
+    position = body = quote_at + len(mark)
+    while (end := sql.find(mark, position)) >= 0:
+        slash = -1 if raw else sql.find("\\", position, end)
+        if slash >= 0:
+            position = slash + 2
+            continue
+        text = sql[body:end]
+        value = text if raw else _ESCAPED.sub(_unescape, text)
+        return Token(Kind.STRING, sql[start : end + len(mark)], value, start, end + len(mark))
+    raise _unclosed("string", sql, start)
+
+
+def _unescape(found: re.Match[str]) -> str:
+    text = found[1]
+    if text[0] in "uU" and len(text) > 1:
+        return chr(int(text[1:], 16))
+    if len(text) == 3:
+        return chr(int(text, 8))
+    return _ESCAPES.get(text, text)
+
+
+def _unclosed(what: str, sql: str, start: int) -> StatementRefused:
+    return StatementRefused(f"The {what} that begins at character {start + 1} is not closed: {sql[start : start + 40]}")
+
+
+def read_name(tokens: list[Token], at: int) -> tuple[list[str], int]:
+    """The dotted name at a token, and the index after it; no parts where there is none."""
+    parts: list[str] = []
+    while at < len(tokens) and tokens[at].is_identifier:
+        parts.append(tokens[at].identifier)
+        at += 1
+        if at + 1 < len(tokens) and tokens[at].is_mark(".") and tokens[at + 1].is_identifier:
+            at += 1
+        else:
+            break
+    return parts, at
+
+
+def quote(parts: list[str] | tuple[str, ...]) -> str:
+    """A dotted name in backticks."""
+    return ".".join(f"`{part.replace('`', '``')}`" for part in parts)
+
+
+def literal(text: str) -> str:
+    """A string literal."""
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"

@@ -1,0 +1,100 @@
+"""Errors on the wire: the gateway's own in the shape that Spark Connect clients turn into exceptions."""
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote
+
+import grpc
+from google.protobuf.any_pb2 import Any as AnyMessage
+from google.rpc.error_details_pb2 import ErrorInfo
+from google.rpc.status_pb2 import Status
+from grpc.aio import AioRpcError
+
+from boathouse.errors import BoathouseError, TemporarilyUnavailable, Unauthenticated
+
+_ANALYSIS = "org.apache.spark.sql.AnalysisException"
+_SPARK = "org.apache.spark.SparkException"
+_STATES = {
+    "PERMISSION_DENIED": ("INSUFFICIENT_PERMISSIONS", "42501"),
+    "TABLE_OR_VIEW_ALREADY_EXISTS": ("TABLE_OR_VIEW_ALREADY_EXISTS", "42P07"),
+    "TABLE_ALREADY_EXISTS": ("TABLE_OR_VIEW_ALREADY_EXISTS", "42P07"),
+    "TABLE_DOES_NOT_EXIST": ("TABLE_OR_VIEW_NOT_FOUND", "42P01"),
+    "SCHEMA_DOES_NOT_EXIST": ("SCHEMA_NOT_FOUND", "42704"),
+    "CATALOG_DOES_NOT_EXIST": ("CATALOG_NOT_FOUND", "42P08"),
+    "PATH_NOT_FOUND": ("PATH_NOT_FOUND", "42K03"),
+    "SCHEMA_NOT_EMPTY": ("SCHEMA_NOT_EMPTY", "2BP01"),
+    "ENGINE_CRASHED": ("ENGINE_CRASHED", "58000"),
+}
+
+
+@dataclass(frozen=True)
+class WireError:
+    """A gRPC status as it is sent."""
+
+    code: grpc.StatusCode
+    message: str
+    trailers: tuple[tuple[str, str | bytes], ...] = ()
+
+
+def forwarded(error: AioRpcError) -> WireError:
+    """An engine's error as it came: code, message and trailing metadata."""
+    metadata: Any = error.trailing_metadata() or ()
+    trailers = tuple((key, value) for key, value in metadata)
+    return WireError(error.code(), error.details() or "", trailers)
+
+
+def own(error: BoathouseError) -> WireError:
+    """One of our errors: an exception of Spark's classes, or a plain status where the client has to tell them apart."""
+    if isinstance(error, Unauthenticated):
+        return WireError(grpc.StatusCode.UNAUTHENTICATED, error.message)
+    if isinstance(error, TemporarilyUnavailable):
+        # FAILED_PRECONDITION, not UNAVAILABLE: the client would repeat the call for ten minutes without a word.
+        return WireError(grpc.StatusCode.FAILED_PRECONDITION, error.message)
+    condition, state = _STATES.get(error.error_code, (error.error_code, "42000"))
+    classes = [_SPARK] if error.status >= 500 else [_ANALYSIS]
+    return spark_error(classes, condition, state, f"[{condition}] {error.message} SQLSTATE: {state}")
+
+
+def canceled() -> WireError:
+    """What a client is told of an operation that was interrupted."""
+    return spark_error(
+        [_SPARK], "OPERATION_CANCELED", "HY008", "[OPERATION_CANCELED] Operation has been canceled. SQLSTATE: HY008"
+    )
+
+
+def spark_error(classes: list[str], condition: str, state: str, message: str) -> WireError:
+    """A status from which a client makes the exception of a Spark class."""
+    info = ErrorInfo(
+        reason=classes[0],
+        domain="org.apache.spark",
+        metadata={"classes": json.dumps(classes), "errorClass": condition, "sqlState": state},
+    )
+    packed = AnyMessage()
+    packed.Pack(info)
+    status = Status(code=grpc.StatusCode.INTERNAL.value[0], message=message, details=[packed])
+    return WireError(grpc.StatusCode.INTERNAL, message, (("grpc-status-details-bin", status.SerializeToString()),))
+
+
+_REFUSED_BY_CATALOG = re.compile(
+    r"HTTP status client error \((?P<status>40[034]) [^)]*\) for url \(\S*?/unity-catalog/(?P<kind>[a-z-]+)(?:/(?P<name>[^\s)?]+))?"
+)
+
+
+@dataclass(frozen=True)
+class CatalogRefusal:
+    """That the catalog refused something to the engine: the HTTP status, the kind of securable, and its name if it says."""
+
+    status: int
+    kind: str
+    name: str | None
+
+
+def catalog_refusal(error: AioRpcError) -> CatalogRefusal | None:
+    """What the catalog refused to the engine, if that is what an error is about."""
+    found = _REFUSED_BY_CATALOG.search(error.details() or "")
+    if found is None:
+        return None
+    name = found["name"]
+    return CatalogRefusal(int(found["status"]), found["kind"], unquote(name).replace("`", "") if name else None)

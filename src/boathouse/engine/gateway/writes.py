@@ -1,0 +1,134 @@
+"""Creating and replacing tables: plain Delta at a location of the catalog, registered once the data is there.
+
+Left alone, the engine would make tables whose commits only the catalog knows (other readers of Delta could not read them),
+with columns that are not nullable wherever the query's are not, and could not replace one. So the gateway has it write to a
+path, in one commit, and registers the table afterwards.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from deltalake import DeltaTable
+
+from boathouse.catalog.api import Privilege, TableInfo
+from boathouse.engine.catalog_access import CatalogAccess
+from boathouse.engine.errors import TableAlreadyExists
+from boathouse.engine.gateway.paths import PathGuard, Use
+from boathouse.engine.gateway.protocol import local_relation, nullable_schema, proto
+from boathouse.engine.gateway.session import EngineSession
+from boathouse.iam.api import Principal
+from boathouse.storage.paths import from_url, to_url
+
+
+def set_properties(location: str, properties: Mapping[str, str]) -> None:
+    """Set properties of a Delta table, in a commit of their own."""
+    DeltaTable(from_url(location)).alter.set_table_properties(dict(properties), raise_if_not_exists=False)
+
+
+@dataclass(frozen=True)
+class TableDraft:
+    """A table as a statement wants it."""
+
+    name: tuple[str, str, str]
+    partition_by: tuple[str, ...] = ()
+    comment: str | None = None
+    properties: Mapping[str, str] = field(default_factory=dict[str, str])
+    location: str | None = None
+
+    @property
+    def full_name(self) -> str:
+        """The name in three parts."""
+        return ".".join(self.name)
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where a draft is written.
+
+    Attributes:
+        draft: What is written.
+        location: ``file:///`` URL.
+        existing: The table that is replaced, or None for a new one.
+        staged: Whether the location was handed out for this table.
+    """
+
+    draft: TableDraft
+    location: str
+    existing: TableInfo | None
+    staged: bool
+
+
+class TableWriter:
+    """Prepares the creation and replacement of tables for one principal."""
+
+    def __init__(self, access: CatalogAccess, principal: Principal, guard: PathGuard) -> None:
+        self._access = access
+        self._principal = principal
+        self._guard = guard
+
+    def existing(self, name: tuple[str, str, str]) -> TableInfo | None:
+        """The table of a name, if there is one."""
+        return self._access.table(self._principal, ".".join(name))
+
+    def target(self, draft: TableDraft, existing: TableInfo | None) -> Target:
+        """Where to write.
+
+        Raises:
+            PermissionDenied: Without MODIFY on the table that is there, or CREATE TABLE on the schema.
+        """
+        if existing is not None:
+            self._access.table(self._principal, existing.full_name, Privilege.MODIFY)
+            return Target(draft, existing.storage_location, existing, staged=False)
+        if draft.location is not None:
+            return Target(draft, to_url(from_url(self._guard.resolve(draft.location, Use.WRITE))), None, staged=False)
+        return Target(draft, self._access.stage(self._principal, draft.name), None, staged=True)
+
+    def command(self, target: Target, rows: Any, session: EngineSession, options: Mapping[str, str]) -> Any:
+        """The write command that puts rows at a target, schema and all."""
+        write = proto().WriteOperation(source="delta", path=str(from_url(target.location)))
+        write.mode = proto().WriteOperation.SAVE_MODE_OVERWRITE
+        write.input.CopyFrom(self._nullable(rows, session))
+        partition_by: Sequence[str] = target.draft.partition_by
+        write.partitioning_columns.extend(partition_by)
+        write.options.update({key: value for key, value in options.items() if not key.lower().startswith("delta.")})
+        write.options["overwriteSchema"] = "true"
+        return write
+
+    def _nullable(self, rows: Any, session: EngineSession) -> Any:
+        schema, differs = nullable_schema(session.schema(rows))
+        if not differs:
+            return rows
+        union = proto().Relation()
+        union.set_op.left_input.CopyFrom(rows)
+        union.set_op.right_input.CopyFrom(local_relation(schema.empty_table()))
+        union.set_op.set_op_type = proto().SetOperation.SET_OP_TYPE_UNION
+        union.set_op.is_all = True
+        return union
+
+    def finish(self, target: Target, *, describe: bool) -> None:
+        """Register a new table; give it its properties and comment where its log does not have them yet."""
+        draft = target.draft
+        if describe and (draft.properties or draft.comment):
+            if draft.properties:
+                set_properties(target.location, draft.properties)
+            if draft.comment:
+                DeltaTable(from_url(target.location)).alter.set_table_description(draft.comment)
+        if target.existing is None:
+            try:
+                self._access.register(
+                    self._principal,
+                    draft.full_name,
+                    target.location,
+                    comment=draft.comment,
+                    properties=dict(draft.properties),
+                )
+            except Exception as error:
+                if getattr(error, "error_code", "") == "TABLE_ALREADY_EXISTS":
+                    raise TableAlreadyExists(draft.full_name) from error
+                raise
+
+    def undo(self, target: Target) -> None:
+        """Remove what a failed creation left."""
+        if target.staged:
+            self._access.discard(target.location)

@@ -1,0 +1,314 @@
+"""One Sail process per principal: started on first use, stopped when idle, replaced after a crash."""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any, Self
+
+import grpc.aio
+import psutil
+import structlog
+
+from boathouse.engine.errors import EngineUnavailable, GatewayStopping
+from boathouse.engine.metrics import EngineMetrics
+from boathouse.iam.api import Principal
+from boathouse.storage.layout import Layout
+
+log = structlog.get_logger(__name__)
+
+TOKEN_SECONDS = 7 * 24 * 3600
+"""Lifetime of the token with which an engine asks the catalog."""
+SCRATCH_CATALOG = "__boathouse"
+"""A catalog in the engine's memory; the gateway uses it to make Delta logs through the engine."""
+SERVICE = "/spark.connect.SparkConnectService/"
+_START_SECONDS = 30.0
+_STOP_SECONDS = 1.0
+_PASSED_ON = ("PATH", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
+CHANNEL_OPTIONS: list[tuple[str, int]] = [
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.max_send_message_length", -1),
+    ("grpc.max_metadata_size", 65536),
+    ("grpc.absolute_max_metadata_size", 131072),
+    ("grpc.use_local_subchannel_pool", 1),
+    ("grpc.optimization_target", 0),
+]
+
+
+@dataclass(frozen=True)
+class EngineSession:
+    """What is to be told of a running engine process; times in seconds since the epoch, memory in bytes."""
+
+    principal: Principal
+    pid: int
+    started_at: float
+    last_used_at: float
+    memory_bytes: int
+    open_requests: int
+
+
+@dataclass(frozen=True)
+class EngineBackend:
+    """What the pool needs of the rest of the server.
+
+    Attributes:
+        catalog_url: Of the Unity Catalog REST API, ending in ``/api/2.1/unity-catalog``.
+        issue_token: Makes the token with which a principal's engine asks the catalog; lifetime in seconds.
+        revoke_token: Makes it worthless once the engine has stopped.
+        list_catalogs: Names of the catalogs that a principal may know of.
+    """
+
+    catalog_url: str
+    issue_token: Callable[[Principal, float], str]
+    revoke_token: Callable[[str], None]
+    list_catalogs: Callable[[Principal], Sequence[str]]
+
+
+@dataclass(eq=False)
+class Engine:
+    """A running engine process."""
+
+    principal: Principal
+    process: asyncio.subprocess.Process
+    channel: grpc.aio.Channel
+    port: int
+    token: str
+    log: Path
+    catalogs: frozenset[str]
+    started_at: float = field(default_factory=time.time)
+    last_used_at: float = field(default_factory=time.time)
+    open_requests: int = 0
+    stopping: bool = False
+    watch: asyncio.Task[None] | None = None
+    interrupted: deque[str] = field(default_factory=lambda: deque[str](maxlen=100))
+
+    def note_interrupted(self, operations: Iterable[str]) -> None:
+        """Remember which operations were interrupted: the engine afterwards only says that it does not know them."""
+        self.interrupted.extend(operation for operation in operations if operation not in self.interrupted)
+
+    def unary(self, method: str) -> Any:
+        """A method with one message each way, as bytes."""
+        return self.channel.unary_unary(SERVICE + method)  # pyright: ignore[reportCallIssue] - its serializers are optional
+
+    def stream(self, method: str) -> Any:
+        """A method that answers with a stream of messages, as bytes."""
+        return self.channel.unary_stream(SERVICE + method)  # pyright: ignore[reportCallIssue]
+
+    def upload(self, method: str) -> Any:
+        """A method that takes a stream of messages, as bytes."""
+        return self.channel.stream_unary(SERVICE + method)  # pyright: ignore[reportCallIssue]
+
+    def __enter__(self) -> Self:
+        self.open_requests += 1
+        self.last_used_at = time.time()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.open_requests -= 1
+        self.last_used_at = time.time()
+
+    @property
+    def alive(self) -> bool:
+        """Whether calls may be sent to it."""
+        return not self.stopping and self.process.returncode is None
+
+    async def has_ended(self, within: float = 1.0) -> str | None:
+        """How the process ended, or None if it runs on; waits a moment, since a broken connection is noticed first."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.shield(self.process.wait()), within)
+        code = self.process.returncode
+        if code is None:
+            return None
+        return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+
+
+class EnginePool:
+    """The engine processes of one server. Lives on one event loop.
+
+    Args:
+        layout: Where logs and the processes' working folders go.
+        backend: Tokens and catalogs.
+        metrics: What is counted.
+        idle_seconds: An engine that nobody used for so long is stopped.
+    """
+
+    def __init__(self, layout: Layout, backend: EngineBackend, metrics: EngineMetrics, *, idle_seconds: float = 900) -> None:
+        self._layout = layout
+        self._backend = backend
+        self._metrics = metrics
+        self._idle_seconds = idle_seconds
+        self._engines: dict[str, Engine] = {}
+        self._locks: dict[str, asyncio.Lock] = {}
+        self._ending: set[asyncio.Task[None]] = set()
+        self._sweeper: asyncio.Task[None] | None = None
+        self._closed = False
+
+    async def start(self) -> None:
+        """Begin to look after idle engines."""
+        self._sweeper = asyncio.create_task(self._sweep(), name="engine-sweeper")
+
+    async def stop(self) -> None:
+        """Stop all engines, within about a second."""
+        self._closed = True
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        await asyncio.gather(*(self._end(engine) for engine in list(self._engines.values())), *self._ending)
+
+    async def get(self, principal: Principal) -> Engine:
+        """The principal's engine, started if it does not run.
+
+        Raises:
+            EngineUnavailable: If the process does not start.
+            GatewayStopping: If the pool is being stopped.
+        """
+        engine = self._engines.get(principal.id)
+        if engine is not None and engine.alive:
+            return engine
+        async with self._locks.setdefault(principal.id, asyncio.Lock()):
+            engine = self._engines.get(principal.id)
+            if engine is not None and engine.alive:
+                return engine
+            if self._closed:
+                raise GatewayStopping
+            engine = await self._launch(principal)
+            self._engines[principal.id] = engine
+            self._metrics.processes.set(len(self._engines))
+            engine.watch = asyncio.create_task(self._watch(engine), name=f"engine-watch-{engine.process.pid}")
+            return engine
+
+    def sessions(self) -> list[EngineSession]:
+        """The engines that run."""
+        found: list[EngineSession] = []
+        for engine in self._engines.values():
+            with contextlib.suppress(psutil.Error):
+                memory = psutil.Process(engine.process.pid).memory_info().rss
+                found.append(
+                    EngineSession(
+                        engine.principal,
+                        engine.process.pid,
+                        engine.started_at,
+                        engine.last_used_at,
+                        memory,
+                        engine.open_requests,
+                    )
+                )
+        return found
+
+    async def _launch(self, principal: Principal) -> Engine:
+        began = time.monotonic()
+        token, catalogs = await asyncio.to_thread(self._credentials, principal)
+        folder = self._layout.run / "engines" / principal.id
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        log_path = self._layout.logs / f"engine-{principal.id}.log"
+        environment = {key: os.environ[key] for key in _PASSED_ON if key in os.environ} | {"HOME": str(folder)}
+        orders = {"parent": os.getpid(), "environment": self._sail_settings(token, catalogs)}
+        process = await self._spawn(folder, log_path, environment)
+        port = await self._port_of(process, orders)
+        if port is None:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            code = await process.wait()
+            raise EngineUnavailable(str(log_path), f"exit code {code}")
+        seconds = round(time.monotonic() - began, 3)
+        log.info("engine.started", principal=principal.name, pid=process.pid, port=port, seconds=seconds)
+        self._metrics.starts.inc()
+        channel = grpc.aio.insecure_channel(f"127.0.0.1:{port}", options=CHANNEL_OPTIONS)
+        return Engine(principal, process, channel, port, token, log_path, frozenset(catalogs))
+
+    def _credentials(self, principal: Principal) -> tuple[str, list[str]]:
+        catalogs = [name for name in self._backend.list_catalogs(principal) if name not in {"system", SCRATCH_CATALOG}]
+        catalogs.sort(key=lambda name: (name != "main", name))
+        return self._backend.issue_token(principal, TOKEN_SECONDS), catalogs or ["main"]
+
+    def _sail_settings(self, token: str, catalogs: Sequence[str]) -> dict[str, str]:
+        # Every catalog is a catalog of the engine, so that USE CATALOG and current_catalog() work; one that is made later is
+        # reached through any of them, since the provider takes names of three levels too.
+        unity = [
+            f'{{type="unity", name="{name}", uri="{self._backend.catalog_url}", default_catalog="{name}", token="{token}"}}'
+            for name in catalogs
+        ]
+        scratch = f'{{type="memory", name="{SCRATCH_CATALOG}", initial_database=["default"]}}'
+        return {
+            "SAIL_CATALOG__LIST": f"[{', '.join([*unity, scratch])}]",
+            "SAIL_CATALOG__DEFAULT_CATALOG": catalogs[0],
+            "SAIL_SPARK__SESSION_TIMEOUT_SECS": str(int(max(3600, self._idle_seconds))),
+            "UNITY_ALLOW_HTTP_URL": "true",
+            "RUST_LOG": "warn",
+        }
+
+    async def _spawn(self, folder: Path, log_path: Path, environment: dict[str, str]) -> asyncio.subprocess.Process:
+        def open_log() -> IO[bytes]:
+            return log_path.open("ab")
+
+        with await asyncio.to_thread(open_log) as log_file:
+            return await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-P",
+                "-m",
+                "boathouse.engine.sail_process",
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=log_file,
+                env=environment,
+                cwd=folder,
+                start_new_session=True,
+            )
+
+    async def _port_of(self, process: asyncio.subprocess.Process, orders: Mapping[str, object]) -> int | None:
+        if process.stdin is None or process.stdout is None:
+            return None
+        try:
+            process.stdin.write(json.dumps(orders).encode() + b"\n")
+            await process.stdin.drain()
+            line = await asyncio.wait_for(process.stdout.readline(), _START_SECONDS)
+            return int(json.loads(line)["port"]) if line else None
+        except (TimeoutError, OSError, ValueError):
+            return None
+
+    async def _watch(self, engine: Engine) -> None:
+        code = await engine.process.wait()
+        if self._engines.get(engine.principal.id) is engine:
+            del self._engines[engine.principal.id]
+            self._metrics.processes.set(len(self._engines))
+        if not engine.stopping:
+            self._metrics.crashes.inc()
+            log.error("engine.crashed", principal=engine.principal.name, pid=engine.process.pid, exit_code=code)
+        with contextlib.suppress(Exception):
+            await asyncio.to_thread(self._backend.revoke_token, engine.token)
+
+    async def _end(self, engine: Engine) -> None:
+        engine.stopping = True
+        if engine.process.stdin is not None:
+            engine.process.stdin.close()
+        try:
+            await asyncio.wait_for(asyncio.shield(engine.process.wait()), _STOP_SECONDS)
+        except TimeoutError:
+            with contextlib.suppress(ProcessLookupError):
+                engine.process.kill()
+            await engine.process.wait()
+        await engine.channel.close(None)
+        if engine.watch is not None:
+            await engine.watch
+        log.info("engine.stopped", principal=engine.principal.name, pid=engine.process.pid)
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(min(self._idle_seconds / 4, 30.0))
+            now = time.time()
+            for engine in list(self._engines.values()):
+                if engine.open_requests or engine.stopping:
+                    continue
+                idle = now - engine.last_used_at > self._idle_seconds
+                worn = now - engine.started_at > TOKEN_SECONDS - 24 * 3600
+                if idle or worn:
+                    engine.stopping = True
+                    task = asyncio.create_task(self._end(engine))
+                    self._ending.add(task)
+                    task.add_done_callback(self._ending.discard)

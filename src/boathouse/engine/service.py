@@ -1,0 +1,87 @@
+"""The engines and their gateway as one thing that a server starts and stops."""
+
+import asyncio
+from functools import partial
+
+from prometheus_client import CollectorRegistry
+
+from boathouse.db import Database
+from boathouse.engine.catalog_access import CatalogAccess
+from boathouse.engine.gateway.governor import Governor
+from boathouse.engine.gateway.server import Gateway
+from boathouse.engine.metrics import EngineMetrics
+from boathouse.engine.pool import EngineBackend, EnginePool, EngineSession
+from boathouse.iam.api import Authenticator, IamService, Principal
+from boathouse.storage.layout import Layout
+
+
+class EngineService:
+    """Sail behind the Spark Connect gateway.
+
+    Args:
+        database: The metadata.
+        layout: The lake's folders.
+        authenticator: Checks the clients' tokens and makes those of the engines.
+        base_url: Of the server's REST API, as the engines reach it, without a slash at its end.
+        registry: Where metrics are registered.
+        host: Address of the gateway.
+        port: Port of the gateway; 0 takes a free one.
+        idle_seconds: An engine that nobody used for so long is stopped.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        layout: Layout,
+        authenticator: Authenticator,
+        *,
+        base_url: str,
+        registry: CollectorRegistry,
+        host: str = "127.0.0.1",
+        port: int = 15002,
+        idle_seconds: float = 900,
+    ) -> None:
+        self._database = database
+        self._authenticator = authenticator
+        access = CatalogAccess(database, layout)
+        metrics = EngineMetrics(registry)
+        backend = EngineBackend(
+            catalog_url=f"{base_url}/api/2.1/unity-catalog",
+            issue_token=self._issue,
+            revoke_token=self._revoke,
+            list_catalogs=access.catalogs,
+        )
+        self.engines = EnginePool(layout, backend, metrics, idle_seconds=idle_seconds)
+        self.governor = Governor(access)
+        self.gateway = Gateway(self.engines, self.governor, authenticator.authenticate, metrics, host=host, port=port)
+
+    @property
+    def port(self) -> int:
+        """The gateway's port, once started."""
+        return self.gateway.port
+
+    def sessions(self) -> list[EngineSession]:
+        """The engine processes that run."""
+        return self.engines.sessions()
+
+    async def start(self) -> None:
+        """Listen.
+
+        Raises:
+            OSError: If the port is taken.
+        """
+        await self.gateway.start()
+        asyncio.get_running_loop().call_later(2.0, partial(self.governor.warm))
+
+    async def stop(self) -> None:
+        """Close the gateway and stop all engines, within about a second."""
+        await self.gateway.stop()
+        self.governor.close()
+
+    def _issue(self, principal: Principal, lifetime_seconds: float) -> str:
+        return self._authenticator.issue_internal_token(principal, "engine", lifetime_seconds)
+
+    def _revoke(self, token: str) -> None:
+        with self._database.session(write=True) as session:
+            IamService(session).revoke(token)
+        self._authenticator.forget(token)

@@ -1,0 +1,17 @@
+"""What other slices use of features."""
+
+from boathouse.features.errors import FeatureSpecInvalid, OnlineTableNotFound
+from boathouse.features.online import OnlineReader
+from boathouse.features.service import FeatureService, OnlineTable
+from boathouse.features.spec import METADATA_KEY, FeatureLookup, FeatureSpec
+
+__all__ = [
+    "METADATA_KEY",
+    "FeatureLookup",
+    "FeatureService",
+    "FeatureSpec",
+    "FeatureSpecInvalid",
+    "OnlineReader",
+    "OnlineTable",
+    "OnlineTableNotFound",
+]

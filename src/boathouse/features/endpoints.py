@@ -1,0 +1,101 @@
+"""The online feature store over HTTP."""
+
+import threading
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request
+
+from boathouse.db.dependencies import ReadSession, WriteSession, get_database
+from boathouse.features.online import file_of
+from boathouse.features.schemas import (
+    OnlineStoreBody,
+    OnlineStoreList,
+    Published,
+    PublishTable,
+    UpdateOnlineStore,
+)
+from boathouse.features.service import FeatureService, publish_rows
+from boathouse.iam.api import CurrentPrincipal
+
+router = APIRouter(prefix="/api/2.0/feature-store", tags=["features"])
+_publishing = threading.Lock()
+
+
+def _reading(request: Request, session: ReadSession, principal: CurrentPrincipal) -> FeatureService:
+    return FeatureService(session, principal, request.app.state.layout)
+
+
+def _writing(request: Request, session: WriteSession, principal: CurrentPrincipal) -> FeatureService:
+    return FeatureService(session, principal, request.app.state.layout)
+
+
+Features = Annotated[FeatureService, Depends(_reading)]
+WritableFeatures = Annotated[FeatureService, Depends(_writing)]
+
+
+@router.get("/online-stores", response_model_exclude_none=True)
+def list_online_stores(
+    features: Features, page_size: Annotated[int, Query(ge=0, le=1000)] = 100, page_token: str = ""
+) -> OnlineStoreList:
+    """The online stores."""
+    size = page_size or 100
+    rows = features.list_stores(page_token, size + 1)
+    token = rows[size - 1].name if len(rows) > size else None
+    return OnlineStoreList(online_stores=[OnlineStoreBody.of(row) for row in rows[:size]], next_page_token=token)
+
+
+@router.post("/online-stores", response_model_exclude_none=True)
+def create_online_store(features: WritableFeatures, body: OnlineStoreBody) -> OnlineStoreBody:
+    """Make an online store."""
+    row = features.create_store(body.name, body.capacity, body.read_replica_count or 0, body.usage_policy_id)
+    return OnlineStoreBody.of(row)
+
+
+@router.get("/online-stores/{name}", response_model_exclude_none=True)
+def get_online_store(features: Features, name: str) -> OnlineStoreBody:
+    """One online store."""
+    return OnlineStoreBody.of(features.get_store(name))
+
+
+@router.patch("/online-stores/{name}", response_model_exclude_none=True)
+def update_online_store(features: WritableFeatures, name: str, body: UpdateOnlineStore, update_mask: str = "") -> OnlineStoreBody:
+    """Change an online store."""
+    fields = {part.strip() for part in update_mask.split(",") if part.strip() and part.strip() != "*"}
+    keep = fields or {"capacity", "read_replica_count"}
+    row = features.update_store(
+        name,
+        capacity=body.capacity if "capacity" in keep else None,
+        read_replica_count=body.read_replica_count if "read_replica_count" in keep else None,
+    )
+    return OnlineStoreBody.of(row)
+
+
+@router.delete("/online-stores/{name}")
+def delete_online_store(features: WritableFeatures, name: str) -> dict[str, Any]:
+    """Delete an empty online store."""
+    features.delete_store(name)
+    return {}
+
+
+@router.delete("/online-tables/{online_table_name}")
+def delete_online_table(features: WritableFeatures, online_table_name: str) -> dict[str, Any]:
+    """Delete an online table."""
+    features.delete_table(online_table_name)
+    return {}
+
+
+@router.post("/tables/{source_table_name}/publish")
+def publish_table(request: Request, principal: CurrentPrincipal, source_table_name: str, body: PublishTable) -> Published:
+    """Publish a feature table; the answer comes when its rows can be looked up."""
+    database, layout, spec = get_database(request), request.app.state.layout, body.publish_spec
+    name, mode = spec.online_table_name, spec.publish_mode
+    with _publishing:
+        with database.session() as session:
+            service = FeatureService(session, principal, layout)
+            source = service.prepare_publish(source_table_name, spec.online_store, name, mode)
+        # The rows are written outside of a metadata transaction, which would hold up everybody else.
+        rows = publish_rows(source, file_of(layout.online, name), mode)
+        with database.session(write=True) as session:
+            service = FeatureService(session, principal, layout)
+            row = service.record_publish(source, spec.online_store, name, mode, rows)
+    return Published(online_table_name=row.full_name, pipeline_id=row.id, rows=rows, source_version=source.version)

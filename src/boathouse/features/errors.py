@@ -1,0 +1,83 @@
+"""What can be wrong with features."""
+
+from boathouse.errors import AlreadyExists, Conflict, InvalidParameterValue, InvalidState, NotFound
+
+
+class KeysUndeclared(InvalidParameterValue):
+    """A source table that does not say its keys, or names columns that it does not have."""
+
+    def __init__(self, table: str, key: str, problem: str) -> None:
+        super().__init__(
+            f"Table '{table}' cannot be published: its table property '{key}' {problem}. Set it, for example: "
+            f"ALTER TABLE {table} SET TBLPROPERTIES ('primary_keys' = 'origin', 'timeseries_key' = 'time_hour', "
+            "'available_at' = 'available_at'). primary_keys is needed; the other two are optional.",
+            table=table,
+            property=key,
+        )
+
+
+class KeyIsNull(InvalidState):
+    """Rows of the source table have no key."""
+
+    def __init__(self, table: str, column: str, rows: int) -> None:
+        super().__init__(
+            f"Table '{table}' cannot be published: {rows} rows have no value in the key column '{column}'. "
+            "Remove or fill them; nothing was published.",
+            table=table,
+            column=column,
+        )
+
+
+class OnlineStoreNotFound(NotFound):
+    """No online store of this name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"Online store '{name}' does not exist. Create it with feature_store.create_online_store.", name=name)
+
+
+class OnlineStoreExists(AlreadyExists):
+    """The name is taken."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"Online store '{name}' already exists.", name=name)
+
+
+class OnlineStoreNotEmpty(InvalidState):
+    """An online store that still holds tables."""
+
+    def __init__(self, name: str, tables: list[str]) -> None:
+        super().__init__(
+            f"Online store '{name}' still holds {', '.join(tables[:5])}. Delete its online tables first.", name=name
+        )
+
+
+class OnlineTableNotFound(NotFound):
+    """No online table of this name, or its file is gone."""
+
+    error_code = "TABLE_DOES_NOT_EXIST"
+
+    def __init__(self, full_name: str) -> None:
+        super().__init__(
+            f"Online table '{full_name}' does not exist. Publish its source table with feature_store.publish_table.",
+            full_name=full_name,
+        )
+
+
+class OnlineTableOfOther(Conflict):
+    """An online table that is fed from another table or lies in another store."""
+
+    retriable = False
+
+    def __init__(self, full_name: str, source: str, store: str) -> None:
+        super().__init__(
+            f"Online table '{full_name}' is published from '{source}' in the online store '{store}'. "
+            "Use another name, or delete it first.",
+            full_name=full_name,
+        )
+
+
+class FeatureSpecInvalid(InvalidParameterValue):
+    """A model's feature spec that does not fit its schema, or the online tables."""
+
+    def __init__(self, field: str, problem: str) -> None:
+        super().__init__(f"The model's feature_spec is not valid: {field} {problem}", field=field)

@@ -1,0 +1,222 @@
+"""The rules: who may publish what where, and what a served model may look up."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from sqlalchemy.orm import Session
+
+from boathouse.catalog.api import CatalogService, InvalidName, Privilege, SecurableExists, SecurableNotFound, SecurableType
+from boathouse.errors import InvalidParameterValue, NotImplementedHere, PermissionDenied
+from boathouse.features.errors import (
+    OnlineStoreExists,
+    OnlineStoreNotEmpty,
+    OnlineStoreNotFound,
+    OnlineTableNotFound,
+    OnlineTableOfOther,
+)
+from boathouse.features.models import OnlineStoreRow, OnlineTableRow
+from boathouse.features.online import OnlineWriter, file_of
+from boathouse.features.repository import FeatureRepository
+from boathouse.features.source import Source
+from boathouse.iam.api import Principal
+from boathouse.kit.clock import now_ms
+from boathouse.kit.ids import new_id
+from boathouse.storage.layout import Layout
+
+CAPACITIES = ("CU_1", "CU_2", "CU_4", "CU_8")
+MODES = ("SNAPSHOT", "TRIGGERED")
+
+
+@dataclass(frozen=True)
+class OnlineTable:
+    """A published table: where its file is, what it is fed from, and how far."""
+
+    id: str
+    full_name: str
+    store: str
+    source_table: str
+    source_version: int
+    rows: int
+    path: Path
+
+
+class FeatureService:
+    """Online stores and tables for one principal in one transaction.
+
+    Args:
+        session: The transaction.
+        principal: Who asks.
+        layout: The lake's folders.
+    """
+
+    def __init__(self, session: Session, principal: Principal, layout: Layout) -> None:
+        self._rows = FeatureRepository(session)
+        self._principal = principal
+        self._layout = layout
+        self._catalog = CatalogService(session, principal, layout)
+
+    # ---- stores
+
+    def create_store(
+        self, name: str, capacity: str, read_replica_count: int = 0, usage_policy_id: str | None = None
+    ) -> OnlineStoreRow:
+        """Make an online store."""
+        _check_capacity(capacity)
+        if not name or "/" in name:
+            raise InvalidName(name, "an online store's name is not empty and has no slash.")
+        if self._rows.store(name) is not None:
+            raise OnlineStoreExists(name)
+        row = OnlineStoreRow(
+            name=name,
+            capacity=capacity,
+            read_replica_count=read_replica_count,
+            usage_policy_id=usage_policy_id,
+            creator=self._principal.name,
+            created_at=now_ms(),
+        )
+        self._rows.add(row)
+        return row
+
+    def get_store(self, name: str) -> OnlineStoreRow:
+        """A store; everybody may know of it."""
+        row = self._rows.store(name)
+        if row is None:
+            raise OnlineStoreNotFound(name)
+        return row
+
+    def list_stores(self, after: str, limit: int) -> list[OnlineStoreRow]:
+        """Stores by name."""
+        return self._rows.stores(after, limit)
+
+    def update_store(self, name: str, *, capacity: str | None, read_replica_count: int | None) -> OnlineStoreRow:
+        """Change a store's capacity or replicas, which one machine only takes note of. Its creator or an admin may."""
+        row = self._own_store(name)
+        if capacity is not None:
+            _check_capacity(capacity)
+            row.capacity = capacity
+        if read_replica_count is not None:
+            row.read_replica_count = read_replica_count
+        return row
+
+    def delete_store(self, name: str) -> None:
+        """Delete an empty store. Its creator or an admin may."""
+        row = self._own_store(name)
+        tables = [table.full_name for table in self._rows.tables_of(name)]
+        if tables:
+            raise OnlineStoreNotEmpty(name, tables)
+        self._rows.remove(row)
+
+    def _own_store(self, name: str) -> OnlineStoreRow:
+        row = self.get_store(name)
+        self._require_own(row.creator, f"the online store '{name}'")
+        return row
+
+    def _require_own(self, owner: str, what: str) -> None:
+        if not self._principal.is_admin and owner != self._principal.name:
+            message = f"User '{self._principal.name}' may not change {what}: its owner '{owner}' or an admin may."
+            raise PermissionDenied(message)
+
+    # ---- tables
+
+    def prepare_publish(self, source_table: str, store: str, online_table: str, mode: str) -> Source:
+        """Check that the principal may publish a table under a name; nothing is written.
+
+        Raises:
+            PrivilegeMissing: Without SELECT on the source, or CREATE TABLE on the schema of a new online table.
+            KeysUndeclared: If the source's table properties do not say its keys.
+            OnlineTableOfOther: If the online table is fed from another source.
+        """
+        if mode == "CONTINUOUS":
+            message = "publish_mode CONTINUOUS is not built yet. Use TRIGGERED after each change of the source, or SNAPSHOT."
+            raise NotImplementedHere(message)
+        if mode not in MODES:
+            message = f"publish_mode '{mode}' is not valid. Valid: {', '.join(MODES)}."
+            raise InvalidParameterValue(message, field="publish_mode")
+        self.get_store(store)
+        info = self._catalog.get_table(source_table, Privilege.SELECT)
+        parts = online_table.split(".")
+        if len(parts) != 3 or not all(parts):
+            raise InvalidName(online_table, "an online table is named catalog.schema.table.")
+        known = self._rows.table(online_table)
+        if known is None:
+            self._catalog.container_of(online_table, Privilege.CREATE_TABLE)
+            try:
+                self._catalog.find_row(SecurableType.TABLE, online_table)
+            except SecurableNotFound:
+                pass
+            else:
+                raise SecurableExists(SecurableType.TABLE, online_table)
+        else:
+            self._require_own(known.owner, f"the online table '{known.full_name}'")
+            if known.source_table != info.full_name or known.store != store:
+                raise OnlineTableOfOther(known.full_name, known.source_table, known.store)
+        return Source(info)
+
+    def record_publish(self, source: Source, store: str, online_table: str, mode: str, rows: int) -> OnlineTableRow:
+        """Note what was published."""
+        now, row = now_ms(), self._rows.table(online_table)
+        if row is None:
+            row = OnlineTableRow(
+                full_name=online_table.lower(),
+                id=new_id(),
+                store=store,
+                source_table=source.info.full_name,
+                publish_mode=mode,
+                source_version=source.version,
+                rows=rows,
+                owner=self._principal.name,
+                created_at=now,
+                updated_at=now,
+            )
+            self._rows.add(row)
+        row.publish_mode, row.source_version, row.rows, row.updated_at = mode, source.version, rows, now
+        return row
+
+    def delete_table(self, full_name: str) -> None:
+        """Delete an online table. Its owner or an admin may; the file goes once the transaction is committed."""
+        row = self._rows.table(full_name)
+        if row is None:
+            raise OnlineTableNotFound(full_name)
+        self._require_own(row.owner, f"the online table '{full_name}'")
+        self._rows.remove(row)
+        self._catalog.after_commit(OnlineWriter(file_of(self._layout.online, full_name)).delete)
+
+    def require_table(self, full_name: str) -> OnlineTable:
+        """An online table that the principal may read: it owns it, or has SELECT on its source.
+
+        Raises:
+            OnlineTableNotFound: If it was not published.
+            PrivilegeMissing: Without SELECT on the source table.
+        """
+        row = self._rows.table(full_name)
+        if row is None:
+            raise OnlineTableNotFound(full_name)
+        if row.owner != self._principal.name:
+            self._catalog.get_table(row.source_table, Privilege.SELECT)
+        path = file_of(self._layout.online, row.full_name)
+        return OnlineTable(row.id, row.full_name, row.store, row.source_table, row.source_version, row.rows, path)
+
+
+def publish_rows(source: Source, path: Path, mode: str) -> int:
+    """Bring an online table's file to a version of its source, at once.
+
+    TRIGGERED adds only what was appended since the last publish where nothing else happened to the source; otherwise, and
+    with SNAPSHOT, all rows are replaced.
+
+    Returns:
+        How many rows the online table holds.
+    """
+    writer, meta = OnlineWriter(path), source.meta()
+    known = writer.meta()
+    if mode == "TRIGGERED" and known is not None and known.source_version <= meta.source_version:
+        comparable = replace(known, source_version=meta.source_version) == meta
+        increment = source.read_since(known.source_version) if comparable else None
+        if increment is not None:
+            return writer.write(meta, source.rows(increment), replace=False)
+    return writer.write(meta, source.rows(source.read_all()), replace=True)
+
+
+def _check_capacity(capacity: str) -> None:
+    if capacity not in CAPACITIES:
+        message = f"capacity '{capacity}' is not valid. Valid: {', '.join(CAPACITIES)}."
+        raise InvalidParameterValue(message, field="capacity")

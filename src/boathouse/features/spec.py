@@ -1,0 +1,177 @@
+"""The feature spec: what a served model wants looked up, written into the model's MLflow metadata at logging time."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from boathouse.features.errors import FeatureSpecInvalid
+
+METADATA_KEY = "feature_spec"
+"""Where it stands in the metadata of an MLflow model."""
+
+
+def _names(value: Any, where: str, *, empty: bool = False) -> tuple[str, ...]:
+    if not isinstance(value, Sequence) or isinstance(value, str) or not all(isinstance(item, str) and item for item in value):
+        raise FeatureSpecInvalid(where, "has to be a list of names.")
+    if not value and not empty:
+        raise FeatureSpecInvalid(where, "is empty; name at least one.")
+    if len(set(value)) != len(value):
+        raise FeatureSpecInvalid(where, "names something twice.")
+    return tuple(value)
+
+
+def _known(raw: Mapping[str, Any], valid: frozenset[str], where: str) -> None:
+    unknown = sorted(set(raw) - valid)
+    if unknown:
+        raise FeatureSpecInvalid(where, f"has the unknown field '{unknown[0]}'. Valid: {', '.join(sorted(valid))}.")
+
+
+@dataclass(frozen=True)
+class FeatureLookup:
+    """Values of one feature table, by key.
+
+    Attributes:
+        table: Full name of the source feature table.
+        online_table: Full name of the online table; ``{table}_online`` unless given.
+        lookup_key: Columns of the request, in the order of the table's primary keys.
+        features: Columns of the feature table.
+        timestamp_lookup_key: Column of the request with the time to look up as of; without it, or where it is null, the
+            latest values are used.
+        rename: Feature -> column of the model, for those that differ.
+        lookback_seconds: Age that a row may have at the time asked, inclusive; None for any, 0 for the exact time.
+        defaults: Column of the model -> value where nothing is found; null unless given.
+        table_version: Delta version of the source table that the model was trained on, for the record.
+    """
+
+    table: str
+    online_table: str
+    lookup_key: tuple[str, ...]
+    features: tuple[str, ...]
+    timestamp_lookup_key: str | None = None
+    rename: Mapping[str, str] = field(default_factory=dict[str, str])
+    lookback_seconds: float | None = None
+    defaults: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    table_version: int | None = None
+
+    FIELDS = frozenset(
+        {
+            "table",
+            "online_table",
+            "lookup_key",
+            "features",
+            "timestamp_lookup_key",
+            "rename",
+            "lookback_seconds",
+            "defaults",
+            "table_version",
+        }
+    )
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The looked-up columns under the names that the model knows."""
+        return tuple(self.rename.get(name, name) for name in self.features)
+
+    @classmethod
+    def parse(cls, raw: Any, where: str) -> "FeatureLookup":  # noqa: C901 - one check per field
+        """Check one look-up of a spec.
+
+        Raises:
+            FeatureSpecInvalid: It names the field.
+        """
+        if not isinstance(raw, Mapping):
+            raise FeatureSpecInvalid(where, "has to be an object.")
+        _known(raw, cls.FIELDS, where)
+        table = raw.get("table")
+        if not isinstance(table, str) or len(table.split(".")) != 3:
+            raise FeatureSpecInvalid(f"{where}.table", "has to be a full name: catalog.schema.table.")
+        online_table = raw.get("online_table") or f"{table}_online"
+        if not isinstance(online_table, str) or len(online_table.split(".")) != 3:
+            raise FeatureSpecInvalid(f"{where}.online_table", "has to be a full name: catalog.schema.table.")
+        key = raw.get("lookup_key")
+        features = _names(raw.get("features"), f"{where}.features")
+        rename = raw.get("rename") or {}
+        if not isinstance(rename, Mapping) or not all(isinstance(value, str) and value for value in rename.values()):
+            raise FeatureSpecInvalid(f"{where}.rename", "has to be an object of feature -> column name.")
+        for name in rename:
+            if name not in features:
+                raise FeatureSpecInvalid(f"{where}.rename", f"renames '{name}', which is not in features.")
+        lookback = raw.get("lookback_seconds")
+        if lookback is not None and (isinstance(lookback, bool) or not isinstance(lookback, int | float) or lookback < 0):
+            raise FeatureSpecInvalid(f"{where}.lookback_seconds", "has to be a number of seconds, 0 or more, or null.")
+        timestamp_key = raw.get("timestamp_lookup_key")
+        if timestamp_key is not None and (not isinstance(timestamp_key, str) or not timestamp_key):
+            raise FeatureSpecInvalid(f"{where}.timestamp_lookup_key", "has to be a column of the request.")
+        defaults = raw.get("defaults") or {}
+        if not isinstance(defaults, Mapping):
+            raise FeatureSpecInvalid(f"{where}.defaults", "has to be an object of column -> value.")
+        version = raw.get("table_version")
+        if version is not None and (isinstance(version, bool) or not isinstance(version, int)):
+            raise FeatureSpecInvalid(f"{where}.table_version", "has to be a Delta version.")
+        lookup = cls(
+            table=table,
+            online_table=online_table.lower(),
+            lookup_key=_names([key] if isinstance(key, str) else key, f"{where}.lookup_key"),
+            features=features,
+            timestamp_lookup_key=timestamp_key,
+            rename=dict(rename),
+            lookback_seconds=lookback,
+            defaults=dict(defaults),
+            table_version=version,
+        )
+        for name in lookup.defaults:
+            if name not in lookup.outputs:
+                raise FeatureSpecInvalid(f"{where}.defaults", f"has '{name}', which is no column of this look-up.")
+        return lookup
+
+
+@dataclass(frozen=True)
+class FeatureSpec:
+    """What a model is fed with.
+
+    Attributes:
+        inputs: Columns of the model that the request itself sends.
+        lookups: Columns of the model that are looked up.
+        features_order: Columns of the model, in its order; inputs and then look-ups unless given.
+        label: Name of the label, for the record.
+    """
+
+    inputs: tuple[str, ...]
+    lookups: tuple[FeatureLookup, ...]
+    features_order: tuple[str, ...]
+    label: str | None = None
+
+    FIELDS = frozenset({"version", "inputs", "lookups", "label", "features_order"})
+
+    @classmethod
+    def parse(cls, raw: Any) -> "FeatureSpec":
+        """Check a spec as it stands in a model's metadata.
+
+        Args:
+            raw: ``{"version": 1, "inputs": [...], "lookups": [...], "features_order": [...], "label": ...}``.
+
+        Raises:
+            FeatureSpecInvalid: It names the field and what would be valid.
+        """
+        if not isinstance(raw, Mapping):
+            raise FeatureSpecInvalid(METADATA_KEY, "has to be an object.")
+        _known(raw, cls.FIELDS, METADATA_KEY)
+        if raw.get("version", 1) != 1:
+            raise FeatureSpecInvalid("version", f"is {raw['version']!r}; this server knows version 1.")
+        lookups_raw = raw.get("lookups", [])
+        if not isinstance(lookups_raw, Sequence) or isinstance(lookups_raw, str):
+            raise FeatureSpecInvalid("lookups", "has to be a list.")
+        lookups = tuple(FeatureLookup.parse(item, f"lookups[{index}]") for index, item in enumerate(lookups_raw))
+        inputs = _names(raw.get("inputs", []), "inputs", empty=True)
+        sources = [*inputs, *(name for lookup in lookups for name in lookup.outputs)]
+        twice = sorted({name for name in sources if sources.count(name) > 1})
+        if twice:
+            raise FeatureSpecInvalid(twice[0], "comes from two places (inputs and look-ups); use rename to tell them apart.")
+        order = _names(raw["features_order"], "features_order") if raw.get("features_order") else tuple(sources)
+        for name in order:
+            if name not in sources:
+                raise FeatureSpecInvalid("features_order", f"has '{name}', which neither inputs nor a look-up gives.")
+        label = raw.get("label")
+        if label is not None and not isinstance(label, str):
+            raise FeatureSpecInvalid("label", "has to be a name.")
+        return cls(inputs, lookups, order, label)

@@ -1,0 +1,1 @@
+"""Principals (users, service principals), groups, tokens and sign-in: who asks."""

@@ -1,0 +1,27 @@
+"""Who asks, for endpoints."""
+
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from boathouse.iam.errors import AdminRequired, CredentialsMissing
+from boathouse.iam.principal import Principal
+
+
+def current_principal(request: Request) -> Principal:
+    """The principal that the authentication middleware found."""
+    principal = getattr(request.state, "principal", None)
+    if not isinstance(principal, Principal):
+        raise CredentialsMissing
+    return principal
+
+
+def current_admin(principal: Annotated[Principal, Depends(current_principal)]) -> Principal:
+    """The same, if it is an admin."""
+    if not principal.is_admin:
+        raise AdminRequired("do this")
+    return principal
+
+
+CurrentPrincipal = Annotated[Principal, Depends(current_principal)]
+CurrentAdmin = Annotated[Principal, Depends(current_admin)]

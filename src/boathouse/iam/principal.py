@@ -1,0 +1,30 @@
+"""Who asks."""
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+ADMINS = "admins"
+ACCOUNT_USERS = "account users"
+
+PrincipalKind: TypeAlias = Literal["user", "service_principal"]
+
+
+@dataclass(frozen=True)
+class Principal:
+    """An authenticated user or service principal.
+
+    Attributes:
+        id: Stable identifier (UUID).
+        name: User name (usually an e-mail address) or the application id of a service principal.
+        kind: Which of the two it is.
+        groups: Names of the groups that it is in; every principal is in ``account users``.
+        is_admin: Whether it is in the group ``admins``.
+        acting_for: Purpose of the internal token that it came with (``engine``, ``serving``), or None.
+    """
+
+    id: str
+    name: str
+    kind: PrincipalKind
+    groups: frozenset[str]
+    is_admin: bool
+    acting_for: str | None = None

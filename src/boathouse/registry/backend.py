@@ -1,0 +1,129 @@
+"""MLflow, loaded once, late, and by nobody's command line."""
+
+import asyncio
+import os
+import threading
+import warnings
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from boathouse.db.database import Database
+from boathouse.errors import BoathouseError
+from boathouse.registry.errors import MlflowNotLoaded
+from boathouse.registry.governance import Governance
+from boathouse.storage.layout import Layout
+from boathouse.storage.paths import to_url
+
+if TYPE_CHECKING:
+    from boathouse.registry.registry_store import GovernedRegistryStore
+    from boathouse.registry.tracking_store import GovernedTrackingStore
+
+log = structlog.stdlib.get_logger(__name__)
+
+LOAD_SECONDS = 120
+
+_ENVIRONMENT = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "true",
+    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+    "MLFLOW_ENABLE_AI_GATEWAY": "false",
+    # The door in front checks hosts and origins; MLflow's own check would let every page on localhost read with the cookie.
+    "MLFLOW_SERVER_DISABLE_SECURITY_MIDDLEWARE": "true",
+    "_MLFLOW_SERVER_SERVE_ARTIFACTS": "true",
+    "_MLFLOW_SGI_NAME": "uvicorn",
+    "MLFLOW_CONFIGURE_LOGGING": "false",
+}
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """MLflow's application and the stores behind it."""
+
+    asgi: Any
+    tracking: "GovernedTrackingStore"
+    registry: "GovernedRegistryStore"
+
+
+class MlflowBackend:
+    """Loads MLflow in a thread; who needs it waits for it.
+
+    MLflow keeps its stores and settings in module variables, so a process serves one lake.
+
+    Args:
+        database: The metadata database; MLflow's tables lie beside it.
+        layout: The lake's folders.
+    """
+
+    def __init__(self, database: Database, layout: Layout) -> None:
+        self.layout = layout
+        self._database = database
+        self._governance = Governance(database, layout)
+        self._loaded: Future[Loaded] = Future()
+        self._lock = threading.Lock()
+        self._started = False
+
+    def start(self) -> None:
+        """Begin to load, once."""
+        with self._lock:
+            if self._started:
+                return
+            self._started = True
+        threading.Thread(target=self._load, name="mlflow-load", daemon=True).start()
+
+    def wait(self) -> Loaded:
+        """MLflow, once it is loaded.
+
+        Raises:
+            MlflowNotLoaded: If it could not be.
+        """
+        self.start()
+        try:
+            return self._loaded.result(timeout=LOAD_SECONDS)
+        except TimeoutError as error:
+            raise MlflowNotLoaded(f"it was not ready after {LOAD_SECONDS} s") from error
+
+    async def ready(self) -> Loaded:
+        """The same, without a thread.
+
+        Raises:
+            MlflowNotLoaded: If it could not be.
+        """
+        self.start()
+        try:
+            return await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(self._loaded)), LOAD_SECONDS)
+        except TimeoutError as error:
+            raise MlflowNotLoaded(f"it was not ready after {LOAD_SECONDS} s") from error
+
+    def _load(self) -> None:
+        try:
+            self._loaded.set_result(self._assemble())
+        except BoathouseError as error:
+            self._loaded.set_exception(error)
+        except Exception as error:  # noqa: BLE001 - whatever it is, whoever waits has to hear of it
+            log.exception("mlflow_failed")
+            self._loaded.set_exception(MlflowNotLoaded(f"{type(error).__name__}: {error}"))
+
+    def _assemble(self) -> Loaded:
+        os.environ.update(_ENVIRONMENT, _MLFLOW_SERVER_ARTIFACT_DESTINATION=to_url(self.layout.artifacts))
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="starlette.middleware.wsgi is deprecated")
+            from mlflow.server import handlers  # noqa: PLC0415 - takes seconds; the server is up before
+            from mlflow.server.fastapi_app import create_fastapi_app  # noqa: PLC0415
+        from mlflow.tracking._tracking_service import utils  # noqa: PLC0415
+
+        from boathouse.registry.engines import tables_url  # noqa: PLC0415
+        from boathouse.registry.registry_store import GovernedRegistryStore  # noqa: PLC0415
+        from boathouse.registry.tracking_store import GovernedTrackingStore  # noqa: PLC0415
+
+        url = tables_url(self._database, self.layout)
+        tracking = GovernedTrackingStore(url, "mlflow-artifacts:/")
+        registry = GovernedRegistryStore(url, self._governance, tracking, self.layout)
+        # MLflow looks for its stores here; were they not set, it would make its own, without our rules.
+        vars(handlers).update(_tracking_store=tracking, _model_registry_store=registry, _artifact_repo=None)
+        # Not set_tracking_uri: that puts the URI, and a password in it, into the environment of all child processes.
+        vars(utils).update(_tracking_uri=url)
+        log.info("mlflow_loaded")
+        return Loaded(create_fastapi_app(), tracking, registry)

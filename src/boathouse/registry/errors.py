@@ -1,0 +1,174 @@
+"""What can be wrong with a model, a run or their files, and the way to and from MLflow's own exception."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from boathouse.errors import (
+    AlreadyExists,
+    BoathouseError,
+    Conflict,
+    InternalError,
+    InvalidParameterValue,
+    InvalidState,
+    NotFound,
+    NotImplementedHere,
+    PermissionDenied,
+    TemporarilyUnavailable,
+    Unauthenticated,
+)
+
+if TYPE_CHECKING:
+    from mlflow.exceptions import MlflowException
+
+
+class ModelNameInvalid(InvalidParameterValue):
+    """A model's name that has not three levels."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"'{name}' is not a valid model name: specify all three levels, catalog.schema.model, such as main.default.{_last(name)}.",
+            name=name,
+        )
+
+
+class ModelNotFound(NotFound):
+    """No registered model of this name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"Registered model '{name}' does not exist.", name=name)
+
+
+class ModelExists(AlreadyExists):
+    """A registered model has the name already."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"Registered model '{name}' already exists.", name=name)
+
+
+class ApprovalMissing(InvalidState):
+    """A version that must not become champion yet."""
+
+    def __init__(self, name: str, version: str, alias: str, approval: str) -> None:
+        super().__init__(
+            f"Version {version} of '{name}' cannot get the alias '{alias}': its tag approval is '{approval}'. "
+            f"Who may manage the model approves it with the tag approval=approved.",
+            name=name,
+            version=version,
+        )
+
+
+class SourceInvalid(InvalidParameterValue):
+    """A source of a version, or an artifact location, that is not in the lake."""
+
+    def __init__(self, source: str) -> None:
+        super().__init__(
+            f"'{source}' is not a valid source: give runs:/<run_id>/<path>, models:/<model_id>, "
+            "models:/<catalog.schema.model>/<version>, or an artifact URI of a run of this server.",
+        )
+
+
+class LocationRefused(InvalidParameterValue):
+    """An experiment that wants its artifacts elsewhere."""
+
+    def __init__(self, location: str) -> None:
+        super().__init__(
+            f"artifact_location '{location}' is not valid: leave it out, artifacts are kept with the lake.",
+            field="artifact_location",
+        )
+
+
+class NotYours(PermissionDenied):
+    """A run, experiment or logged model of somebody else."""
+
+    def __init__(self, principal: str, what: str, owner: str) -> None:
+        whose = f"belongs to '{owner}'" if owner else "belongs to nobody, so only an admin can change it"
+        super().__init__(f"User '{principal}' cannot change {what}: it {whose}.")
+
+
+class StagesNotSupported(NotImplementedHere):
+    """Stages, which aliases replaced."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Model stages are not supported: use aliases, such as "
+            "MlflowClient().set_registered_model_alias(name, 'champion', version)."
+        )
+
+
+class RenameNotSupported(NotImplementedHere):
+    """A new name for a model."""
+
+    def __init__(self) -> None:
+        super().__init__("Renaming a registered model is not built yet: register its versions under the new name.")
+
+
+class VersionIsFinal(InvalidState):
+    """Files of a version that is complete."""
+
+    def __init__(self, name: str, version: str) -> None:
+        super().__init__(f"Version {version} of '{name}' is complete; its files do not change any more. Register a new version.")
+
+
+class MlflowNotLoaded(TemporarilyUnavailable):
+    """MLflow did not start."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"MLflow did not start: {reason}. The server's log has the details; start the server again.")
+
+
+_BY_STATUS: dict[int, type[BoathouseError]] = {
+    400: InvalidParameterValue,
+    401: Unauthenticated,
+    403: PermissionDenied,
+    404: NotFound,
+    409: Conflict,
+    501: NotImplementedHere,
+    503: TemporarilyUnavailable,
+}
+
+
+def _last(name: str) -> str:
+    return name.rsplit(".", 1)[-1].strip() or "model"
+
+
+def to_mlflow(error: BoathouseError) -> "MlflowException":
+    """MLflow's exception with our code, or with the nearest one that MLflow answers with our status."""
+    from mlflow.exceptions import ERROR_CODE_TO_HTTP_STATUS, MlflowException  # noqa: PLC0415 - loaded late
+    from mlflow.protos.databricks_pb2 import ErrorCode  # noqa: PLC0415
+
+    code = error.error_code
+    if isinstance(error, AlreadyExists):
+        code = "RESOURCE_ALREADY_EXISTS"
+    elif ERROR_CODE_TO_HTTP_STATUS.get(code) != error.status:
+        code = _BY_STATUS.get(error.status, InternalError).error_code
+    return MlflowException(error.message, error_code=ErrorCode.Value(code))
+
+
+def from_mlflow(error: "MlflowException") -> BoathouseError:
+    """Our error with the code of MLflow's exception."""
+    if error.error_code in {"RESOURCE_ALREADY_EXISTS", "ALREADY_EXISTS"}:
+        return AlreadyExists(error.message)
+    found = _BY_STATUS.get(error.get_http_status_code(), InternalError)(error.message)
+    found.error_code = error.error_code
+    return found
+
+
+@contextmanager
+def mlflow_errors() -> Iterator[None]:
+    """For code that MLflow calls: our errors leave the block as MLflow's."""
+    try:
+        yield
+    except BoathouseError as error:
+        raise to_mlflow(error) from error
+
+
+@contextmanager
+def our_errors() -> Iterator[None]:
+    """For code that calls MLflow: its errors leave the block as ours."""
+    from mlflow.exceptions import MlflowException  # noqa: PLC0415 - loaded late
+
+    try:
+        yield
+    except MlflowException as error:
+        raise from_mlflow(error) from error

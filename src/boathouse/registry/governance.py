@@ -1,0 +1,102 @@
+"""The catalog's say about models, asked for whoever acts."""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+
+from boathouse.catalog.api import CatalogService, Privilege, SecurableNotFound, SecurableType
+from boathouse.db.database import Database
+from boathouse.errors import NotFound, PermissionDenied
+from boathouse.registry.context import acting_principal
+from boathouse.registry.errors import ModelExists, ModelNameInvalid, ModelNotFound
+from boathouse.storage.layout import Layout
+
+
+def canonical(name: str) -> str:
+    """A model's name in the catalog's spelling.
+
+    Raises:
+        ModelNameInvalid: If it has not three levels.
+    """
+    parts = name.strip().lower().split(".")
+    if len(parts) != 3 or not all(parts):
+        raise ModelNameInvalid(name)
+    return ".".join(parts)
+
+
+class Governance:
+    """Decides about models by the catalog.
+
+    Args:
+        database: The metadata database.
+        layout: The lake's folders.
+    """
+
+    def __init__(self, database: Database, layout: Layout) -> None:
+        self._database = database
+        self._layout = layout
+
+    @contextmanager
+    def _catalog(self, *, write: bool = False) -> Iterator[CatalogService]:
+        with self._database.session(write=write) as session:
+            yield CatalogService(session, acting_principal(), self._layout)
+
+    def register(self, name: str, comment: str | None, create: Callable[[], None]) -> None:
+        """Make a model's securable together with what ``create`` makes in MLflow.
+
+        Raises:
+            ModelExists: If the name is taken by a model that the principal may know of.
+            PrivilegeMissing: Without CREATE MODEL on the schema.
+        """
+        with self._catalog() as catalog:
+            try:
+                catalog.require_model(name, None)
+            except (NotFound, PermissionDenied):
+                pass
+            else:
+                raise ModelExists(name)
+        with self._catalog(write=True) as catalog:
+            catalog.register_model(name, comment=comment)
+            create()
+
+    def require(self, name: str, privilege: Privilege | None) -> None:
+        """Go on only with a privilege on a model: EXECUTE to read, MANAGE to change, None to know of it.
+
+        Raises:
+            ModelNotFound: If there is no such model.
+            PrivilegeMissing: Without the privilege.
+        """
+        with self._catalog() as catalog:
+            try:
+                catalog.require_model(name, privilege)
+            except SecurableNotFound as error:
+                if error.metadata.get("securable_type") == SecurableType.MODEL:
+                    raise ModelNotFound(name) from error
+                raise
+
+    def update(self, name: str, comment: str | None) -> None:
+        """Change a model's comment. Needs MANAGE."""
+        with self._catalog(write=True) as catalog:
+            catalog.update(SecurableType.MODEL, name, comment=comment)
+
+    def delete(self, name: str, remove: Callable[[], None]) -> None:
+        """Delete a model's securable together with what ``remove`` removes in MLflow. Needs MANAGE."""
+        with self._catalog(write=True) as catalog:
+            catalog.delete_model(name)
+            remove()
+
+    def exists(self, name: str) -> bool:
+        """Whether the catalog has a model, whoever may see it."""
+        with self._catalog() as catalog:
+            return catalog.rows.find(SecurableType.MODEL, name) is not None
+
+    def readable(self, names: Iterable[str]) -> set[str]:
+        """Those of some models on which the principal has EXECUTE."""
+        found: set[str] = set()
+        with self._catalog() as catalog:
+            for name in set(names):
+                try:
+                    catalog.require_model(name, Privilege.EXECUTE)
+                except (NotFound, PermissionDenied):
+                    continue
+                found.add(name)
+        return found

@@ -1,0 +1,313 @@
+"""MLflow's model registry with the lake's rules: three-level names, privileges, approvals, and files that are the version's own."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from mlflow.entities.model_registry.model_version_status import ModelVersionStatus
+from mlflow.prompt.constants import IS_PROMPT_TAG_KEY
+from mlflow.store.artifact.utils.models import _parse_model_uri  # pyright: ignore[reportPrivateUsage]
+from mlflow.store.entities.paged_list import PagedList
+from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore
+from sqlalchemy import Engine
+
+from boathouse.catalog.api import Privilege
+from boathouse.errors import NotFound
+from boathouse.kit.clock import now_ms
+from boathouse.registry import artifacts
+from boathouse.registry.context import acting_principal
+from boathouse.registry.engines import engine_of
+from boathouse.registry.errors import (
+    ApprovalMissing,
+    RenameNotSupported,
+    SourceInvalid,
+    StagesNotSupported,
+    VersionIsFinal,
+    mlflow_errors,
+    our_errors,
+)
+from boathouse.registry.governance import Governance, canonical
+from boathouse.storage.layout import Layout
+
+if TYPE_CHECKING:
+    from boathouse.registry.tracking_store import GovernedTrackingStore
+
+APPROVAL_TAG = "approval"
+GATED_ALIAS = "champion"
+REFUSED = frozenset({"pending", "rejected"})
+
+
+class GovernedRegistryStore(SqlAlchemyStore):
+    """Registered models, their versions, aliases and tags.
+
+    Reading needs EXECUTE on the model, changing needs MANAGE (or its owner), making one needs CREATE MODEL on the schema. Each
+    version has its own copy of its files.
+
+    Args:
+        db_uri: MLflow's tables.
+        governance: Asks the catalog.
+        tracking: Where runs and logged models are looked up.
+        layout: The lake's folders.
+    """
+
+    def __init__(self, db_uri: str, governance: Governance, tracking: "GovernedTrackingStore", layout: Layout) -> None:
+        self._governance = governance
+        self._tracking = tracking
+        self._layout = layout
+        super().__init__(db_uri)
+
+    @classmethod
+    def _get_or_create_engine(cls, db_uri: str) -> Engine:
+        return engine_of(db_uri)
+
+    @contextmanager
+    def _as(self, name: str, privilege: Privilege | None) -> Iterator[str]:
+        """The canonical name, once the privilege was found; our errors leave as MLflow's."""
+        with mlflow_errors():
+            full_name = canonical(name)
+            self._governance.require(full_name, privilege)
+            yield full_name
+
+    # ------------------------------------------------------------------------------------------------------- models
+
+    def create_registered_model(self, name: Any, tags: Any = None, description: Any = None, deployment_job_id: Any = None) -> Any:
+        """Make a model and its securable."""
+        made: list[Any] = []
+
+        def create() -> None:
+            self._forget(full_name)
+            made.append(super(GovernedRegistryStore, self).create_registered_model(full_name, tags, description, deployment_job_id))
+
+        with mlflow_errors():
+            full_name = canonical(name)
+            self._governance.register(full_name, description or None, create)
+        return made[0]
+
+    def _forget(self, name: str) -> None:
+        """Remove what is left of a model whose securable went with its schema."""
+        with suppress(NotFound), our_errors():
+            super().delete_registered_model(name)
+        shutil.rmtree(artifacts.version_folder(self._layout, name, 0).parent, ignore_errors=True)
+
+    def update_registered_model(self, name: Any, description: Any, deployment_job_id: Any = None) -> Any:
+        """Change a model's description."""
+        with self._as(name, Privilege.MANAGE) as full_name:
+            self._governance.update(full_name, description)
+            return super().update_registered_model(full_name, description, deployment_job_id)
+
+    def rename_registered_model(self, name: Any, new_name: Any) -> Any:
+        """Not built yet."""
+        with mlflow_errors():
+            raise RenameNotSupported
+
+    def delete_registered_model(self, name: Any) -> Any:
+        """Delete a model, its versions and their files."""
+        with self._as(name, Privilege.MANAGE) as full_name:
+            self._governance.delete(full_name, lambda: super(GovernedRegistryStore, self).delete_registered_model(full_name))
+            shutil.rmtree(artifacts.version_folder(self._layout, full_name, 0).parent, ignore_errors=True)
+
+    def get_registered_model(self, name: Any) -> Any:
+        """A model."""
+        with self._as(name, Privilege.EXECUTE) as full_name:
+            return super().get_registered_model(full_name)
+
+    def search_registered_models(
+        self, filter_string: Any = None, max_results: Any = None, order_by: Any = None, page_token: Any = None
+    ) -> Any:
+        """The models that the principal may read; a page may be short."""
+        arguments = {} if max_results is None else {"max_results": max_results}
+        found = super().search_registered_models(filter_string, order_by=order_by, page_token=page_token, **arguments)
+        with mlflow_errors():
+            readable = self._governance.readable(model.name for model in found)
+        return PagedList([model for model in found if model.name in readable], found.token)
+
+    def get_latest_versions(self, name: Any, stages: Any = None) -> Any:
+        """The newest version."""
+        with self._as(name, Privilege.EXECUTE) as full_name:
+            return super().get_latest_versions(full_name, stages)
+
+    def set_registered_model_tag(self, name: Any, tag: Any) -> Any:
+        """Set a model's tag."""
+        with self._as(name, Privilege.MANAGE) as full_name:
+            return super().set_registered_model_tag(full_name, tag)
+
+    def delete_registered_model_tag(self, name: Any, key: Any) -> Any:
+        """Delete a model's tag."""
+        with self._as(name, Privilege.MANAGE) as full_name:
+            return super().delete_registered_model_tag(full_name, key)
+
+    # ----------------------------------------------------------------------------------------------------- versions
+
+    def create_model_version(
+        self,
+        name: Any,
+        source: Any,
+        run_id: Any = None,
+        tags: Any = None,
+        run_link: Any = None,
+        description: Any = None,
+        local_model_path: Any = None,
+        model_id: Any = None,
+    ) -> Any:
+        """Make a version with a copy of the source's files."""
+        del local_model_path
+        with self._as(name, Privilege.MANAGE) as full_name:
+            if any(tag.key == IS_PROMPT_TAG_KEY and str(tag.value).lower() == "true" for tag in tags or []):
+                return super().create_model_version(full_name, source, run_id or None, tags, run_link, description)
+            path, found_run = self._source(source, model_id)
+            folder = artifacts.local_path(self._layout, path)
+            version = self._new_version(full_name, source, run_id or found_run, tags, run_link, description)
+            try:
+                artifacts.copy_version(folder, artifacts.version_folder(self._layout, full_name, version))
+            except BaseException:
+                self._drop_version(full_name, version)
+                raise
+            self._set_status(full_name, version, ModelVersionStatus.READY)
+            return super().get_model_version(full_name, version)
+
+    def create_pending_version(
+        self, name: str, source: str, *, run_id: str | None, tags: Any, description: str | None, model_id: str | None
+    ) -> Any:
+        """Make a version whose files the client uploads, and then finalizes."""
+        with self._as(name, Privilege.MANAGE) as full_name:
+            known = f"models:/{model_id}" if model_id else source
+            version = self._new_version(full_name, known, run_id, tags, None, description)
+            shutil.rmtree(artifacts.version_folder(self._layout, full_name, version), ignore_errors=True)
+            return super().get_model_version(full_name, version)
+
+    def finalize_version(self, name: str, version: str) -> Any:
+        """Make a version complete: its files change no more."""
+        with self._as(name, Privilege.MANAGE) as full_name:
+            if not (artifacts.version_folder(self._layout, full_name, version) / "MLmodel").is_file():
+                message = f"Version {version} of '{full_name}' has no file MLmodel yet: upload the model's files, then finalize it."
+                raise NotFound(message)
+            self._set_status(full_name, version, ModelVersionStatus.READY)
+            return super().get_model_version(full_name, version)
+
+    def _new_version(self, name: str, source: str, run_id: str | None, tags: Any, run_link: Any, description: Any) -> str:
+        # MLflow looks a source models:/... up with a client of its own; ours is known already, so it gets another here.
+        made: Any = super().create_model_version(name, artifacts.SCHEME, run_id or None, tags, run_link, description)
+        version = str(made.version)
+        with self.ManagedSessionMaker(read_only=False) as session:
+            row: Any = self._get_sql_model_version(session, name, int(version))
+            row.source = source
+            row.storage_location = artifacts.version_uri(name, version)
+            row.status = ModelVersionStatus.to_string(ModelVersionStatus.PENDING_REGISTRATION)
+            row.user_id = acting_principal().name
+        return version
+
+    def _set_status(self, name: str, version: str, status: int) -> None:
+        with self.ManagedSessionMaker(read_only=False) as session:
+            row: Any = self._get_sql_model_version(session, name, int(version))
+            row.status = ModelVersionStatus.to_string(status)
+            row.last_updated_time = now_ms()
+
+    def _drop_version(self, name: str, version: str) -> None:
+        with self.ManagedSessionMaker(read_only=False) as session:
+            session.delete(self._get_sql_model_version(session, name, int(version)))
+
+    def _source(self, source: str, model_id: str | None) -> tuple[artifacts.ArtifactPath, str | None]:
+        """Where a source's files lie, and of which run they are."""
+        scheme = urlsplit(source).scheme
+        if scheme == "models":
+            parsed = _parse_model_uri(source)
+            if parsed.model_id is not None:
+                model = self._tracking.get_logged_model(parsed.model_id)
+                return artifacts.path_of_uri(model.artifact_location), model.source_run_id
+            if parsed.name is None or parsed.version is None:
+                raise SourceInvalid(source)
+            return artifacts.path_of_uri(self.get_model_version_download_uri(parsed.name, parsed.version)), None
+        if scheme == "runs":
+            run_id, _, rest = urlsplit(source).path.lstrip("/").partition("/")
+            root = self._tracking.get_run(run_id).info.artifact_uri
+            return artifacts.path_of_uri(f"{root}/{rest}" if rest else root), run_id
+        path = artifacts.path_of_uri(source)
+        if path.holder == "version":
+            self._governance.require(path.model_version[0], Privilege.EXECUTE)
+        run = self._tracking.get_logged_model(model_id).source_run_id if model_id else None
+        return path, run
+
+    def update_model_version(self, name: Any, version: Any, description: Any = None) -> Any:
+        """Change a version's description."""
+        with self._as(name, Privilege.MANAGE) as full_name:
+            return super().update_model_version(full_name, version, description)
+
+    def transition_model_version_stage(self, name: Any, version: Any, stage: Any, archive_existing_versions: Any) -> Any:
+        """Aliases replaced stages."""
+        with mlflow_errors():
+            raise StagesNotSupported
+
+    def delete_model_version(self, name: Any, version: Any) -> Any:
+        """Delete a version and its files."""
+        with self._as(name, Privilege.MANAGE) as full_name:
+            super().delete_model_version(full_name, version)
+            shutil.rmtree(artifacts.version_folder(self._layout, full_name, version), ignore_errors=True)
+
+    def get_model_version(self, name: Any, version: Any) -> Any:
+        """A version."""
+        with self._as(name, Privilege.EXECUTE) as full_name:
+            return super().get_model_version(full_name, version)
+
+    def get_model_version_download_uri(self, name: Any, version: Any) -> Any:
+        """Where a version's files are downloaded."""
+        with self._as(name, Privilege.EXECUTE) as full_name:
+            return super().get_model_version_download_uri(full_name, version)
+
+    def search_model_versions(
+        self, filter_string: Any = None, max_results: Any = None, order_by: Any = None, page_token: Any = None
+    ) -> Any:
+        """The versions of models that the principal may read; a page may be short."""
+        arguments = {} if max_results is None else {"max_results": max_results}
+        found = super().search_model_versions(filter_string, order_by=order_by, page_token=page_token, **arguments)
+        with mlflow_errors():
+            readable = self._governance.readable(version.name for version in found)
+        return PagedList([version for version in found if version.name in readable], found.token)
+
+    def set_model_version_tag(self, name: Any, version: Any, tag: Any) -> Any:
+        """Set a version's tag; ``approval`` opens or shuts the way to the alias ``champion``."""
+        with self._as(name, Privilege.MANAGE) as full_name:
+            return super().set_model_version_tag(full_name, version, tag)
+
+    def delete_model_version_tag(self, name: Any, version: Any, key: Any) -> Any:
+        """Delete a version's tag."""
+        with self._as(name, Privilege.MANAGE) as full_name:
+            return super().delete_model_version_tag(full_name, version, key)
+
+    # ------------------------------------------------------------------------------------------------------ aliases
+
+    def set_registered_model_alias(self, name: Any, alias: Any, version: Any) -> Any:
+        """Point an alias to a version; the champion has to be approved, where an approval was asked for."""
+        with self._as(name, Privilege.MANAGE) as full_name:
+            tags: dict[str, str] = super().get_model_version(full_name, version).tags
+            approval = tags.get(APPROVAL_TAG, "").strip().lower()
+            if str(alias).lower() == GATED_ALIAS and approval in REFUSED:
+                raise ApprovalMissing(full_name, str(version), str(alias), approval)
+            return super().set_registered_model_alias(full_name, alias, version)
+
+    def delete_registered_model_alias(self, name: Any, alias: Any) -> Any:
+        """Delete an alias."""
+        with self._as(name, Privilege.MANAGE) as full_name:
+            return super().delete_registered_model_alias(full_name, alias)
+
+    def get_model_version_by_alias(self, name: Any, alias: Any) -> Any:
+        """The version that an alias points to."""
+        with self._as(name, Privilege.EXECUTE) as full_name:
+            return super().get_model_version_by_alias(full_name, alias)
+
+    # ------------------------------------------------------------------------------------------------------- files
+
+    def require_version_file(self, path: artifacts.ArtifactPath, *, write: bool) -> None:
+        """Go on only if the principal may read (or still write) a version's file.
+
+        Raises:
+            VersionIsFinal: If the version is complete and the file would change.
+        """
+        name, version = path.model_version
+        with self._as(name, Privilege.MANAGE if write else Privilege.EXECUTE) as full_name:
+            if not write:
+                return
+            made: Any = super().get_model_version(full_name, version)
+            if made.status == ModelVersionStatus.to_string(ModelVersionStatus.READY):
+                raise VersionIsFinal(full_name, version)

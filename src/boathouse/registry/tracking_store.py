@@ -1,0 +1,241 @@
+"""MLflow's tracking store with the lake's rules: true users, owners, and artifacts that stay in the lake."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar, cast
+
+from mlflow.entities import ExperimentTag, LoggedModelTag, RunTag
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST
+from mlflow.store.tracking.dbmodels.models import SqlExperimentTag, SqlLoggedModel, SqlLoggedModelTag, SqlRun
+from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+from sqlalchemy import Engine
+
+from boathouse.registry.artifacts import ArtifactPath
+from boathouse.registry.context import acting_principal
+from boathouse.registry.engines import engine_of
+from boathouse.registry.errors import LocationRefused, NotYours, mlflow_errors
+
+USER_TAG = "mlflow.user"
+OWNER_TAG = "mlflow.ownerEmail"
+_REMEMBERED = 10_000
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _guarded(kind: str, parameter: str) -> Callable[[F], F]:
+    def decorate(method: F) -> F:
+        @wraps(method)
+        def checked(self: "GovernedTrackingStore", *args: Any, **kwargs: Any) -> Any:
+            subject = args[0] if args else kwargs[parameter]
+            with mlflow_errors():
+                self.require_write(kind, str(subject))
+            return method(self, *args, **kwargs)
+
+        return cast("F", checked)
+
+    return decorate
+
+
+class GovernedTrackingStore(SqlAlchemyStore):
+    """Runs and experiments.
+
+    Everybody reads everything and logs runs into any experiment. A run is changed by its user, an experiment by its owner, who
+    also may change the runs in it; an admin may change all. Who a run's user is, the door says, not the client.
+    """
+
+    def __init__(self, db_uri: str, artifact_root: str) -> None:
+        self._owners: dict[tuple[str, str], tuple[str, str]] = {}
+        super().__init__(db_uri, artifact_root)
+
+    @classmethod
+    def _get_or_create_engine(cls, db_uri: str) -> Engine:
+        return engine_of(db_uri)
+
+    # ------------------------------------------------------------------------------------------------------- owners
+
+    def require_write(self, kind: str, subject: str) -> None:
+        """Go on only if the acting principal may change a ``run``, ``experiment``, logged ``model`` or ``trace``'s experiment.
+
+        What does not exist passes: MLflow says so itself.
+
+        Raises:
+            NotYours: If it is somebody else's.
+        """
+        principal = acting_principal()
+        if principal.is_admin:
+            return
+        found = self._owner(kind, subject)
+        if found is None:
+            return
+        owner, experiment = found
+        if owner == principal.name:
+            return
+        if kind != "experiment" and experiment:
+            above = self._owner("experiment", experiment)
+            if above is not None and above[0] == principal.name:
+                return
+        raise NotYours(principal.name, f"{kind} {subject}", owner)
+
+    def _owner(self, kind: str, subject: str) -> tuple[str, str] | None:
+        """Owner and experiment of something; both never change, so they are remembered."""
+        known = self._owners.get((kind, subject))
+        if known is not None:
+            return known
+        with self.ManagedSessionMaker() as session:
+            if kind == "run":
+                row = session.query(SqlRun.user_id, SqlRun.experiment_id).filter(SqlRun.run_uuid == subject).one_or_none()
+            elif kind == "model":
+                row = (
+                    session.query(SqlLoggedModelTag.tag_value, SqlLoggedModel.experiment_id)
+                    .select_from(SqlLoggedModel)
+                    .outerjoin(
+                        SqlLoggedModelTag,
+                        (SqlLoggedModelTag.model_id == SqlLoggedModel.model_id) & (SqlLoggedModelTag.tag_key == USER_TAG),
+                    )
+                    .filter(SqlLoggedModel.model_id == subject)
+                    .one_or_none()
+                )
+            else:
+                tag = (
+                    session.query(SqlExperimentTag.value, SqlExperimentTag.experiment_id)
+                    .filter(SqlExperimentTag.experiment_id == int(subject), SqlExperimentTag.key == OWNER_TAG)
+                    .one_or_none()
+                    if subject.isdigit()
+                    else None
+                )
+                row = tag or ("", subject)
+        if row is None:
+            return None
+        if len(self._owners) >= _REMEMBERED:
+            self._owners.clear()
+        owner = self._owners[kind, subject] = (row[0] or "", str(row[1]))
+        return owner
+
+    def require_artifact(self, path: ArtifactPath, *, write: bool) -> None:
+        """Go on only if the acting principal may write (or read) a file of a run, a logged model or a trace.
+
+        Raises:
+            NotYours: If it is somebody else's.
+            MlflowException: If there is no such run or logged model.
+        """
+        acting_principal()
+        if not write:
+            return
+        if path.holder == "trace":
+            self.get_trace_info(path.holder_id)
+            return
+        experiment = path.path.split("/", 1)[0]
+        found = self._owner(path.holder, path.holder_id)
+        if found is None or found[1] != experiment:
+            message = f"There is no {path.holder} {path.holder_id} in experiment {experiment}."
+            raise MlflowException(message, RESOURCE_DOES_NOT_EXIST)
+        self.require_write(path.holder, path.holder_id)
+
+    # -------------------------------------------------------------------------------------------------- experiments
+
+    def create_experiment(self, name: Any, artifact_location: Any = None, tags: Any = None) -> Any:
+        """Make an experiment that the acting principal owns."""
+        with mlflow_errors():
+            if artifact_location:
+                raise LocationRefused(str(artifact_location))
+            owner = ExperimentTag(OWNER_TAG, acting_principal().name)
+        kept = [tag for tag in tags or [] if tag.key != OWNER_TAG]
+        return super().create_experiment(name, None, [*kept, owner])
+
+    def set_experiment_tag(self, experiment_id: Any, tag: Any) -> Any:
+        """Set a tag; the owner's is kept."""
+        with mlflow_errors():
+            self.require_write("experiment", str(experiment_id))
+        return None if tag.key == OWNER_TAG else super().set_experiment_tag(experiment_id, tag)
+
+    def delete_experiment_tag(self, experiment_id: Any, key: Any) -> Any:
+        """Delete a tag; the owner's is kept."""
+        with mlflow_errors():
+            self.require_write("experiment", str(experiment_id))
+        return None if key == OWNER_TAG else super().delete_experiment_tag(experiment_id, key)
+
+    delete_experiment = _guarded("experiment", "experiment_id")(SqlAlchemyStore.delete_experiment)
+    restore_experiment = _guarded("experiment", "experiment_id")(SqlAlchemyStore.restore_experiment)
+    rename_experiment = _guarded("experiment", "experiment_id")(SqlAlchemyStore.rename_experiment)
+    delete_traces = _guarded("experiment", "experiment_id")(SqlAlchemyStore.delete_traces)
+
+    # --------------------------------------------------------------------------------------------------------- runs
+
+    def create_run(self, experiment_id: Any, user_id: Any, start_time: Any, tags: Any, run_name: Any) -> Any:
+        """Make a run of the acting principal, whoever the client says it is."""
+        del user_id
+        with mlflow_errors():
+            name = acting_principal().name
+        kept = [tag for tag in tags or [] if tag.key != USER_TAG]
+        return super().create_run(experiment_id, name, start_time, [*kept, RunTag(USER_TAG, name)], run_name)
+
+    def set_tag(self, run_id: Any, tag: Any) -> Any:
+        """Set a tag; the user's is kept."""
+        with mlflow_errors():
+            self.require_write("run", str(run_id))
+        return None if tag.key == USER_TAG else super().set_tag(run_id, tag)
+
+    def delete_tag(self, run_id: Any, key: Any) -> Any:
+        """Delete a tag; the user's is kept."""
+        with mlflow_errors():
+            self.require_write("run", str(run_id))
+        return None if key == USER_TAG else super().delete_tag(run_id, key)
+
+    def log_batch(self, run_id: Any, metrics: Any, params: Any, tags: Any) -> Any:
+        """Log much at once; the user's tag is kept."""
+        with mlflow_errors():
+            self.require_write("run", str(run_id))
+        return super().log_batch(run_id, metrics, params, [tag for tag in tags if tag.key != USER_TAG])
+
+    update_run_info = _guarded("run", "run_id")(SqlAlchemyStore.update_run_info)
+    delete_run = _guarded("run", "run_id")(SqlAlchemyStore.delete_run)
+    restore_run = _guarded("run", "run_id")(SqlAlchemyStore.restore_run)
+    log_metric = _guarded("run", "run_id")(SqlAlchemyStore.log_metric)
+    log_param = _guarded("run", "run_id")(SqlAlchemyStore.log_param)
+    record_logged_model = _guarded("run", "run_id")(SqlAlchemyStore.record_logged_model)
+    log_inputs = _guarded("run", "run_id")(SqlAlchemyStore.log_inputs)
+    log_outputs = _guarded("run", "run_id")(SqlAlchemyStore.log_outputs)
+
+    # ------------------------------------------------------------------------------------------------ logged models
+
+    def create_logged_model(
+        self,
+        experiment_id: Any,
+        name: Any = None,
+        source_run_id: Any = None,
+        tags: Any = None,
+        params: Any = None,
+        model_type: Any = None,
+    ) -> Any:
+        """Make a logged model of the acting principal; one of a run only by who may change the run."""
+        with mlflow_errors():
+            user = acting_principal().name
+            if source_run_id:
+                self.require_write("run", source_run_id)
+        kept = [tag for tag in tags or [] if tag.key != USER_TAG]
+        kept.append(LoggedModelTag(USER_TAG, user))
+        return super().create_logged_model(experiment_id, name, source_run_id, kept, params, model_type)
+
+    def set_logged_model_tags(self, model_id: Any, tags: Any) -> Any:
+        """Set tags; the user's is kept."""
+        with mlflow_errors():
+            self.require_write("model", str(model_id))
+        return super().set_logged_model_tags(model_id, [tag for tag in tags if tag.key != USER_TAG])
+
+    def set_model_versions_tags(self, name: Any, version: Any, model_id: Any) -> Any:
+        """Note on a logged model that it was registered, by its user; others' registrations leave no note."""
+        principal = acting_principal()
+        owner = self._owner("model", str(model_id))
+        if principal.is_admin or (owner is not None and owner[0] == principal.name):
+            super().set_model_versions_tags(name, version, model_id)
+
+    def delete_logged_model_tag(self, model_id: Any, key: Any) -> Any:
+        """Delete a tag; the user's is kept."""
+        with mlflow_errors():
+            self.require_write("model", str(model_id))
+        return None if key == USER_TAG else super().delete_logged_model_tag(model_id, key)
+
+    delete_logged_model = _guarded("model", "model_id")(SqlAlchemyStore.delete_logged_model)
+    finalize_logged_model = _guarded("model", "model_id")(SqlAlchemyStore.finalize_logged_model)
+    log_logged_model_params = _guarded("model", "model_id")(SqlAlchemyStore.log_logged_model_params)

@@ -1,0 +1,177 @@
+"""The application and what it is made of."""
+
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+from prometheus_client import CollectorRegistry
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from boathouse import __version__
+from boathouse.catalog import endpoints as catalog_endpoints
+from boathouse.catalog import files_endpoints, permission_endpoints
+from boathouse.catalog.api import CatalogService
+from boathouse.config import Settings
+from boathouse.db import Database
+from boathouse.db.database import sqlite_url
+from boathouse.engine.api import EngineService
+from boathouse.features import endpoints as features_endpoints
+from boathouse.iam import endpoints as iam_endpoints
+from boathouse.iam.api import SIGN_IN_SECONDS, Authenticator, IamService, Principal
+from boathouse.registry.api import MlflowBackend
+from boathouse.server import errors, health, home, page
+from boathouse.server.authentication import LOOPBACK_NAMES, Authentication, is_page
+from boathouse.server.mlflow import Mlflow, is_mlflows
+from boathouse.server.observation import Observation
+from boathouse.serving import endpoints as serving_endpoints
+from boathouse.serving import invocations
+from boathouse.serving.api import Serving
+from boathouse.storage.layout import Layout
+from boathouse.tables import endpoints as tables_endpoints
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """Where the server listens.
+
+    Attributes:
+        base_url: Of the REST API and the page, without a slash at its end.
+        spark_remote: Of the gateway, as ``SparkSession.builder.remote`` takes it, without the token.
+    """
+
+    base_url: str
+    spark_remote: str
+
+
+@dataclass(frozen=True)
+class Boathouse:
+    """The application as an ASGI callable, and its parts that the command line needs."""
+
+    asgi: ASGIApp
+    api: FastAPI
+    database: Database
+    authenticator: Authenticator
+    admin: Principal
+
+    def issue_token(self, comment: str) -> str:
+        """A new token of the admin that does not expire."""
+        with self.database.session(write=True) as session:
+            return IamService(session).issue(self.admin.id, "personal", comment=comment)[0]
+
+    def sign_in_code(self) -> str:
+        """A code with which the admin signs in on the page, once, within 15 minutes."""
+        with self.database.session(write=True) as session:
+            return IamService(session).issue(self.admin.id, "sign_in", lifetime_seconds=SIGN_IN_SECONDS)[0]
+
+
+def create_app(settings: Settings, addresses: Addresses, admin_name: str = "admin") -> Boathouse:
+    """Prepare the lake and build the application over it.
+
+    Args:
+        settings: The server's settings.
+        addresses: Where it will listen.
+        admin_name: Name of the admin that a new lake is given.
+
+    Raises:
+        RootNotWritable: If the root cannot be written.
+        DatabaseTooNew: If the database is of a newer version.
+        DatabaseUnreachable: If it does not answer.
+    """
+    layout = Layout(settings.resolved_root)
+    layout.create()
+    database = Database(settings.database_url or sqlite_url(layout.metadata_db))
+    database.migrate()
+    with database.session(write=True) as session:
+        admin, _ = IamService(session).ensure_admin(admin_name)
+        CatalogService(session, admin, layout).ensure_defaults()
+    authenticator = Authenticator(database)
+    metrics = CollectorRegistry()
+    api = FastAPI(
+        title="Boathouse",
+        version=__version__,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        lifespan=_lifespan,
+        generate_unique_id_function=_operation_id,
+    )
+    state = api.state
+    state.settings, state.addresses, state.layout = settings, addresses, layout
+    state.database, state.authenticator, state.metrics = database, authenticator, metrics
+    state.mlflow = MlflowBackend(database, layout)
+    state.file_resolvers = {"/Volumes": files_endpoints.resolve_volume}
+    errors.install(api)
+    for slice_router in ROUTERS:
+        api.include_router(slice_router)
+    page.install(api)
+    door = Authentication(Dispatch(api, Mlflow(state.mlflow)), authenticator, loopback_only=settings.host in LOOPBACK_NAMES)
+    return Boathouse(Observation(door, metrics), api, database, authenticator, admin)
+
+
+ROUTERS = (
+    health.router,
+    home.router,
+    iam_endpoints.router,
+    catalog_endpoints.router,
+    permission_endpoints.router,
+    files_endpoints.router,
+    tables_endpoints.router,
+    features_endpoints.router,
+    serving_endpoints.router,
+    invocations.router,
+)
+"""The routes of all slices."""
+
+
+class Dispatch:
+    """Behind the door: a navigation gets the page's shell, MLflow's paths go to MLflow, everything else to the API.
+
+    Args:
+        api: The routes of all slices; it also hears of the start and the stop.
+        mlflow: MLflow's REST API and page.
+    """
+
+    def __init__(self, api: FastAPI, mlflow: Mlflow) -> None:
+        self._api = api
+        self._mlflow = mlflow
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] == "http" and is_page(scope, Headers(scope=scope)):
+            await page.shell()(scope, receive, send)
+            return
+        if scope["type"] in {"http", "websocket"} and is_mlflows(scope["path"]):
+            await self._mlflow(scope, receive, send)
+            return
+        await self._api(scope, receive, send)
+
+
+@asynccontextmanager
+async def _lifespan(api: FastAPI) -> AsyncGenerator[None, None]:
+    async with AsyncExitStack() as stack:
+        stack.callback(api.state.database.dispose)
+        state = api.state
+        state.engines = EngineService(
+            state.database,
+            state.layout,
+            state.authenticator,
+            base_url=state.addresses.base_url,
+            registry=state.metrics,
+            host=state.settings.host,
+            port=state.settings.spark_port,
+            idle_seconds=state.settings.engine_idle_seconds,
+        )
+        stack.push_async_callback(state.engines.stop)
+        await state.engines.start()
+        state.serving = Serving(state.database, state.layout, state.authenticator, state.addresses.base_url)
+        stack.push_async_callback(state.serving.stop)
+        await state.serving.start()
+        state.mlflow.start()
+        yield
+
+
+def _operation_id(route: APIRoute) -> str:
+    return f"{route.tags[0] if route.tags else 'server'}_{route.name}"

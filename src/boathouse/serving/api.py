@@ -1,0 +1,7 @@
+"""What other slices use of serving."""
+
+from boathouse.serving.capture import PAYLOAD
+from boathouse.serving.runtime import Serving
+from boathouse.serving.service import Endpoint, ServingService
+
+__all__ = ["PAYLOAD", "Endpoint", "Serving", "ServingService"]

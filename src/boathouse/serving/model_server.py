@@ -1,0 +1,126 @@
+"""The model server: a process that loads one model version and answers requests from the socket that it inherits.
+
+Started by the server as ``python -m boathouse.serving.model_server FD``; it ends when the socket does.
+"""
+
+import ctypes
+import json
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+import traceback
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, BinaryIO, NoReturn
+from urllib.parse import urlsplit
+
+from boathouse.serving.protocol import HEADER, FromModel, ToModel, frame
+
+_PR_SET_PDEATHSIG = 1
+_SERVER_SECONDS = 60
+
+
+class Door:
+    """The socket, seen from the child."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._stream: BinaryIO = connection.makefile("rb")
+        self._lock = threading.Lock()
+
+    def read(self) -> tuple[int, int, bytes] | None:
+        """The next frame as code, number and body; None at the end."""
+        head = self._stream.read(HEADER.size)
+        if len(head) < HEADER.size:
+            return None
+        length, number, code = HEADER.unpack(head)
+        body = self._stream.read(length)
+        return (code, number, body) if len(body) == length else None
+
+    def send(self, code: int, body: bytes, number: int = 0) -> None:
+        """Send a frame."""
+        with self._lock:
+            self._connection.sendall(frame(code, body, number))
+
+    def tell(self, code: FromModel, **facts: Any) -> None:
+        """Send an event."""
+        self.send(code, json.dumps(facts).encode())
+
+    def expect(self, code: ToModel) -> Any:
+        """The body of the next frame, which has to be of a code; ends the process where the server is gone."""
+        got = self.read()
+        if got is None or got[0] != code:
+            leave()
+        return json.loads(got[2])
+
+
+def leave() -> NoReturn:
+    """End at once: the server is gone or wants it."""
+    sys.stdout.flush()
+    os._exit(0)
+
+
+def die_with_parent() -> None:
+    """Ask Linux to end this process with its parent; elsewhere the end of the socket does."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def wait_for_server(uri: str) -> None:
+    """Wait until the tracking server listens; it starts its endpoints before it does."""
+    parts = urlsplit(uri)
+    if parts.scheme not in {"http", "https"}:
+        return
+    deadline = time.monotonic() + _SERVER_SECONDS
+    while True:
+        try:
+            socket.create_connection((parts.hostname or "", parts.port or 80), timeout=5).close()
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+        else:
+            return
+
+
+def main() -> None:
+    """Load the model, say so, answer requests until the socket ends."""
+    die_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: leave())
+    door = Door(socket.socket(fileno=int(sys.argv[1])))
+    config = door.expect(ToModel.CONFIGURE)
+    os.environ.update(config["environment"])
+    try:
+        from boathouse.serving import scoring  # noqa: PLC0415 - MLflow has to see the environment from above
+
+        wait_for_server(config["environment"].get("MLFLOW_TRACKING_URI", ""))
+        scorer = scoring.Scorer.load(config["model_uri"], config["folder"])
+        os.environ.pop("MLFLOW_TRACKING_TOKEN", None)
+        door.tell(FromModel.LOADED, **scorer.facts())
+        scorer.bind(door.expect(ToModel.BIND)["online_tables"])
+        scorer.warm_up()
+    except Exception as error:  # noqa: BLE001 - whatever a model raises is told to the one who deploys it
+        traceback.print_exc()
+        door.tell(FromModel.FAILED, message=f"{type(error).__name__}: {error}"[:4000])
+        leave()
+    print("ready", flush=True)  # noqa: T201 - the log of a model server is its standard output
+    door.tell(FromModel.READY)
+    with ThreadPoolExecutor(config["concurrency"], thread_name_prefix="predict") as pool:
+
+        def answer(number: int, body: bytes) -> None:
+            status, content = scorer.answer(body)
+            try:
+                door.send(status, content, number)
+            except OSError:
+                leave()
+
+        while (got := door.read()) is not None:
+            pool.submit(answer, got[1], got[2])
+        leave()
+
+
+if __name__ == "__main__":
+    main()

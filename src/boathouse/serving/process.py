@@ -1,0 +1,324 @@
+"""A model server as the server sees it: started, asked, watched, started again when it dies, stopped."""
+
+import asyncio
+import contextlib
+import json
+import os
+import shutil
+import socket
+import sys
+import tempfile
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from boathouse.errors import BoathouseError
+from boathouse.kit.clock import now_ms
+from boathouse.serving.config import CONCURRENCY, ServedEntity
+from boathouse.serving.errors import EndpointNotReady, ModelFailed
+from boathouse.serving.protocol import HEADER, FromModel, ToModel, frame
+
+log = structlog.stdlib.get_logger(__name__)
+
+LOAD_SECONDS = 300
+STOP_SECONDS = 1.0
+MAX_WAITING = 256
+BACKOFF_SECONDS = (0.2, 1, 2, 5, 10, 30)
+_KEPT_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "PYTHONPATH")
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What a model server is given by its endpoint.
+
+    Attributes:
+        tracking_uri: Where it fetches the model.
+        issue_token: Makes the token for that, and returns how to revoke it once the model is loaded.
+        online_paths: From names of online tables to their files, if the endpoint's creator may read them.
+        folder: Where it may put the model's files.
+    """
+
+    tracking_uri: str
+    issue_token: Callable[[], Awaitable[tuple[str, Callable[[], Awaitable[None]]]]]
+    online_paths: Callable[[Sequence[str]], Awaitable[list[str]]]
+    folder: Path
+
+
+class ModelProcess:
+    """One process that serves one model version.
+
+    Args:
+        entity: What it serves.
+        resources: What it is given.
+        log_path: Where its output goes.
+    """
+
+    def __init__(self, entity: ServedEntity, resources: Resources, log_path: Path) -> None:
+        self.entity = entity
+        self.facts: dict[str, Any] = {}
+        self._resources = resources
+        self._log_path = log_path
+        self._waiting: dict[int, asyncio.Future[tuple[int, bytes]]] = {}
+        self._number = 0
+        self._events: asyncio.Queue[tuple[int, bytes]] = asyncio.Queue()
+        self._folder: Path | None = None
+
+    @property
+    def pid(self) -> int:
+        """Its process identifier."""
+        return self._process.pid
+
+    async def start(self) -> None:
+        """Start it and wait until it can answer.
+
+        Raises:
+            ModelFailed: If it cannot; the message says why.
+        """
+        try:
+            async with asyncio.timeout(LOAD_SECONDS):
+                await self._start()
+        except TimeoutError:
+            await self.stop()
+            raise ModelFailed(f"The model server was not ready after {LOAD_SECONDS} s.") from None
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def _start(self) -> None:
+        ours, theirs = socket.socketpair()
+        self._folder = Path(tempfile.mkdtemp(prefix="model-", dir=self._resources.folder))
+        with theirs, self._log_path.open("ab", buffering=0) as out:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "boathouse.serving.model_server",
+                str(theirs.fileno()),
+                pass_fds=[theirs.fileno()],
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                env={name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ},
+                process_group=0,
+            )
+        self._reader, self._writer = await asyncio.open_connection(sock=ours)
+        self._pump = asyncio.create_task(self._read())
+        token, revoke = await self._resources.issue_token()
+        try:
+            self._send(ToModel.CONFIGURE, self._configuration(token))
+            loaded = await self._event(FromModel.LOADED)
+        finally:
+            await revoke()
+        self.facts = loaded
+        paths = await self._resources.online_paths(loaded["online_tables"])
+        self._send(ToModel.BIND, {"online_tables": paths})
+        await self._event(FromModel.READY)
+
+    def _configuration(self, token: str) -> dict[str, Any]:
+        uri = self._resources.tracking_uri
+        environment = {
+            "OMP_NUM_THREADS": "1",
+            **self.entity.environment_vars,
+            "MLFLOW_TRACKING_URI": uri,
+            "MLFLOW_REGISTRY_URI": uri,
+            "MLFLOW_TRACKING_TOKEN": token,
+        }
+        return {
+            "environment": environment,
+            "model_uri": f"models:/{self.entity.entity_name}/{self.entity.entity_version}",
+            "folder": str(self._folder),
+            "concurrency": CONCURRENCY[self.entity.workload_size],
+        }
+
+    def _send(self, code: ToModel, facts: dict[str, Any]) -> None:
+        self._writer.write(frame(code, json.dumps(facts).encode()))
+
+    async def _event(self, wanted: FromModel) -> dict[str, Any]:
+        code, body = await self._events.get()
+        if code == wanted:
+            facts: dict[str, Any] = json.loads(body) if body else {}
+            return facts
+        if code == FromModel.FAILED:
+            raise ModelFailed(str(json.loads(body)["message"]))
+        raise ModelFailed(f"The model server ended while it loaded the model (exit status {await self._process.wait()}).")
+
+    async def _read(self) -> None:
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                length, number, code = HEADER.unpack(await self._reader.readexactly(HEADER.size))
+                body = await self._reader.readexactly(length)
+                if code < 100:
+                    self._events.put_nowait((code, body))
+                elif (future := self._waiting.pop(number, None)) is not None and not future.done():
+                    future.set_result((code, body))
+        self._events.put_nowait((0, b""))
+        for future in self._waiting.values():
+            if not future.done():
+                future.set_exception(EndpointNotReady(self.entity.name, "its model server ended; it is started again."))
+        self._waiting.clear()
+
+    async def ended(self) -> int:
+        """Wait until the process is gone; its exit status."""
+        return await self._process.wait()
+
+    async def ask(self, body: bytes) -> tuple[int, bytes]:
+        """Send a request and wait for the answer.
+
+        Returns:
+            HTTP status and JSON.
+
+        Raises:
+            EndpointNotReady: If the process ends before it answered, or too many requests wait.
+        """
+        if self._pump.done():
+            raise EndpointNotReady(self.entity.name, "its model server ended; it is started again.")
+        if len(self._waiting) >= MAX_WAITING:
+            raise EndpointNotReady(self.entity.name, f"{MAX_WAITING} requests wait already. Ask again later.")
+        self._number = (self._number + 1) & 0xFFFFFFFF
+        number = self._number
+        future: asyncio.Future[tuple[int, bytes]] = asyncio.get_running_loop().create_future()
+        self._waiting[number] = future
+        self._writer.write(frame(ToModel.REQUEST, body, number))
+        try:
+            return await future
+        finally:
+            self._waiting.pop(number, None)
+
+    async def drain(self, seconds: float) -> None:
+        """Wait until what was asked is answered."""
+        if self._waiting:
+            await asyncio.wait(list(self._waiting.values()), timeout=seconds)
+
+    async def stop(self) -> None:
+        """End the process, within a second or so, and remove its files."""
+        process = getattr(self, "_process", None)
+        if process is not None:
+            if hasattr(self, "_writer"):
+                self._writer.close()
+            with contextlib.suppress(ProcessLookupError):
+                process.terminate()
+            try:
+                await asyncio.wait_for(process.wait(), STOP_SECONDS)
+            except TimeoutError:
+                with contextlib.suppress(ProcessLookupError):
+                    process.kill()
+                await process.wait()
+        if self._folder is not None:
+            await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
+
+
+class ServedModel:
+    """A served entity: keeps one model server running.
+
+    Args:
+        entity: What is served.
+        resources: What the processes are given.
+        log_path: Where their output goes.
+        build_log: Where the history of starts goes.
+    """
+
+    def __init__(self, entity: ServedEntity, resources: Resources, log_path: Path, build_log: Path) -> None:
+        self.entity = entity
+        self.state = "DEPLOYMENT_CREATING"
+        self.message = "Starting the model server"
+        self.restarts = 0
+        self.log_path, self.build_log = log_path, build_log
+        self._resources = resources
+        self._process: ModelProcess | None = None
+        self._watch: asyncio.Task[None] | None = None
+
+    @property
+    def ready(self) -> bool:
+        """Whether it can answer."""
+        return self.state == "DEPLOYMENT_READY"
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What the model says of itself: inputs, outputs, request columns."""
+        return self._process.facts if self._process else {}
+
+    @property
+    def pid(self) -> int | None:
+        """Of the running process."""
+        return self._process.pid if self._process and self.ready else None
+
+    def _note(self, state: str, message: str) -> None:
+        self.state, self.message = state, message
+        with self.build_log.open("a") as out:
+            out.write(f"{now_ms()} {state} {message}\n")
+
+    async def start(self) -> None:
+        """Start and wait until it is ready; from then on it is kept running.
+
+        Raises:
+            ModelFailed: If the model cannot be served.
+        """
+        name = f"{self.entity.entity_name} version {self.entity.entity_version}"
+        self._note("DEPLOYMENT_CREATING", f"Loading {name}")
+        process = ModelProcess(self.entity, self._resources, self.log_path)
+        try:
+            await process.start()
+        except BoathouseError as error:
+            self._note("DEPLOYMENT_FAILED", error.message)
+            raise ModelFailed(error.message) from error
+        self._process = process
+        self._note("DEPLOYMENT_READY", f"Serving {name} (process {process.pid})")
+        self._watch = asyncio.create_task(self._keep(process))
+
+    def keep_trying(self) -> None:
+        """Start in the background and, where that fails, again and again: for endpoints that come back after a restart."""
+        self._watch = asyncio.create_task(self._keep(None))
+
+    async def _keep(self, process: ModelProcess | None) -> None:
+        attempt = 0
+        while True:
+            if process is not None:
+                loop = asyncio.get_running_loop()
+                started = loop.time()
+                status = await process.ended()
+                attempt = 0 if loop.time() - started > 60 else attempt
+                why = f"The model server ended with {_how(status)}"
+                await process.stop()
+                self.restarts += 1
+                wait = BACKOFF_SECONDS[min(attempt, len(BACKOFF_SECONDS) - 1)]
+                self._note("DEPLOYMENT_RECOVERING", f"{why}; starting it again in {wait} s (restart {self.restarts})")
+                log.warning("model_server_ended", served_entity=self.entity.name, exit_status=status, restarts=self.restarts)
+                await asyncio.sleep(wait)
+                attempt += 1
+            process = ModelProcess(self.entity, self._resources, self.log_path)
+            try:
+                await process.start()
+            except BoathouseError as error:
+                process = None
+                wait = BACKOFF_SECONDS[min(attempt, len(BACKOFF_SECONDS) - 1)]
+                self._note("DEPLOYMENT_RECOVERING", f"{error.message} Trying again in {wait} s.")
+                await asyncio.sleep(wait)
+                attempt += 1
+                continue
+            self._process = process
+            self._note("DEPLOYMENT_READY", f"Serving again (process {process.pid})")
+
+    async def ask(self, body: bytes) -> tuple[int, bytes]:
+        """Send a request and wait for the answer.
+
+        Raises:
+            EndpointNotReady: If there is no process that could answer.
+        """
+        if self._process is None or not self.ready:
+            raise EndpointNotReady(self.entity.name, self.message)
+        return await self._process.ask(body)
+
+    async def stop(self, drain_seconds: float = 0) -> None:
+        """Answer what was asked, then end the process."""
+        if self._watch is not None:
+            self._watch.cancel()
+            await asyncio.gather(self._watch, return_exceptions=True)
+        if self._process is not None:
+            await self._process.drain(drain_seconds)
+            await self._process.stop()
+
+
+def _how(status: int) -> str:
+    return f"signal {-status}" if status < 0 else f"exit status {status}"

@@ -1,0 +1,348 @@
+"""The running side of serving: which model servers there are, who answers a request, and the flush of what was logged."""
+
+import asyncio
+import contextlib
+import random
+import shutil
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Histogram
+from sqlalchemy.orm import Session
+
+from boathouse.catalog.api import CatalogService, Privilege
+from boathouse.db import Database
+from boathouse.errors import BoathouseError
+from boathouse.features.api import FeatureService
+from boathouse.iam.api import Authenticator, IamService, Principal
+from boathouse.serving.capture import Flushed, Spool, ensure_payload_table
+from boathouse.serving.config import Capture, ServedEntity
+from boathouse.serving.errors import EndpointNotFound, EndpointNotReady
+from boathouse.serving.process import Resources, ServedModel
+from boathouse.serving.repository import ServingRepository
+from boathouse.serving.service import Endpoint, ServingService, finish_update
+from boathouse.storage.layout import Layout
+
+log = structlog.stdlib.get_logger(__name__)
+
+FLUSH_SECONDS = 2.0
+DRAIN_SECONDS = 10.0
+TOKEN_SECONDS = 600
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What an endpoint answered; ``entity`` is None where none was reached."""
+
+    status: int
+    body: bytes
+    entity: ServedEntity | None
+
+
+class EndpointMetrics:
+    """Prometheus metrics of one endpoint."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        labels = ["endpoint_name", "served_entity_name"]
+        self.requests = Counter("request_count", "Requests", [*labels, "status"], registry=self.registry)
+        self.seconds = Histogram("request_latency_seconds", "Seconds to the answer", labels, registry=self.registry)
+
+
+@dataclass
+class Running:
+    """An endpoint as it runs."""
+
+    record: Endpoint
+    models: dict[str, ServedModel] = field(default_factory=dict[str, ServedModel])
+    pending: dict[str, ServedModel] = field(default_factory=dict[str, ServedModel])
+    spool: Spool | None = None
+    metrics: EndpointMetrics = field(default_factory=EndpointMetrics)
+    update: "asyncio.Task[None] | None" = None
+
+    @property
+    def ready(self) -> bool:
+        """Whether it can answer all of its traffic."""
+        config = self.record.config
+        return config is not None and all(
+            name in self.models and self.models[name].ready for name, share in config.routes.items() if share
+        )
+
+    def choose(self) -> ServedModel:
+        """The served entity of a request: by its share of the traffic, among those that can answer."""
+        config = self.record.config
+        if config is None:
+            raise EndpointNotReady(self.record.name, self.record.update_message or "its first model server is starting.")
+        ready = [(self.models[name], share) for name, share in config.routes.items() if share and self.models[name].ready]
+        if not ready:
+            reasons = "; ".join(f"{model.entity.name}: {model.message}" for model in self.models.values())
+            raise EndpointNotReady(self.record.name, reasons or "no model server runs.")
+        if len(ready) == 1:
+            return ready[0][0]
+        return random.choices([model for model, _ in ready], [share for _, share in ready])[0]  # noqa: S311 - no secret
+
+
+class Serving:
+    """All endpoints of this server. Made and stopped in the server's lifespan.
+
+    Args:
+        database: The metadata database.
+        layout: The lake's folders.
+        authenticator: Makes the tokens with which model servers fetch models.
+        base_url: Where this server answers.
+    """
+
+    def __init__(self, database: Database, layout: Layout, authenticator: Authenticator, base_url: str) -> None:
+        self._database, self._layout, self._authenticator = database, layout, authenticator
+        self._base_url = base_url
+        self._running: dict[str, Running] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._folder = layout.run / "models"
+
+    # ---- life
+
+    async def start(self) -> None:
+        """Bring back the endpoints that were there; they become ready on their own."""
+        self._folder.mkdir(mode=0o700, exist_ok=True)
+        await asyncio.to_thread(_clear, self._folder)
+        for record in await asyncio.to_thread(self._records):
+            running = self._running[record.name] = Running(record)
+            await self._open_spool(running)
+            if record.config is not None:
+                for entity in record.config.entities:
+                    model = running.models[entity.name] = self._model(record, entity)
+                    model.keep_trying()
+            if record.config_update == "IN_PROGRESS":
+                running.update = asyncio.create_task(self._deploy(running))
+        self._spawn(self._flush_always())
+
+    async def stop(self) -> None:
+        """Stop all model servers and flush what was logged."""
+        for task in self._tasks:
+            task.cancel()
+        updates = [running.update for running in self._running.values() if running.update]
+        for task in updates:
+            task.cancel()
+        await asyncio.gather(*self._tasks, *updates, return_exceptions=True)
+        models = [model for running in self._running.values() for model in (*running.models.values(), *running.pending.values())]
+        await asyncio.gather(*(model.stop() for model in models), return_exceptions=True)
+        spools = [running.spool for running in self._running.values() if running.spool]
+        await asyncio.gather(*(asyncio.to_thread(spool.close) for spool in spools))
+
+    def _spawn(self, work: Any) -> None:
+        task: asyncio.Task[None] = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _records(self) -> list[Endpoint]:
+        with self._database.session() as session:
+            rows = ServingRepository(session).all()
+            nobody = Principal("", "", "user", frozenset(), is_admin=True)
+            service = ServingService(session, nobody, self._layout)
+            return [service.value(row) for row in rows]
+
+    # ---- management
+
+    async def manage(self, principal: Principal, action: Callable[[ServingService], T], *, write: bool = True) -> T:
+        """Do something with the records in one transaction."""
+
+        def act() -> T:
+            with self._database.session(write=write) as session:
+                return action(ServingService(session, principal, self._layout))
+
+        return await asyncio.to_thread(act)
+
+    async def changed(self, record: Endpoint) -> Endpoint:
+        """Take note of a record that changed, and start the update that it may have pending."""
+        running = self._running.get(record.name)
+        if running is None:
+            running = self._running[record.name] = Running(record)
+        before = running.record.config.capture if running.record.config else None
+        running.record = record
+        if record.config is not None and record.config.capture != before:
+            await self._open_spool(running)
+        if record.config_update == "IN_PROGRESS" and (running.update is None or running.update.done()):
+            running.update = asyncio.create_task(self._deploy(running))
+        return record
+
+    async def removed(self, record: Endpoint) -> None:
+        """Stop an endpoint whose record is gone."""
+        running = self._running.pop(record.name, None)
+        if running is None:
+            return
+        if running.update is not None:
+            running.update.cancel()
+            await asyncio.gather(running.update, return_exceptions=True)
+        models = (*running.models.values(), *running.pending.values())
+        await asyncio.gather(*(model.stop(drain_seconds=1) for model in models))
+        if running.spool is not None:
+            await asyncio.to_thread(running.spool.close)
+
+    def find(self, name: str) -> Running:
+        """A running endpoint.
+
+        Raises:
+            EndpointNotFound: If there is none.
+        """
+        running = self._running.get(name)
+        if running is None:
+            raise EndpointNotFound(name)
+        return running
+
+    def lookup(self, name: str) -> Running | None:
+        """A running endpoint, or None."""
+        return self._running.get(name)
+
+    async def _deploy(self, running: Running) -> None:
+        # The new model servers are ready before traffic moves; where one is not, all stays as it is.
+        record, wanted = running.record, running.record.pending
+        if wanted is None:
+            return
+        old = {model.entity.process_key: model for model in running.models.values()}
+        running.pending = {
+            entity.name: old.get(entity.process_key) or self._model(record, entity) for entity in wanted.entities
+        }
+        new = [model for model in running.pending.values() if model not in old.values()]
+        try:
+            await asyncio.gather(*(model.start() for model in new))
+            spool = await self._make_spool(record, wanted.capture)
+            await asyncio.to_thread(self._finish, running, None)
+        except BoathouseError as error:
+            await asyncio.gather(*(model.stop() for model in new))
+            await asyncio.to_thread(self._finish, running, error.message)
+            log.warning("endpoint_update_failed", endpoint=record.name, reason=error.message)
+            return
+        gone = [model for model in running.models.values() if model not in running.pending.values()]
+        former, running.spool = running.spool, spool
+        running.models, running.pending = running.pending, {}
+        if former is not None and former is not spool:
+            await asyncio.to_thread(former.close)
+        log.info("endpoint_ready", endpoint=record.name, config_version=running.record.config_version)
+        await asyncio.gather(*(model.stop(DRAIN_SECONDS) for model in gone))
+
+    def _finish(self, running: Running, problem: str | None) -> None:
+        with self._database.session(write=True) as session:
+            if not finish_update(session, running.record.id, problem):
+                return
+            creator = self._creator(session, running.record)
+            record = ServingService(session, creator, self._layout).get_by_id(running.record.id)
+        if problem is None:
+            # Between this line and the swap of the models nothing awaits in the event loop for requests to see.
+            for name, model in running.pending.items():
+                running.models.setdefault(name, model)
+        running.record = record
+
+    def _creator(self, session: Session, record: Endpoint) -> Principal:
+        return IamService(session).get_principal(record.creator_id)
+
+    # ---- model servers
+
+    def _model(self, record: Endpoint, entity: ServedEntity) -> ServedModel:
+        folder = self._layout.logs / "serving" / record.name
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        resources = Resources(
+            tracking_uri=self._base_url,
+            issue_token=partial(self._issue_token, record, entity),
+            online_paths=partial(self._online_paths, record),
+            folder=self._folder,
+        )
+        return ServedModel(entity, resources, folder / f"{entity.name}.log", folder / f"{entity.name}.build.log")
+
+    async def _issue_token(self, record: Endpoint, entity: ServedEntity) -> tuple[str, Callable[[], Awaitable[None]]]:
+        def issue() -> str:
+            with self._database.session() as session:
+                creator = self._creator(session, record)
+                CatalogService(session, creator, self._layout).require_model(entity.entity_name, Privilege.EXECUTE)
+            return self._authenticator.issue_internal_token(creator, "serving", TOKEN_SECONDS)
+
+        token = await asyncio.to_thread(issue)
+
+        def revoke() -> None:
+            with self._database.session(write=True) as session:
+                IamService(session).revoke(token)
+            self._authenticator.forget(token)
+
+        return token, lambda: asyncio.to_thread(revoke)
+
+    async def _online_paths(self, record: Endpoint, names: Sequence[str]) -> list[str]:
+        def resolve() -> list[str]:
+            with self._database.session() as session:
+                features = FeatureService(session, self._creator(session, record), self._layout)
+                return [str(features.require_table(name).path) for name in names]
+
+        return await asyncio.to_thread(resolve)
+
+    # ---- inference tables
+
+    async def _make_spool(self, record: Endpoint, capture: Capture | None) -> Spool | None:
+        if capture is None:
+            return None
+        running = self._running.get(record.name)
+
+        def make() -> Spool:
+            with self._database.session(write=True) as session:
+                table = ensure_payload_table(session, self._creator(session, record), self._layout, capture)
+            name = f"{record.id}-{table.id}"
+            current = running.spool if running else None
+            if current is not None and current.location == table.storage_location:
+                return current
+            folder: Path = self._layout.checkpoints / "inference" / name
+            return Spool(folder, table.storage_location, f"boathouse-serving-{name}", table.full_name)
+
+        return await asyncio.to_thread(make)
+
+    async def _open_spool(self, running: Running) -> None:
+        former, config = running.spool, running.record.config
+        try:
+            running.spool = await self._make_spool(running.record, config.capture if config else None)
+        except BoathouseError as error:
+            log.warning("inference_table_unavailable", endpoint=running.record.name, reason=error.message)
+        if former is not None and former is not running.spool:
+            await asyncio.to_thread(former.close)
+
+    async def flush(self, name: str) -> Flushed | None:
+        """Bring everything that an endpoint answered so far into its inference table; None where it has none."""
+        spool = self.find(name).spool
+        return None if spool is None else await asyncio.to_thread(spool.flush)
+
+    async def _flush_always(self) -> None:
+        while True:
+            await asyncio.sleep(FLUSH_SECONDS)
+            for running in list(self._running.values()):
+                spool = running.spool
+                if spool is not None and spool.waiting:
+                    try:
+                        await asyncio.to_thread(spool.flush)
+                    except Exception as error:  # noqa: BLE001 - the rows wait in the spool, the next round tries again
+                        log.warning("inference_rows_wait", table=spool.full_name, reason=str(error))
+
+    # ---- requests
+
+    async def ask(self, running: Running, body: bytes) -> Answer:
+        """Send a request to one of an endpoint's model servers.
+
+        Raises:
+            EndpointNotReady: If none can answer.
+        """
+        started = time.perf_counter()
+        model = running.choose()
+        status = 503
+        try:
+            status, content = await model.ask(body)
+        finally:
+            labels = (running.record.name, model.entity.name)
+            running.metrics.requests.labels(*labels, status).inc()
+            running.metrics.seconds.labels(*labels).observe(time.perf_counter() - started)
+        return Answer(status, content, model.entity)
+
+
+def _clear(folder: Path) -> None:
+    for left in folder.iterdir():
+        with contextlib.suppress(OSError):
+            shutil.rmtree(left)

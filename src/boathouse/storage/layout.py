@@ -1,0 +1,95 @@
+"""The folders under the lake's root."""
+
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from boathouse.storage.errors import RootNotWritable
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The folders of one lake.
+
+    Attributes:
+        root: Absolute path of the lake.
+    """
+
+    root: Path
+
+    @property
+    def metadata_db(self) -> Path:
+        """The SQLite file of the metadata, unless a database URL is set."""
+        return self.root / "metadata.db"
+
+    @property
+    def tables(self) -> Path:
+        """Managed Delta tables."""
+        return self.root / "tables"
+
+    @property
+    def volumes(self) -> Path:
+        """Managed volumes."""
+        return self.root / "volumes"
+
+    @property
+    def artifacts(self) -> Path:
+        """MLflow's artifacts and model files."""
+        return self.root / "artifacts"
+
+    @property
+    def workspace(self) -> Path:
+        """Notebooks and files of the users."""
+        return self.root / "workspace"
+
+    @property
+    def checkpoints(self) -> Path:
+        """State of streams, pipelines and the inference logs' spools."""
+        return self.root / "checkpoints"
+
+    @property
+    def online(self) -> Path:
+        """The online feature stores."""
+        return self.root / "online"
+
+    @property
+    def logs(self) -> Path:
+        """Logs of the server and its child processes."""
+        return self.root / "logs"
+
+    @property
+    def run(self) -> Path:
+        """Lock, process identifiers and sockets of the running server."""
+        return self.root / "run"
+
+    def create(self) -> None:
+        """Make every folder that is missing, readable by this user alone.
+
+        Raises:
+            RootNotWritable: If the root cannot be made or written.
+        """
+        folders = (
+            self.root,
+            self.tables,
+            self.volumes,
+            self.artifacts,
+            self.workspace,
+            self.checkpoints,
+            self.online,
+            self.logs,
+            self.run,
+        )
+        try:
+            for folder in folders:
+                folder.mkdir(mode=0o700, parents=folder == self.root, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self.root):
+                pass
+        except OSError as error:
+            raise RootNotWritable(self.root, error) from error
+
+
+def is_under(path: Path, folder: Path) -> bool:
+    """Whether a path, links resolved, lies in a folder or is the folder."""
+    resolved, base = os.path.realpath(path), os.path.realpath(folder)
+    return resolved == base or resolved.startswith(base.rstrip(os.sep) + os.sep)

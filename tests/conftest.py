@@ -1,0 +1,151 @@
+"""A real server for the tests: `boathouse up` on a lake of its own, in a process of its own."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+
+START_SECONDS = 60
+
+
+@dataclass
+class Server:
+    """A running `boathouse up`.
+
+    Attributes:
+        url: Of the REST API, without a slash at its end.
+        spark: Of the gateway, `sc://127.0.0.1:PORT`.
+        token: The admin's.
+        root: The lake.
+    """
+
+    url: str
+    spark: str
+    token: str
+    root: Path
+    config_dir: Path
+    process: subprocess.Popen[bytes]
+    log: Path
+    clients: list[httpx.Client] = field(default_factory=list)
+
+    def spark_remote(self, token: str | None = None) -> str:
+        """What `SparkSession.builder.remote` takes."""
+        return f"{self.spark}/;token={token or self.token}"
+
+    def client(self, token: str | None = None) -> httpx.Client:
+        """An HTTP client of the admin, or of another token's owner; "" is nobody's."""
+        headers = {} if token == "" else {"Authorization": f"Bearer {token or self.token}"}
+        client = httpx.Client(base_url=self.url, headers=headers, timeout=60)
+        self.clients.append(client)
+        return client
+
+    def new_principal(self, name: str, groups: tuple[str, ...] = ()) -> str:
+        """Make a user and return a token of it."""
+        with self.client() as admin:
+            body = {"userName": name, "groups": [{"display": group} for group in groups]}
+            created = admin.post("/api/2.0/preview/scim/v2/Users", json=body)
+            created.raise_for_status()
+            token = admin.post("/api/2.0/token-management/on-behalf-of/tokens", json={"application_id": name})
+            token.raise_for_status()
+            return str(token.json()["token_value"])
+
+    def children(self) -> list[psutil.Process]:
+        """All processes below the server."""
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+    def stop(self, how: signal.Signals = signal.SIGINT) -> float:
+        """Stop the server and wait for it; the seconds that it took."""
+        started = time.monotonic()
+        for client in self.clients:
+            client.close()
+        if self.process.poll() is None:
+            self.process.send_signal(how)
+        self.process.wait(timeout=30)
+        return time.monotonic() - started
+
+
+def server_environment(config_dir: Path, **extra: str) -> dict[str, str]:
+    """The environment of a server that knows nothing of this machine's own settings."""
+    unwanted = ("BOATHOUSE_", "DATABRICKS_", "MLFLOW_", "SPARK_", "UNITY_", "SAIL_")
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(unwanted)}
+    return kept | {"BOATHOUSE_CONFIG_DIR": str(config_dir), **extra}
+
+
+def start(root: Path, config_dir: Path, *arguments: str, **environment: str) -> Server:
+    """Start `boathouse up` and wait until it says where it listens."""
+    log = root.parent / f"{root.name}.out"
+    with log.open("ab") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "boathouse", "up", "--root", str(root), "--port", "0", "--spark-port", "0", *arguments],
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            env=server_environment(config_dir, **environment),
+        )
+    info_file = root / "run" / "server.json"
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            info: dict[str, Any] = json.loads(info_file.read_text())
+        except (FileNotFoundError, json.JSONDecodeError):
+            time.sleep(0.02)
+            continue
+        if info["pid"] == process.pid:
+            break
+        time.sleep(0.02)
+    else:
+        process.kill()
+        message = f"boathouse up did not start:\n{log.read_text()}"
+        raise AssertionError(message)
+    from boathouse.cli.profile import Profiles
+
+    token = Profiles(config_dir).token(root.resolve())
+    assert token
+    return Server(info["base_url"], info["spark_remote"], token, root, config_dir, process, log)
+
+
+@contextmanager
+def running_server(folder: Path, *arguments: str, **environment: str) -> Iterator[Server]:
+    """A server on a new lake for as long as the block runs; nothing of it is left running after."""
+    server = start(folder / "lake", folder / "config", *arguments, **environment)
+    children: list[psutil.Process] = []
+    try:
+        yield server
+        if server.process.poll() is None:
+            children = server.children()
+    finally:
+        server.stop()
+    _, alive = psutil.wait_procs(children, timeout=10)
+    assert not alive, f"left running: {alive}"
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server that a whole test run shares; tests make catalogs, schemas and users of their own in it."""
+    with running_server(tmp_path_factory.mktemp("shared")) as running:
+        yield running
+
+
+@pytest.fixture
+def new_server(tmp_path: Path) -> Iterator[Callable[..., Server]]:
+    """Starts servers on the test's own lake, for tests that stop or break them."""
+    started: list[Server] = []
+
+    def make(*arguments: str, **environment: str) -> Server:
+        started.append(start(tmp_path / "lake", tmp_path / "config", *arguments, **environment))
+        return started[-1]
+
+    yield make
+    for one in started:
+        one.stop()

@@ -1,0 +1,107 @@
+"""Engine processes: their start, idleness, crashes and end."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+from pyspark.errors.exceptions.connect import SparkConnectException
+from pyspark.sql import SparkSession
+
+from tests.conftest import Server
+
+NewServer = Callable[..., Server]
+
+
+def engines(server: Server) -> list[psutil.Process]:
+    return [child for child in server.children() if "boathouse.engine.sail_process" in " ".join(child.cmdline())]
+
+
+def open_session(server: Server) -> SparkSession:
+    session = SparkSession.builder.remote(server.spark_remote()).create()
+    assert session.sql("SELECT 1").collect()[0][0] == 1
+    return session
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 15) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_one_engine_per_principal_on_first_use(new_server: NewServer) -> None:
+    server = new_server()
+    assert engines(server) == []
+    session = open_session(server)
+    other = SparkSession.builder.remote(server.spark_remote()).create()
+    other.sql("SELECT 1").collect()
+    token = server.new_principal("second@example.com")
+    assert len(engines(server)) == 1
+    second = SparkSession.builder.remote(server.spark_remote(token)).create()
+    second.sql("SELECT 1").collect()
+    assert len(engines(server)) == 2
+    for one in (session, other, second):
+        one.stop()
+    processes = engines(server)
+    assert server.stop() < 5
+    assert not [process for process in processes if process.is_running()]
+
+
+def test_an_idle_engine_is_stopped_and_the_next_call_starts_another(new_server: NewServer) -> None:
+    server = new_server(BOATHOUSE_ENGINE_IDLE_SECONDS="1")
+    session = open_session(server)
+    first = engines(server)[0]
+    wait_until(lambda: not first.is_running())
+    assert session.sql("SELECT 2").collect()[0][0] == 2
+    session.stop()
+
+
+def test_a_crash_is_one_clear_error(new_server: NewServer) -> None:
+    server = new_server()
+    session = open_session(server)
+    caught: list[BaseException] = []
+    started = threading.Event()
+
+    def run() -> None:
+        started.set()
+        try:
+            session.sql("SELECT count(*) FROM range(300000) a JOIN range(300000) b ON a.id + b.id < -1").collect()
+        except BaseException as error:  # noqa: BLE001
+            caught.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    started.wait()
+    process = engines(server)[0]
+    wait_until(lambda: process.cpu_percent(0.2) > 50)
+    process.kill()
+    thread.join(20)
+    assert not thread.is_alive()
+    assert isinstance(caught[0], SparkConnectException)
+    assert "ENGINE_CRASHED" in str(caught[0])
+    assert "SIGKILL" in str(caught[0])
+    assert session.sql("SELECT 3").collect()[0][0] == 3
+    session.stop()
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_no_engine_outlives_its_server(new_server: NewServer, how: signal.Signals) -> None:
+    server = new_server()
+    session = open_session(server)
+    process = engines(server)[0]
+    session.stop()
+    os.kill(server.process.pid, how)
+    server.process.wait(10)
+    wait_until(lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE, 5)
+
+
+def test_an_engine_writes_nothing_where_the_server_was_started(new_server: NewServer, tmp_path: Path) -> None:
+    server = new_server()
+    session = open_session(server)
+    assert Path(engines(server)[0].cwd()).is_relative_to(server.root / "run")
+    session.stop()

@@ -1,0 +1,203 @@
+"""Tables made, replaced and changed through the gateway: what the Delta log then holds, and what others can read."""
+# ruff: noqa: S608 - SQL with names of these tests, and paths that must not be reached
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from deltalake import DeltaTable
+from pyspark.errors import AnalysisException
+from pyspark.sql import DataFrame, SparkSession
+
+from tests.conftest import Server
+
+Location = Callable[[str], str]
+
+
+def rows(frame: DataFrame) -> list[tuple[Any, ...]]:
+    return sorted(tuple(row) for row in frame.collect())
+
+
+def assert_plain(folder: str) -> DeltaTable:
+    """Any reader of Delta can read it: no catalog has to be asked for its commits."""
+    table = DeltaTable(folder)
+    protocol = table.protocol()
+    assert protocol.min_reader_version == 1
+    assert not protocol.writer_features or "catalogManaged" not in protocol.writer_features
+    return table
+
+
+class TestSql:
+    def test_create_insert_change(self, spark: SparkSession, schema: str, location: Location) -> None:
+        spark.sql(
+            f"CREATE TABLE {schema}.t (id INT NOT NULL, s STRING COMMENT 'text') COMMENT 'c' TBLPROPERTIES ('quality'='silver')"
+        )
+        spark.sql(f"INSERT INTO {schema}.t VALUES (1, 'a'), (2, 'b'), (3, NULL)")
+        spark.sql(f"UPDATE {schema}.t SET s = 'z' WHERE id = 1")
+        spark.sql(f"DELETE FROM {schema}.t WHERE id = 2")
+        merge = "USING (SELECT 3 AS id, 'm' AS s UNION ALL SELECT 4, 'n') s ON t.id = s.id"
+        spark.sql(f"MERGE INTO {schema}.t t {merge} WHEN MATCHED THEN UPDATE SET * WHEN NOT MATCHED THEN INSERT *")
+        assert rows(spark.table(f"{schema}.t")) == [(1, "z"), (3, "m"), (4, "n")]
+        assert rows(spark.sql(f"SELECT * FROM {schema}.t VERSION AS OF 1 WHERE s IS NOT NULL")) == [(1, "a"), (2, "b")]
+        table = assert_plain(location(f"{schema}.t"))
+        assert [(field.name, field.nullable) for field in table.schema().fields] == [("id", False), ("s", True)]
+        assert table.metadata().configuration["quality"] == "silver"
+        assert table.metadata().description == "c"
+        assert table.schema().fields[1].metadata["comment"] == "text"
+
+    def test_create_as_select_is_one_commit_with_nullable_columns(
+        self, spark: SparkSession, schema: str, location: Location
+    ) -> None:
+        spark.sql(
+            f"CREATE TABLE {schema}.t AS SELECT 1 AS i, 'k' AS s, timestamp'2024-01-02 03:04:05' AS ts, date'2024-01-02' AS d,"
+            " array(1, 2) AS a, named_struct('x', 1) AS st, map('k', 1) AS m, cast(1.5 AS decimal(10, 2)) AS c"
+        )
+        table = assert_plain(location(f"{schema}.t"))
+        assert table.version() == 0
+        assert all(field.nullable for field in table.schema().fields)
+        spark.sql(f"INSERT INTO {schema}.t SELECT {', '.join(f'NULL AS c{n}' for n in range(8))}")
+        assert spark.table(f"{schema}.t").where("i IS NULL").count() == 1
+
+    def test_replace_changes_schema_and_partitions_and_keeps_history(
+        self, spark: SparkSession, schema: str, location: Location
+    ) -> None:
+        spark.sql(f"CREATE TABLE {schema}.t AS SELECT 1 AS a")
+        before = location(f"{schema}.t")
+        spark.sql(
+            f"CREATE OR REPLACE TABLE {schema}.t PARTITIONED BY (p) TBLPROPERTIES ('quality'='gold') AS SELECT 'x' AS b, 2 AS p"
+        )
+        assert rows(spark.table(f"{schema}.t")) == [("x", 2)]
+        assert location(f"{schema}.t") == before
+        assert assert_plain(before).metadata().partition_columns == ["p"]
+        assert rows(spark.sql(f"SELECT * FROM {schema}.t VERSION AS OF 0")) == [(1,)]
+        spark.sql(f"CREATE OR REPLACE TABLE {schema}.t (z DOUBLE)")
+        assert spark.table(f"{schema}.t").columns == ["z"]
+        spark.sql(f"CREATE OR REPLACE TABLE {schema}.fresh (z DOUBLE)")
+        assert spark.table(f"{schema}.fresh").count() == 0
+
+    def test_if_not_exists_and_already_exists(self, spark: SparkSession, schema: str) -> None:
+        spark.sql(f"CREATE TABLE IF NOT EXISTS {schema}.t AS SELECT 1 AS a")
+        assert spark.sql(f"CREATE TABLE IF NOT EXISTS {schema}.t AS SELECT 2 AS a").collect() == []
+        assert rows(spark.table(f"{schema}.t")) == [(1,)]
+        with pytest.raises(AnalysisException, match="TABLE_OR_VIEW_ALREADY_EXISTS"):
+            spark.sql(f"CREATE TABLE {schema}.t (a INT)")
+        with pytest.raises(AnalysisException, match="SCHEMA_NOT_FOUND"):
+            spark.sql("CREATE TABLE main.nowhere.t (a INT)")
+
+    def test_a_failed_create_leaves_nothing(self, spark: SparkSession, server: Server, schema: str) -> None:
+        with pytest.raises(Exception, match="boom"):
+            spark.sql(f"CREATE TABLE {schema}.t AS SELECT CAST(raise_error('boom') AS INT) AS a FROM range(10)")
+        assert spark.sql(f"SHOW TABLES IN {schema}").collect() == []
+        folder = server.root / "tables" / schema.replace(".", "/")
+        assert not folder.exists() or not list(folder.iterdir())
+
+    def test_names_are_resolved_in_the_current_schema(self, spark: SparkSession, schema: str) -> None:
+        catalog, short = schema.split(".")
+        spark.sql(f"USE {schema}")
+        try:
+            spark.sql("CREATE TABLE here AS SELECT 1 AS a")
+            spark.sql(f"INSERT INTO {short}.here VALUES (2)")
+            assert rows(spark.sql("SELECT * FROM here")) == [(1,), (2,)]
+            assert rows(spark.table(f"{catalog}.{short}.here")) == [(1,), (2,)]
+            assert [row.tableName for row in spark.sql("SHOW TABLES").collect()] == ["here"]
+            spark.sql("TRUNCATE TABLE here")
+            assert spark.table("here").count() == 0
+            spark.sql("DROP TABLE here")
+            assert not spark.catalog.tableExists(f"{schema}.here")
+        finally:
+            spark.sql("USE main.default")
+
+    def test_parameters_and_frames_in_create_as_select(self, spark: SparkSession, schema: str) -> None:
+        spark.sql(f"CREATE TABLE {schema}.t AS SELECT id FROM range(10) WHERE id >= :low", args={"low": 7})
+        assert spark.table(f"{schema}.t").count() == 3
+        spark.sql(f"CREATE TABLE {schema}.u AS SELECT * FROM {{frame}}", frame=spark.range(4))
+        assert spark.table(f"{schema}.u").count() == 4
+
+    def test_describe(self, spark: SparkSession, schema: str) -> None:
+        spark.sql(f"CREATE TABLE {schema}.t AS SELECT 1 AS a")
+        spark.sql(f"INSERT INTO {schema}.t VALUES (2)")
+        history = spark.sql(f"DESCRIBE HISTORY {schema}.t")
+        assert [row.version for row in history.collect()] == [1, 0]
+        assert history.where("version = 0").selectExpr("operationMetrics['numOutputRows']").collect()[0][0] == "1"
+        assert spark.sql(f"DESCRIBE HISTORY {schema}.t LIMIT 1").count() == 1
+        detail = spark.sql(f"DESCRIBE DETAIL {schema}.t").collect()[0]
+        assert (detail.format, detail.numFiles, detail.name) == ("delta", 2, f"{schema}.t")
+        assert [tuple(row)[:2] for row in spark.sql(f"DESCRIBE {schema}.t").collect()] == [("a", "int")]
+        spark.sql(f"ALTER TABLE {schema}.t SET TBLPROPERTIES ('quality' = 'gold')")
+        assert ("quality", "gold") in rows(spark.sql(f"SHOW TBLPROPERTIES {schema}.t"))
+        with pytest.raises(AnalysisException, match="does not exist"):
+            spark.sql(f"DESCRIBE HISTORY {schema}.nothing")
+
+    def test_show(self, spark: SparkSession, schema: str) -> None:
+        assert "main" in [row[0] for row in spark.sql("SHOW CATALOGS").collect()]
+        assert schema.split(".")[1] in [row[0] for row in spark.sql("SHOW SCHEMAS IN main").collect()]
+        spark.sql(f"CREATE TABLE {schema}.t (a INT)")
+        with pytest.raises(AnalysisException, match="SCHEMA_NOT_EMPTY"):
+            spark.sql(f"DROP SCHEMA {schema}")
+        spark.sql(f"DROP SCHEMA {schema} CASCADE")
+
+
+class TestFrames:
+    def test_save_as_table(self, spark: SparkSession, schema: str, location: Location) -> None:
+        frame = spark.range(3).selectExpr("id", "id * 2 AS y")
+        frame.write.saveAsTable(f"{schema}.t")
+        table = assert_plain(location(f"{schema}.t"))
+        assert table.version() == 0
+        assert all(field.nullable for field in table.schema().fields)
+        with pytest.raises(AnalysisException, match="ALREADY_EXISTS"):
+            frame.write.saveAsTable(f"{schema}.t")
+        frame.write.mode("ignore").saveAsTable(f"{schema}.t")
+        frame.write.mode("append").saveAsTable(f"{schema}.t")
+        assert spark.table(f"{schema}.t").count() == 6
+        frame.write.insertInto(f"{schema}.t")
+        assert spark.table(f"{schema}.t").count() == 9
+        frame.write.mode("append").saveAsTable(f"{schema}.appended")
+        assert spark.table(f"{schema}.appended").count() == 3
+
+    def test_overwrite_with_another_schema(self, spark: SparkSession, schema: str, location: Location) -> None:
+        spark.range(3).write.saveAsTable(f"{schema}.t")
+        spark.range(2).selectExpr("'a' AS z", "id AS p").write.mode("overwrite").partitionBy("p").saveAsTable(f"{schema}.t")
+        assert rows(spark.table(f"{schema}.t")) == [("a", 0), ("a", 1)]
+        assert rows(spark.read.option("versionAsOf", 0).table(f"{schema}.t")) == [(0,), (1,), (2,)]
+        assert assert_plain(location(f"{schema}.t")).metadata().partition_columns == ["p"]
+
+    def test_overwriting_what_is_read(self, spark: SparkSession, schema: str) -> None:
+        spark.range(3).write.saveAsTable(f"{schema}.t")
+        spark.table(f"{schema}.t").where("id > 0").write.mode("overwrite").saveAsTable(f"{schema}.t")
+        assert rows(spark.table(f"{schema}.t")) == [(1,), (2,)]
+
+    def test_replace_where(self, spark: SparkSession, schema: str) -> None:
+        spark.range(4).write.saveAsTable(f"{schema}.t")
+        spark.range(2).write.mode("overwrite").option("replaceWhere", "id < 2").saveAsTable(f"{schema}.t")
+        assert rows(spark.table(f"{schema}.t")) == [(0,), (1,), (2,), (3,)]
+
+    def test_write_to(self, spark: SparkSession, schema: str, location: Location) -> None:
+        frame = spark.range(3)
+        frame.writeTo(f"{schema}.t").tableProperty("quality", "bronze").create()
+        assert assert_plain(location(f"{schema}.t")).metadata().configuration["quality"] == "bronze"
+        with pytest.raises(AnalysisException, match="ALREADY_EXISTS"):
+            frame.writeTo(f"{schema}.t").create()
+        frame.writeTo(f"{schema}.t").append()
+        assert spark.table(f"{schema}.t").count() == 6
+        spark.range(1).selectExpr("'x' AS s").writeTo(f"{schema}.t").createOrReplace()
+        assert rows(spark.table(f"{schema}.t")) == [("x",)]
+        with pytest.raises(AnalysisException, match="NOT_FOUND"):
+            frame.writeTo(f"{schema}.nothing").replace()
+
+    def test_nulls_fit_into_what_was_saved_without(self, spark: SparkSession, schema: str) -> None:
+        spark.createDataFrame([(1, "a")], "id INT, s STRING").write.saveAsTable(f"{schema}.t")
+        spark.createDataFrame([(None, None)], "id INT, s STRING").write.mode("append").saveAsTable(f"{schema}.t")
+        assert spark.table(f"{schema}.t").where("s IS NULL").count() == 1
+
+    def test_the_catalog_of_a_session(self, spark: SparkSession, schema: str) -> None:
+        spark.range(1).write.saveAsTable(f"{schema}.t")
+        assert spark.catalog.tableExists(f"{schema}.t")
+        assert spark.catalog.databaseExists(schema)
+        assert [table.name for table in spark.catalog.listTables(schema)] == ["t"]
+        assert [column.name for column in spark.catalog.listColumns(f"{schema}.t")] == ["id"]
+
+    def test_another_format(self, spark: SparkSession, schema: str) -> None:
+        spark.range(2).write.format("parquet").saveAsTable(f"{schema}.p")
+        assert spark.table(f"{schema}.p").count() == 2
+        assert spark.sql(f"CREATE TABLE {schema}.q USING parquet AS SELECT 1 AS a").collect() == []
+        assert rows(spark.table(f"{schema}.q")) == [(1,)]

@@ -1,0 +1,112 @@
+"""Publishing over HTTP with databricks-sdk."""
+
+import datetime as dt
+import uuid
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from databricks.sdk import WorkspaceClient
+from databricks.sdk.errors import BadRequest, NotFound, PermissionDenied
+from databricks.sdk.service.ml import OnlineStore, PublishSpec, PublishSpecPublishMode
+from deltalake import DeltaTable, write_deltalake
+
+from boathouse.features.api import OnlineReader
+from boathouse.features.online import file_of
+from tests.conftest import Server
+
+START = dt.datetime(2013, 1, 1, tzinfo=dt.UTC)
+
+
+def weather(hours: int, offset: int = 0) -> pa.Table:
+    times = [START + dt.timedelta(hours=offset + hour) for hour in range(hours)]
+    return pa.table(
+        {
+            "origin": ["EWR"] * hours,
+            "time_hour": pa.array(times, pa.timestamp("us", "UTC")),
+            "temp": [float(offset + hour) for hour in range(hours)],
+        }
+    )
+
+
+class Lake:
+    """A schema with an external feature table and an online store."""
+
+    def __init__(self, server: Server, folder: Path) -> None:
+        self.server = server
+        self.schema = f"f{uuid.uuid4().hex[:8]}"
+        self.source, self.online = f"main.{self.schema}.weather", f"main.{self.schema}.weather_online"
+        self.store = f"store-{self.schema}"
+        self.client = WorkspaceClient(host=server.url, token=server.token)
+        self.client.schemas.create(self.schema, "main")
+        self.path = folder / "weather"
+        write_deltalake(self.path, weather(3))
+        body = {
+            "catalog_name": "main",
+            "schema_name": self.schema,
+            "name": "weather",
+            "table_type": "EXTERNAL",
+            "data_source_format": "DELTA",
+            "storage_location": f"file://{self.path}",
+            "columns": [],
+        }
+        with server.client() as admin:
+            admin.post("/api/2.1/unity-catalog/tables", json=body).raise_for_status()
+        self.client.feature_store.create_online_store(OnlineStore(name=self.store, capacity="CU_1"))
+
+    def declare(self, **properties: str) -> None:
+        DeltaTable(self.path).alter.set_table_properties(properties, raise_if_not_exists=False)
+
+    def publish(self, client: WorkspaceClient | None = None, mode: PublishSpecPublishMode = PublishSpecPublishMode.TRIGGERED) -> None:
+        spec = PublishSpec(online_store=self.store, online_table_name=self.online, publish_mode=mode)
+        (client or self.client).feature_store.publish_table(self.source, spec)
+
+    def temps(self, *hours: float | None) -> list[float | None]:
+        reader = OnlineReader(file_of(self.server.root / "online", self.online), self.online)
+        times = [None if hour is None else int((START.timestamp() + hour * 3600) * 1e6) for hour in hours]
+        return [None if row is None else row[0] for row in reader.read([["EWR"]] * len(hours), times, ["temp"])]
+
+
+@pytest.fixture
+def lake(server: Server, tmp_path: Path) -> Lake:
+    return Lake(server, tmp_path)
+
+
+def test_publish_append_rewrite_delete(lake: Lake) -> None:
+    lake.declare(primary_keys="origin", timeseries_key="time_hour")
+    lake.publish()
+    assert lake.temps(None, 0.5, -1) == [2.0, 0.0, None]
+    write_deltalake(lake.path, weather(2, offset=3), mode="append")
+    lake.publish()
+    assert lake.temps(None, 3) == [4.0, 3.0]
+    write_deltalake(lake.path, weather(1), mode="overwrite")
+    lake.publish()
+    assert lake.temps(None) == [0.0]
+    with pytest.raises(BadRequest, match="still holds"):
+        lake.client.feature_store.delete_online_store(lake.store)
+    lake.client.feature_store.delete_online_table(lake.online)
+    lake.client.feature_store.delete_online_store(lake.store)
+    with pytest.raises(NotFound):
+        lake.client.feature_store.get_online_store(lake.store)
+
+
+def test_keys_have_to_be_declared(lake: Lake) -> None:
+    with pytest.raises(BadRequest, match="table property 'primary_keys' is missing"):
+        lake.publish()
+    lake.declare(primary_keys="airport")
+    with pytest.raises(BadRequest, match="names 'airport', which is no column"):
+        lake.publish()
+
+
+def test_wrong_names_and_rights(lake: Lake) -> None:
+    lake.declare(primary_keys="origin")
+    with pytest.raises(BadRequest, match=r"capacity 'XL' is not valid\. Valid: CU_1"):
+        lake.client.feature_store.create_online_store(OnlineStore(name="x", capacity="XL"))
+    name = f"{lake.schema}@example.com"
+    other = WorkspaceClient(host=lake.server.url, token=lake.server.new_principal(name))
+    with pytest.raises(PermissionDenied, match="does not have"):
+        lake.publish(other)
+    with pytest.raises(PermissionDenied):
+        other.feature_store.delete_online_store(lake.store)
+    with lake.server.client("") as nobody:
+        assert nobody.get("/api/2.0/feature-store/online-stores").status_code == 401
