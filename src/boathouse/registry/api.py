@@ -3,14 +3,29 @@
 from boathouse.registry.artifacts import ArtifactPath, from_databricks, to_databricks
 from boathouse.registry.backend import Loaded, MlflowBackend
 from boathouse.registry.context import acting_as, acting_principal
-from boathouse.registry.errors import our_errors
+from boathouse.registry.dependencies import Registry
+from boathouse.registry.errors import ApprovalMissing, MlflowNotLoaded, ModelNameInvalid, ModelNotFound, our_errors
+from boathouse.registry.files import INTERNAL, MODELS, files_resolver
+from boathouse.registry.info import ModelInfo, ModelVersionInfo
+from boathouse.registry.service import ModelRegistry
 
 __all__ = [
+    "INTERNAL",
+    "MODELS",
+    "ApprovalMissing",
     "ArtifactPath",
     "Loaded",
     "MlflowBackend",
+    "MlflowNotLoaded",
+    "ModelInfo",
+    "ModelNameInvalid",
+    "ModelNotFound",
+    "ModelRegistry",
+    "ModelVersionInfo",
+    "Registry",
     "acting_as",
     "acting_principal",
+    "files_resolver",
     "from_databricks",
     "our_errors",
     "to_databricks",

@@ -107,7 +107,9 @@ class VersionIsFinal(InvalidState):
     """Files of a version that is complete."""
 
     def __init__(self, name: str, version: str) -> None:
-        super().__init__(f"Version {version} of '{name}' is complete; its files do not change any more. Register a new version.")
+        super().__init__(
+            f"Version {version} of '{name}' is complete; its files do not change any more. Register a new version."
+        )
 
 
 class MlflowNotLoaded(TemporarilyUnavailable):

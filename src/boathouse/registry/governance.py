@@ -73,21 +73,16 @@ class Governance:
                     raise ModelNotFound(name) from error
                 raise
 
-    def update(self, name: str, comment: str | None) -> None:
-        """Change a model's comment. Needs MANAGE."""
+    def update(self, name: str, *, comment: str | None = None, owner: str | None = None) -> None:
+        """Change a model's comment or owner. Needs MANAGE."""
         with self._catalog(write=True) as catalog:
-            catalog.update(SecurableType.MODEL, name, comment=comment)
+            catalog.update(SecurableType.MODEL, name, comment=comment, owner=owner)
 
     def delete(self, name: str, remove: Callable[[], None]) -> None:
         """Delete a model's securable together with what ``remove`` removes in MLflow. Needs MANAGE."""
         with self._catalog(write=True) as catalog:
             catalog.delete_model(name)
             remove()
-
-    def exists(self, name: str) -> bool:
-        """Whether the catalog has a model, whoever may see it."""
-        with self._catalog() as catalog:
-            return catalog.rows.find(SecurableType.MODEL, name) is not None
 
     def readable(self, names: Iterable[str]) -> set[str]:
         """Those of some models on which the principal has EXECUTE."""

@@ -72,13 +72,17 @@ class GovernedRegistryStore(SqlAlchemyStore):
 
     # ------------------------------------------------------------------------------------------------------- models
 
-    def create_registered_model(self, name: Any, tags: Any = None, description: Any = None, deployment_job_id: Any = None) -> Any:
+    def create_registered_model(
+        self, name: Any, tags: Any = None, description: Any = None, deployment_job_id: Any = None
+    ) -> Any:
         """Make a model and its securable."""
         made: list[Any] = []
 
         def create() -> None:
             self._forget(full_name)
-            made.append(super(GovernedRegistryStore, self).create_registered_model(full_name, tags, description, deployment_job_id))
+            made.append(
+                super(GovernedRegistryStore, self).create_registered_model(full_name, tags, description, deployment_job_id)
+            )
 
         with mlflow_errors():
             full_name = canonical(name)
@@ -94,8 +98,13 @@ class GovernedRegistryStore(SqlAlchemyStore):
     def update_registered_model(self, name: Any, description: Any, deployment_job_id: Any = None) -> Any:
         """Change a model's description."""
         with self._as(name, Privilege.MANAGE) as full_name:
-            self._governance.update(full_name, description)
+            self._governance.update(full_name, comment=description)
             return super().update_registered_model(full_name, description, deployment_job_id)
+
+    def change_owner(self, name: str, owner: str) -> None:
+        """Give a model to another principal or group."""
+        with self._as(name, Privilege.MANAGE) as full_name:
+            self._governance.update(full_name, owner=owner)
 
     def rename_registered_model(self, name: Any, new_name: Any) -> Any:
         """Not built yet."""
@@ -181,7 +190,9 @@ class GovernedRegistryStore(SqlAlchemyStore):
         """Make a version complete: its files change no more."""
         with self._as(name, Privilege.MANAGE) as full_name:
             if not (artifacts.version_folder(self._layout, full_name, version) / "MLmodel").is_file():
-                message = f"Version {version} of '{full_name}' has no file MLmodel yet: upload the model's files, then finalize it."
+                message = (
+                    f"Version {version} of '{full_name}' has no file MLmodel yet: upload the model's files, then finalize it."
+                )
                 raise NotFound(message)
             self._set_status(full_name, version, ModelVersionStatus.READY)
             return super().get_model_version(full_name, version)

@@ -21,7 +21,9 @@ from boathouse.engine.api import EngineService
 from boathouse.features import endpoints as features_endpoints
 from boathouse.iam import endpoints as iam_endpoints
 from boathouse.iam.api import SIGN_IN_SECONDS, Authenticator, IamService, Principal
-from boathouse.registry.api import MlflowBackend
+from boathouse.registry import endpoints as registry_endpoints
+from boathouse.registry import uc_endpoints as registry_uc_endpoints
+from boathouse.registry.api import INTERNAL, MODELS, MlflowBackend, files_resolver
 from boathouse.server import errors, health, home, page
 from boathouse.server.authentication import LOOPBACK_NAMES, Authentication, is_page
 from boathouse.server.mlflow import Mlflow, is_mlflows
@@ -102,7 +104,8 @@ def create_app(settings: Settings, addresses: Addresses, admin_name: str = "admi
     state.settings, state.addresses, state.layout = settings, addresses, layout
     state.database, state.authenticator, state.metrics = database, authenticator, metrics
     state.mlflow = MlflowBackend(database, layout)
-    state.file_resolvers = {"/Volumes": files_endpoints.resolve_volume}
+    mlflow_files = files_resolver(state.mlflow)
+    state.file_resolvers = {"/Volumes": files_endpoints.resolve_volume, MODELS: mlflow_files, INTERNAL: mlflow_files}
     errors.install(api)
     for slice_router in ROUTERS:
         api.include_router(slice_router)
@@ -120,6 +123,8 @@ ROUTERS = (
     files_endpoints.router,
     tables_endpoints.router,
     features_endpoints.router,
+    registry_endpoints.router,
+    registry_uc_endpoints.router,
     serving_endpoints.router,
     invocations.router,
 )

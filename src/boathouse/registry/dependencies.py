@@ -1,0 +1,15 @@
+"""The registry of a request."""
+
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from boathouse.iam.api import CurrentPrincipal
+from boathouse.registry.service import ModelRegistry
+
+
+def _registry(request: Request, principal: CurrentPrincipal) -> ModelRegistry:
+    return ModelRegistry(request.app.state.mlflow, principal)
+
+
+Registry = Annotated[ModelRegistry, Depends(_registry)]
