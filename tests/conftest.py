@@ -16,6 +16,8 @@ import httpx
 import psutil
 import pytest
 
+from tests.postgres import binaries, create_database, postgres
+
 START_SECONDS = 60
 
 
@@ -134,6 +136,25 @@ def running_server(folder: Path, *arguments: str, **environment: str) -> Iterato
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server that a whole test run shares; tests make catalogs, schemas and users of their own in it."""
     with running_server(tmp_path_factory.mktemp("shared")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """A PostgreSQL server that a whole test run shares."""
+    if binaries() is None:
+        pytest.skip("PostgreSQL is not installed on this machine")
+    with postgres() as url:
+        yield url
+
+
+@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+def server_on_each_database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server over SQLite, then one over PostgreSQL; folders of tests take it as their `server`."""
+    environment: dict[str, str] = {}
+    if request.param == "postgresql":
+        environment["BOATHOUSE_DATABASE_URL"] = create_database(request.getfixturevalue("postgres_url"))
+    with running_server(tmp_path_factory.mktemp(request.param), **environment) as running:
         yield running
 
 

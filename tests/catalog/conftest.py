@@ -32,6 +32,12 @@ class Place:
         self.admin.patch(f"{UC}/permissions/{kind}/{name}", json=body).raise_for_status()
 
 
+@pytest.fixture(scope="session")
+def server(server_on_each_database: Server) -> Server:
+    """The same tests on SQLite and on PostgreSQL."""
+    return server_on_each_database
+
+
 @pytest.fixture
 def place(server: Server) -> Iterator[Place]:
     suffix = uuid.uuid4().hex[:8]

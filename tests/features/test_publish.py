@@ -57,7 +57,9 @@ class Lake:
     def declare(self, **properties: str) -> None:
         DeltaTable(self.path).alter.set_table_properties(properties, raise_if_not_exists=False)
 
-    def publish(self, client: WorkspaceClient | None = None, mode: PublishSpecPublishMode = PublishSpecPublishMode.TRIGGERED) -> None:
+    def publish(
+        self, client: WorkspaceClient | None = None, mode: PublishSpecPublishMode = PublishSpecPublishMode.TRIGGERED
+    ) -> None:
         spec = PublishSpec(online_store=self.store, online_table_name=self.online, publish_mode=mode)
         (client or self.client).feature_store.publish_table(self.source, spec)
 

@@ -6,6 +6,8 @@ import threading
 import warnings
 from concurrent.futures import Future
 from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -40,9 +42,10 @@ _ENVIRONMENT = {
 
 @dataclass(frozen=True)
 class Loaded:
-    """MLflow's application and the stores behind it."""
+    """MLflow's application, the file of its page, and the stores behind it."""
 
     asgi: Any
+    page: Path
     tracking: "GovernedTrackingStore"
     registry: "GovernedRegistryStore"
 
@@ -102,7 +105,7 @@ class MlflowBackend:
             self._loaded.set_result(self._assemble())
         except BoathouseError as error:
             self._loaded.set_exception(error)
-        except Exception as error:  # noqa: BLE001 - whatever it is, whoever waits has to hear of it
+        except Exception as error:  # whatever it is, whoever waits has to hear of it
             log.exception("mlflow_failed")
             self._loaded.set_exception(MlflowNotLoaded(f"{type(error).__name__}: {error}"))
 
@@ -122,8 +125,18 @@ class MlflowBackend:
         tracking = GovernedTrackingStore(url, "mlflow-artifacts:/")
         registry = GovernedRegistryStore(url, self._governance, tracking, self.layout)
         # MLflow looks for its stores here; were they not set, it would make its own, without our rules.
-        vars(handlers).update(_tracking_store=tracking, _model_registry_store=registry, _artifact_repo=None)
+        _replace(handlers, _tracking_store=tracking, _model_registry_store=registry, _artifact_repo=None)
         # Not set_tracking_uri: that puts the URI, and a password in it, into the environment of all child processes.
-        vars(utils).update(_tracking_uri=url)
+        _replace(utils, _tracking_uri=url)
         log.info("mlflow_loaded")
-        return Loaded(create_fastapi_app(), tracking, registry)
+        page = Path(handlers.__file__).parent / "js" / "build" / "index.html"
+        return Loaded(create_fastapi_app(), page, tracking, registry)
+
+
+def _replace(module: ModuleType, **values: Any) -> None:
+    """Set private variables of a module; a version of MLflow that has them no more does not start."""
+    for name, value in values.items():
+        if not hasattr(module, name):
+            message = f"{module.__name__} has no {name}: this version of MLflow is not supported"
+            raise AttributeError(message)
+        setattr(module, name, value)

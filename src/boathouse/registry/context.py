@@ -1,6 +1,6 @@
 """Who acts, for code that MLflow calls and that gets no request."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
@@ -10,7 +10,7 @@ _principal: ContextVar[Principal | None] = ContextVar("boathouse_mlflow_principa
 
 
 @contextmanager
-def acting_as(principal: Principal) -> Iterator[None]:
+def acting_as(principal: Principal) -> Generator[None]:
     """Let MLflow's stores act for a principal while the block runs, threads started with a copy of the context included."""
     token = _principal.set(principal)
     try:

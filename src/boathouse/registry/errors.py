@@ -1,6 +1,6 @@
 """What can be wrong with a model, a run or their files, and the way to and from MLflow's own exception."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -157,7 +157,7 @@ def from_mlflow(error: "MlflowException") -> BoathouseError:
 
 
 @contextmanager
-def mlflow_errors() -> Iterator[None]:
+def mlflow_errors() -> Generator[None]:
     """For code that MLflow calls: our errors leave the block as MLflow's."""
     try:
         yield
@@ -166,7 +166,7 @@ def mlflow_errors() -> Iterator[None]:
 
 
 @contextmanager
-def our_errors() -> Iterator[None]:
+def our_errors() -> Generator[None]:
     """For code that calls MLflow: its errors leave the block as ours."""
     from mlflow.exceptions import MlflowException  # noqa: PLC0415 - loaded late
 

@@ -1,6 +1,6 @@
 """The catalog's say about models, asked for whoever acts."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 
 from boathouse.catalog.api import CatalogService, Privilege, SecurableNotFound, SecurableType
@@ -36,7 +36,7 @@ class Governance:
         self._layout = layout
 
     @contextmanager
-    def _catalog(self, *, write: bool = False) -> Iterator[CatalogService]:
+    def _catalog(self, *, write: bool = False) -> Generator[CatalogService]:
         with self._database.session(write=write) as session:
             yield CatalogService(session, acting_principal(), self._layout)
 

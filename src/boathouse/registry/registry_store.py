@@ -1,7 +1,7 @@
 """MLflow's model registry with the lake's rules: three-level names, privileges, approvals, and files that are the version's own."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -63,7 +63,7 @@ class GovernedRegistryStore(SqlAlchemyStore):
         return engine_of(db_uri)
 
     @contextmanager
-    def _as(self, name: str, privilege: Privilege | None) -> Iterator[str]:
+    def _as(self, name: str, privilege: Privilege | None) -> Generator[str]:
         """The canonical name, once the privilege was found; our errors leave as MLflow's."""
         with mlflow_errors():
             full_name = canonical(name)
@@ -108,6 +108,7 @@ class GovernedRegistryStore(SqlAlchemyStore):
 
     def rename_registered_model(self, name: Any, new_name: Any) -> Any:
         """Not built yet."""
+        del name, new_name
         with mlflow_errors():
             raise RenameNotSupported
 
@@ -232,7 +233,7 @@ class GovernedRegistryStore(SqlAlchemyStore):
             return artifacts.path_of_uri(self.get_model_version_download_uri(parsed.name, parsed.version)), None
         if scheme == "runs":
             run_id, _, rest = urlsplit(source).path.lstrip("/").partition("/")
-            root = self._tracking.get_run(run_id).info.artifact_uri
+            root: Any = self._tracking.get_run(run_id).info.artifact_uri
             return artifacts.path_of_uri(f"{root}/{rest}" if rest else root), run_id
         path = artifacts.path_of_uri(source)
         if path.holder == "version":
@@ -247,6 +248,7 @@ class GovernedRegistryStore(SqlAlchemyStore):
 
     def transition_model_version_stage(self, name: Any, version: Any, stage: Any, archive_existing_versions: Any) -> Any:
         """Aliases replaced stages."""
+        del name, version, stage, archive_existing_versions
         with mlflow_errors():
             raise StagesNotSupported
 

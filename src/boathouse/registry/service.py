@@ -1,6 +1,6 @@
 """The registry's use cases, for one principal. What they do to MLflow goes through the store that MLflow's own clients reach."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,7 +35,7 @@ class ModelRegistry:
         self._principal = principal
 
     @contextmanager
-    def _store(self) -> Iterator["GovernedRegistryStore"]:
+    def _store(self) -> Generator["GovernedRegistryStore"]:
         store = self._backend.wait().registry
         with acting_as(self._principal), our_errors():
             yield store

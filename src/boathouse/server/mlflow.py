@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Awaitable, Callable, MutableMapping
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
 from anyio import CapacityLimiter, to_thread
-from starlette.responses import JSONResponse, RedirectResponse
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse
 from starlette.types import Message, Receive, Scope, Send
 
 from boathouse.errors import BoathouseError, InvalidParameterValue, Unauthenticated
@@ -20,6 +21,12 @@ _OURS = re.compile(r"/api/2\.0/mlflow/unity-catalog(/|$)")
 _ROOT = frozenset({"/graphql", "/get-artifact", "/model-versions/get-artifact", "/v1/traces", "/version"})
 _ARTIFACTS = "/api/2.0/mlflow-artifacts/artifacts"
 _FILES = frozenset({"/get-artifact", "/model-versions/get-artifact"})
+_SET_HERE = frozenset({b"x-frame-options", b"x-content-type-options"})
+_NO_ASSISTANT = (
+    '<script>localStorage.setItem("mlflow.assistant.fab.autoOpenedOnFirstLoad_v1", "true");'
+    'localStorage.setItem("mlflow.assistant.panelOpen_v1", "false")</script>'
+    '<style>[data-assistant-ui="true"] { display: none !important }</style>'
+)
 
 _READ = "GET|HEAD"
 _SERVED: tuple[tuple[re.Pattern[str], re.Pattern[str]], ...] = tuple(
@@ -92,9 +99,9 @@ class Mlflow:
         try:
             principal = scope.get("state", {}).get("principal")
             if not isinstance(principal, Principal):
-                raise CredentialsMissing  # noqa: TRY301 - one place answers all refusals
+                raise CredentialsMissing
             if not is_served(scope["method"], path):
-                raise EndpointNotFound(scope["method"], path)  # noqa: TRY301
+                raise EndpointNotFound(scope["method"], path)
             loaded = await self._backend.ready()
             with acting_as(principal):
                 await self._serve(loaded, scope, receive, send)
@@ -106,6 +113,9 @@ class Mlflow:
         if plain == _ARTIFACTS or plain.startswith(_ARTIFACTS + "/"):
             await to_thread.run_sync(_check_artifact, loaded, scope, plain)
             await loaded.asgi(scope, receive, _secured(send, sandbox=True))
+            return
+        if plain == "/":
+            await HTMLResponse(_page(loaded.page), headers={"cache-control": "no-cache"})(scope, receive, _secured(send))
             return
         out = _secured(send, sandbox=plain in _FILES or plain.endswith(("/files", "/get-trace-artifact")))
         if _is_databricks(scope) and plain.startswith("/api/"):
@@ -136,10 +146,15 @@ def _is_databricks(scope: Scope) -> bool:
     return any(name == b"user-agent" and b"databricks-sdk-py/" in value for name, value in scope["headers"])
 
 
-def _secured(send: Send, *, sandbox: bool) -> Send:
+def _page(index: Path) -> str:
+    """MLflow's page without its assistant, which would run commands on the server and is not served."""
+    return index.read_text().replace("<head>", "<head>" + _NO_ASSISTANT, 1)
+
+
+def _secured(send: Send, *, sandbox: bool = False) -> Send:
     async def secured(message: Message) -> None:
         if message["type"] == "http.response.start":
-            headers = [(key, value) for key, value in message.get("headers", []) if key.lower() != b"x-frame-options"]
+            headers = [(key, value) for key, value in message.get("headers", []) if key.lower() not in _SET_HERE]
             headers += [(b"x-content-type-options", b"nosniff"), (b"x-frame-options", b"SAMEORIGIN")]
             headers += [(b"x-databricks-org-id", b"0")]
             if sandbox:

@@ -1,0 +1,107 @@
+import sqlite3
+import threading
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import text
+
+from boathouse.db import Base, Database
+from boathouse.db.database import sqlite_url
+from boathouse.db.errors import DatabaseTooNew, DatabaseUnreachable
+from boathouse.iam.api import IamService
+
+
+@pytest.fixture
+def database(database_url: str) -> Database:
+    found = Database(database_url)
+    found.migrate()
+    return found
+
+
+def test_the_migrations_make_what_the_models_say(database: Database) -> None:
+    import boathouse.server.app  # noqa: F401 - it imports every slice's models
+
+    with database.engine.connect() as connection:
+        difference = compare_metadata(MigrationContext.configure(connection), Base.metadata)
+    database.dispose()
+    assert difference == []
+
+
+def test_migrating_twice_changes_nothing(database: Database) -> None:
+    with database.session(write=True) as session:
+        IamService(session).ensure_admin("admin")
+    database.migrate()
+    with database.session() as session:
+        assert IamService(session).get_principal("admin").is_admin
+    database.dispose()
+
+
+def test_a_newer_schema_is_refused_and_kept(database: Database) -> None:
+    with database.session(write=True) as session:
+        session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(DatabaseTooNew, match="9999.*newer Boathouse"):
+        database.migrate()
+    with pytest.raises(DatabaseTooNew):
+        database.check()
+    with database.session() as session:
+        assert session.execute(text("SELECT version_num FROM alembic_version")).scalar() == "9999"
+    database.dispose()
+
+
+def test_a_transaction_is_whole_or_not_at_all(database: Database) -> None:
+    class Interruption(Exception):
+        pass
+
+    with pytest.raises(Interruption), database.session(write=True) as session:
+        IamService(session).create_principal("half@example.com", "user")
+        raise Interruption
+    with database.session() as session:
+        assert IamService(session).list_principals("user") == []
+    database.dispose()
+
+
+def test_writers_queue_and_none_is_lost(database: Database) -> None:
+    failures: list[BaseException] = []
+
+    def write(number: int) -> None:
+        try:
+            for turn in range(10):
+                with database.session(write=True) as session:
+                    IamService(session).create_principal(f"u{number}-{turn}@example.com", "user")
+        except BaseException as error:  # noqa: BLE001 - the test reports what went wrong in a thread
+            failures.append(error)
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    with database.session() as session:
+        assert len(IamService(session).list_principals("user")) == 80
+    database.dispose()
+
+
+def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
+    (tmp_path / "metadata.db").write_bytes(b"this is not SQLite at all, but long enough" * 50)
+    with pytest.raises(DatabaseUnreachable, match="metadata.db"):
+        Database(sqlite_url(tmp_path / "metadata.db")).migrate()
+
+
+def test_an_address_without_a_server_is_named_without_its_password() -> None:
+    database = Database("postgresql://me:hidden@127.0.0.1:1/nothing?connect_timeout=2")
+    with pytest.raises(DatabaseUnreachable) as caught:
+        database.migrate()
+    assert "127.0.0.1:1" in caught.value.message
+    assert "hidden" not in caught.value.message
+
+
+def test_sqlite_writes_ahead(tmp_path: Path) -> None:
+    database = Database(sqlite_url(tmp_path / "metadata.db"))
+    database.migrate()
+    database.dispose()
+    with sqlite3.connect(tmp_path / "metadata.db") as connection:
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    connection.close()
