@@ -98,6 +98,20 @@ def create_upload_url(_: CurrentPrincipal) -> None:
     raise PermissionDenied(message)
 
 
+@router.post("/create-upload-part-urls", status_code=403)
+def create_upload_part_urls(_: CurrentPrincipal) -> None:
+    """Nor for parts; the client then uploads in one piece."""
+    message = "Presigned URLs are not served: upload with PUT /api/2.0/fs/files{path}."
+    raise PermissionDenied(message)
+
+
+@router.post("/files/{path:path}")
+def initiate_upload(request: Request, principal: CurrentPrincipal, path: str) -> dict[str, dict[str, str]]:
+    """Begin the upload of a large file. Clients begin in parts, are refused their URLs, and go on in one piece."""
+    _locate(request, principal, path, Privilege.WRITE_VOLUME)
+    return {"multipart_upload": {"session_token": new_id()}}
+
+
 @router.get("/files/{path:path}")
 def download(request: Request, principal: CurrentPrincipal, path: str) -> FileResponse:
     """A file's bytes; ranges are honoured."""

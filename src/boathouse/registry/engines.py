@@ -3,7 +3,7 @@
 from functools import cache
 from typing import Any
 
-from mlflow.store.db.utils import create_sqlalchemy_engine_with_retry
+from mlflow.store.db.utils import create_sqlalchemy_engine
 from sqlalchemy import Engine, event, make_url
 
 from boathouse.db.database import Database
@@ -29,10 +29,9 @@ def tables_url(database: Database, layout: Layout) -> str:
 @cache
 def engine_of(url: str) -> Engine:
     """The one connection pool of a process for MLflow's tables."""
-    engine: Engine = create_sqlalchemy_engine_with_retry(url)
+    engine: Engine = create_sqlalchemy_engine(url)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
-        engine.dispose()
     return engine
 
 

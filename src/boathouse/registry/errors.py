@@ -46,8 +46,10 @@ class ModelExists(AlreadyExists):
         super().__init__(f"Registered model '{name}' already exists.", name=name)
 
 
-class ApprovalMissing(InvalidState):
+class ApprovalMissing(InvalidParameterValue):
     """A version that must not become champion yet."""
+
+    # Not INVALID_STATE: MLflow's clients read it as a fault of the server and try again for minutes.
 
     def __init__(self, name: str, version: str, alias: str, approval: str) -> None:
         super().__init__(
@@ -148,7 +150,9 @@ def to_mlflow(error: BoathouseError) -> "MlflowException":
 
 
 def from_mlflow(error: "MlflowException") -> BoathouseError:
-    """Our error with the code of MLflow's exception."""
+    """Our error: the one that MLflow's exception was made from, if MLflow's clients know its code, or one with their code."""
+    if isinstance(error.__cause__, BoathouseError) and error.__cause__.error_code == error.error_code:
+        return error.__cause__
     if error.error_code in {"RESOURCE_ALREADY_EXISTS", "ALREADY_EXISTS"}:
         return AlreadyExists(error.message)
     found = _BY_STATUS.get(error.get_http_status_code(), InternalError)(error.message)
