@@ -191,6 +191,7 @@ def main() -> None:
     report.figures(
         f"{len(alerts)} alerts; challenger {outcome['challenger_auc']:.3f} against champion {outcome['champion_auc']:.3f}"
         f" on November and December: {verdict}",
+        auc=round(quality(served.astype({"late": int}))["auc"], 4),
         auc_by_month=aucs,
         psi=psi,
         alerts=[one[1] for one in alerts],

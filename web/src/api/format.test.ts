@@ -1,0 +1,49 @@
+import { describe, expect, it, vi } from "vitest";
+import { ApiError, call, path, safeNext } from "./client";
+import { ago, bytes, cell, compact, count, time } from "./format";
+
+describe("figures for people", () => {
+  it("groups digits and marks what is unknown", () => {
+    expect(count(336776)).toBe("336,776");
+    expect(count(0)).toBe("0");
+    expect(count(null)).toBe("–");
+    expect(compact(9999)).toBe("9,999");
+    expect(compact(336776)).toBe("336.8K");
+  });
+  it("gives sizes in powers of 1000", () => {
+    expect(bytes(999)).toBe("999 B");
+    expect(bytes(103_871_867)).toBe("103.9 MB");
+  });
+  it("tells times in UTC and distances in words", () => {
+    expect(time(0)).toBe("–");
+    expect(time(1_357_034_400_000)).toBe("2013-01-01 10:00:00");
+    expect(ago(1000, 61_000)).toBe("1 min ago");
+    expect(ago(5000, 1000)).toBe("0 s ago");
+  });
+  it("shows nested values as JSON", () => {
+    expect(cell({ a: [1] })).toBe('{"a":[1]}');
+    expect(cell(false)).toBe("false");
+  });
+});
+
+describe("the client", () => {
+  it("encodes every part of a path", () => {
+    expect(path("/api/t", "a/b", "c d?")).toBe("/api/t/a%2Fb/c%20d%3F");
+  });
+  it("goes on only to a path of this page", () => {
+    expect(safeNext("/catalog/main?tab=sample")).toBe("/catalog/main?tab=sample");
+    for (const bad of [null, "", "https://evil.example", "//evil.example", "/\\evil.example", "javascript:alert(1)", "/sign-in"]) {
+      expect(safeNext(bad)).toBe("/");
+    }
+  });
+  it("turns the wire form of an error into its code and message", async () => {
+    const body = JSON.stringify({ error_code: "TABLE_DOES_NOT_EXIST", message: "Table 'x' does not exist." });
+    vi.stubGlobal("fetch", () => Promise.resolve(new Response(body, { status: 404 })));
+    await expect(call("GET", "/x")).rejects.toMatchObject({ status: 404, code: "TABLE_DOES_NOT_EXIST" });
+    vi.stubGlobal("fetch", () => Promise.resolve(new Response("<html>", { status: 502, statusText: "Bad Gateway" })));
+    await expect(call("GET", "/x")).rejects.toMatchObject({ status: 502, message: "Bad Gateway" });
+    vi.stubGlobal("fetch", () => Promise.reject(new TypeError("failed")));
+    await expect(call("GET", "/x")).rejects.toBeInstanceOf(ApiError);
+    vi.unstubAllGlobals();
+  });
+});

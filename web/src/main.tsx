@@ -1,0 +1,58 @@
+import { QueryCache, QueryClient, QueryClientProvider } from "@tanstack/react-query";
+import { createRoot } from "react-dom/client";
+import { createBrowserRouter, RouterProvider } from "react-router";
+import { ApiError } from "./api/client";
+import { CatalogPage } from "./features/catalog/CatalogPage";
+import { HomePage } from "./features/home/HomePage";
+import { SignInPage } from "./features/iam/SignInPage";
+import { ModelPage } from "./features/registry/ModelPage";
+import { ModelsPage } from "./features/registry/ModelsPage";
+import { EndpointPage } from "./features/serving/EndpointPage";
+import { EndpointsPage } from "./features/serving/EndpointsPage";
+import { Broken, Missing } from "./ui/Broken";
+import { Shell } from "./ui/Shell";
+import "./ui/tokens.css";
+import "./ui/app.css";
+
+const router = createBrowserRouter([
+  { path: "/sign-in", element: <SignInPage />, errorElement: <Broken /> },
+  {
+    element: <Shell />,
+    errorElement: <Broken />,
+    children: [
+      { path: "/", element: <HomePage /> },
+      { path: "/catalog/:catalog?/:schema?/:name?", element: <CatalogPage /> },
+      { path: "/models", element: <ModelsPage /> },
+      { path: "/models/:name", element: <ModelPage /> },
+      { path: "/serving", element: <EndpointsPage /> },
+      { path: "/serving/:name", element: <EndpointPage /> },
+      { path: "*", element: <Missing /> },
+    ],
+  },
+]);
+
+function onError(error: unknown): void {
+  if (error instanceof ApiError && error.status === 401 && location.pathname !== "/sign-in") {
+    const next = encodeURIComponent(location.pathname + location.search);
+    void router.navigate(`/sign-in?next=${next}`, { replace: true });
+  }
+}
+
+const queries = new QueryClient({
+  queryCache: new QueryCache({ onError }),
+  defaultOptions: {
+    queries: {
+      staleTime: 5000,
+      retry: (failures, error) => failures < 2 && !(error instanceof ApiError && error.status >= 400 && error.status < 500),
+    },
+  },
+});
+
+const root = document.getElementById("root");
+if (root) {
+  createRoot(root).render(
+    <QueryClientProvider client={queries}>
+      <RouterProvider router={router} />
+    </QueryClientProvider>,
+  );
+}

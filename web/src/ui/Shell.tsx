@@ -1,0 +1,56 @@
+import { Boxes, FlaskConical, Home, LogOut, Moon, Radio, Sun, Table2 } from "lucide-react";
+import { useQuery } from "@tanstack/react-query";
+import { Link, NavLink, Outlet, useNavigate } from "react-router";
+import { call, get } from "../api/client";
+import { useTheme } from "./theme";
+
+const PLACES = [
+  { to: "/", label: "Home", icon: Home },
+  { to: "/catalog", label: "Catalog", icon: Table2 },
+  { to: "/models", label: "Models", icon: Boxes },
+  { to: "/serving", label: "Serving", icon: Radio },
+];
+
+interface Me {
+  userName?: string;
+  applicationId?: string;
+}
+
+export function Shell() {
+  const [theme, toggle] = useTheme();
+  const navigate = useNavigate();
+  const me = useQuery({ queryKey: ["me"], queryFn: () => get<Me>("/api/2.0/preview/scim/v2/Me"), staleTime: 60_000 });
+  const signOut = async () => {
+    await call("POST", "/api/boathouse/v1/sign-out");
+    await navigate("/sign-in");
+  };
+  return (
+    <div className="shell">
+      <header className="top">
+        <Link to="/" className="brand">
+          <img src="/favicon.svg" alt="" /> Boathouse
+        </Link>
+        <span className="who" title={me.data?.userName}>{me.data?.userName ?? me.data?.applicationId}</span>
+        <button type="button" className="icon" onClick={toggle} aria-label="Switch between light and dark" title="Light or dark">
+          {theme === "dark" ? <Sun size={17} /> : <Moon size={17} />}
+        </button>
+        <button type="button" className="icon" onClick={() => void signOut()} aria-label="Sign out" title="Sign out">
+          <LogOut size={17} />
+        </button>
+      </header>
+      <nav className="side" aria-label="Places">
+        {PLACES.map(({ to, label, icon: Icon }) => (
+          <NavLink key={to} to={to} end={to === "/"}>
+            <Icon size={17} /> {label}
+          </NavLink>
+        ))}
+        <a href="/mlflow/" className="end">
+          <FlaskConical size={17} /> MLflow
+        </a>
+      </nav>
+      <main className="main">
+        <Outlet />
+      </main>
+    </div>
+  );
+}

@@ -1,0 +1,95 @@
+import { Check, Copy } from "lucide-react";
+import { type ReactNode, useState } from "react";
+import { NavLink, useSearchParams } from "react-router";
+import { ApiError } from "../api/client";
+
+export function Head({ title, sub, children }: { title: string; sub?: ReactNode; children?: ReactNode }) {
+  return (
+    <header className="head">
+      <div style={{ minWidth: 0, flex: 1 }}>
+        <h1>{title}</h1>
+        {sub !== undefined && <div className="sub">{sub}</div>}
+      </div>
+      {children}
+    </header>
+  );
+}
+
+export function Badge({ tone = "", children }: { tone?: string; children: ReactNode }) {
+  return <span className={`badge ${tone}`}>{children}</span>;
+}
+
+export function Empty({ title, children }: { title: string; children?: ReactNode }) {
+  return (
+    <div className="note">
+      <strong>{title}</strong>
+      {children}
+    </div>
+  );
+}
+
+export function Failure({ error }: { error: unknown }) {
+  const known = error instanceof ApiError;
+  return (
+    <div className="note bad" role="alert">
+      <strong>{known && error.status === 403 ? "You may not see this" : known && error.status === 404 ? "Not found" : "That did not work"}</strong>
+      {error instanceof Error ? error.message : String(error)}
+    </div>
+  );
+}
+
+export function Loading({ lines = 5 }: { lines?: number }) {
+  return (
+    <div aria-busy="true" aria-label="Loading">
+      {Array.from({ length: lines }, (_, line) => (
+        <div key={line} className="skeleton" style={{ width: `${92 - ((line * 17) % 40)}%` }} />
+      ))}
+    </div>
+  );
+}
+
+interface Query<T> {
+  data: T | undefined;
+  error: unknown;
+}
+
+/** What a query gives: its data, or why there is none yet. */
+export function Loaded<T>({ query, children }: { query: Query<T>; children: (data: T) => ReactNode }) {
+  if (query.data !== undefined) return <>{children(query.data)}</>;
+  return query.error ? <Failure error={query.error} /> : <Loading />;
+}
+
+export function Snippet({ text }: { text: string }) {
+  const [copied, setCopied] = useState(false);
+  const copy = async () => {
+    await navigator.clipboard.writeText(text);
+    setCopied(true);
+    setTimeout(() => setCopied(false), 1500);
+  };
+  return (
+    <div className="snippet">
+      <pre>{text}</pre>
+      <button type="button" className="icon" onClick={() => void copy()} aria-label="Copy" title="Copy">
+        {copied ? <Check size={15} /> : <Copy size={15} />}
+      </button>
+    </div>
+  );
+}
+
+/** Tabs whose choice lives in the URL. */
+export function Tabs({ tabs, current }: { tabs: string[]; current: string }) {
+  const [params] = useSearchParams();
+  return (
+    <nav className="tabs" aria-label="Views">
+      {tabs.map((tab) => {
+        const query = new URLSearchParams(params);
+        query.set("tab", tab.toLowerCase());
+        return (
+          <NavLink key={tab} to={{ search: query.toString() }} className={() => (tab.toLowerCase() === current ? "active" : "")}>
+            {tab}
+          </NavLink>
+        );
+      })}
+    </nav>
+  );
+}

@@ -1,0 +1,11 @@
+import react from "@vitejs/plugin-react";
+import { defineConfig } from "vitest/config";
+
+const server = process.env.BOATHOUSE_URL ?? "http://127.0.0.1:8080";
+
+export default defineConfig({
+  plugins: [react()],
+  build: { outDir: "../src/boathouse/server/page", emptyOutDir: true, assetsInlineLimit: 0 },
+  server: { proxy: { "/api": server, "/mlflow": server, "/serving-endpoints": server } },
+  test: { environment: "jsdom" },
+});
