@@ -113,7 +113,10 @@ def gold(spark: SparkSession) -> None:
     sources = versions_of(spark, "silver_flights")
     figures = """count(*) AS flights, count_if(cancelled) AS cancelled, avg(CAST(late AS DOUBLE)) AS late_rate,
                  avg(arr_delay) AS mean_arr_delay"""
-    for table, keys in (("gold_daily_delays", "CAST(sched_dep AS DATE) AS day, origin"), ("gold_carrier_delays", "month, carrier")):
+    for table, keys in (
+        ("gold_daily_delays", "CAST(sched_dep AS DATE) AS day, origin"),
+        ("gold_carrier_delays", "month, carrier"),
+    ):
         if not up_to_date(spark, f"{SCHEMA}.{table}", sources):
             rows = spark.sql(f"SELECT {keys}, {figures} FROM {SCHEMA}.silver_flights GROUP BY 1, 2")
             replace_table(spark, f"{SCHEMA}.{table}", rows, sources, quality="gold")
@@ -130,9 +133,15 @@ def main() -> None:
     flights, weather = kept_counts(spark, "flights"), kept_counts(spark, "weather")
     kept = spark.sql(f"SELECT count(*) FROM {SCHEMA}.silver_flights").collect()[0][0]
     dropped = spark.sql(f"SELECT count(*) FROM {SCHEMA}.silver_flights_quarantine").collect()[0][0]
-    report.note(f"{flights['has_outcome']:,} diverted flights set aside, {flights['has_tailnum']:,} without tail number warned of")
+    report.note(
+        f"{flights['has_outcome']:,} diverted flights set aside, {flights['has_tailnum']:,} without tail number warned of"
+    )
     report.figures(
-        f"{kept:,} flights in silver, {dropped:,} dropped", silver_flights=kept, dropped=dropped, flights=flights, weather=weather
+        f"{kept:,} flights in silver, {dropped:,} dropped",
+        silver_flights=kept,
+        dropped=dropped,
+        flights=flights,
+        weather=weather,
     )
 
 

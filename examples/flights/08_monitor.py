@@ -124,7 +124,9 @@ def measure_months(report: Report, baseline: pd.DataFrame, current: pd.DataFrame
         if len(alarming) >= 2:
             last = by_month[alarming[-1]]
             text = f"{name} has drifted from January-August in months {', '.join(map(str, alarming))}: PSI {last.psi:.2f}"
-            alerts.append(alert(f"drift_{name}", text, "warning", "population_stability_index", last.psi, max(0.2, last.noise_floor)))
+            alerts.append(
+                alert(f"drift_{name}", text, "warning", "population_stability_index", last.psi, max(0.2, last.noise_floor))
+            )
     return profiles, drifts, alerts, aucs, {name: round(max(d.psi for d in found.values()), 3) for name, found in moved.items()}
 
 
@@ -135,7 +137,9 @@ def retrain(report: Report, spark: SparkSession, client: MlflowClient, champion:
     version = find_challenger(client, champion)
     if version is None:
         first = client.get_run(client.get_model_version(MODEL, champion).run_id)
-        best = {name.removeprefix("best_"): float(value) for name, value in first.data.params.items() if name.startswith("best_")}
+        best = {
+            name.removeprefix("best_"): float(value) for name, value in first.data.params.items() if name.startswith("best_")
+        }
         whole = {name: int(value) if name != "learning_rate" else value for name, value in best.items()}
         mlflow.set_experiment(tune.EXPERIMENT)
         with mlflow.start_run(run_name="retrain"):

@@ -58,7 +58,9 @@ def get_online_store(features: Features, name: str) -> OnlineStoreBody:
 
 
 @router.patch("/online-stores/{name}", response_model_exclude_none=True)
-def update_online_store(features: WritableFeatures, name: str, body: UpdateOnlineStore, update_mask: str = "") -> OnlineStoreBody:
+def update_online_store(
+    features: WritableFeatures, name: str, body: UpdateOnlineStore, update_mask: str = ""
+) -> OnlineStoreBody:
     """Change an online store."""
     fields = {part.strip() for part in update_mask.split(",") if part.strip() and part.strip() != "*"}
     keep = fields or {"capacity", "read_replica_count"}

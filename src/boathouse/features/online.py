@@ -186,7 +186,9 @@ def to_microseconds(value: Any, column: str) -> int:
         else:
             moment = moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
             return (moment - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) // dt.timedelta(microseconds=1)
-    message = f"Column '{column}' is a time: give ISO 8601 text such as 2013-10-01T09:15:00Z, or epoch milliseconds; not {value!r}."
+    message = (
+        f"Column '{column}' is a time: give ISO 8601 text such as 2013-10-01T09:15:00Z, or epoch milliseconds; not {value!r}."
+    )
     raise InvalidParameterValue(message, column=column)
 
 
@@ -317,7 +319,5 @@ class OnlineReader:
         result: dict[str, list[Any]] = {}
         for place, name in enumerate(lookup.outputs):
             default = defaults[place]
-            result[name] = [
-                default if row is None or row[place] is None else row[place] for row in found
-            ]
+            result[name] = [default if row is None or row[place] is None else row[place] for row in found]
         return result

@@ -93,9 +93,7 @@ def _plain(value: Any) -> Any:
 
 
 def _is_plain(arrow: pa.DataType) -> bool:
-    return (
-        pa.types.is_integer(arrow) or pa.types.is_floating(arrow) or pa.types.is_boolean(arrow) or pa.types.is_string(arrow)
-    )
+    return pa.types.is_integer(arrow) or pa.types.is_floating(arrow) or pa.types.is_boolean(arrow) or pa.types.is_string(arrow)
 
 
 def _values(column: pa.ChunkedArray) -> list[Any]:

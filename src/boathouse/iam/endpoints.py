@@ -85,7 +85,11 @@ def create_service_principal(_: CurrentAdmin, session: WriteSession, body: ScimP
 
 
 @router.get("/api/2.0/preview/scim/v2/Users/{principal_id}", response_model_exclude_none=True)
-@router.get("/api/2.0/preview/scim/v2/ServicePrincipals/{principal_id}", response_model_exclude_none=True)
+@router.get(
+    "/api/2.0/preview/scim/v2/ServicePrincipals/{principal_id}",
+    response_model_exclude_none=True,
+    name="get_service_principal",
+)
 def get_principal(_: CurrentPrincipal, session: ReadSession, principal_id: str) -> ScimPrincipal:
     """One principal by id."""
     principal = IamService(session).get_principal(principal_id)
@@ -93,7 +97,7 @@ def get_principal(_: CurrentPrincipal, session: ReadSession, principal_id: str) 
 
 
 @router.delete("/api/2.0/preview/scim/v2/Users/{principal_id}", status_code=204)
-@router.delete("/api/2.0/preview/scim/v2/ServicePrincipals/{principal_id}", status_code=204)
+@router.delete("/api/2.0/preview/scim/v2/ServicePrincipals/{principal_id}", status_code=204, name="delete_service_principal")
 def delete_principal(asker: CurrentAdmin, session: WriteSession, principal_id: str) -> None:
     """Delete a principal and revoke its tokens (admins only)."""
     IamService(session).delete_principal(asker, principal_id)

@@ -15,6 +15,7 @@ from boathouse.catalog import delta_schema
 from boathouse.catalog.api import Catalog, CatalogService, Privilege, TableInfo
 from boathouse.errors import BoathouseError
 from boathouse.iam.api import CurrentPrincipal
+from boathouse.serving.api import ServingService
 from boathouse.storage.paths import from_url
 from boathouse.tables import api as tables
 
@@ -177,6 +178,22 @@ def _tables_stage(key: StageKey, states: list[TableState]) -> Stage:
     )
 
 
+def _endpoints(catalog: CatalogService, states: list[TableState]) -> Stage:
+    endpoints = ServingService(catalog.session, catalog.principal, catalog.layout).visible()
+    captures = [endpoint.config.capture for endpoint in endpoints if endpoint.config]
+    payloads = {capture.full_name for capture in captures if capture}
+    logged = [state for state in states if state.info.full_name in payloads]
+    requests = sum(state.rows or 0 for state in logged)
+    return Stage(
+        key="endpoints",
+        label="Endpoints",
+        items=len(endpoints),
+        detail=f"{plural(len(endpoints), 'endpoint')}, {requests:,} logged requests",
+        updated_at=max((state.updated_at for state in logged if state.updated_at), default=None),
+        href=f"/serving/{endpoints[0].name}" if len(endpoints) == 1 else "/serving",
+    )
+
+
 def _alerts(catalog: CatalogService, states: list[TableState]) -> list[Alert]:
     found: list[Alert] = []
     for state in states:
@@ -223,6 +240,7 @@ def get_home(request: Request, catalog: Catalog, principal: CurrentPrincipal) ->
         _tables_stage("gold", states),
         _tables_stage("features", states),
         Stage(key="models", label="Models", items=len(models), detail=plural(len(models), "model"), href="/models"),
+        _endpoints(catalog, states),
         _tables_stage("monitors", states),
     ]
     return Home(

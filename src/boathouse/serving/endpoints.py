@@ -84,7 +84,9 @@ async def patch_tags(request: Request, principal: CurrentPrincipal, name: str, b
     """Add and remove tags."""
     serving = serving_of(request)
     add = [tag.model_dump() for tag in body.add_tags]
-    record = await serving.changed(await serving.manage(principal, lambda service: service.set_tags(name, add, body.delete_tags)))
+    record = await serving.changed(
+        await serving.manage(principal, lambda service: service.set_tags(name, add, body.delete_tags))
+    )
     return {"tags": list(record.tags)}
 
 
@@ -164,7 +166,9 @@ async def get_permission_levels(request: Request, principal: CurrentPrincipal, e
     return {"permission_levels": [{"permission_level": level, "description": text} for level, text in texts.items()]}
 
 
-async def _set_permissions(request: Request, principal: CurrentPrincipal, endpoint_id: str, body: AccessList, *, replace: bool) -> dict[str, Any]:
+async def _set_permissions(
+    request: Request, principal: CurrentPrincipal, endpoint_id: str, body: AccessList, *, replace: bool
+) -> dict[str, Any]:
     serving, changes = serving_of(request), body.access_control_list
     record = await serving.manage(principal, lambda service: service.set_access(endpoint_id, changes, replace=replace))
     return views.permissions(await serving.changed(record))
@@ -177,6 +181,8 @@ async def put_permissions(request: Request, principal: CurrentPrincipal, endpoin
 
 
 @router.patch("/api/2.0/permissions/serving-endpoints/{endpoint_id}")
-async def patch_permissions(request: Request, principal: CurrentPrincipal, endpoint_id: str, body: AccessList) -> dict[str, Any]:
+async def patch_permissions(
+    request: Request, principal: CurrentPrincipal, endpoint_id: str, body: AccessList
+) -> dict[str, Any]:
     """Add to who may what on an endpoint."""
     return await _set_permissions(request, principal, endpoint_id, body, replace=False)

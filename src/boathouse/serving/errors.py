@@ -56,7 +56,9 @@ class ServedModelNotFound(NotFound):
     """No such served entity."""
 
     def __init__(self, endpoint: str, name: str, valid: list[str]) -> None:
-        super().__init__(f"Endpoint '{endpoint}' has no served entity '{name}'. Valid: {', '.join(valid) or 'none'}.", name=name)
+        super().__init__(
+            f"Endpoint '{endpoint}' has no served entity '{name}'. Valid: {', '.join(valid) or 'none'}.", name=name
+        )
 
 
 class ConfigInvalid(InvalidParameterValue):

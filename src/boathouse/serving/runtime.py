@@ -130,7 +130,9 @@ class Serving:
         for task in updates:
             task.cancel()
         await asyncio.gather(*self._tasks, *updates, return_exceptions=True)
-        models = [model for running in self._running.values() for model in (*running.models.values(), *running.pending.values())]
+        models = [
+            model for running in self._running.values() for model in (*running.models.values(), *running.pending.values())
+        ]
         await asyncio.gather(*(model.stop() for model in models), return_exceptions=True)
         spools = [running.spool for running in self._running.values() if running.spool]
         await asyncio.gather(*(asyncio.to_thread(spool.close) for spool in spools))

@@ -254,7 +254,9 @@ class ServingService:
             if not IamService(self._session).grantee_exists(grantee):
                 raise PrincipalNotFound(grantee)
             self._rows.clear_permissions(endpoint.id, grantee)
-            self._rows.add(EndpointPermissionRow(endpoint_id=endpoint.id, grantee=grantee, kind=kind, level=change.permission_level))
+            self._rows.add(
+                EndpointPermissionRow(endpoint_id=endpoint.id, grantee=grantee, kind=kind, level=change.permission_level)
+            )
         return self.get_by_id(endpoint_id)
 
 

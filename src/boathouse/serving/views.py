@@ -45,7 +45,11 @@ def _config(config: EndpointConfig, running: Running | None, models: dict[str, S
     capture = config.capture
     if capture is not None:
         problem = running.spool.problem if running and running.spool else ""
-        table = {"name": capture.full_name.split(".")[-1], "status": "FAILED" if problem else "READY", "status_message": problem}
+        table = {
+            "name": capture.full_name.split(".")[-1],
+            "status": "FAILED" if problem else "READY",
+            "status_message": problem,
+        }
         body["auto_capture_config"] = {
             "catalog_name": capture.catalog_name,
             "schema_name": capture.schema_name,

@@ -46,6 +46,11 @@ export function path(base: string, ...parts: string[]): string {
   return [base, ...parts.map(encodeURIComponent)].join("/");
 }
 
+/** The page of a table. */
+export function tableHref(fullName: string): string {
+  return path("/catalog", ...fullName.split("."));
+}
+
 /** Where to go after signing in: a path of this page, and nowhere else. */
 export function safeNext(next: string | null): string {
   if (!next || !next.startsWith("/") || next.startsWith("//") || next.includes("\\") || next.startsWith("/sign-in")) return "/";

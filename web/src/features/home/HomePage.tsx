@@ -1,16 +1,12 @@
 import { useQuery } from "@tanstack/react-query";
 import { Bell, GitCommitHorizontal } from "lucide-react";
 import { Link } from "react-router";
-import { get, type Schemas } from "../../api/client";
+import { get, type Schemas, tableHref } from "../../api/client";
 import { ago, compact, count, time } from "../../api/format";
 import { Badge, Empty, Head, Loaded, Snippet } from "../../ui/primitives";
 
 type Home = Schemas["Home"];
 type Stage = Schemas["Stage"];
-
-export function tableHref(fullName: string): string {
-  return `/catalog/${fullName.split(".").map(encodeURIComponent).join("/")}`;
-}
 
 function StageBox({ stage }: { stage: Stage }) {
   const shown = stage.rows ?? stage.items;

@@ -54,9 +54,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "serving_permissions",
-        sa.Column(
-            "endpoint_id", sa.String(), sa.ForeignKey("serving_endpoints.id", ondelete="CASCADE"), primary_key=True
-        ),
+        sa.Column("endpoint_id", sa.String(), sa.ForeignKey("serving_endpoints.id", ondelete="CASCADE"), primary_key=True),
         sa.Column("grantee", sa.String(), primary_key=True),
         sa.Column("kind", sa.String(), nullable=False),
         sa.Column("level", sa.String(), nullable=False),

@@ -1,0 +1,145 @@
+"""Expectations are counted, and no feature holds what was not known at the time of the prediction."""
+
+import datetime
+
+import numpy as np
+import pandas as pd
+
+from tests.examples.conftest import Flights
+
+WEATHER = ["temp", "dewp", "humid", "wind_speed", "precip", "pressure", "visib"]
+DELAYS = ["origin_delay_3h", "carrier_delay_6h", "carrier_late_rate_7d"]
+HOUR = pd.Timedelta(hours=1)
+
+
+def training_set(flights: Flights) -> pd.DataFrame:
+    return flights.rows("SELECT * FROM main.flights.training_set ORDER BY flight_id")
+
+
+def times(rows: pd.DataFrame) -> pd.DataFrame:
+    """Timestamps without a zone, in UTC."""
+    for name in rows.select_dtypes("datetimetz"):
+        rows[name] = rows[name].dt.tz_convert("UTC").dt.tz_localize(None)
+    return rows
+
+
+def test_expectations_are_counted_and_dropped_rows_can_be_seen(trained_on: Flights, raw_flights: pd.DataFrame) -> None:
+    found = trained_on.rows(
+        "SELECT name, passed, failed FROM main.flights.expectations WHERE dataset = 'silver_flights' "
+        "AND bronze_version = (SELECT max(bronze_version) FROM main.flights.expectations WHERE dataset = 'silver_flights')"
+    ).set_index("name")
+    assert not found.index.duplicated().any()
+    diverted = raw_flights["dep_time"].notna() & raw_flights["arr_delay"].isna()
+    expected = {
+        "has_key": 0,
+        "known_origin": 0,
+        "once": 0,
+        "has_outcome": int(diverted.sum()),
+        "has_tailnum": int(raw_flights["tailnum"].isna()[~diverted | diverted].sum()),
+    }
+    assert {name: int(found["failed"][name]) for name in expected} == expected
+    assert (found["passed"] + found["failed"] == len(raw_flights)).all()
+    aside = trained_on.rows("SELECT reason, count(*) AS n FROM main.flights.silver_flights_quarantine GROUP BY reason")
+    assert dict(zip(aside["reason"], aside["n"], strict=True)) == {"has_outcome": diverted.sum()}
+    assert trained_on.value("SELECT count(*) FROM main.flights.silver_flights") == len(raw_flights) - diverted.sum()
+
+
+def test_refining_again_changes_no_count(trained_on: Flights) -> None:
+    tables = ("silver_flights", "silver_weather", "silver_flights_quarantine", "gold_daily_delays", "expectations")
+    counts = {name: trained_on.value(f"SELECT count(*) FROM main.flights.{name}") for name in tables}
+    trained_on.step("02_refine")
+    assert {name: trained_on.value(f"SELECT count(*) FROM main.flights.{name}") for name in tables} == counts
+
+
+def test_one_example_for_each_flight(trained_on: Flights, raw_flights: pd.DataFrame) -> None:
+    labels = raw_flights[(raw_flights["month"] <= 8) & raw_flights["arr_delay"].notna()]
+    examples = training_set(trained_on)
+    assert len(examples) == len(labels)
+    assert examples["flight_id"].is_unique
+    assert int(examples["late"].sum()) == int((labels["arr_delay"] >= 15).sum())
+    assert set(examples["month"]) == set(range(1, 9))
+
+
+def test_weather_is_what_merge_asof_finds(trained_on: Flights) -> None:
+    examples = times(training_set(trained_on)).sort_values("prediction_time", kind="stable")
+    weather = times(trained_on.rows("SELECT * FROM main.flights.weather_features"))
+    assert (weather["available_at"] == weather["time_hour"] + HOUR).all()
+    expected = pd.merge_asof(
+        examples[["flight_id", "origin", "prediction_time"]],
+        weather.sort_values("available_at"),
+        left_on="prediction_time",
+        right_on="available_at",
+        by="origin",
+    )
+    recent = expected["time_hour"] >= expected["prediction_time"] - 6 * HOUR
+    pd.testing.assert_frame_equal(
+        examples[WEATHER].reset_index(drop=True), expected[WEATHER].where(recent), check_dtype=False, check_exact=True
+    )
+
+
+def test_delays_hold_only_what_had_happened(trained_on: Flights) -> None:
+    """Each figure again, flight by flight, from the departures and arrivals before the prediction."""
+    columns = "flight_id, origin, carrier, dep_delay, departed_at, known_at, late"
+    silver = times(trained_on.rows(f"SELECT {columns} FROM main.flights.silver_flights"))
+    examples = times(training_set(trained_on)).sample(400, random_state=7)
+    expected = []
+    for one in examples.itertuples():
+        now = one.prediction_time.floor("h")
+        here = silver[silver["origin"] == one.origin]
+        mine = here[here["carrier"] == one.carrier]
+
+        def before(rows: pd.DataFrame, column: str, hours: int, now: pd.Timestamp = now) -> pd.DataFrame:
+            return rows[(rows[column] < now) & (rows[column] >= now - hours * HOUR)]
+
+        expected.append(
+            (
+                before(here, "departed_at", 3)["dep_delay"].mean(),
+                before(mine, "departed_at", 6)["dep_delay"].mean(),
+                before(mine, "known_at", 168)["late"].astype(float).mean(),
+            )
+        )
+    np.testing.assert_allclose(examples[DELAYS].to_numpy(float), np.array(expected, float), rtol=1e-9)
+    assert examples[DELAYS].notna().mean().min() > 0.5
+
+
+def test_an_outcome_is_not_known_before_the_flight_has_arrived(trained_on: Flights, raw_flights: pd.DataFrame) -> None:
+    """Minutes on the clocks of both ends tell, modulo an hour, how long a flight was under way; zones differ by whole hours."""
+    silver = times(trained_on.rows("SELECT flight_id, departed_at, known_at FROM main.flights.silver_flights"))
+    flown = raw_flights[raw_flights["arr_delay"].notna()].copy()
+    hour = pd.to_datetime(flown["time_hour"]).dt.strftime("%Y%m%d%H")
+    parts = [hour, flown["minute"].astype(str), flown["carrier"], flown["flight"].astype(str), flown["origin"]]
+    flown["flight_id"] = parts[0].str.cat(parts[1:], sep="-")
+    both = flown.merge(silver, on="flight_id", validate="one_to_one")
+    assert len(both) == len(flown)
+    minutes = lambda clock: clock // 100 * 60 + clock % 100  # noqa: E731
+    modulo = (minutes(both["arr_time"]) - minutes(both["dep_time"])) % 60
+    way = modulo + ((both["air_time"] + 8 - modulo) / 60).apply(np.ceil) * 60  # the first that leaves 8 minutes for taxiing
+    early = both["known_at"] < both["departed_at"] + pd.to_timedelta(way, unit="min")
+    assert early.mean() < 0.01
+
+
+def test_what_becomes_known_later_changes_nothing(trained_on: Flights) -> None:
+    """A row of weather and a flight's outcome that arrive after the prediction: the training set stays as it was."""
+    before = training_set(trained_on)
+    one = times(before[before["temp"].notna() & (before["month"] == 3)].copy()).iloc[0]
+    features = "main.flights.weather_features"
+    names = trained_on.spark.table(features).columns
+
+    def add(available: pd.Timestamp) -> pd.DataFrame:
+        moment = one.prediction_time.floor("h").to_pydatetime().replace(tzinfo=datetime.UTC)
+        values = {"origin": f"'{one.origin}'", "time_hour": f"TIMESTAMP '{moment:%Y-%m-%d %H:%M:%S}'"}
+        values["available_at"] = f"TIMESTAMP '{available:%Y-%m-%d %H:%M:%S}'"
+        row = ", ".join(values.get(name, "CAST(-999 AS DOUBLE)") for name in names)
+        trained_on.spark.sql(f"INSERT INTO {features} SELECT {row}")
+        trained_on.step("04_training_set")
+        return training_set(trained_on)
+
+    try:
+        later = add(one.prediction_time + pd.Timedelta(seconds=1))
+        pd.testing.assert_frame_equal(later, before)
+        in_time = add(one.prediction_time)  # the same row, had it been there: it would be seen
+        assert float(in_time.set_index("flight_id")["temp"][one.flight_id]) == -999
+    finally:
+        trained_on.spark.sql(f"DELETE FROM {features} WHERE temp = -999")
+        trained_on.step("04_training_set")
+    pd.testing.assert_frame_equal(training_set(trained_on), before)

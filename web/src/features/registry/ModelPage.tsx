@@ -1,0 +1,67 @@
+import { useQuery } from "@tanstack/react-query";
+import { useParams } from "react-router";
+import { get, path } from "../../api/client";
+import { time } from "../../api/format";
+import { Badge, Empty, Head, Loaded } from "../../ui/primitives";
+import type { ModelVersion, RegisteredModel } from "./types";
+
+interface Run {
+  run: { info: { experiment_id: string } };
+}
+
+const TONES: Record<string, string> = { approved: "good", pending: "warning", rejected: "bad" };
+
+function RunLink({ id }: { id: string }) {
+  const query = useQuery({ queryKey: ["run", id], queryFn: () => get<Run>(`/api/2.0/mlflow/runs/get?run_id=${encodeURIComponent(id)}`), staleTime: Infinity });
+  if (!query.data) return <span className="faint mono">{id.slice(0, 8)}</span>;
+  return <a className="mono" href={`/mlflow/#/experiments/${query.data.run.info.experiment_id}/runs/${id}`}>{id.slice(0, 8)}</a>;
+}
+
+function Version({ version, aliases }: { version: ModelVersion; aliases: string[] }) {
+  const tags = Object.fromEntries((version.tags ?? []).map((tag) => [tag.key, tag.value]));
+  const { approval, ...rest } = tags;
+  return (
+    <tr>
+      <td className="num">{version.version}</td>
+      <td>{aliases.map((alias) => <Badge key={alias} tone="accent">{alias}</Badge>)}</td>
+      <td>{approval ? <Badge tone={TONES[approval] ?? ""}>{approval}</Badge> : <span className="faint">–</span>}</td>
+      <td className="nowrap">{time(version.creation_timestamp)}</td>
+      <td>{version.run_id ? <RunLink id={version.run_id} /> : "–"}</td>
+      <td className="soft wrap">{Object.entries(rest).filter(([key]) => !key.startsWith("mlflow.")).map(([key, value]) => <div key={key}><span className="mono">{key}</span> {value}</div>)}</td>
+    </tr>
+  );
+}
+
+export function ModelPage() {
+  const { name = "" } = useParams();
+  const model = useQuery({ queryKey: ["model", name], queryFn: () => get<RegisteredModel>(`${path("/api/2.1/unity-catalog/models", name)}?include_aliases=true`) });
+  const filter = encodeURIComponent(`name = '${name.replaceAll("'", "")}'`);
+  const versions = useQuery({ queryKey: ["versions", name], queryFn: () => get<{ model_versions?: ModelVersion[] }>(`/api/2.0/mlflow/model-versions/search?filter=${filter}&max_results=200`) });
+  return (
+    <Loaded query={model}>
+      {(found) => (
+        <>
+          <Head title={found.full_name} sub={found.comment ?? `Owner: ${found.owner ?? "–"}`}>
+            <a className="button quiet" href={`/mlflow/#/models/${encodeURIComponent(name)}`}>Open in MLflow</a>
+          </Head>
+          <Loaded query={versions}>
+            {({ model_versions: rows = [] }) => rows.length === 0 ? <Empty title="No version yet" /> : (
+              <section className="panel flush">
+                <div className="scroll">
+                  <table className="data">
+                    <thead><tr><th className="num">Version</th><th>Aliases</th><th>Approval</th><th>Created (UTC)</th><th>Run</th><th>Tags</th></tr></thead>
+                    <tbody>
+                      {[...rows].sort((a, b) => Number(b.version) - Number(a.version)).map((version) => (
+                        <Version key={version.version} version={version} aliases={(found.aliases ?? []).filter((alias) => String(alias.version_num) === version.version).map((alias) => alias.alias_name)} />
+                      ))}
+                    </tbody>
+                  </table>
+                </div>
+              </section>
+            )}
+          </Loaded>
+        </>
+      )}
+    </Loaded>
+  );
+}

@@ -1,0 +1,31 @@
+/** What the serving API tells of an endpoint; see `databricks.sdk.service.serving.ServingEndpointDetailed`. */
+export interface ServedEntity {
+  name: string;
+  entity_name: string;
+  entity_version: string;
+  state?: { deployment?: string; deployment_state_message?: string };
+}
+
+export interface Endpoint {
+  name: string;
+  creator?: string;
+  creation_timestamp?: number;
+  state?: { ready?: string; config_update?: string };
+  config?: {
+    served_entities?: ServedEntity[];
+    traffic_config?: { routes?: { served_model_name?: string; served_entity_name?: string; traffic_percentage: number }[] };
+    auto_capture_config?: { catalog_name?: string; schema_name?: string; table_name_prefix?: string; enabled?: boolean };
+  };
+}
+
+export function readiness(endpoint: Endpoint): { text: string; tone: string } {
+  if (endpoint.state?.config_update === "UPDATE_FAILED") return { text: "update failed", tone: "bad" };
+  if (endpoint.state?.config_update === "IN_PROGRESS") return { text: "updating", tone: "warning" };
+  return endpoint.state?.ready === "READY" ? { text: "ready", tone: "good" } : { text: "not ready", tone: "warning" };
+}
+
+/** The table that requests and answers are logged to, or null. */
+export function payloadTable(endpoint: Endpoint): string | null {
+  const capture = endpoint.config?.auto_capture_config;
+  return capture?.enabled ? `${capture.catalog_name}.${capture.schema_name}.${capture.table_name_prefix}_payload` : null;
+}
