@@ -1,7 +1,5 @@
 """Expectations are counted, and no feature holds what was not known at the time of the prediction."""
 
-import datetime
-
 import numpy as np
 import pandas as pd
 
@@ -35,7 +33,7 @@ def test_expectations_are_counted_and_dropped_rows_can_be_seen(trained_on: Fligh
         "known_origin": 0,
         "once": 0,
         "has_outcome": int(diverted.sum()),
-        "has_tailnum": int(raw_flights["tailnum"].isna()[~diverted | diverted].sum()),
+        "has_tailnum": int(raw_flights["tailnum"].isna().sum()),
     }
     assert {name: int(found["failed"][name]) for name in expected} == expected
     assert (found["passed"] + found["failed"] == len(raw_flights)).all()
@@ -111,35 +109,58 @@ def test_an_outcome_is_not_known_before_the_flight_has_arrived(trained_on: Fligh
     flown["flight_id"] = parts[0].str.cat(parts[1:], sep="-")
     both = flown.merge(silver, on="flight_id", validate="one_to_one")
     assert len(both) == len(flown)
-    minutes = lambda clock: clock // 100 * 60 + clock % 100  # noqa: E731
-    modulo = (minutes(both["arr_time"]) - minutes(both["dep_time"])) % 60
+    modulo = (both["arr_time"] % 100 - both["dep_time"] % 100) % 60
     way = modulo + ((both["air_time"] + 8 - modulo) / 60).apply(np.ceil) * 60  # the first that leaves 8 minutes for taxiing
     early = both["known_at"] < both["departed_at"] + pd.to_timedelta(way, unit="min")
     assert early.mean() < 0.01
 
 
-def test_what_becomes_known_later_changes_nothing(trained_on: Flights) -> None:
-    """A row of weather and a flight's outcome that arrive after the prediction: the training set stays as it was."""
-    before = training_set(trained_on)
-    one = times(before[before["temp"].notna() & (before["month"] == 3)].copy()).iloc[0]
+def test_weather_that_arrives_later_changes_nothing(trained_on: Flights) -> None:
+    """A row of weather that becomes available after a prediction is not seen by it, and is by those that come after."""
+    before = times(training_set(trained_on))
+    one = before[before["temp"].notna() & (before["month"] == 3)].iloc[0]
     features = "main.flights.weather_features"
     names = trained_on.spark.table(features).columns
-
-    def add(available: pd.Timestamp) -> pd.DataFrame:
-        moment = one.prediction_time.floor("h").to_pydatetime().replace(tzinfo=datetime.UTC)
-        values = {"origin": f"'{one.origin}'", "time_hour": f"TIMESTAMP '{moment:%Y-%m-%d %H:%M:%S}'"}
-        values["available_at"] = f"TIMESTAMP '{available:%Y-%m-%d %H:%M:%S}'"
-        row = ", ".join(values.get(name, "CAST(-999 AS DOUBLE)") for name in names)
+    available = one.prediction_time + pd.Timedelta(seconds=1)
+    values = {
+        "origin": f"'{one.origin}'",
+        "time_hour": f"TIMESTAMP '{one.prediction_time.floor('h'):%Y-%m-%d %H:%M:%S}'",
+        "available_at": f"TIMESTAMP '{available:%Y-%m-%d %H:%M:%S}'",
+    }
+    row = ", ".join(f"{values.get(name, 'CAST(-999 AS DOUBLE)')} AS {name}" for name in names)
+    try:
         trained_on.spark.sql(f"INSERT INTO {features} SELECT {row}")
         trained_on.step("04_training_set")
-        return training_set(trained_on)
-
-    try:
-        later = add(one.prediction_time + pd.Timedelta(seconds=1))
-        pd.testing.assert_frame_equal(later, before)
-        in_time = add(one.prediction_time)  # the same row, had it been there: it would be seen
-        assert float(in_time.set_index("flight_id")["temp"][one.flight_id]) == -999
+        after = times(training_set(trained_on))
+        earlier = before["prediction_time"] < available
+        pd.testing.assert_frame_equal(after[earlier], before[earlier])
+        changed = after["temp"] == -999
+        assert (after.loc[changed, "prediction_time"] >= available).all()
+        assert changed.any()
     finally:
         trained_on.spark.sql(f"DELETE FROM {features} WHERE temp = -999")
         trained_on.step("04_training_set")
-    pd.testing.assert_frame_equal(training_set(trained_on), before)
+    pd.testing.assert_frame_equal(times(training_set(trained_on)), before)
+
+
+def test_outcomes_that_are_known_later_change_nothing(trained_on: Flights) -> None:
+    """All departures and arrivals after a moment made different: no example before that moment changes, later ones do."""
+    before = times(training_set(trained_on))
+    moment = "TIMESTAMP '2013-04-25 16:00:00'"  # in the middle of a day that is landed
+
+    def disturb(sign: str) -> None:
+        trained_on.spark.sql(f"UPDATE main.flights.silver_flights SET late = NOT late WHERE known_at >= {moment}")
+        delay = f"UPDATE main.flights.silver_flights SET dep_delay = dep_delay {sign} 500 WHERE departed_at >= {moment}"
+        trained_on.spark.sql(delay)
+        for name in ("03_features", "04_training_set"):
+            trained_on.step(name)
+
+    try:
+        disturb("+")
+        after = times(training_set(trained_on))
+        earlier = before["prediction_time"] <= pd.Timestamp("2013-04-25 16:00:00")
+        pd.testing.assert_frame_equal(after.loc[earlier, DELAYS], before.loc[earlier, DELAYS])
+        assert not after.loc[~earlier, DELAYS].equals(before.loc[~earlier, DELAYS])
+    finally:
+        disturb("-")
+    pd.testing.assert_frame_equal(times(training_set(trained_on)), before)

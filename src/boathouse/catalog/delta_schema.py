@@ -99,7 +99,7 @@ def read(location: str) -> tuple[list[dict[str, Any]], dict[str, str]] | None:
         return None
     partitions = {name: index for index, name in enumerate(metadata.partition_columns)}
     columns = [column_info(field, index, partitions.get(field["name"])) for index, field in enumerate(fields)]
-    properties = {key: value for key, value in metadata.configuration.items()}
+    properties = dict(metadata.configuration)
     with _lock:
         if len(_cache) > 5000:
             _cache.clear()

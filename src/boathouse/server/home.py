@@ -33,7 +33,7 @@ QUALITIES: dict[StageKey, tuple[str, str]] = {
 }
 """Which value of the table property ``quality`` belongs to which stage, and the stage's label."""
 
-SHOWN_ALERTS = 5
+SHOWN_ALERTS = 8
 SHOWN_COMMITS = 12
 
 
@@ -209,7 +209,8 @@ def _alerts(catalog: CatalogService, states: list[TableState]) -> list[Alert]:
         for values in shown.rows:
             row = dict(zip(names, values, strict=True))
             found.append(_alert(row, state))
-    return sorted(found, key=lambda alert: -alert.time)[:SHOWN_ALERTS]
+    severities = ("critical", "warning", "info")
+    return sorted(found, key=lambda alert: (-(alert.time // 60_000), severities.index(alert.severity)))[:SHOWN_ALERTS]
 
 
 def _alert(row: dict[str, object], state: TableState) -> Alert:
