@@ -5,6 +5,7 @@ Every flight out of New York in 2013, with the hourly weather, from the package 
 
 import io
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -26,14 +27,10 @@ def source(name: str) -> pd.DataFrame:
 
 def make_places(w: WorkspaceClient) -> None:
     """The schema ``main.flights`` and its volume ``landing``."""
-    try:
+    with suppress(*TAKEN):
         w.schemas.create("flights", "main", comment="Flights out of New York, 2013")
-    except TAKEN:
-        pass
-    try:
+    with suppress(*TAKEN):
         w.volumes.create("main", "flights", "landing", VolumeType.MANAGED, comment="Raw files as they arrive")
-    except TAKEN:
-        pass
 
 
 def json_lines(rows: pd.DataFrame) -> bytes:

@@ -20,13 +20,14 @@ from pyspark.sql import SparkSession
 
 FILES_PER_COMMIT = 61
 
-FLIGHT = dict.fromkeys(
-    "year month day dep_time sched_dep_time dep_delay arr_time sched_arr_time arr_delay flight air_time distance hour minute".split(), int
-) | dict.fromkeys("carrier tailnum origin dest time_hour".split(), str)  # fmt: skip
+FLIGHT_NUMBERS = ("year", "month", "day", "dep_time", "sched_dep_time", "dep_delay", "arr_time", "sched_arr_time", "arr_delay",
+                  "flight", "air_time", "distance", "hour", "minute")  # fmt: skip
+FLIGHT = dict.fromkeys(FLIGHT_NUMBERS, int) | dict.fromkeys(("carrier", "tailnum", "origin", "dest", "time_hour"), str)
+WEATHER_FIGURES = ("temp", "dewp", "humid", "wind_dir", "wind_speed", "wind_gust", "precip", "pressure", "visib")
 WEATHER = (
-    dict.fromkeys("year month day hour".split(), int)
-    | dict.fromkeys("temp dewp humid wind_dir wind_speed wind_gust precip pressure visib".split(), float)
-    | dict.fromkeys("origin time_hour".split(), str)
+    dict.fromkeys(("year", "month", "day", "hour"), int)
+    | dict.fromkeys(WEATHER_FIGURES, float)
+    | dict.fromkeys(("origin", "time_hour"), str)
 )
 ARROW = {int: pa.int64(), float: pa.float64(), str: pa.string()}
 

@@ -11,9 +11,9 @@ import lightgbm as lgb
 import mlflow
 import optuna
 import pandas as pd
-from flights import SCHEMA, Report, spark_session, source_versions, version_of
-from mlflow.entities import Run
+from flights import SCHEMA, Report, source_versions, spark_session, version_of
 from mlflow.data.delta_dataset_source import DeltaDatasetSource
+from mlflow.entities import Run
 from mlflow.models import infer_signature
 from point_in_time import DELAYS, FEATURES, LOOK_BACK_HOURS, SCHEDULE, WEATHER
 from sklearn.metrics import roc_auc_score
@@ -63,7 +63,7 @@ def auc(model: lgb.LGBMClassifier, rows: pd.DataFrame) -> float:
 def log_dataset(rows: pd.DataFrame, version: int) -> None:
     """Tell MLflow which version of which table a run learns from."""
     source = DeltaDatasetSource(delta_table_name=f"{SCHEMA}.training_set", delta_table_version=version)
-    mlflow.log_input(mlflow.data.from_pandas(rows[FEATURES + ["late"]], source=source, name="training_set"), "training")
+    mlflow.log_input(mlflow.data.from_pandas(rows[[*FEATURES, "late"]], source=source, name="training_set"), "training")
     mlflow.log_param("training_set_version", version)
 
 

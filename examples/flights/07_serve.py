@@ -6,10 +6,10 @@ again, so the step can be stopped and run again.
 """
 
 import time
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import requests
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors import AlreadyExists, ResourceAlreadyExists, ResourceConflict
@@ -28,10 +28,8 @@ TAKEN = (AlreadyExists, ResourceAlreadyExists, ResourceConflict)
 
 def publish(w: WorkspaceClient) -> None:
     """Copy the feature tables into the online store, where the endpoint reads them."""
-    try:
+    with suppress(*TAKEN):
         w.feature_store.create_online_store(ml.OnlineStore(name="online", capacity="CU_1"))
-    except TAKEN:
-        pass
     for table in ("weather_features", "delay_features"):
         spec = ml.PublishSpec(
             online_store="online",

@@ -41,7 +41,7 @@ def test_migrating_twice_changes_nothing(database: Database) -> None:
 def test_a_newer_schema_is_refused_and_kept(database: Database) -> None:
     with database.session(write=True) as session:
         session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    with pytest.raises(DatabaseTooNew, match="9999.*newer Boathouse"):
+    with pytest.raises(DatabaseTooNew, match=r"9999.*newer Boathouse"):
         database.migrate()
     with pytest.raises(DatabaseTooNew):
         database.check()
@@ -54,9 +54,13 @@ def test_a_transaction_is_whole_or_not_at_all(database: Database) -> None:
     class Interruption(Exception):
         pass
 
-    with pytest.raises(Interruption), database.session(write=True) as session:
-        IamService(session).create_principal("half@example.com", "user")
-        raise Interruption
+    def interrupted() -> None:
+        with database.session(write=True) as session:
+            IamService(session).create_principal("half@example.com", "user")
+            raise Interruption
+
+    with pytest.raises(Interruption):
+        interrupted()
     with database.session() as session:
         assert IamService(session).list_principals("user") == []
     database.dispose()
@@ -86,7 +90,7 @@ def test_writers_queue_and_none_is_lost(database: Database) -> None:
 
 def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
     (tmp_path / "metadata.db").write_bytes(b"this is not SQLite at all, but long enough" * 50)
-    with pytest.raises(DatabaseUnreachable, match="metadata.db"):
+    with pytest.raises(DatabaseUnreachable, match=r"metadata\.db"):
         Database(sqlite_url(tmp_path / "metadata.db")).migrate()
 
 

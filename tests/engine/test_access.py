@@ -1,5 +1,4 @@
 """Who may name which table and which path."""
-# ruff: noqa: S608, S108 - SQL with names of these tests, and paths that must not be reached
 
 from collections.abc import Callable
 

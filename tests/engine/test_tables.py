@@ -1,5 +1,4 @@
 """Tables made, replaced and changed through the gateway: what the Delta log then holds, and what others can read."""
-# ruff: noqa: S608 - SQL with names of these tests, and paths that must not be reached
 
 from collections.abc import Callable
 from typing import Any

@@ -4,12 +4,12 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-import boathouse.server
 import pyarrow as pa
 import pytest
-from boathouse.tables.api import append
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
+import boathouse.server
+from boathouse.tables.api import append
 from tests.conftest import Server
 
 UC = "/api/2.1/unity-catalog"

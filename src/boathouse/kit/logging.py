@@ -48,9 +48,13 @@ def configure(level: str = "info", fmt: str = "console", file: Path | None = Non
 
     as_json = [structlog.processors.JSONRenderer()]
     console = logging.StreamHandler(sys.stderr)
-    console.setFormatter(formatter(as_json[0] if fmt == "json" else structlog.dev.ConsoleRenderer(
-                colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
-            )))
+    console.setFormatter(
+        formatter(
+            as_json[0]
+            if fmt == "json"
+            else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
+        )
+    )
     handlers: list[logging.Handler] = [console]
     if file is not None:
         to_file = logging.FileHandler(file)

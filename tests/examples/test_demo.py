@@ -1,0 +1,108 @@
+"""The whole loop by `boathouse demo`, killed on the way and run again."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+from deltalake import DeltaTable
+
+from tests.conftest import server_environment
+
+TABLES = Path("tables/main/flights")
+
+
+def demo(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    """Start the demo on every 15th day."""
+    command = [sys.executable, "-m", "boathouse", "demo", "--root", str(folder / "lake"), "--port", "0", "--spark-port", "0"]
+    env = server_environment(folder / "config", FLIGHTS_DAYS="15")
+    return subprocess.Popen(
+        [*command, *arguments], env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+    )
+
+
+def whole_run(folder: Path) -> dict[str, Any]:
+    """Run the demo to its end; gives its figures by step."""
+    figures = folder / "figures.json"
+    process = demo(folder, "--exit", "--json", str(figures))
+    said, _ = process.communicate(timeout=280)
+    assert process.returncode == 0, said
+    return {step["name"]: step for step in json.loads(figures.read_text())["steps"]}
+
+
+def kill_all(process: subprocess.Popen[str]) -> None:
+    """Kill -9 of the demo, its steps, the server and the engines, all at once."""
+    tree = [*psutil.Process(process.pid).children(recursive=True), psutil.Process(process.pid)]
+    for one in tree:
+        try:
+            os.kill(one.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            continue
+    process.communicate()
+    psutil.wait_procs(tree, timeout=20)
+
+
+def rows(folder: Path) -> dict[str, int]:
+    """Rows of each table that is registered, by what lies in the lake."""
+    from sqlalchemy import create_engine, text
+
+    engine = create_engine(f"sqlite:///{folder / 'lake' / 'metadata.db'}")
+    with engine.connect() as connection:
+        query = text("SELECT name, location FROM securables WHERE type = 'table' AND full_name LIKE 'main.flights.%'")
+        found = {name: location.removeprefix("file://") for name, location in connection.execute(query)}
+    engine.dispose()
+    return {name: DeltaTable(location).to_pyarrow_table().num_rows for name, location in found.items()}
+
+
+def wait_for(process: subprocess.Popen[str], text: str, seconds: float) -> None:
+    """Read what the demo says until it says this, and a little longer."""
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith(text):
+            time.sleep(seconds)
+            return
+    message = f"the demo ended before {text!r}"
+    raise AssertionError(message)
+
+
+def test_killed_at_several_steps_it_ends_with_the_same_rows(tmp_path: Path) -> None:
+    for text, seconds in (("1 ingest", 1.5), ("2 refine", 1.2), ("7 serve", 3.0)):
+        process = demo(tmp_path, "--exit")
+        wait_for(process, text, seconds)
+        kill_all(process)
+    first = whole_run(tmp_path)
+    counts = rows(tmp_path)
+    serve, monitor = first["07_serve"]["figures"], first["08_monitor"]["figures"]
+    assert counts["bronze_flights"] == first["01_ingest"]["figures"]["bronze_flights"]
+    assert counts["silver_flights"] + counts["silver_flights_quarantine"] == counts["bronze_flights"]
+    assert counts["training_set"] == first["04_training_set"]["figures"]["labels"]
+    assert serve["hours"] == serve["inference_rows"] == counts["flight_delay_payload"]
+    assert monitor["predictions"] == counts["delay_predictions"]
+    again = whole_run(tmp_path)
+    assert rows(tmp_path) == counts
+    assert again["07_serve"]["figures"]["requests"] == 0
+    assert again["08_monitor"]["figures"]["new_version"] == monitor["new_version"]
+
+
+def test_what_stops_the_demo_is_one_message(tmp_path: Path) -> None:
+    (tmp_path / "lake").write_text("a file where the lake should be")
+    process = demo(tmp_path, "--exit")
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "ROOT_NOT_WRITABLE" in said
+    assert "Traceback" not in said
+    wrong = subprocess.run(
+        [sys.executable, "-m", "boathouse", "demo", "--step", "77", "--root", str(tmp_path / "other")],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env=server_environment(tmp_path / "config"),
+    )
+    assert wrong.returncode == 1
+    assert "0 land" in wrong.stderr
