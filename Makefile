@@ -61,7 +61,7 @@ docs: .venv/.dev ## Build the documentation into site/
 	$(RUN)mkdocs build --strict --quiet
 
 bench: .venv/.dev .venv/.demo src/boathouse/server/page/index.html ## Measure what the documentation quotes
-	$(RUN)python benchmarks/startup.py
+	$(RUN)python benchmarks/startup.py --install --demo
 	$(RUN)python benchmarks/gateway.py
 
 clean: ## Remove all that was made, but no lake

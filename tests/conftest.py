@@ -20,6 +20,10 @@ from tests.postgres import binaries, create_database, postgres
 
 START_SECONDS = 60
 
+if not hasattr(sys.modules["__main__"], "__file__"):
+    # pyspark takes a process without a main file, as pytest-xdist's workers are, for a run of its own doctests.
+    sys.modules["__main__"].__file__ = __file__
+
 
 @dataclass
 class Server:
