@@ -85,7 +85,7 @@ $(UV):
 	@touch $@
 
 # The machine's Node where it is new enough, else the one from PyPI.
-NODE_OK := $(shell command -v npm >/dev/null 2>&1 && node -e 'process.exit(+process.versions.node.split(".")[0] < $(NODE_MAJOR))' >/dev/null 2>&1 && echo yes)
+NODE_OK := $(shell command -v npm >/dev/null 2>&1 && node -e 'process.exit(+process.versions.node.split(".")[0] < $(NODE_MAJOR) ? 1 : 0)' >/dev/null 2>&1 && echo yes)
 NPM := $(if $(NODE_OK),npm --prefix web,PATH="$(CURDIR)/.tools/bin:$$PATH" npm --prefix web)
 
 .tools/bin/npm: | $(UV)

@@ -29,6 +29,9 @@ WEATHER = (
     | dict.fromkeys(WEATHER_FIGURES, float)
     | dict.fromkeys(("origin", "time_hour"), str)
 )
+REQUIRED = ("time_hour", "origin")
+"""Without these a row can be placed nowhere: it is set aside."""
+
 ARROW = {int: pa.int64(), float: pa.float64(), str: pa.string()}
 
 
@@ -42,7 +45,7 @@ class Batch:
 
 def read_json(text: str) -> Iterator[tuple[int, str, dict[str, Any] | None]]:
     """Line number, line and object of a JSON-lines file; no object where the line is broken."""
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.removesuffix("\n").split("\n"), 1):
         try:
             value = json.loads(line)
         except json.JSONDecodeError:
@@ -53,8 +56,10 @@ def read_json(text: str) -> Iterator[tuple[int, str, dict[str, Any] | None]]:
 def read_csv(text: str) -> Iterator[tuple[int, str, dict[str, Any] | None]]:
     """The same of a CSV file with a header; an empty field is null."""
     lines = text.splitlines()
-    for number, row in enumerate(csv.DictReader(io.StringIO(text)), 2):
+    reader = csv.DictReader(io.StringIO(text))
+    for row in reader:
         whole = None not in row and None not in row.values()
+        number = reader.line_num
         yield number, lines[number - 1], {key: value or None for key, value in row.items()} if whole else None
 
 
@@ -84,13 +89,20 @@ def take_in(batch: Batch, file: str, content: str, schema: dict[str, type]) -> N
         reason = "not a JSON object" if not is_csv else "wrong number of fields"
         if value is not None:
             row: dict[str, Any] = {"_file": file, "_line": number}
+            missing = [name for name in REQUIRED if value.get(name) is None]
             for name, kind in schema.items():
+                if missing:
+                    reason = f"{missing[0]} is missing"
+                    break
                 try:
                     row[name] = fit(value.get(name), kind, text=is_csv)
                 except ValueError:
                     reason = f"{name} is {value[name]!r}, expected {kind.__name__}"
                     break
             else:
+                # A field that the table has no column for is kept beside the row, as Auto Loader does.
+                unknown = {name: value[name] for name in value.keys() - schema.keys()}
+                row["_rescued_data"] = json.dumps(unknown, sort_keys=True) if unknown else None
                 batch.rows.append(row)
                 continue
         batch.rejects.append({"_file": file, "_line": number, "text": line, "reason": reason})
@@ -107,7 +119,7 @@ def append(spark: SparkSession, table: str, rows: list[dict[str, Any]], schema: 
 def ingest(spark: SparkSession, w: WorkspaceClient, report: Report, folder: str, schema: dict[str, type]) -> dict[str, int]:
     """Bring the new files of a folder into ``bronze_<folder>``."""
     table, rejects_table = f"{SCHEMA}.bronze_{folder}", f"{SCHEMA}.bronze_rejects"
-    columns = {"_file": str, "_line": int} | schema
+    columns = {"_file": str, "_line": int} | schema | {"_rescued_data": str}
     arrow = pa.schema([(name, ARROW[kind]) for name, kind in columns.items()])
     reject_schema = pa.schema([("_file", pa.string()), ("_line", pa.int64()), ("text", pa.string()), ("reason", pa.string())])
     try:

@@ -51,7 +51,7 @@ def feature_spec(versions: dict[str, int]) -> dict[str, Any]:
 
 def fit(rows: pd.DataFrame, parameters: dict[str, Any]) -> lgb.LGBMClassifier:
     """Train on some rows."""
-    model = lgb.LGBMClassifier(**parameters, n_jobs=2, verbose=-1, random_state=7)
+    model = lgb.LGBMClassifier(**parameters, n_jobs=1, verbose=-1, random_state=7)
     return model.fit(rows[FEATURES], rows["late"])
 
 

@@ -148,17 +148,30 @@ def retrain(report: Report, spark: SparkSession, client: MlflowClient, champion:
             version = str(mlflow.register_model(info.model_uri, MODEL, tags={"challenges": champion}).version)
     report.progress("retrain", 1, 2, "models")
     client.set_registered_model_alias(MODEL, "challenger", version)
+    chances = {}
     scores = {}
     for name, number in (("champion", champion), ("challenger", version)):
-        model = mlflow.lightgbm.load_model(f"models:/{MODEL}/{number}")
-        scores[f"{name}_auc"] = round(float(roc_auc_score(judge["late"], model.predict(judge[FEATURES]))), 4)
+        chances[name] = mlflow.lightgbm.load_model(f"models:/{MODEL}/{number}").predict(judge[FEATURES])
+        scores[f"{name}_auc"] = round(float(roc_auc_score(judge["late"], chances[name])), 4)
         client.set_model_version_tag(MODEL, number, "later_auc", str(scores[f"{name}_auc"]))
     report.progress("retrain", 2, 2, "models")
-    better = scores["challenger_auc"] > scores["champion_auc"]
+    lead, error = paired_lead(judge["late"].to_numpy(), chances["champion"], chances["challenger"])
+    scores |= {"lead": round(lead, 4), "lead_error": round(error, 4)}
+    better = lead > 2 * error
     if better:
         client.set_model_version_tag(MODEL, version, "approval", "approved")
         client.set_registered_model_alias(MODEL, "champion", version)
     return {"champion": int(champion), "new_version": int(version), "promoted": better} | scores
+
+
+def paired_lead(late: np.ndarray, champion: np.ndarray, challenger: np.ndarray) -> tuple[float, float]:
+    """How much higher the challenger's AUC is, and the standard error of that over bootstrap samples of the same flights."""
+    random = np.random.default_rng(7)
+    leads = []
+    for _ in range(30):
+        drawn = random.integers(0, len(late), len(late))
+        leads.append(roc_auc_score(late[drawn], challenger[drawn]) - roc_auc_score(late[drawn], champion[drawn]))
+    return float(roc_auc_score(late, challenger) - roc_auc_score(late, champion)), float(np.std(leads))
 
 
 def find_challenger(client: MlflowClient, champion: str) -> str | None:
@@ -191,7 +204,7 @@ def main() -> None:
     for one in alerts:
         report.note(f"{one[3]}: {one[2]}")
     outcome = retrain(report, spark, client, champion, everything)
-    verdict = "promoted" if outcome["promoted"] else "not promoted"
+    verdict = "promoted" if outcome["promoted"] else "not promoted, the lead is within chance"
     report.figures(
         f"{len(alerts)} alerts; challenger {outcome['challenger_auc']:.3f} against champion {outcome['champion_auc']:.3f}"
         f" on November and December: {verdict}",

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 import boathouse.server
 from boathouse.tables.api import append
-from tests.conftest import Server
+from tests.conftest import Server, running_server
 
 UC = "/api/2.1/unity-catalog"
 ARGUMENTS = [
@@ -22,6 +22,13 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server whose counts nobody else changes."""
+    with running_server(tmp_path_factory.mktemp("page")) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")
