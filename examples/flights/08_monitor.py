@@ -174,6 +174,14 @@ def paired_lead(late: np.ndarray, champion: np.ndarray, challenger: np.ndarray) 
     return float(roc_auc_score(late, challenger) - roc_auc_score(late, champion)), float(np.std(leads))
 
 
+def skew(champion: str, current: pd.DataFrame, served: pd.DataFrame) -> float:
+    """The largest difference between a prediction as it was served and as the offline features give it now."""
+    model = mlflow.lightgbm.load_model(f"models:/{MODEL}/{champion}")
+    offline = pd.Series(model.predict(current[FEATURES]), index=current["flight_id"])
+    online = served.set_index("flight_id")["probability"]
+    return float((online - offline.reindex(online.index)).abs().max(skipna=False))
+
+
 def find_challenger(client: MlflowClient, champion: str) -> str | None:
     """The version that was trained to challenge this champion, if it was before."""
     versions = client.search_model_versions(f"name = '{MODEL}'")
@@ -213,6 +221,7 @@ def main() -> None:
         psi=psi,
         alerts=[one[1] for one in alerts],
         predictions=len(served),
+        largest_skew=skew(champion, current, served),
         **outcome,
     )
 

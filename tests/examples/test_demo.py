@@ -83,6 +83,8 @@ def test_killed_at_several_steps_it_ends_with_the_same_rows(tmp_path: Path) -> N
     assert counts["training_set"] == first["04_training_set"]["figures"]["labels"]
     assert serve["hours"] == serve["inference_rows"] == counts["flight_delay_payload"]
     assert monitor["predictions"] == counts["delay_predictions"]
+    # What the endpoint looked up is what the training join gives.
+    assert monitor["largest_skew"] == 0
     again = whole_run(tmp_path)
     assert rows(tmp_path) == counts
     assert again["07_serve"]["figures"]["requests"] == 0

@@ -13,6 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Self
 
+import httpx
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -243,9 +244,12 @@ def command(
             message = f"There is no step {step}. Valid: {', '.join(one.title for one in steps)}."
             raise InvalidParameterValue(message)
         with server_on(settings, layout) as server:
-            _run_all(chosen, settings, layout, server, json_file)
+            token = Profiles(config_dir(settings.config_dir)).token(layout.root) or ""
+            _run_all(chosen, token, layout, server, json_file)
+            _show_links(server, token)
             if not leave:
                 _serve_on(server, layout)
+        console.print(f"\nThe lake stays. Serve it again: boathouse up --root {layout.root}", soft_wrap=True)
     except BoathouseError as error:
         raise fail(error) from error
     except KeyboardInterrupt:
@@ -260,9 +264,8 @@ def _check_installed() -> None:
         raise DemoFailed(message)
 
 
-def _run_all(steps: list[Step], settings: Settings, layout: Layout, server: Running, json_file: Path | None) -> None:
-    token = Profiles(config_dir(settings.config_dir)).token(layout.root)
-    env = environment(server, token or "")
+def _run_all(steps: list[Step], token: str, layout: Layout, server: Running, json_file: Path | None) -> None:
+    env = environment(server, token)
     console.print(f"Flights out of New York in 2013, on the lake {layout.root} at {server.base_url}\n", soft_wrap=True)
     started = time.monotonic()
     outcomes: list[Outcome] = []
@@ -271,9 +274,15 @@ def _run_all(steps: list[Step], settings: Settings, layout: Layout, server: Runn
         if json_file is not None:
             _write(json_file, outcomes, time.monotonic() - started)
     console.print(f"\nThe loop took {time.monotonic() - started:.0f} s.")
-    console.print(
-        f"  page      {server.base_url}   [dim]sign in: boathouse status --link --root {layout.root}[/]", soft_wrap=True
+
+
+def _show_links(server: Running, token: str) -> None:
+    link = httpx.post(
+        f"{server.base_url}/api/boathouse/v1/sign-in-links", headers={"Authorization": f"Bearer {token}"}, timeout=10
     )
+    if link.is_success:
+        console.print(f"  sign in   {link.json()['url']}  [dim](once, within 15 minutes)[/]", soft_wrap=True)
+    console.print(f"  page      {server.base_url}")
     console.print(f"  MLflow    {server.base_url}/mlflow/")
     console.print(f"  endpoint  {server.base_url}/serving/flight-delay")
     console.print(f"  tables    {server.base_url}/catalog/main/flights")
