@@ -37,7 +37,8 @@ def unpack(spark: SparkSession) -> pd.DataFrame:
     """One row a prediction from the inference table's one row a request; a request sent twice counts once."""
     logged = spark.sql(f"""
         SELECT client_request_id, timestamp_ms, request, response, request_metadata['model_version'] AS version
-        FROM {SCHEMA}.flight_delay_payload WHERE status_code = 200 ORDER BY timestamp_ms""").toPandas()
+        FROM {SCHEMA}.flight_delay_payload
+        WHERE status_code = 200 AND client_request_id IS NOT NULL ORDER BY timestamp_ms""").toPandas()
     rows: list[dict[str, Any]] = []
     for entry in logged.drop_duplicates("client_request_id").itertuples():
         records = json.loads(entry.request)["dataframe_records"]
