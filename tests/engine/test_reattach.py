@@ -1,0 +1,69 @@
+"""A client that loses its stream in the middle of a result goes on from the last answer that it had."""
+
+import uuid
+from collections.abc import Iterator
+
+import grpc
+import pyarrow as pa
+import pytest
+from pyspark.sql.connect.proto import base_pb2 as messages
+from pyspark.sql.connect.proto import base_pb2_grpc as service
+
+from tests.conftest import Server
+
+ROWS = 3_000_000
+
+
+@pytest.fixture
+def stub(server: Server) -> Iterator[service.SparkConnectServiceStub]:
+    """The Spark Connect service behind the gateway, without any client's own retries."""
+    credentials = grpc.composite_channel_credentials(
+        grpc.local_channel_credentials(), grpc.access_token_call_credentials(server.token)
+    )
+    options = [("grpc.max_receive_message_length", 1 << 28)]
+    with grpc.secure_channel(server.spark.removeprefix("sc://"), credentials, options=options) as channel:
+        yield service.SparkConnectServiceStub(channel)
+
+
+def numbers(answers: list[messages.ExecutePlanResponse]) -> list[int]:
+    """The values of one column, in the order of the answers."""
+    batches = [pa.ipc.open_stream(one.arrow_batch.data).read_all() for one in answers if one.HasField("arrow_batch")]
+    return [value for batch in batches for value in batch.column(0).to_pylist()]
+
+
+def test_a_broken_stream_is_taken_up_where_it_broke(stub: service.SparkConnectServiceStub) -> None:
+    session, operation = str(uuid.uuid4()), str(uuid.uuid4())
+    user = messages.UserContext(user_id="me")
+    plan = messages.Plan()
+    plan.root.range.CopyFrom(type(plan.root.range)(start=0, end=ROWS, step=1, num_partitions=1))
+    request = messages.ExecutePlanRequest(session_id=session, user_context=user, operation_id=operation, plan=plan)
+    option = request.request_options.add()
+    option.reattach_options.reattachable = True
+
+    stream = stub.ExecutePlan(request)
+    before: list[messages.ExecutePlanResponse] = []
+    for answer in stream:
+        before.append(answer)
+        if len(numbers(before)) >= 8192:
+            break
+    stream.cancel()
+    assert 0 < len(numbers(before)) < ROWS
+
+    again = messages.ReattachExecuteRequest(
+        session_id=session, user_context=user, operation_id=operation, last_response_id=before[-1].response_id
+    )
+    after = list(stub.ReattachExecute(again))
+    assert after[-1].HasField("result_complete")
+    assert numbers(before + after) == list(range(ROWS))
+    release = messages.ReleaseExecuteRequest(session_id=session, user_context=user, operation_id=operation)
+    release.release_all.SetInParent()
+    assert stub.ReleaseExecute(release).operation_id == operation
+
+
+def test_an_operation_that_never_was_is_named(stub: service.SparkConnectServiceStub) -> None:
+    unknown = messages.ReattachExecuteRequest(
+        session_id=str(uuid.uuid4()), user_context=messages.UserContext(user_id="me"), operation_id=str(uuid.uuid4())
+    )
+    with pytest.raises(grpc.RpcError) as caught:
+        list(stub.ReattachExecute(unknown))
+    assert unknown.operation_id in str(caught.value) or "not found" in str(caught.value).lower()
