@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import pytest
 from deltalake import DeltaTable
 
 from tests.conftest import server_environment
@@ -30,7 +31,7 @@ def whole_run(folder: Path) -> dict[str, Any]:
     """Run the demo to its end; gives its figures by step."""
     figures = folder / "figures.json"
     process = demo(folder, "--exit", "--json", str(figures))
-    said, _ = process.communicate(timeout=280)
+    said, _ = process.communicate(timeout=600)
     assert process.returncode == 0, said
     return {step["name"]: step for step in json.loads(figures.read_text())["steps"]}
 
@@ -70,6 +71,7 @@ def wait_for(process: subprocess.Popen[str], text: str, seconds: float) -> None:
     raise AssertionError(message)
 
 
+@pytest.mark.timeout(1200)
 def test_killed_at_several_steps_it_ends_with_the_same_rows(tmp_path: Path) -> None:
     for text, seconds in (("1 ingest", 1.5), ("2 refine", 1.2), ("7 serve", 3.0)):
         process = demo(tmp_path, "--exit")
