@@ -1,7 +1,9 @@
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vitest/config";
 
-const server = process.env.BOATHOUSE_URL ?? "http://127.0.0.1:8080";
+const target = process.env.BOATHOUSE_URL ?? "http://127.0.0.1:8080";
+// The server takes a session's writes from its own page only.
+const server = { target, changeOrigin: true, headers: { origin: target } };
 
 export default defineConfig({
   plugins: [react()],

@@ -75,6 +75,42 @@ def test_from_the_tree_to_a_tables_rows_and_history(page: Page, lake: str) -> No
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
+def test_a_long_value_opens_in_full(page: Page, lake: str) -> None:
+    page.goto(f"/catalog/main/pages/{lake}?tab=sample")
+    page.get_by_role("button", name="ää").first.click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("500 characters")
+    expect(dialog.locator("pre")).to_have_text("ä" * 500)
+    page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+
+
+def test_history_leads_to_the_rows_of_a_version(page: Page, lake: str) -> None:
+    page.goto(f"/catalog/main/pages/{lake}?tab=history")
+    page.get_by_role("link", name="0", exact=True).click()
+    expect(page).to_have_url(re.compile("tab=sample&version=0"))
+    expect(page.locator("table.data tbody tr")).to_have_count(3)
+    page.get_by_role("link", name="Show the newest").click()
+    expect(page.locator("table.data tbody tr")).to_have_count(6)
+
+
+def test_the_tree_stays_open_on_the_way(page: Page, lake: str) -> None:
+    page.goto("/catalog")
+    page.get_by_role("button", name="default", exact=True).click()
+    page.get_by_role("button", name="pages", exact=True).click()
+    page.get_by_role("link", name=lake).click()
+    expect(page.locator("h1")).to_have_text(f"main.pages.{lake}")
+    expect(page.get_by_role("button", name="default", exact=True)).to_have_attribute("aria-expanded", "true")
+
+
+def test_figures_that_cannot_be_refreshed_say_so(page: Page) -> None:
+    page.route("**/api/boathouse/v1/home", lambda route: route.abort())
+    expect(page.get_by_role("status")).to_contain_text("does not answer", timeout=20_000)
+    expect(page.locator(".strip")).to_be_visible()
+    page.unroute("**/api/boathouse/v1/home")
+    expect(page.get_by_role("status")).to_have_count(0, timeout=20_000)
+
+
 def test_the_tree_filters(page: Page, lake: str) -> None:
     page.goto("/catalog")
     page.get_by_label("Filter by name").fill("ORDERS_with")
@@ -107,6 +143,16 @@ def test_a_narrow_screen_does_not_scroll_sideways(page: Page, lake: str, path: s
     page.goto(path)
     expect(page.locator("h1")).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_a_table_on_a_narrow_screen_comes_first(page: Page, lake: str) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(f"/catalog/main/pages/{lake}?tab=sample")
+    expect(page.locator("table.data")).to_be_visible()
+    expect(page.get_by_label("Filter by name")).to_be_hidden()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.get_by_role("link", name="All of main.pages").click()
+    expect(page.get_by_role("link", name=lake)).to_be_visible()
 
 
 def test_the_theme_is_kept(page: Page) -> None:

@@ -43,7 +43,10 @@ const queries = new QueryClient({
   defaultOptions: {
     queries: {
       staleTime: 5000,
-      retry: (failures, error) => failures < 2 && !(error instanceof ApiError && error.status >= 400 && error.status < 500),
+      retry: (failures, error) => {
+        const status = error instanceof ApiError ? error.status : 0;
+        return failures < (status >= 500 ? 2 : status >= 400 ? 0 : 1);
+      },
     },
   },
 });

@@ -1,6 +1,6 @@
 import { describe, expect, it, vi } from "vitest";
-import { ApiError, call, path, safeNext } from "./client";
-import { ago, bytes, cell, compact, count, time } from "./format";
+import { ApiError, call, exchange, path, readable, safeNext } from "./client";
+import { ago, bytes, cell, compact, count, figure, time } from "./format";
 
 describe("figures for people", () => {
   it("groups digits and marks what is unknown", () => {
@@ -19,6 +19,9 @@ describe("figures for people", () => {
     expect(time(1_357_034_400_000)).toBe("2013-01-01 10:00:00");
     expect(ago(1000, 61_000)).toBe("1 min ago");
     expect(ago(5000, 1000)).toBe("0 s ago");
+  });
+  it("gives a metric in few digits", () => {
+    expect([0.714612, 5, 0, 1203.7, -0.00001234, NaN].map(figure)).toEqual(["0.7146", "5", "0", "1,204", "-0.00001234", "NaN"]);
   });
   it("shows nested values as JSON", () => {
     expect(cell({ a: [1] })).toBe('{"a":[1]}');
@@ -44,6 +47,30 @@ describe("the client", () => {
     await expect(call("GET", "/x")).rejects.toMatchObject({ status: 502, message: "Bad Gateway" });
     vi.stubGlobal("fetch", () => Promise.reject(new TypeError("failed")));
     await expect(call("GET", "/x")).rejects.toBeInstanceOf(ApiError);
+    vi.unstubAllGlobals();
+  });
+  it("says so where an answer is not JSON", async () => {
+    vi.stubGlobal("fetch", () => Promise.resolve(new Response("<html>", { status: 200 })));
+    await expect(call("GET", "/x")).rejects.toMatchObject({ status: 200, code: "NOT_JSON" });
+    vi.unstubAllGlobals();
+  });
+  it("lays JSON out only where no value changes", () => {
+    expect(readable('{"a":[1]}')).toBe('{\n  "a": [\n    1\n  ]\n}');
+    expect(readable('{"a b": "c  d\\" e", "n": 1}')).toBe('{\n  "a b": "c  d\\" e",\n  "n": 1\n}');
+    for (const kept of ['{"a":9007199254740993}', '{"a":1.0}', "NaN", "plain"]) expect(readable(kept)).toBe(kept);
+  });
+  it("sends a text as it was written and tells what came back", async () => {
+    const sent: unknown[] = [];
+    vi.stubGlobal("fetch", (_: string, init: RequestInit) => {
+      sent.push(init.body);
+      return Promise.resolve(new Response('{"predictions":[NaN]}', { status: 200 }));
+    });
+    expect(await exchange("/x", '{"id": 9007199254740993}')).toMatchObject({ status: 200, text: '{"predictions":[NaN]}' });
+    expect(sent).toEqual(['{"id": 9007199254740993}']);
+    expect((await exchange("/x", "{")).text).toContain("This is not JSON");
+    expect(sent).toHaveLength(1);
+    vi.stubGlobal("fetch", () => Promise.reject(new TypeError("failed")));
+    expect(await exchange("/x", "{}")).toMatchObject({ status: 0 });
     vi.unstubAllGlobals();
   });
 });

@@ -36,6 +36,11 @@ export function ago(ms: number | null | undefined, now: number = Date.now()): st
   return `${Math.floor(seconds / 86_400)} d ago`;
 }
 
+/** A figure of any size in few digits: 0.7146, 5.3, 1,204. */
+export function figure(value: number): string {
+  return Math.abs(value) >= 1000 ? count(Math.round(value)) : String(Number(value.toPrecision(4)));
+}
+
 /** A value of a table's cell as text; null is told apart from an empty text by the caller. */
 export function cell(value: unknown): string {
   return typeof value === "object" && value !== null ? JSON.stringify(value) : String(value);

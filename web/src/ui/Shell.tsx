@@ -1,7 +1,9 @@
 import { Boxes, FlaskConical, Home, LogOut, Moon, Radio, Sun, Table2 } from "lucide-react";
 import { useQuery } from "@tanstack/react-query";
-import { Link, NavLink, Outlet, useNavigate } from "react-router";
+import { useState } from "react";
+import { Link, NavLink, Outlet, ScrollRestoration, useNavigate } from "react-router";
 import { call, get } from "../api/client";
+import { Failure } from "./primitives";
 import { useTheme } from "./theme";
 
 const PLACES = [
@@ -19,10 +21,15 @@ interface Me {
 export function Shell() {
   const [theme, toggle] = useTheme();
   const navigate = useNavigate();
+  const [failed, setFailed] = useState<unknown>(null);
   const me = useQuery({ queryKey: ["me"], queryFn: () => get<Me>("/api/2.0/preview/scim/v2/Me"), staleTime: 60_000 });
   const signOut = async () => {
-    await call("POST", "/api/boathouse/v1/sign-out");
-    await navigate("/sign-in");
+    try {
+      await call("POST", "/api/boathouse/v1/sign-out");
+      await navigate("/sign-in");
+    } catch (error) {
+      setFailed(error);
+    }
   };
   return (
     <div className="shell">
@@ -49,7 +56,9 @@ export function Shell() {
         </a>
       </nav>
       <main className="main">
+        {failed === null ? null : <Failure error={failed} />}
         <Outlet />
+        <ScrollRestoration getKey={({ pathname }) => pathname} />
       </main>
     </div>
   );

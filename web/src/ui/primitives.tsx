@@ -1,11 +1,12 @@
 import { Check, Copy } from "lucide-react";
-import { type ReactNode, useState } from "react";
+import { type ReactNode, useRef, useState } from "react";
 import { NavLink, useSearchParams } from "react-router";
 import { ApiError } from "../api/client";
 
 export function Head({ title, sub, children }: { title: string; sub?: ReactNode; children?: ReactNode }) {
   return (
     <header className="head">
+      <title>{`${title} · Boathouse`}</title>
       <div style={{ minWidth: 0, flex: 1 }}>
         <h1>{title}</h1>
         {sub !== undefined && <div className="sub">{sub}</div>}
@@ -53,22 +54,38 @@ interface Query<T> {
   error: unknown;
 }
 
-/** What a query gives: its data, or why there is none yet. */
+/** What a query gives: its data, or why there is none yet; data that could not be refreshed says so. */
 export function Loaded<T>({ query, children }: { query: Query<T>; children: (data: T) => ReactNode }) {
-  if (query.data !== undefined) return <>{children(query.data)}</>;
-  return query.error ? <Failure error={query.error} /> : <Loading />;
+  if (query.data === undefined) return query.error ? <Failure error={query.error} /> : <Loading />;
+  return (
+    <>
+      {query.error ? (
+        <div className="note stale" role="status">
+          <strong>Not up to date</strong>
+          {query.error instanceof Error ? query.error.message : String(query.error)}
+        </div>
+      ) : null}
+      {children(query.data)}
+    </>
+  );
 }
 
 export function Snippet({ text }: { text: string }) {
   const [copied, setCopied] = useState(false);
+  const shown = useRef<HTMLPreElement>(null);
   const copy = async () => {
+    // Over plain HTTP from another machine there is no clipboard: the text is selected to be copied by hand.
+    if (!navigator.clipboard) {
+      if (shown.current) getSelection()?.selectAllChildren(shown.current);
+      return;
+    }
     await navigator.clipboard.writeText(text);
     setCopied(true);
     setTimeout(() => setCopied(false), 1500);
   };
   return (
     <div className="snippet">
-      <pre>{text}</pre>
+      <pre ref={shown}>{text}</pre>
       <button type="button" className="icon" onClick={() => void copy()} aria-label="Copy" title="Copy">
         {copied ? <Check size={15} /> : <Copy size={15} />}
       </button>

@@ -1,6 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
-import { useParams, useSearchParams } from "react-router";
-import { get, type Schemas } from "../../api/client";
+import { Link, useParams, useSearchParams } from "react-router";
+import { get, path, type Schemas } from "../../api/client";
 import { Empty, Head, Loaded } from "../../ui/primitives";
 import { TableView } from "./TableView";
 import { Tree } from "./Tree";
@@ -21,9 +21,10 @@ export function CatalogPage() {
   const [params] = useSearchParams();
   const full = [catalog, schema, name].filter(Boolean).join(".");
   return (
-    <div className="browse">
+    <div className={`browse${name ? " chosen" : ""}`}>
       <Tree catalog={catalog} schema={schema} />
       <div style={{ minWidth: 0 }}>
+        {catalog && schema && name ? <Link className="up" to={path("/catalog", catalog, schema)}>‹ All of {catalog}.{schema}</Link> : null}
         {name ? (
           params.get("kind") === "volume" ? <VolumeView key={full} name={full} /> : <TableView key={full} name={full} />
         ) : catalog && schema ? (

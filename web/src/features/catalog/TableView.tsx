@@ -1,8 +1,9 @@
 import { useQuery } from "@tanstack/react-query";
-import { useSearchParams } from "react-router";
+import { Link, useSearchParams } from "react-router";
 import { get, path, type Schemas } from "../../api/client";
-import { bytes, cell, count, time } from "../../api/format";
+import { bytes, count, time } from "../../api/format";
 import { Badge, Empty, Head, Loaded, Tabs } from "../../ui/primitives";
+import { SampleView } from "./SampleView";
 
 const TABS = ["Columns", "Sample", "History", "Details", "Permissions"];
 const OURS = "/api/boathouse/v1/tables";
@@ -31,40 +32,15 @@ function Columns({ table }: { table: Table }) {
   );
 }
 
-function Value({ value }: { value: unknown }) {
-  if (value === null || value === undefined) return <span className="null">null</span>;
-  const text = cell(value);
-  return text === "" ? <span className="null">empty</span> : <>{text.length > 200 ? `${text.slice(0, 200)}…` : text}</>;
+function figure(metrics: Record<string, unknown>, ...names: string[]): number | null {
+  const found = names.map((name) => metrics[name]).find((value) => value !== undefined && value !== null);
+  return found === undefined ? null : Number(found);
 }
 
-function Sample({ name }: { name: string }) {
-  const query = useQuery({ queryKey: ["sample", name], queryFn: () => get<Schemas["SampleBody"]>(`${path(OURS, name)}/sample?limit=50`) });
-  return (
-    <Loaded query={query}>
-      {(sample) =>
-        sample.rows.length === 0 ? <Empty title="The table has no rows" /> : (
-          <section className="panel flush">
-            <div className="scroll">
-              <table className="data">
-                <thead>
-                  <tr>{sample.columns.map((column) => <th key={column.name}>{column.name}<span className="type">{column.type}</span></th>)}</tr>
-                </thead>
-                <tbody>
-                  {sample.rows.map((row, line) => (
-                    <tr key={line}>
-                      {row.map((value, index) => (
-                        <td key={index} className={typeof value === "number" ? "num" : ""} title={value === null ? "" : cell(value).slice(0, 2000)}><Value value={value} /></td>
-                      ))}
-                    </tr>
-                  ))}
-                </tbody>
-              </table>
-            </div>
-          </section>
-        )
-      }
-    </Loaded>
-  );
+function filesChanged(metrics: Record<string, unknown>): string {
+  const added = figure(metrics, "numAddedFiles", "num_added_files", "numTargetFilesAdded", "numOutputFiles");
+  const removed = figure(metrics, "numRemovedFiles", "num_removed_files", "numTargetFilesRemoved");
+  return [added ? `+${count(added)}` : "", removed ? `−${count(removed)}` : ""].filter(Boolean).join(" ") || "–";
 }
 
 function History({ name }: { name: string }) {
@@ -75,16 +51,18 @@ function History({ name }: { name: string }) {
         <section className="panel flush">
           <div className="scroll">
             <table className="data">
-              <thead><tr><th className="num">Version</th><th>Time (UTC)</th><th>Operation</th><th>User</th><th className="num">Rows written</th><th>Parameters</th></tr></thead>
+              <thead><tr><th className="num">Version</th><th>Time (UTC)</th><th>Operation</th><th>User</th><th className="num">Rows written</th><th className="num">Files</th><th className="num">Bytes</th><th>Parameters</th></tr></thead>
               <tbody>
                 {history.map((commit) => (
                   <tr key={commit.version}>
-                    <td className="num">{commit.version}</td>
+                    <td className="num"><Link to={`?tab=sample&version=${commit.version}`} title="Rows of this version">{commit.version}</Link></td>
                     <td>{time(commit.timestamp)}</td>
                     <td>{commit.operation}</td>
                     <td className="soft">{commit.user ?? "–"}</td>
                     <td className="num">{count(commit.rows)}</td>
-                    <td className="mono soft" title={JSON.stringify(commit.operation_parameters, null, 1)}>{JSON.stringify(commit.operation_parameters)}</td>
+                    <td className="num soft">{filesChanged(commit.metrics)}</td>
+                    <td className="num soft">{bytes(figure(commit.metrics, "numOutputBytes", "numAddedBytes"))}</td>
+                    <td className="mono soft" title={JSON.stringify({ ...commit.operation_parameters, ...commit.metrics }, null, 1)}>{JSON.stringify(commit.operation_parameters)}</td>
                   </tr>
                 ))}
               </tbody>
@@ -107,7 +85,7 @@ function Details({ table }: { table: Table }) {
       <dl className="facts">
         {facts.map(([term, fact]) => <div key={term} style={{ display: "contents" }}><dt>{term}</dt><dd>{fact}</dd></div>)}
         <Loaded query={query}>
-          {(detail) => <><dt>Rows</dt><dd>{count(detail.rows)}</dd><dt>Files</dt><dd>{count(detail.files)}, {bytes(detail.size_bytes)}</dd><dt>Version</dt><dd>{detail.version}</dd></>}
+          {(detail) => <><dt>Rows</dt><dd>{count(detail.rows)}</dd><dt>Files</dt><dd>{count(detail.files)}, {bytes(detail.size_bytes)}</dd><dt>Version</dt><dd>{detail.version}</dd><dt>Partitioned by</dt><dd>{detail.partition_columns.join(", ") || "nothing"}</dd></>}
         </Loaded>
         {Object.entries(table.properties).map(([key, value]) => <div key={key} style={{ display: "contents" }}><dt className="mono">{key}</dt><dd className="mono">{value}</dd></div>)}
       </dl>
@@ -150,7 +128,7 @@ export function TableView({ name }: { name: string }) {
           </Head>
           <Tabs tabs={TABS} current={tab} />
           {tab === "columns" && <Columns table={table} />}
-          {tab === "sample" && <Sample name={name} />}
+          {tab === "sample" && <SampleView name={name} />}
           {tab === "history" && <History name={name} />}
           {tab === "details" && <Details table={table} />}
           {tab === "permissions" && <Permissions name={name} />}

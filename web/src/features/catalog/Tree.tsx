@@ -11,11 +11,20 @@ interface ModelList {
   registered_models?: { name: string; full_name: string }[];
 }
 
-function Branch({ label, icon, open, children }: { label: string; icon: ReactNode; open: boolean; children: () => ReactNode }) {
-  const [shown, setShown] = useState(open);
+interface BranchProps {
+  label: string;
+  icon: ReactNode;
+  /** Whether it is open until somebody closes it. */
+  open: boolean;
+  children: () => ReactNode;
+}
+
+function Branch({ label, icon, open, children }: BranchProps) {
+  const [chosen, setChosen] = useState<boolean | null>(null);
+  const shown = chosen ?? open;
   return (
     <li>
-      <button type="button" className="row" onClick={() => setShown(!shown)} aria-expanded={shown} title={label}>
+      <button type="button" className="row" onClick={() => setChosen(!shown)} aria-expanded={shown} title={label}>
         {shown ? <ChevronDown size={14} /> : <ChevronRight size={14} />} {icon} <span>{label}</span>
       </button>
       {shown && children()}
@@ -40,7 +49,7 @@ function SchemaContents({ catalog, schema, filter }: { catalog: string; schema: 
   const volumes = useQuery({ queryKey: ["volumes", ...key], queryFn: () => get<Schemas["VolumeList"]>(`${UC}/volumes?${query}`) });
   const models = useQuery({ queryKey: ["models", ...key], queryFn: () => get<ModelList>(`${UC}/models?${query}`), retry: false });
   if (tables.error) return <Failure error={tables.error} />;
-  const matches = (name: string) => name.includes(filter.toLowerCase());
+  const matches = (name: string) => name.toLowerCase().includes(filter.toLowerCase());
   const base = path("/catalog", catalog, schema);
   const found = [
     ...(volumes.data?.volumes ?? []).filter((one) => matches(one.name)).map((one) => (
@@ -82,7 +91,7 @@ export function Tree({ catalog, schema }: { catalog: string | undefined; schema:
     <nav className="panel tree" aria-label="Catalogs">
       <input className="field" placeholder="Filter by name" aria-label="Filter by name" value={filter} onChange={(event) => setFilter(event.target.value)} style={{ marginBottom: 8 }} />
       {query.error ? <Failure error={query.error} /> : null}
-      <ul key={`${catalog}.${schema}.${filter !== ""}`}>
+      <ul key={String(filter !== "")}>
         {(query.data?.catalogs ?? []).map((one) => (
           <Branch key={one.name} label={one.name} icon={<Database size={14} />} open={one.name === (catalog ?? "main") || filter !== ""}>
             {() => <CatalogContents catalog={one.name} selected={schema ?? (catalog ? undefined : "flights")} filter={filter} />}

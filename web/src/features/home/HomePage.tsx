@@ -58,7 +58,7 @@ function Activity({ activity }: { activity: Home["activity"] }) {
             <Link to={`${tableHref(one.table)}?tab=history`} className="wrap">{one.table}</Link>{" "}
             <span className="faint">version {one.version}</span>
             <div className="meta" title={time(one.time)}>
-              {one.operation.toLowerCase()}{one.rows === null ? "" : ` · ${count(one.rows)} rows`} · {ago(one.time)}
+              {one.operation.toLowerCase()}{one.rows === null ? "" : ` · ${count(one.rows)} ${one.rows === 1 ? "row" : "rows"}`} · {ago(one.time)}
             </div>
           </li>
         ))}

@@ -1,18 +1,35 @@
 import { useQuery } from "@tanstack/react-query";
 import { useParams } from "react-router";
 import { get, path } from "../../api/client";
-import { time } from "../../api/format";
+import { figure, time } from "../../api/format";
 import { Badge, Empty, Head, Loaded } from "../../ui/primitives";
 import type { ModelVersion, RegisteredModel } from "./types";
 
 interface Run {
-  run: { info: { experiment_id: string } };
+  run: { info: { experiment_id: string }; data?: { metrics?: { key: string; value: number | string }[] } };
 }
 
 const TONES: Record<string, string> = { approved: "good", pending: "warning", rejected: "bad" };
 
+const SHOWN_METRICS = 6;
+
+function useRun(id: string | undefined) {
+  return useQuery({ queryKey: ["run", id], queryFn: () => get<Run>(`/api/2.0/mlflow/runs/get?run_id=${encodeURIComponent(id ?? "")}`), enabled: Boolean(id), staleTime: Infinity });
+}
+
+function Metrics({ id }: { id: string }) {
+  const metrics = useRun(id).data?.run.data?.metrics ?? [];
+  if (!metrics.length) return <span className="faint">–</span>;
+  return (
+    <>
+      {metrics.slice(0, SHOWN_METRICS).map(({ key, value }) => <div key={key}><span className="mono">{key}</span> {figure(Number(value))}</div>)}
+      {metrics.length > SHOWN_METRICS ? <div className="faint">and {metrics.length - SHOWN_METRICS} more in the run</div> : null}
+    </>
+  );
+}
+
 function RunLink({ id }: { id: string }) {
-  const query = useQuery({ queryKey: ["run", id], queryFn: () => get<Run>(`/api/2.0/mlflow/runs/get?run_id=${encodeURIComponent(id)}`), staleTime: Infinity });
+  const query = useRun(id);
   if (!query.data) return <span className="faint mono">{id.slice(0, 8)}</span>;
   return <a className="mono" href={`/mlflow/#/experiments/${query.data.run.info.experiment_id}/runs/${id}`}>{id.slice(0, 8)}</a>;
 }
@@ -27,6 +44,7 @@ function Version({ version, aliases }: { version: ModelVersion; aliases: string[
       <td>{approval ? <Badge tone={TONES[approval] ?? ""}>{approval}</Badge> : <span className="faint">–</span>}</td>
       <td className="nowrap">{time(version.creation_timestamp)}</td>
       <td>{version.run_id ? <RunLink id={version.run_id} /> : "–"}</td>
+      <td className="soft wrap">{version.run_id ? <Metrics id={version.run_id} /> : "–"}</td>
       <td className="soft wrap">{Object.entries(rest).filter(([key]) => !key.startsWith("mlflow.")).map(([key, value]) => <div key={key}><span className="mono">{key}</span> {value}</div>)}</td>
     </tr>
   );
@@ -49,7 +67,7 @@ export function ModelPage() {
               <section className="panel flush">
                 <div className="scroll">
                   <table className="data">
-                    <thead><tr><th className="num">Version</th><th>Aliases</th><th>Approval</th><th>Created (UTC)</th><th>Run</th><th>Tags</th></tr></thead>
+                    <thead><tr><th className="num">Version</th><th>Aliases</th><th>Approval</th><th>Created (UTC)</th><th>Run</th><th>Metrics of the run</th><th>Tags</th></tr></thead>
                     <tbody>
                       {[...rows].sort((a, b) => Number(b.version) - Number(a.version)).map((version) => (
                         <Version key={version.version} version={version} aliases={(found.aliases ?? []).filter((alias) => String(alias.version_num) === version.version).map((alias) => alias.alias_name)} />

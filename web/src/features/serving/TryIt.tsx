@@ -1,45 +1,29 @@
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
-import { ApiError, call, get, path } from "../../api/client";
+import { type Exchange, exchange, get, path } from "../../api/client";
 import { Badge, Snippet } from "../../ui/primitives";
 import { example, type Logged, type OpenApi } from "./example";
-
-interface Answer {
-  status: number;
-  ms: number;
-  text: string;
-}
 
 /** Send the endpoint a request and see its answer. */
 export function TryIt({ name, payload }: { name: string; payload: string | null }) {
   const openapi = useQuery({ queryKey: ["openapi", name], queryFn: () => get<OpenApi>(path("/api/2.0/serving-endpoints", name, "openapi")), staleTime: Infinity, retry: false });
   const sample = useQuery({
     queryKey: ["payload", payload],
-    queryFn: () => get<Logged>(`${path("/api/boathouse/v1/tables", payload ?? "", "sample")}?limit=1`),
+    queryFn: () => get<Logged>(`${path("/api/boathouse/v1/tables", payload ?? "", "sample")}?limit=50`),
     enabled: payload !== null,
     staleTime: Infinity,
     retry: false,
   });
   const [edited, setEdited] = useState<string | null>(null);
-  const [answer, setAnswer] = useState<Answer | null>(null);
+  const [answer, setAnswer] = useState<Exchange | null>(null);
   const [sending, setSending] = useState(false);
   const body = edited ?? (openapi.isPending || (payload !== null && sample.isPending) ? "" : JSON.stringify(example(openapi.data, sample.data), null, 2));
   const url = `/serving-endpoints/${encodeURIComponent(name)}/invocations`;
 
   const send = async () => {
-    const started = performance.now();
-    const done = (status: number, text: string) => setAnswer({ status, text, ms: performance.now() - started });
     setSending(true);
-    try {
-      const parsed: unknown = JSON.parse(body);
-      done(200, JSON.stringify(await call("POST", url, parsed), null, 2));
-    } catch (error) {
-      if (error instanceof SyntaxError) done(0, `This is not JSON: ${error.message}`);
-      else if (error instanceof ApiError) done(error.status, `${error.code}: ${error.message}`);
-      else throw error;
-    } finally {
-      setSending(false);
-    }
+    setAnswer(await exchange(url, body));
+    setSending(false);
   };
 
   const quoted = body.replaceAll("'", "'\\''");
@@ -51,7 +35,7 @@ export function TryIt({ name, payload }: { name: string; payload: string | null 
         <button type="button" className="button" onClick={() => void send()} disabled={sending || body === ""}>{sending ? "Sending…" : "Send"}</button>
         {answer && (
           <>
-            <Badge tone={answer.status === 200 ? "good" : "bad"}>{answer.status || "not sent"}</Badge>
+            <Badge tone={answer.status === 200 ? "good" : "bad"}>{answer.status || "no answer"}</Badge>
             {answer.status ? <span className="soft">{answer.ms.toFixed(0)} ms</span> : null}
           </>
         )}

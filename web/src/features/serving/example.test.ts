@@ -23,6 +23,13 @@ it("takes the first record of a logged request", () => {
   expect(example(openapi, sample)).toEqual({ dataframe_records: [{ origin: "EWR" }] });
 });
 
+it("passes over requests that failed", () => {
+  const [wrong, right] = ["y", "x"].map((name) => JSON.stringify({ dataframe_records: [{ [name]: 1 }] }));
+  const columns = [{ name: "status_code" }, { name: "request" }];
+  expect(example(openapi, { columns, rows: [[400, wrong], [200, right]] })).toEqual({ dataframe_records: [{ x: 1 }] });
+  expect(example(openapi, { columns, rows: [[400, wrong]] })).toEqual(example(openapi));
+});
+
 it("makes one from the description where nothing, or nothing readable, was logged", () => {
   const made = { dataframe_records: [{ origin: "", hour: 0 }] };
   expect(example(openapi)).toEqual(made);

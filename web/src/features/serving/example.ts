@@ -1,4 +1,4 @@
-/** A request to begin with: one that was logged, or one made from the endpoint's description. */
+/** A request to begin with: one that was answered, or one made from the endpoint's description. */
 
 interface Property {
   type?: string;
@@ -22,12 +22,13 @@ function described(openapi: OpenApi | undefined): unknown {
 }
 
 function logged(sample: Logged | undefined): unknown {
-  const column = sample?.columns.findIndex((one) => one.name === "request") ?? -1;
-  const text = sample?.rows[0]?.[column];
+  const column = (name: string) => sample?.columns.findIndex((one) => one.name === name) ?? -1;
+  const [request, status] = [column("request"), column("status_code")];
+  const text = sample?.rows.find((row) => status < 0 || row[status] === 200)?.[request];
   if (typeof text !== "string") return undefined;
   try {
-    const request = JSON.parse(text) as { dataframe_records?: unknown[] };
-    return request.dataframe_records?.length ? { dataframe_records: request.dataframe_records.slice(0, 1) } : undefined;
+    const { dataframe_records: records } = JSON.parse(text) as { dataframe_records?: unknown[] };
+    return records?.length ? { dataframe_records: records.slice(0, 1) } : undefined;
   } catch {
     return undefined;
   }

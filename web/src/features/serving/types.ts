@@ -10,11 +10,12 @@ export interface Endpoint {
   name: string;
   creator?: string;
   creation_timestamp?: number;
-  state?: { ready?: string; config_update?: string };
+  state?: { ready?: string; config_update?: string; config_update_message?: string };
+  pending_config?: { served_entities?: ServedEntity[] };
   config?: {
     served_entities?: ServedEntity[];
     traffic_config?: { routes?: { served_model_name?: string; served_entity_name?: string; traffic_percentage: number }[] };
-    auto_capture_config?: { catalog_name?: string; schema_name?: string; table_name_prefix?: string; enabled?: boolean };
+    auto_capture_config?: { catalog_name?: string; schema_name?: string; table_name_prefix?: string; enabled?: boolean; state?: { payload_table?: { status?: string; status_message?: string } } };
   };
 }
 
