@@ -32,6 +32,8 @@ class SecurableRow(Base):
     """URL of a table's or volume's files."""
     columns: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
     """Columns as declared; a Delta table's own log has the last word."""
+    details: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    """What only its kind has: a view's text, a function's body, policies, constraints."""
     created_at: Mapped[int] = mapped_column(BigInteger)
     created_by: Mapped[str]
     updated_at: Mapped[int] = mapped_column(BigInteger)
@@ -58,3 +60,28 @@ class StagingRow(Base):
     location: Mapped[str] = mapped_column(unique=True)
     created_by: Mapped[str]
     created_at: Mapped[int] = mapped_column(BigInteger)
+
+
+class TagRow(Base):
+    """A tag of a securable, or of one of a table's columns (else ``column_name`` is empty)."""
+
+    __tablename__ = "tags"
+
+    securable_id: Mapped[str] = mapped_column(ForeignKey("securables.id", ondelete="CASCADE"), primary_key=True)
+    column_name: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    value: Mapped[str]
+
+
+class DroppedTableRow(Base):
+    """A managed table that was dropped and whose files are kept for a while."""
+
+    __tablename__ = "dropped_tables"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    schema_id: Mapped[str] = mapped_column(ForeignKey("securables.id", ondelete="CASCADE"), index=True)
+    full_name: Mapped[str] = mapped_column(index=True)
+    snapshot: Mapped[dict[str, Any]] = mapped_column(JSON)
+    """The row's values, its grants and tags."""
+    dropped_at: Mapped[int] = mapped_column(BigInteger)
+    dropped_by: Mapped[str]
