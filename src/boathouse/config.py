@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -25,10 +25,45 @@ class Settings(BaseSettings):
     engine_idle_seconds: float = Field(
         default=900, gt=0, description="An engine process that nobody used for so long is stopped."
     )
+    engine_memory: str | None = Field(
+        default=None,
+        description="Memory of one engine with its Python functions, e.g. 2g; a quarter of the machine's by default.",
+    )
+    python_udfs: Literal["sandboxed", "trusted", "off"] = Field(
+        default="sandboxed",
+        description="Python functions of users run in a sandbox (Linux), in the engine with the server's own rights, or not at all.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="Least level of log lines.")
     log_format: Literal["console", "json"] = Field(default="console", description="How log lines are written.")
     config_dir: Path | None = Field(
         default=None, description="Folder of the sign-in profile; the user's config folder by default."
+    )
+
+    public_url: str | None = Field(
+        default=None, description="Where browsers and clients reach the server, if not where it listens: behind a proxy."
+    )
+    token_default_days: float = Field(default=730, gt=0, description="Days that a token lives which names no lifetime.")
+    token_max_days: float | None = Field(
+        default=None, gt=0, description="Longest lifetime of a token in days; no limit by default."
+    )
+    oidc_issuer: str | None = Field(
+        default=None, description="Issuer of the OpenID provider for single sign-on; off by default."
+    )
+    oidc_client_id: str | None = Field(default=None, description="Client id of this server at the provider.")
+    oidc_client_secret: SecretStr | None = Field(default=None, description="Client secret of this server at the provider.")
+    oidc_scopes: str = Field(default="openid email profile", description="Scopes to ask the provider for.")
+    oidc_groups_claim: str | None = Field(
+        default=None, description="Claim of the ID token with the user's groups; groups are left alone by default."
+    )
+    oidc_admin_group: str | None = Field(
+        default=None, description="Name in the groups claim whose members are admins here; by default none."
+    )
+    oidc_allowed_domains: str = Field(
+        default="", description="Domains of e-mail addresses that may sign in by single sign-on, with commas; all by default."
+    )
+    oidc_auto_provision: bool = Field(default=False, description="Make users at their first single sign-on.")
+    oidc_trust_email: bool = Field(
+        default=False, description="Believe e-mail addresses that the provider does not call verified."
     )
 
     @property

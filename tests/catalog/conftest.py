@@ -3,11 +3,16 @@
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import httpx
 import pytest
+from databricks.sdk import WorkspaceClient
 
+from boathouse.db.database import sqlite_url
+from tests.catalog.lake import Lake, new_lake
 from tests.conftest import Server
+from tests.postgres import create_database
 
 UC = "/api/2.1/unity-catalog"
 
@@ -16,6 +21,7 @@ UC = "/api/2.1/unity-catalog"
 class Place:
     """A schema of the admin's in a catalog of its own, and a user without any grant on it."""
 
+    server: Server
     admin: httpx.Client
     user: httpx.Client
     user_name: str
@@ -26,6 +32,13 @@ class Place:
     @property
     def full(self) -> str:
         return f"{self.catalog}.{self.schema}"
+
+    def sdk(self, *, as_user: bool = False) -> WorkspaceClient:
+        return WorkspaceClient(host=self.server.url, token=self.user_token if as_user else self.server.token)
+
+    @property
+    def nobody(self) -> httpx.Client:
+        return self.server.client("")
 
     def grant(self, kind: str, name: str, *privileges: str) -> None:
         body = {"changes": [{"principal": self.user_name, "add": list(privileges)}]}
@@ -44,8 +57,19 @@ def place(server: Server) -> Iterator[Place]:
     admin = server.client()
     name = f"user-{suffix}@example.com"
     token = server.new_principal(name)
-    found = Place(admin, server.client(token), name, token, f"c_{suffix}", "s")
+    found = Place(server, admin, server.client(token), name, token, f"c_{suffix}", "s")
     admin.post(f"{UC}/catalogs", json={"name": found.catalog}).raise_for_status()
     admin.post(f"{UC}/schemas", json={"name": "s", "catalog_name": found.catalog}).raise_for_status()
     yield found
     admin.delete(f"{UC}/catalogs/{found.catalog}", params={"force": True})
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def lake(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Lake]:
+    """The catalog's rules without a server, on SQLite and on PostgreSQL."""
+    if request.param == "sqlite":
+        found = new_lake(tmp_path, sqlite_url(tmp_path / "metadata.db"))
+    else:
+        found = new_lake(tmp_path, create_database(request.getfixturevalue("postgres_url")))
+    yield found
+    found.database.dispose()

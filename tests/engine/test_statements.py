@@ -59,12 +59,6 @@ def test_targets(sql: str, targets: list[tuple[str, ...]]) -> None:
     assert list(parse(sql).targets) == targets
 
 
-def test_sources_are_all_names_that_could_be_tables() -> None:
-    statement = parse("SELECT x.y.z, f(a) FROM m.f.t JOIN u USING (id), v WHERE k IN (SELECT 1 FROM w)")
-    assert {("m", "f", "t"), ("u",), ("v",), ("w",), ("x", "y", "z")} <= set(statement.sources)
-    assert ("a",) not in statement.sources
-
-
 @pytest.mark.parametrize(
     ("sql", "engine"),
     [

@@ -155,7 +155,8 @@ class TestFrames:
 
     def test_overwrite_with_another_schema(self, spark: SparkSession, schema: str, location: Location) -> None:
         spark.range(3).write.saveAsTable(f"{schema}.t")
-        spark.range(2).selectExpr("'a' AS z", "id AS p").write.mode("overwrite").partitionBy("p").saveAsTable(f"{schema}.t")
+        other = spark.range(2).selectExpr("'a' AS z", "id AS p").write.mode("overwrite").partitionBy("p")
+        other.option("overwriteSchema", "true").saveAsTable(f"{schema}.t")
         assert rows(spark.table(f"{schema}.t")) == [("a", 0), ("a", 1)]
         assert rows(spark.read.option("versionAsOf", 0).table(f"{schema}.t")) == [(0,), (1,), (2,)]
         assert assert_plain(location(f"{schema}.t")).metadata().partition_columns == ["p"]

@@ -14,7 +14,19 @@ from boathouse.config import Settings
 from boathouse.server.app import Addresses, create_app
 from tests.conftest import Server
 
-PUBLIC = {"/health", "/.well-known/databricks-config", "/api/boathouse/v1/sign-in", "/favicon.svg", "/favicon.ico", "/assets"}
+PUBLIC = {
+    "/health",
+    "/.well-known/databricks-config",
+    "/oidc/.well-known/oauth-authorization-server",
+    "/oidc/v1/token",
+    "/api/boathouse/v1/sign-in",
+    "/api/boathouse/v1/sign-in-options",
+    "/api/boathouse/v1/sso/login",
+    "/api/boathouse/v1/sso/callback",
+    "/favicon.svg",
+    "/favicon.ico",
+    "/assets",
+}
 MLFLOW = (
     "/api/2.0/mlflow/experiments/search",
     "/api/2.0/mlflow/runs/search",

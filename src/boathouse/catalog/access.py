@@ -1,11 +1,11 @@
 """Who may do what: ownership and grants, inherited downwards."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from boathouse.catalog.errors import PrivilegeMissing
-from boathouse.catalog.models import SecurableRow
-from boathouse.catalog.privileges import Privilege, SecurableType
+from boathouse.catalog.models import GrantRow, SecurableRow
+from boathouse.catalog.privileges import NOT_IMPLIED, SHOWING, Privilege, SecurableType
 from boathouse.catalog.repository import CatalogRepository
 from boathouse.iam.api import Principal
 
@@ -79,22 +79,37 @@ class Access:
         if self.owns(chain):
             return True
         granted = self._granted(chain)
-        implied = privilege is not Privilege.MANAGE and Privilege.ALL_PRIVILEGES in granted
+        implied = privilege not in NOT_IMPLIED and Privilege.ALL_PRIVILEGES in granted
         return privilege in granted or implied
 
-    def visible(self, container: SecurableRow, rows: Sequence[SecurableRow]) -> list[SecurableRow]:
-        """Those of a container's securables that the principal may know of: it owns them, or holds some privilege."""
+    def visible(self, container: SecurableRow, rows: Sequence[SecurableRow], *, browse: bool = True) -> list[SecurableRow]:
+        """Those of a container's securables that the principal may know of: it owns them, or holds some privilege.
+
+        Args:
+            container: What they lie in.
+            rows: The securables.
+            browse: Whether BROWSE is enough.
+        """
         chain = self.chain(container)
         if self.owns(chain):
             return list(rows)
-        inherited = self._granted(chain) - {Privilege.USE_CATALOG, Privilege.CREATE_CATALOG}
-        if container.type != SecurableType.CATALOG:
-            inherited -= {Privilege.USE_SCHEMA, Privilege.CREATE_SCHEMA, Privilege.CREATE_TABLE}
-            inherited -= {Privilege.CREATE_VOLUME, Privilege.CREATE_MODEL}
-        if inherited:
-            return list(rows)
-        granted = {grant.securable_id for grant in self._rows.grants_to(self._names)}
-        return [row for row in rows if row.id in granted or row.owner in self._names]
+        enough = set(Privilege) if browse else set(Privilege) - {Privilege.BROWSE}
+        inherited = self._granted(chain) & enough
+        rows = list(rows)
+        shown = {row.id for row in rows if inherited & SHOWING[SecurableType(row.type)]}
+        if len(shown) == len(rows):
+            return rows
+        shown |= {grant.securable_id for grant in self._rows.grants_to(self._names) if grant.privilege in enough}
+        return [row for row in rows if row.id in shown or row.owner in self._names]
+
+    def browse_only(self, container: SecurableRow, rows: Sequence[SecurableRow]) -> set[str]:
+        """Identifiers of those that the principal may know of by BROWSE alone."""
+        return {row.id for row in rows} - {row.id for row in self.visible(container, rows, browse=False)}
+
+    def visibility(self) -> "Visibility":
+        """The same rule, for many securables of many containers."""
+        grants = self._rows.grants_to(self._names)
+        return Visibility(self._names, is_admin=self._principal.is_admin, grants=grants, containers=self._rows.containers())
 
     def effective(self, row: SecurableRow) -> list[Held]:
         """All grants that hold on a securable, with where each was given."""
@@ -103,3 +118,56 @@ class Access:
         return [
             Held(grant.grantee, Privilege(grant.privilege), by_id[grant.securable_id]) for grant in self._rows.grants_on(by_id)
         ]
+
+
+@dataclass(frozen=True)
+class Place:
+    """What decides who may know of a securable: where it lies, its kind and its owner."""
+
+    id: str
+    parent_id: str | None
+    type: str
+    owner: str
+
+
+class Visibility:
+    """Which securables a principal may know of, decided without a query for each.
+
+    Args:
+        names: Of the principal and its groups.
+        is_admin: Whether it may know of everything.
+        grants: All that was granted to these names.
+        containers: The metastore, all catalogs and all schemas, by identifier.
+    """
+
+    def __init__(
+        self, names: set[str], *, is_admin: bool, grants: Sequence[GrantRow], containers: Mapping[str, SecurableRow]
+    ) -> None:
+        self._names = names
+        self._is_admin = is_admin
+        self._containers = containers
+        self._granted: dict[str, set[str]] = {}
+        for grant in grants:
+            self._granted.setdefault(grant.securable_id, set()).add(grant.privilege)
+        self._known: dict[str | None, tuple[bool, set[str]]] = {None: (is_admin, set())}
+
+    def _within(self, container_id: str | None) -> tuple[bool, set[str]]:
+        """Whether the principal owns a container, by itself or by what it lies in, and the privileges that hold in it."""
+        known = self._known.get(container_id)
+        if known is None:
+            container = self._containers.get(container_id or "")
+            above = self._within(container.parent_id) if container is not None else (False, set[str]())
+            owned = above[0] or (container is not None and container.owner in self._names)
+            known = (owned, above[1] | self._granted.get(container_id or "", set()))
+            self._known[container_id] = known
+        return known
+
+    def shows(self, place: Place | SecurableRow) -> bool:
+        """Whether the principal may know of a securable."""
+        owned, inherited = self._within(place.parent_id)
+        return (
+            owned
+            or place.owner in self._names
+            or place.id in self._granted
+            or bool(inherited & SHOWING.get(SecurableType(place.type), frozenset()))
+        )

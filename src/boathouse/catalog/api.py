@@ -2,14 +2,29 @@
 
 from boathouse.catalog.dependencies import Catalog, WritableCatalog
 from boathouse.catalog.errors import InvalidName, PrivilegeMissing, SecurableExists, SecurableNotFound
-from boathouse.catalog.info import SecurableInfo, TableInfo, VolumeInfo
+from boathouse.catalog.info import (
+    FunctionInfo,
+    Parameter,
+    Policy,
+    SecurableInfo,
+    TableInfo,
+    VolumeInfo,
+)
 from boathouse.catalog.privileges import Privilege, SecurableType
+from boathouse.catalog.references import CatalogReferences
 from boathouse.catalog.service import CatalogService
+from boathouse.catalog.service.grants import GrantChange
+from boathouse.catalog.service.tags import TagChange
 
 __all__ = [
     "Catalog",
+    "CatalogReferences",
     "CatalogService",
+    "FunctionInfo",
+    "GrantChange",
     "InvalidName",
+    "Parameter",
+    "Policy",
     "Privilege",
     "PrivilegeMissing",
     "SecurableExists",
@@ -17,6 +32,7 @@ __all__ = [
     "SecurableNotFound",
     "SecurableType",
     "TableInfo",
+    "TagChange",
     "VolumeInfo",
     "WritableCatalog",
 ]

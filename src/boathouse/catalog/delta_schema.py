@@ -48,6 +48,29 @@ def type_text(delta_type: Any) -> str:
             return f"struct<{fields}>"
 
 
+_BY_TEXT = {text: name for name, text in TYPE_NAMES.values()} | {
+    "integer": "INT",
+    "long": "LONG",
+    "short": "SHORT",
+    "byte": "BYTE",
+    "real": "FLOAT",
+    "numeric": "DECIMAL",
+    "dec": "DECIMAL",
+    "varchar": "STRING",
+    "char": "CHAR",
+    "void": "NULL",
+    "timestamp_ltz": "TIMESTAMP",
+}
+
+
+def type_name_of(text: str) -> str:
+    """Unity Catalog's ``type_name`` of a type's SQL text: ``LONG`` of ``bigint``, ``ARRAY`` of ``array<int>``."""
+    word = re.split(r"[(<\s]", text.strip().lower(), maxsplit=1)[0]
+    if word in {"array", "map", "struct", "decimal", "interval"}:
+        return word.upper()
+    return _BY_TEXT.get(word, "USER_DEFINED_TYPE")
+
+
 def column_info(field: dict[str, Any], position: int, partition_index: int | None = None) -> dict[str, Any]:
     """One field of a Delta schema as a column of Unity Catalog."""
     delta_type = field["type"]
@@ -101,7 +124,7 @@ def read(location: str) -> tuple[list[dict[str, Any]], dict[str, str]] | None:
     columns = [column_info(field, index, partitions.get(field["name"])) for index, field in enumerate(fields)]
     properties = dict(metadata.configuration)
     with _lock:
-        if len(_cache) > 5000:
+        if len(_cache) > 50_000:
             _cache.clear()
         _cache[location] = (version, columns, properties)
     return columns, properties

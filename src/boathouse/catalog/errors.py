@@ -1,5 +1,7 @@
 """What can be wrong with a securable, with the error codes of Unity Catalog."""
 
+from collections.abc import Sequence
+
 from boathouse.catalog.privileges import GRANTABLE, Privilege, SecurableType
 from boathouse.errors import AlreadyExists, InvalidParameterValue, InvalidState, NotFound, PermissionDenied
 
@@ -10,9 +12,9 @@ def term(kind: SecurableType) -> str:
 
 
 def _code(kind: SecurableType, what: str, otherwise: str) -> str:
-    # Unity Catalog has codes of their own for these kinds.
-    named = {SecurableType.CATALOG, SecurableType.SCHEMA, SecurableType.TABLE, SecurableType.VOLUME}
-    return f"{kind.value.upper()}_{what}" if kind in named else otherwise
+    # Unity Catalog has codes of their own for all kinds but models, which MLflow's clients know by the general ones.
+    general = {SecurableType.METASTORE, SecurableType.MODEL}
+    return otherwise if kind in general else f"{kind.value.upper()}_{what}"
 
 
 class SecurableNotFound(NotFound):
@@ -78,3 +80,110 @@ class LocationTaken(InvalidParameterValue):
 
     def __init__(self, location: str, full_name: str) -> None:
         super().__init__(f"The location {location} overlaps that of '{full_name}'. Choose another.", location=location)
+
+
+class FunctionInUse(InvalidState):
+    """A function that a table's row filter or column mask needs as it is."""
+
+    def __init__(self, function: str, table: str) -> None:
+        super().__init__(
+            f"Function '{function}' is a row filter or column mask of table '{table}'. Take it off there first.",
+            full_name=function,
+            used_by=table,
+        )
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+class LocationInUse(InvalidState):
+    """An external location in which tables or volumes lie."""
+
+    def __init__(self, name: str, inside: Sequence[str]) -> None:
+        super().__init__(f"In external location '{name}' lie {_some(inside)}. Delete them first, or use force.", full_name=name)
+
+
+class CredentialInUse(InvalidState):
+    """A storage credential that external locations need."""
+
+    def __init__(self, name: str, users: Sequence[str]) -> None:
+        super().__init__(
+            f"Storage credential '{name}' opens {_some(users)}. Delete these external locations first, or use force.",
+            full_name=name,
+        )
+
+
+class HoldsModels(InvalidState):
+    """A container that cannot get a new name because of the registered models in it."""
+
+    def __init__(self, kind: SecurableType, name: str, models: Sequence[str]) -> None:
+        super().__init__(
+            f"{term(kind).capitalize()} '{name}' cannot be renamed: it holds registered models ({_some(models)}), which keep "
+            "their full names. Delete them first.",
+            full_name=name,
+        )
+
+
+class ConstraintExists(AlreadyExists):
+    """A table has a constraint of this name, or a primary key, already."""
+
+    error_code = "CONSTRAINT_ALREADY_EXISTS"
+
+    def __init__(self, table: str, name: str) -> None:
+        super().__init__(f"Table '{table}' has the constraint '{name}' already.", full_name=table, constraint=name)
+
+
+class ConstraintNotFound(NotFound):
+    """A table has no constraint of this name."""
+
+    error_code = "CONSTRAINT_DOES_NOT_EXIST"
+
+    def __init__(self, table: str, name: str, there: Sequence[str]) -> None:
+        known = f"It has: {', '.join(there)}." if there else "It has none."
+        super().__init__(f"Table '{table}' has no constraint '{name}'. {known}", full_name=table, constraint=name)
+
+
+class ConstraintInUse(InvalidState):
+    """A primary key that foreign keys point to."""
+
+    def __init__(self, table: str, name: str, users: Sequence[str]) -> None:
+        super().__init__(
+            f"Foreign keys of {_some(users)} point to '{name}' of table '{table}'. Drop them first, or use cascade.",
+            full_name=table,
+            constraint=name,
+        )
+
+
+class ColumnInUse(InvalidState):
+    """A column that a policy or key of its table needs."""
+
+    def __init__(self, table: str, column: str, what: str) -> None:
+        super().__init__(
+            f"Column '{column}' of table '{table}' is used by {what}. Take that off first.", full_name=table, column=column
+        )
+
+
+class TagExists(AlreadyExists):
+    """The tag is there already."""
+
+    error_code = "ALREADY_EXISTS"
+
+    def __init__(self, full_name: str, key: str) -> None:
+        super().__init__(f"'{full_name}' has the tag '{key}' already; update it to change its value.", tag_key=key)
+
+
+class TagNotFound(NotFound):
+    """The tag is not there."""
+
+    def __init__(self, full_name: str, key: str) -> None:
+        super().__init__(f"'{full_name}' has no tag '{key}'.", tag_key=key)
+
+
+class DroppedTableNotFound(NotFound):
+    """No table of this name was dropped in the last seven days."""
+
+    error_code = "TABLE_DOES_NOT_EXIST"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"No table '{name}' was dropped in the last seven days.", full_name=name)

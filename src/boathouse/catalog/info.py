@@ -1,10 +1,16 @@
 """What the catalog hands out: immutable values, never rows."""
 
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from boathouse.catalog.models import SecurableRow
 from boathouse.catalog.privileges import SecurableType
+
+VIEW = "VIEW"
+TABLE_TYPE = "TABLE_TYPE"
+"""The return type of a function that answers a table."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,22 +40,60 @@ class SecurableInfo:
         return self.full_name.split(".")[1]
 
 
-@dataclass(frozen=True, kw_only=True)
-class TableInfo(SecurableInfo):
-    """A table.
+@dataclass(frozen=True)
+class Policy:
+    """A function bound to a table as its row filter, or to a column as its mask.
 
     Attributes:
-        table_type: ``MANAGED`` or ``EXTERNAL``.
-        data_source_format: ``DELTA``, ``PARQUET``, ...
-        storage_location: ``file:///`` URL of its folder.
+        function_name: Full name of the function.
+        using: Its arguments: names of columns, or literals as SQL text (``'EU'``, ``3``, ``TRUE``, ``NULL``). A mask's
+            function gets the masked column before these.
+    """
+
+    function_name: str
+    using: tuple[str, ...] = ()
+
+
+_LITERAL = re.compile(r"(?is)'(?:[^'\\]|''|\\.)*'|[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:e[-+]?\d+)?|true|false|null")
+
+
+def is_literal(argument: str) -> bool:
+    """Whether an argument of a policy is a literal rather than a column: a string, a number, TRUE, FALSE or NULL."""
+    return _LITERAL.fullmatch(argument.strip()) is not None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableInfo(SecurableInfo):
+    """A table or view.
+
+    Attributes:
+        table_type: ``MANAGED``, ``EXTERNAL`` or ``VIEW``.
+        data_source_format: ``DELTA``, ``PARQUET``, ...; empty for a view.
+        storage_location: ``file:///`` or ``s3://`` URL of its folder; empty for a view.
         columns: In order, each with ``name``, ``type_name``, ``type_text``, ``type_json``, ``position``, ``nullable``,
             ``comment``.
+        view_definition: The query of a view; None for a table.
+        row_filter: The function that decides which rows a reader gets.
+        column_masks: By column, the function that a reader sees the column through.
+        constraints: Each with one of the keys ``primary_key_constraint``, ``foreign_key_constraint`` and
+            ``named_table_constraint``, in the wire form of Unity Catalog.
+        tags: Tags of the table itself.
     """
 
     table_type: str
     data_source_format: str
     storage_location: str
     columns: tuple[dict[str, Any], ...]
+    view_definition: str | None = None
+    row_filter: Policy | None = None
+    column_masks: Mapping[str, Policy] = field(default_factory=dict[str, Policy])
+    constraints: tuple[dict[str, Any], ...] = ()
+    tags: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    @property
+    def is_view(self) -> bool:
+        """Whether it is a query and has no files."""
+        return self.table_type == VIEW
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +102,61 @@ class VolumeInfo(SecurableInfo):
 
     volume_type: str
     storage_location: str
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter of a function; ``default`` is SQL text."""
+
+    name: str
+    type_text: str
+    default: str | None = None
+    comment: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class FunctionInfo(SecurableInfo):
+    """A function.
+
+    Attributes:
+        parameters: In order.
+        return_type: SQL text of the type, or ``TABLE_TYPE``.
+        return_columns: Name and SQL text of the type, for a function that answers a table.
+        language: ``SQL`` or ``PYTHON``.
+        body: An expression or query in SQL, or Python source.
+        is_deterministic: As declared.
+    """
+
+    parameters: tuple[Parameter, ...]
+    return_type: str
+    return_columns: tuple[tuple[str, str], ...]
+    language: str
+    body: str
+    is_deterministic: bool
+
+    @property
+    def is_table(self) -> bool:
+        """Whether it answers a table."""
+        return self.return_type == TABLE_TYPE
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocationInfo(SecurableInfo):
+    """An external location. ``url`` has no slash at its end; a folder of this machine may do without a credential."""
+
+    url: str
+    credential_id: str | None
+    credential_name: str | None
+    read_only: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class CredentialInfo(SecurableInfo):
+    """A storage credential without its secrets: ``kind`` (``aws_iam_role``, ...) and that kind's other fields."""
+
+    kind: str
+    values: Mapping[str, str]
+    read_only: bool
 
 
 def _common(row: SecurableRow) -> dict[str, Any]:
@@ -76,22 +175,73 @@ def _common(row: SecurableRow) -> dict[str, Any]:
     }
 
 
+def _policy(recorded: Mapping[str, Any] | None) -> Policy | None:
+    return Policy(recorded["function_name"], tuple(recorded["using"])) if recorded else None
+
+
 def securable_info(row: SecurableRow) -> SecurableInfo:
     """The value of a catalog's, schema's or model's row."""
     return SecurableInfo(**_common(row))
 
 
-def table_info(row: SecurableRow, columns: list[dict[str, Any]] | None = None) -> TableInfo:
+def table_info(
+    row: SecurableRow, columns: list[dict[str, Any]] | None = None, tags: Mapping[str, str] | None = None
+) -> TableInfo:
     """The value of a table's row, with other columns than the row's where the Delta log knows better."""
+    details = row.details or {}
+    is_view = row.kind == VIEW
     return TableInfo(
         **_common(row),
         table_type=row.kind or "MANAGED",
-        data_source_format=row.format or "DELTA",
+        data_source_format="" if is_view else row.format or "DELTA",
         storage_location=row.location or "",
         columns=tuple(row.columns if columns is None else columns),
+        view_definition=details.get("view_definition"),
+        row_filter=_policy(details.get("row_filter")),
+        column_masks={
+            name: Policy(one["function_name"], tuple(one["using"])) for name, one in details.get("column_masks", {}).items()
+        },
+        constraints=tuple(details.get("constraints", ())),
+        tags=dict(tags or {}),
     )
 
 
 def volume_info(row: SecurableRow) -> VolumeInfo:
     """The value of a volume's row."""
     return VolumeInfo(**_common(row), volume_type=row.kind or "MANAGED", storage_location=row.location or "")
+
+
+def function_info(row: SecurableRow) -> FunctionInfo:
+    """The value of a function's row."""
+    details = row.details
+    return FunctionInfo(
+        **_common(row),
+        parameters=tuple(
+            Parameter(one["name"], one["type_text"], one.get("default"), one.get("comment")) for one in details["parameters"]
+        ),
+        return_type=details["return_type"],
+        return_columns=tuple((name, type_text) for name, type_text in details["return_columns"]),
+        language=details["language"],
+        body=details["body"],
+        is_deterministic=details["is_deterministic"],
+    )
+
+
+def location_info(row: SecurableRow, credential_name: str | None) -> LocationInfo:
+    """The value of an external location's row."""
+    details = row.details
+    return LocationInfo(
+        **_common(row),
+        url=details["url"],
+        credential_id=details.get("credential_id"),
+        credential_name=credential_name,
+        read_only=bool(details.get("read_only")),
+    )
+
+
+def credential_info(row: SecurableRow) -> CredentialInfo:
+    """The value of a storage credential's row, without the secret part."""
+    details = row.details
+    return CredentialInfo(
+        **_common(row), kind=details["kind"], values=dict(details["public"]), read_only=bool(details.get("read_only"))
+    )

@@ -2,16 +2,17 @@
 
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, ForeignKey, UniqueConstraint
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import JSON, BigInteger, Connection, ForeignKey, Text, UniqueConstraint, event, select
+from sqlalchemy.orm import Mapped, Mapper, mapped_column
 
+from boathouse.catalog.words import searchable
 from boathouse.db import Base
 
 METASTORE_ID = "metastore"
 
 
 class SecurableRow(Base):
-    """A metastore, catalog, schema, table, volume or model. The metastore is the one row without a parent."""
+    """A securable of any kind. The metastore is the one row without a parent."""
 
     __tablename__ = "securables"
     __table_args__ = (UniqueConstraint("parent_id", "type", "name"),)
@@ -25,7 +26,7 @@ class SecurableRow(Base):
     comment: Mapped[str | None]
     properties: Mapped[dict[str, str]] = mapped_column(JSON)
     kind: Mapped[str | None]
-    """MANAGED or EXTERNAL, of a table or volume."""
+    """MANAGED, EXTERNAL or VIEW, of a table; MANAGED or EXTERNAL, of a volume."""
     format: Mapped[str | None]
     """Data source format of a table."""
     location: Mapped[str | None] = mapped_column(index=True)
@@ -33,7 +34,9 @@ class SecurableRow(Base):
     columns: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
     """Columns as declared; a Delta table's own log has the last word."""
     details: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
-    """What only its kind has: a view's text, a function's body, policies, constraints."""
+    """What only its kind has: a view's text, a function's body, policies, constraints, a location's URL."""
+    search_text: Mapped[str] = mapped_column(Text, default="")
+    """Words of the name, comment, columns and tags, in lower case with blanks around; kept by every flush of the row."""
     created_at: Mapped[int] = mapped_column(BigInteger)
     created_by: Mapped[str]
     updated_at: Mapped[int] = mapped_column(BigInteger)
@@ -85,3 +88,13 @@ class DroppedTableRow(Base):
     """The row's values, its grants and tags."""
     dropped_at: Mapped[int] = mapped_column(BigInteger)
     dropped_by: Mapped[str]
+
+
+def _write_words(_mapper: Mapper[SecurableRow], connection: Connection, row: SecurableRow) -> None:
+    tags = connection.execute(select(TagRow.key, TagRow.value).where(TagRow.securable_id == row.id))
+    words = [row.name, row.comment or "", *(str(column.get("name", "")) for column in row.columns)]
+    row.search_text = searchable([*words, *(text for tag in tags for text in tag)])
+
+
+event.listen(SecurableRow, "before_insert", _write_words)
+event.listen(SecurableRow, "before_update", _write_words)

@@ -1,12 +1,31 @@
 """Every query on securables and grants."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import ColumnElement, Text, and_, case, cast, delete, func, literal, not_, or_, select, update
 from sqlalchemy.orm import Session
 
-from boathouse.catalog.models import METASTORE_ID, GrantRow, SecurableRow, StagingRow
+from boathouse.catalog.models import METASTORE_ID, DroppedTableRow, GrantRow, SecurableRow, StagingRow, TagRow
 from boathouse.catalog.privileges import SecurableType
+
+BATCH = 500
+"""How many identifiers go into one query."""
+
+
+@dataclass(frozen=True)
+class Match:
+    """A securable that a search found, with how well it matches: 0 is best."""
+
+    id: str
+    parent_id: str | None
+    type: str
+    name: str
+    full_name: str
+    owner: str
+    comment: str | None
+    kind: str | None
+    rank: int
 
 
 class CatalogRepository:
@@ -102,3 +121,178 @@ class CatalogRepository:
                 GrantRow.securable_id == securable_id, GrantRow.grantee == grantee, GrantRow.privilege == privilege
             )
         )
+
+    def tags_on(self, securable_ids: Sequence[str]) -> dict[str, dict[str, str]]:
+        """The tags of some securables themselves, by securable."""
+        found: dict[str, dict[str, str]] = {}
+        for tag in self.all_tags_on(securable_ids):
+            if not tag.column_name:
+                found.setdefault(tag.securable_id, {})[tag.key] = tag.value
+        return found
+
+    def column_tags_on(self, securable_id: str) -> dict[str, dict[str, str]]:
+        """The tags of a table's columns, by column."""
+        found: dict[str, dict[str, str]] = {}
+        for tag in self.all_tags_on([securable_id]):
+            if tag.column_name:
+                found.setdefault(tag.column_name, {})[tag.key] = tag.value
+        return found
+
+    def with_policies(self) -> list[SecurableRow]:
+        """All tables that have a row filter or a column mask."""
+        return self._with_details("row_filter", "column_masks")
+
+    def with_foreign_keys(self) -> list[SecurableRow]:
+        """All tables that have a foreign key."""
+        return self._with_details("foreign_key_constraint")
+
+    def _with_details(self, *keys: str) -> list[SecurableRow]:
+        details = cast(SecurableRow.details, Text)
+        query = select(SecurableRow).where(
+            SecurableRow.type == SecurableType.TABLE.value, or_(*(details.like(f'%"{key}"%') for key in keys))
+        )
+        return list(self.session.scalars(query))
+
+    def set_tag(self, securable_id: str, column_name: str, key: str, value: str) -> None:
+        """Give a tag its value, whether or not it is there already."""
+        self.session.merge(TagRow(securable_id=securable_id, column_name=column_name, key=key, value=value))
+        self.session.flush()
+
+    def unset_tag(self, securable_id: str, column_name: str, key: str) -> None:
+        """Take a tag away, if it is there."""
+        self.session.execute(
+            delete(TagRow).where(TagRow.securable_id == securable_id, TagRow.column_name == column_name, TagRow.key == key)
+        )
+
+    def all_tags_on(self, securable_ids: Sequence[str]) -> list[TagRow]:
+        """The tags of some securables and of their columns."""
+        found: list[TagRow] = []
+        for start in range(0, len(securable_ids), BATCH):
+            query = select(TagRow).where(TagRow.securable_id.in_(securable_ids[start : start + BATCH]))
+            found += self.session.scalars(query.order_by(TagRow.securable_id, TagRow.column_name, TagRow.key))
+        return found
+
+    def move_column_tags(self, securable_id: str, old: str, new: str | None) -> None:
+        """Let the tags of a column follow its new name; None removes them."""
+        mine = (TagRow.securable_id == securable_id, TagRow.column_name == old)
+        if new is None:
+            self.session.execute(delete(TagRow).where(*mine))
+        else:
+            self.session.execute(update(TagRow).where(*mine).values(column_name=new))
+
+    def add_dropped(self, row: DroppedTableRow) -> None:
+        """Keep what was dropped."""
+        self.session.add(row)
+        self.session.flush()
+
+    def dropped(self, dropped_id: str) -> DroppedTableRow | None:
+        """A dropped table by its identifier."""
+        return self.session.get(DroppedTableRow, dropped_id)
+
+    def dropped_named(self, full_name: str) -> DroppedTableRow | None:
+        """The table of a name that was dropped last."""
+        query = select(DroppedTableRow).where(DroppedTableRow.full_name == full_name.lower())
+        return self.session.scalar(query.order_by(DroppedTableRow.dropped_at.desc(), DroppedTableRow.id).limit(1))
+
+    def dropped_in(self, schema_ids: Iterable[str]) -> list[DroppedTableRow]:
+        """The dropped tables of some schemas, newest first."""
+        query = select(DroppedTableRow).where(DroppedTableRow.schema_id.in_(list(schema_ids)))
+        return list(self.session.scalars(query.order_by(DroppedTableRow.dropped_at.desc(), DroppedTableRow.id)))
+
+    def dropped_before(self, moment: int) -> list[DroppedTableRow]:
+        """The tables that were dropped before a moment, in ms since the epoch."""
+        query = select(DroppedTableRow).where(DroppedTableRow.dropped_at < moment)
+        return list(self.session.scalars(query.order_by(DroppedTableRow.id)))
+
+    def forget_dropped(self, row: DroppedTableRow) -> None:
+        """A dropped table came back, or went for good."""
+        self.session.delete(row)
+        self.session.flush()
+
+    def rename_pending(self, old: str, new: str) -> None:
+        """Let staged and dropped tables follow a container's new name."""
+        for model in (StagingRow, DroppedTableRow):
+            for row in self.session.scalars(select(model).where(model.full_name.startswith(f"{old}.", autoescape=True))):
+                row.full_name = f"{new}.{row.full_name.removeprefix(f'{old}.')}"
+
+    def external(self) -> list[SecurableRow]:
+        """All tables and volumes whose files lie where somebody named."""
+        return list(self.session.scalars(select(SecurableRow).where(SecurableRow.kind == "EXTERNAL")))
+
+    def containers(self) -> dict[str, SecurableRow]:
+        """The metastore, all catalogs and all schemas, by identifier."""
+        kinds = (SecurableType.METASTORE.value, SecurableType.CATALOG.value, SecurableType.SCHEMA.value)
+        return {row.id: row for row in self.session.scalars(select(SecurableRow).where(SecurableRow.type.in_(kinds)))}
+
+    def owned_by(self, name: str) -> list[SecurableRow]:
+        """What a principal owns, by full name."""
+        return list(
+            self.session.scalars(select(SecurableRow).where(SecurableRow.owner == name).order_by(SecurableRow.full_name))
+        )
+
+    def rename_principal(self, old: str, new: str) -> None:
+        """Let owners and grants follow a principal's new name."""
+        self.session.execute(update(SecurableRow).where(SecurableRow.owner == old).values(owner=new))
+        for grant in self.grants_to([old]):
+            self.add_grant(grant.securable_id, new, grant.privilege)
+        self.session.flush()
+        self.session.execute(delete(GrantRow).where(GrantRow.grantee == old))
+        for row in self.session.scalars(select(DroppedTableRow)):
+            grants = [[new if name == old else name, privilege] for name, privilege in row.snapshot["grants"]]
+            owner = new if row.snapshot["owner"] == old else row.snapshot["owner"]
+            row.snapshot = {**row.snapshot, "grants": grants, "owner": owner}
+        self.session.flush()
+        self.session.expire_all()
+
+    def remove_grants_of(self, name: str) -> None:
+        """Take away all that was granted to a principal."""
+        self.session.execute(delete(GrantRow).where(GrantRow.grantee == name))
+        for row in self.session.scalars(select(DroppedTableRow)):
+            kept = [[grantee, privilege] for grantee, privilege in row.snapshot["grants"] if grantee != name]
+            row.snapshot = {**row.snapshot, "grants": kept}
+
+    def matching(self, words: Sequence[str], path: str | None, kinds: Sequence[str]) -> Iterator[Match]:
+        """What has all of some normalised words in its text, or a path in its full name; the best first.
+
+        Only the columns that a hit shows are read, and rows are fetched as they are taken.
+        """
+        name, text, full_name = SecurableRow.name, SecurableRow.search_text, SecurableRow.full_name
+        phrase = " ".join(words)
+        spoken = func.replace(func.replace(name, "_", " "), "-", " ", type_=Text)
+        padded = literal(" ") + spoken + " "
+        in_name = and_(*(spoken.contains(word, autoescape=True) for word in words))
+        matches = and_(*(text.contains(word, autoescape=True) for word in words))
+        whens: list[tuple[ColumnElement[bool], int | ColumnElement[int]]] = []
+        if path is not None:
+            matches = or_(matches, full_name.contains(path, autoescape=True))
+            whens = [
+                (or_(full_name == path, full_name.endswith(f".{path}", autoescape=True)), 0),
+                (or_(full_name.startswith(path, autoescape=True), full_name.contains(f".{path}", autoescape=True)), 1),
+                (full_name.contains(path, autoescape=True), 3),
+            ]
+        # What is not in the name is by far the most, so that is asked first.
+        elsewhere = case((and_(*(text.contains(f" {word} ", autoescape=True) for word in words)), 4), else_=5)
+        whens += [
+            (not_(in_name), elsewhere),
+            (spoken == phrase, 0),
+            (spoken.startswith(phrase, autoescape=True), 1),
+            (and_(*(padded.contains(f" {word} ", autoescape=True) for word in words)), 2),
+        ]
+        rank = case(*whens, else_=3)
+        query = (
+            select(
+                SecurableRow.id,
+                SecurableRow.parent_id,
+                SecurableRow.type,
+                name,
+                SecurableRow.full_name,
+                SecurableRow.owner,
+                SecurableRow.comment,
+                SecurableRow.kind,
+                rank.label("rank"),
+            )
+            .where(SecurableRow.type.in_(kinds), matches)
+            .order_by("rank", full_name, SecurableRow.type)
+        )
+        for row in self.session.execute(query.execution_options(yield_per=BATCH)):
+            yield Match(*row)

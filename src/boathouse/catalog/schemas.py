@@ -1,13 +1,17 @@
 """HTTP bodies of the catalog, in the shapes of Unity Catalog's REST API 2.1."""
 
-from typing import Any, Literal
+from collections.abc import Collection, Mapping
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from boathouse.catalog.info import SecurableInfo, TableInfo, VolumeInfo
-from boathouse.catalog.privileges import SecurableType
+from boathouse.catalog.info import Policy, SecurableInfo, TableInfo, VolumeInfo, is_literal
 
 METASTORE = "boathouse"
+
+T = TypeVar("T")
+Given: TypeAlias = Annotated[T | None, Field(exclude_if=lambda value: value is None)]
+"""Left out of an answer where there is none, as clients expect that know the field as an object."""
 
 
 class CatalogBody(BaseModel):
@@ -17,6 +21,7 @@ class CatalogBody(BaseModel):
     name: str
     full_name: str
     catalog_type: str = "MANAGED_CATALOG"
+    isolation_mode: str = "OPEN"
     metastore_id: str = METASTORE
     securable_type: str = "CATALOG"
     owner: str
@@ -26,11 +31,13 @@ class CatalogBody(BaseModel):
     created_by: str
     updated_at: int
     updated_by: str
+    browse_only: Given[bool] = None
 
     @classmethod
-    def of(cls, info: SecurableInfo) -> "CatalogBody":
+    def of(cls, info: SecurableInfo, *, browse_only: bool = False) -> "CatalogBody":
         """The wire form."""
-        return cls.model_validate(info, from_attributes=True)
+        body = cls.model_validate(info, from_attributes=True)
+        return body.model_copy(update={"browse_only": True}) if browse_only else body
 
 
 class SchemaBody(BaseModel):
@@ -48,11 +55,13 @@ class SchemaBody(BaseModel):
     created_by: str
     updated_at: int
     updated_by: str
+    browse_only: Given[bool] = None
 
     @classmethod
-    def of(cls, info: SecurableInfo) -> "SchemaBody":
+    def of(cls, info: SecurableInfo, *, browse_only: bool = False) -> "SchemaBody":
         """The wire form."""
-        return cls.model_validate(info, from_attributes=True)
+        body = cls.model_validate(info, from_attributes=True)
+        return body.model_copy(update={"browse_only": True}) if browse_only else body
 
 
 class ColumnBody(BaseModel):
@@ -73,6 +82,43 @@ class ColumnBody(BaseModel):
     partition_index: int | None = None
 
 
+class PolicyArgument(BaseModel):
+    """An argument of a policy: a column or a literal."""
+
+    column: Given[str] = None
+    constant: Given[str] = None
+
+
+class MaskBody(BaseModel):
+    """A column's mask."""
+
+    function_name: str
+    using_column_names: list[str]
+    using_arguments: list[PolicyArgument]
+
+
+class RowFilterBody(BaseModel):
+    """A table's row filter."""
+
+    function_name: str
+    input_column_names: list[str]
+    input_arguments: list[PolicyArgument]
+
+
+def _arguments(policy: Policy) -> list[PolicyArgument]:
+    return [PolicyArgument(constant=one) if is_literal(one) else PolicyArgument(column=one) for one in policy.using]
+
+
+def _columns_of(policy: Policy) -> list[str]:
+    return [one for one in policy.using if not is_literal(one)]
+
+
+class ShownColumn(ColumnBody):
+    """A column of a table, as it is answered."""
+
+    mask: Given[MaskBody] = None
+
+
 class TableBody(BaseModel):
     """A table, as it is answered."""
 
@@ -82,9 +128,9 @@ class TableBody(BaseModel):
     schema_name: str
     full_name: str
     table_type: str
-    data_source_format: str
-    storage_location: str
-    columns: list[ColumnBody]
+    data_source_format: Given[str] = None
+    storage_location: Given[str] = None
+    columns: list[ShownColumn]
     metastore_id: str = METASTORE
     owner: str
     comment: str | None
@@ -93,18 +139,68 @@ class TableBody(BaseModel):
     created_by: str
     updated_at: int
     updated_by: str
+    view_definition: Given[str] = None
+    row_filter: Given[RowFilterBody] = None
+    table_constraints: Given[list[dict[str, Any]]] = None
+    browse_only: Given[bool] = None
 
     @classmethod
-    def of(cls, info: TableInfo, *, as_external: bool = False) -> "TableBody":
+    def of(
+        cls,
+        info: TableInfo,
+        *,
+        as_external: bool = False,
+        browse_only: bool = False,
+        omit: Collection[str] = (),
+    ) -> "TableBody":
         """The wire form.
 
         Args:
             info: The table.
+            browse_only: Whether the asker may know of it by BROWSE alone; it is then not shown how a view is made.
+            omit: ``columns`` or ``properties``, to be left empty.
             as_external: Whether a managed table is shown as external: the embedded engine would otherwise route its
                 commits through the catalog, and other readers of Delta could not read the table any more.
         """
-        body = cls.model_validate(info, from_attributes=True)
-        return body.model_copy(update={"table_type": "EXTERNAL"}) if as_external else body
+        values = {name: getattr(info, name) for name in _TABLE_FIELDS}
+        values["properties"] = {} if "properties" in omit else info.properties
+        values["columns"] = [] if "columns" in omit else [_shown(column, info.column_masks) for column in info.columns]
+        values["table_type"] = "EXTERNAL" if as_external and not info.is_view else info.table_type
+        values["data_source_format"] = info.data_source_format or None
+        values["storage_location"] = info.storage_location or None
+        values["view_definition"] = None if browse_only else info.view_definition
+        values["table_constraints"] = list(info.constraints) or None
+        values["browse_only"] = browse_only or None
+        if info.row_filter is not None:
+            values["row_filter"] = RowFilterBody(
+                function_name=info.row_filter.function_name,
+                input_column_names=_columns_of(info.row_filter),
+                input_arguments=_arguments(info.row_filter),
+            )
+        return cls.model_validate(values)
+
+
+_TABLE_FIELDS = (
+    "id",
+    "name",
+    "catalog_name",
+    "schema_name",
+    "full_name",
+    "owner",
+    "comment",
+    "created_at",
+    "created_by",
+    "updated_at",
+    "updated_by",
+)
+
+
+def _shown(column: Mapping[str, Any], masks: Mapping[str, Policy]) -> dict[str, Any]:
+    mask = masks.get(column["name"])
+    if mask is None:
+        return dict(column)
+    body = MaskBody(function_name=mask.function_name, using_column_names=_columns_of(mask), using_arguments=_arguments(mask))
+    return {**column, "mask": body}
 
 
 class VolumeBody(BaseModel):
@@ -124,11 +220,13 @@ class VolumeBody(BaseModel):
     created_by: str
     updated_at: int
     updated_by: str
+    browse_only: Given[bool] = None
 
     @classmethod
-    def of(cls, info: VolumeInfo) -> "VolumeBody":
+    def of(cls, info: VolumeInfo, *, browse_only: bool = False) -> "VolumeBody":
         """The wire form."""
-        return cls.model_validate(info, from_attributes=True)
+        body = cls.model_validate(info, from_attributes=True)
+        return body.model_copy(update={"browse_only": True}) if browse_only else body
 
 
 class CatalogList(BaseModel):
@@ -157,6 +255,74 @@ class VolumeList(BaseModel):
 
     volumes: list[VolumeBody]
     next_page_token: str | None = None
+
+
+class DroppedTableBody(BaseModel):
+    """A dropped table that can come back. Times are ms since the epoch."""
+
+    id: str
+    full_name: str
+    table_type: str
+    owner: str
+    dropped_at: int
+    dropped_by: str
+    kept_until: int
+
+
+class DroppedTableList(BaseModel):
+    """The dropped tables of a schema."""
+
+    tables: list[DroppedTableBody]
+
+
+class ConstraintBody(BaseModel):
+    """A constraint: one of the three."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    primary_key_constraint: Given[dict[str, Any]] = None
+    foreign_key_constraint: Given[dict[str, Any]] = None
+    named_table_constraint: Given[dict[str, Any]] = None
+
+
+class CreateConstraint(BaseModel):
+    """Asks for a constraint."""
+
+    full_name_arg: str
+    constraint: ConstraintBody
+
+
+class MetastoreBody(BaseModel):
+    """The metastore."""
+
+    metastore_id: str = METASTORE
+    global_metastore_id: str = METASTORE
+    name: str
+    owner: str
+    cloud: str = ""
+    region: str = ""
+    privilege_model_version: str = "1.0"
+    delta_sharing_scope: str = "INTERNAL"
+    external_access_enabled: bool = True
+    created_at: int
+    created_by: str
+    updated_at: int
+    updated_by: str
+
+
+class MetastoreList(BaseModel):
+    """The metastores: one."""
+
+    metastores: list[MetastoreBody]
+    next_page_token: Given[str] = None
+
+
+class MetastoreAssignment(BaseModel):
+    """Which metastore this workspace has."""
+
+    metastore_id: str = METASTORE
+    workspace_id: int = 0
+    default_catalog_name: str
 
 
 class TableSummary(BaseModel):
@@ -220,9 +386,10 @@ class CreateTable(BaseModel):
     name: str
     catalog_name: str
     schema_name: str
-    table_type: Literal["MANAGED", "EXTERNAL"] = "EXTERNAL"
+    table_type: Literal["MANAGED", "EXTERNAL", "VIEW"] = "EXTERNAL"
     data_source_format: str = "DELTA"
-    storage_location: str
+    storage_location: str = ""
+    view_definition: str | None = None
     columns: list[ColumnBody] = []
     comment: str | None = None
     properties: dict[str, str] | None = None
@@ -259,6 +426,7 @@ class Permissions(BaseModel):
     """The grants on a securable."""
 
     privilege_assignments: list[PrivilegeAssignment]
+    next_page_token: Given[str] = None
 
 
 class EffectivePrivilege(BaseModel):
@@ -280,6 +448,7 @@ class EffectivePermissions(BaseModel):
     """The privileges that hold on a securable."""
 
     privilege_assignments: list[EffectiveAssignment]
+    next_page_token: Given[str] = None
 
 
 class PermissionsChange(BaseModel):
@@ -293,15 +462,15 @@ class PermissionsChange(BaseModel):
 class UpdatePermissions(BaseModel):
     """Changes of grants."""
 
-    changes: list[PermissionsChange]
+    changes: list[PermissionsChange] = []
+    omit_permissions_in_response: bool = False
 
 
-def securable_type(text: str) -> SecurableType | None:
-    """The kind of securable that a path segment names; models go by ``function`` too, as in Unity Catalog."""
-    name = text.lower().replace("-", "_")
-    if name == "function":
-        return SecurableType.MODEL
-    return next((kind for kind in SecurableType if kind.value == name), None)
+class EffectiveAssignmentPage(BaseModel):
+    """A page of what principals hold."""
+
+    effective_privilege_assignments: list[EffectiveAssignment]
+    next_page_token: Given[str] = None
 
 
 def wire(body: BaseModel) -> dict[str, Any]:

@@ -1,14 +1,21 @@
 """The catalog as the gateway asks it: each call one short transaction, on a worker thread."""
 
+import datetime as dt
 import shutil
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from boathouse.catalog.api import CatalogService, Privilege, TableInfo, VolumeInfo
+from boathouse.catalog import unchecked
+from boathouse.catalog.api import CatalogService, FunctionInfo, Policy, Privilege, SecurableType, TableInfo, VolumeInfo
 from boathouse.db import Database
-from boathouse.errors import NotFound
-from boathouse.iam.api import Principal
+from boathouse.errors import NotFound, PermissionDenied
+from boathouse.iam.api import ACCOUNT_USERS, ADMINS, IamService, Principal
 from boathouse.storage.layout import Layout
 from boathouse.storage.paths import from_url
+from boathouse.tables.api import version_at
 
 
 class CatalogAccess:
@@ -22,6 +29,13 @@ class CatalogAccess:
     def __init__(self, database: Database, layout: Layout) -> None:
         self._database = database
         self.layout = layout
+        self._function_names: tuple[float, frozenset[str]] = (0.0, frozenset())
+
+    @contextmanager
+    def service(self, principal: Principal, *, write: bool = False) -> Generator[CatalogService, None, None]:
+        """The catalog as a principal sees it, for one transaction."""
+        with self._database.session(write=write) as session:
+            yield CatalogService(session, principal, self.layout)
 
     def catalogs(self, principal: Principal) -> list[str]:
         """Names of the catalogs that a principal may know of."""
@@ -46,6 +60,81 @@ class CatalogAccess:
             except NotFound:
                 return None
 
+    def function(self, principal: Principal | None, full_name: str) -> FunctionInfo | None:
+        """A function that the principal may execute, or without a principal any; None where there is none.
+
+        Raises:
+            PermissionDenied: Without EXECUTE.
+        """
+        with self._database.session() as session:
+            if principal is None:
+                return unchecked.policy_function(session, full_name)
+            try:
+                return CatalogService(session, principal, self.layout).get_function(full_name, Privilege.EXECUTE)
+            except NotFound:
+                return None
+
+    def function_names(self) -> frozenset[str]:
+        """The last parts of the names of all functions, as of at most a second ago."""
+        until, names = self._function_names
+        if until < time.monotonic():
+            with self._database.session() as session:
+                names = unchecked.function_names(session)
+            self._function_names = (time.monotonic() + 1.0, names)
+        return names
+
+    def owner(self, name: str) -> Principal:
+        """The owner of a securable as a principal; a group is one that is in itself."""
+        with self._database.session() as session:
+            try:
+                return IamService(session).get_principal(name)
+            except NotFound:
+                return Principal(name, name, "user", frozenset({name, ACCOUNT_USERS}), is_admin=name == ADMINS)
+
+    def manages(self, principal: Principal, table: TableInfo) -> bool:
+        """Whether a principal may manage a table."""
+        with self._database.session() as session:
+            try:
+                CatalogService(session, principal, self.layout).get_table(table.full_name, Privilege.MANAGE)
+            except PermissionDenied:
+                return False
+            return True
+
+    def version_at(self, table: TableInfo, moment: dt.datetime) -> int:
+        """The version of a table at a moment.
+
+        Raises:
+            InvalidParameterValue: If the table has no version that old or that young.
+        """
+        return version_at(table.storage_location, moment)
+
+    def create_view(self, principal: Principal, full_name: str, **values: Any) -> None:
+        """Make or replace a view; the values are those of ``CatalogService.create_view``."""
+        with self._database.session(write=True) as session:
+            CatalogService(session, principal, self.layout).create_view(full_name, **values)
+
+    def create_function(self, principal: Principal, full_name: str, **values: Any) -> None:
+        """Make or replace a function; the values are those of ``CatalogService.create_function``."""
+        with self._database.session(write=True) as session:
+            CatalogService(session, principal, self.layout).create_function(full_name, **values)
+        self._function_names = (0.0, frozenset())
+
+    def set_row_filter(self, principal: Principal, full_name: str, policy: Policy | None) -> None:
+        """Bind a row filter to a table, or take it off."""
+        with self._database.session(write=True) as session:
+            CatalogService(session, principal, self.layout).set_row_filter(full_name, policy)
+
+    def set_column_mask(self, principal: Principal, full_name: str, column: str, policy: Policy | None) -> None:
+        """Bind a mask to a column, or take it off."""
+        with self._database.session(write=True) as session:
+            CatalogService(session, principal, self.layout).set_column_mask(full_name, column, policy)
+
+    def drop(self, principal: Principal, kind: SecurableType, full_name: str) -> None:
+        """Delete a table, view or function."""
+        with self._database.session(write=True) as session:
+            catalog = CatalogService(session, principal, self.layout)
+            (catalog.delete_function if kind is SecurableType.FUNCTION else catalog.delete_table)(full_name)
+
     def stage(self, principal: Principal, name: tuple[str, str, str]) -> str:
         """A new location for a managed table; needs CREATE TABLE."""
         with self._database.session(write=True) as session:
@@ -65,6 +154,22 @@ class CatalogAccess:
             return CatalogService(session, principal, self.layout).create_table(
                 full_name, storage_location=location, comment=comment, properties=properties
             )
+
+    def set_table_comment(self, principal: Principal, full_name: str, comment: str | None) -> None:
+        """Give a table or view a comment; needs MODIFY, which an owner of a view has."""
+        with self._database.session(write=True) as session:
+            catalog = CatalogService(session, principal, self.layout)
+            row = catalog.reach(SecurableType.TABLE, full_name, Privilege.MODIFY)
+            row.comment = comment
+            catalog.touch(row)
+
+    def became_delta(self, principal: Principal, full_name: str) -> None:
+        """Note that a table's files have a Delta log now; needs MANAGE."""
+        with self._database.session(write=True) as session:
+            catalog = CatalogService(session, principal, self.layout)
+            row = catalog.reach(SecurableType.TABLE, full_name, Privilege.MANAGE)
+            row.format = "DELTA"
+            catalog.touch(row)
 
     def discard(self, location: str) -> None:
         """Remove what a failed statement left at a staged location."""

@@ -1,6 +1,6 @@
 """What can be wrong with an engine."""
 
-from boathouse.errors import BoathouseError, InvalidParameterValue, NotFound, PermissionDenied, TemporarilyUnavailable
+from boathouse.errors import BoathouseError, Conflict, InvalidParameterValue, NotFound, PermissionDenied, TemporarilyUnavailable
 
 
 class EngineUnavailable(TemporarilyUnavailable):
@@ -22,6 +22,48 @@ class EngineCrashed(BoathouseError):
             f"Your engine process ended unexpectedly ({how}) and this operation was not finished. The next operation starts a "
             f"new process; temporary views, registered functions and settings of the session are gone. Log: {log}"
         )
+
+
+class MemorySizeInvalid(InvalidParameterValue):
+    """A memory size that cannot be used."""
+
+    def __init__(self, setting: str) -> None:
+        super().__init__(
+            f"engine_memory '{setting}' is not a size of 512m or more. Write BOATHOUSE_ENGINE_MEMORY=2g, for example; k, m, g "
+            "and t are valid units."
+        )
+
+
+class ClusterNotFound(InvalidParameterValue):
+    """A cluster that does not exist, or that the principal may not know of. Clients know it by these words."""
+
+    def __init__(self, cluster_id: str) -> None:
+        super().__init__(f"Cluster {cluster_id} does not exist", cluster_id=cluster_id)
+
+
+class ClusterNotDeletable(InvalidParameterValue):
+    """A cluster that is to be removed for ever."""
+
+    def __init__(self, cluster_id: str) -> None:
+        super().__init__(
+            f"Cluster {cluster_id} cannot be deleted permanently: each principal has one as long as it exists itself. Stop it "
+            "with clusters/delete.",
+            cluster_id=cluster_id,
+        )
+
+
+class WarehouseNotFound(NotFound):
+    """A SQL warehouse that does not exist, or that the principal may not know of."""
+
+    def __init__(self, warehouse_id: str) -> None:
+        super().__init__(f"SQL warehouse {warehouse_id} does not exist", warehouse_id=warehouse_id)
+
+
+class ComputeOfAnother(PermissionDenied):
+    """An engine that only its owner can start."""
+
+    def __init__(self, owner: str) -> None:
+        super().__init__(f"Only '{owner}' can start this engine: it works with its owner's rights. An admin can stop it.")
 
 
 class GatewayStopping(TemporarilyUnavailable):
@@ -75,3 +117,23 @@ class PathMissing(NotFound):
 
     def __init__(self, path: str) -> None:
         super().__init__(f"Path does not exist: {path}", path=path)
+
+
+class OperationCanceled(Conflict):
+    """An operation that its client interrupted."""
+
+    error_code = "OPERATION_CANCELED"
+
+    def __init__(self) -> None:
+        super().__init__("Operation has been canceled.")
+
+
+class PolicyInTheWay(PermissionDenied):
+    """Something that would tell what a row filter or column mask hides."""
+
+    def __init__(self, full_name: str) -> None:
+        super().__init__(
+            f"{full_name} is a view, or has a row filter or column masks, which hold for queries by its name. Its files, its "
+            "changes, its plans, copies of it, and UPDATE, DELETE and MERGE are for those who manage it.",
+            full_name=full_name,
+        )

@@ -4,20 +4,22 @@ import asyncio
 import contextlib
 import json
 import os
+import shutil
 import signal
 import sys
 import time
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Self
 
 import grpc.aio
-import psutil
 import structlog
 
+from boathouse.engine import usage
 from boathouse.engine.errors import EngineUnavailable, GatewayStopping
+from boathouse.engine.limits import EngineLimits
 from boathouse.engine.metrics import EngineMetrics
 from boathouse.iam.api import Principal
 from boathouse.storage.layout import Layout
@@ -30,6 +32,8 @@ SCRATCH_CATALOG = "__boathouse"
 """A catalog in the engine's memory; the gateway uses it to make Delta logs through the engine."""
 SERVICE = "/spark.connect.SparkConnectService/"
 _START_SECONDS = 30.0
+_MEMORY_SECONDS = 0.5
+_MOST_ENDINGS = 1000
 _STOP_SECONDS = 1.0
 _PASSED_ON = ("PATH", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 CHANNEL_OPTIONS: list[tuple[str, int]] = [
@@ -52,6 +56,23 @@ class EngineSession:
     last_used_at: float
     memory_bytes: int
     open_requests: int
+
+
+@dataclass(frozen=True)
+class EngineEnding:
+    """That an engine has ended.
+
+    Attributes:
+        principal: Whose it was.
+        started_at: When it was started, in seconds since the epoch.
+        at: When it ended, in seconds since the epoch.
+        reason: Why: ``INACTIVITY``, ``USER_REQUEST``, ``DRIVER_OUT_OF_MEMORY`` or ``DRIVER_UNEXPECTED_FAILURE``.
+    """
+
+    principal: Principal
+    started_at: float
+    at: float
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -86,6 +107,8 @@ class Engine:
     last_used_at: float = field(default_factory=time.time)
     open_requests: int = 0
     stopping: bool = False
+    reason: str = "DRIVER_UNEXPECTED_FAILURE"
+    too_big: str | None = None
     watch: asyncio.Task[None] | None = None
     interrupted: deque[str] = field(default_factory=lambda: deque[str](maxlen=100))
 
@@ -126,6 +149,8 @@ class Engine:
         code = self.process.returncode
         if code is None:
             return None
+        if self.too_big is not None:
+            return self.too_big
         return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
 
 
@@ -136,29 +161,37 @@ class EnginePool:
         layout: Where logs and the processes' working folders go.
         backend: Tokens and catalogs.
         metrics: What is counted.
+        limits: What each engine may take.
         idle_seconds: An engine that nobody used for so long is stopped.
     """
 
-    def __init__(self, layout: Layout, backend: EngineBackend, metrics: EngineMetrics, *, idle_seconds: float = 900) -> None:
+    def __init__(
+        self, layout: Layout, backend: EngineBackend, metrics: EngineMetrics, limits: EngineLimits, *, idle_seconds: float = 900
+    ) -> None:
+        self.limits = limits
+        self.idle_seconds = idle_seconds
         self._layout = layout
         self._backend = backend
         self._metrics = metrics
-        self._idle_seconds = idle_seconds
         self._engines: dict[str, Engine] = {}
         self._locks: dict[str, asyncio.Lock] = {}
         self._ending: set[asyncio.Task[None]] = set()
-        self._sweeper: asyncio.Task[None] | None = None
+        self._endings: OrderedDict[str, EngineEnding] = OrderedDict()
+        self._sweepers: list[asyncio.Task[None]] = []
         self._closed = False
 
     async def start(self) -> None:
         """Begin to look after idle engines."""
-        self._sweeper = asyncio.create_task(self._sweep(), name="engine-sweeper")
+        self._sweepers = [
+            asyncio.create_task(self._sweep(), name="engine-sweeper"),
+            asyncio.create_task(self._watch_memory(), name="engine-memory"),
+        ]
 
     async def stop(self) -> None:
         """Stop all engines, within about a second."""
         self._closed = True
-        if self._sweeper is not None:
-            self._sweeper.cancel()
+        for sweeper in self._sweepers:
+            sweeper.cancel()
         await asyncio.gather(*(self._end(engine) for engine in list(self._engines.values())), *self._ending)
 
     async def get(self, principal: Principal) -> Engine:
@@ -183,23 +216,35 @@ class EnginePool:
             engine.watch = asyncio.create_task(self._watch(engine), name=f"engine-watch-{engine.process.pid}")
             return engine
 
+    async def end(self, principal_id: str) -> bool:
+        """Stop a principal's engine on somebody's wish; whether it ran."""
+        engine = self._engines.get(principal_id)
+        if engine is None or engine.stopping:
+            return False
+        engine.reason = "USER_REQUEST"
+        await self._end(engine)
+        return True
+
+    def endings(self) -> dict[str, EngineEnding]:
+        """When and why each principal's last engine ended, of those that have since the server was started."""
+        return dict(self._endings)
+
     def sessions(self) -> list[EngineSession]:
         """The engines that run."""
-        found: list[EngineSession] = []
-        for engine in self._engines.values():
-            with contextlib.suppress(psutil.Error):
-                memory = psutil.Process(engine.process.pid).memory_info().rss
-                found.append(
-                    EngineSession(
-                        engine.principal,
-                        engine.process.pid,
-                        engine.started_at,
-                        engine.last_used_at,
-                        memory,
-                        engine.open_requests,
-                    )
-                )
-        return found
+        running = [engine for engine in list(self._engines.values()) if engine.alive]
+        sizes = usage.measure(engine.process.pid for engine in running)
+        return [
+            EngineSession(
+                engine.principal,
+                engine.process.pid,
+                engine.started_at,
+                engine.last_used_at,
+                sizes[engine.process.pid].total,
+                engine.open_requests,
+            )
+            for engine in running
+            if engine.process.pid in sizes
+        ]
 
     async def _launch(self, principal: Principal) -> Engine:
         began = time.monotonic()
@@ -208,8 +253,15 @@ class EnginePool:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         log_path = self._layout.logs / f"engine-{principal.id}.log"
         environment = {key: os.environ[key] for key in _PASSED_ON if key in os.environ} | {"HOME": str(folder)}
-        orders = {"parent": os.getpid(), "environment": self._sail_settings(token, catalogs)}
-        process = await self._spawn(folder, log_path, environment)
+        spill = folder / "spill"
+        await asyncio.to_thread(_make_empty, spill)
+        orders = {"parent": os.getpid(), "environment": self._sail_settings(token, catalogs, spill)}
+        settings = {
+            "python": self.limits.python_for(principal),
+            "functions": str(folder / "functions"),
+            "memory": self.limits.memory,
+        }
+        process = await self._spawn(folder, log_path, environment, json.dumps(settings))
         port = await self._port_of(process, orders)
         if port is None:
             with contextlib.suppress(ProcessLookupError):
@@ -227,7 +279,7 @@ class EnginePool:
         catalogs.sort(key=lambda name: (name != "main", name))
         return self._backend.issue_token(principal, TOKEN_SECONDS), catalogs or ["main"]
 
-    def _sail_settings(self, token: str, catalogs: Sequence[str]) -> dict[str, str]:
+    def _sail_settings(self, token: str, catalogs: Sequence[str], spill: Path) -> dict[str, str]:
         # Every catalog is a catalog of the engine, so that USE CATALOG and current_catalog() work; one that is made later is
         # reached through any of them, since the provider takes names of three levels too.
         unity = [
@@ -238,12 +290,17 @@ class EnginePool:
         return {
             "SAIL_CATALOG__LIST": f"[{', '.join([*unity, scratch])}]",
             "SAIL_CATALOG__DEFAULT_CATALOG": catalogs[0],
-            "SAIL_SPARK__SESSION_TIMEOUT_SECS": str(int(max(3600, self._idle_seconds))),
+            "SAIL_SPARK__SESSION_TIMEOUT_SECS": str(int(max(3600, self.idle_seconds))),
+            "SAIL_RUNTIME__MEMORY_POOL__TYPE": "fair",
+            "SAIL_RUNTIME__MEMORY_POOL__FAIR__MAX_SIZE": str(self.limits.pool),
+            "SAIL_RUNTIME__TEMPORARY_FILES__PATHS": json.dumps([str(spill)]),
             "UNITY_ALLOW_HTTP_URL": "true",
             "RUST_LOG": "warn",
         }
 
-    async def _spawn(self, folder: Path, log_path: Path, environment: dict[str, str]) -> asyncio.subprocess.Process:
+    async def _spawn(
+        self, folder: Path, log_path: Path, environment: dict[str, str], settings: str
+    ) -> asyncio.subprocess.Process:
         def open_log() -> IO[bytes]:
             return log_path.open("ab")
 
@@ -253,6 +310,7 @@ class EnginePool:
                 "-P",
                 "-m",
                 "boathouse.engine.sail_process",
+                settings,
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log_file,
@@ -277,6 +335,10 @@ class EnginePool:
         if self._engines.get(engine.principal.id) is engine:
             del self._engines[engine.principal.id]
             self._metrics.processes.set(len(self._engines))
+        self._endings[engine.principal.id] = EngineEnding(engine.principal, engine.started_at, time.time(), engine.reason)
+        self._endings.move_to_end(engine.principal.id)
+        while len(self._endings) > _MOST_ENDINGS:
+            self._endings.popitem(last=False)
         if not engine.stopping:
             self._metrics.crashes.inc()
             log.error("engine.crashed", principal=engine.principal.name, pid=engine.process.pid, exit_code=code)
@@ -300,15 +362,48 @@ class EnginePool:
 
     async def _sweep(self) -> None:
         while True:
-            await asyncio.sleep(min(self._idle_seconds / 4, 30.0))
+            await asyncio.sleep(min(self.idle_seconds / 4, 30.0))
             now = time.time()
             for engine in list(self._engines.values()):
                 if engine.open_requests or engine.stopping:
                     continue
-                idle = now - engine.last_used_at > self._idle_seconds
+                idle = now - engine.last_used_at > self.idle_seconds
                 worn = now - engine.started_at > TOKEN_SECONDS - 24 * 3600
                 if idle or worn:
                     engine.stopping = True
+                    engine.reason = "INACTIVITY"
                     task = asyncio.create_task(self._end(engine))
                     self._ending.add(task)
                     task.add_done_callback(self._ending.discard)
+
+    async def _watch_memory(self) -> None:
+        """The second line: what the engine's own account of its memory does not see."""
+        while True:
+            await asyncio.sleep(_MEMORY_SECONDS)
+            busy = {engine.process.pid: engine for engine in self._engines.values() if engine.alive and engine.open_requests}
+            if busy:
+                for pid, used in (await asyncio.to_thread(usage.measure, list(busy))).items():
+                    if used.total > self.limits.memory:
+                        self._shrink(busy[pid], used)
+
+    def _shrink(self, engine: Engine, used: usage.Usage) -> None:
+        biggest = max(used.workers, key=lambda pid: used.workers[pid], default=None)
+        if biggest is not None and used.engine < self.limits.memory:
+            log.warning("engine.worker_too_big", principal=engine.principal.name, pid=biggest, bytes=used.workers[biggest])
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(biggest, signal.SIGKILL)
+            return
+        engine.reason = "DRIVER_OUT_OF_MEMORY"
+        engine.too_big = (
+            f"it had {used.total // 1024**2} MiB of memory and may have {self.limits.memory // 1024**2}; select less at once, "
+            "aggregate before collecting, or have BOATHOUSE_ENGINE_MEMORY raised"
+        )
+        log.error("engine.too_big", principal=engine.principal.name, pid=engine.process.pid, bytes=used.total)
+        with contextlib.suppress(ProcessLookupError):
+            engine.process.kill()
+
+
+def _make_empty(folder: Path) -> None:
+    """A new folder in the place of what a crash may have left."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700, parents=True)

@@ -3,12 +3,15 @@
 import asyncio
 from functools import partial
 
+import pyarrow as pa
 from prometheus_client import CollectorRegistry
 
 from boathouse.db import Database
 from boathouse.engine.catalog_access import CatalogAccess
+from boathouse.engine.compute import Compute
 from boathouse.engine.gateway.governor import Governor
 from boathouse.engine.gateway.server import Gateway
+from boathouse.engine.limits import EngineLimits, PythonFunctions, memory_of
 from boathouse.engine.metrics import EngineMetrics
 from boathouse.engine.pool import EngineBackend, EnginePool, EngineSession
 from boathouse.iam.api import Authenticator, IamService, Principal
@@ -27,6 +30,11 @@ class EngineService:
         host: Address of the gateway.
         port: Port of the gateway; 0 takes a free one.
         idle_seconds: An engine that nobody used for so long is stopped.
+        memory: Of one engine with its Python functions, e.g. ``2g``; a quarter of the machine's without one.
+        python: What becomes of users' Python functions.
+
+    Raises:
+        MemorySizeInvalid: If the memory is not a size, or too small.
     """
 
     def __init__(
@@ -40,20 +48,24 @@ class EngineService:
         host: str = "127.0.0.1",
         port: int = 15002,
         idle_seconds: float = 900,
+        memory: str | None = None,
+        python: PythonFunctions = "sandboxed",
     ) -> None:
         self._database = database
         self._authenticator = authenticator
         access = CatalogAccess(database, layout)
         metrics = EngineMetrics(registry)
+        limits = EngineLimits(memory_of(memory), python, layout.root)
         backend = EngineBackend(
             catalog_url=f"{base_url}/api/2.1/unity-catalog",
             issue_token=self._issue,
             revoke_token=self._revoke,
             list_catalogs=access.catalogs,
         )
-        self.engines = EnginePool(layout, backend, metrics, idle_seconds=idle_seconds)
+        self.engines = EnginePool(layout, backend, metrics, limits, idle_seconds=idle_seconds)
+        self.compute = Compute(self.engines)
         self.governor = Governor(access)
-        self.gateway = Gateway(self.engines, self.governor, authenticator.authenticate, metrics, host=host, port=port)
+        self.gateway = Gateway(self.engines, self.governor, authenticator.authenticate_sql, metrics, host=host, port=port)
 
     @property
     def port(self) -> int:
@@ -63,6 +75,10 @@ class EngineService:
     def sessions(self) -> list[EngineSession]:
         """The engine processes that run."""
         return self.engines.sessions()
+
+    def sessions_table(self, principal: Principal | None = None) -> pa.Table:
+        """The running engines as ``system.compute.sessions`` has them; those that a principal may see, if one is given."""
+        return self.compute.sessions_table(principal)
 
     async def start(self) -> None:
         """Listen.

@@ -1,13 +1,19 @@
 """What other slices use of iam."""
 
+from boathouse.iam.authenticator import Authenticator
 from boathouse.iam.dependencies import CurrentAdmin, CurrentPrincipal
 from boathouse.iam.errors import CredentialsMissing
+from boathouse.iam.identity import Identity, reached_at
 from boathouse.iam.principal import ACCOUNT_USERS, ADMINS, Principal
-from boathouse.iam.service import SESSION_SECONDS, SIGN_IN_SECONDS, Authenticator, IamService
+from boathouse.iam.references import NameReferences
+from boathouse.iam.scim_views import SCIM, scim_form
+from boathouse.iam.scopes import require_scope
+from boathouse.iam.service import SESSION_SECONDS, SIGN_IN_SECONDS, IamService
 
 __all__ = [
     "ACCOUNT_USERS",
     "ADMINS",
+    "SCIM",
     "SESSION_SECONDS",
     "SIGN_IN_SECONDS",
     "Authenticator",
@@ -15,5 +21,10 @@ __all__ = [
     "CurrentAdmin",
     "CurrentPrincipal",
     "IamService",
+    "Identity",
+    "NameReferences",
     "Principal",
+    "reached_at",
+    "require_scope",
+    "scim_form",
 ]

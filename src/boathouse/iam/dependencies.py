@@ -3,6 +3,8 @@
 from typing import Annotated
 
 from fastapi import Depends, Request
+from sqlalchemy import event
+from sqlalchemy.orm import Session
 
 from boathouse.iam.errors import AdminRequired, CredentialsMissing
 from boathouse.iam.principal import Principal
@@ -25,3 +27,8 @@ def current_admin(principal: Annotated[Principal, Depends(current_principal)]) -
 
 CurrentPrincipal = Annotated[Principal, Depends(current_principal)]
 CurrentAdmin = Annotated[Principal, Depends(current_admin)]
+
+
+def forget_on_commit(request: Request, session: Session) -> None:
+    """Once the transaction is committed, nothing that was remembered of tokens holds any more."""
+    event.listen(session, "after_commit", lambda _session: request.app.state.authenticator.forget_all(), once=True)

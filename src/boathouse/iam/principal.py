@@ -17,9 +17,11 @@ class Principal:
         id: Stable identifier (UUID).
         name: User name (usually an e-mail address) or the application id of a service principal.
         kind: Which of the two it is.
-        groups: Names of the groups that it is in; every principal is in ``account users``.
+        groups: Names of the groups that it is in, by other groups too; every principal is in ``account users``.
         is_admin: Whether it is in the group ``admins``.
         acting_for: Purpose of the internal token that it came with (``engine``, ``serving``), or None.
+        scopes: What its token may be used for; None for everything.
+        expires_at: When its token ends, in ms since the epoch; None for never.
     """
 
     id: str
@@ -28,3 +30,5 @@ class Principal:
     groups: frozenset[str]
     is_admin: bool
     acting_for: str | None = None
+    scopes: frozenset[str] | None = None
+    expires_at: int | None = None

@@ -1,121 +1,93 @@
-"""HTTP bodies of identity: SCIM 2.0's camel case, and the token API's snake case."""
+"""HTTP bodies of identity: SCIM 2.0's camel case, and the page's sign-in."""
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, Field
-
-from boathouse.iam.models import PrincipalRow
-from boathouse.iam.principal import Principal
-from boathouse.iam.service import TokenInfo
+from pydantic import BaseModel, ConfigDict, Field
 
 USER_SCHEMA = "urn:ietf:params:scim:schemas:core:2.0:User"
+GROUP_SCHEMA = "urn:ietf:params:scim:schemas:core:2.0:Group"
 SERVICE_PRINCIPAL_SCHEMA = "urn:ietf:params:scim:schemas:core:2.0:ServicePrincipal"
 LIST_SCHEMA = "urn:ietf:params:scim:api:messages:2.0:ListResponse"
+ERROR_SCHEMA = "urn:ietf:params:scim:api:messages:2.0:Error"
 
 
 class ScimValue(BaseModel):
     """One of a SCIM list of values."""
 
-    value: str | None = None
-    display: str | None = None
-    type: str | None = None
+    model_config = ConfigDict(populate_by_name=True)
+
+    value: str | None = Field(default=None, max_length=1024)
+    display: str | None = Field(default=None, max_length=1024)
+    type: str | None = Field(default=None, max_length=100)
     primary: bool | None = None
+    ref: str | None = Field(default=None, alias="$ref", max_length=1024)
 
 
-class ScimPrincipal(BaseModel):
-    """A user (``userName``) or service principal (``applicationId``)."""
+class ScimName(BaseModel):
+    """A person's name."""
 
+    givenName: str | None = Field(default=None, max_length=255)
+    familyName: str | None = Field(default=None, max_length=255)
+    formatted: str | None = Field(default=None, max_length=512)
+
+
+class ScimMeta(BaseModel):
+    """What kind of resource it is."""
+
+    resourceType: str | None = None
+    location: str | None = None
+
+
+class _Resource(BaseModel):
     schemas: list[str] = []
     id: str = ""
-    userName: str | None = None
-    applicationId: str | None = None
-    displayName: str | None = None
-    active: bool = True
-    emails: list[ScimValue] = []
+    externalId: str | None = Field(default=None, max_length=255)
+    displayName: str | None = Field(default=None, max_length=255)
     groups: list[ScimValue] = []
+    roles: list[ScimValue] = Field(default=[], max_length=1000)
+    entitlements: list[ScimValue] = Field(default=[], max_length=1000)
+    meta: ScimMeta | None = None
 
-    @classmethod
-    def of(cls, row: PrincipalRow | Principal, groups: frozenset[str] = frozenset()) -> "ScimPrincipal":
-        """The wire form of a principal."""
-        display_name = row.display_name if isinstance(row, PrincipalRow) else row.name
-        memberships = [ScimValue(display=group, value=group, type="direct") for group in sorted(groups)]
-        if row.kind == "service_principal":
-            return cls(
-                schemas=[SERVICE_PRINCIPAL_SCHEMA],
-                id=row.id,
-                applicationId=row.name,
-                displayName=display_name,
-                groups=memberships,
-            )
-        return cls(
-            schemas=[USER_SCHEMA],
-            id=row.id,
-            userName=row.name,
-            displayName=display_name,
-            emails=[ScimValue(value=row.name, type="work", primary=True)] if "@" in row.name else [],
-            groups=memberships,
-        )
+
+class ScimPrincipal(_Resource):
+    """A user (``userName``) or service principal (``applicationId``)."""
+
+    userName: str | None = Field(default=None, max_length=255)
+    applicationId: str | None = Field(default=None, max_length=255)
+    active: bool | None = None
+    name: ScimName | None = None
+    emails: list[ScimValue] = Field(default=[], max_length=100)
+
+
+class ScimGroup(_Resource):
+    """A group with its members: users, service principals and groups."""
+
+    members: list[ScimValue] = []
 
 
 class ScimList(BaseModel):
-    """A page of principals."""
+    """A page of resources."""
 
     schemas: list[str] = [LIST_SCHEMA]
     totalResults: int
     startIndex: int
     itemsPerPage: int
-    Resources: list[ScimPrincipal]
+    Resources: list[dict[str, Any]]
 
 
-class CreateToken(BaseModel):
-    """Asks for a personal access token; without a lifetime it does not expire."""
+class ScimOperation(BaseModel):
+    """One of a PATCH."""
 
-    comment: str = ""
-    lifetime_seconds: int | None = Field(default=None, gt=0)
-
-
-class CreateOnBehalfToken(CreateToken):
-    """Asks for a token of a service principal."""
-
-    application_id: str
+    op: str
+    path: str | None = None
+    value: Any = None
 
 
-class RevokeToken(BaseModel):
-    """Names a token to revoke."""
+class ScimPatch(BaseModel):
+    """Changes to a resource."""
 
-    token_id: str
-
-
-class PublicToken(BaseModel):
-    """A token without its value; ``expiry_time`` is -1 where it does not expire."""
-
-    token_id: str
-    comment: str
-    creation_time: int
-    expiry_time: int
-
-    @classmethod
-    def of(cls, token: TokenInfo) -> "PublicToken":
-        """The wire form."""
-        return cls(
-            token_id=token.token_id,
-            comment=token.comment,
-            creation_time=token.created_at,
-            expiry_time=-1 if token.expires_at is None else token.expires_at,
-        )
-
-
-class CreatedToken(BaseModel):
-    """A new token; its value is shown this once."""
-
-    token_value: str
-    token_info: PublicToken
-
-
-class TokenList(BaseModel):
-    """The asker's tokens."""
-
-    token_infos: list[PublicToken]
+    schemas: list[str] = []
+    Operations: list[ScimOperation] = Field(max_length=1000)
 
 
 class SignIn(BaseModel):
@@ -138,3 +110,22 @@ class SignInLink(BaseModel):
 
     url: str
     expires_at: int
+
+
+class SingleSignOn(BaseModel):
+    """Where to begin a single sign-on, and what to call its provider."""
+
+    name: str
+    url: str
+
+
+class SignInOptions(BaseModel):
+    """The ways to sign in besides links and tokens."""
+
+    sso: SingleSignOn | None
+
+
+class SignedOut(BaseModel):
+    """Where to end the session at the provider too."""
+
+    end_session_url: str

@@ -17,10 +17,11 @@ from boathouse.catalog.api import CatalogService
 from boathouse.config import Settings
 from boathouse.db import Database
 from boathouse.db.database import sqlite_url
+from boathouse.engine import endpoints as engine_endpoints
 from boathouse.engine.api import EngineService
 from boathouse.features import endpoints as features_endpoints
 from boathouse.iam import endpoints as iam_endpoints
-from boathouse.iam.api import SIGN_IN_SECONDS, Authenticator, IamService, Principal
+from boathouse.iam.api import SIGN_IN_SECONDS, Authenticator, IamService, Identity, Principal
 from boathouse.registry import endpoints as registry_endpoints
 from boathouse.registry import uc_endpoints as registry_uc_endpoints
 from boathouse.registry.api import INTERNAL, MODELS, MlflowBackend, files_resolver
@@ -103,6 +104,7 @@ def create_app(settings: Settings, addresses: Addresses, admin_name: str = "admi
     state = api.state
     state.settings, state.addresses, state.layout = settings, addresses, layout
     state.database, state.authenticator, state.metrics = database, authenticator, metrics
+    state.identity = Identity.of(settings, addresses.base_url)
     state.mlflow = MlflowBackend(database, layout)
     mlflow_files = files_resolver(state.mlflow)
     state.file_resolvers = {"/Volumes": files_endpoints.resolve_volume, MODELS: mlflow_files, INTERNAL: mlflow_files}
@@ -123,6 +125,8 @@ ROUTERS = (
     files_endpoints.router,
     tables_endpoints.router,
     features_endpoints.router,
+    engine_endpoints.clusters,
+    engine_endpoints.warehouses,
     registry_endpoints.router,
     registry_uc_endpoints.router,
     serving_endpoints.router,
@@ -168,6 +172,8 @@ async def _lifespan(api: FastAPI) -> AsyncGenerator[None, None]:
             host=state.settings.host,
             port=state.settings.spark_port,
             idle_seconds=state.settings.engine_idle_seconds,
+            memory=state.settings.engine_memory,
+            python=state.settings.python_udfs,
         )
         stack.push_async_callback(state.engines.stop)
         await state.engines.start()

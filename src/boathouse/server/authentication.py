@@ -11,20 +11,60 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from boathouse.errors import BoathouseError, PermissionDenied
-from boathouse.iam.api import Authenticator, CredentialsMissing
+from boathouse.iam.api import Authenticator, CredentialsMissing, require_scope
 from boathouse.iam.endpoints import SESSION_COOKIE
 from boathouse.server.errors import wire_form
 
 PUBLIC_PATHS = frozenset(
-    {"/health", "/.well-known/databricks-config", "/api/boathouse/v1/sign-in", "/favicon.svg", "/favicon.ico"}
+    {
+        "/health",
+        "/.well-known/databricks-config",
+        "/oidc/.well-known/oauth-authorization-server",
+        "/oidc/v1/token",
+        "/api/boathouse/v1/sign-in",
+        "/api/boathouse/v1/sign-in-options",
+        "/api/boathouse/v1/sso/login",
+        "/api/boathouse/v1/sso/callback",
+        "/favicon.svg",
+        "/favicon.ico",
+    }
 )
 """What is answered without credentials, besides the page's own files."""
 
 PUBLIC_PREFIXES = ("/assets/",)
 """The built page's scripts and styles: the same for everybody."""
 
-API_PREFIXES = ("/api/", "/ajax-api/", "/mlflow/", "/serving-endpoints/", "/graphql", "/get-artifact", "/v1/")
+API_PREFIXES = ("/api/", "/ajax-api/", "/mlflow/", "/oidc/", "/serving-endpoints/", "/graphql", "/get-artifact", "/v1/")
 """Paths that are never the page's."""
+
+ANY_SCOPE = ""
+SCOPES: tuple[tuple[str, str], ...] = (
+    ("/api/2.0/preview/scim/v2/Me", ANY_SCOPE),
+    ("/api/2.0/preview/scim/", "scim"),
+    ("/api/2.0/token/", "authentication"),
+    ("/api/2.0/token-management/", "authentication"),
+    ("/api/2.0/accounts/servicePrincipals/", "authentication"),
+    ("/api/2.1/unity-catalog/", "unity-catalog"),
+    ("/api/2.0/unity-catalog/", "unity-catalog"),
+    ("/api/2.0/lineage-tracking/", "unity-catalog"),
+    ("/api/2.0/fs/", "files"),
+    ("/api/2.0/sql/", "sql"),
+    ("/api/2.0/feature-store/", "feature-store"),
+    ("/api/2.0/serving-endpoints", "serving"),
+    ("/api/2.0/permissions/serving-endpoints/", "serving"),
+    ("/serving-endpoints/", "serving"),
+    ("/api/2.0/mlflow/", "mlflow"),
+    ("/api/2.0/mlflow-artifacts/", "mlflow"),
+    ("/api/3.0/mlflow/", "mlflow"),
+    ("/ajax-api/", "mlflow"),
+    ("/mlflow/", "mlflow"),
+    ("/graphql", "mlflow"),
+    ("/get-artifact", "mlflow"),
+    ("/model-versions/get-artifact", "mlflow"),
+    ("/v1/traces", "mlflow"),
+    ("/version", ANY_SCOPE),
+)
+"""Which scope a token needs for a path, by its first prefix here; ``all-apis`` for every other path."""
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -93,8 +133,16 @@ class Authentication:
             message = "A request with the page's session has to come from the page itself; other clients send a token."
             raise PermissionDenied(message)
         principal = await to_thread.run_sync(self._authenticator.authenticate, token)
+        scope_needed = needed_scope(scope["path"])
+        if scope_needed != ANY_SCOPE:
+            require_scope(principal, scope_needed)
         scope.setdefault("state", {})["principal"] = principal
         structlog.contextvars.bind_contextvars(principal=principal.name)
+
+
+def needed_scope(path: str) -> str:
+    """The scope that a token needs for a path."""
+    return next((needed for prefix, needed in SCOPES if path.startswith(prefix)), "all-apis")
 
 
 def is_page(scope: Scope, headers: Headers) -> bool:

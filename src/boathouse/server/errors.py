@@ -9,6 +9,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from boathouse.errors import BoathouseError, InternalError, InvalidParameterValue, NotFound
+from boathouse.iam.api import SCIM, scim_form
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -33,19 +34,20 @@ def wire_form(error: BoathouseError) -> dict[str, Any]:
     return {"error_code": error.error_code, "message": error.message, "details": [info]}
 
 
-def _answer(error: BoathouseError) -> JSONResponse:
+def _answer(request: Request, error: BoathouseError) -> JSONResponse:
     headers = {"Retry-After": "1"} if error.status in {429, 503} else None
-    return JSONResponse(wire_form(error), status_code=error.status, headers=headers)
+    body = wire_form(error) | (scim_form(error) if request.url.path.startswith(SCIM) else {})
+    return JSONResponse(body, status_code=error.status, headers=headers)
 
 
-def _on_known(_request: Request, error: Exception) -> JSONResponse:
+def _on_known(request: Request, error: Exception) -> JSONResponse:
     known = error if isinstance(error, BoathouseError) else InternalError(str(error))
     if known.status >= 500:
         log.warning("request_failed", error_code=known.error_code, reason=known.message)
-    return _answer(known)
+    return _answer(request, known)
 
 
-def _on_invalid(_request: Request, error: Exception) -> JSONResponse:
+def _on_invalid(request: Request, error: Exception) -> JSONResponse:
     problems = error.errors() if isinstance(error, RequestValidationError) else []
     texts: list[str] = []
     for problem in problems:
@@ -53,13 +55,13 @@ def _on_invalid(_request: Request, error: Exception) -> JSONResponse:
         field = ".".join(place[1:]) or (place[0] if place else "body")
         texts.append(f"{field}: {problem.get('msg', 'is not valid')}")
     message = "The request is not valid. " + "; ".join(texts)
-    return _answer(InvalidParameterValue(message, field=texts[0].split(":")[0] if texts else "body"))
+    return _answer(request, InvalidParameterValue(message, field=texts[0].split(":")[0] if texts else "body"))
 
 
 def _on_http(request: Request, error: Exception) -> JSONResponse:
     status = error.status_code if isinstance(error, HTTPException) else 500
     if status == 404:
-        return _answer(EndpointNotFound(request.method, request.url.path))
+        return _answer(request, EndpointNotFound(request.method, request.url.path))
     if status == 405:
         found = EndpointNotFound(request.method, request.url.path)
         return JSONResponse(wire_form(found), status_code=405)
@@ -67,10 +69,10 @@ def _on_http(request: Request, error: Exception) -> JSONResponse:
     return JSONResponse({"error_code": "BAD_REQUEST", "message": detail, "details": []}, status_code=status)
 
 
-def _on_fault(_request: Request, error: Exception) -> JSONResponse:
+def _on_fault(request: Request, error: Exception) -> JSONResponse:
     log.error("unexpected_error", exc_info=error)
     message = "The server failed on this request; its log has the details under the answer's X-Request-Id."
-    return _answer(InternalError(message))
+    return _answer(request, InternalError(message))
 
 
 def install(app: FastAPI) -> None:

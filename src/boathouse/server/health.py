@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from boathouse import __version__
 from boathouse.db.dependencies import ReadSession
-from boathouse.iam.api import CurrentPrincipal
+from boathouse.iam.api import CurrentPrincipal, reached_at
 
 router = APIRouter(tags=["server"])
 
@@ -45,6 +45,6 @@ def metrics(request: Request, _: CurrentPrincipal) -> Response:
 
 
 @router.get("/.well-known/databricks-config")
-def discovery() -> Discovery:
+def discovery(request: Request) -> Discovery:
     """Tells the SDK what kind of host this is."""
-    return Discovery()
+    return Discovery(oidc_endpoint=f"{reached_at(request)}/oidc")

@@ -1,17 +1,93 @@
 """What other slices use of tables."""
 
+from boathouse.tables.alter import (
+    ColumnChange,
+    NewColumn,
+    add_check,
+    add_columns,
+    change_columns,
+    drop_check,
+    drop_columns,
+    rename_column,
+    replace_columns,
+    set_description,
+    set_properties,
+    unset_properties,
+)
+from boathouse.tables.changes import change_range, changes, write_changes
+from boathouse.tables.check import broken_commit, repair, require_sound
+from boathouse.tables.clone import Cloned, clone, convert
 from boathouse.tables.delta import Commit, Detail, Sample, append, detail, history, row_count, sample
-from boathouse.tables.errors import TableUnreadable, VersionNotFound
+from boathouse.tables.errors import (
+    CommitLost,
+    DeltaRefused,
+    TableUnreadable,
+    TruncatedLog,
+    VersionNotFound,
+    VersionUnavailable,
+)
+from boathouse.tables.fields import new_field, physical_name, primitive_types
+from boathouse.tables.log import Action, State, is_table, replay
+from boathouse.tables.optimize import Optimized, optimize
+from boathouse.tables.properties import shown
+from boathouse.tables.restore import Restored, restore, truncate
+from boathouse.tables.vacuum import Vacuumed, vacuum
+from boathouse.tables.versions import Entry, entries, parse_moment, require_version, version_at
 
 __all__ = [
+    "Action",
+    "Cloned",
+    "ColumnChange",
     "Commit",
+    "CommitLost",
+    "DeltaRefused",
     "Detail",
+    "Entry",
+    "NewColumn",
+    "Optimized",
+    "Restored",
     "Sample",
+    "State",
     "TableUnreadable",
+    "TruncatedLog",
+    "Vacuumed",
     "VersionNotFound",
+    "VersionUnavailable",
+    "add_check",
+    "add_columns",
     "append",
+    "broken_commit",
+    "change_columns",
+    "change_range",
+    "changes",
+    "clone",
+    "convert",
     "detail",
+    "drop_check",
+    "drop_columns",
+    "entries",
     "history",
+    "is_table",
+    "new_field",
+    "optimize",
+    "parse_moment",
+    "physical_name",
+    "primitive_types",
+    "rename_column",
+    "repair",
+    "replace_columns",
+    "replay",
+    "require_sound",
+    "require_version",
+    "restore",
     "row_count",
     "sample",
+    "set_description",
+    "set_properties",
+    "shown",
+    "truncate",
+    "unset_properties",
+    "vacuum",
+    "version_at",
+    "write_changes",
 ]

@@ -1,12 +1,17 @@
 """The rules of the catalog, for one principal in one transaction."""
 
+from boathouse.catalog.service.dropping import Dropping
 from boathouse.catalog.service.files import Volumes
+from boathouse.catalog.service.functions import Functions
 from boathouse.catalog.service.grants import Grants
+from boathouse.catalog.service.policies import Policies
 from boathouse.catalog.service.registered_models import RegisteredModels
-from boathouse.catalog.service.tables import Tables
+from boathouse.catalog.service.renaming import Renaming
+from boathouse.catalog.service.tags import Tags
+from boathouse.catalog.service.views import Views
 
 
-class CatalogService(Tables, Volumes, RegisteredModels, Grants):
+class CatalogService(Dropping, Policies, Functions, Views, Tags, Volumes, RegisteredModels, Renaming, Grants):
     """Everything that can be done with the catalog.
 
     Args:

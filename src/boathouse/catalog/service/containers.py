@@ -1,19 +1,29 @@
 """Catalogs and schemas."""
 
-import shutil
-from functools import partial
+from collections.abc import Sequence
 
-from boathouse.catalog.errors import NotEmpty, SecurableNotFound
+from boathouse.catalog.errors import InvalidName, NotEmpty, SecurableNotFound
 from boathouse.catalog.info import SecurableInfo, securable_info
 from boathouse.catalog.models import METASTORE_ID, SecurableRow
 from boathouse.catalog.privileges import Privilege, SecurableType
 from boathouse.catalog.service.base import CatalogBase
 from boathouse.iam.api import ACCOUNT_USERS
 from boathouse.kit.clock import now_ms
-from boathouse.storage.paths import from_url
 
 DEFAULT_CATALOG = "main"
 DEFAULT_SCHEMA = "default"
+RESERVED = {SecurableType.CATALOG: "system", SecurableType.SCHEMA: "information_schema"}
+"""Names whose contents the server itself answers."""
+
+
+def check_reserved(kind: SecurableType, name: str) -> None:
+    """Go on only with a name that is not the server's own.
+
+    Raises:
+        InvalidName: If it is.
+    """
+    if RESERVED.get(kind) == name.lower():
+        raise InvalidName(name, f"the {kind.value} of this name is the server's own. Choose another.")
 
 
 class Containers(CatalogBase):
@@ -37,6 +47,7 @@ class Containers(CatalogBase):
             format=None,
             location=None,
             columns=[],
+            details={},
             created_at=now,
             created_by=name,
             updated_at=now,
@@ -53,6 +64,7 @@ class Containers(CatalogBase):
         """Make a catalog with its schema ``default``. Needs CREATE CATALOG on the metastore."""
         root = self.find_row(SecurableType.METASTORE, "metastore")
         self.access.require(root, Privilege.CREATE_CATALOG)
+        check_reserved(SecurableType.CATALOG, name)
         row = self.new_row(SecurableType.CATALOG, root, name, comment=comment, properties=properties or {})
         self.new_row(SecurableType.SCHEMA, row, DEFAULT_SCHEMA)
         return securable_info(row)
@@ -62,6 +74,7 @@ class Containers(CatalogBase):
     ) -> SecurableInfo:
         """Make a schema. Needs CREATE SCHEMA on its catalog."""
         parent = self.reach(SecurableType.CATALOG, catalog, Privilege.CREATE_SCHEMA)
+        check_reserved(SecurableType.SCHEMA, name)
         row = self.new_row(SecurableType.SCHEMA, parent, name, comment=comment, properties=properties or {})
         return securable_info(row)
 
@@ -69,17 +82,28 @@ class Containers(CatalogBase):
         """A catalog or schema that the principal may know of."""
         return securable_info(self.reach(kind, full_name, None))
 
-    def list_catalogs(self) -> list[SecurableInfo]:
-        """The catalogs that the principal may know of."""
+    def list_catalogs(self, *, browse: bool = True) -> list[SecurableInfo]:
+        """The catalogs that the principal may know of; ``browse``: whether BROWSE is enough."""
         root = self.find_row(SecurableType.METASTORE, "metastore")
         rows = self.rows.children(root.id, SecurableType.CATALOG)
-        return [securable_info(row) for row in self.access.visible(root, rows)]
+        return [securable_info(row) for row in self.access.visible(root, rows, browse=browse)]
 
-    def list_schemas(self, catalog: str) -> list[SecurableInfo]:
-        """The schemas of a catalog that the principal may know of."""
+    def list_schemas(self, catalog: str, *, browse: bool = True) -> list[SecurableInfo]:
+        """The schemas of a catalog that the principal may know of; ``browse``: whether BROWSE is enough."""
         parent = self.reach(SecurableType.CATALOG, catalog, None)
         rows = self.rows.children(parent.id, SecurableType.SCHEMA)
-        return [securable_info(row) for row in self.access.visible(parent, rows)]
+        return [securable_info(row) for row in self.access.visible(parent, rows, browse=browse)]
+
+    def metastore(self) -> SecurableInfo:
+        """The root of all securables; everybody may know of it."""
+        return securable_info(self.find_row(SecurableType.METASTORE, "metastore"))
+
+    def browse_only(self, kind: SecurableType, full_name: str, infos: Sequence[SecurableInfo]) -> set[str]:
+        """Identifiers of those securables in a container that the principal may know of by BROWSE alone."""
+        if self.principal.is_admin or not infos:
+            return set()
+        rows = [row for info in infos if (row := self.rows.by_id(info.id)) is not None]
+        return self.access.browse_only(self.find_row(kind, full_name), rows)
 
     def update(
         self,
@@ -111,7 +135,11 @@ class Containers(CatalogBase):
             raise NotEmpty(kind, row.full_name, len(holding))
         for item in contents:
             if item.kind == "MANAGED" and item.location:
-                self.after_commit(partial(shutil.rmtree, from_url(item.location), ignore_errors=True))
+                self.remove_files(item.location)
+        schemas = [item.id for item in [row, *contents] if item.type == SecurableType.SCHEMA]
+        for dropped in self.rows.dropped_in(schemas):
+            if dropped.snapshot["kind"] == "MANAGED":
+                self.remove_files(dropped.snapshot["location"])
         self.rows.remove(row)
 
     def container_of(self, full_name: str, privilege: Privilege) -> SecurableRow:

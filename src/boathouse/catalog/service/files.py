@@ -1,20 +1,17 @@
 """Volumes, and the paths in them."""
 
-import shutil
-from functools import partial
 from pathlib import Path
 
-from boathouse.catalog.errors import InvalidName, LocationTaken, PrivilegeMissing
+from boathouse.catalog.errors import InvalidName
 from boathouse.catalog.info import VolumeInfo, volume_info
 from boathouse.catalog.privileges import Privilege, SecurableType
-from boathouse.catalog.service.containers import Containers
-from boathouse.errors import InvalidParameterValue
+from boathouse.catalog.service.locations import Locations, is_remote
+from boathouse.errors import InvalidParameterValue, NotImplementedHere
 from boathouse.kit.ids import new_id
-from boathouse.storage.layout import is_under
 from boathouse.storage.paths import from_url, resolve_under, to_url
 
 
-class Volumes(Containers):
+class Volumes(Locations):
     """Volumes: governed folders of files."""
 
     def create_volume(
@@ -27,23 +24,20 @@ class Volumes(Containers):
         storage_location: str | None = None,
         comment: str | None = None,
     ) -> VolumeInfo:
-        """Make a volume. An external one's location only an admin may name.
+        """Make a volume.
 
         Raises:
-            PrivilegeMissing: Without CREATE VOLUME on the schema.
+            PrivilegeMissing: Without CREATE VOLUME on the schema, or for an external one without being an admin or holding
+                CREATE EXTERNAL VOLUME on an external location that covers it.
             InvalidParameterValue: If type and location do not fit.
         """
         parent = self.container_of(f"{catalog}.{schema}", Privilege.CREATE_VOLUME)
         volume_id = new_id()
         if volume_type == "MANAGED" and storage_location is None:
-            folder = self.layout.volumes / parent.full_name.replace(".", "/") / volume_id
+            location = to_url(self.layout.volumes / parent.full_name.replace(".", "/") / volume_id)
         elif volume_type == "EXTERNAL" and storage_location is not None:
-            folder = from_url(storage_location)
-            if not self.principal.is_admin:
-                raise PrivilegeMissing(self.principal.name, Privilege.MANAGE, SecurableType.METASTORE, "metastore")
-            if is_under(folder, self.layout.root) or is_under(self.layout.root, folder):
-                raise LocationTaken(storage_location, parent.full_name)
-            if not folder.is_absolute() or not folder.is_dir():
+            location = self.check_external(storage_location, Privilege.CREATE_EXTERNAL_VOLUME, parent)
+            if not is_remote(location) and not from_url(location).is_dir():
                 message = f"storage_location '{storage_location}' is not valid: give the absolute path of a folder that exists."
                 raise InvalidParameterValue(message, field="storage_location")
         else:
@@ -55,20 +49,21 @@ class Volumes(Containers):
             name,
             row_id=volume_id,
             kind=volume_type,
-            location=to_url(folder),
+            location=location,
             comment=comment,
         )
-        folder.mkdir(parents=True, exist_ok=True)
+        if not is_remote(location):
+            from_url(location).mkdir(parents=True, exist_ok=True)
         return volume_info(row)
 
     def get_volume(self, full_name: str, privilege: Privilege | None = None) -> VolumeInfo:
         """A volume, if the principal has a privilege on it; without one, if it may know of it."""
         return volume_info(self.reach(SecurableType.VOLUME, full_name, privilege))
 
-    def list_volumes(self, catalog: str, schema: str) -> list[VolumeInfo]:
-        """The volumes of a schema that the principal may know of."""
+    def list_volumes(self, catalog: str, schema: str, *, browse: bool = True) -> list[VolumeInfo]:
+        """The volumes of a schema that the principal may know of; ``browse``: whether BROWSE is enough."""
         parent = self.reach(SecurableType.SCHEMA, f"{catalog}.{schema}", None)
-        rows = self.access.visible(parent, self.rows.children(parent.id, SecurableType.VOLUME))
+        rows = self.access.visible(parent, self.rows.children(parent.id, SecurableType.VOLUME), browse=browse)
         return [volume_info(row) for row in rows]
 
     def all_volumes(self) -> list[VolumeInfo]:
@@ -81,7 +76,7 @@ class Volumes(Containers):
         row = self.find_row(SecurableType.VOLUME, full_name)
         self.access.require(row, Privilege.MANAGE)
         if row.kind == "MANAGED" and row.location:
-            self.after_commit(partial(shutil.rmtree, from_url(row.location), ignore_errors=True))
+            self.remove_files(row.location)
         self.rows.remove(row)
 
     def volume_path(self, path: str, privilege: Privilege) -> Path:
@@ -96,6 +91,9 @@ class Volumes(Containers):
         if len(parts) < 5 or parts[0] or parts[1] != "Volumes" or not all(parts[2:5]):
             raise InvalidName(path, "a path in a volume is /Volumes/<catalog>/<schema>/<volume>/<path>.")
         row = self.reach(SecurableType.VOLUME, ".".join(parts[2:5]), privilege)
+        if is_remote(row.location or ""):
+            message = f"Volume '{row.full_name}' lies at {row.location}: its files are read with vended credentials, not here."
+            raise NotImplementedHere(message)
         return resolve_under(from_url(row.location or ""), parts[5] if len(parts) > 5 else "")
 
     def volume_at(self, path: Path) -> VolumeInfo | None:

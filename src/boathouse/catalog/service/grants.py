@@ -40,8 +40,11 @@ class Grants(CatalogBase):
         row = self.reach(kind, full_name, None)
         everything = self.access.may(row, Privilege.MANAGE)
         mine = {self.principal.name, *self.principal.groups}
-        held = self.access.effective(row)
-        return [one for one in held if (everything or one.grantee in mine) and grantee in (None, one.grantee)]
+        return [
+            held
+            for held in self.access.effective(row)
+            if (everything or held.grantee in mine) and grantee in (None, held.grantee) and _reaches(held, row)
+        ]
 
     def change_grants(self, kind: SecurableType, full_name: str, changes: Iterable[GrantChange]) -> None:
         """Give and take privileges; all of the changes or none.
@@ -68,3 +71,9 @@ class Grants(CatalogBase):
         if privilege is None or privilege not in GRANTABLE[kind]:
             raise NotGrantable(name, kind)
         return privilege
+
+
+def _reaches(held: Held, row: SecurableRow) -> bool:
+    """Whether a privilege means something below: of those on the metastore only MANAGE does."""
+    of_metastore = held.granted_on.type == SecurableType.METASTORE and row.type != SecurableType.METASTORE
+    return not of_metastore or held.privilege is Privilege.MANAGE

@@ -1,6 +1,6 @@
 """Registered models as securables. Their versions and aliases are MLflow's; owner and grants are the catalog's."""
 
-from boathouse.catalog.errors import InvalidName
+from boathouse.catalog.errors import InvalidName, SecurableExists
 from boathouse.catalog.info import SecurableInfo, securable_info
 from boathouse.catalog.privileges import Privilege, SecurableType
 from boathouse.catalog.service.containers import Containers
@@ -20,6 +20,8 @@ class RegisteredModels(Containers):
         if len(parts) != 3 or not all(parts):
             raise InvalidName(full_name, "a registered model is named catalog.schema.model.")
         parent = self.container_of(full_name, Privilege.CREATE_MODEL)
+        if self.rows.find(SecurableType.FUNCTION, full_name) is not None:
+            raise SecurableExists(SecurableType.FUNCTION, full_name.lower())
         return securable_info(self.new_row(SecurableType.MODEL, parent, parts[2], comment=comment))
 
     def require_model(self, full_name: str, privilege: Privilege | None) -> SecurableInfo:
@@ -34,12 +36,8 @@ class RegisteredModels(Containers):
             for row in self.rows.of_type(SecurableType.MODEL)
             if f"{row.full_name}.".startswith(f"{prefix}." if prefix else "")
         ]
-        visible: list[SecurableInfo] = []
-        for row in rows:
-            parent = self.rows.by_id(row.parent_id or "")
-            if parent is not None and self.access.visible(parent, [row]):
-                visible.append(securable_info(row))
-        return visible
+        visibility = self.access.visibility()
+        return [securable_info(row) for row in rows if visibility.shows(row)]
 
     def delete_model(self, full_name: str) -> None:
         """Delete a model's securable. Needs MANAGE."""

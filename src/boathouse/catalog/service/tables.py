@@ -1,23 +1,20 @@
 """Tables."""
 
 import re
-import shutil
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from boathouse.catalog import delta_schema
-from boathouse.catalog.errors import InvalidName, LocationTaken, PrivilegeMissing
-from boathouse.catalog.info import TableInfo, table_info
+from boathouse.catalog.errors import InvalidName, SecurableNotFound
+from boathouse.catalog.info import VIEW, TableInfo, table_info
 from boathouse.catalog.models import SecurableRow, StagingRow
 from boathouse.catalog.privileges import Privilege, SecurableType
-from boathouse.catalog.service.containers import Containers
+from boathouse.catalog.service.locations import Locations, canonical
 from boathouse.errors import InvalidParameterValue
 from boathouse.kit.clock import now_ms
 from boathouse.kit.ids import new_id
-from boathouse.storage.layout import is_under
-from boathouse.storage.paths import from_url, to_url
+from boathouse.storage.paths import to_url
 
 FORMATS = frozenset({"DELTA", "PARQUET", "CSV", "JSON", "AVRO", "ORC", "TEXT", "ICEBERG"})
 
@@ -27,7 +24,7 @@ def _like(pattern: str) -> re.Pattern[str]:
     return re.compile("".join({"%": ".*", "_": "."}.get(part, re.escape(part)) for part in parts))
 
 
-class Tables(Containers):
+class Tables(Locations):
     """Tables and the locations handed out for them."""
 
     def staging_location(self, catalog: str, schema: str, name: str) -> str:
@@ -66,10 +63,11 @@ class Tables(Containers):
         comment: str | None = None,
         properties: dict[str, str] | None = None,
     ) -> TableInfo:
-        """Register a table at a location that was staged (it becomes MANAGED) or that only an admin may name (EXTERNAL).
+        """Register a table at a location that was staged (it becomes MANAGED) or lies outside the lake (EXTERNAL).
 
         Raises:
-            PrivilegeMissing: Without CREATE TABLE on the schema, or for an external location without being an admin.
+            PrivilegeMissing: Without CREATE TABLE on the schema, or for a location outside without being an admin or
+                holding CREATE EXTERNAL TABLE on an external location that covers it.
             SecurableExists: If the name is taken.
             LocationTaken: If the location overlaps another securable's.
             InvalidName: If the name has not three levels.
@@ -82,11 +80,11 @@ class Tables(Containers):
         if data_source_format not in FORMATS:
             message = f"data_source_format '{data_source_format}' is not valid. Valid: {', '.join(sorted(FORMATS))}."
             raise InvalidParameterValue(message, field="data_source_format")
-        location = to_url(from_url(storage_location.rstrip("/")))
+        location = canonical(storage_location)
         staged = self.rows.staged_at(location)
         managed = staged is not None and staged.created_by == self.principal.name
         if not managed:
-            self._check_external(parent, location)
+            location = self.check_external(storage_location, Privilege.CREATE_EXTERNAL_TABLE, parent)
         row = self.new_row(
             SecurableType.TABLE,
             parent,
@@ -95,27 +93,13 @@ class Tables(Containers):
             kind="MANAGED" if managed else "EXTERNAL",
             format=data_source_format,
             location=location,
-            columns=list(columns),
+            columns=list(columns) or self._columns_at(data_source_format, location),
             comment=comment,
             properties={key: value for key, value in (properties or {}).items() if key != "comment"},
         )
         if managed and staged is not None:
             self.rows.unstage(staged)
-        return self._table(row)
-
-    def _check_external(self, parent: SecurableRow, location: str) -> None:
-        path = from_url(location)
-        if not path.is_absolute():
-            message = f"storage_location '{location}' is not valid: give an absolute path or a file:/// URL."
-            raise InvalidParameterValue(message, field="storage_location")
-        if not self.principal.is_admin:
-            raise PrivilegeMissing(self.principal.name, Privilege.MANAGE, SecurableType.METASTORE, "metastore")
-        if is_under(path, self.layout.root):
-            raise LocationTaken(location, parent.full_name)
-        for other in self.rows.located():
-            place = from_url(other.location or "")
-            if is_under(path, place) or is_under(place, path):
-                raise LocationTaken(location, other.full_name)
+        return self.table_of(row)
 
     def get_table(self, full_name: str, privilege: Privilege | None = None) -> TableInfo:
         """A table, if the principal has a privilege on it; without one, if it may know of it.
@@ -124,25 +108,42 @@ class Tables(Containers):
             SecurableNotFound: If the table, its schema or its catalog does not exist.
             PrivilegeMissing: If the privilege is missing.
         """
-        return self._table(self.reach(SecurableType.TABLE, full_name, privilege))
+        return self.table_of(self.reach(SecurableType.TABLE, full_name, privilege))
 
-    def list_tables(self, catalog: str, schema: str, *, after: str = "", limit: int | None = None) -> list[TableInfo]:
-        """The tables of a schema that the principal may know of, by name, with the columns last recorded."""
+    def list_tables(
+        self,
+        catalog: str,
+        schema: str,
+        *,
+        after: str = "",
+        limit: int | None = None,
+        browse: bool = True,
+        live: bool = True,
+    ) -> list[TableInfo]:
+        """The tables and views of a schema that the principal may know of, by name.
+
+        Args:
+            catalog: Of the schema.
+            schema: Its name.
+            after: Only names after this one.
+            limit: At most so many.
+            browse: Whether BROWSE is enough to know of one.
+            live: Whether columns and properties are read from the tables' logs, or as they were recorded.
+        """
         parent = self.reach(SecurableType.SCHEMA, f"{catalog}.{schema}", None)
-        rows = self.access.visible(parent, self.rows.children(parent.id, SecurableType.TABLE, after=after))
-        return [self._table(row) for row in rows[:limit]]
+        found: list[SecurableRow] = []
+        while True:
+            batch = None if limit is None else limit - len(found)
+            rows = self.rows.children(parent.id, SecurableType.TABLE, after=after, limit=batch)
+            found += self.access.visible(parent, rows, browse=browse)
+            if batch is None or len(rows) < batch or len(found) >= (limit or 0):
+                return self.tables_of(found, live=live)
+            after = rows[-1].name
 
     def all_tables(self) -> list[TableInfo]:
-        """Every table of the lake that the principal may know of."""
-        by_schema: dict[str, list[SecurableRow]] = {}
-        for row in self.rows.of_type(SecurableType.TABLE):
-            by_schema.setdefault(row.parent_id or "", []).append(row)
-        found: list[TableInfo] = []
-        for schema_id, rows in by_schema.items():
-            parent = self.rows.by_id(schema_id)
-            if parent is not None:
-                found += [self._table(row) for row in self.access.visible(parent, rows)]
-        return found
+        """Every table and view of the lake that the principal may know of."""
+        visibility = self.access.visibility()
+        return self.tables_of([row for row in self.rows.of_type(SecurableType.TABLE) if visibility.shows(row)])
 
     def find_tables(self, catalog: str, schema_pattern: str, table_pattern: str) -> list[TableInfo]:
         """The tables of a catalog whose schema and name match SQL patterns (``%``, ``_``)."""
@@ -151,7 +152,7 @@ class Tables(Containers):
             info
             for schema in self.list_schemas(catalog)
             if schemas.fullmatch(schema.name)
-            for info in self.list_tables(catalog, schema.name)
+            for info in self.list_tables(catalog, schema.name, live=False)
             if tables.fullmatch(info.name)
         ]
 
@@ -165,29 +166,48 @@ class Tables(Containers):
         if not self.access.may(row, Privilege.MODIFY):
             self.access.require(row, Privilege.SELECT)
 
-    def delete_table(self, full_name: str) -> None:
-        """Delete a table; a managed one's files go once the transaction is committed.
+    def require_engine_use(self, full_name: str) -> None:
+        """Go on only if an engine may resolve a table by itself for the principal: it applies no policies and knows no views.
 
         Raises:
-            PrivilegeMissing: Without MANAGE.
+            SecurableNotFound: If it is a view, or not there.
+            PrivilegeMissing: Without SELECT, or MANAGE on a table with a row filter or column masks.
         """
         row = self.find_row(SecurableType.TABLE, full_name)
-        self.access.require(row, Privilege.MANAGE)
-        if row.kind == "MANAGED" and row.location:
-            self.after_commit(partial(shutil.rmtree, from_url(row.location), ignore_errors=True))
-        self.rows.remove(row)
+        if row.kind == VIEW:
+            raise SecurableNotFound(SecurableType.TABLE, full_name)
+        guarded = bool(row.details.get("row_filter") or row.details.get("column_masks"))
+        self.access.require(row, Privilege.MANAGE if guarded else Privilege.SELECT)
 
     def table_at(self, path: Path) -> TableInfo | None:
         """The table whose folder is a path or holds it, whether or not the principal may read it."""
         candidates = [to_url(folder) for folder in (path, *path.parents)]
         row = self.rows.at_locations(candidates)
-        return self._table(row) if row is not None and row.type == SecurableType.TABLE else None
+        return self.table_of(row) if row is not None and row.type == SecurableType.TABLE else None
 
-    def _table(self, row: SecurableRow) -> TableInfo:
-        known = delta_schema.read(row.location) if row.format == "DELTA" and row.location else None
-        if known is None:
-            return table_info(row)
-        columns, properties = known
-        info = table_info(row, columns)
-        info.properties.update(properties)
-        return info
+    def table_of(self, row: SecurableRow) -> TableInfo:
+        """The value of a table's row, with what its log knows better."""
+        return self.tables_of([row])[0]
+
+    def tables_of(self, rows: Sequence[SecurableRow], *, live: bool = True) -> list[TableInfo]:
+        """The values of tables' rows, with what their logs know better, or as they were recorded."""
+        tags = self.rows.tags_on([row.id for row in rows])
+        found: list[TableInfo] = []
+        for row in rows:
+            known = delta_schema.read(row.location) if live and row.format == "DELTA" and row.location else None
+            info = table_info(row, None if known is None else known[0], tags.get(row.id))
+            info.properties.update(known[1] if known is not None else {})
+            found.append(info)
+        return found
+
+    def record_columns(self, full_name: str) -> None:
+        """Take over the columns that a table's log has now, so that they can be searched."""
+        row = self.find_row(SecurableType.TABLE, full_name)
+        columns = self._columns_at(row.format or "", row.location or "")
+        if columns and columns != row.columns:
+            row.columns = columns
+
+    @staticmethod
+    def _columns_at(data_source_format: str, location: str) -> list[dict[str, Any]]:
+        known = delta_schema.read(location) if data_source_format == "DELTA" and location else None
+        return known[0] if known is not None else []

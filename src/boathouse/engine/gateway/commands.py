@@ -1,39 +1,21 @@
 """Commands that create, replace or write tables and files, and how each is changed for the engine."""
 
 import uuid
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from boathouse.catalog.api import Privilege, SecurableNotFound, SecurableType
 from boathouse.engine.errors import StatementRefused, TableAlreadyExists
-from boathouse.engine.gateway.paths import FILE_FORMATS, Use, looks_absolute
+from boathouse.engine.gateway.change import Change, nothing
+from boathouse.engine.gateway.frame_writes import target_of, write_v1, write_v2
+from boathouse.engine.gateway.insert_command import insert
 from boathouse.engine.gateway.protocol import empty_answer, proto, sql_node
+from boathouse.engine.gateway.retry import Retry
+from boathouse.engine.gateway.row_changes import change_rows, merge_frame
 from boathouse.engine.gateway.sql_tokens import literal, quote, read_name, tokenize
 from boathouse.engine.gateway.statements import CreateTable, Edit, Statement, apply, parse, read_properties, scratch_text
 from boathouse.engine.gateway.visit import Visit
 from boathouse.engine.gateway.writes import TableDraft, TableWriter, Target, set_properties
 from boathouse.engine.pool import SCRATCH_CATALOG
-from boathouse.storage.paths import from_url
-
-
-def _nothing() -> None:
-    pass
-
-
-@dataclass(frozen=True)
-class Change:
-    """What was done to a command.
-
-    Attributes:
-        finish: What is left to do once the engine has succeeded, or None.
-        undo: What is to be done when it fails.
-        is_sql: Whether the client waits for a SQL command's result, which the changed command does not give.
-    """
-
-    finish: Callable[[], None] | None = None
-    undo: Callable[[], None] = _nothing
-    is_sql: bool = False
 
 
 def change_command(visit: Visit, request: Any) -> Change | None:
@@ -53,11 +35,19 @@ def change_command(visit: Visit, request: Any) -> Change | None:
                 return None
             if statement.verb[:2] == ("ALTER", "TABLE"):
                 return _alter_table(visit, command, statement)
-            return None if statement.create is None else _create_table(visit, command, statement, statement.create)
+            if statement.create is not None:
+                return _create_table(visit, command, statement, statement.create)
+            if statement.verb[:1] in {("INSERT",), ("WITH",)}:
+                return insert(visit, command, statement)
+            if statement.verb[:1] in {("MERGE",), ("UPDATE",), ("DELETE",)}:
+                return change_rows(visit, command, statement)
+            return None
         case "write_operation":
-            return _write(visit, command)
+            return write_v1(visit, command)
         case "write_operation_v2":
-            return _write_v2(visit, command)
+            return write_v2(visit, command)
+        case "merge_into_table_command":
+            return merge_frame(visit, command)
         case _:
             return None
 
@@ -107,7 +97,9 @@ def _create_from_query(visit: Visit, command: Any, writer: TableWriter, target: 
         return None
     node.query = query
     command.write_operation.CopyFrom(writer.command(target, rows, visit.session, {}))
-    return Change(lambda: writer.finish(target, describe=True), lambda: writer.undo(target), is_sql=True)
+    there = target_of(target.existing)
+    retry = None if there is None else Retry(there, replaces=True)
+    return Change(lambda: writer.finish(target, describe=True), lambda: writer.undo(target), is_sql=True, retry=retry)
 
 
 def _create_with_columns(
@@ -141,7 +133,7 @@ def _create_natively(visit: Visit, command: Any, statement: Statement, create: C
     elif statement.tokens:
         end = min(end, statement.tokens[-1].end)
     node.query = apply(statement.sql, [Edit(end, end, f" LOCATION {literal(target.location)} ")])
-    return Change(_nothing, lambda: TableWriter(visit.access, visit.principal, visit.guard).undo(target), is_sql=True)
+    return Change(nothing, lambda: TableWriter(visit.access, visit.principal, visit.guard).undo(target), is_sql=True)
 
 
 def _alter_table(visit: Visit, command: Any, statement: Statement) -> Change | None:
@@ -157,118 +149,3 @@ def _alter_table(visit: Visit, command: Any, statement: Statement) -> Change | N
     set_properties(table.storage_location, read_properties(tokens, at + 2))
     command.sql_command.input.CopyFrom(empty_answer())
     return Change()
-
-
-# ------------------------------------------------------------------------------------------------------- DataFrames
-
-
-def _name_of(text: str) -> tuple[str, ...]:
-    parts, _ = read_name(tokenize(text), 0)
-    return tuple(parts)
-
-
-def _path_name(parts: tuple[str, ...]) -> bool:
-    return len(parts) == 2 and parts[0].lower() in FILE_FORMATS and (looks_absolute(parts[1]) or "/" in parts[1])
-
-
-def _option(options: Any, key: str) -> str | None:
-    return next((value for name, value in options.items() if name.lower() == key), None)
-
-
-def _delta_properties(options: Any) -> dict[str, str]:
-    return {key: value for key, value in options.items() if key.lower().startswith("delta.")}
-
-
-def _write(visit: Visit, command: Any) -> Change | None:
-    """DataFrameWriter."""
-    write = command.write_operation
-    if write.WhichOneof("save_type") == "table":
-        parts = _name_of(write.table.table_name)
-        if not _path_name(parts):
-            name = visit.session.qualify(parts)
-            return None if name is None else _save_table(visit, command, name)
-        write.table.table_name = visit.table_name(write.table.table_name, Use.WRITE)
-        return None
-    if write.path:
-        write.path = visit.path(write.path, write.source, Use.WRITE)
-    before = dict(write.options)
-    visit.look_at_options(write.options, write.source, Use.WRITE)
-    visit.changed |= before != dict(write.options)
-    return None
-
-
-def _save_table(visit: Visit, command: Any, name: tuple[str, str, str]) -> Change | None:
-    """SaveAsTable and insertInto."""
-    write = command.write_operation
-    modes = proto().WriteOperation
-    writer = TableWriter(visit.access, visit.principal, visit.guard)
-    existing = writer.existing(name)
-    is_insert = write.table.save_method == modes.SaveTable.TABLE_SAVE_METHOD_INSERT_INTO
-    if is_insert or (existing is not None and write.mode == modes.SAVE_MODE_APPEND):
-        visit.require_modify(name)
-        return None
-    if existing is not None and write.mode == modes.SAVE_MODE_IGNORE:
-        return None
-    if existing is not None and write.mode != modes.SAVE_MODE_OVERWRITE:
-        raise TableAlreadyExists(existing.full_name)
-    options = dict(write.options)
-    draft = TableDraft(name, tuple(write.partitioning_columns), None, _delta_properties(options), _option(options, "path"))
-    if write.source.lower() not in {"", "delta"}:
-        if existing is not None:
-            message = f"A {write.source} table cannot be replaced. Drop {existing.full_name} first, or write it as delta."
-            raise StatementRefused(message)
-        write.options["path"] = writer.target(draft, None).location
-        return Change()
-    target = writer.target(draft, existing)
-    if existing is not None and _option(options, "replacewhere") is not None:
-        write.path = str(from_url(target.location))
-        write.source = "delta"
-        return Change()
-    kept = {key: value for key, value in options.items() if key.lower() not in {"path", "overwriteschema"}}
-    command.write_operation.CopyFrom(writer.command(target, write.input, visit.session, kept))
-    return Change(lambda: writer.finish(target, describe=True), lambda: writer.undo(target))
-
-
-def _write_v2(visit: Visit, command: Any) -> Change | None:
-    """DataFrameWriterV2."""
-    write = command.write_operation_v2
-    modes = proto().WriteOperationV2
-    parts = _name_of(write.table_name)
-    if _path_name(parts):
-        write.table_name = visit.table_name(write.table_name, Use.WRITE)
-        return None
-    name = visit.session.qualify(parts)
-    if name is None:
-        return None
-    if write.mode not in {modes.MODE_CREATE, modes.MODE_REPLACE, modes.MODE_CREATE_OR_REPLACE}:
-        visit.access.table(visit.principal, ".".join(name), Privilege.MODIFY)
-        return None
-    if write.provider.lower() not in {"", "delta"}:
-        message = f"writeTo().using('{write.provider}') is not supported. Leave it out, or say delta."
-        raise StatementRefused(message)
-    writer = TableWriter(visit.access, visit.principal, visit.guard)
-    existing = writer.existing(name)
-    if existing is None and write.mode == modes.MODE_REPLACE:
-        raise SecurableNotFound(SecurableType.TABLE, ".".join(name))
-    if existing is not None and write.mode == modes.MODE_CREATE:
-        raise TableAlreadyExists(existing.full_name)
-    draft = TableDraft(
-        name,
-        tuple(_column(expression) for expression in write.partitioning_columns),
-        write.table_properties.get("comment"),
-        {key: value for key, value in write.table_properties.items() if key not in {"comment", "location"}}
-        | _delta_properties(write.options),
-        _option(write.options, "path") or write.table_properties.get("location"),
-    )
-    target = writer.target(draft, existing)
-    options = {key: value for key, value in write.options.items() if key.lower() != "path"}
-    command.write_operation.CopyFrom(writer.command(target, write.input, visit.session, options))
-    return Change(lambda: writer.finish(target, describe=True), lambda: writer.undo(target))
-
-
-def _column(expression: Any) -> str:
-    if expression.WhichOneof("expr_type") != "unresolved_attribute":
-        message = "partitionedBy takes columns; transforms such as days() or bucket() are not supported by Delta tables."
-        raise StatementRefused(message)
-    parts = _name_of(expression.unresolved_attribute.unparsed_identifier)
-    return parts[-1]

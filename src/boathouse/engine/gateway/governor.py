@@ -8,16 +8,19 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
 from grpc.aio import AioRpcError
 
 from boathouse.catalog.api import Privilege, SecurableNotFound, SecurableType
 from boathouse.engine.catalog_access import CatalogAccess
 from boathouse.engine.errors import SchemaNotEmpty, StatementRefused
-from boathouse.engine.gateway.commands import Change, change_command
+from boathouse.engine.gateway.change import Change
+from boathouse.engine.gateway.commands import change_command
 from boathouse.engine.gateway.completion import Completion
-from boathouse.engine.gateway.protocol import command_result, empty_answer, proto
-from boathouse.engine.gateway.session import EngineSession
+from boathouse.engine.gateway.protocol import command_result, empty_answer, proto, sql_node
+from boathouse.engine.gateway.session import EngineSession, SessionNames
+from boathouse.engine.gateway.statements import parse
 from boathouse.engine.gateway.statuses import CatalogRefusal, catalog_refusal
 from boathouse.engine.gateway.visit import Visit
 from boathouse.engine.pool import Engine
@@ -65,6 +68,7 @@ class Governor:
         self._access = access
         self._threads = _deep_threads()
         self._pending: OrderedDict[tuple[str, str, str], Completion] = OrderedDict()
+        self._names: WeakKeyDictionary[Engine, SessionNames] = WeakKeyDictionary()
 
     def warm(self) -> None:
         """Import what the first plan will need, on a thread."""
@@ -100,6 +104,16 @@ class Governor:
         parsed = proto().ReattachExecuteRequest.FromString(request)
         return self._pending.get((principal.id, parsed.session_id, parsed.operation_id))
 
+    def interrupt(self, request: bytes, principal: Principal) -> None:
+        """Stop doing again what an InterruptRequest names; what the engine is doing, it stops itself."""
+        if not self._pending:
+            return
+        parsed = proto().InterruptRequest.FromString(request)
+        one = parsed.operation_id if parsed.WhichOneof("interrupt") == "operation_id" else None
+        for (owner, session, operation), completion in list(self._pending.items()):
+            if (owner, session) == (principal.id, parsed.session_id) and one in {None, operation}:
+                completion.interrupted = True
+
     def interrupted(self, answer: bytes) -> list[str]:
         """The operations that an InterruptResponse names."""
         return list(proto().InterruptResponse.FromString(answer).interrupted_ids)
@@ -119,8 +133,12 @@ class Governor:
         if parsed.plan.WhichOneof("op_type") == "compressed_operation":
             message = "Compressed plans are not accepted: set spark.connect.session.planCompression.threshold to -1."
             raise StatementRefused(message)
-        visit = Visit(self._access, principal, EngineSession(engine, loop, parsed))
+        visit = Visit(self._access, principal, self._session(engine, loop, parsed, principal))
+        asks = _asks(parsed.plan)
         visit.walk(parsed.plan)
+        if asks and parsed.plan.command.sql_command.input.WhichOneof("rel_type") != "local_relation":
+            # The engine gives such a text back, and the client sends it again as a plan: it must remain the client's own.
+            return Prepared(request)
         change = change_command(visit, parsed)
         if not (visit.changed or change is not None):
             return Prepared(request)
@@ -129,22 +147,37 @@ class Governor:
 
     def _analyze(self, request: bytes, principal: Principal, engine: Engine, loop: asyncio.AbstractEventLoop) -> bytes:
         parsed = proto().AnalyzePlanRequest.FromString(request)
-        visit = Visit(self._access, principal, EngineSession(engine, loop, parsed))
+        visit = Visit(self._access, principal, self._session(engine, loop, parsed, principal))
         visit.walk(parsed)
+        if parsed.WhichOneof("analyze") == "explain":
+            visit.require_explainable()
         return parsed.SerializeToString() if visit.changed else request
 
+    def _session(self, engine: Engine, loop: asyncio.AbstractEventLoop, request: Any, principal: Principal) -> EngineSession:
+        names = self._names.setdefault(engine, SessionNames())
+        return EngineSession(engine, loop, request, principal, names)
+
     def _completion(self, change: Change, request: Any, principal: Principal) -> Completion | None:
-        if change.finish is None:
+        if change.finish is None and change.retry is None:
             return None
-        answer = None
-        if change.is_sql:
-            _, answer = command_result(request, empty_answer())
         if not request.operation_id:
             request.operation_id = str(uuid.uuid4())
+        answer = None
+        if change.is_sql:
+
+            def answer() -> bytes:
+                relation = empty_answer() if change.answer is None else change.answer()
+                return command_result(request, relation)[1]
+
         key = (principal.id, request.session_id, request.operation_id)
         reattachable = any(option.reattach_options.reattachable for option in request.request_options)
         completion = Completion(
-            reattachable, change.finish, change.undo, answer, forget=lambda: self._pending.pop(key, None) and None
+            reattachable,
+            change.finish,
+            change.undo,
+            answer,
+            forget=lambda: self._pending.pop(key, None) and None,
+            retry=change.retry,
         )
         self._pending[key] = completion
         while len(self._pending) > _MOST_PENDING:
@@ -167,3 +200,11 @@ class Governor:
         return PermissionDenied(
             f"User '{principal.name}' lacks the privilege for this on {what}. Its owner, or an admin, can grant it."
         )
+
+
+def _asks(plan: Any) -> bool:
+    """Whether a plan is a SQL command that only asks for rows."""
+    if not plan.HasField("command") or plan.command.WhichOneof("command_type") != "sql_command":
+        return False
+    node = sql_node(plan.command.sql_command.input)
+    return parse(plan.command.sql_command.sql if node is None else node.query).is_query

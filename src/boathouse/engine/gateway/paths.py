@@ -8,7 +8,7 @@ from urllib.parse import unquote, urlsplit
 
 from boathouse.catalog.api import Privilege, TableInfo
 from boathouse.engine.catalog_access import CatalogAccess
-from boathouse.engine.errors import PathMissing, PathRefused
+from boathouse.engine.errors import PathMissing, PathRefused, PolicyInTheWay
 from boathouse.iam.api import Principal
 from boathouse.storage.layout import is_under
 
@@ -22,6 +22,11 @@ _GLOB = re.compile(r"[*?\[{]")
 # Also where braces would put one together: /{.,x}{.,x}/
 _DOTS = re.compile(r"(?:^|[{},/])\.+(?=[{},/]|$)")
 _VALID = "give /Volumes/<catalog>/<schema>/<volume>/<path>, or the name of a table."
+
+
+def has_policy(table: TableInfo) -> bool:
+    """Whether readers see less of a table than there is."""
+    return table.row_filter is not None or bool(table.column_masks)
 
 
 class Use(Enum):
@@ -81,6 +86,8 @@ class PathGuard:
         elif not self._principal.is_admin:
             self._refuse_dots(text, path)
             self._require(text, Path(os.path.realpath(fixed)), use)
+        else:
+            self._refuse_policies(Path(os.path.realpath(fixed)))
         if use is Use.READ and not Path(_split(path)[0]).exists():
             # The engine would read no rows and say nothing.
             raise PathMissing(text)
@@ -109,12 +116,20 @@ class PathGuard:
         if _DOTS.search(path):
             raise PathRefused(text, "it holds '.' or '..' as a part; write it without.")
 
+    def _refuse_policies(self, path: Path) -> None:
+        """Not even an admin reads a table past its policies by accident; who manages it can take them off."""
+        securable = self._access.securable_at(self._principal, path)
+        if isinstance(securable, TableInfo) and has_policy(securable):
+            raise PolicyInTheWay(securable.full_name)
+
     def _require(self, text: str, path: Path, use: Use) -> None:
         securable = self._access.securable_at(self._principal, path)
         if securable is None:
             raise PathRefused(text, f"it belongs to no table or volume that you may use; {_VALID}")
         if isinstance(securable, TableInfo):
             self._access.table(self._principal, securable.full_name, use.of_table)
+            if has_policy(securable):
+                raise PolicyInTheWay(securable.full_name)
         else:
             self._access.require_volume(self._principal, securable.full_name, use.of_volume)
 

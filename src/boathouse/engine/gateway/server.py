@@ -4,6 +4,7 @@ Messages are bytes on their way through. Only plans (ExecutePlan, AnalyzePlan) a
 """
 
 import asyncio
+import itertools
 import secrets
 import time
 import traceback
@@ -18,6 +19,8 @@ import structlog
 
 from boathouse.engine.errors import EngineCrashed
 from boathouse.engine.gateway.governor import Completion, Governor
+from boathouse.engine.gateway.retry import MOST_READS, is_torn_read, jittered
+from boathouse.engine.gateway.session import as_principal
 from boathouse.engine.gateway.statuses import WireError, canceled, forwarded, own
 from boathouse.engine.metrics import EngineMetrics
 from boathouse.engine.pool import CHANNEL_OPTIONS, SERVICE, Engine, EnginePool
@@ -126,8 +129,9 @@ class Gateway:
             if method == "AnalyzePlan":
                 request = await self._governor.analyze(request, call.principal, call.engine)
             forward = call.engine.unary(method)
-            answer: bytes = await forward(request, timeout=call.timeout)
+            answer: bytes = await forward(as_principal(request, call.principal), timeout=call.timeout)
             if method == "Interrupt":
+                self._governor.interrupt(request, call.principal)
                 call.engine.note_interrupted(self._governor.interrupted(answer))
             return answer
         raise AssertionError
@@ -136,41 +140,62 @@ class Gateway:
         """Pass on the execution of a plan."""
         async with self._call("ExecutePlan", context) as call:
             prepared = await self._governor.execute(request, call.principal, call.engine)
-            forward = call.engine.stream("ExecutePlan")
-            stream = forward(prepared.request, timeout=call.timeout)
-            async for message in self._completing(stream, prepared.completion):
+            owned = as_principal(prepared.request, call.principal)
+            if prepared.completion is not None:
+                prepared.completion.request = owned
+            stream = call.engine.stream("ExecutePlan")(owned, timeout=call.timeout)
+            async for message in self._completing(call, stream, prepared.completion, owned):
                 yield message
 
     async def reattach(self, request: bytes, context: Context) -> AsyncIterator[bytes]:
         """Pass on what is left of an execution after its connection broke."""
         async with self._call("ReattachExecute", context) as call:
             completion = await self._governor.pending(request, call.principal)
-            forward = call.engine.stream("ReattachExecute")
-            async for message in self._completing(forward(request, timeout=call.timeout), completion):
+            owned = as_principal(request, call.principal)
+            stream = call.engine.stream("ReattachExecute")(owned, timeout=call.timeout)
+            async for message in self._completing(call, stream, completion, None):
                 yield message
 
     async def add_artifacts(self, requests: AsyncIterator[bytes], context: Context) -> bytes:
         """Pass on uploaded files."""
         async with self._call("AddArtifacts", context) as call:
             forward = call.engine.upload("AddArtifacts")
-            return await forward(requests, timeout=call.timeout)
+            owned = (as_principal(request, call.principal) async for request in requests)
+            return await forward(owned, timeout=call.timeout)
         raise AssertionError
 
-    async def _completing(self, stream: Any, completion: Completion | None) -> AsyncIterator[bytes]:
+    async def _completing(
+        self, call: _Call, stream: Any, completion: Completion | None, request: bytes | None
+    ) -> AsyncIterator[bytes]:
         try:
             if completion is None:
-                async for message in stream:
-                    yield message
-                return
-            async for message in stream:
-                for part in await completion.on_message(message):
+                for attempt in itertools.count(1):
+                    began = False
+                    try:
+                        async for message in stream:
+                            began = True
+                            yield message
+                    except grpc.aio.AioRpcError as error:
+                        if began or request is None or attempt > MOST_READS or not is_torn_read(error):
+                            raise
+                        await asyncio.sleep(jittered(attempt))
+                        stream = call.engine.stream("ExecutePlan")(request, timeout=call.context.time_remaining())
+                    else:
+                        return
+            while True:
+                try:
+                    async for message in stream:
+                        for part in await completion.on_message(message):
+                            yield part
+                except grpc.aio.AioRpcError as error:
+                    again = await completion.again(error)
+                    if again is None:
+                        raise
+                    stream = call.engine.stream("ExecutePlan")(again, timeout=call.context.time_remaining())
+                    continue
+                for part in await completion.on_end():
                     yield part
-            for part in await completion.on_end():
-                yield part
-        except grpc.aio.AioRpcError:
-            if completion is not None:
-                await completion.on_failure()
-            raise
+                return
         finally:
             # The client may be gone: then the engine must not go on sending.
             stream.cancel()

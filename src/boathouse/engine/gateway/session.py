@@ -1,15 +1,42 @@
 """Questions that the gateway itself asks an engine, in the session of the request it is looking at."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import pyarrow as pa
 
+from boathouse.catalog.api import FunctionInfo
 from boathouse.engine.gateway.protocol import proto
 from boathouse.engine.gateway.sql_tokens import read_name, tokenize
 from boathouse.engine.pool import Engine
+from boathouse.engine.python_functions import registration
+from boathouse.iam.api import Principal
+
+
+def as_principal(request: bytes, principal: Principal) -> bytes:
+    """A request whose user is the principal, whatever the client says: ``current_user()`` and the engine's sessions go by it.
+
+    Every request has its user context in field 2, and a message that comes a second time is merged over the first.
+    """
+    context = proto().UserContext(user_id=principal.name, user_name=principal.name).SerializeToString()
+    length, size = bytearray(), len(context)
+    while size > 0x7F:
+        length.append(size & 0x7F | 0x80)
+        size >>= 7
+    length.append(size)
+    return request + b"\x12" + bytes(length) + context
+
+
+@dataclass
+class SessionNames:
+    """What the clients of one engine have named in it. Names are never taken out, so one that is here may be gone."""
+
+    temporary: set[str] = field(default_factory=set[str])
+    functions: set[str] = field(default_factory=set[str])
+    python: dict[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
+    """Session and version of a catalog's function in Python -> its name in the engine."""
 
 
 @dataclass
@@ -20,18 +47,20 @@ class EngineSession:
         engine: The engine of the principal.
         loop: The event loop that the engine's channel lives on.
         request: An ExecutePlanRequest or AnalyzePlanRequest.
+        principal: Who asks.
+        names: What was named in the engine.
     """
 
     engine: Engine
     loop: asyncio.AbstractEventLoop
     request: Any
+    principal: Principal
+    names: SessionNames
 
     @cached_property
     def namespace(self) -> tuple[str, str]:
         """The current catalog and schema."""
-        request = self._new(proto().ExecutePlanRequest())
-        request.plan.root.sql.query = "SELECT current_catalog(), current_schema()"
-        rows = asyncio.run_coroutine_threadsafe(self._rows(request), self.loop).result()
+        rows = self.query("SELECT current_catalog(), current_schema()")
         catalog, schema = (column.to_pylist()[0] for column in rows.columns)
         parts, _ = read_name(tokenize(schema), 0)
         return (parts[0], parts[1]) if len(parts) == 2 else (catalog, parts[0] if parts else schema)
@@ -54,25 +83,86 @@ class EngineSession:
         Raises:
             AioRpcError: If the engine cannot analyse it.
         """
-        request = self._new(proto().AnalyzePlanRequest())
+        request = proto().AnalyzePlanRequest()
         request.schema.plan.root.CopyFrom(relation)
-        answer = asyncio.run_coroutine_threadsafe(self._analyse(request), self.loop).result()
-        return answer.schema.schema
+        return self._wait(self._analyse(self._own(request))).schema.schema
 
-    def _new(self, request: Any) -> Any:
+    def data_type(self, text: str) -> Any:
+        """A type's DDL text as the engine's DataType message."""
+        request = proto().AnalyzePlanRequest()
+        request.ddl_parse.ddl_string = text
+        return self._wait(self._analyse(self._own(request))).ddl_parse.parsed
+
+    def query(self, sql: str) -> pa.Table:
+        """The rows of the gateway's own query; nothing in it is governed."""
+        relation = proto().Relation()
+        relation.sql.query = sql
+        return self.rows(relation)
+
+    def rows(self, relation: Any) -> pa.Table:
+        """The rows of a relation as it stands."""
+        request = proto().ExecutePlanRequest()
+        request.plan.root.CopyFrom(relation)
+        return self._wait(self._execute(self._own(request)))
+
+    def run(self, command: Any) -> pa.Table:
+        """Execute a command as it stands, and answer the rows that it gives."""
+        request = proto().ExecutePlanRequest()
+        request.plan.command.CopyFrom(command)
+        return self._wait(self._execute(self._own(request)))
+
+    def value(self, expression: str, relation: Any | None = None) -> Any:
+        """The value of an expression without columns; with a SQL relation, its parameters can stand in it."""
+        asked = proto().Relation()
+        if relation is not None:
+            asked.sql.CopyFrom(relation)
+        asked.sql.query = f"SELECT {expression} AS value"
+        return self.rows(asked).column(0)[0].as_py()
+
+    def is_temporary(self, name: str) -> bool:
+        """Whether a temporary view has this name."""
+        if name.lower() not in self.names.temporary:
+            return False
+        views = self.query("SHOW VIEWS")
+        return name.lower() in {str(view).lower() for view in views.column("tableName").to_pylist()}
+
+    def is_registered(self, name: str) -> bool:
+        """Whether a client has registered a function of this name."""
+        return name.lower() in self.names.functions
+
+    def python_function(self, function: FunctionInfo) -> str:
+        """The name under which a catalog's function in Python can be called in this session."""
+        key = (self.request.session_id, f"{function.id}-{function.updated_at}")
+        if key not in self.names.python:
+            name = f"__bhf_{len(self.names.python)}"
+            self.run(registration(function, name, self.data_type(function.return_type)))
+            self.names.python[key] = name
+        return self.names.python[key]
+
+    def setting(self, key: str) -> str | None:
+        """The value of a setting of the session, or None where it has none."""
+        request = proto().ConfigRequest()
+        request.operation.get_option.keys.append(key)
+        answer = self._wait(self._config(self._own(request)))
+        return next((pair.value for pair in answer.pairs if pair.HasField("value")), None)
+
+    def _own(self, request: Any) -> bytes:
         request.session_id = self.request.session_id
-        request.user_context.CopyFrom(self.request.user_context)
-        return request
+        return as_principal(request.SerializeToString(), self.principal)
 
-    async def _rows(self, request: Any) -> pa.Table:
-        call = self.engine.stream("ExecutePlan")
+    def _wait(self, work: Any) -> Any:
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result()
+
+    async def _execute(self, request: bytes) -> pa.Table:
         batches: list[pa.RecordBatch] = []
-        async for message in call(request.SerializeToString()):
+        async for message in self.engine.stream("ExecutePlan")(request):
             response = proto().ExecutePlanResponse.FromString(message)
             if response.HasField("arrow_batch"):
                 batches += pa.ipc.open_stream(response.arrow_batch.data)
-        return pa.Table.from_batches(batches)
+        return pa.Table.from_batches(batches) if batches else pa.table({})
 
-    async def _analyse(self, request: Any) -> Any:
-        call = self.engine.unary("AnalyzePlan")
-        return proto().AnalyzePlanResponse.FromString(await call(request.SerializeToString()))
+    async def _analyse(self, request: bytes) -> Any:
+        return proto().AnalyzePlanResponse.FromString(await self.engine.unary("AnalyzePlan")(request))
+
+    async def _config(self, request: bytes) -> Any:
+        return proto().ConfigResponse.FromString(await self.engine.unary("Config")(request))

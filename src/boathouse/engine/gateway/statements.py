@@ -9,42 +9,8 @@ from boathouse.engine.gateway.sql_tokens import Kind, Token, quote, read_name, t
 
 _PATH_WORDS = ("LOCATION", "INPATH", "DIRECTORY", "JAR", "FILE", "ARCHIVE")
 _QUERY_WORDS = ("SELECT", "WITH", "FROM", "VALUES", "MAP", "REDUCE")
-_AFTER_TABLE = (
-    "WHERE",
-    "GROUP",
-    "HAVING",
-    "ORDER",
-    "SORT",
-    "CLUSTER",
-    "DISTRIBUTE",
-    "LIMIT",
-    "OFFSET",
-    "WINDOW",
-    "UNION",
-    "EXCEPT",
-    "MINUS",
-    "INTERSECT",
-    "JOIN",
-    "INNER",
-    "CROSS",
-    "LEFT",
-    "RIGHT",
-    "FULL",
-    "OUTER",
-    "SEMI",
-    "ANTI",
-    "NATURAL",
-    "ON",
-    "USING",
-    "LATERAL",
-    "TABLESAMPLE",
-    "PIVOT",
-    "UNPIVOT",
-    "WHEN",
-)
 _SHORT = 10_000
 _DESCRIBED = ("FUNCTION", "CATALOG", "DATABASE", "SCHEMA", "NAMESPACE", "TABLE", "EXTENDED", "QUERY")
-_READ_WORDS = ("FROM", "JOIN", "USING", "TABLE")
 
 
 @dataclass(frozen=True)
@@ -99,17 +65,6 @@ class CreateTable:
 
 
 @dataclass(frozen=True)
-class Travel:
-    """A table as of a version or time: its name and offsets, and where the clause ends."""
-
-    name: tuple[str, ...]
-    start: int
-    end: int
-    clause_end: int
-    has_alias: bool
-
-
-@dataclass(frozen=True)
 class Statement:
     """A statement and what can be told from its words.
 
@@ -118,21 +73,27 @@ class Statement:
         tokens: Its tokens.
         verb: Its first words, in upper case.
         targets: Tables that it writes.
-        sources: Names that it may read: tables, views, common table expressions.
         paths: Paths in places where the engine reads or writes files.
         texts: All other strings and backtick names.
         create: What it creates, if it is CREATE TABLE.
+        temporary_views: Names of temporary views that it makes, in lower case.
     """
 
     sql: str
     tokens: tuple[Token, ...]
     verb: tuple[str, ...]
     targets: tuple[tuple[str, ...], ...]
-    sources: tuple[tuple[str, ...], ...]
     paths: tuple[PathUse, ...]
     texts: tuple[Token, ...]
     create: CreateTable | None
-    travels: tuple[Travel, ...] = ()
+    temporary_views: tuple[str, ...] = ()
+
+
+    @property
+    def is_query(self) -> bool:
+        """Whether it only asks for rows, so that the client is to send it again as a relation."""
+        first = self.tokens[0] if self.tokens else None
+        return first is not None and not self.targets and (first.is_word(*_QUERY_WORDS, "TABLE") or first.is_mark("("))
 
 
 def apply(sql: str, edits: list[Edit]) -> str:
@@ -167,27 +128,22 @@ def _parse(sql: str) -> Statement:
     paths, texts = _paths(tokens)
     create = _create_table(tokens)
     targets = _targets(tokens, begin)
-    return Statement(sql, tuple(tokens), verb, targets, _sources(tokens), paths, texts, create, _travels(tokens))
+    return Statement(sql, tuple(tokens), verb, targets, paths, texts, create, _temporary_views(tokens))
 
 
-def _travels(tokens: list[Token]) -> tuple[Travel, ...]:
-    """Names with VERSION AS OF or TIMESTAMP AS OF and one literal after it."""
-    found: list[Travel] = []
-    for index in range(1, len(tokens) - 3):
-        of_version = tokens[index].is_word("VERSION", "TIMESTAMP", "SYSTEM_VERSION", "SYSTEM_TIME")
-        if not (of_version and tokens[index + 1].is_word("AS") and tokens[index + 2].is_word("OF")):
-            continue
-        last = index - 2 if tokens[index - 1].is_word("FOR") else index - 1
-        first = last
-        while first >= 2 and tokens[first - 1].is_mark(".") and tokens[first - 2].is_identifier:
-            first -= 2
-        if not tokens[last].is_identifier:
-            continue
-        after = tokens[index + 4] if index + 4 < len(tokens) else None
-        has_alias = after is not None and after.is_identifier and not after.is_word(*_AFTER_TABLE)
-        name = tuple(token.identifier for token in tokens[first : last + 1 : 2])
-        found.append(Travel(name, tokens[first].start, tokens[last].end, tokens[index + 3].end, has_alias))
-    return tuple(found)
+def _temporary_views(tokens: list[Token]) -> tuple[str, ...]:
+    """Names that CREATE TEMPORARY VIEW or CACHE TABLE makes known in the session."""
+    words = [token.value if token.kind is Kind.WORD else "" for token in tokens[:8]]
+    if words[:1] == ["CREATE"] and "VIEW" in words and {"TEMP", "TEMPORARY"} & set(words[: words.index("VIEW")]):
+        at = words.index("VIEW") + 1
+    elif words[:1] == ["CACHE"] and "TABLE" in words:
+        at = words.index("TABLE") + 1
+    else:
+        return ()
+    if words[at : at + 3] == ["IF", "NOT", "EXISTS"]:
+        at += 3
+    parts, _ = read_name(tokens, at)
+    return (parts[-1].lower(),) if parts else ()
 
 
 def _targets(tokens: list[Token], begin: int) -> tuple[tuple[str, ...], ...]:
@@ -212,30 +168,11 @@ def _targets(tokens: list[Token], begin: int) -> tuple[tuple[str, ...], ...]:
     return tuple(found)
 
 
-def _sources(tokens: list[Token]) -> tuple[tuple[str, ...], ...]:
-    found: dict[tuple[str, ...], None] = {}
-    index, expects = 0, False
-    while index < len(tokens):
-        token = tokens[index]
-        if token.is_identifier and not (expects and token.is_word("LATERAL", "TABLE", *_QUERY_WORDS)):
-            parts, end = read_name(tokens, index)
-            called = end < len(tokens) and tokens[end].is_mark("(")
-            if (len(parts) > 1 or expects) and not called:
-                found[tuple(parts)] = None
-            single_word = token if len(parts) == 1 else None
-            expects = single_word is not None and single_word.is_word(*_READ_WORDS)
-            index = end
-        else:
-            expects = token.is_mark(",") or (expects and token.is_mark("("))
-            index += 1
-    return tuple(found)
-
-
 def _paths(tokens: list[Token]) -> tuple[tuple[PathUse, ...], tuple[Token, ...]]:
     paths: list[PathUse] = []
     texts: list[Token] = []
     writes_directory = any(token.is_word("DIRECTORY") for token in tokens)
-    creating = bool(tokens) and tokens[0].is_word("CREATE", "REPLACE", "ALTER")
+    creating = bool(tokens) and tokens[0].is_word("CREATE", "REPLACE", "ALTER") and not _temporary_views(tokens)
     for index, token in enumerate(tokens):
         if token.kind not in {Kind.STRING, Kind.NAME}:
             continue

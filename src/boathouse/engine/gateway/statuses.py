@@ -12,10 +12,13 @@ from google.rpc.error_details_pb2 import ErrorInfo
 from google.rpc.status_pb2 import Status
 from grpc.aio import AioRpcError
 
+from boathouse.engine.errors import OperationCanceled
+from boathouse.engine.write_errors import ConcurrentModification, WriteRefused
 from boathouse.errors import BoathouseError, TemporarilyUnavailable, Unauthenticated
 
 _ANALYSIS = "org.apache.spark.sql.AnalysisException"
 _SPARK = "org.apache.spark.SparkException"
+_PARSING = "org.apache.spark.sql.catalyst.parser.ParseException"
 _STATES = {
     "PERMISSION_DENIED": ("INSUFFICIENT_PERMISSIONS", "42501"),
     "TABLE_OR_VIEW_ALREADY_EXISTS": ("TABLE_OR_VIEW_ALREADY_EXISTS", "42P07"),
@@ -26,6 +29,7 @@ _STATES = {
     "PATH_NOT_FOUND": ("PATH_NOT_FOUND", "42K03"),
     "SCHEMA_NOT_EMPTY": ("SCHEMA_NOT_EMPTY", "2BP01"),
     "ENGINE_CRASHED": ("ENGINE_CRASHED", "58000"),
+    "PARSE_SYNTAX_ERROR": ("PARSE_SYNTAX_ERROR", "42601"),
 }
 
 
@@ -52,8 +56,15 @@ def own(error: BoathouseError) -> WireError:
     if isinstance(error, TemporarilyUnavailable):
         # FAILED_PRECONDITION, not UNAVAILABLE: the client would repeat the call for ten minutes without a word.
         return WireError(grpc.StatusCode.FAILED_PRECONDITION, error.message)
+    if isinstance(error, OperationCanceled):
+        return canceled()
+    if isinstance(error, WriteRefused | ConcurrentModification):
+        text = f"[{error.condition}] {error.message} SQLSTATE: {error.sql_state}"
+        return spark_error(list(error.spark_classes), error.condition, error.sql_state, text)
     condition, state = _STATES.get(error.error_code, (error.error_code, "42000"))
     classes = [_SPARK] if error.status >= 500 else [_ANALYSIS]
+    if condition == "PARSE_SYNTAX_ERROR":
+        classes = [_PARSING, _ANALYSIS]
     return spark_error(classes, condition, state, f"[{condition}] {error.message} SQLSTATE: {state}")
 
 
@@ -98,3 +109,22 @@ def catalog_refusal(error: AioRpcError) -> CatalogRefusal | None:
         return None
     name = found["name"]
     return CatalogRefusal(int(found["status"]), found["kind"], unquote(name).replace("`", "") if name else None)
+
+
+_REFUSED_WRITES = (
+    (re.compile(r"Cannot resolve source column `?(?P<column>[^`]+?)`? for MERGE \* action"), "DELTA_MERGE_UNRESOLVED_EXPRESSION"),
+    (re.compile(r"Cannot resolve (?:UPDATE|MERGE)[a-zA-Z ]* column `?(?P<column>[^`]+)`?"), "DELTA_MERGE_UNRESOLVED_EXPRESSION"),
+    (re.compile(r"\[(?P<condition>(?:DELTA|CAST|INCOMPATIBLE)_[A-Z_.]+)\]"), ""),
+    (re.compile(r"Can't cast value (?P<column>\S+) to type"), "CAST_OVERFLOW_IN_TABLE_INSERT"),
+)
+
+
+def refused_write(error: AioRpcError) -> WriteRefused | None:
+    """What an engine's error says of a write that does not fit its table, under Delta's name for it."""
+    text = error.details() or ""
+    for sign, condition in _REFUSED_WRITES:
+        found = sign.search(text)
+        if found is not None:
+            named = condition or found["condition"]
+            return WriteRefused(named, text.replace(f"[{named}]", "").strip())
+    return None

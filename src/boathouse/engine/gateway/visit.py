@@ -1,23 +1,28 @@
-"""One walk over a plan: every name and path in it is checked, and paths are made real."""
+"""One walk over a plan: every name in it becomes what its reader may see of it, and every path is checked and made real."""
 
+import itertools
 from collections.abc import Iterable, MutableMapping
 from typing import Any
 
 from google.protobuf.descriptor import FieldDescriptor
 
-from boathouse.catalog.api import Privilege, SecurableNotFound, SecurableType, TableInfo
+from boathouse.catalog.api import Privilege, SecurableNotFound, SecurableType
 from boathouse.engine.catalog_access import CatalogAccess
-from boathouse.engine.errors import PathRefused, StatementRefused
-from boathouse.engine.gateway.answers import answer
-from boathouse.engine.gateway.paths import FILE_FORMATS, PathGuard, Use, looks_absolute
+from boathouse.engine.errors import PathRefused, PolicyInTheWay, StatementRefused
+from boathouse.engine.gateway.answers import Asked, answer
+from boathouse.engine.gateway.definitions import Definitions, defines
+from boathouse.engine.gateway.identifiers import plain_identifiers
+from boathouse.engine.gateway.paths import FILE_FORMATS, PathGuard, Use, has_policy, looks_absolute
+from boathouse.engine.gateway.protocol import local_relation, proto
+from boathouse.engine.gateway.relations import Moment
+from boathouse.engine.gateway.resolver import References, Resolver
 from boathouse.engine.gateway.session import EngineSession
 from boathouse.engine.gateway.sql_tokens import Kind, Token, literal, quote, read_name, tokenize
 from boathouse.engine.gateway.statements import Edit, Statement, apply, fixed, parse
 from boathouse.engine.pool import SCRATCH_CATALOG
 from boathouse.iam.api import Principal
-from boathouse.storage.paths import from_url
 
-_TIME_OPTIONS = frozenset({"versionasof", "timestampasof"})
+_MOMENTS = {"versionasof": "version", "timestampasof": "timestamp"}
 _PATH_OPTIONS = frozenset({"path", "paths", "location", "checkpointlocation"})
 
 
@@ -26,6 +31,7 @@ class Visit:
 
     Attributes:
         changed: Whether the walk has changed the plan.
+        resolver: What resolves its names; it knows afterwards what is read.
     """
 
     def __init__(self, access: CatalogAccess, principal: Principal, session: EngineSession) -> None:
@@ -34,30 +40,107 @@ class Visit:
         self.session = session
         self.guard = PathGuard(access, principal)
         self.changed = False
+        self.numbers = itertools.count(1)
+        self.resolver = Resolver(access, principal, session, self.numbers)
 
     def walk(self, root: Any) -> None:
         """Look at every message of a plan, the outermost first. Iterative, since plans can be thousands deep."""
-        stack = [root]
+        relations: list[tuple[Any, References]] = []
+        stack: list[tuple[Any, References | None]] = [(root, None)]
         while stack:
-            message = stack.pop()
-            look = _LOOKS.get(message.DESCRIPTOR.full_name)
-            if look is not None:
-                look(self, message)
-            stack.extend(_children(message))
+            message, references = stack.pop()
+            name = message.DESCRIPTOR.full_name
+            if name == "spark.connect.Relation":
+                references = References(self.numbers)
+                relations.append((message, references))
+                children = self.look_at_relation(message, references)
+            elif name == "spark.connect.Expression.ExpressionString":
+                children = self.look_at_expression_string(message, references)
+            else:
+                look = _LOOKS.get(name)
+                if look is not None:
+                    look(self, message)
+                children = _children(message)
+            stack.extend((child, references) for child in children)
+        # The innermost first: wrapping copies what is inside.
+        for relation, references in reversed(relations):
+            if references:
+                references.wrap(relation)
+                self.changed = True
 
     # ------------------------------------------------------------------------------------------------------ messages
 
-    def look_at_relation(self, relation: Any) -> None:
-        """A relation: if it is a statement that the gateway itself answers, put the answer in its place."""
-        if relation.WhichOneof("rel_type") != "sql":
-            return
-        statement = parse(relation.sql.query)
-        rows = answer(statement, self.principal, self.access, self.session)
+    def look_at_relation(self, relation: Any, references: References) -> list[Any]:
+        """A relation: govern its names. Answers the messages in it that are still to be looked at."""
+        kind = relation.WhichOneof("rel_type")
+        if kind == "sql":
+            return self._look_at_sql(relation, relation, references)
+        if kind == "with_relations" and relation.with_relations.root.WhichOneof("rel_type") == "sql":
+            given = list(relation.with_relations.references)
+            return [*given, *self._look_at_sql(relation.with_relations.root, relation, references)]
+        if kind == "read" and relation.read.HasField("named_table") and self._read_table(relation):
+            return []
+        return _children(relation)
+
+    def _look_at_sql(self, node: Any, holder: Any, references: References) -> list[Any]:
+        """A SQL text: if it is a statement that the gateway itself answers, the answer comes in its place."""
+        text = plain_identifiers(node.sql, "query", self.session)
+        statement = parse(text)
+        rows = self._define(statement) or answer(statement, Asked(self.principal, self.access, self.session, standalone=True))
         if rows is not None:
-            relation.local_relation.CopyFrom(rows.local_relation)
+            holder.CopyFrom(rows)
             self.changed = True
-            return
-        relation.sql.query = self.sql(statement)
+            return []
+        governed = self.sql(statement, references)
+        if statement.tokens and statement.tokens[0].is_word("EXPLAIN"):
+            self.require_explainable()
+        if governed != node.sql.query:
+            node.sql.query = governed
+            self.changed = True
+        return _children(node.sql)
+
+    def _define(self, statement: Statement) -> Any | None:
+        """Execute a statement on a view, function or policy, if it is one."""
+        if not defines(statement):
+            return None
+        definitions = Definitions(self.access, self.principal, self.session, self.resolver, lambda: References(self.numbers))
+        rows = definitions.execute(statement)
+        return None if rows is None else local_relation(rows)
+
+    def _read_table(self, relation: Any) -> bool:
+        """A table of a DataFrame; whether it was replaced by what the reader may see of it."""
+        read = relation.read
+        name = read.named_table.unparsed_identifier
+        read.named_table.unparsed_identifier = self.table_name(name, Use.READ)
+        self.look_at_options(read.named_table.options, "", Use.READ)
+        if read.is_streaming:
+            return False
+        moment, options = None, dict(read.named_table.options)
+        for key in list(options):
+            if key.lower() in _MOMENTS:
+                kind = _MOMENTS[key.lower()]
+                value = options.pop(key)
+                moment = Moment(kind, value if kind == "version" else literal(value))
+        parts = _parts(name)
+        meant = self.resolver.relation(parts, moment, None, options)
+        if meant is None:
+            return False
+        replacement = proto().Relation()
+        replacement.common.CopyFrom(relation.common)
+        replacement.subquery_alias.alias = parts[-1]
+        replacement.subquery_alias.input.CopyFrom(meant)
+        relation.CopyFrom(replacement)
+        self.changed = True
+        return True
+
+    def look_at_expression_string(self, expression: Any, references: References | None) -> list[Any]:
+        """SQL text of an expression; it can hold a query."""
+        text = plain_identifiers(expression, "expression", self.session)
+        real = self.sql(parse(text), references, fragment=True)
+        if real != expression.expression:
+            expression.expression = real
+            self.changed = True
+        return []
 
     def look_at_sql_command(self, command: Any) -> None:
         """A SQL command of an older client: bring it into the form of today's."""
@@ -74,40 +157,40 @@ class Visit:
             self.changed = True
 
     def look_at_read(self, read: Any) -> None:
-        """A table or files that are read."""
-        if read.HasField("named_table"):
-            name = read.named_table.unparsed_identifier
-            read.named_table.unparsed_identifier = self.table_name(name, Use.READ)
-            self.look_at_options(read.named_table.options, "", Use.READ)
-            if any(key.lower() in _TIME_OPTIONS for key in read.named_table.options):
-                self._travel(read, name)
-        elif read.HasField("data_source"):
-            source = read.data_source
-            paths = [self.path(path, source.format, Use.READ) for path in source.paths]
-            if paths != list(source.paths):
-                source.paths[:] = paths
-            self.look_at_options(source.options, source.format, Use.READ)
-            path = source.options.get("path")
-            if path and not source.paths and source.format.lower() in FILE_FORMATS:
-                # The engine does not look for the files of a reader there.
-                source.paths.append(path)
-                del source.options["path"]
-                self.changed = True
-
-    def _travel(self, read: Any, name: str) -> None:
-        """An old version of a table is read by its path: the engine would expect the columns of today."""
-        table = self._delta_table(_parts(name))
-        if table is not None:
-            options = dict(read.named_table.options)
-            read.data_source.format = "delta"
-            read.data_source.paths.append(str(from_url(table.storage_location)))
-            read.data_source.options.update(options)
+        """Files that are read."""
+        if not read.HasField("data_source"):
+            return
+        source = read.data_source
+        paths = [self.path(path, source.format, Use.READ) for path in source.paths]
+        if paths != list(source.paths):
+            source.paths[:] = paths
+        self.look_at_options(source.options, source.format, Use.READ)
+        path = source.options.get("path")
+        if path and not source.paths and source.format.lower() in FILE_FORMATS:
+            # The engine does not look for the files of a reader there.
+            source.paths.append(path)
+            del source.options["path"]
             self.changed = True
 
-    def _delta_table(self, parts: tuple[str, ...]) -> TableInfo | None:
-        name = self.session.qualify(parts)
-        table = None if name is None else self.access.table(self.principal, ".".join(name), Privilege.SELECT)
-        return table if table is not None and table.data_source_format == "DELTA" else None
+    def look_at_function(self, function: Any) -> None:
+        """A function of a DataFrame; those that ask for the asker's groups are answered."""
+        if function.function_name.lower() not in {"is_account_group_member", "is_member"}:
+            return
+        group = function.arguments[0].literal.string if len(function.arguments) == 1 else ""
+        if not group:
+            message = f"{function.function_name} takes the name of a group as a plain string."
+            raise StatementRefused(message)
+        function.function_name = "coalesce"
+        function.arguments[0].literal.boolean = self.resolver.is_member(group)
+        self.changed = True
+
+    def look_at_view(self, command: Any) -> None:
+        """A temporary view: from now on its name may hide a table's."""
+        self.session.names.temporary.add(command.name.lower())
+
+    def look_at_registration(self, command: Any) -> None:
+        """A function of the session: from now on its name hides one of the catalog."""
+        self.session.names.functions.add(command.function_name.lower())
 
     def look_at_options(self, options: MutableMapping[str, str], source: str, use: Use) -> None:
         """Options of a reader or writer: the path, and whatever else names a place in the lake."""
@@ -118,12 +201,6 @@ class Visit:
                     options[key] = real
             else:
                 self.look_at_text(value)
-
-    def look_at_expression_string(self, expression: Any) -> None:
-        """SQL text of an expression; it can hold a query."""
-        real = self.sql(parse(expression.expression))
-        if real != expression.expression:
-            expression.expression = real
 
     def look_at_literal(self, value: Any) -> None:
         """A value; a statement's parameter can become a name or a path."""
@@ -139,6 +216,7 @@ class Visit:
     def look_at_merge(self, command: Any) -> None:
         """MERGE INTO of a DataFrame."""
         self.require_modify(_parts(command.target_table_name))
+        self.require_whole(_parts(command.target_table_name))
 
     def look_at_stream(self, command: Any) -> None:
         """The sink of a stream."""
@@ -174,9 +252,7 @@ class Visit:
             real = self.guard.resolve(parts[1], use)
             self.changed |= real != parts[1]
             return f"{parts[0]}.{quote([real])}" if real != parts[1] else text
-        if use is Use.READ:
-            self.require_select([parts])
-        else:
+        if use is Use.WRITE:
             self.require_modify(parts)
         return text
 
@@ -196,29 +272,21 @@ class Visit:
                 if token.kind is Kind.NAME and index > 1 and tokens[index - 2].identifier.lower() in FILE_FORMATS:
                     self.guard.resolve(token.value, Use.READ)
 
-    def sql(self, statement: Statement) -> str:
-        """A SQL text with real paths, in the engine's spelling, after its names were checked."""
+    def sql(self, statement: Statement, references: References | None, *, fragment: bool = False) -> str:
+        """A SQL text with governed names and real paths, in the engine's spelling."""
         _refuse_scratch(statement.sql)
+        self.session.names.temporary.update(statement.temporary_views)
         edits = [*fixed(statement)]
-        for travel in statement.travels:
-            table = self._delta_table(travel.name)
-            if table is not None:
-                path = str(from_url(table.storage_location))
-                edits.append(Edit(travel.start, travel.end, f"delta.{quote([path])}"))
-                if not travel.has_alias:
-                    edits.append(Edit(travel.clause_end, travel.clause_end, f" AS {quote([table.name])}"))
         for use in statement.paths:
             edits += self._path_edit(use.token, Use.WRITE if use.writes else Use.READ)
         for token in statement.texts:
             self.look_at_text(token.value)
         for target in statement.targets:
             self.require_modify(target)
-        written = set(statement.targets)
-        self.require_select(name for name in statement.sources if name not in written)
-        if not edits:
-            return statement.sql
-        self.changed = True
-        return apply(statement.sql, edits)
+            if statement.verb[:1] in {("UPDATE",), ("DELETE",), ("MERGE",)}:
+                self.require_whole(target)
+        edits += self.resolver.edits(statement.sql, statement.tokens, references, fragment=fragment)
+        return apply(statement.sql, edits) if edits else statement.sql
 
     def _path_edit(self, token: Token, use: Use) -> list[Edit]:
         if token.opaque:
@@ -237,14 +305,26 @@ class Visit:
         if name is not None:
             self.access.table(self.principal, ".".join(name), Privilege.MODIFY)
 
-    def require_select(self, names: Iterable[Iterable[str]]) -> None:
-        """Go on only if the principal may read those names that are tables of the catalog."""
-        if self.principal.is_admin:
-            return
-        for parts in names:
-            name = self.session.qualify(tuple(parts))
-            if name is not None:
-                self.access.table(self.principal, ".".join(name), Privilege.SELECT)
+    def require_explainable(self) -> None:
+        """Go on only if a plan may be shown: it tells of policies, of views' queries and of statistics of what they hide.
+
+        Raises:
+            PolicyInTheWay: If it reads a table with a policy, or a view, that the principal does not manage.
+        """
+        for table in self.resolver.reads.values():
+            if (table.is_view or has_policy(table)) and not self.access.manages(self.principal, table):
+                raise PolicyInTheWay(table.full_name)
+
+    def require_whole(self, parts: Iterable[str]) -> None:
+        """Go on only if no policy hides a part of a table from the principal: what it changes tells of what is there.
+
+        Raises:
+            PolicyInTheWay: If the table has a row filter or a column mask and the principal does not manage it.
+        """
+        name = self.session.qualify(tuple(parts))
+        table = None if name is None else self.access.table(self.principal, ".".join(name))
+        if table is not None and has_policy(table) and not self.access.manages(self.principal, table):
+            raise PolicyInTheWay(table.full_name)
 
 
 def _parts(text: str) -> tuple[str, ...]:
@@ -278,11 +358,12 @@ def _children(message: Any) -> list[Any]:
 
 
 _LOOKS = {
-    "spark.connect.Relation": Visit.look_at_relation,
     "spark.connect.SqlCommand": Visit.look_at_sql_command,
     "spark.connect.Read": Visit.look_at_read,
-    "spark.connect.Expression.ExpressionString": Visit.look_at_expression_string,
     "spark.connect.Expression.Literal": Visit.look_at_literal,
+    "spark.connect.Expression.UnresolvedFunction": Visit.look_at_function,
+    "spark.connect.CreateDataFrameViewCommand": Visit.look_at_view,
+    "spark.connect.CommonInlineUserDefinedFunction": Visit.look_at_registration,
     "spark.connect.MergeIntoTableCommand": Visit.look_at_merge,
     "spark.connect.WriteStreamOperationStart": Visit.look_at_stream,
     **dict.fromkeys(

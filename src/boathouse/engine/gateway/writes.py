@@ -86,10 +86,14 @@ class TableWriter:
 
     def command(self, target: Target, rows: Any, session: EngineSession, options: Mapping[str, str]) -> Any:
         """The write command that puts rows at a target, schema and all."""
-        write = proto().WriteOperation(source="delta", path=str(from_url(target.location)))
+        return self.rows_to(str(from_url(target.location)), target.draft, rows, session, options)
+
+    def rows_to(self, path: str, draft: TableDraft, rows: Any, session: EngineSession, options: Mapping[str, str]) -> Any:
+        """The write command that makes a table at a path of rows."""
+        write = proto().WriteOperation(source="delta", path=path)
         write.mode = proto().WriteOperation.SAVE_MODE_OVERWRITE
         write.input.CopyFrom(self._nullable(rows, session))
-        partition_by: Sequence[str] = target.draft.partition_by
+        partition_by: Sequence[str] = draft.partition_by
         write.partitioning_columns.extend(partition_by)
         write.options.update({key: value for key, value in options.items() if not key.lower().startswith("delta.")})
         write.options["overwriteSchema"] = "true"

@@ -1,17 +1,14 @@
-"""The rules: principals, tokens, sign-in."""
+"""Principals and credentials: who is whose token."""
 
 import hashlib
 import secrets
-import threading
-import time
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, cast
 
 from sqlalchemy.orm import Session
 
-from boathouse.db import Database
+from boathouse.iam.credential_repository import CredentialRepository
 from boathouse.iam.errors import (
-    AdminRequired,
     PrincipalExists,
     PrincipalNotFound,
     SignInCodeInvalid,
@@ -27,25 +24,66 @@ from boathouse.kit.ids import new_id
 
 SESSION_SECONDS = 14 * 24 * 3600
 SIGN_IN_SECONDS = 15 * 60
-CACHE_SECONDS = 3.0
 
-CredentialKind: TypeAlias = Literal["personal", "session", "internal", "sign_in"]
-PREFIX: dict[CredentialKind, str] = {"personal": "bhp_", "session": "bhs_", "internal": "bhi_", "sign_in": "bhl_"}
+CredentialKind: TypeAlias = Literal["personal", "oauth", "session", "internal", "sign_in"]
+PREFIX: dict[CredentialKind, str] = {
+    "personal": "bhp_",
+    "oauth": "bho_",
+    "session": "bhs_",
+    "internal": "bhi_",
+    "sign_in": "bhl_",
+}
 
 
 @dataclass(frozen=True)
 class TokenInfo:
-    """A personal access token without its value; times in ms since the epoch, ``expires_at`` None for never."""
+    """A token without its value.
+
+    Attributes:
+        created_at: In ms since the epoch, as the other times.
+        expires_at: None for never.
+        scopes: What it may be used for; None for everything.
+        last_used_at: Right to the day; None if it was never used.
+        owner_id: Whose it is.
+        owner_name: The same by name.
+        created_by: Name of who made it.
+    """
 
     token_id: str
     comment: str
     created_at: int
     expires_at: int | None
+    scopes: frozenset[str] | None = None
+    last_used_at: int | None = None
+    owner_id: str = ""
+    owner_name: str = ""
+    created_by: str = ""
+
+    @classmethod
+    def of(cls, row: CredentialRow, owner: PrincipalRow | None = None) -> "TokenInfo":
+        """The value of a row."""
+        owner_name = owner.name if owner else ""
+        return cls(
+            row.id,
+            row.comment,
+            row.created_at,
+            row.expires_at,
+            scopes_of(row.scopes),
+            row.last_used_at,
+            row.principal_id,
+            owner_name,
+            row.created_by or owner_name,
+        )
 
 
 def digest(token: str) -> str:
     """What is stored of a token. Tokens have 256 random bits, so a plain hash cannot be guessed backwards."""
     return hashlib.sha256(token.encode()).hexdigest()
+
+
+def scopes_of(stored: list[str] | None) -> frozenset[str] | None:
+    """Scopes as they are stored; None for everything."""
+    return None if stored is None else frozenset(stored)
 
 
 class IamService:
@@ -57,6 +95,7 @@ class IamService:
 
     def __init__(self, session: Session) -> None:
         self._rows = IamRepository(session)
+        self._credentials = CredentialRepository(session)
 
     def create_principal(
         self, name: str, kind: PrincipalKind, *, display_name: str | None = None, groups: tuple[str, ...] = ()
@@ -69,7 +108,7 @@ class IamService:
         if self._rows.principal_by_name(name) is not None or self._rows.group_exists(name) or name == ACCOUNT_USERS:
             raise PrincipalExists(name)
         row = PrincipalRow(
-            id=new_id(), name=name, kind=kind, display_name=display_name or name, active=True, created_at=now_ms()
+            id=new_id(), name=name, kind=kind, display_name=display_name or name, active=True, created_at=now_ms(), profile={}
         )
         self._rows.add(row)
         for group in groups:
@@ -102,25 +141,23 @@ class IamService:
         """All principals of a kind."""
         return self._rows.principals(kind)
 
+    def group_names(self) -> list[str]:
+        """Names of all groups, in order."""
+        return [row.name for row in self._rows.groups()]
+
     def grantee_exists(self, name: str) -> bool:
         """Whether a grant can name this principal: a user, a service principal or a group."""
         return name == ACCOUNT_USERS or self._rows.principal_by_name(name) is not None or self._rows.group_exists(name)
 
-    def delete_principal(self, asker: Principal, principal_id: str) -> None:
-        """Delete a principal and revoke all that it has.
-
-        Raises:
-            AdminRequired: If the asker is not an admin.
-            PrincipalNotFound: If there is none with this id.
-        """
-        if not asker.is_admin:
-            raise AdminRequired("delete principals")
-        if self._rows.principal(principal_id) is None:
-            raise PrincipalNotFound(principal_id)
-        self._rows.delete_principal(principal_id)
-
     def issue(
-        self, principal_id: str, kind: CredentialKind, *, comment: str = "", lifetime_seconds: float | None = None
+        self,
+        principal_id: str,
+        kind: CredentialKind,
+        *,
+        comment: str = "",
+        lifetime_seconds: float | None = None,
+        scopes: frozenset[str] | None = None,
+        created_by: str | None = None,
     ) -> tuple[str, TokenInfo]:
         """Make a credential; its value is returned this once and kept nowhere."""
         token = PREFIX[kind] + secrets.token_urlsafe(32)
@@ -133,15 +170,16 @@ class IamService:
             comment=comment,
             created_at=now,
             expires_at=None if lifetime_seconds is None else now + int(lifetime_seconds * 1000),
+            scopes=None if scopes is None else sorted(scopes),
+            created_by=created_by,
         )
-        self._rows.delete_expired(now)
-        self._rows.add(row)
-        return token, TokenInfo(row.id, comment, now, row.expires_at)
+        self._credentials.delete_expired(now)
+        self._credentials.add(row)
+        return token, TokenInfo.of(row)
 
     def list_tokens(self, principal_id: str) -> list[TokenInfo]:
         """A principal's personal access tokens, expired ones too."""
-        rows = self._rows.credentials(principal_id, "personal")
-        return [TokenInfo(row.id, row.comment, row.created_at, row.expires_at) for row in rows]
+        return [TokenInfo.of(row) for row in self._credentials.of_principal(principal_id, "personal")]
 
     def revoke_token(self, principal_id: str, token_id: str) -> None:
         """Revoke one of a principal's personal access tokens.
@@ -151,16 +189,25 @@ class IamService:
         """
         if token_id not in {token.token_id for token in self.list_tokens(principal_id)}:
             raise TokenNotFound(token_id)
-        self._rows.delete_credential(token_id)
+        self._credentials.delete(token_id)
 
     def principal_of(self, token: str) -> Principal:
         """Whose token it is.
 
         Raises:
-            TokenUnknown: If nobody's.
+            TokenUnknown: If nobody's, or of somebody who was deactivated.
             TokenExpired: If its lifetime is over.
         """
-        row = self._rows.credential(digest(token))
+        return self.identify(token)[0]
+
+    def identify(self, token: str) -> tuple[Principal, CredentialRow]:
+        """Whose token it is, and the token.
+
+        Raises:
+            TokenUnknown: If nobody's, or of somebody who was deactivated.
+            TokenExpired: If its lifetime is over.
+        """
+        row = self._credentials.by_digest(digest(token))
         if row is None or row.kind == "sign_in":
             raise TokenUnknown
         if row.expires_at is not None and row.expires_at <= now_ms():
@@ -168,7 +215,11 @@ class IamService:
         principal = self._rows.principal(row.principal_id)
         if principal is None or not principal.active:
             raise TokenUnknown
-        return self._principal(principal, acting_for=row.comment if row.kind == "internal" else None)
+        return self._principal(principal, row), row
+
+    def touch(self, token: str) -> None:
+        """Note that a token is used today."""
+        self._credentials.touch(digest(token), now_ms())
 
     def redeem_sign_in(self, code: str) -> Principal:
         """Use up a one-time sign-in code.
@@ -176,66 +227,34 @@ class IamService:
         Raises:
             SignInCodeInvalid: If it is unknown, used or too old.
         """
-        row = self._rows.credential(digest(code))
+        row = self._credentials.by_digest(digest(code))
         if row is None or row.kind != "sign_in" or (row.expires_at or 0) <= now_ms():
             raise SignInCodeInvalid
-        self._rows.delete_credential(row.id)
+        self._credentials.delete(row.id)
         principal = self._rows.principal(row.principal_id)
-        if principal is None:
+        if principal is None or not principal.active:
             raise SignInCodeInvalid
         return self._principal(principal)
 
     def revoke(self, token: str) -> None:
         """Forget a credential by its value, if there is such a one."""
-        row = self._rows.credential(digest(token))
+        row = self._credentials.by_digest(digest(token))
         if row is not None:
-            self._rows.delete_credential(row.id)
+            self._credentials.delete(row.id)
 
-    def _principal(self, row: PrincipalRow, acting_for: str | None = None) -> Principal:
+    def end_session(self, token: str) -> bool:
+        """End a page session by its value; whether single sign-on began it."""
+        row = self._credentials.by_digest(digest(token))
+        if row is None or row.kind != "session":
+            return False
+        self._credentials.delete(row.id)
+        return row.comment == "sso"
+
+    def _principal(self, row: PrincipalRow, credential: CredentialRow | None = None) -> Principal:
         groups = self._rows.groups_of(row.id) | {ACCOUNT_USERS}
-        return Principal(row.id, row.name, cast("PrincipalKind", row.kind), groups, ADMINS in groups, acting_for)
-
-
-class Authenticator:
-    """Turns tokens into principals for every door of the server. Safe for threads.
-
-    A good answer is kept for 3 s, so a revoked token works that much longer.
-
-    Args:
-        database: The metadata database.
-    """
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        self._cache: dict[str, tuple[float, Principal]] = {}
-        self._lock = threading.Lock()
-
-    def authenticate(self, token: str) -> Principal:
-        """Whose token it is.
-
-        Raises:
-            Unauthenticated: If it is unknown, revoked or expired.
-        """
-        key, now = digest(token), time.monotonic()
-        with self._lock:
-            known = self._cache.get(key)
-        if known is not None and known[0] > now:
-            return known[1]
-        with self._database.session() as session:
-            principal = IamService(session).principal_of(token)
-        with self._lock:
-            if len(self._cache) > 1000:
-                self._cache = {k: v for k, v in self._cache.items() if v[0] > now}
-            self._cache[key] = (now + CACHE_SECONDS, principal)
-        return principal
-
-    def issue_internal_token(self, principal: Principal, purpose: str, lifetime_seconds: float) -> str:
-        """A token with which a child process acts for a principal; it is not listed among the principal's tokens."""
-        with self._database.session(write=True) as session:
-            token, _ = IamService(session).issue(principal.id, "internal", comment=purpose, lifetime_seconds=lifetime_seconds)
-        return token
-
-    def forget(self, token: str) -> None:
-        """Drop what is remembered of a token, so that its revocation holds at once."""
-        with self._lock:
-            self._cache.pop(digest(token), None)
+        kind = cast("PrincipalKind", row.kind)
+        if credential is None:
+            return Principal(row.id, row.name, kind, groups, ADMINS in groups)
+        purpose = credential.comment if credential.kind == "internal" else None
+        scopes = scopes_of(credential.scopes)
+        return Principal(row.id, row.name, kind, groups, ADMINS in groups, purpose, scopes, credential.expires_at)

@@ -1,0 +1,28 @@
+"""Pages of lists that are ordered by a text of each item."""
+
+from collections.abc import Callable, Sequence
+from typing import Annotated, TypeVar
+
+from fastapi import Query
+
+T = TypeVar("T")
+
+MaxResults = Annotated[int, Query(ge=0, description="Size of a page; 0 answers everything")]
+PageToken = Annotated[str, Query(description="next_page_token of the page before")]
+IncludeBrowse = Annotated[bool, Query(description="Whether BROWSE is enough to see something; it is marked browse_only then")]
+
+
+def paged(items: Sequence[T], max_results: int, page_token: str, key: Callable[[T], str]) -> tuple[list[T], str | None]:
+    """One page of a list, and the token of the next: the key of the page's last item.
+
+    Args:
+        items: All, in the order of the key.
+        max_results: Size of the page; 0 for all.
+        page_token: Token of the page before, empty for the first.
+        key: What the list is ordered by; no two items have the same.
+    """
+    rest = [item for item in items if key(item) > page_token] if page_token else list(items)
+    if max_results == 0 or len(rest) <= max_results:
+        return rest, None
+    page = rest[:max_results]
+    return page, key(page[-1])

@@ -1,0 +1,88 @@
+"""CREATE TABLE ... SHALLOW | DEEP CLONE."""
+
+from dataclasses import asdict
+from typing import Any
+
+import pyarrow as pa
+
+from boathouse.catalog.api import Privilege
+from boathouse.engine.errors import TableAlreadyExists
+from boathouse.engine.gateway.answers.asked import Asked
+from boathouse.engine.gateway.answers.grammar import Grammar
+from boathouse.engine.gateway.answers.maintenance import read_version
+from boathouse.engine.gateway.answers.registry import answers
+from boathouse.engine.gateway.paths import Use
+from boathouse.storage.paths import from_url, to_url
+from boathouse.tables.api import Cloned, DeltaRefused, clone, require_version
+
+_NONE = Cloned(0, 0, 0, 0, 0, 0, 0)
+
+
+@answers("CREATE TABLE", "CREATE OR REPLACE TABLE")
+def clone_table(words: Grammar, asked: Asked) -> pa.Table | None:
+    """``CREATE [OR REPLACE] TABLE [IF NOT EXISTS] t SHALLOW | DEEP CLONE source [AS OF] [TBLPROPERTIES] [LOCATION]``."""
+    replace = words.tokens[1].is_word("OR")
+    missing_only = words.accept("IF", "NOT", "EXISTS")
+    target = words.table()
+    depth = words.accept_one("SHALLOW", "DEEP")
+    if depth is None and not words.sees("CLONE"):
+        return None
+    words.expect("CLONE")
+    source_ref = words.table("the name of the table to clone")
+    asked.to_change("CREATE TABLE ... CLONE")
+    if target.path is not None:
+        message = f"{target.shown} is a path: name a table, and write LOCATION 'path' for where it is to lie."
+        raise DeltaRefused("DELTA_CLONE_TO_PATH", message)
+    source = asked.delta(source_ref, Privilege.SELECT, "CLONE")
+    asked.refuse_policies(source, "CLONE")
+    version: int | None = None
+    if words.sees("VERSION") or words.sees("TIMESTAMP"):
+        version, _ = read_version(words, asked, source.location)
+        require_version(source.location, version)
+    properties = words.properties() if words.accept("TBLPROPERTIES") else {}
+    location = words.string("a path") if words.accept("LOCATION") else None
+    words.end()
+    name = asked.full_name(target.parts)
+    existing = asked.access.table(asked.principal, name)
+    if existing is not None and missing_only:
+        return _answer(_NONE)
+    if existing is not None and not replace:
+        raise TableAlreadyExists(existing.full_name)
+    arguments: dict[str, Any] = {
+        "shallow": depth == "SHALLOW",
+        "version": version,
+        "table_properties": properties,
+        "source_name": source.name,
+        "user": asked.user,
+    }
+    if existing is not None:
+        place = asked.delta(target, Privilege.MODIFY, "CLONE")
+        if place.location == source.location:
+            message = f"`{source.name}` cannot be replaced by a clone of itself. Write RESTORE TABLE ... TO VERSION AS OF."
+            raise DeltaRefused("DELTA_CLONE_INCOMPATIBLE_SOURCE", message)
+        asked.refuse_policies(place, "CREATE OR REPLACE TABLE ... CLONE")
+        return _answer(clone(source.location, place.location, **arguments))
+    return _answer(_create(asked, name, location, source.location, arguments))
+
+
+def _create(asked: Asked, name: str, location: str | None, source: str, arguments: dict[str, Any]) -> Cloned:
+    """Clone into a new table of the catalog."""
+    catalog, schema, table = name.split(".", 2)
+    staged = location is None
+    if location is None:
+        where = asked.access.stage(asked.principal, (catalog, schema, table))
+    else:
+        where = to_url(from_url(asked.guard.resolve(location, Use.WRITE)))
+    try:
+        done = clone(source, where, **arguments)
+        properties: dict[str, str] = arguments["table_properties"]
+        asked.access.register(asked.principal, name, where, comment=properties.get("comment"), properties=properties)
+    except BaseException:
+        if staged:
+            asked.access.discard(where)
+        raise
+    return done
+
+
+def _answer(done: Cloned) -> pa.Table:
+    return pa.table({key: pa.array([value], pa.int64()) for key, value in asdict(done).items()})

@@ -1,0 +1,171 @@
+"""Columns added to a Delta table before rows with them are written: one commit of the log that holds nothing but metadata."""
+
+import json
+import os
+import time
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from deltalake import DeltaTable
+
+from boathouse.engine.gateway.delta_target import DeltaTarget
+from boathouse.engine.gateway.spark_types import Array, DataType, Field, Map, Struct, to_json
+from boathouse.engine.write_errors import metadata_changed
+
+_ENGINE = "boathouse"
+_MAPPING_ID = "delta.columnMapping.id"
+_MAPPING_NAME = "delta.columnMapping.physicalName"
+_MOST_ID = "delta.columnMapping.maxColumnId"
+
+
+def add_columns(target: DeltaTarget, schema: Struct) -> None:
+    """Make a schema that of a table.
+
+    Args:
+        target: The table as it was looked at.
+        schema: Its columns, and those that are new.
+
+    Raises:
+        ConcurrentModification: If another commit was made since.
+    """
+    configuration = dict(target.configuration)
+    if configuration.get("delta.columnMapping.mode", "none") != "none":
+        highest = int(configuration.get(_MOST_ID, "0"))
+        schema, highest = _with_mapping(schema, highest)
+        configuration[_MOST_ID] = str(highest)
+    table = DeltaTable(target.folder)
+    before: Any = table.metadata()
+    metadata = {
+        "id": target.table_id,
+        "name": before.name,
+        "description": before.description,
+        "format": {"provider": "parquet", "options": {}},
+        "schemaString": json.dumps(to_json(schema)),
+        "partitionColumns": list(target.partition_by),
+        "createdTime": before.created_time,
+        "configuration": configuration,
+    }
+    actions: list[dict[str, Any]] = [{"metaData": metadata}]
+    if "timestamp_ntz" in _atoms(schema) and "timestampNtz" not in target.protocol[2]:
+        actions.insert(0, {"protocol": _with_feature(table, "timestampNtz")})
+    added = [one.name for one in schema.fields if target.schema.find(one.name) is None]
+    parameters = {"columns": json.dumps(added)}
+    if not commit(target.folder, target.version + 1, actions, "ADD COLUMNS", parameters, configuration):
+        raise metadata_changed(target.name)
+
+
+def commit(
+    folder: Path,
+    version: int,
+    actions: list[dict[str, Any]],
+    operation: str,
+    parameters: Mapping[str, str],
+    configuration: Mapping[str, str],
+    *,
+    blind: bool = False,
+) -> bool:
+    """Write one version of a log, if nobody else has written it.
+
+    Args:
+        folder: The table.
+        version: The version.
+        actions: Its actions, as the log holds them.
+        operation: As the history is to call it.
+        parameters: As the history is to show them.
+        configuration: The table's properties.
+        blind: Whether it adds rows without having read the table.
+
+    Returns:
+        Whether it was written.
+    """
+    now = int(time.time() * 1000)
+    info: dict[str, Any] = {
+        "timestamp": now,
+        "operation": operation,
+        "operationParameters": dict(parameters),
+        "isBlindAppend": blind,
+        "engineInfo": _ENGINE,
+        "txnId": str(uuid.uuid4()),
+    }
+    if configuration.get("delta.enableInCommitTimestamps", "false").lower() == "true":
+        info = {"inCommitTimestamp": now, **info}
+    log = folder / "_delta_log"
+    lines = "".join(json.dumps(line) + "\n" for line in [{"commitInfo": info}, *actions])
+    draft = log / f".{uuid.uuid4().hex}.json.tmp"
+    with draft.open("w") as file:
+        file.write(lines)
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        # A link fails where there is such a file, and shows the whole content at once where not.
+        os.link(draft, log / f"{version:020}.json")
+    except FileExistsError:
+        return False
+    finally:
+        draft.unlink(missing_ok=True)
+    return True
+
+
+def _with_mapping(schema: Struct, highest: int) -> tuple[Struct, int]:
+    """The schema with identifiers and physical names for fields that have none."""
+
+    def mapped(data_type: DataType) -> DataType:
+        nonlocal highest
+        match data_type:
+            case Struct(fields):
+                done: list[Field] = []
+                for one in fields:
+                    metadata = dict(one.metadata)
+                    if _MAPPING_ID not in metadata:
+                        highest += 1
+                        metadata |= {_MAPPING_ID: highest, _MAPPING_NAME: f"col-{uuid.uuid4()}"}
+                    done.append(Field(one.name, mapped(one.type), one.nullable, metadata))
+                return Struct(tuple(done))
+            case Array(element, contains_null):
+                return Array(mapped(element), contains_null)
+            case Map(key, value, contains_null):
+                return Map(mapped(key), mapped(value), contains_null)
+            case _:
+                return data_type
+
+    made = mapped(schema)
+    return (made if isinstance(made, Struct) else schema), highest
+
+
+def _atoms(data_type: DataType) -> set[str]:
+    match data_type:
+        case Struct(fields):
+            return set[str]().union(*(_atoms(one.type) for one in fields))
+        case Array(element):
+            return _atoms(element)
+        case Map(key, value):
+            return _atoms(key) | _atoms(value)
+        case _:
+            return {data_type.name}
+
+
+_LEGACY_WRITER = (
+    (2, "appendOnly"),
+    (2, "invariants"),
+    (3, "checkConstraints"),
+    (4, "changeDataFeed"),
+    (4, "generatedColumns"),
+    (5, "columnMapping"),
+    (6, "identityColumns"),
+)
+
+
+def _with_feature(table: DeltaTable, feature: str) -> dict[str, Any]:
+    protocol: Any = table.protocol()
+    writer = set(protocol.writer_features or ()) or {
+        name for version, name in _LEGACY_WRITER if version <= protocol.min_writer_version
+    }
+    reader = set(protocol.reader_features or ()) or ({"columnMapping"} if protocol.min_reader_version == 2 else set[str]())
+    return {
+        "minReaderVersion": 3,
+        "minWriterVersion": 7,
+        "readerFeatures": sorted(reader | {feature}),
+        "writerFeatures": sorted(writer | {feature}),
+    }

@@ -1,0 +1,253 @@
+"""DataFrameWriter and DataFrameWriterV2: which table or path is meant, and how its rows get there."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from boathouse.catalog.api import Privilege, SecurableNotFound, SecurableType, TableInfo
+from boathouse.engine.errors import StatementRefused, TableAlreadyExists
+from boathouse.engine.gateway.change import Change, nothing
+from boathouse.engine.gateway.delta_target import DeltaTarget, load
+from boathouse.engine.gateway.enforcement import Match, Rules
+from boathouse.engine.gateway.expression_text import expression_text
+from boathouse.engine.gateway.ingest import Ingest, Mode, Plan, evolves, is_true, option, overwrite_mode
+from boathouse.engine.gateway.paths import FILE_FORMATS, Use, looks_absolute
+from boathouse.engine.gateway.protocol import empty_answer, proto
+from boathouse.engine.gateway.retry import Retry
+from boathouse.engine.gateway.sql_tokens import read_name, tokenize
+from boathouse.engine.gateway.staging import open_staging, publish
+from boathouse.engine.gateway.transactions import identifier_of, note, was_done
+from boathouse.engine.gateway.visit import Visit
+from boathouse.engine.gateway.writes import TableDraft, TableWriter
+
+
+def name_of(text: str) -> tuple[str, ...]:
+    """The parts of a dotted name."""
+    parts, _ = read_name(tokenize(text), 0)
+    return tuple(parts)
+
+
+def is_path_name(parts: tuple[str, ...]) -> bool:
+    """Whether a name is ``format.`path```."""
+    return len(parts) == 2 and parts[0].lower() in FILE_FORMATS and (looks_absolute(parts[1]) or "/" in parts[1])
+
+
+def delta_properties(options: Mapping[str, str]) -> dict[str, str]:
+    """Those options that are properties of a Delta table."""
+    return {key: value for key, value in options.items() if key.lower().startswith("delta.")}
+
+
+def put(visit: Visit, command: Any, target: DeltaTarget, rows: Any, plan: Plan, *, is_sql: bool = False) -> Change:
+    """Turn a command into the write of rows into a Delta table.
+
+    Raises:
+        WriteRefused: If the rows do not fit.
+    """
+    identifier = identifier_of(plan.options)
+    if identifier is not None and was_done(target, identifier):
+        return _nothing_to_do(command)
+    write = Ingest(visit.session).command(target, rows, plan)
+    if write is None:
+        return _nothing_to_do(command)
+    command.write_operation.CopyFrom(write)
+    if identifier is None or plan.mode is not Mode.APPEND:
+        finish = nothing if identifier is None else lambda: note(target, identifier)
+        return Change(finish, is_sql=is_sql, retry=Retry(target))
+    staging = open_staging(target)
+    command.write_operation.path = str(staging.folder)
+
+    def finish_staged() -> None:
+        publish(staging, lambda now: None if was_done(now, identifier) else [identifier.action()], "WRITE", {"mode": "Append"})
+        staging.discard()
+
+    return Change(finish_staged, staging.discard, is_sql=is_sql)
+
+
+def _nothing_to_do(command: Any) -> Change:
+    """A statement that does nothing takes the command's place."""
+    command.sql_command.input.CopyFrom(empty_answer())
+    return Change()
+
+
+def target_of(table: TableInfo | None) -> DeltaTarget | None:
+    """The Delta table of a table of the catalog, or None for one of another format."""
+    if table is None or table.data_source_format != "DELTA":
+        return None
+    return load(table.storage_location, table.full_name)
+
+
+# --------------------------------------------------------------------------------------------------------------- V1
+
+
+def write_v1(visit: Visit, command: Any) -> Change | None:
+    """DataFrameWriter."""
+    write = command.write_operation
+    if write.WhichOneof("save_type") == "table":
+        parts = name_of(write.table.table_name)
+        if not is_path_name(parts):
+            name = visit.session.qualify(parts)
+            return None if name is None else _save_table(visit, command, name)
+        write.table.table_name = visit.table_name(write.table.table_name, Use.WRITE)
+        if parts[0].lower() != "delta":
+            return None
+        is_insert = write.table.save_method == proto().WriteOperation.SaveTable.TABLE_SAVE_METHOD_INSERT_INTO
+        path = name_of(write.table.table_name)[1]
+        write.source = "delta"
+        return _save_path(visit, command, path, Match.POSITION if is_insert else Match.NAME)
+    before = dict(write.options)
+    if write.path:
+        write.path = visit.path(write.path, write.source, Use.WRITE)
+    visit.look_at_options(write.options, write.source, Use.WRITE)
+    visit.changed |= before != dict(write.options)
+    path = write.path or option(write.options, "path")
+    return _save_path(visit, command, path, Match.NAME) if path else None
+
+
+def _save_path(visit: Visit, command: Any, path: str, match: Match) -> Change | None:
+    """Rows for a path: where there is a Delta table, they have to fit."""
+    write = command.write_operation
+    modes = proto().WriteOperation
+    if write.source.lower() not in {"", "delta"} or not path.startswith("/"):
+        return None
+    write.source = "delta"
+    target = load(path, f"delta.`{path}`")
+    if target is None or write.mode not in {modes.SAVE_MODE_APPEND, modes.SAVE_MODE_OVERWRITE}:
+        visit.changed = True
+        write.path = path
+        return None
+    options = dict(write.options)
+    if write.mode == modes.SAVE_MODE_OVERWRITE and replaces_schema(options):
+        if target.schema.fields:
+            draft = TableDraft(("", "", ""), tuple(write.partitioning_columns))
+            writer = TableWriter(visit.access, visit.principal, visit.guard)
+            kept = {key: value for key, value in options.items() if key.lower() not in {"path", "overwriteschema"}}
+            command.write_operation.CopyFrom(writer.rows_to(path, draft, write.input, visit.session, kept))
+        return Change(nothing, retry=Retry(target, replaces=True))
+    return put(visit, command, target, write.input, _plan(visit, write, Rules(match, strict=match is Match.NAME)))
+
+
+def replaces_schema(options: Mapping[str, str]) -> bool:
+    """Whether an overwrite brings its own schema."""
+    return is_true(option(options, "overwriteschema")) and option(options, "replacewhere") is None
+
+
+def _plan(visit: Visit, write: Any, rules: Rules) -> Plan:
+    options = dict(write.options)
+    rules = Rules(rules.match, rules.columns, rules.strict, evolves(options, visit.session))
+    mode = Mode.APPEND
+    condition = None
+    if write.mode == proto().WriteOperation.SAVE_MODE_OVERWRITE:
+        condition = option(options, "replacewhere")
+        mode = Mode.OVERWRITE if condition is not None else overwrite_mode(options, visit.session)
+    return Plan(rules, mode, condition, options, tuple(write.partitioning_columns))
+
+
+def _save_table(visit: Visit, command: Any, name: tuple[str, str, str]) -> Change | None:
+    """SaveAsTable and insertInto."""
+    write = command.write_operation
+    modes = proto().WriteOperation
+    writer = TableWriter(visit.access, visit.principal, visit.guard)
+    existing = writer.existing(name)
+    is_insert = write.table.save_method == modes.SaveTable.TABLE_SAVE_METHOD_INSERT_INTO
+    if is_insert or (existing is not None and write.mode == modes.SAVE_MODE_APPEND):
+        if existing is None:
+            raise SecurableNotFound(SecurableType.TABLE, ".".join(name))
+        visit.require_modify(name)
+        target = target_of(existing)
+        if target is None:
+            return None
+        rules = Rules(Match.POSITION if is_insert else Match.NAME)
+        return put(visit, command, target, write.input, _plan(visit, write, rules))
+    if existing is not None and write.mode == modes.SAVE_MODE_IGNORE:
+        return None
+    if existing is not None and write.mode != modes.SAVE_MODE_OVERWRITE:
+        raise TableAlreadyExists(existing.full_name)
+    options = dict(write.options)
+    draft = TableDraft(name, tuple(write.partitioning_columns), None, delta_properties(options), option(options, "path"))
+    if write.source.lower() not in {"", "delta"}:
+        if existing is not None:
+            message = f"A {write.source} table cannot be replaced. Drop {existing.full_name} first, or write it as delta."
+            raise StatementRefused(message)
+        write.options["path"] = writer.target(draft, None).location
+        return Change()
+    target = writer.target(draft, existing)
+    there = target_of(existing)
+    if there is not None and there.schema.fields and not replaces_schema(options):
+        return put(visit, command, there, write.input, _plan(visit, write, Rules()))
+    kept = {key: value for key, value in options.items() if key.lower() not in {"path", "overwriteschema"}}
+    command.write_operation.CopyFrom(writer.command(target, write.input, visit.session, kept))
+    retry = None if there is None else Retry(there, replaces=True)
+    return Change(lambda: writer.finish(target, describe=True), lambda: writer.undo(target), retry=retry)
+
+
+# --------------------------------------------------------------------------------------------------------------- V2
+
+
+def write_v2(visit: Visit, command: Any) -> Change | None:
+    """DataFrameWriterV2."""
+    write = command.write_operation_v2
+    modes = proto().WriteOperationV2
+    parts = name_of(write.table_name)
+    creates = write.mode in {modes.MODE_CREATE, modes.MODE_REPLACE, modes.MODE_CREATE_OR_REPLACE}
+    if is_path_name(parts):
+        write.table_name = visit.table_name(write.table_name, Use.WRITE)
+        target = None if parts[0].lower() != "delta" else load(name_of(write.table_name)[1], write.table_name)
+        return None if target is None or creates else _put_v2(visit, command, target)
+    name = visit.session.qualify(parts)
+    if name is None:
+        return None
+    if not creates:
+        table = visit.access.table(visit.principal, ".".join(name), Privilege.MODIFY)
+        if table is None:
+            raise SecurableNotFound(SecurableType.TABLE, ".".join(name))
+        target = target_of(table)
+        return None if target is None else _put_v2(visit, command, target)
+    return _create_v2(visit, command, name)
+
+
+def _put_v2(visit: Visit, command: Any, target: DeltaTarget) -> Change:
+    """Append, overwrite(condition) and overwritePartitions."""
+    write = command.write_operation_v2
+    modes = proto().WriteOperationV2
+    options = dict(write.options)
+    evolve = write.with_schema_evolution or evolves(options, visit.session)
+    mode = {modes.MODE_APPEND: Mode.APPEND, modes.MODE_OVERWRITE_PARTITIONS: Mode.PARTITIONS}.get(write.mode, Mode.OVERWRITE)
+    condition = expression_text(write.overwrite_condition) if write.mode == modes.MODE_OVERWRITE else None
+    return put(visit, command, target, write.input, Plan(Rules(evolve=evolve), mode, condition, options))
+
+
+def _create_v2(visit: Visit, command: Any, name: tuple[str, str, str]) -> Change:
+    """Create, replace and createOrReplace."""
+    write = command.write_operation_v2
+    modes = proto().WriteOperationV2
+    if write.provider.lower() not in {"", "delta"}:
+        message = f"writeTo().using('{write.provider}') is not supported. Leave it out, or say delta."
+        raise StatementRefused(message)
+    writer = TableWriter(visit.access, visit.principal, visit.guard)
+    existing = writer.existing(name)
+    if existing is None and write.mode == modes.MODE_REPLACE:
+        raise SecurableNotFound(SecurableType.TABLE, ".".join(name))
+    if existing is not None and write.mode == modes.MODE_CREATE:
+        raise TableAlreadyExists(existing.full_name)
+    draft = TableDraft(
+        name,
+        tuple(_column(expression) for expression in write.partitioning_columns),
+        write.table_properties.get("comment"),
+        {key: value for key, value in write.table_properties.items() if key not in {"comment", "location"}}
+        | delta_properties(write.options),
+        option(write.options, "path") or write.table_properties.get("location"),
+    )
+    target = writer.target(draft, existing)
+    there = target_of(existing)
+    options = {key: value for key, value in write.options.items() if key.lower() != "path"}
+    command.write_operation.CopyFrom(writer.command(target, write.input, visit.session, options))
+    retry = None if there is None else Retry(there, replaces=True)
+    return Change(lambda: writer.finish(target, describe=True), lambda: writer.undo(target), retry=retry)
+
+
+def _column(expression: Any) -> str:
+    if expression.WhichOneof("expr_type") != "unresolved_attribute":
+        message = "partitionedBy takes columns; transforms such as days() or bucket() are not supported by Delta tables."
+        raise StatementRefused(message)
+    return name_of(expression.unresolved_attribute.unparsed_identifier)[-1]
+
+

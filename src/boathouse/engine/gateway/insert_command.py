@@ -1,0 +1,133 @@
+"""INSERT: into a Delta table its query's rows go like those of a DataFrame."""
+
+from typing import Any
+
+from boathouse.catalog.api import Privilege, SecurableNotFound, SecurableType
+from boathouse.engine.errors import StatementRefused
+from boathouse.engine.gateway.change import Change
+from boathouse.engine.gateway.delta_target import DeltaTarget, load
+from boathouse.engine.gateway.enforcement import Match, Rules, project
+from boathouse.engine.gateway.frame_writes import is_path_name, put, target_of
+from boathouse.engine.gateway.ingest import Mode, Plan, evolves, overwrite_mode
+from boathouse.engine.gateway.inserts import Insert, read_insert, split
+from boathouse.engine.gateway.protocol import proto, sql_node
+from boathouse.engine.gateway.spark_types import Struct, from_message, sql
+from boathouse.engine.gateway.sql_tokens import Token, quote, tokenize
+from boathouse.engine.gateway.statements import Edit, Statement, apply
+from boathouse.engine.gateway.visit import Visit
+from boathouse.engine.write_errors import arity_mismatch, unknown_column
+
+
+def insert(visit: Visit, command: Any, statement: Statement) -> Change | None:
+    """Change an INSERT; None for one that is not into a Delta table."""
+    found = read_insert(statement)
+    if found is None:
+        return None
+    target = insert_target(visit, found.name)
+    if target is None:
+        return None
+    rows = proto().Relation()
+    rows.CopyFrom(command.sql_command.input)
+    node = sql_node(rows)
+    if node is None:
+        return None
+    rules = Rules(
+        Match.NAME if found.by_name else Match.POSITION,
+        found.columns,
+        evolve=found.evolve or evolves({}, visit.session),
+    )
+    node.query = _with_defaults(found, target)
+    plan = Plan(rules)
+    if found.partition:
+        rows, rules = _with_partition(visit, rows, found, target)
+        plan = Plan(rules)
+    if found.replace_where is not None:
+        plan = Plan(rules, Mode.OVERWRITE, found.replace_where)
+    elif found.overwrite:
+        plan = _overwrite(visit, found, target, rules)
+    return put(visit, command, target, rows, plan, is_sql=True)
+
+
+def insert_target(visit: Visit, name: tuple[str, ...]) -> DeltaTarget | None:
+    """The Delta table that a statement writes, or None where it is of another kind.
+
+    Raises:
+        SecurableNotFound: If there is no such table.
+        PermissionDenied: Without MODIFY.
+    """
+    if is_path_name(name):
+        return load(name[1], f"delta.`{name[1]}`") if name[0].lower() == "delta" else None
+    if len(name) == 1 and visit.session.is_temporary(name[0]):
+        return None
+    full = visit.session.qualify(name)
+    table = None if full is None else visit.access.table(visit.principal, ".".join(full), Privilege.MODIFY)
+    if table is None:
+        raise SecurableNotFound(SecurableType.TABLE, ".".join(full or name))
+    return target_of(table)
+
+
+def _overwrite(visit: Visit, found: Insert, target: DeltaTarget, rules: Rules) -> Plan:
+    if not found.partition:
+        return Plan(rules, overwrite_mode({}, visit.session))
+    named = [f"{quote([name])} <=> {value}" for name, value in found.partition if value is not None]
+    if len(named) == len(target.partition_by) or overwrite_mode({}, visit.session) is Mode.OVERWRITE:
+        return Plan(rules, Mode.OVERWRITE, " AND ".join(named) or None)
+    return Plan(rules, Mode.PARTITIONS)
+
+
+def _with_partition(visit: Visit, rows: Any, found: Insert, target: DeltaTarget) -> tuple[Any, Rules]:
+    """The rows with the values of the PARTITION clause, and how they match."""
+    for name, _ in found.partition:
+        if name.lower() not in {one.lower() for one in target.partition_by}:
+            raise unknown_column(target.name, name, list(target.partition_by))
+    given = {name.lower(): value for name, value in found.partition if value is not None}
+    dynamic = [name for name, value in found.partition if value is None]
+    source = from_message(visit.session.schema(rows))
+    if not isinstance(source, Struct):
+        raise TypeError
+    if found.by_name:
+        columns = source.names
+    elif found.columns:
+        columns = [*found.columns, *(name for name in dynamic if name not in found.columns)]
+    else:
+        # The query gives the other columns in their order, then those of the clause without a value.
+        named = {name.lower() for name, _ in found.partition}
+        columns = [one for one in target.schema.names if one.lower() not in named] + dynamic
+    if len(columns) != len(source.fields):
+        kind = "TOO_MANY" if len(source.fields) > len(columns) else "NOT_ENOUGH"
+        raise arity_mismatch(target.name, kind, columns, source.names)
+    renamed = proto().Relation()
+    renamed.to_df.input.CopyFrom(rows)
+    renamed.to_df.column_names.extend(columns)
+    values = [(name, quote([name])) for name in columns]
+    values += [(one.name, given[one.name.lower()]) for one in target.schema.fields if one.name.lower() in given]
+    # Values are written as text or numbers whatever the column's type; they are cast as they would be in a comparison.
+    types = {one.name.lower(): one for one in target.schema.fields}
+    values = [
+        (name, f"CAST({text} AS {sql(types[name.lower()].type)})" if name.lower() in given else text) for name, text in values
+    ]
+    return project(renamed, values), Rules(Match.NAME, (), evolve=False)
+
+
+def _with_defaults(found: Insert, target: DeltaTarget) -> str:
+    """The query, with the word DEFAULT in a VALUES list replaced by what it stands for."""
+    tokens = tokenize(found.query)
+    if not tokens or not tokens[0].is_word("VALUES") or not any(token.is_word("DEFAULT") for token in tokens):
+        return found.query
+    names = list(found.columns) or target.schema.names
+    edits: list[Edit] = []
+    for row in split(tokens[1:]):
+        inner = row[1:-1] if row and row[0].is_mark("(") else row
+        for index, value in enumerate(split(inner)):
+            if len(value) == 1 and value[0].is_word("DEFAULT"):
+                edits.append(_default(value[0], names, index, target))
+    return apply(found.query, edits)
+
+
+def _default(token: Token, names: list[str], index: int, target: DeltaTarget) -> Edit:
+    one = target.schema.find(names[index]) if index < len(names) else None
+    if one is not None and one.is_identity:
+        message = f"DEFAULT cannot be given for the identity column {one.name}. Leave the column out of the list of columns."
+        raise StatementRefused(message)
+    text = "NULL" if one is None or one.default is None else f"({one.default})"
+    return Edit(token.start, token.end, text)

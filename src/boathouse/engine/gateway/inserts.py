@@ -1,0 +1,177 @@
+"""INSERT statements, taken apart."""
+
+from dataclasses import dataclass
+
+from boathouse.engine.errors import StatementRefused
+from boathouse.engine.gateway.sql_tokens import Kind, Token, read_name
+from boathouse.engine.gateway.statements import Statement
+
+_QUERY = ("SELECT", "VALUES", "WITH", "FROM", "TABLE")
+
+
+@dataclass(frozen=True)
+class Insert:
+    """INSERT INTO or OVERWRITE a table.
+
+    Attributes:
+        name: The table, as written.
+        overwrite: Whether it replaces the table's rows, or those of the partitions that are named.
+        partition: Columns of the PARTITION clause with the text of their values; None where the query gives it.
+        columns: The list of columns.
+        by_name: Whether the query's columns find those of the table by name.
+        replace_where: The condition of REPLACE WHERE, as text.
+        evolve: Whether WITH SCHEMA EVOLUTION is said.
+        query: The text of the query.
+    """
+
+    name: tuple[str, ...]
+    overwrite: bool
+    partition: tuple[tuple[str, str | None], ...]
+    columns: tuple[str, ...]
+    by_name: bool
+    replace_where: str | None
+    evolve: bool
+    query: str
+
+
+class _Reader:
+    """Goes over the tokens of one statement."""
+
+    def __init__(self, statement: Statement) -> None:
+        self.sql = statement.sql
+        self.tokens = list(statement.tokens)
+        self.at = 0
+
+    def word(self, *words: str) -> bool:
+        """Whether the token here is one of some words."""
+        return self.at < len(self.tokens) and self.tokens[self.at].is_word(*words)
+
+    def skip(self, *words: str) -> bool:
+        """Go past words that stand here one after another; whether they do."""
+        end = self.at + len(words)
+        if end > len(self.tokens):
+            return False
+        if all(token.is_word(word) for token, word in zip(self.tokens[self.at : end], words, strict=True)):
+            self.at = end
+            return True
+        return False
+
+    def opens(self) -> bool:
+        """Whether a parenthesis opens here."""
+        return self.at < len(self.tokens) and self.tokens[self.at].is_mark("(")
+
+    def group(self) -> list[Token]:
+        """The tokens between the parentheses that open here; goes past them."""
+        depth, begin = 0, self.at
+        while self.at < len(self.tokens):
+            token = self.tokens[self.at]
+            depth += token.is_mark("(") - token.is_mark(")")
+            self.at += 1
+            if depth == 0:
+                return self.tokens[begin + 1 : self.at - 1]
+        message = f"A parenthesis is not closed: {self.sql[self.tokens[begin].start :][:40]}"
+        raise StatementRefused(message)
+
+    def rest(self) -> str:
+        """The text from here on."""
+        return self.sql[self.tokens[self.at].start : self.tokens[-1].end] if self.at < len(self.tokens) else ""
+
+
+def read_insert(statement: Statement) -> Insert | None:
+    """The INSERT that a statement is, or None if it is none into a table, or one that is not understood."""
+    reader = _Reader(statement)
+    before = _leading_with(reader)
+    if before is None or not reader.skip("INSERT"):
+        return None
+    evolve = reader.skip("WITH", "SCHEMA", "EVOLUTION")
+    overwrite = reader.word("OVERWRITE")
+    if not (reader.skip("INTO") or reader.skip("OVERWRITE")) or reader.word("DIRECTORY", "LOCAL"):
+        return None
+    reader.skip("TABLE")
+    name, reader.at = read_name(reader.tokens, reader.at)
+    if not name:
+        return None
+    partition: tuple[tuple[str, str | None], ...] = ()
+    if reader.skip("PARTITION") and reader.opens():
+        partition = _partition(statement.sql, reader.group())
+    if reader.word("IF"):
+        message = "INSERT OVERWRITE ... IF NOT EXISTS is not supported for Delta tables. Leave IF NOT EXISTS out."
+        raise StatementRefused(message)
+    columns: tuple[str, ...] = ()
+    if reader.opens() and not _is_query(reader.tokens, reader.at):
+        columns = tuple(token.identifier for token in reader.group() if token.is_identifier)
+    by_name = reader.skip("BY", "NAME")
+    replace_where = _replace_where(reader) if reader.skip("REPLACE", "WHERE") else None
+    if reader.at >= len(reader.tokens):
+        return None
+    # TABLE t is a query too, but one that takes no alias, which the governed name may have got.
+    query = f"{before}SELECT * FROM {reader.rest()}" if reader.skip("TABLE") else f"{before}{reader.rest()}"
+    return Insert(tuple(name), overwrite, partition, columns, by_name, replace_where, evolve, query)
+
+
+def _leading_with(reader: _Reader) -> str | None:
+    """The common table expressions before INSERT, as text; None where the statement is not an INSERT at all."""
+    if not reader.word("WITH"):
+        return ""
+    depth = 0
+    for index, token in enumerate(reader.tokens):
+        depth += token.is_mark("(") - token.is_mark(")")
+        if depth == 0 and token.is_word("INSERT"):
+            reader.at = index
+            return reader.sql[: token.start]
+        if depth == 0 and index > 0 and token.is_word("SELECT", "VALUES", "FROM", "TABLE"):
+            return None
+    return None
+
+
+def _replace_where(reader: _Reader) -> str:
+    begin, depth = reader.at, 0
+    while reader.at < len(reader.tokens):
+        token = reader.tokens[reader.at]
+        starts_group = token.is_mark("(") and reader.at > begin and _follows_condition(reader.tokens, begin, reader.at)
+        if depth == 0 and (token.is_word(*_QUERY) or starts_group):
+            break
+        depth += token.is_mark("(") - token.is_mark(")")
+        reader.at += 1
+    if reader.at == begin or reader.at >= len(reader.tokens):
+        message = "INSERT INTO ... REPLACE WHERE needs a condition and a query: INSERT INTO t REPLACE WHERE day = 1 SELECT ..."
+        raise StatementRefused(message)
+    return reader.sql[reader.tokens[begin].start : reader.tokens[reader.at - 1].end]
+
+
+def _follows_condition(tokens: list[Token], begin: int, at: int) -> bool:
+    """Whether a parenthesis at a place opens the query rather than a part of the condition."""
+    before = tokens[at - 1]
+    operand = before.is_mark(")") or before.kind is not Kind.MARK
+    return (
+        at > begin and operand and not before.is_word("IN", "AND", "OR", "NOT", "EXISTS", "BETWEEN") and _is_query(tokens, at)
+    )
+
+
+def _is_query(tokens: list[Token], at: int) -> bool:
+    while at < len(tokens) and tokens[at].is_mark("("):
+        at += 1
+    return at < len(tokens) and tokens[at].is_word(*_QUERY)
+
+
+def _partition(sql: str, group: list[Token]) -> tuple[tuple[str, str | None], ...]:
+    found: list[tuple[str, str | None]] = []
+    for part in split(group):
+        if not part or not part[0].is_identifier:
+            continue
+        has_value = len(part) > 2 and part[1].is_mark("=")
+        found.append((part[0].identifier, sql[part[2].start : part[-1].end] if has_value else None))
+    return tuple(found)
+
+
+def split(tokens: list[Token]) -> list[list[Token]]:
+    """The parts between commas that stand in no parentheses."""
+    parts: list[list[Token]] = [[]]
+    depth = 0
+    for token in tokens:
+        depth += token.is_mark("(") + token.is_mark("[") - token.is_mark(")") - token.is_mark("]")
+        if depth == 0 and token.is_mark(","):
+            parts.append([])
+        else:
+            parts[-1].append(token)
+    return parts

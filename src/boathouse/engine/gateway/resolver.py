@@ -1,0 +1,443 @@
+"""From names to relations that hold just what may be read: tables by path, views as their queries, row filters and masks applied.
+
+The engine is never asked to govern. A name in a plan is replaced by a reference to a relation that was built here, with the
+privileges of who reads: the asker, or inside a view or function its owner. What a policy hides is cut off before anything of
+the asker's own is evaluated.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from boathouse.catalog.api import FunctionInfo, Policy, Privilege, SecurableNotFound, SecurableType, TableInfo
+from boathouse.engine.catalog_access import CatalogAccess
+from boathouse.engine.errors import StatementRefused
+from boathouse.engine.gateway.paths import has_policy
+from boathouse.engine.gateway.protocol import proto
+from boathouse.engine.gateway.relations import CallUse, Moment, RelationUse, find_uses
+from boathouse.engine.gateway.session import EngineSession
+from boathouse.engine.gateway.sql_tokens import Kind, Token, quote, read_name, tokenize
+from boathouse.engine.gateway.statements import Edit
+from boathouse.iam.api import Principal
+from boathouse.storage.paths import from_url
+
+_DEEPEST = 24
+_BARRIER = "LIMIT 9223372036854775807"
+"""The engine moves no predicate below a limit: an error in the asker's expression must not tell of a row that a filter hides."""
+_GROUP_CHECKS = frozenset({"is_account_group_member", "is_member"})
+_FIRST_PLAN_ID = 1 << 40
+
+
+class References:
+    """The relations that the texts inside one relation refer to by name.
+
+    Args:
+        numbers: Numbers that are unique in the request.
+    """
+
+    def __init__(self, numbers: Iterator[int]) -> None:
+        self._numbers = numbers
+        self._known: dict[object, str] = {}
+        self._relations: list[tuple[int, str, Any]] = []
+
+    def __bool__(self) -> bool:
+        return bool(self._relations)
+
+    def add(self, key: object, relation: Any) -> str:
+        """The name by which a relation can be read; the same key gives the same name."""
+        if key not in self._known:
+            number = next(self._numbers)
+            self._known[key] = f"__bh{number}"
+            self._relations.append((number, self._known[key], relation))
+        return self._known[key]
+
+    def known(self, key: object) -> str | None:
+        """The name of a relation that is there already."""
+        return self._known.get(key)
+
+    def wrap(self, relation: Any) -> None:
+        """Make the references known inside a relation, in place."""
+        if not self._relations:
+            return
+        if relation.WhichOneof("rel_type") != "with_relations":
+            root = proto().Relation()
+            root.CopyFrom(relation)
+            relation.with_relations.root.CopyFrom(root)
+        for number, name, meant in self._relations:
+            reference = relation.with_relations.references.add()
+            reference.common.plan_id = _FIRST_PLAN_ID + number
+            reference.subquery_alias.alias = name
+            reference.subquery_alias.input.CopyFrom(meant)
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Whose privileges count in a text.
+
+    Attributes:
+        principal: The asker, or the owner of the view or function that the text belongs to.
+        is_asker: Whether it is the asker's own text, where names may be short and mean temporary views.
+        depth: How many views and functions it lies in.
+    """
+
+    principal: Principal
+    is_asker: bool
+    depth: int = 0
+
+    def inside(self, owner: Principal, what: str) -> "Reader":
+        """The reader of the text of a view or function.
+
+        Raises:
+            StatementRefused: If they are nested too deep, as those are that contain themselves.
+        """
+        if self.depth >= _DEEPEST:
+            message = f"{what} cannot be read: views and functions are nested more than {_DEEPEST} deep, or contain themselves."
+            raise StatementRefused(message)
+        return Reader(owner, is_asker=False, depth=self.depth + 1)
+
+
+class Resolver:
+    """Resolves the names of one request.
+
+    Args:
+        access: The catalog.
+        principal: Who asks.
+        session: The session of the request.
+        numbers: Numbers that are unique in the request.
+
+    Attributes:
+        reads: The tables and views that were read, by full name.
+    """
+
+    def __init__(self, access: CatalogAccess, principal: Principal, session: EngineSession, numbers: Iterator[int]) -> None:
+        self._access = access
+        self._principal = principal
+        self._session = session
+        self._numbers = numbers
+        self._asker = Reader(principal, is_asker=True)
+        self.reads: dict[str, TableInfo] = {}
+
+    # --------------------------------------------------------------------------------------------------------- texts
+
+    def edits(self, sql: str, tokens: Sequence[Token], references: References | None, *, fragment: bool = False) -> list[Edit]:
+        """How the asker's own text has to be changed so that its names are governed.
+
+        Args:
+            sql: The text.
+            tokens: Its tokens.
+            references: Where relations can be added; None where the protocol has no place for them.
+            fragment: Whether the text is an expression and not a statement.
+        """
+        return _Text(self, sql, tokens, self._asker, references, {}, fragment=fragment).edits()
+
+    def govern(self, sql: str, reader: Reader, references: References, parameters: Mapping[str, str] | None = None) -> str:
+        """The text of a view or function with governed names, and with arguments for its parameters."""
+        return _Text(self, sql, tokenize(sql), reader, references, parameters or {}, fragment=False).text()
+
+    # ----------------------------------------------------------------------------------------------------- relations
+
+    def relation(
+        self,
+        name: Sequence[str],
+        moment: Moment | None = None,
+        reader: Reader | None = None,
+        options: Mapping[str, str] | None = None,
+    ) -> Any | None:
+        """What may be read under a name; None where the engine knows it better (temporary views, other formats) or nobody.
+
+        Raises:
+            PermissionDenied: If the reader may not read it.
+            SecurableNotFound: If a view or function names what does not exist.
+        """
+        reader = reader or self._asker
+        full = self._session.qualify(tuple(name)) if reader.is_asker else tuple(name)
+        if full is None or len(full) != 3:
+            return None
+        if len(name) == 1 and reader.is_asker and self._session.is_temporary(name[0]):
+            return None
+        table = self._access.table(reader.principal, ".".join(full), Privilege.SELECT)
+        if table is None:
+            if reader.is_asker:
+                return None
+            raise SecurableNotFound(SecurableType.TABLE, ".".join(full))
+        self.reads[table.full_name] = table
+        if table.is_view:
+            return self._view(table, moment, reader)
+        version = None if moment is None else self._version(table, moment)
+        if has_policy(table):
+            return self._protected(table, version, reader)
+        if reader.is_asker and table.data_source_format != "DELTA":
+            return None
+        return _files(table, version, options or {})
+
+    def exists(self, full: Sequence[str]) -> bool:
+        """Whether the asker may read a relation of this full name.
+
+        Raises:
+            PermissionDenied: If it is there and may not be read.
+        """
+        return self._access.table(self._principal, ".".join(full), Privilege.SELECT) is not None
+
+    def _view(self, view: TableInfo, moment: Moment | None, reader: Reader) -> Any:
+        if moment is not None:
+            message = f"{view.full_name} is a view: only tables can be read as of a version or time."
+            raise StatementRefused(message)
+        inner = reader.inside(self._access.owner(view.owner), f"View {view.full_name}")
+        references = References(self._numbers)
+        relation = proto().Relation()
+        relation.sql.query = self.govern(view.view_definition or "", inner, references)
+        references.wrap(relation)
+        return relation
+
+    def _protected(self, table: TableInfo, version: int | None, reader: Reader) -> Any:
+        references = References(self._numbers)
+        source = references.add("files", _files(table, version, {}))
+        bound: list[str] = []
+        columns = {column["name"].lower(): column for column in table.columns}
+
+        def argument(text: str) -> str:
+            if text.lower() not in columns:
+                return text
+            bound.append(f"{quote([columns[text.lower()]['name']])} AS `__bha{len(bound)}`")
+            return f"`__bha{len(bound) - 1}`"
+
+        def call(policy: Policy, *first: str) -> str:
+            function = self._access.function(None, policy.function_name)
+            if function is None:
+                raise SecurableNotFound(SecurableType.FUNCTION, policy.function_name)
+            arguments = [argument(text) for text in (*first, *policy.using)]
+            return self.expression(function, arguments, reader, references)
+
+        masks = {name.lower(): call(policy, name) for name, policy in table.column_masks.items()}
+        condition = call(table.row_filter) if table.row_filter is not None else "TRUE"
+        shown = [
+            f"CAST({masks[name]} AS {column['type_text']}) AS {quote([column['name']])}"
+            if name in masks
+            else quote([column["name"]])
+            for name, column in columns.items()
+        ]
+        inner = ", ".join(["*", *bound])
+        relation = proto().Relation()
+        relation.sql.query = (
+            f"SELECT {', '.join(shown)} FROM (SELECT {inner} FROM `{source}`) AS `__bhs` WHERE {condition} {_BARRIER}"  # noqa: S608 - names are quoted
+        )
+        references.wrap(relation)
+        return relation
+
+    def _version(self, table: TableInfo, moment: Moment) -> int:
+        """The version of a table that a time travel clause means."""
+        text = moment.text.strip()
+        if moment.kind == "version" and text.strip("'\"").isdigit():
+            return int(text.strip("'\""))
+        if any(token.is_word("SELECT", "FROM", "TABLE") for token in tokenize(text)):
+            message = f"'{text}' cannot stand after AS OF: give a number, a time or an expression without a query."
+            raise StatementRefused(message)
+        if moment.kind == "version":
+            return int(self._session.value(f"CAST({text} AS BIGINT)"))
+        return self._access.version_at(table, self._session.value(f"CAST({text} AS TIMESTAMP)"))
+
+    # ----------------------------------------------------------------------------------------------------- functions
+
+    def function(self, name: Sequence[str], reader: Reader) -> FunctionInfo | None:
+        """The catalog's function of a name, or None."""
+        if len(name) == 1 and not (reader.is_asker and self._is_catalogs(name[0])):
+            return None
+        full = self._session.qualify(tuple(name)) if reader.is_asker else tuple(name)
+        return None if full is None or len(full) != 3 else self._access.function(reader.principal, ".".join(full))
+
+    def _is_catalogs(self, name: str) -> bool:
+        return name.lower() in self._access.function_names() and not self._session.is_registered(name)
+
+    def expression(self, function: FunctionInfo, arguments: Sequence[str], reader: Reader, references: References) -> str:
+        """A call of a scalar function as an expression in its place."""
+        given = self._given(function, arguments)
+        if function.language == "PYTHON":
+            return f"{self._session.python_function(function)}({', '.join(given.values())})"
+        inner = reader.inside(self._access.owner(function.owner), f"Function {function.full_name}")
+        body = self.govern(function.body, inner, references, given)
+        return f"CAST(({body}) AS {function.return_type})"
+
+    def table_function(self, function: FunctionInfo, arguments: Sequence[str], reader: Reader) -> Any:
+        """A call of a table function as a relation."""
+        inner = reader.inside(self._access.owner(function.owner), f"Function {function.full_name}")
+        references = References(self._numbers)
+        relation = proto().Relation()
+        body = self.govern(function.body, inner, references, self._given(function, arguments))
+        names = ", ".join(quote([name]) for name, _ in function.return_columns)
+        relation.sql.query = f"SELECT * FROM ({body}) AS `{function.name}`{f'({names})' if names else ''}"  # noqa: S608
+        references.wrap(relation)
+        return relation
+
+    def _given(self, function: FunctionInfo, arguments: Sequence[str]) -> dict[str, str]:
+        given: dict[str, str] = {}
+        for index, parameter in enumerate(function.parameters):
+            text = arguments[index] if index < len(arguments) else parameter.default
+            if text is None:
+                break
+            given[parameter.name.lower()] = f"CAST({text} AS {parameter.type_text})"
+        if len(given) != len(function.parameters) or len(arguments) > len(function.parameters):
+            wanted = ", ".join(f"{one.name} {one.type_text}" for one in function.parameters)
+            message = f"{function.full_name} takes ({wanted}); it was called with {len(arguments)} arguments."
+            raise StatementRefused(message)
+        return given
+
+    def is_member(self, group: str) -> bool:
+        """Whether the asker is in a group, inside views and functions too."""
+        return group in self._principal.groups
+
+
+class _Text:
+    """One text on its way to governed names."""
+
+    def __init__(
+        self,
+        resolver: Resolver,
+        sql: str,
+        tokens: Sequence[Token],
+        reader: Reader,
+        references: References | None,
+        parameters: Mapping[str, str],
+        *,
+        fragment: bool,
+    ) -> None:
+        self._resolver = resolver
+        self._sql = sql
+        self._tokens = list(tokens)
+        self._reader = reader
+        self._references = references
+        self._parameters = parameters
+        self._uses = find_uses(self._tokens, sql, fragment=fragment)
+        self._leaves: list[Edit] = []
+        self._prefixes: dict[tuple[str, ...], str] = {}
+
+    def text(self) -> str:
+        """The whole text, changed."""
+        changed = self._collect()
+        return self._render(0, len(self._sql), changed)
+
+    def edits(self) -> list[Edit]:
+        """The changes, none inside another."""
+        return self._collect()
+
+    def _collect(self) -> list[Edit]:
+        for use in self._uses.relations:
+            self._relation(use)
+        self._names()
+        leaves = sorted(self._leaves, key=lambda edit: edit.start)
+        calls: list[Edit] = []
+        for call in reversed(self._uses.calls):
+            # Inner calls come after outer ones: those are done first and become part of the outer one's arguments.
+            edit = self._call(call, [*leaves, *calls])
+            if edit is not None:
+                calls = [one for one in calls if not (edit.start <= one.start and one.end <= edit.end)]
+                calls.append(edit)
+        leaves = [leaf for leaf in leaves if not any(one.start <= leaf.start and leaf.end <= one.end for one in calls)]
+        return [*leaves, *calls]
+
+    def _render(self, start: int, end: int, edits: Sequence[Edit]) -> str:
+        pieces: list[str] = []
+        at = start
+        for edit in sorted(edits, key=lambda one: one.start):
+            if start <= edit.start and edit.end <= end:
+                pieces += [self._sql[at : edit.start], edit.text]
+                at = edit.end
+        return "".join([*pieces, self._sql[at:end]])
+
+    def _relation(self, use: RelationUse) -> None:
+        if use.expression is not None:
+            if use.name[0] != use.expression:
+                # The engine compares these names with their case.
+                alias = "" if use.has_alias else f" AS {quote([use.name[0]])}"
+                self._leaves.append(Edit(use.start, use.end, quote([use.expression]) + alias))
+            return
+        if len(use.name) == 2 and "/" in use.name[1]:
+            return
+        key = (tuple(part.lower() for part in use.name), use.moment, self._reader.principal.id)
+        name = self._references.known(key) if self._references is not None else None
+        if name is None:
+            relation = self._resolver.relation(use.name, use.moment, self._reader)
+            if relation is None:
+                return
+            if self._references is None:
+                if relation.WhichOneof("rel_type") == "read" and use.moment is None and self._reader.is_asker:
+                    return
+                message = f"{'.'.join(use.name)} cannot be read in an expression here; read it in a query of its own."
+                raise StatementRefused(message)
+            name = self._references.add(key, relation)
+        alias = "" if use.has_alias else f" AS {quote([use.name[-1]])}"
+        self._leaves.append(Edit(use.start, use.clause_end, f"`{name}`{alias}"))
+        if not use.has_alias and len(use.name) > 1:
+            self._prefixes[tuple(part.lower() for part in use.name)] = use.name[-1]
+
+    def _names(self) -> None:
+        """Columns with the whole name of their table before them, and parameters."""
+        if not self._prefixes and not self._parameters:
+            return
+        spans = [(use.start, use.clause_end) for use in self._uses.relations]
+        at = 0
+        while at < len(self._tokens):
+            parts, end = read_name(self._tokens, at)
+            if not parts:
+                at += 1
+                continue
+            first, last = self._tokens[at], self._tokens[end - 1]
+            called = end < len(self._tokens) and self._tokens[end].is_mark("(")
+            if not called and not any(start <= first.start < stop for start, stop in spans):
+                self._name(parts, at, first, last)
+            at = end
+
+    def _name(self, parts: list[str], at: int, first: Token, last: Token) -> None:
+        lower = tuple(part.lower() for part in parts)
+        if len(parts) == 1:
+            after_as = at > 0 and self._tokens[at - 1].is_word("AS")
+            if lower[0] in self._parameters and not after_as:
+                self._leaves.append(Edit(first.start, last.end, self._parameters[lower[0]]))
+            return
+        for length in (3, 2):
+            alias = self._prefixes.get(lower[:length])
+            if alias is not None and len(parts) > length:
+                stop = self._tokens[at + 2 * (length - 1)].end
+                self._leaves.append(Edit(first.start, stop, quote([alias])))
+                return
+
+    def _call(self, call: CallUse, edits: Sequence[Edit]) -> Edit | None:
+        """What stands in the place of a call, or None where the engine knows the function."""
+        if len(call.name) == 1 and call.name[0].lower() in _GROUP_CHECKS:
+            return Edit(call.start, call.end, str(self._resolver.is_member(self._group(call))).upper())
+        function = self._resolver.function(call.name, self._reader)
+        if function is None:
+            if len(call.name) > 1:
+                raise SecurableNotFound(SecurableType.FUNCTION, ".".join(call.name))
+            return None
+        arguments = [self._render(start, end, edits) for start, end in call.arguments]
+        if self._references is None:
+            message = f"{function.full_name} cannot be called in an expression here; call it in a query."
+            raise StatementRefused(message)
+        if not function.is_table:
+            return Edit(call.start, call.end, self._resolver.expression(function, arguments, self._reader, self._references))
+        if not call.is_relation:
+            message = f"{function.full_name} answers a table: call it after FROM."
+            raise StatementRefused(message)
+        relation = self._resolver.table_function(function, arguments, self._reader)
+        name = self._references.add((function.full_name, tuple(arguments)), relation)
+        alias = "" if call.has_alias else f" AS {quote([function.name])}"
+        return Edit(call.start, call.end, f"`{name}`{alias}")
+
+    def _group(self, call: CallUse) -> str:
+        inner = [token for token in self._tokens if call.start < token.start and token.end < call.end]
+        if len(inner) == 2 and inner[1].kind is Kind.STRING and not inner[1].opaque:
+            return inner[1].value
+        message = f"{call.name[0]} takes the name of a group as a plain string."
+        raise StatementRefused(message)
+
+
+def _files(table: TableInfo, version: int | None, options: Mapping[str, str]) -> Any:
+    """A table's files as a relation."""
+    relation = proto().Relation()
+    source = relation.read.data_source
+    source.format = table.data_source_format.lower()
+    source.paths.append(str(from_url(table.storage_location)))
+    source.options.update(options)
+    if version is not None:
+        source.options["versionAsOf"] = str(version)
+    return relation

@@ -1,0 +1,129 @@
+"""Commits that lost the race against another writer's: when the whole operation may be done again, and when it may not.
+
+The engine settles by itself only appends to a table that nobody changed otherwise. Everything else fails there; but an operation
+that has left nothing behind is, done again, simply a later transaction, and correct as long as the table still has the schema
+and properties that it was planned for.
+"""
+
+import random
+import re
+import time
+from dataclasses import dataclass, field
+from enum import Enum
+
+import structlog
+from grpc.aio import AioRpcError
+
+from boathouse.engine.gateway.delta_target import DeltaTarget, load
+from boathouse.engine.write_errors import (
+    ConcurrentModification,
+    metadata_changed,
+    protocol_changed,
+    same_transaction,
+    still_lost,
+)
+
+log = structlog.get_logger(__name__)
+
+MOST_ATTEMPTS = 60
+MOST_READS = 12
+"""Attempts to read a log while others write it: if files are really missing, it must not take long to say so."""
+MOST_SECONDS = 120.0
+_FIRST_WAIT = 0.02
+_LONGEST_WAIT = 1.0
+
+
+class Loss(Enum):
+    """Why a commit lost, by Delta's condition and exception."""
+
+    APPEND = ("DELTA_CONCURRENT_APPEND", "ConcurrentAppendException")
+    DELETE_READ = ("DELTA_CONCURRENT_DELETE_READ", "ConcurrentDeleteReadException")
+    DELETE_DELETE = ("DELTA_CONCURRENT_DELETE_DELETE", "ConcurrentDeleteDeleteException")
+    WRITE = ("DELTA_CONCURRENT_WRITE", "ConcurrentWriteException")
+    METADATA = ("DELTA_METADATA_CHANGED", "MetadataChangedException")
+    PROTOCOL = ("DELTA_PROTOCOL_CHANGED", "ProtocolChangedException")
+    TRANSACTION = ("DELTA_CONCURRENT_TRANSACTION", "ConcurrentTransactionException")
+
+
+_SIGNS = (
+    (Loss.METADATA, re.compile(r"[Mm]etadata changed since last commit")),
+    (Loss.PROTOCOL, re.compile(r"Protocol changed since last commit")),
+    (Loss.TRANSACTION, re.compile(r"Concurrent transaction failed")),
+    (Loss.APPEND, re.compile(r"a concurrent transactions? added new data")),
+    (Loss.DELETE_READ, re.compile(r"a concurrent transaction deleted data this operation read")),
+    (Loss.DELETE_DELETE, re.compile(r"a concurrent transaction deleted the same data")),
+    (Loss.WRITE, re.compile(r"Failed to commit transaction: \d+|Tried committing existing table version")),
+)
+
+
+_TORN_READ = re.compile(r"Missing commit file: expected (?:final )?version")
+
+
+def is_torn_read(error: AioRpcError) -> bool:
+    """Whether the engine failed to read a log since a checkpoint was written meanwhile: it then looks for too few files."""
+    return _TORN_READ.search(error.details() or "") is not None
+
+
+def jittered(attempt: int) -> float:
+    """Seconds to wait after an attempt, the first of which is 1."""
+    wait = min(_LONGEST_WAIT, _FIRST_WAIT * 1.6 ** min(attempt, 20))
+    return random.uniform(wait / 4, wait)  # noqa: S311 - spreads writers, keeps no secret
+
+
+def loss_of(error: AioRpcError) -> Loss | None:
+    """Which race an engine's error tells of, if it does."""
+    text = error.details() or ""
+    return next((loss for loss, sign in _SIGNS if sign.search(text)), None)
+
+
+@dataclass
+class Retry:
+    """How often one operation has been tried.
+
+    Attributes:
+        target: The table that it writes, as it was when the operation was planned.
+        replaces: Whether it brings its own schema, so that a change of the table's does not matter.
+    """
+
+    target: DeltaTarget
+    replaces: bool = False
+    attempts: int = 1
+    reads: int = 0
+    began: float = field(default_factory=time.monotonic)
+
+    def next_wait(self, error: AioRpcError) -> float | None:
+        """Seconds to wait before the operation is to be done again, or None for an error that is no lost race.
+
+        Reads the table's log, so it is to be called on a worker thread.
+
+        Raises:
+            ConcurrentModification: If it lost and may not be repeated.
+        """
+        if is_torn_read(error):
+            self.reads += 1
+            return None if self.reads > MOST_READS else jittered(self.reads)
+        loss = loss_of(error)
+        if loss is None:
+            return None
+        refusal = self._refusal(loss)
+        if refusal is not None:
+            log.info("gateway.commit_lost", table=self.target.name, condition=refusal.condition, attempts=self.attempts)
+            raise refusal from error
+        self.attempts += 1
+        return jittered(self.attempts - 1)
+
+    def _refusal(self, loss: Loss) -> ConcurrentModification | None:
+        name = self.target.name
+        if loss is Loss.TRANSACTION:
+            return same_transaction(name)
+        now = load(str(self.target.folder), name)
+        if now is None:
+            return metadata_changed(name)
+        if now.protocol != self.target.protocol:
+            return protocol_changed(name)
+        if not self.replaces and now.fingerprint != self.target.fingerprint:
+            return metadata_changed(name)
+        seconds = time.monotonic() - self.began
+        if self.attempts >= MOST_ATTEMPTS or seconds >= MOST_SECONDS:
+            return still_lost(name, *loss.value, self.attempts, seconds)
+        return None

@@ -1,0 +1,146 @@
+"""Rows that are written beside a table first, so that their commit can say more than the engine's: who wrote them, and from where.
+
+The engine cannot put a transaction identifier into its commits. So it appends to a hidden table with the same schema, properties
+and constraints, and the gateway moves the files over and commits them to the real one, in one version with the identifier: after
+a crash at any point either both are there or neither, and a second commit of the same identifier is noticed.
+"""
+
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+from deltalake import DeltaTable
+
+from boathouse.engine.errors import StatementRefused
+from boathouse.engine.gateway.delta_target import DeltaTarget, load
+from boathouse.engine.gateway.evolution import commit
+from boathouse.engine.gateway.spark_types import to_json
+from boathouse.engine.write_errors import metadata_changed, protocol_changed, still_lost
+
+_FOLDER = "_boathouse_staging"
+_ATTEMPTS = 100
+
+
+@dataclass(frozen=True)
+class Staging:
+    """A hidden table beside a real one.
+
+    Attributes:
+        target: The real table.
+        folder: Where the hidden one is.
+    """
+
+    target: DeltaTarget
+    folder: Path
+
+    def discard(self) -> None:
+        """Remove it."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def open_staging(target: DeltaTarget) -> Staging:
+    """Make a hidden table like a table.
+
+    Raises:
+        StatementRefused: If the table counts identity columns, which only the engine's own commit does.
+    """
+    counted = [one.name for one in target.schema.fields if one.is_identity]
+    if counted:
+        message = (
+            f"Table {target.name} has the identity column {counted[0]}. COPY INTO and writes with txnAppId are not supported for "
+            "such tables; use INSERT INTO."
+        )
+        raise StatementRefused(message)
+    folder = target.folder / _FOLDER / uuid.uuid4().hex
+    (folder / "_delta_log").mkdir(parents=True)
+    protocol: Any = DeltaTable(target.folder).protocol()
+    said: dict[str, Any] = {
+        "minReaderVersion": protocol.min_reader_version,
+        "minWriterVersion": protocol.min_writer_version,
+    }
+    if protocol.min_reader_version >= 3:
+        said["readerFeatures"] = list(protocol.reader_features or ())
+    if protocol.min_writer_version >= 7:
+        said["writerFeatures"] = list(protocol.writer_features or ())
+    metadata = {
+        "id": str(uuid.uuid4()),
+        "format": {"provider": "parquet", "options": {}},
+        "schemaString": json.dumps(to_json(target.schema)),
+        "partitionColumns": list(target.partition_by),
+        "createdTime": 0,
+        "configuration": dict(target.configuration),
+    }
+    commit(folder, 0, [{"protocol": said}, {"metaData": metadata}], "CREATE TABLE", {}, target.configuration)
+    return Staging(target, folder)
+
+
+def adds_of(staging: Staging) -> list[dict[str, Any]]:
+    """The files that the engine has added to the hidden table, as its log tells them."""
+    adds: list[dict[str, Any]] = []
+    for entry in sorted((staging.folder / "_delta_log").glob("*.json"))[1:]:
+        actions = (json.loads(line) for line in entry.read_text().splitlines() if line.strip())
+        adds += [action["add"] for action in actions if "add" in action]
+    return adds
+
+
+def row_count(adds: list[dict[str, Any]]) -> int:
+    """Rows in some files."""
+    return sum(int(json.loads(add["stats"]).get("numRecords", 0)) for add in adds if add.get("stats"))
+
+
+def publish(
+    staging: Staging,
+    actions: Callable[[DeltaTarget], list[dict[str, Any]] | None],
+    operation: str,
+    parameters: Mapping[str, str],
+) -> int | None:
+    """Commit what lies in the hidden table to the real one.
+
+    Args:
+        staging: The hidden table.
+        actions: Further actions for a state of the table; None if the commit is not to be made any more. Asked again whenever
+            another commit came first.
+        operation: As the history is to call it.
+        parameters: As the history is to show them.
+
+    Returns:
+        The version, or None if no commit was made.
+
+    Raises:
+        ConcurrentModification: If the table's schema or protocol has changed, or other writers always came first.
+    """
+    adds = adds_of(staging)
+    target = staging.target
+    moved = False
+    for _ in range(_ATTEMPTS):
+        now = load(str(target.folder), target.name)
+        if now is None or now.fingerprint != target.fingerprint:
+            raise metadata_changed(target.name)
+        if now.protocol != target.protocol:
+            raise protocol_changed(target.name)
+        more = actions(now)
+        if more is None:
+            return None
+        if not moved:
+            for add in adds:
+                _move(staging.folder, target.folder, unquote(add["path"]))
+            moved = True
+        version = now.version + 1
+        written = [{"add": add} for add in adds]
+        if commit(target.folder, version, [*more, *written], operation, parameters, target.configuration, blind=True):
+            return version
+    raise still_lost(target.name, "DELTA_CONCURRENT_WRITE", "ConcurrentWriteException", _ATTEMPTS, 0)
+
+
+def _move(source: Path, target: Path, path: str) -> None:
+    if path.startswith("/") or ".." in Path(path).parts:
+        raise ValueError(path)
+    place = target / path
+    place.parent.mkdir(parents=True, exist_ok=True)
+    os.replace(source / path, place)

@@ -1,0 +1,145 @@
+"""CHECK constraints, keys, table properties: the log's metadata and protocol, and who enforces them."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from pyspark.errors import AnalysisException, ParseException
+from pyspark.sql import SparkSession
+
+Actions = Callable[..., list[dict[str, Any]]]
+
+
+def configuration(actions: Actions, table: str) -> dict[str, str]:
+    return actions(table, "metaData")[-1]["configuration"]
+
+
+class TestCheck:
+    def test_it_holds_for_new_rows(self, spark: SparkSession, table: str, actions: Actions) -> None:
+        spark.sql(f"ALTER TABLE {table} ADD CONSTRAINT positive CHECK (id > 0 AND (id < 10 OR id = 99))")
+        assert configuration(actions, table) == {"delta.constraints.positive": "id > 0 AND (id < 10 OR id = 99)"}
+        assert actions(table, "protocol") == [{"minReaderVersion": 1, "minWriterVersion": 3}]
+        assert actions(table, "commitInfo")[0]["operation"] == "ADD CONSTRAINT"
+        with pytest.raises(Exception, match="positive"):
+            spark.sql(f"INSERT INTO {table} VALUES (-1, 'x')")
+        with pytest.raises(AnalysisException, match="DELTA_CONSTRAINT_ALREADY_EXISTS"):
+            spark.sql(f"ALTER TABLE {table} ADD CONSTRAINT Positive CHECK (id > 1)")
+        spark.sql(f"ALTER TABLE {table} DROP CONSTRAINT positive")
+        spark.sql(f"INSERT INTO {table} VALUES (-1, 'x')")
+        assert spark.table(table).count() == 4
+
+    def test_rows_that_are_there_are_checked(self, spark: SparkSession, table: str) -> None:
+        with pytest.raises(AnalysisException, match=r"2 row\(s\).*violate the new CHECK constraint"):
+            spark.sql(f"ALTER TABLE {table} ADD CONSTRAINT c CHECK (id < 2)")
+        spark.sql(f"ALTER TABLE {table} ADD CONSTRAINT c CHECK (s RLIKE '^[a-z]$')")
+
+    @pytest.mark.parametrize(
+        ("clause", "says"),
+        [
+            ("ADD CONSTRAINT c CHECK (nothing > 1)", "cannot be evaluated"),
+            ("ADD CONSTRAINT c CHECK (id IN (SELECT id FROM x))", "without a query"),
+            ("ADD CONSTRAINT c", "expected"),
+            ("ADD CHECK (id > 1)", "CONSTRAINT name CHECK"),
+            ("DROP CONSTRAINT nothing", "DELTA_CONSTRAINT_DOES_NOT_EXIST"),
+        ],
+    )
+    def test_what_is_wrong(self, spark: SparkSession, table: str, clause: str, says: str) -> None:
+        with pytest.raises(AnalysisException, match=says):
+            spark.sql(f"ALTER TABLE {table} {clause}")
+        spark.sql(f"ALTER TABLE {table} DROP CONSTRAINT IF EXISTS nothing")
+
+    def test_only_who_manages_the_table(
+        self, table: str, grant: Callable[..., None], user: tuple[str, SparkSession], schema: str
+    ) -> None:
+        name, other = user
+        grant("schema", schema, name, "USE SCHEMA", "SELECT", "MODIFY")
+        for clause in (
+            "ADD CONSTRAINT c CHECK (id > 0)",
+            "DROP CONSTRAINT c",
+            "ADD PRIMARY KEY (id)",
+            "RENAME TO other",
+            f"OWNER TO `{name}`",
+        ):
+            with pytest.raises(AnalysisException, match="MANAGE"):
+                other.sql(f"ALTER TABLE {table} {clause}")
+
+
+class TestKeys:
+    def test_primary_and_foreign(self, spark: SparkSession, schema: str) -> None:
+        spark.sql(f"CREATE TABLE {schema}.a (id INT NOT NULL, ts TIMESTAMP NOT NULL)")
+        spark.sql(f"CREATE TABLE {schema}.b (a_id INT, a_ts TIMESTAMP)")
+        spark.sql(f"ALTER TABLE {schema}.a ADD CONSTRAINT a_pk PRIMARY KEY (id, ts TIMESERIES) NOT ENFORCED RELY")
+        spark.sql(f"ALTER TABLE {schema}.b ADD CONSTRAINT b_fk FOREIGN KEY (a_id, a_ts) REFERENCES {schema}.a NOT ENFORCED")
+        text = spark.sql(f"SHOW CREATE TABLE {schema}.a").collect()[0][0]
+        assert "CONSTRAINT `a_pk` PRIMARY KEY (`id`, `ts` TIMESERIES)" in text
+        text = spark.sql(f"SHOW CREATE TABLE {schema}.b").collect()[0][0]
+        assert "FOREIGN KEY (`a_id`, `a_ts`) REFERENCES" in text
+        with pytest.raises(AnalysisException, match="b"):
+            spark.sql(f"ALTER TABLE {schema}.a DROP PRIMARY KEY")
+        spark.sql(f"ALTER TABLE {schema}.a DROP PRIMARY KEY CASCADE")
+        assert "FOREIGN KEY" not in spark.sql(f"SHOW CREATE TABLE {schema}.b").collect()[0][0]
+        with pytest.raises(AnalysisException, match="IF EXISTS"):
+            spark.sql(f"ALTER TABLE {schema}.a DROP PRIMARY KEY")
+        with pytest.raises(AnalysisException, match="zz"):
+            spark.sql(f"ALTER TABLE {schema}.a ADD PRIMARY KEY (zz)")
+        with pytest.raises(ParseException, match="nothing enforces them"):
+            spark.sql(f"ALTER TABLE {schema}.a ADD PRIMARY KEY (id) ENFORCED")
+
+
+class TestProperties:
+    def test_set_and_unset(self, spark: SparkSession, table: str, actions: Actions) -> None:
+        spark.sql(f"ALTER TABLE {table} SET TBLPROPERTIES ('quality' = 'gold', a.b = 5, 'comment' = 'the comment')")
+        assert configuration(actions, table) == {"quality": "gold", "a.b": "5"}
+        assert actions(table, "metaData")[0]["description"] == "the comment"
+        assert actions(table, "protocol") == []
+        spark.sql(f"ALTER TABLE {table} UNSET TBLPROPERTIES ('quality')")
+        assert configuration(actions, table) == {"a.b": "5"}
+        with pytest.raises(AnalysisException, match="DELTA_UNSET_NON_EXISTENT_PROPERTY"):
+            spark.sql(f"ALTER TABLE {table} UNSET TBLPROPERTIES ('quality')")
+        spark.sql(f"ALTER TABLE {table} UNSET TBLPROPERTIES IF EXISTS ('quality', 'a.b')")
+        assert configuration(actions, table) == {}
+
+    def test_append_only(self, spark: SparkSession, table: str) -> None:
+        spark.sql(f"ALTER TABLE {table} SET TBLPROPERTIES ('delta.appendOnly' = 'true')")
+        spark.sql(f"INSERT INTO {table} VALUES (4, 'd')")
+        for statement in (f"TRUNCATE TABLE {table}", f"RESTORE TABLE {table} TO VERSION AS OF 0"):
+            with pytest.raises(AnalysisException, match="DELTA_CANNOT_MODIFY_APPEND_ONLY"):
+                spark.sql(statement)
+        spark.sql(f"OPTIMIZE {table}")
+        spark.sql(f"ALTER TABLE {table} SET TBLPROPERTIES ('delta.appendOnly' = 'false')")
+        spark.sql(f"TRUNCATE TABLE {table}")
+        assert spark.table(table).count() == 0
+
+    def test_deletion_vectors(self, spark: SparkSession, table: str, actions: Actions) -> None:
+        spark.sql(f"ALTER TABLE {table} SET TBLPROPERTIES ('delta.enableDeletionVectors' = 'true')")
+        assert actions(table, "protocol")[0]["readerFeatures"] == ["deletionVectors"]
+        spark.sql(f"DELETE FROM {table} WHERE id = 2")
+        spark.sql(f"OPTIMIZE {table} FULL")
+        assert sorted(row[0] for row in spark.table(table).collect()) == [1, 3]
+
+    @pytest.mark.parametrize(
+        ("properties", "says"),
+        [
+            ("'delta.nothing' = 'true'", "DELTA_UNKNOWN_CONFIGURATION"),
+            ("'delta.appendOnly' = 'perhaps'", "true or false"),
+            ("'delta.deletedFileRetentionDuration' = 'soon'", "interval"),
+            ("'delta.constraints.c' = 'id > 0'", "DELTA_ADD_CONSTRAINTS"),
+            ("'delta.enableTypeWidening' = 'true'", "type widening"),
+            ("'delta.feature.rowTracking' = 'supported'", "DELTA_UNSUPPORTED_FEATURES_IN_CONFIG"),
+            ("'delta.columnMapping.mode' = 'id'", "DELTA_UNSUPPORTED_COLUMN_MAPPING_MODE_CHANGE"),
+            ("'delta.minReaderVersion' = '0'", "downgraded"),
+            ("'owner' = 'me'", "reserved"),
+        ],
+    )
+    def test_what_cannot_be_set(self, spark: SparkSession, table: str, properties: str, says: str) -> None:
+        with pytest.raises(AnalysisException, match=says):
+            spark.sql(f"ALTER TABLE {table} SET TBLPROPERTIES ({properties})")
+
+    def test_change_data_feed(self, spark: SparkSession, table: str, actions: Actions) -> None:
+        spark.sql(f"ALTER TABLE {table} SET TBLPROPERTIES (delta.enableChangeDataFeed = true)")
+        assert actions(table, "protocol") == []
+        assert ("delta.enableChangeDataFeed", "true") in [
+            tuple(row) for row in spark.sql(f"SHOW TBLPROPERTIES {table}").collect()
+        ]
+        spark.sql(f"INSERT INTO {table} VALUES (4, 'd')")
+        assert spark.table(table).count() == 4

@@ -1,0 +1,261 @@
+"""Views, functions, row filters and column masks hold for every reader, in SQL and in DataFrames."""
+
+import uuid
+from collections.abc import Callable
+
+import pytest
+from pyspark.errors import AnalysisException, ParseException
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F  # noqa: N812 - its usual name
+
+from tests.conftest import Server
+
+Grant = Callable[..., None]
+User = tuple[str, SparkSession]
+
+
+def rows(frame: DataFrame) -> list[tuple[object, ...]]:
+    return sorted(tuple(row) for row in frame.collect())
+
+
+@pytest.fixture
+def people(spark: SparkSession, schema: str) -> str:
+    """A table of four people in two regions."""
+    name = f"{schema}.people"
+    spark.sql(f"CREATE TABLE {name} (id INT, name STRING, region STRING, salary INT)")
+    spark.sql(f"INSERT INTO {name} VALUES (1,'ann','EU',100),(2,'bob','US',200),(3,'cid','EU',300),(4,'dan','US',400)")
+    return name
+
+
+@pytest.fixture
+def filtered(spark: SparkSession, schema: str, people: str) -> str:
+    """The same, of which all but admins see Europe only, without salaries."""
+    spark.sql(
+        f"CREATE FUNCTION {schema}.only_eu(region STRING) RETURNS BOOLEAN "
+        "RETURN is_account_group_member('admins') OR region = 'EU'"
+    )
+    spark.sql(
+        f"CREATE FUNCTION {schema}.hide(salary INT) RETURNS INT "
+        "RETURN CASE WHEN is_account_group_member('admins') THEN salary ELSE -1 END"
+    )
+    spark.sql(f"ALTER TABLE {people} SET ROW FILTER {schema}.only_eu ON (region)")
+    spark.sql(f"ALTER TABLE {people} ALTER COLUMN salary SET MASK {schema}.hide")
+    return people
+
+
+@pytest.fixture
+def reader(schema: str, user: User, grant: Grant) -> User:
+    """A user who may enter the schema."""
+    grant("schema", schema, user[0], "USE SCHEMA")
+    return user
+
+
+class TestViews:
+    def test_a_view_is_read_with_its_owners_privileges(
+        self, spark: SparkSession, schema: str, people: str, reader: User, grant: Grant
+    ) -> None:
+        name, session = reader
+        spark.sql(f"CREATE VIEW {schema}.eu COMMENT 'Europe' AS SELECT id, name FROM {people} WHERE region = 'EU'")
+        grant("table", f"{schema}.eu", name, "SELECT")
+        assert rows(session.sql(f"SELECT * FROM {schema}.eu")) == [(1, "ann"), (3, "cid")]
+        assert rows(session.table(f"{schema}.eu").filter("id > 1")) == [(3, "cid")]
+        assert rows(session.sql(f"SELECT eu.name, people.n FROM {schema}.eu, (SELECT 1 AS n) people")) == [
+            ("ann", 1),
+            ("cid", 1),
+        ]
+        with pytest.raises(AnalysisException, match="INSUFFICIENT_PERMISSIONS"):
+            session.table(people).count()
+
+    @pytest.mark.usefixtures("people")
+    def test_views_on_views_and_short_names(self, spark: SparkSession, schema: str) -> None:
+        spark.sql(f"USE {schema}")
+        spark.sql(
+            "CREATE VIEW a AS WITH k AS (SELECT * FROM people) SELECT k.id, people.region FROM k JOIN people ON k.id = people.id"
+        )
+        spark.sql(
+            "CREATE OR REPLACE VIEW b (number, place COMMENT 'where') AS SELECT * FROM a WHERE id IN (SELECT id FROM people)"
+        )
+        spark.sql("USE main.default")
+        assert rows(spark.sql(f"SELECT * FROM {schema}.b")) == [(1, "EU"), (2, "US"), (3, "EU"), (4, "US")]
+        assert spark.table(f"{schema}.b").columns == ["number", "place"]
+        spark.sql(f"ALTER VIEW {schema}.a AS SELECT 7 AS id, 'x' AS region")
+        assert rows(spark.sql(f"SELECT * FROM {schema}.b")) == []
+
+    def test_a_view_that_contains_itself(self, spark: SparkSession, schema: str) -> None:
+        spark.sql(f"CREATE VIEW {schema}.a AS SELECT 1 AS x")
+        spark.sql(f"CREATE VIEW {schema}.b AS SELECT * FROM {schema}.a")
+        spark.sql(f"ALTER VIEW {schema}.a AS SELECT * FROM {schema}.b")
+        with pytest.raises(AnalysisException, match="contain themselves"):
+            spark.sql(f"SELECT * FROM {schema}.a")
+
+    def test_what_the_owner_lost_is_lost(
+        self,
+        server: Server,
+        schema: str,
+        people: str,
+        reader: User,
+        grant: Grant,
+        connect: Callable[..., SparkSession],
+    ) -> None:
+        name, session = reader
+        owner = f"o{uuid.uuid4().hex[:8]}@example.com"
+        owners = connect(server.new_principal(owner))
+        grant("schema", schema, owner, "USE SCHEMA", "CREATE TABLE")
+        grant("table", people, owner, "SELECT")
+        owners.sql(f"CREATE VIEW {schema}.v AS SELECT id FROM {people}")
+        grant("table", f"{schema}.v", name, "SELECT")
+        assert session.table(f"{schema}.v").count() == 4
+        body = {"changes": [{"principal": owner, "remove": ["SELECT"]}]}
+        server.client().patch(f"/api/2.1/unity-catalog/permissions/table/{people}", json=body).raise_for_status()
+        with pytest.raises(AnalysisException, match="INSUFFICIENT_PERMISSIONS"):
+            session.table(f"{schema}.v").count()
+
+    def test_dynamic_views(self, spark: SparkSession, schema: str, people: str, reader: User, grant: Grant) -> None:
+        name, session = reader
+        spark.sql(
+            f"CREATE VIEW {schema}.mine AS SELECT current_user() AS who, is_account_group_member('admins') AS admin, "
+            f"count(*) AS n FROM {people} WHERE is_member('admins') OR region = 'US'"
+        )
+        grant("table", f"{schema}.mine", name, "SELECT")
+        assert rows(session.table(f"{schema}.mine")) == [(name, False, 2)]
+        assert rows(spark.table(f"{schema}.mine")) == [("root@localhost", True, 4)]
+
+    def test_wrong_views(self, spark: SparkSession, schema: str, people: str) -> None:
+        spark.range(1).createOrReplaceTempView("short_lived")
+        for query, match in {
+            "SELECT * FROM short_lived": "temporary view",
+            "SELECT id, id FROM people_": "does not exist",
+            f"SELECT id, id FROM {people}": "more than one column named id",
+            f"SELECT nothing FROM {people}": "nothing",
+            "SELECT * FROM text.`/etc/hostname`": "is a path",
+        }.items():
+            with pytest.raises(AnalysisException, match=match):
+                spark.sql(f"CREATE VIEW {schema}.wrong AS {query}")
+        with pytest.raises((AnalysisException, ParseException), match="expected AS and a query"):
+            spark.sql(f"CREATE VIEW {schema}.wrong SELECT 1")
+        spark.sql(f"CREATE VIEW {schema}.v AS SELECT 1 AS x")
+        with pytest.raises(AnalysisException, match="is a view"):
+            spark.sql(f"SELECT * FROM {schema}.v VERSION AS OF 1")
+        with pytest.raises(AnalysisException, match="already exists"):
+            spark.sql(f"CREATE VIEW {schema}.v AS SELECT 1 AS x")
+        spark.sql(f"CREATE VIEW IF NOT EXISTS {schema}.v AS SELECT 2 AS x")
+        with pytest.raises(AnalysisException, match="is a table, not a view"):
+            spark.sql(f"DROP VIEW {people}")
+        spark.sql(f"DROP VIEW {schema}.v")
+        spark.sql(f"DROP VIEW IF EXISTS {schema}.v")
+        with pytest.raises(AnalysisException, match="does not exist"):
+            spark.sql(f"DROP VIEW {schema}.v")
+
+
+class TestFunctions:
+    def test_scalar_functions(self, spark: SparkSession, schema: str, people: str) -> None:
+        spark.sql(f"CREATE FUNCTION {schema}.plus(a INT, b INT DEFAULT 1) RETURNS INT COMMENT 'a sum' RETURN a + b")
+        spark.sql(f"CREATE FUNCTION {schema}.twice(a INT) RETURNS INT RETURN {schema}.plus(a, a)")
+        spark.sql(f"USE {schema}")
+        found = rows(spark.sql("SELECT plus(1, 2), plus(5), twice(plus(id, 1)) FROM people WHERE twice(id) = 2"))
+        spark.sql("USE main.default")
+        assert found == [(3, 6, 4)]
+        assert rows(spark.table(people).selectExpr(f"{schema}.plus(id, salary)").limit(1)) == [(101,)]
+
+    def test_functions_that_query(self, spark: SparkSession, schema: str, people: str, reader: User, grant: Grant) -> None:
+        name, session = reader
+        spark.sql(f"CREATE FUNCTION {schema}.total() RETURNS BIGINT RETURN (SELECT sum(salary) FROM {people})")
+        spark.sql(
+            f"CREATE FUNCTION {schema}.among(r STRING) RETURNS TABLE (who STRING) RETURN SELECT name FROM {people} WHERE region = r"
+        )
+        with pytest.raises(AnalysisException, match="INSUFFICIENT_PERMISSIONS"):
+            session.sql(f"SELECT {schema}.total()").collect()
+        grant("function", f"{schema}.total", name, "EXECUTE")
+        grant("function", f"{schema}.among", name, "EXECUTE")
+        assert rows(session.sql(f"SELECT {schema}.total() AS t")) == [(1000,)]
+        assert rows(session.sql(f"SELECT who FROM {schema}.among('US') WHERE who > 'c'")) == [("dan",)]
+
+    def test_python_functions(self, spark: SparkSession, schema: str, people: str, reader: User, grant: Grant) -> None:
+        name, session = reader
+        spark.sql(
+            f"CREATE FUNCTION {schema}.shout(s STRING) RETURNS STRING LANGUAGE PYTHON DETERMINISTIC AS $$\n"
+            "  import re\n  return re.sub('n', 'N', s).upper() + '!' if s else None\n$$"
+        )
+        grant("function", f"{schema}.shout", name, "EXECUTE")
+        assert rows(session.sql(f"SELECT {schema}.shout('an')")) == [("AN!",)]
+        assert rows(spark.sql(f"SELECT {schema}.shout(name) FROM {people} WHERE id = 1")) == [("ANN!",)]
+        spark.sql(f"CREATE OR REPLACE FUNCTION {schema}.shout(s STRING) RETURNS STRING LANGUAGE PYTHON AS $$ return 'other' $$")
+        assert rows(spark.sql(f"SELECT {schema}.shout(name) FROM {people} WHERE id = 1")) == [("other",)]
+
+    def test_wrong_functions(self, spark: SparkSession, schema: str) -> None:
+        for text, match in {
+            "f(a INT) RETURNS INT RETURN b + 1": "b",
+            "f(a INT) RETURNS NUMBERS RETURN 1": "(?i)numbers|type",
+            "f(a INT) RETURNS INT LANGUAGE R AS $$ 1 $$": "Valid: SQL, PYTHON|expected RETURN",
+            "f(a INT) RETURNS INT LANGUAGE PYTHON AS $$ return ( $$": "no valid Python",
+            "f(a INT, a INT) RETURNS INT RETURN 1": "a name that no other has",
+        }.items():
+            with pytest.raises(AnalysisException, match=match):
+                spark.sql(f"CREATE FUNCTION {schema}.{text}")
+        spark.sql(f"CREATE FUNCTION {schema}.g(a INT) RETURNS INT RETURN a")
+        with pytest.raises(AnalysisException, match="takes \\(a INT\\)"):
+            spark.sql(f"SELECT {schema}.g(1, 2)").collect()
+        spark.sql(f"DROP FUNCTION {schema}.g")
+        with pytest.raises(AnalysisException):
+            spark.sql(f"SELECT {schema}.g(1)").collect()
+
+    def test_a_functions_of_the_session_hides_one_of_the_catalog(self, spark: SparkSession, schema: str) -> None:
+        spark.sql(f"CREATE FUNCTION {schema}.h(a INT) RETURNS STRING RETURN 'catalog'")
+        spark.udf.register("h", lambda _: "session")
+        spark.sql(f"USE {schema}")
+        found = rows(spark.sql("SELECT h(1)"))
+        spark.sql("USE main.default")
+        assert found == [("session",)]
+
+
+class TestPolicies:
+    def test_filter_and_mask(self, spark: SparkSession, filtered: str, reader: User, grant: Grant) -> None:
+        name, session = reader
+        grant("table", filtered, name, "SELECT")
+        expected = [(1, "ann", "EU", -1), (3, "cid", "EU", -1)]
+        assert rows(session.sql(f"SELECT * FROM {filtered}")) == expected
+        assert rows(session.table(filtered)) == expected
+        assert session.table(filtered).schema == spark.table(filtered).schema
+        assert session.table(filtered).agg(F.max("salary")).first() == (-1,)
+        assert len(rows(spark.table(filtered))) == 4
+
+    def test_a_filter_with_a_mapping_table(
+        self, spark: SparkSession, schema: str, people: str, reader: User, grant: Grant
+    ) -> None:
+        name, session = reader
+        spark.sql(f"CREATE TABLE {schema}.acl (who STRING, region STRING)")
+        spark.sql(f"INSERT INTO {schema}.acl VALUES ('{name}', 'US')")
+        spark.sql(
+            f"CREATE FUNCTION {schema}.mapped(r STRING) RETURNS BOOLEAN "
+            f"RETURN EXISTS (SELECT 1 FROM {schema}.acl WHERE who = current_user() AND region = r)"
+        )
+        spark.sql(f"ALTER TABLE {people} SET ROW FILTER {schema}.mapped ON (region)")
+        grant("table", people, name, "SELECT")
+        assert [row.id for row in session.table(people).orderBy("id").collect()] == [2, 4]
+        assert spark.table(people).count() == 0
+        spark.sql(f"ALTER TABLE {people} DROP ROW FILTER")
+        assert spark.table(people).count() == 4
+
+    def test_a_mask_in_python_with_more_columns(
+        self, spark: SparkSession, schema: str, people: str, reader: User, grant: Grant
+    ) -> None:
+        name, session = reader
+        spark.sql(
+            f"CREATE FUNCTION {schema}.initial(s STRING, region STRING, sign STRING) RETURNS STRING LANGUAGE PYTHON AS $$\n"
+            "return s[0] + sign + region\n$$"
+        )
+        spark.sql(f"ALTER TABLE {people} ALTER COLUMN name SET MASK {schema}.initial USING COLUMNS (region, '-')")
+        grant("table", people, name, "SELECT")
+        assert [row.name for row in session.table(people).orderBy("id").collect()] == ["a-EU", "b-US", "c-EU", "d-US"]
+        spark.sql(f"ALTER TABLE {people} ALTER COLUMN name DROP MASK")
+        assert session.table(people).filter("name = 'ann'").count() == 1
+
+    def test_writing_needs_the_whole_table(self, spark: SparkSession, filtered: str, reader: User, grant: Grant) -> None:
+        name, session = reader
+        grant("table", filtered, name, "SELECT", "MODIFY")
+        session.sql(f"INSERT INTO {filtered} VALUES (5, 'eve', 'US', 500)")
+        for statement in (f"DELETE FROM {filtered} WHERE salary > 100", f"UPDATE {filtered} SET name = 'x'"):
+            with pytest.raises(AnalysisException, match="row filter"):
+                session.sql(statement)
+        spark.sql(f"DELETE FROM {filtered} WHERE id = 5")
+        assert spark.table(filtered).count() == 4

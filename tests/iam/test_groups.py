@@ -1,0 +1,117 @@
+import threading
+from typing import Any
+
+from tests.conftest import Server
+from tests.iam.test_scim import GROUPS, ME, USERS, new_user, patch, scim_error, unique
+
+UC = "/api/2.1/unity-catalog"
+
+
+def new_group(server: Server, *members: str, **more: Any) -> dict[str, Any]:
+    body = {"displayName": unique("g"), "members": [{"value": member} for member in members]} | more
+    answer = server.client().post(GROUPS, json=body)
+    assert answer.status_code == 201, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def groups_of(server: Server, token: str) -> dict[str, str]:
+    return {one["display"]: one["type"] for one in server.client(token).get(ME).json()["groups"]}
+
+
+def test_a_group_in_a_group_counts(server: Server) -> None:
+    name = f"{unique()}@example.com"
+    token = server.new_principal(name)
+    user_id = server.client(token).get(ME).json()["id"]
+    inner = new_group(server, user_id)
+    middle = new_group(server, inner["id"])
+    outer = new_group(server, middle["id"])
+    assert groups_of(server, token) == {
+        inner["displayName"]: "direct",
+        middle["displayName"]: "indirect",
+        outer["displayName"]: "indirect",
+        "account users": "direct",
+    }
+    found = server.client().get(f"{GROUPS}/{middle['id']}").json()
+    assert found["members"] == [{"value": inner["id"], "display": inner["displayName"], "$ref": f"Groups/{inner['id']}"}]
+    assert [one["display"] for one in found["groups"]] == [outer["displayName"]]
+    # A grant to the outermost group holds, and ends at once when a link between is cut.
+    admin = server.client()
+    schema = unique("s")
+    admin.post(f"{UC}/schemas", json={"name": schema, "catalog_name": "main"}).raise_for_status()
+    for securable, privilege in (("catalog/main", "USE_CATALOG"), (f"schema/main.{schema}", "USE_SCHEMA")):
+        change = {"changes": [{"principal": outer["displayName"], "add": [privilege]}]}
+        admin.patch(f"{UC}/permissions/{securable}", json=change).raise_for_status()
+    assert server.client(token).get(f"{UC}/schemas/main.{schema}").status_code == 200
+    patch(server, f"{GROUPS}/{outer['id']}", {"op": "remove", "path": "members"}).raise_for_status()
+    assert server.client(token).get(f"{UC}/schemas/main.{schema}").status_code in {403, 404}
+
+
+def test_cycles_are_refused(server: Server) -> None:
+    first = new_group(server)
+    second = new_group(server, first["id"])
+    third = new_group(server, second["id"])
+    for member in (first, second, third):
+        answer = patch(server, f"{GROUPS}/{first['id']}", {"op": "add", "path": "members", "value": [{"value": member["id"]}]})
+        assert scim_error(answer) == (400, "invalidValue"), member
+
+
+def test_members_are_added_and_removed_one_by_one(server: Server) -> None:
+    people = [new_user(server)["id"] for _ in range(3)]
+    group = new_group(server, people[0])
+    url = f"{GROUPS}/{group['id']}"
+
+    def members() -> set[str]:
+        return {member["value"] for member in server.client().get(url).json()["members"]}
+
+    patch(server, url, {"op": "add", "path": "members", "value": [{"value": one} for one in people]}).raise_for_status()
+    assert members() == set(people)
+    patch(server, url, {"op": "remove", "path": f'members[value eq "{people[0]}"]'}).raise_for_status()
+    patch(server, url, {"op": "remove", "path": "members", "value": [{"value": people[1]}]}).raise_for_status()
+    assert members() == {people[2]}
+    patch(server, url, {"op": "replace", "path": "members", "value": [{"$ref": f"Users/{people[0]}"}]}).raise_for_status()
+    assert members() == {people[0]}
+    unknown = patch(server, url, {"op": "add", "path": "members", "value": [{"value": "nobody"}]})
+    assert scim_error(unknown) == (400, "invalidValue")
+    assert members() == {people[0]}
+    server.client().delete(f"{USERS}/{people[0]}").raise_for_status()
+    assert members() == set()
+
+
+def test_members_that_are_added_at_the_same_time_all_stay(server: Server) -> None:
+    people = [new_user(server)["id"] for _ in range(8)]
+    url = f"{GROUPS}/{new_group(server)['id']}"
+    failures: list[str] = []
+
+    def add(person: str) -> None:
+        answer = patch(server, url, {"op": "add", "path": "members", "value": [{"value": person}]})
+        if answer.status_code != 200:
+            failures.append(answer.text)
+
+    threads = [threading.Thread(target=add, args=(person,)) for person in people]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert {member["value"] for member in server.client().get(url).json()["members"]} == set(people)
+
+
+def test_groups_are_listed_renamed_and_deleted(server: Server) -> None:
+    mark = unique("m")
+    made = [new_group(server, displayName=f"{mark} {letter}", entitlements=[{"value": "x"}]) for letter in "ba"]
+    client = server.client()
+    listed = client.get(GROUPS, params={"filter": f'displayName sw "{mark}"', "attributes": "displayName"}).json()
+    assert [one["displayName"] for one in listed["Resources"]] == [f"{mark} a", f"{mark} b"]
+    assert set(listed["Resources"][0]) == {"schemas", "id", "displayName"}
+    url = f"{GROUPS}/{made[0]['id']}"
+    patch(server, url, {"op": "replace", "path": "displayName", "value": f"{mark} c"}).raise_for_status()
+    found = client.get(url).json()
+    assert (found["displayName"], found["entitlements"]) == (f"{mark} c", [{"value": "x"}])
+    taken = patch(server, url, {"op": "replace", "value": {"displayName": f"{mark} a"}})
+    assert scim_error(taken) == (409, "uniqueness")
+    assert client.delete(url).status_code == 204
+    assert scim_error(client.delete(url)) == (404, None)
+    for reserved in ("account users", "admins"):
+        assert scim_error(client.post(GROUPS, json={"displayName": reserved})) == (409, "uniqueness")
+    assert scim_error(client.post(GROUPS, json={})) == (400, "invalidValue")
