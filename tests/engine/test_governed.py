@@ -259,3 +259,50 @@ class TestPolicies:
                 session.sql(statement)
         spark.sql(f"DELETE FROM {filtered} WHERE id = 5")
         assert spark.table(filtered).count() == 4
+
+
+class TestVirtual:
+    def test_information_schema(self, spark: SparkSession, schema: str, people: str, reader: User, grant: Grant) -> None:
+        name, session = reader
+        short = schema.split(".")[1]
+        query = f"SELECT table_name FROM main.information_schema.tables WHERE table_schema = '{short}'"
+        assert rows(spark.sql(query)) == [("people",)]
+        assert rows(session.sql(query)) == []
+        grant("table", people, name, "SELECT")
+        assert rows(session.sql(query)) == [("people",)]
+        columns = spark.table("main.information_schema.columns").filter(f"table_schema = '{short}'").orderBy("ordinal_position")
+        assert [row.column_name for row in columns.collect()] == ["id", "name", "region", "salary"]
+
+    def test_sessions(self, spark: SparkSession, reader: User) -> None:
+        _, session = reader
+        assert session.sql("SELECT count(*) FROM system.compute.sessions").first() == (1,)
+        assert spark.table("system.compute.sessions").count() >= 2
+
+    def test_changes(self, spark: SparkSession, schema: str, filtered: str, reader: User, grant: Grant) -> None:
+        name, session = reader
+        spark.sql(f"CREATE TABLE {schema}.fed (id INT)")
+        spark.sql(f"ALTER TABLE {schema}.fed SET TBLPROPERTIES ('delta.enableChangeDataFeed' = 'true')")
+        spark.sql(f"INSERT INTO {schema}.fed VALUES (1), (2)")
+        spark.sql(f"DELETE FROM {schema}.fed WHERE id = 1")
+        expected = [(1, "delete"), (1, "insert"), (2, "insert")]
+        assert rows(spark.sql(f"SELECT id, _change_type FROM table_changes('{schema}.fed', 2)")) == expected
+        frame = spark.read.option("readChangeFeed", "true").option("startingVersion", 2).table(f"{schema}.fed")
+        assert rows(frame.select("id", "_change_type")) == expected
+        grant("table", filtered, name, "SELECT")
+        with pytest.raises(AnalysisException, match="row filter"):
+            session.sql(f"SELECT * FROM table_changes('{filtered}', 0)").collect()
+        with pytest.raises(AnalysisException, match="startingVersion"):
+            spark.read.option("readChangeFeed", "true").table(f"{schema}.fed").collect()
+
+    def test_statements_that_change_stand_alone(self, spark: SparkSession, schema: str) -> None:
+        for text in (f"CREATE VIEW {schema}.v AS SELECT 1 AS a", f"COMMENT ON SCHEMA {schema} IS 'x'"):
+            with pytest.raises(AnalysisException, match="by itself"):
+                spark.sql("SELECT * FROM {x}", x=_lazy(spark, text)).collect()
+
+
+def _lazy(spark: SparkSession, text: str) -> DataFrame:
+    """A statement as a part of a plan, which stock clients do not make."""
+    from pyspark.sql.connect.dataframe import DataFrame as ConnectFrame
+    from pyspark.sql.connect.plan import SQL
+
+    return ConnectFrame(SQL(text), spark)  # type: ignore[arg-type,return-value]

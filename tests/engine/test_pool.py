@@ -11,14 +11,19 @@ import psutil
 import pytest
 from pyspark.errors.exceptions.connect import SparkConnectException
 from pyspark.sql import SparkSession
+from pyspark.sql.functions import udf
 
+from boathouse.engine.errors import MemorySizeInvalid
+from boathouse.engine.limits import EngineLimits, memory_of
 from tests.conftest import Server
 
 NewServer = Callable[..., Server]
 
 
 def engines(server: Server) -> list[psutil.Process]:
-    return [child for child in server.children() if "boathouse.engine.sail_process" in " ".join(child.cmdline())]
+    # Below an engine are the processes of its Python functions: forks of it, with its command line.
+    children = psutil.Process(server.process.pid).children()
+    return [child for child in children if "boathouse.engine.sail_process" in " ".join(child.cmdline())]
 
 
 def open_session(server: Server) -> SparkSession:
@@ -98,6 +103,68 @@ def test_no_engine_outlives_its_server(new_server: NewServer, how: signal.Signal
     os.kill(server.process.pid, how)
     server.process.wait(10)
     wait_until(lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE, 5)
+
+
+def test_a_sort_larger_than_memory_spills(new_server: NewServer) -> None:
+    server = new_server(BOATHOUSE_ENGINE_MEMORY="800m")
+    session = open_session(server)
+    folder = Path(engines(server)[0].cwd())
+    peak = 0
+    done = threading.Event()
+
+    def watch() -> None:
+        nonlocal peak
+        while not done.wait(0.02):
+            sizes = [file.stat().st_size for file in (folder / "spill").rglob("*") if file.is_file()]
+            peak = max(peak, sum(sizes))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        wide = "SELECT id, repeat(md5(cast(id AS string)), 8) AS text FROM range(3000000)"
+        top = session.sql(f"SELECT count(*), max(n) FROM (SELECT row_number() OVER (ORDER BY text, id) AS n FROM ({wide}))")
+        assert tuple(top.collect()[0]) == (3_000_000, 3_000_000)
+    finally:
+        done.set()
+        watcher.join()
+    assert peak > 50 * 1024**2
+    assert session.sql("SELECT 1").collect()[0][0] == 1
+    session.stop()
+
+
+def test_a_query_larger_than_memory_fails_alone(new_server: NewServer) -> None:
+    server = new_server(BOATHOUSE_ENGINE_MEMORY="600m")
+    session = open_session(server)
+    engine = engines(server)[0]
+    with pytest.raises(SparkConnectException, match="(?i)resources exhausted|memory"):
+        session.sql(
+            "SELECT max(size(l)) FROM (SELECT collect_list(repeat(cast(id AS string), 30)) l FROM range(8000000))"
+        ).collect()
+    assert session.sql("SELECT 4").collect()[0][0] == 4
+    assert engine.pid in {one.pid for one in engines(server)} or len(engines(server)) == 1
+    session.stop()
+
+
+def test_an_engine_that_takes_more_than_it_may_is_replaced(new_server: NewServer) -> None:
+    server = new_server(BOATHOUSE_ENGINE_MEMORY="512m", BOATHOUSE_PYTHON_UDFS="trusted")
+    session = open_session(server)
+    engine = engines(server)[0]
+    hoard = udf(lambda _: len(bytearray(b"x") * (1 << 30)) + (time.sleep(20) or 0), "bigint")
+    with pytest.raises(SparkConnectException, match="ENGINE_CRASHED.*BOATHOUSE_ENGINE_MEMORY"):
+        session.range(1).select(hoard("id")).collect()
+    wait_until(lambda: not engine.is_running())
+    assert session.sql("SELECT 5").collect()[0][0] == 5
+    session.stop()
+
+
+def test_a_memory_that_is_no_size(tmp_path: Path) -> None:
+    with pytest.raises(MemorySizeInvalid, match="engine_memory 'lots'"):
+        memory_of("lots")
+    with pytest.raises(MemorySizeInvalid):
+        memory_of("1m")
+    assert (memory_of("2g"), memory_of("1.5G"), memory_of("600 MiB")) == (2 << 30, 3 << 29, 600 << 20)
+    assert memory_of(None) >= 1 << 30
+    assert EngineLimits(1 << 30, "off", tmp_path).pool < 1 << 30
 
 
 def test_an_engine_writes_nothing_where_the_server_was_started(new_server: NewServer, tmp_path: Path) -> None:

@@ -115,3 +115,34 @@ def test_groups_are_listed_renamed_and_deleted(server: Server) -> None:
     for reserved in ("account users", "admins"):
         assert scim_error(client.post(GROUPS, json={"displayName": reserved})) == (409, "uniqueness")
     assert scim_error(client.post(GROUPS, json={})) == (400, "invalidValue")
+
+
+def test_grants_and_owners_follow_names(server: Server) -> None:
+    admin = server.client()
+    group, user = new_group(server), new_user(server)
+    schema = unique("s")
+    full_name = f"main.{schema}"
+    admin.post(f"{UC}/schemas", json={"name": schema, "catalog_name": "main"}).raise_for_status()
+
+    def grantees() -> set[str]:
+        answer = admin.get(f"{UC}/permissions/schema/{full_name}").json()
+        return {one["principal"] for one in answer.get("privilege_assignments", [])}
+
+    for name in (group["displayName"], user["userName"]):
+        change = {"changes": [{"principal": name, "add": ["USE_SCHEMA"]}]}
+        admin.patch(f"{UC}/permissions/schema/{full_name}", json=change).raise_for_status()
+    new_name = unique("renamed")
+    url = f"{GROUPS}/{group['id']}"
+    patch(server, url, {"op": "replace", "path": "displayName", "value": new_name}).raise_for_status()
+    assert grantees() == {new_name, user["userName"]}
+    admin.patch(f"{UC}/schemas/{full_name}", json={"owner": new_name}).raise_for_status()
+    refused = admin.delete(url)
+    assert (refused.status_code, refused.json()["error_code"]) == (400, "INVALID_STATE")
+    assert full_name in refused.json()["message"]
+    admin.patch(f"{UC}/schemas/{full_name}", json={"owner": admin.get(ME).json()["userName"]}).raise_for_status()
+    assert admin.delete(url).status_code == 204
+    assert admin.delete(f"{USERS}/{user['id']}").status_code == 204
+    assert grantees() == set()
+    # Whoever takes the name later inherits nothing.
+    new_group(server, displayName=new_name)
+    assert grantees() == set()

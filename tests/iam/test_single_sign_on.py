@@ -318,6 +318,26 @@ def test_a_maintained_provider_works_too(tmp_path: Any) -> None:
             assert groups(browser) == {"analysts"}
 
 
+def test_a_server_behind_a_proxy_is_known_by_its_public_url(tmp_path: Any, issuer: str) -> None:
+    environment = {
+        "BOATHOUSE_PUBLIC_URL": "https://lake.example/",
+        "BOATHOUSE_OIDC_ISSUER": issuer,
+        "BOATHOUSE_OIDC_CLIENT_ID": CLIENT,
+    }
+    with running_server(tmp_path, **environment) as server:
+        proxied = server.client()
+        proxied.headers |= {"Host": "lake.example", "X-Forwarded-Proto": "https"}
+        assert proxied.get(ME).status_code == 200
+        assert proxied.get("/.well-known/databricks-config").json()["oidc_endpoint"] == "https://lake.example/oidc"
+        assert proxied.post("/api/boathouse/v1/sign-in-links").json()["url"].startswith("https://lake.example/sign-in?")
+        begun = proxied.get(LOGIN)
+        asked = parse_qs(urlsplit(begun.headers["location"]).query)
+        assert asked["redirect_uri"] == ["https://lake.example/api/boathouse/v1/sso/callback"]
+        assert "Secure" in begun.headers["set-cookie"]
+        assert server.client().get(ME, headers={"Host": "evil.example"}).status_code == 403
+        assert server.client().get(LOGIN).headers["location"].startswith("https://lake.example/api/boathouse/v1/sso/login?")
+
+
 def test_settings_that_do_not_fit_stop_the_start(tmp_path: Any) -> None:
     from boathouse.config import Settings
     from boathouse.iam.errors import SsoMisconfigured

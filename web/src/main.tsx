@@ -5,6 +5,7 @@ import { ApiError } from "./api/client";
 import { CatalogPage } from "./features/catalog/CatalogPage";
 import { HomePage } from "./features/home/HomePage";
 import { SignInPage } from "./features/iam/SignInPage";
+import { TokensPage } from "./features/iam/TokensPage";
 import { ModelPage } from "./features/registry/ModelPage";
 import { ModelsPage } from "./features/registry/ModelsPage";
 import { EndpointPage } from "./features/serving/EndpointPage";
@@ -26,6 +27,7 @@ const router = createBrowserRouter([
       { path: "/models/:name", element: <ModelPage /> },
       { path: "/serving", element: <EndpointsPage /> },
       { path: "/serving/:name", element: <EndpointPage /> },
+      { path: "/tokens", element: <TokensPage /> },
       { path: "*", element: <Missing /> },
     ],
   },

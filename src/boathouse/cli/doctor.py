@@ -12,7 +12,9 @@ from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
+from sqlalchemy.exc import SQLAlchemyError
 
+from boathouse.catalog.api import CatalogService, SecurableType
 from boathouse.cli import running
 from boathouse.cli.profile import Profiles, config_dir
 from boathouse.cli.up import Root, free_port, settings_from
@@ -20,7 +22,9 @@ from boathouse.config import Settings
 from boathouse.db import Database
 from boathouse.db.database import sqlite_url
 from boathouse.errors import BoathouseError
+from boathouse.iam.api import Principal
 from boathouse.storage.layout import Layout
+from boathouse.tables.api import broken_commit, repair
 
 LEAST_FREE_BYTES = 2_000_000_000
 PACKAGES = ("pysail", "pyspark-client", "deltalake", "mlflow", "pandas", "pyarrow")
@@ -116,6 +120,41 @@ def check_profile(settings: Settings) -> Iterator[Finding]:
     )
 
 
+def check_tables(settings: Settings, *, repairing: bool = False) -> Iterator[Finding]:
+    """The newest commit of every Delta table: a loss of power can leave it empty or cut off."""
+    layout = Layout(settings.resolved_root)
+    if settings.database_url is None and not layout.metadata_db.exists():
+        return
+    try:
+        database = Database(settings.database_url or sqlite_url(layout.metadata_db))
+        with database.session() as session:
+            rows = CatalogService(session, _DOCTOR, layout).rows.of_type(SecurableType.TABLE)
+            tables = [(row.full_name, row.location) for row in rows if row.format == "DELTA" and row.location]
+        database.dispose()
+    except (BoathouseError, SQLAlchemyError):  # check_database tells what is wrong with it
+        return
+    broken = 0
+    for name, location in tables:
+        path = broken_commit(location) if location.startswith("file:") else None
+        if path is None:
+            continue
+        broken += 1
+        if repairing:
+            aside = repair(location)
+            yield Finding(
+                "warning", "table", f"{name}: the damaged commit {path.name} was moved aside", f"It is kept as {aside}."
+            )
+        else:
+            yield Finding(
+                "bad",
+                "table",
+                f"{name}: its newest commit is empty or cut off ({path})",
+                "boathouse doctor --repair moves it aside; then write again what that commit held.",
+            )
+    if not broken:
+        yield Finding("good", "tables", f"the newest commits of {len(tables)} Delta tables are whole")
+
+
 CHECKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
     check_python,
     check_root,
@@ -124,17 +163,24 @@ CHECKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
     check_profile,
 )
 
+_DOCTOR = Principal("doctor", "doctor", "user", frozenset(), is_admin=True)
+"""Who looks at the catalog; it is never written."""
+
 
 def command(
     root: Root = None,
     port: Annotated[int | None, typer.Option(help="Port of page and REST API", show_default=False)] = None,
     spark_port: Annotated[int | None, typer.Option(help="Port of Spark Connect", show_default=False)] = None,
+    repairing: Annotated[
+        bool, typer.Option("--repair", help="Move damaged last commits of Delta tables aside (they are kept)")
+    ] = False,
 ) -> None:
-    """Check ports, disk, versions, folder rights and database, and say what to do. Ends with 1 where something is bad."""
+    """Check ports, disk, versions, folder rights, database and tables, and say what to do. Ends with 1 where something is bad."""
     settings = settings_from(root=root, port=port, spark_port=spark_port)
     console = Console(highlight=False, soft_wrap=True)
     marks = {"good": "[green]✓[/]", "warning": "[yellow]![/]", "bad": "[red]✗[/]"}
     findings = [finding for check in CHECKS for finding in check(settings)]
+    findings += check_tables(settings, repairing=repairing)
     for finding in findings:
         console.print(f"{marks[finding.level]} [bold]{finding.subject:<15}[/] {finding.fact}")
         if finding.advice:

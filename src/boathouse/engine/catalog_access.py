@@ -3,12 +3,14 @@
 import datetime as dt
 import shutil
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from boathouse.catalog import unchecked
+import pyarrow as pa
+
+from boathouse.catalog import information_schema, unchecked
 from boathouse.catalog.api import CatalogService, FunctionInfo, Policy, Privilege, SecurableType, TableInfo, VolumeInfo
 from boathouse.db import Database
 from boathouse.errors import NotFound, PermissionDenied
@@ -30,6 +32,20 @@ class CatalogAccess:
         self._database = database
         self.layout = layout
         self._function_names: tuple[float, frozenset[str]] = (0.0, frozenset())
+        self._virtual: dict[str, Callable[[Principal], pa.Table]] = {}
+
+    def provide(self, full_name: str, rows: Callable[[Principal], pa.Table]) -> None:
+        """Give a name to a relation that is made anew for whoever reads it."""
+        self._virtual[full_name] = rows
+
+    def virtual(self, principal: Principal, name: Sequence[str]) -> pa.Table | None:
+        """The rows of a relation that has no files, or None where the name means no such one."""
+        catalog, schema, table = (part.lower() for part in name)
+        if schema == "information_schema":
+            with self.service(principal) as service:
+                return information_schema.rows(service, catalog, table)
+        rows = self._virtual.get(f"{catalog}.{schema}.{table}")
+        return None if rows is None else rows(principal)
 
     @contextmanager
     def service(self, principal: Principal, *, write: bool = False) -> Generator[CatalogService, None, None]:

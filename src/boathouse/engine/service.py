@@ -64,6 +64,7 @@ class EngineService:
         )
         self.engines = EnginePool(layout, backend, metrics, limits, idle_seconds=idle_seconds)
         self.compute = Compute(self.engines)
+        access.provide("system.compute.sessions", self.compute.sessions_table)
         self.governor = Governor(access)
         self.gateway = Gateway(self.engines, self.governor, authenticator.authenticate_sql, metrics, host=host, port=port)
 

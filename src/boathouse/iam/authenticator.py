@@ -2,6 +2,9 @@
 
 import threading
 import time
+from contextlib import suppress
+
+from sqlalchemy.exc import OperationalError
 
 from boathouse.db import Database
 from boathouse.iam.errors import TokenExpired
@@ -53,7 +56,8 @@ class Authenticator:
             principal, row = IamService(session).identify(token)
             unused = row.kind == "personal" and (row.last_used_at or 0) // DAY_MS < now_ms() // DAY_MS
         if unused:
-            with self._database.session(write=True) as session:
+            # A note for people: a database that is busy for too long must not refuse the request for it.
+            with suppress(OperationalError), self._database.session(write=True) as session:
                 IamService(session).touch(token)
         with self._lock:
             if len(self._cache) > 1000:

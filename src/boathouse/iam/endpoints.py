@@ -52,10 +52,10 @@ def _open_session(service: IamService, body: SignIn) -> tuple[Principal, str, in
 
 
 @page_router.post("/api/boathouse/v1/sign-in-links")
-def create_sign_in_link(request: Request, principal: CurrentPrincipal, session: WriteSession) -> SignInLink:
+def create_sign_in_link(identity: CurrentIdentity, principal: CurrentPrincipal, session: WriteSession) -> SignInLink:
     """Make a one-time link that signs the asker in on the page."""
     code, info = IamService(session).issue(principal.id, "sign_in", lifetime_seconds=SIGN_IN_SECONDS)
-    url = f"{request.app.state.addresses.base_url}/sign-in?code={code}"
+    url = f"{identity.public_url}/sign-in?code={code}"
     return SignInLink(url=url, expires_at=info.expires_at or 0)
 
 

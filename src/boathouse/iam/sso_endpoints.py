@@ -22,6 +22,12 @@ from boathouse.iam.sessions import set_session_cookie
 SSO_PREFIX = "/api/boathouse/v1/sso"
 FLOW_COOKIE = "boathouse_sso"
 
+_LANDING_HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+}
+
 log = structlog.stdlib.get_logger(__name__)
 router = APIRouter(tags=["iam"])
 
@@ -99,7 +105,7 @@ def _finish(request: Request, identity: Identity, provider: Provider, state: str
     # Not a redirect: the browser came from another site, and would not send a SameSite=Strict cookie along.
     target = html.escape(flow.next_path, quote=True)
     page = f'<!doctype html><meta http-equiv="refresh" content="0;url={target}"><title>Boathouse</title><a href="{target}">Go on</a>'
-    response = HTMLResponse(page, headers={"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"})
+    response = HTMLResponse(page, headers=_LANDING_HEADERS)
     set_session_cookie(response, value, SSO_SESSION_SECONDS, secure=identity.public_url.startswith("https:"))
     return response
 

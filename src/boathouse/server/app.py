@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from boathouse import __version__
 from boathouse.catalog import endpoints as catalog_endpoints
 from boathouse.catalog import files_endpoints, permission_endpoints
-from boathouse.catalog.api import CatalogService
+from boathouse.catalog.api import CatalogReferences, CatalogService
 from boathouse.config import Settings
 from boathouse.db import Database
 from boathouse.db.database import sqlite_url
@@ -104,7 +104,7 @@ def create_app(settings: Settings, addresses: Addresses, admin_name: str = "admi
     state = api.state
     state.settings, state.addresses, state.layout = settings, addresses, layout
     state.database, state.authenticator, state.metrics = database, authenticator, metrics
-    state.identity = Identity.of(settings, addresses.base_url)
+    state.identity = Identity.of(settings, addresses.base_url, references=(CatalogReferences(),))
     state.mlflow = MlflowBackend(database, layout)
     mlflow_files = files_resolver(state.mlflow)
     state.file_resolvers = {"/Volumes": files_endpoints.resolve_volume, MODELS: mlflow_files, INTERNAL: mlflow_files}
@@ -112,7 +112,12 @@ def create_app(settings: Settings, addresses: Addresses, admin_name: str = "admi
     for slice_router in ROUTERS:
         api.include_router(slice_router)
     page.install(api)
-    door = Authentication(Dispatch(api, Mlflow(state.mlflow)), authenticator, loopback_only=settings.host in LOOPBACK_NAMES)
+    door = Authentication(
+        Dispatch(api, Mlflow(state.mlflow)),
+        authenticator,
+        loopback_only=settings.host in LOOPBACK_NAMES,
+        public_url=settings.public_url,
+    )
     return Boathouse(Observation(door, metrics), api, database, authenticator, admin)
 
 

@@ -81,6 +81,7 @@ class Authentication:
         app: What comes behind the door.
         authenticator: Knows the tokens.
         loopback_only: Whether to check the Host header.
+        public_url: Where a proxy on this machine serves it; its name is a good Host too.
     """
 
     def __init__(
@@ -89,10 +90,12 @@ class Authentication:
         authenticator: Authenticator,
         *,
         loopback_only: bool,
+        public_url: str | None = None,
     ) -> None:
         self._app = app
         self._authenticator = authenticator
         self._loopback_only = loopback_only
+        self._hosts = LOOPBACK_NAMES | {urlsplit(public_url or "").hostname or "localhost"}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -111,8 +114,8 @@ class Authentication:
 
     def _check_host(self, headers: Headers) -> None:
         host = urlsplit(f"//{headers.get('host', '')}").hostname
-        if self._loopback_only and host not in LOOPBACK_NAMES:
-            message = f"The Host '{host}' is not served: this server answers to localhost and 127.0.0.1 only."
+        if self._loopback_only and host not in self._hosts:
+            message = f"The Host '{host}' is not served: this server answers to localhost, 127.0.0.1 and BOATHOUSE_PUBLIC_URL."
             raise PermissionDenied(message)
 
     def _is_public(self, scope: Scope, headers: Headers) -> bool:

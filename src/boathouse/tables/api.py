@@ -3,10 +3,8 @@
 from boathouse.tables.alter import (
     ColumnChange,
     NewColumn,
-    add_check,
     add_columns,
     change_columns,
-    drop_check,
     drop_columns,
     rename_column,
     replace_columns,
@@ -14,9 +12,10 @@ from boathouse.tables.alter import (
     set_properties,
     unset_properties,
 )
-from boathouse.tables.changes import change_range, changes, write_changes
+from boathouse.tables.changes import Bound, change_range, changes, write_changes
 from boathouse.tables.check import broken_commit, repair, require_sound
 from boathouse.tables.clone import Cloned, clone, convert
+from boathouse.tables.constraints import add_check, drop_check
 from boathouse.tables.delta import Commit, Detail, Sample, append, detail, history, row_count, sample
 from boathouse.tables.errors import (
     CommitLost,
@@ -27,15 +26,17 @@ from boathouse.tables.errors import (
     VersionUnavailable,
 )
 from boathouse.tables.fields import new_field, physical_name, primitive_types
-from boathouse.tables.log import Action, State, is_table, replay
+from boathouse.tables.log import Action, Operation, State, commit_info, commits, info_action, is_table, replay, write_commit
 from boathouse.tables.optimize import Optimized, optimize
 from boathouse.tables.properties import shown
+from boathouse.tables.repair import generate_manifest, missing_files, remove_missing
 from boathouse.tables.restore import Restored, restore, truncate
 from boathouse.tables.vacuum import Vacuumed, vacuum
 from boathouse.tables.versions import Entry, entries, parse_moment, require_version, version_at
 
 __all__ = [
     "Action",
+    "Bound",
     "Cloned",
     "ColumnChange",
     "Commit",
@@ -44,6 +45,7 @@ __all__ = [
     "Detail",
     "Entry",
     "NewColumn",
+    "Operation",
     "Optimized",
     "Restored",
     "Sample",
@@ -61,18 +63,24 @@ __all__ = [
     "change_range",
     "changes",
     "clone",
+    "commit_info",
+    "commits",
     "convert",
     "detail",
     "drop_check",
     "drop_columns",
     "entries",
+    "generate_manifest",
     "history",
+    "info_action",
     "is_table",
+    "missing_files",
     "new_field",
     "optimize",
     "parse_moment",
     "physical_name",
     "primitive_types",
+    "remove_missing",
     "rename_column",
     "repair",
     "replace_columns",
@@ -90,4 +98,5 @@ __all__ = [
     "vacuum",
     "version_at",
     "write_changes",
+    "write_commit",
 ]

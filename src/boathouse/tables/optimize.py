@@ -86,7 +86,7 @@ def optimize(
     shadow = state.folder / f"_boathouse-optimize-{uuid.uuid4().hex}"
     try:
         names = make_shadow(state, chosen, shadow)
-        metrics = _rewrite(location, shadow, columns, full=full)
+        metrics = rewrite_files(location, shadow, columns, full=full)
         after = replay(os.fspath(shadow))
         by_key = {file_key(one): chosen[position] for position, one in enumerate(names)}
         gone = [by_key[key] for key in by_key if key not in after.files]
@@ -171,7 +171,7 @@ def _link(location: str, source: Path, target: Path) -> None:
         shutil.copy2(source, target)
 
 
-def _rewrite(location: str, shadow: Path, columns: Sequence[str], *, full: bool) -> dict[str, Any]:
+def rewrite_files(location: str, shadow: Path, columns: Sequence[str], *, full: bool) -> dict[str, Any]:
     try:
         optimizer = DeltaTable(shadow).optimize
         if columns:

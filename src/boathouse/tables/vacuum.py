@@ -1,22 +1,24 @@
 """Deleting files that no version within the retention needs."""
 
 import os
+import shutil
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from boathouse.kit.clock import now_ms
-from boathouse.tables.errors import DeltaRefused, TableUnreadable
+from boathouse.tables.errors import DeltaRefused
 from boathouse.tables.files import data_path, paths_of
 from boathouse.tables.log import Operation, State, actions_of, change, commits, replay
 from boathouse.tables.properties import retention_ms
 from boathouse.tables.versions import require_version
 
 HOUR_MS = 3_600_000
+_DAY_SECONDS = 86_400
 _CHANGES = "_change_data"
 _WORK = "_boathouse-"
-"""Folders that an interrupted operation may have left begin so."""
+"""Folders of operations begin so; one that was interrupted leaves its own."""
 
 
 @dataclass(frozen=True)
@@ -147,6 +149,7 @@ def _delete(state: State, found: Sequence[Path], wanted: int, user: str | None) 
     for path in found:
         path.unlink(missing_ok=True)
     folders = _remove_empty(state.folder)
+    _remove_leftovers(state.folder)
     end = Operation("VACUUM END", {"status": "COMPLETED"}, user)
     end.metrics.update(numDeletedFiles=len(found), numVacuumedDirectories=folders)
     change(state.location, end, lambda _: [])
@@ -165,13 +168,8 @@ def _remove_empty(folder: Path) -> int:
     return len(inner) + 1
 
 
-def leftovers(location: str) -> list[Path]:
-    """Folders that interrupted operations left in a table.
-
-    Raises:
-        TableUnreadable: If there is no such folder.
-    """
-    folder = replay(location).folder
-    if not folder.is_dir():
-        raise TableUnreadable(location, "the folder does not exist.")
-    return [path for path in folder.iterdir() if path.name.startswith(_WORK) and path.is_dir()]
+def _remove_leftovers(folder: Path) -> None:
+    """Remove the folders that operations which were interrupted more than a day ago left."""
+    for path in folder.glob(f"{_WORK}*"):
+        if path.is_dir() and time.time() - path.stat().st_mtime > _DAY_SECONDS:
+            shutil.rmtree(path, ignore_errors=True)

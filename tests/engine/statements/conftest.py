@@ -17,7 +17,7 @@ def actions(location: Callable[[str], str]) -> Actions:
 
     def read(name: str, kind: str | None = None, version: int | None = None) -> list[dict[str, Any]]:
         log = Path(location(name)) / "_delta_log"
-        path = sorted(log.glob("*.json"))[-1] if version is None else log / f"{version:020}.json"
+        path = max(log.glob("*.json")) if version is None else log / f"{version:020}.json"
         found = [json.loads(line) for line in path.read_text().splitlines()]
         return found if kind is None else [one[kind] for one in found if kind in one]
 

@@ -1,6 +1,5 @@
 """CREATE TABLE ... SHALLOW | DEEP CLONE."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,7 @@ def test_a_copy_goes_its_own_way(
     assert info["operationParameters"] == {"source": table, "sourceVersion": "1", "isShallow": str(depth == "SHALLOW").lower()}
     added = actions(copy, "add")[0]
     assert not added["path"].startswith(("/", "file:"))
-    assert os.stat(Path(location(copy)) / added["path"]).st_nlink == links
+    assert (Path(location(copy)) / added["path"]).stat().st_nlink == links
     spark.sql(f"DELETE FROM {copy} WHERE id = 1")
     spark.sql(f"INSERT INTO {table} VALUES (4, 'd')")
     assert sorted(row[0] for row in spark.table(copy).collect()) == [2, 3]

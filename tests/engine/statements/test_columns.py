@@ -184,7 +184,7 @@ class TestChange:
         spark.sql(f"UPDATE {table} SET s = 'c' WHERE s IS NULL")
         spark.sql(f"ALTER TABLE {table} ALTER COLUMN s SET NOT NULL")
         assert [one["nullable"] for one in fields(table)] == [True, False]
-        with pytest.raises(Exception, match="(?i)null"):
+        with pytest.raises(Exception, match=r"(?i)null"):
             spark.sql(f"INSERT INTO {table} VALUES (9, NULL)")
         spark.sql(f"ALTER TABLE {table} CHANGE COLUMN s DROP NOT NULL")
         spark.sql(f"INSERT INTO {table} VALUES (9, NULL)")

@@ -44,7 +44,7 @@ class TestRestore:
         spark.sql(f"RESTORE {table} TO TIMESTAMP AS OF '{first:%Y-%m-%d %H:%M:%S.%f}'")
         assert spark.table(table).count() == 0
         with pytest.raises(
-            AnalysisException, match="DELTA_TIMESTAMP_EARLIER_THAN_COMMIT_RETENTION.*before the earliest version"
+            AnalysisException, match=r"DELTA_TIMESTAMP_EARLIER_THAN_COMMIT_RETENTION.*before the earliest version"
         ):
             spark.sql(f"RESTORE {table} TO TIMESTAMP AS OF '2001-01-01'")
         with pytest.raises(AnalysisException, match="DELTA_TIMESTAMP_GREATER_THAN_COMMIT"):
@@ -165,8 +165,8 @@ class TestVacuum:
         assert (info["operation"], info["operationMetrics"]["numDeletedFiles"]) == ("VACUUM END", "1")
         assert spark.sql(f"SELECT count(*) FROM {old} VERSION AS OF 1").collect() == [(3,)]
 
-    def test_a_short_time(self, spark: SparkSession, old: str, location: Location) -> None:
-        with pytest.raises(AnalysisException, match="DELTA_VACUUM_RETENTION_PERIOD_TOO_SHORT.*168 hours"):
+    def test_a_short_time(self, spark: SparkSession, old: str) -> None:
+        with pytest.raises(AnalysisException, match=r"DELTA_VACUUM_RETENTION_PERIOD_TOO_SHORT.*168 hours"):
             spark.sql(f"VACUUM {old} RETAIN 100 HOURS")
         with pytest.raises(AnalysisException, match="RETAIN -1 HOURS is not valid"):
             spark.sql(f"VACUUM {old} RETAIN -1 HOURS")
@@ -237,3 +237,19 @@ class TestConvert:
             spark.sql(f"CONVERT TO DELTA parquet.`{tmp_path}`")
         with pytest.raises(AnalysisException, match="refused"):
             user[1].sql(f"CONVERT TO DELTA parquet.`{tmp_path}`")
+
+
+def test_files_that_are_missing(spark: SparkSession, table: str, location: Location, actions: Actions) -> None:
+    spark.sql(f"INSERT INTO {table} VALUES (4, 'd')")
+    missing = actions(table, "add")[0]["path"]
+    (Path(location(table)) / missing).unlink()
+    assert [row.dataFilePath for row in spark.sql(f"FSCK REPAIR TABLE {table} DRY RUN").collect()] == [missing]
+    spark.sql(f"FSCK REPAIR TABLE {table}")
+    assert actions(table, "commitInfo")[0]["operation"] == "FSCK"
+    assert spark.table(table).count() == 3
+    spark.sql(f"GENERATE symlink_format_manifest FOR TABLE {table}")
+    assert (Path(location(table)) / "_symlink_format_manifest" / "manifest").exists()
+    with pytest.raises(AnalysisException, match="DELTA_MODE_NOT_SUPPORTED"):
+        spark.sql(f"GENERATE list FOR TABLE {table}")
+    with pytest.raises(AnalysisException, match="OPTIMIZE"):
+        spark.sql(f"REORG TABLE {table} APPLY (PURGE)")

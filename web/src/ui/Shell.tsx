@@ -1,4 +1,4 @@
-import { Boxes, FlaskConical, Home, LogOut, Moon, Radio, Sun, Table2 } from "lucide-react";
+import { Boxes, FlaskConical, Home, KeyRound, LogOut, Moon, Radio, Sun, Table2 } from "lucide-react";
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { Link, NavLink, Outlet, ScrollRestoration, useNavigate } from "react-router";
@@ -25,8 +25,9 @@ export function Shell() {
   const me = useQuery({ queryKey: ["me"], queryFn: () => get<Me>("/api/2.0/preview/scim/v2/Me"), staleTime: 60_000 });
   const signOut = async () => {
     try {
-      await call("POST", "/api/boathouse/v1/sign-out");
-      await navigate("/sign-in");
+      const ended = await call<{ end_session_url: string } | undefined>("POST", "/api/boathouse/v1/sign-out");
+      if (ended) location.assign(ended.end_session_url);
+      else await navigate("/sign-in");
     } catch (error) {
       setFailed(error);
     }
@@ -38,6 +39,9 @@ export function Shell() {
           <img src="/favicon.svg" alt="" /> Boathouse
         </Link>
         <span className="who" title={me.data?.userName}>{me.data?.userName ?? me.data?.applicationId}</span>
+        <Link to="/tokens" className="icon" aria-label="Access tokens" title="Access tokens">
+          <KeyRound size={17} />
+        </Link>
         <button type="button" className="icon" onClick={toggle} aria-label="Switch between light and dark" title="Light or dark">
           {theme === "dark" ? <Sun size={17} /> : <Moon size={17} />}
         </button>

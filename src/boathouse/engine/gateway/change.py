@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from boathouse.engine.gateway.retry import Retry
 
@@ -20,10 +21,12 @@ class Change:
         is_sql: Whether the client waits for a SQL command's result, which the changed command does not give.
         retry: How it is done again when its commit loses against another, or None where it is not.
         answer: The relation that a SQL command gives as its result; no rows and columns if None.
+        as_rows: Whether the client waits for rows where the engine gives a SQL command's result.
     """
 
     finish: Callable[[], None] | None = None
     undo: Callable[[], None] = nothing
     is_sql: bool = False
     retry: Retry | None = None
-    answer: Callable[[], object] | None = None
+    answer: Callable[[], Any] | None = None
+    as_rows: bool = False

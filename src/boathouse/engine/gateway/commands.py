@@ -1,21 +1,24 @@
 """Commands that create, replace or write tables and files, and how each is changed for the engine."""
 
 import uuid
+from pathlib import Path
 from typing import Any
 
 from boathouse.catalog.api import Privilege, SecurableNotFound, SecurableType
 from boathouse.engine.errors import StatementRefused, TableAlreadyExists
 from boathouse.engine.gateway.change import Change, nothing
-from boathouse.engine.gateway.frame_writes import target_of, write_v1, write_v2
+from boathouse.engine.gateway.delta_target import load
+from boathouse.engine.gateway.frame_writes import is_path_name, target_of, write_v1, write_v2
 from boathouse.engine.gateway.insert_command import insert
 from boathouse.engine.gateway.protocol import empty_answer, proto, sql_node
 from boathouse.engine.gateway.retry import Retry
 from boathouse.engine.gateway.row_changes import change_rows, merge_frame
-from boathouse.engine.gateway.sql_tokens import literal, quote, read_name, tokenize
+from boathouse.engine.gateway.sql_tokens import literal, quote, read_name
 from boathouse.engine.gateway.statements import CreateTable, Edit, Statement, apply, parse, read_properties, scratch_text
 from boathouse.engine.gateway.visit import Visit
 from boathouse.engine.gateway.writes import TableDraft, TableWriter, Target, set_properties
 from boathouse.engine.pool import SCRATCH_CATALOG
+from boathouse.storage.paths import to_url
 
 
 def change_command(visit: Visit, request: Any) -> Change | None:
@@ -56,6 +59,8 @@ def change_command(visit: Visit, request: Any) -> Change | None:
 
 
 def _create_table(visit: Visit, command: Any, statement: Statement, create: CreateTable) -> Change | None:
+    if is_path_name(create.name) and create.name[0].lower() == "delta":
+        return _create_at_path(visit, command, statement, create)
     name = visit.session.qualify(create.name)
     if name is None:
         return None
@@ -86,6 +91,39 @@ def _create_table(visit: Visit, command: Any, statement: Statement, create: Crea
     command.sql_command.input.CopyFrom(empty_answer())
     writer.finish(writer.target(draft, existing), describe=False)
     return Change()
+
+
+def _create_at_path(visit: Visit, command: Any, statement: Statement, create: CreateTable) -> Change | None:
+    """CREATE TABLE delta.`/path`: a Delta table that the catalog does not know."""
+    path = create.name[1]
+    existing = load(path, f"delta.`{path}`")
+    if existing is not None and create.if_not_exists:
+        command.sql_command.input.CopyFrom(empty_answer())
+        return Change()
+    if existing is not None and not create.replace:
+        raise TableAlreadyExists(existing.name)
+    if existing is None and create.must_exist:
+        raise SecurableNotFound(SecurableType.TABLE, f"delta.`{path}`")
+    retry = None if existing is None else Retry(existing, replaces=True)
+    query = _query_of(statement, create)
+    if query is not None:
+        rows = proto().Relation()
+        rows.CopyFrom(command.sql_command.input)
+        node = sql_node(rows)
+        if node is None:
+            return None
+        node.query = query
+        draft = TableDraft(("", "", ""), create.partition_by)
+        writer = TableWriter(visit.access, visit.principal, visit.guard)
+        command.write_operation.CopyFrom(writer.rows_to(path, draft, rows, visit.session, {}))
+        return Change(nothing, is_sql=True, retry=retry)
+    if create.columns_end is None:
+        message = f"CREATE TABLE delta.`{path}` has no columns: give a list of columns, or AS and a query."
+        raise StatementRefused(message)
+    node = sql_node(command.sql_command.input)
+    if node is not None:
+        node.query = scratch_text(statement, create, (SCRATCH_CATALOG, "default", uuid.uuid4().hex), to_url(Path(path)))
+    return Change(nothing, is_sql=True, retry=retry)
 
 
 def _create_from_query(visit: Visit, command: Any, writer: TableWriter, target: Target, query: str) -> Change | None:

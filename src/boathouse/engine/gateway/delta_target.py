@@ -10,8 +10,8 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from boathouse.engine.gateway.spark_types import Struct, from_json
-from boathouse.storage.paths import from_url
-from boathouse.tables.api import TableUnreadable
+from boathouse.storage.paths import from_url, to_url
+from boathouse.tables.api import TableUnreadable, require_sound
 
 _COUNTERS = ("delta.identity.highWaterMark",)
 
@@ -55,10 +55,12 @@ def load(location: str, name: str) -> DeltaTarget | None:
 
     Raises:
         TableUnreadable: If there is one that cannot be read.
+        TruncatedLog: If its newest commit is not whole.
     """
     folder = from_url(location)
     if not (folder / "_delta_log").is_dir():
         return None
+    require_sound(to_url(folder))
     try:
         table = DeltaTable(folder)
         metadata: Any = table.metadata()

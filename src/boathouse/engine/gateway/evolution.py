@@ -1,11 +1,8 @@
 """Columns added to a Delta table before rows with them are written: one commit of the log that holds nothing but metadata."""
 
 import json
-import os
-import time
 import uuid
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 from deltalake import DeltaTable
@@ -13,8 +10,9 @@ from deltalake import DeltaTable
 from boathouse.engine.gateway.delta_target import DeltaTarget
 from boathouse.engine.gateway.spark_types import Array, DataType, Field, Map, Struct, to_json
 from boathouse.engine.write_errors import metadata_changed
+from boathouse.storage.paths import to_url
+from boathouse.tables.api import Operation, commit_info, info_action, write_commit
 
-_ENGINE = "boathouse"
 _MAPPING_ID = "delta.columnMapping.id"
 _MAPPING_NAME = "delta.columnMapping.physicalName"
 _MOST_ID = "delta.columnMapping.maxColumnId"
@@ -51,61 +49,36 @@ def add_columns(target: DeltaTarget, schema: Struct) -> None:
     if "timestamp_ntz" in _atoms(schema) and "timestampNtz" not in target.protocol[2]:
         actions.insert(0, {"protocol": _with_feature(table, "timestampNtz")})
     added = [one.name for one in schema.fields if target.schema.find(one.name) is None]
-    parameters = {"columns": json.dumps(added)}
-    if not commit(target.folder, target.version + 1, actions, "ADD COLUMNS", parameters, configuration):
+    if commit(target, actions, Operation("ADD COLUMNS", {"columns": json.dumps(added)})) is None:
         raise metadata_changed(target.name)
 
 
 def commit(
-    folder: Path,
-    version: int,
-    actions: list[dict[str, Any]],
-    operation: str,
-    parameters: Mapping[str, str],
-    configuration: Mapping[str, str],
+    target: DeltaTarget,
+    actions: Sequence[dict[str, Any]],
+    operation: Operation,
     *,
     blind: bool = False,
-) -> bool:
-    """Write one version of a log, if nobody else has written it.
+) -> int | None:
+    """Write the version after the one that a table was looked at in.
 
     Args:
-        folder: The table.
-        version: The version.
-        actions: Its actions, as the log holds them.
-        operation: As the history is to call it.
-        parameters: As the history is to show them.
-        configuration: The table's properties.
+        target: The table.
+        actions: The actions of the version, each with its name.
+        operation: What the commit says of itself.
         blind: Whether it adds rows without having read the table.
 
     Returns:
-        Whether it was written.
+        The version, or None if another commit came first.
     """
-    now = int(time.time() * 1000)
-    info: dict[str, Any] = {
-        "timestamp": now,
-        "operation": operation,
-        "operationParameters": dict(parameters),
-        "isBlindAppend": blind,
-        "engineInfo": _ENGINE,
-        "txnId": str(uuid.uuid4()),
-    }
-    if configuration.get("delta.enableInCommitTimestamps", "false").lower() == "true":
-        info = {"inCommitTimestamp": now, **info}
-    log = folder / "_delta_log"
-    lines = "".join(json.dumps(line) + "\n" for line in [{"commitInfo": info}, *actions])
-    draft = log / f".{uuid.uuid4().hex}.json.tmp"
-    with draft.open("w") as file:
-        file.write(lines)
-        file.flush()
-        os.fsync(file.fileno())
-    try:
-        # A link fails where there is such a file, and shows the whole content at once where not.
-        os.link(draft, log / f"{version:020}.json")
-    except FileExistsError:
-        return False
-    finally:
-        draft.unlink(missing_ok=True)
-    return True
+    info = info_action(operation, None, target.configuration)
+    said = info["commitInfo"] | {"isBlindAppend": blind, "readVersion": target.version}
+    if "inCommitTimestamp" in said and target.version >= 0:
+        before = commit_info(target.folder, target.version).get("inCommitTimestamp", 0)
+        said["inCommitTimestamp"] = max(said["inCommitTimestamp"], before + 1)
+    version = target.version + 1
+    done = write_commit(to_url(target.folder), version, [{"commitInfo": said}, *actions])
+    return version if done else None
 
 
 def _with_mapping(schema: Struct, highest: int) -> tuple[Struct, int]:

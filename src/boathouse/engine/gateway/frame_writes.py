@@ -18,6 +18,7 @@ from boathouse.engine.gateway.staging import open_staging, publish
 from boathouse.engine.gateway.transactions import identifier_of, note, was_done
 from boathouse.engine.gateway.visit import Visit
 from boathouse.engine.gateway.writes import TableDraft, TableWriter
+from boathouse.tables.api import Operation
 
 
 def name_of(text: str) -> tuple[str, ...]:
@@ -55,8 +56,10 @@ def put(visit: Visit, command: Any, target: DeltaTarget, rows: Any, plan: Plan, 
     staging = open_staging(target)
     command.write_operation.path = str(staging.folder)
 
+    append = Operation("WRITE", {"mode": "Append"}, visit.principal.name)
+
     def finish_staged() -> None:
-        publish(staging, lambda now: None if was_done(now, identifier) else [identifier.action()], "WRITE", {"mode": "Append"})
+        publish(staging, lambda now: None if was_done(now, identifier) else [identifier.action()], append)
         staging.discard()
 
     return Change(finish_staged, staging.discard, is_sql=is_sql)
@@ -249,5 +252,3 @@ def _column(expression: Any) -> str:
         message = "partitionedBy takes columns; transforms such as days() or bucket() are not supported by Delta tables."
         raise StatementRefused(message)
     return name_of(expression.unresolved_attribute.unparsed_identifier)[-1]
-
-

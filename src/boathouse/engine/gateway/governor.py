@@ -6,7 +6,7 @@ import uuid
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -18,7 +18,8 @@ from boathouse.engine.errors import SchemaNotEmpty, StatementRefused
 from boathouse.engine.gateway.change import Change
 from boathouse.engine.gateway.commands import change_command
 from boathouse.engine.gateway.completion import Completion
-from boathouse.engine.gateway.protocol import command_result, empty_answer, proto, sql_node
+from boathouse.engine.gateway.delta_connect.translate import translate
+from boathouse.engine.gateway.protocol import command_result, empty_answer, proto, rows_result, sql_node
 from boathouse.engine.gateway.session import EngineSession, SessionNames
 from boathouse.engine.gateway.statements import parse
 from boathouse.engine.gateway.statuses import CatalogRefusal, catalog_refusal
@@ -133,13 +134,19 @@ class Governor:
         if parsed.plan.WhichOneof("op_type") == "compressed_operation":
             message = "Compressed plans are not accepted: set spark.connect.session.planCompression.threshold to -1."
             raise StatementRefused(message)
-        visit = Visit(self._access, principal, self._session(engine, loop, parsed, principal))
+        visit = Visit(self._access, principal, self._session(engine, loop, parsed, principal), executes=True)
+        translation = translate(parsed, visit.guard)
+        visit.changed |= translation.changed
         asks = _asks(parsed.plan)
-        visit.walk(parsed.plan)
+        visit.walk(parsed.plan, of_extension=translation.changed)
+        if translation.answer is not None:
+            parsed.plan.root.CopyFrom(translation.answer)
         if asks and parsed.plan.command.sql_command.input.WhichOneof("rel_type") != "local_relation":
             # The engine gives such a text back, and the client sends it again as a plan: it must remain the client's own.
             return Prepared(request)
         change = change_command(visit, parsed)
+        if translation.as_rows and change is not None:
+            change = replace(change, as_rows=True)
         if not (visit.changed or change is not None):
             return Prepared(request)
         completion = None if change is None else self._completion(change, parsed, principal)
@@ -148,6 +155,7 @@ class Governor:
     def _analyze(self, request: bytes, principal: Principal, engine: Engine, loop: asyncio.AbstractEventLoop) -> bytes:
         parsed = proto().AnalyzePlanRequest.FromString(request)
         visit = Visit(self._access, principal, self._session(engine, loop, parsed, principal))
+        visit.changed |= translate(parsed, visit.guard).changed
         visit.walk(parsed)
         if parsed.WhichOneof("analyze") == "explain":
             visit.require_explainable()
@@ -162,12 +170,10 @@ class Governor:
             return None
         if not request.operation_id:
             request.operation_id = str(uuid.uuid4())
-        answer = None
-        if change.is_sql:
 
-            def answer() -> bytes:
-                relation = empty_answer() if change.answer is None else change.answer()
-                return command_result(request, relation)[1]
+        def answer() -> bytes:
+            relation = empty_answer() if change.answer is None else change.answer()
+            return rows_result(request, relation) if change.as_rows else command_result(request, relation)[1]
 
         key = (principal.id, request.session_id, request.operation_id)
         reattachable = any(option.reattach_options.reattachable for option in request.request_options)
@@ -175,7 +181,7 @@ class Governor:
             reattachable,
             change.finish,
             change.undo,
-            answer,
+            answer if change.is_sql else None,
             forget=lambda: self._pending.pop(key, None) and None,
             retry=change.retry,
         )

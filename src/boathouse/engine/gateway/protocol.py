@@ -59,6 +59,19 @@ def command_result(request: Any, relation: Any) -> tuple[str, bytes]:
     return response.response_id, response.SerializeToString()
 
 
+def rows_result(request: Any, relation: Any) -> bytes:
+    """The response that carries the rows of a local relation."""
+    response = proto().ExecutePlanResponse(
+        session_id=request.session_id,
+        server_side_session_id=request.session_id,
+        operation_id=request.operation_id,
+        response_id=str(uuid.uuid4()),
+    )
+    response.arrow_batch.data = relation.local_relation.data
+    response.arrow_batch.row_count = pa.ipc.open_stream(relation.local_relation.data).read_all().num_rows
+    return response.SerializeToString()
+
+
 def sql_node(relation: Any) -> Any | None:
     """The SQL message of a relation that is a SQL text, or a SQL text with DataFrames that it refers to."""
     match relation.WhichOneof("rel_type"):

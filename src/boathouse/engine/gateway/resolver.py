@@ -11,15 +11,16 @@ from typing import Any
 
 from boathouse.catalog.api import FunctionInfo, Policy, Privilege, SecurableNotFound, SecurableType, TableInfo
 from boathouse.engine.catalog_access import CatalogAccess
-from boathouse.engine.errors import StatementRefused
+from boathouse.engine.errors import PolicyInTheWay, StatementRefused
 from boathouse.engine.gateway.paths import has_policy
-from boathouse.engine.gateway.protocol import proto
+from boathouse.engine.gateway.protocol import local_relation, proto
 from boathouse.engine.gateway.relations import CallUse, Moment, RelationUse, find_uses
 from boathouse.engine.gateway.session import EngineSession
 from boathouse.engine.gateway.sql_tokens import Kind, Token, quote, read_name, tokenize
 from boathouse.engine.gateway.statements import Edit
 from boathouse.iam.api import Principal
 from boathouse.storage.paths import from_url
+from boathouse.tables.api import Bound, changes, require_sound
 
 _DEEPEST = 24
 _BARRIER = "LIMIT 9223372036854775807"
@@ -155,6 +156,9 @@ class Resolver:
             return None
         if len(name) == 1 and reader.is_asker and self._session.is_temporary(name[0]):
             return None
+        rows = self._access.virtual(reader.principal, full)
+        if rows is not None:
+            return local_relation(rows)
         table = self._access.table(reader.principal, ".".join(full), Privilege.SELECT)
         if table is None:
             if reader.is_asker:
@@ -163,6 +167,8 @@ class Resolver:
         self.reads[table.full_name] = table
         if table.is_view:
             return self._view(table, moment, reader)
+        if table.data_source_format == "DELTA":
+            require_sound(table.storage_location)
         version = None if moment is None else self._version(table, moment)
         if has_policy(table):
             return self._protected(table, version, reader)
@@ -235,6 +241,35 @@ class Resolver:
         if moment.kind == "version":
             return int(self._session.value(f"CAST({text} AS BIGINT)"))
         return self._access.version_at(table, self._session.value(f"CAST({text} AS TIMESTAMP)"))
+
+    def changes(self, name: Sequence[str], start: Bound, end: Bound | None, reader: Reader | None = None) -> Any:
+        """The change data feed of a table between two versions or moments as a relation.
+
+        Raises:
+            SecurableNotFound: If there is no such table.
+            PolicyInTheWay: If a policy hides a part of it from the reader.
+            DeltaRefused: If the feed was off, or the bounds are not valid.
+        """
+        reader = reader or self._asker
+        full = self._session.qualify(tuple(name)) if reader.is_asker else tuple(name)
+        table = None if full is None else self._access.table(reader.principal, ".".join(full), Privilege.SELECT)
+        if table is None:
+            raise SecurableNotFound(SecurableType.TABLE, ".".join(full or name))
+        if table.is_view or (has_policy(table) and not self._access.manages(reader.principal, table)):
+            raise PolicyInTheWay(table.full_name)
+        self.reads[table.full_name] = table
+        return local_relation(changes(table.storage_location, start, end))
+
+    def table_changes(self, arguments: Sequence[str], reader: Reader) -> Any:
+        """The relation of ``table_changes('name', start [, end])``; bounds are versions or times."""
+        values = [self._session.value(text) for text in arguments]
+        if len(values) not in {2, 3} or not isinstance(values[0], str):
+            message = (
+                "table_changes takes the name of a table as a string, the first version or time, and perhaps the last one."
+            )
+            raise StatementRefused(message)
+        name, _ = read_name(tokenize(values[0]), 0)
+        return self.changes(name, values[1], values[2] if len(values) == 3 else None, reader)
 
     # ----------------------------------------------------------------------------------------------------- functions
 
@@ -404,6 +439,8 @@ class _Text:
         """What stands in the place of a call, or None where the engine knows the function."""
         if len(call.name) == 1 and call.name[0].lower() in _GROUP_CHECKS:
             return Edit(call.start, call.end, str(self._resolver.is_member(self._group(call))).upper())
+        if call.is_relation and len(call.name) == 1 and call.name[0].lower() == "table_changes":
+            return self._table_changes(call)
         function = self._resolver.function(call.name, self._reader)
         if function is None:
             if len(call.name) > 1:
@@ -421,6 +458,19 @@ class _Text:
         relation = self._resolver.table_function(function, arguments, self._reader)
         name = self._references.add((function.full_name, tuple(arguments)), relation)
         alias = "" if call.has_alias else f" AS {quote([function.name])}"
+        return Edit(call.start, call.end, f"`{name}`{alias}")
+
+    def _table_changes(self, call: CallUse) -> Edit | None:
+        if self._references is None:
+            message = "table_changes cannot be read in an expression here; read it in a query of its own."
+            raise StatementRefused(message)
+        arguments = [self._sql[start:end] for start, end in call.arguments]
+        if any(token.is_word("SELECT", "FROM", "TABLE") for text in arguments for token in tokenize(text)):
+            message = "table_changes takes literals and expressions of them, not queries."
+            raise StatementRefused(message)
+        relation = self._resolver.table_changes(arguments, self._reader)
+        name = self._references.add(("table_changes", *arguments), relation)
+        alias = "" if call.has_alias else " AS `table_changes`"
         return Edit(call.start, call.end, f"`{name}`{alias}")
 
     def _group(self, call: CallUse) -> str:

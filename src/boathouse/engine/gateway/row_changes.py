@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from boathouse.engine.gateway.change import Change
+from boathouse.engine.gateway.change import Change, nothing
+from boathouse.engine.gateway.counts import counted
 from boathouse.engine.gateway.delta_target import DeltaTarget, load
 from boathouse.engine.gateway.evolution import add_columns
 from boathouse.engine.gateway.frame_writes import name_of
@@ -27,7 +28,7 @@ def change_rows(visit: Visit, command: Any, statement: Statement) -> Change | No
         return None
     if statement.verb[:1] == ("MERGE",):
         target = _evolve_merge(visit, command, statement, target)
-    return Change(retry=Retry(target))
+    return Change(nothing, is_sql=True, retry=Retry(target), answer=lambda: counted(target, statement.verb[0]))
 
 
 def merge_frame(visit: Visit, command: Any) -> Change | None:

@@ -6,11 +6,10 @@ a crash at any point either both are there or neither, and a second commit of th
 """
 
 import json
-import os
 import shutil
 import uuid
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -22,6 +21,7 @@ from boathouse.engine.gateway.delta_target import DeltaTarget, load
 from boathouse.engine.gateway.evolution import commit
 from boathouse.engine.gateway.spark_types import to_json
 from boathouse.engine.write_errors import metadata_changed, protocol_changed, still_lost
+from boathouse.tables.api import Operation
 
 _FOLDER = "_boathouse_staging"
 _ATTEMPTS = 100
@@ -76,7 +76,7 @@ def open_staging(target: DeltaTarget) -> Staging:
         "createdTime": 0,
         "configuration": dict(target.configuration),
     }
-    commit(folder, 0, [{"protocol": said}, {"metaData": metadata}], "CREATE TABLE", {}, target.configuration)
+    commit(replace(target, folder=folder, version=-1), [{"protocol": said}, {"metaData": metadata}], Operation("CREATE TABLE"))
     return Staging(target, folder)
 
 
@@ -97,8 +97,7 @@ def row_count(adds: list[dict[str, Any]]) -> int:
 def publish(
     staging: Staging,
     actions: Callable[[DeltaTarget], list[dict[str, Any]] | None],
-    operation: str,
-    parameters: Mapping[str, str],
+    operation: Operation,
 ) -> int | None:
     """Commit what lies in the hidden table to the real one.
 
@@ -106,8 +105,7 @@ def publish(
         staging: The hidden table.
         actions: Further actions for a state of the table; None if the commit is not to be made any more. Asked again whenever
             another commit came first.
-        operation: As the history is to call it.
-        parameters: As the history is to show them.
+        operation: What the commit says of itself.
 
     Returns:
         The version, or None if no commit was made.
@@ -131,9 +129,8 @@ def publish(
             for add in adds:
                 _move(staging.folder, target.folder, unquote(add["path"]))
             moved = True
-        version = now.version + 1
-        written = [{"add": add} for add in adds]
-        if commit(target.folder, version, [*more, *written], operation, parameters, target.configuration, blind=True):
+        version = commit(now, [*more, *({"add": add} for add in adds)], operation, blind=True)
+        if version is not None:
             return version
     raise still_lost(target.name, "DELTA_CONCURRENT_WRITE", "ConcurrentWriteException", _ATTEMPTS, 0)
 
@@ -143,4 +140,4 @@ def _move(source: Path, target: Path, path: str) -> None:
         raise ValueError(path)
     place = target / path
     place.parent.mkdir(parents=True, exist_ok=True)
-    os.replace(source / path, place)
+    (source / path).replace(place)

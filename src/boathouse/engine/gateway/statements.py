@@ -88,7 +88,6 @@ class Statement:
     create: CreateTable | None
     temporary_views: tuple[str, ...] = ()
 
-
     @property
     def is_query(self) -> bool:
         """Whether it only asks for rows, so that the client is to send it again as a relation."""

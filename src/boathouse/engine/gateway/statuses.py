@@ -112,8 +112,14 @@ def catalog_refusal(error: AioRpcError) -> CatalogRefusal | None:
 
 
 _REFUSED_WRITES = (
-    (re.compile(r"Cannot resolve source column `?(?P<column>[^`]+?)`? for MERGE \* action"), "DELTA_MERGE_UNRESOLVED_EXPRESSION"),
-    (re.compile(r"Cannot resolve (?:UPDATE|MERGE)[a-zA-Z ]* column `?(?P<column>[^`]+)`?"), "DELTA_MERGE_UNRESOLVED_EXPRESSION"),
+    (
+        re.compile(r"Cannot resolve source column `?(?P<column>[^`]+?)`? for MERGE \* action"),
+        "DELTA_MERGE_UNRESOLVED_EXPRESSION",
+    ),
+    (
+        re.compile(r"Cannot resolve (?:UPDATE|MERGE)[a-zA-Z ]* column `?(?P<column>[^`]+)`?"),
+        "DELTA_MERGE_UNRESOLVED_EXPRESSION",
+    ),
     (re.compile(r"\[(?P<condition>(?:DELTA|CAST|INCOMPATIBLE)_[A-Z_.]+)\]"), ""),
     (re.compile(r"Can't cast value (?P<column>\S+) to type"), "CAST_OVERFLOW_IN_TABLE_INSERT"),
 )

@@ -11,6 +11,7 @@ from boathouse.engine.errors import StatementRefused
 from boathouse.engine.gateway.delta_target import DeltaTarget, load
 from boathouse.engine.gateway.evolution import commit
 from boathouse.engine.gateway.ingest import option
+from boathouse.tables.api import Operation
 
 
 @dataclass(frozen=True)
@@ -55,5 +56,5 @@ def note(target: DeltaTarget, identifier: Identifier) -> None:
         now = load(str(target.folder), target.name)
         if now is None or was_done(now, identifier):
             return
-        if commit(target.folder, now.version + 1, [identifier.action()], "SET TRANSACTION", {}, now.configuration):
+        if commit(now, [identifier.action()], Operation("SET TRANSACTION")) is not None:
             return

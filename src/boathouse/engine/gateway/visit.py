@@ -1,7 +1,8 @@
 """One walk over a plan: every name in it becomes what its reader may see of it, and every path is checked and made real."""
 
 import itertools
-from collections.abc import Iterable, MutableMapping
+from collections.abc import Iterable, Mapping, MutableMapping
+from pathlib import Path
 from typing import Any
 
 from google.protobuf.descriptor import FieldDescriptor
@@ -21,6 +22,8 @@ from boathouse.engine.gateway.sql_tokens import Kind, Token, literal, quote, rea
 from boathouse.engine.gateway.statements import Edit, Statement, apply, fixed, parse
 from boathouse.engine.pool import SCRATCH_CATALOG
 from boathouse.iam.api import Principal
+from boathouse.storage.paths import to_url
+from boathouse.tables.api import Bound, changes
 
 _MOMENTS = {"versionasof": "version", "timestampasof": "timestamp"}
 _PATH_OPTIONS = frozenset({"path", "paths", "location", "checkpointlocation"})
@@ -34,8 +37,9 @@ class Visit:
         resolver: What resolves its names; it knows afterwards what is read.
     """
 
-    def __init__(self, access: CatalogAccess, principal: Principal, session: EngineSession) -> None:
+    def __init__(self, access: CatalogAccess, principal: Principal, session: EngineSession, *, executes: bool = False) -> None:
         self.access = access
+        self.executes = executes
         self.principal = principal
         self.session = session
         self.guard = PathGuard(access, principal)
@@ -43,17 +47,22 @@ class Visit:
         self.numbers = itertools.count(1)
         self.resolver = Resolver(access, principal, session, self.numbers)
 
-    def walk(self, root: Any) -> None:
-        """Look at every message of a plan, the outermost first. Iterative, since plans can be thousands deep."""
+    def walk(self, root: Any, *, of_extension: bool = False) -> None:
+        """Look at every message of a plan, the outermost first. Iterative, since plans can be thousands deep.
+
+        Args:
+            root: A plan, or a request with one.
+            of_extension: Whether the plan was made from a command of an extension, so that its root may be a statement.
+        """
         relations: list[tuple[Any, References]] = []
-        stack: list[tuple[Any, References | None]] = [(root, None)]
+        stack: list[tuple[Any, References | None, bool]] = [(root, None, False)]
         while stack:
-            message, references = stack.pop()
+            message, references, standalone = stack.pop()
             name = message.DESCRIPTOR.full_name
             if name == "spark.connect.Relation":
                 references = References(self.numbers)
                 relations.append((message, references))
-                children = self.look_at_relation(message, references)
+                children = self.look_at_relation(message, references, standalone=standalone)
             elif name == "spark.connect.Expression.ExpressionString":
                 children = self.look_at_expression_string(message, references)
             else:
@@ -61,7 +70,9 @@ class Visit:
                 if look is not None:
                     look(self, message)
                 children = _children(message)
-            stack.extend((child, references) for child in children)
+            commands = name == "spark.connect.SqlCommand" or (of_extension and name == "spark.connect.Plan")
+            commands = commands and self.executes
+            stack.extend((child, references, commands) for child in children)
         # The innermost first: wrapping copies what is inside.
         for relation, references in reversed(relations):
             if references:
@@ -70,23 +81,33 @@ class Visit:
 
     # ------------------------------------------------------------------------------------------------------ messages
 
-    def look_at_relation(self, relation: Any, references: References) -> list[Any]:
-        """A relation: govern its names. Answers the messages in it that are still to be looked at."""
+    def look_at_relation(self, relation: Any, references: References, *, standalone: bool) -> list[Any]:
+        """A relation: govern its names. Answers the messages in it that are still to be looked at.
+
+        Args:
+            relation: Is changed in place.
+            references: Takes the relations that its texts will refer to.
+            standalone: Whether it is a SQL command of its own.
+        """
         kind = relation.WhichOneof("rel_type")
         if kind == "sql":
-            return self._look_at_sql(relation, relation, references)
+            return self._look_at_sql(relation, relation, references, standalone=standalone)
         if kind == "with_relations" and relation.with_relations.root.WhichOneof("rel_type") == "sql":
             given = list(relation.with_relations.references)
-            return [*given, *self._look_at_sql(relation.with_relations.root, relation, references)]
+            inner = self._look_at_sql(relation.with_relations.root, relation, references, standalone=standalone)
+            return [*given, *inner]
         if kind == "read" and relation.read.HasField("named_table") and self._read_table(relation):
+            return []
+        if kind == "read" and relation.read.HasField("data_source") and self._read_path_changes(relation):
             return []
         return _children(relation)
 
-    def _look_at_sql(self, node: Any, holder: Any, references: References) -> list[Any]:
+    def _look_at_sql(self, node: Any, holder: Any, references: References, *, standalone: bool) -> list[Any]:
         """A SQL text: if it is a statement that the gateway itself answers, the answer comes in its place."""
         text = plain_identifiers(node.sql, "query", self.session)
         statement = parse(text)
-        rows = self._define(statement) or answer(statement, Asked(self.principal, self.access, self.session, standalone=True))
+        asked = Asked(self.principal, self.access, self.session, standalone)
+        rows = self._define(statement, asked) or answer(statement, asked)
         if rows is not None:
             holder.CopyFrom(rows)
             self.changed = True
@@ -99,10 +120,11 @@ class Visit:
             self.changed = True
         return _children(node.sql)
 
-    def _define(self, statement: Statement) -> Any | None:
+    def _define(self, statement: Statement, asked: Asked) -> Any | None:
         """Execute a statement on a view, function or policy, if it is one."""
         if not defines(statement):
             return None
+        asked.to_change(" ".join(statement.verb[:2]))
         definitions = Definitions(self.access, self.principal, self.session, self.resolver, lambda: References(self.numbers))
         rows = definitions.execute(statement)
         return None if rows is None else local_relation(rows)
@@ -116,6 +138,11 @@ class Visit:
         if read.is_streaming:
             return False
         moment, options = None, dict(read.named_table.options)
+        feed = _feed(options)
+        if feed is not None:
+            meant = self.resolver.changes(_parts(name), *feed)
+            self._replace(relation, meant, _parts(name)[-1])
+            return True
         for key in list(options):
             if key.lower() in _MOMENTS:
                 kind = _MOMENTS[key.lower()]
@@ -125,12 +152,27 @@ class Visit:
         meant = self.resolver.relation(parts, moment, None, options)
         if meant is None:
             return False
+        self._replace(relation, meant, parts[-1])
+        return True
+
+    def _replace(self, relation: Any, meant: Any, alias: str) -> None:
+        """Put a relation in the place of a read, under the name of what is read."""
         replacement = proto().Relation()
         replacement.common.CopyFrom(relation.common)
-        replacement.subquery_alias.alias = parts[-1]
+        replacement.subquery_alias.alias = alias
         replacement.subquery_alias.input.CopyFrom(meant)
         relation.CopyFrom(replacement)
         self.changed = True
+
+    def _read_path_changes(self, relation: Any) -> bool:
+        """The change data feed of a Delta table by its path; whether it was asked for."""
+        source = relation.read.data_source
+        feed = _feed(source.options)
+        path = next(iter(source.paths), None) or source.options.get("path")
+        if feed is None or source.format.lower() != "delta" or path is None or relation.read.is_streaming:
+            return False
+        rows = changes(to_url(Path(self.guard.resolve(path, Use.READ))), *feed)
+        self._replace(relation, local_relation(rows), "changes")
         return True
 
     def look_at_expression_string(self, expression: Any, references: References | None) -> list[Any]:
@@ -325,6 +367,23 @@ class Visit:
         table = None if name is None else self.access.table(self.principal, ".".join(name))
         if table is not None and has_policy(table) and not self.access.manages(self.principal, table):
             raise PolicyInTheWay(table.full_name)
+
+
+def _feed(options: Mapping[str, str]) -> tuple[Bound, Bound | None] | None:
+    """The bounds of the change data feed that a reader's options ask for, or None."""
+    given = {key.lower(): value for key, value in options.items()}
+    if given.get("readchangefeed", given.get("readchangedata", "false")).lower() != "true":
+        return None
+
+    def bound(side: str) -> Bound | None:
+        version, time = given.get(f"{side}version"), given.get(f"{side}timestamp")
+        return int(version) if version is not None and version.isdigit() else version or time
+
+    start = bound("starting")
+    if start is None:
+        message = "readChangeFeed needs startingVersion or startingTimestamp."
+        raise StatementRefused(message)
+    return start, bound("ending")
 
 
 def _parts(text: str) -> tuple[str, ...]:

@@ -1,11 +1,12 @@
-import { useQueryClient } from "@tanstack/react-query";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, useEffect, useRef, useState } from "react";
 import { useNavigate, useSearchParams } from "react-router";
-import { call, safeNext } from "../../api/client";
+import { call, get, safeNext } from "../../api/client";
 import { Failure, Loading } from "../../ui/primitives";
 import { useTheme } from "../../ui/theme";
+import { type SignInOptions, ssoFailure, ssoHref } from "./types";
 
-/** Sign in by a one-time link (its code is in the URL) or by pasting a token. */
+/** Sign in by a one-time link (its code is in the URL), by single sign-on, or by pasting a token. */
 export function SignInPage() {
   useTheme();
   const [params] = useSearchParams();
@@ -13,9 +14,11 @@ export function SignInPage() {
   const queries = useQueryClient();
   const code = params.get("code");
   const [token, setToken] = useState("");
-  const [error, setError] = useState<unknown>(null);
+  const [error, setError] = useState<unknown>(ssoFailure(params.get("error")));
   const [waiting, setWaiting] = useState(code !== null);
   const redeemed = useRef(false);
+  const options = useQuery({ queryKey: ["sign-in-options"], queryFn: () => get<SignInOptions>("/api/boathouse/v1/sign-in-options"), staleTime: 60_000 });
+  const sso = options.data?.sso;
 
   const signIn = async (body: { code: string } | { token: string }) => {
     setWaiting(true);
@@ -57,12 +60,19 @@ export function SignInPage() {
                 <Failure error={error} />
               </div>
             )}
+            {sso && (
+              <p style={{ margin: "0 0 18px" }}>
+                <a className="button" style={{ display: "block", textAlign: "center", textDecoration: "none" }} href={ssoHref(sso.url, params.get("next"))}>
+                  Sign in with {sso.name}
+                </a>
+              </p>
+            )}
             <label htmlFor="token">Access token</label>
             <input id="token" className="field" type="password" autoComplete="off" value={token} onChange={(event) => setToken(event.target.value)} placeholder="bhp_…" />
             <p className="soft" style={{ margin: "8px 0 16px" }}>
               <code>boathouse token</code> prints it. Or open the link that <code>boathouse status --link</code> prints.
             </p>
-            <button type="submit" className="button" disabled={!token.trim()}>
+            <button type="submit" className={sso ? "button quiet" : "button"} disabled={!token.trim()}>
               Sign in
             </button>
           </form>

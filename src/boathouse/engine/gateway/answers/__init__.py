@@ -5,6 +5,7 @@ from typing import Any
 from boathouse.engine.gateway.answers import (
     alter,
     cloning,
+    conversion,
     describe,
     dropping,
     grants,
@@ -19,7 +20,7 @@ from boathouse.engine.gateway.answers.registry import find
 from boathouse.engine.gateway.protocol import local_relation
 from boathouse.engine.gateway.statements import Statement
 
-_SUBJECTS = (alter, cloning, describe, dropping, grants, maintenance, show, show_create, tags)
+_SUBJECTS = (alter, cloning, conversion, describe, dropping, grants, maintenance, show, show_create, tags)
 """Modules whose handlers have registered themselves."""
 
 __all__ = ["Asked", "answer"]

@@ -1,6 +1,7 @@
 """ALTER TABLE: everything but its columns; constraints, properties, name, owner, tags."""
 
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 import pyarrow as pa
@@ -51,29 +52,24 @@ def alter_table(words: Grammar, asked: Asked) -> pa.Table:
     for said, message in _NOT_HERE.items():
         if words.sees(*said):
             raise StatementRefused(message)
-    match words.accept_one("ADD", "RENAME", "DROP", "ALTER", "CHANGE", "REPLACE", "SET", "UNSET", "OWNER"):
-        case "ADD":
-            return _add(words, asked, ref)
-        case "RENAME":
-            if words.accept("COLUMN"):
-                return columns.rename(words, asked, ref)
-            return _rename(words, asked, ref)
-        case "DROP":
-            return _drop(words, asked, ref)
-        case "ALTER" | "CHANGE":
-            words.accept("COLUMN")
-            return columns.change(words, asked, ref)
-        case "REPLACE":
-            words.expect("COLUMNS")
-            return columns.replace(words, asked, ref)
-        case "SET":
-            return _set(words, asked, ref)
-        case "UNSET":
-            return _unset(words, asked, ref)
-        case "OWNER":
-            return _owner(words, asked, ref)
-        case _:
-            raise words.wrong(_FORMS)
+    clause = words.accept_one(*_CLAUSES)
+    if clause is None:
+        raise words.wrong(_FORMS)
+    return _CLAUSES[clause](words, asked, ref)
+
+
+def _rename_to(words: Grammar, asked: Asked, ref: TableRef) -> pa.Table:
+    return columns.rename(words, asked, ref) if words.accept("COLUMN") else _rename(words, asked, ref)
+
+
+def _change(words: Grammar, asked: Asked, ref: TableRef) -> pa.Table:
+    words.accept("COLUMN")
+    return columns.change(words, asked, ref)
+
+
+def _replace(words: Grammar, asked: Asked, ref: TableRef) -> pa.Table:
+    words.expect("COLUMNS")
+    return columns.replace(words, asked, ref)
 
 
 def _add(words: Grammar, asked: Asked, ref: TableRef) -> pa.Table:
@@ -284,6 +280,19 @@ def _delete_key(asked: Asked, place: Place, name: str, *, cascade: bool) -> None
     if place.table is not None:
         with asked.catalog(write=True) as service:
             service.delete_constraint(place.table.full_name, name, cascade=cascade)
+
+
+_CLAUSES: dict[str, Callable[[Grammar, Asked, TableRef], pa.Table]] = {
+    "ADD": _add,
+    "ALTER": _change,
+    "CHANGE": _change,
+    "DROP": _drop,
+    "OWNER": _owner,
+    "RENAME": _rename_to,
+    "REPLACE": _replace,
+    "SET": _set,
+    "UNSET": _unset,
+}
 
 
 # ----------------------------------------------------------------------------------------------------- other securables

@@ -15,6 +15,7 @@ from boathouse.engine.errors import StatementRefused
 from boathouse.engine.gateway.answers.grammar import TableRef
 from boathouse.engine.gateway.paths import PathGuard, Use
 from boathouse.engine.gateway.session import EngineSession
+from boathouse.engine.gateway.spark_types import from_message, to_json
 from boathouse.engine.gateway.sql_tokens import quote
 from boathouse.engine.gateway.words import StatementSyntax
 from boathouse.iam.api import Principal
@@ -195,8 +196,6 @@ class Asked:
         Raises:
             StatementSyntax: If the engine cannot read it.
         """
-        from boathouse.engine.gateway.spark_types import from_message, to_json  # noqa: PLC0415 - only needed here
-
         try:
             return to_json(from_message(self.session.data_type(ddl)))
         except AioRpcError as error:

@@ -10,6 +10,7 @@ from boathouse.engine.errors import StatementRefused
 from boathouse.engine.gateway.answers.asked import Asked, Place
 from boathouse.engine.gateway.answers.grammar import Grammar, TableRef
 from boathouse.engine.gateway.answers.registry import NOTHING
+from boathouse.engine.gateway.answers.tags import column_tags
 from boathouse.engine.gateway.sql_tokens import Kind, quote
 from boathouse.tables.api import (
     ColumnChange,
@@ -184,8 +185,6 @@ def change(words: Grammar, asked: Asked, ref: TableRef) -> pa.Table:
     start = words.at
     words.column()
     if words.accept("SET", "TAGS") or words.accept("UNSET", "TAGS"):
-        from boathouse.engine.gateway.answers.tags import column_tags  # noqa: PLC0415 - it needs this module's neighbour
-
         words.at = start
         return column_tags(words, asked, ref)
     words.at = start

@@ -12,7 +12,7 @@ from boathouse.catalog.api import Privilege, SecurableInfo, SecurableType, Table
 from boathouse.engine.gateway.answers.asked import Asked
 from boathouse.engine.gateway.answers.grammar import Grammar
 from boathouse.engine.gateway.answers.registry import answers
-from boathouse.tables.api import Entry, State, entries, replay, shown
+from boathouse.tables.api import DeltaRefused, Entry, State, entries, replay, require_sound, shown
 
 TIME = pa.timestamp("us", tz="UTC")
 TEXTS = pa.map_(pa.string(), pa.string())
@@ -150,11 +150,7 @@ def detail(words: Grammar, asked: Asked) -> pa.Table:
 def columns(words: Grammar, asked: Asked) -> pa.Table | None:
     """``DESCRIBE [TABLE] [EXTENDED | FORMATTED] table [column] [AS JSON]``."""
     extended = words.accept_one("EXTENDED", "FORMATTED") is not None
-    if (
-        words.here is None
-        or words.here.is_word("QUERY", "SELECT", "WITH", "VALUES", "FROM", "PARTITION")
-        or words.here.is_mark("(")
-    ):
+    if not _names_table(words):
         return None
     ref = words.table()
     if ref.path is not None or (len(ref.parts) == 1 and asked.session.is_temporary(ref.parts[0])):
@@ -162,13 +158,16 @@ def columns(words: Grammar, asked: Asked) -> pa.Table | None:
     if len(ref.parts) > 3:
         return None
     table = asked.table(ref.parts, Privilege.SELECT)
-    if words.here is not None and words.here.is_identifier and not words.sees("AS", "JSON") and not words.sees("PARTITION"):
+    if _names_column(words):
         column = words.name()
         words.end()
         return _one_column(table, column)
     as_json = words.accept("AS", "JSON")
     words.end()
-    state = replay(table.storage_location) if table.data_source_format == "DELTA" and table.storage_location else None
+    state: State | None = None
+    if table.data_source_format == "DELTA" and table.storage_location:
+        require_sound(table.storage_location)
+        state = replay(table.storage_location)
     if as_json:
         text = json.dumps(_json(table, state))
         return pa.table({"json_metadata": pa.array([text], pa.string())})
@@ -183,6 +182,17 @@ def columns(words: Grammar, asked: Asked) -> pa.Table | None:
     return pa.Table.from_pylist([dict(zip(_COLUMNS.names, row, strict=True)) for row in rows], schema=_COLUMNS)
 
 
+def _names_table(words: Grammar) -> bool:
+    """Whether a table comes next, not a query."""
+    first = words.here
+    return first is not None and not first.is_word("QUERY", "SELECT", "WITH", "VALUES", "FROM") and not first.is_mark("(")
+
+
+def _names_column(words: Grammar) -> bool:
+    """Whether the name of a column comes next."""
+    return words.here is not None and words.here.is_identifier and not words.sees("AS", "JSON")
+
+
 def _rows(table: TableInfo) -> list[tuple[str, str, str | None]]:
     return [_column(column) for column in table.columns]
 
@@ -194,8 +204,6 @@ def _column(column: dict[str, Any]) -> tuple[str, str, str | None]:
 def _one_column(table: TableInfo, name: Sequence[str]) -> pa.Table:
     found = next((one for one in table.columns if one["name"].lower() == name[-1].lower()), None)
     if found is None:
-        from boathouse.tables.api import DeltaRefused  # noqa: PLC0415 - only needed here
-
         valid = ", ".join(one["name"] for one in table.columns)
         raise DeltaRefused(
             "UNRESOLVED_COLUMN.WITH_SUGGESTION", f"`{name[-1]}` is no column of {table.full_name}. Columns: {valid}."

@@ -8,7 +8,7 @@ from boathouse.engine.gateway.statements import Statement
 from boathouse.engine.gateway.words import Words
 
 _PATH_FORMATS = ("DELTA", "PARQUET", "ICEBERG")
-_QUERYING = ("SELECT", "FROM", "VALUES", "TABLE", "WITH", "EXISTS")
+_QUERYING = ("SELECT", "FROM", "VALUES", "TABLE", "WITH", "MAP", "REDUCE")
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,9 @@ class Grammar(Words):
         first, depth = self.at, 0
         while self.here is not None:
             token = self.here
-            if depth == 0 and (token.is_word(*stops) or token.is_mark(")") or (token.kind is Kind.MARK and token.value in marks)):
+            if depth == 0 and (
+                token.is_word(*stops) or token.is_mark(")") or (token.kind is Kind.MARK and token.value in marks)
+            ):
                 break
             depth += token.is_mark("(") - token.is_mark(")")
             self.at += 1
@@ -181,8 +183,10 @@ class Grammar(Words):
 
 def refuse_queries(words: Words, tokens: list[Token]) -> None:
     """Go on only if an expression holds no query: it is evaluated past the place where names are governed."""
-    for token in tokens:
-        if token.is_word(*_QUERYING):
+    for number, token in enumerate(tokens):
+        # FROM alone is no query: extract(YEAR FROM d), trim(BOTH 'x' FROM s).
+        opens = number == 0 or tokens[number - 1].is_mark("(")
+        if token.is_word("SELECT") or (opens and token.is_word(*_QUERYING)):
             here = words.at
             words.at = words.tokens.index(token)
             error = words.wrong("an expression without a query")

@@ -10,20 +10,19 @@ from grpc.aio import AioRpcError
 from boathouse.catalog.api import Privilege
 from boathouse.engine.errors import StatementRefused
 from boathouse.engine.gateway.answers.asked import Asked, Place
-from boathouse.engine.gateway.answers.grammar import Grammar, TableRef
+from boathouse.engine.gateway.answers.grammar import Grammar
 from boathouse.engine.gateway.answers.registry import NOTHING, answers
-from boathouse.engine.gateway.paths import Use
 from boathouse.engine.gateway.sql_tokens import Kind, literal, quote, tokenize
-from boathouse.storage.paths import from_url, to_url
+from boathouse.storage.paths import to_url
 from boathouse.tables.api import (
     Action,
     DeltaRefused,
     Optimized,
     State,
-    convert,
     optimize,
     physical_name,
     replay,
+    require_version,
     restore,
     truncate,
     vacuum,
@@ -241,8 +240,6 @@ def _refuse_bare_columns(place: Place, version: int) -> None:
     table = place.table
     if table is None or (table.row_filter is None and not table.column_masks):
         return
-    from boathouse.tables.api import require_version  # noqa: PLC0415 - only needed here
-
     require_version(place.location, version)
     now = {field["name"].lower(): physical_name(field) for field in replay(place.location).schema["fields"]}
     then = {field["name"].lower(): physical_name(field) for field in replay(place.location, version).schema["fields"]}
@@ -308,39 +305,4 @@ def refresh(words: Grammar, asked: Asked) -> pa.Table | None:
     words.end()
     if ref.path is None and not (len(ref.parts) == 1 and asked.session.is_temporary(ref.parts[0])):
         asked.table(ref.parts, Privilege.SELECT)
-    return NOTHING
-
-
-@answers("CONVERT TO DELTA")
-def convert_to_delta(words: Grammar, asked: Asked) -> pa.Table:
-    """``CONVERT TO DELTA parquet.`/path` | table [NO STATISTICS] [PARTITIONED BY (name type, ...)]``."""
-    ref = words.table("the name of a Parquet table, or parquet.`/path`")
-    if words.accept("NO"):
-        words.expect("STATISTICS")
-    partition_by: list[dict[str, Any]] = []
-    if words.accept("PARTITIONED"):
-        words.expect("BY")
-        ddl = words.in_parentheses("the partition columns and their types")
-        partition_by = asked.schema_json(ddl)["fields"]
-    words.end()
-    asked.to_change("CONVERT TO DELTA")
-    if ref.path is None:
-        return _convert_table(ref, asked, partition_by)
-    if ref.format != "parquet":
-        message = f"CONVERT TO DELTA takes a Parquet table or parquet.`/path`, not {ref.shown}."
-        raise DeltaRefused("DELTA_CONVERSION_UNSUPPORTED_SOURCE_FORMAT", message)
-    asked.guard.resolve(ref.path, Use.READ)
-    location = to_url(from_url(asked.guard.resolve(ref.path, Use.WRITE)))
-    convert(location, partition_by, asked.user)
-    return NOTHING
-
-
-def _convert_table(ref: TableRef, asked: Asked, partition_by: Sequence[dict[str, Any]]) -> pa.Table:
-    table = asked.table(ref.parts, Privilege.MANAGE)
-    if table.is_view or table.data_source_format not in {"PARQUET", "DELTA"}:
-        message = f"`{table.full_name}` is not a Parquet table, so it cannot be converted."
-        raise DeltaRefused("DELTA_CONVERSION_UNSUPPORTED_SOURCE_FORMAT", message)
-    if table.data_source_format == "PARQUET":
-        convert(table.storage_location, partition_by, asked.user)
-        asked.access.became_delta(asked.principal, table.full_name)
     return NOTHING

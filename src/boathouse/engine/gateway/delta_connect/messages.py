@@ -80,7 +80,13 @@ def _classes() -> dict[str, Any]:
     _add(pool, proto().Relation.DESCRIPTOR.file, set())
     file = FileDescriptorProto(name="boathouse/delta_connect.proto", package=PACKAGE, syntax="proto3")
     file.dependency.extend(
-        sorted({proto().Relation.DESCRIPTOR.file.name, proto().Expression.DESCRIPTOR.file.name, proto().DataType.DESCRIPTOR.file.name})
+        sorted(
+            {
+                proto().Relation.DESCRIPTOR.file.name,
+                proto().Expression.DESCRIPTOR.file.name,
+                proto().DataType.DESCRIPTOR.file.name,
+            }
+        )
     )
     for name, fields in _MESSAGES.items():
         message = file.message_type.add(name=name.replace(".", "_"))

@@ -14,7 +14,8 @@ from boathouse.engine.gateway.sql_tokens import quote
 from boathouse.engine.gateway.walk import children
 from boathouse.storage.paths import from_url
 
-_SOURCE = "__boathouse_merge_source"
+_SOURCE = "__delta_source"
+_SOURCE_PLAN_ID = 1 << 41
 _CHANGES = frozenset({"delete_from_table", "update_table", "merge_into_table"})
 _COUNTED = pa.table({"num_affected_rows": pa.array([0], pa.int64())})
 
@@ -99,6 +100,7 @@ def _change(kind: str, message: Any) -> Any:
         text = statements.merge(inner, target, f"{_SOURCE} AS {quote([name])}" if name != _SOURCE else _SOURCE, aliases)
         relation.with_relations.root.sql.query = text
         reference = relation.with_relations.references.add()
+        reference.common.plan_id = _SOURCE_PLAN_ID
         reference.subquery_alias.alias = _SOURCE
         reference.subquery_alias.input.CopyFrom(source)
     return relation

@@ -1,0 +1,1 @@
+"""What happened: audit events, queries and lineage, as system tables, over REST and as OpenLineage events."""

@@ -1,0 +1,25 @@
+"""What other slices use of history."""
+
+from boathouse.history.recorder import Recorder
+from boathouse.history.records import (
+    AuditEvent,
+    ColumnLink,
+    Entity,
+    LineageRecord,
+    QueryRecord,
+    QueryStatus,
+    TableKind,
+    TableRef,
+)
+
+__all__ = [
+    "AuditEvent",
+    "ColumnLink",
+    "Entity",
+    "LineageRecord",
+    "QueryRecord",
+    "QueryStatus",
+    "Recorder",
+    "TableKind",
+    "TableRef",
+]

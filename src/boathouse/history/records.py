@@ -1,0 +1,150 @@
+"""What is recorded: plain values, made by whoever saw it happen."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+TableKind = Literal["TABLE", "VIEW", "PATH", "STREAMING_TABLE"]
+QueryStatus = Literal["FINISHED", "FAILED", "CANCELED"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuditEvent:
+    """One call and its result.
+
+    Attributes:
+        time_ms: When it began, in ms since the epoch.
+        principal: Name of who called; None for nobody who is known.
+        principal_id: Its identifier.
+        source_ip: Address that the call came from.
+        user_agent: What the client called itself.
+        session_id: Session of the gateway, or None.
+        request_id: Identifier of the call.
+        service: ``unityCatalog``, ``accounts``, ``serving``, ``mlflow``, ``sparkConnect`` and so on.
+        action: What was called, in camel case.
+        params: What it was called with, without secrets.
+        status_code: HTTP status of the result.
+        error: Why it failed, or None.
+    """
+
+    time_ms: int
+    principal: str | None
+    principal_id: str | None
+    source_ip: str | None = None
+    user_agent: str | None = None
+    session_id: str | None = None
+    request_id: str
+    service: str
+    action: str
+    params: Mapping[str, str] = field(default_factory=dict[str, str])
+    status_code: int
+    error: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entity:
+    """What caused a query.
+
+    Attributes:
+        type: ``NOTEBOOK``, ``JOB``, ``PIPELINE``, ``MODEL_VERSION``, ``DASHBOARD`` and so on.
+        id: Its identifier.
+        run_id: Of the run, or None.
+    """
+
+    type: str
+    id: str
+    run_id: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class QueryRecord:
+    """One query that ended.
+
+    Attributes:
+        statement_id: A UUID.
+        session_id: Session that it ran in.
+        principal: Name of who ran it.
+        principal_id: Its identifier.
+        text: The SQL, or a short form of a DataFrame's plan.
+        kind: ``SELECT``, ``INSERT``, ``MERGE``, ``DATAFRAME`` and so on.
+        status: How it ended.
+        error: Why it failed, or None.
+        client: What the client called itself.
+        started_ms: When it came in, in ms since the epoch.
+        ended_ms: When it ended.
+        waiting_ms: How long it waited for an engine.
+        produced_rows: Rows of the result, or None where nobody counted.
+        reads: Full names of tables that it read.
+        writes: Full names of tables that it wrote.
+        entity: What caused it, or None.
+    """
+
+    statement_id: str
+    session_id: str
+    principal: str
+    principal_id: str
+    text: str
+    kind: str
+    status: QueryStatus
+    error: str | None = None
+    client: str | None = None
+    started_ms: int
+    ended_ms: int
+    waiting_ms: int = 0
+    produced_rows: int | None = None
+    reads: tuple[str, ...] = ()
+    writes: tuple[str, ...] = ()
+    entity: Entity | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableRef:
+    """A table or a path. At least one of name and path is set.
+
+    Attributes:
+        full_name: ``catalog.schema.name``, or None for a path.
+        path: Its location, or None.
+        kind: What it is.
+    """
+
+    full_name: str | None = None
+    path: str | None = None
+    kind: TableKind = "TABLE"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ColumnLink:
+    """One column that was read, and the one that it went to.
+
+    Attributes:
+        source_table: Full name or path, as in the record's sources.
+        source_column: Name of the column.
+        target_column: Column of the record's target, or None for a read.
+    """
+
+    source_table: str
+    source_column: str
+    target_column: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class LineageRecord:
+    """What one statement read and wrote.
+
+    Attributes:
+        sources: What it read.
+        target: What it wrote, or None for a read.
+        columns: Which column went to which.
+        principal: Name of who ran it.
+        time_ms: When it ended, in ms since the epoch.
+        statement_id: Of the query.
+        entity: What caused it, or None.
+    """
+
+    sources: tuple[TableRef, ...]
+    target: TableRef | None = None
+    columns: tuple[ColumnLink, ...] = ()
+    principal: str
+    time_ms: int
+    statement_id: str
+    entity: Entity | None = None

@@ -1,0 +1,217 @@
+"""Overwrites of a part of a table, paths as targets, idempotent writes."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from deltalake import DeltaTable
+from pyspark.errors import AnalysisException, PySparkException
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+Location = Callable[[str], str]
+
+
+def rows(frame: DataFrame) -> list[tuple[Any, ...]]:
+    return sorted((tuple(row) for row in frame.collect()), key=repr)
+
+
+@pytest.fixture
+def parts(spark: SparkSession, schema: str) -> str:
+    """A table `v STRING, p INT` with the partitions NULL, 1, 2 and 3."""
+    name = f"{schema}.parts"
+    spark.sql(f"CREATE TABLE {name} (v STRING, p INT) PARTITIONED BY (p)")
+    spark.sql(f"INSERT INTO {name} VALUES ('n', NULL), ('a', 1), ('b', 2), ('c', 3)")
+    return name
+
+
+class TestReplaceWhere:
+    """Only rows for which the condition is true are replaced, and only by such rows."""
+
+    @pytest.mark.parametrize("column", ["p", "q"])
+    @pytest.mark.parametrize("way", ["save", "saveAsTable", "writeTo", "sql"])
+    def test_null_is_not_true(self, spark: SparkSession, schema: str, location: Location, way: str, column: str) -> None:
+        name = f"{schema}.t"
+        spark.sql(f"CREATE TABLE {name} (v STRING, p INT, q INT) PARTITIONED BY (p)")
+        spark.sql(f"INSERT INTO {name} VALUES ('n', NULL, NULL), ('a', 1, 1), ('b', 2, 2)")
+        frame = spark.sql("SELECT 'new' AS v, 1 AS p, 1 AS q")
+        wrong = spark.sql("SELECT 'bad' AS v, 2 AS p, 2 AS q")
+        condition = f"{column} = 1"
+
+        def write(rows_: DataFrame) -> None:
+            if way == "save":
+                rows_.write.format("delta").mode("overwrite").option("replaceWhere", condition).save(location(name))
+            elif way == "saveAsTable":
+                rows_.write.mode("overwrite").option("replaceWhere", condition).saveAsTable(name)
+            elif way == "writeTo":
+                rows_.writeTo(name).overwrite(F.col(column) == 1)
+            else:
+                spark.sql(f"INSERT INTO {name} REPLACE WHERE {condition} SELECT * FROM {{rows_}}", rows_=rows_)
+
+        write(frame)
+        assert rows(spark.table(name)) == [("b", 2, 2), ("n", None, None), ("new", 1, 1)]
+        before = DeltaTable(location(name)).version()
+        with pytest.raises(PySparkException, match="DELTA_REPLACE_WHERE_MISMATCH"):
+            write(wrong)
+        with pytest.raises(PySparkException, match="DELTA_REPLACE_WHERE_MISMATCH"):
+            write(frame.union(spark.sql("SELECT 'null', CAST(NULL AS INT), CAST(NULL AS INT)")))
+        assert DeltaTable(location(name)).version() == before
+
+    def test_conditions_of_several_words(self, spark: SparkSession, parts: str) -> None:
+        spark.sql(f"INSERT INTO TABLE {parts} REPLACE WHERE p IN (1, 2) AND (v <> 'z' OR p = 2) VALUES ('x', 1)")
+        assert rows(spark.table(parts)) == [("c", 3), ("n", None), ("x", 1)]
+        spark.sql(f"INSERT INTO {parts} BY NAME REPLACE WHERE p = 3 (SELECT 3 AS p, 'y' AS v)")
+        assert rows(spark.table(parts)) == [("n", None), ("x", 1), ("y", 3)]
+
+    def test_a_generated_column_in_the_condition(self, spark: SparkSession, schema: str) -> None:
+        name = f"{schema}.g"
+        spark.sql(f"CREATE TABLE {name} (a INT, g INT GENERATED ALWAYS AS (a * 2))")
+        spark.sql(f"INSERT INTO {name} (a) VALUES (1), (2)")
+        spark.sql("SELECT 1 AS a").write.mode("overwrite").option("replaceWhere", "g = 2").saveAsTable(name)
+        with pytest.raises(PySparkException, match="DELTA_REPLACE_WHERE_MISMATCH"):
+            spark.sql("SELECT 5 AS a").write.mode("overwrite").option("replaceWhere", "g = 2").saveAsTable(name)
+        assert rows(spark.table(name)) == [(1, 2), (2, 4)]
+
+
+class TestPartitions:
+    @pytest.mark.parametrize("way", ["option", "path", "setting", "insertInto", "writeTo", "sql"])
+    def test_dynamic_overwrite(self, spark: SparkSession, location: Location, parts: str, way: str) -> None:
+        frame = spark.sql("SELECT 'x' AS v, 1 AS p UNION ALL SELECT 'y', 4 UNION ALL SELECT 'm', NULL")
+        key = "spark.sql.sources.partitionOverwriteMode"
+        if way in {"setting", "insertInto", "sql"}:
+            spark.conf.set(key, "dynamic")
+        try:
+            if way == "option":
+                frame.write.mode("overwrite").option("partitionOverwriteMode", "dynamic").saveAsTable(parts)
+            elif way == "path":
+                writer = frame.write.format("delta").mode("overwrite").option("partitionOverwriteMode", "dynamic")
+                writer.save(location(parts))
+            elif way == "setting":
+                frame.write.mode("overwrite").saveAsTable(parts)
+            elif way == "insertInto":
+                frame.write.insertInto(parts, overwrite=True)
+            elif way == "writeTo":
+                frame.writeTo(parts).overwritePartitions()
+            else:
+                spark.sql(f"INSERT OVERWRITE {parts} SELECT * FROM {{frame}}", frame=frame)
+        finally:
+            spark.conf.unset(key)
+        assert rows(spark.table(parts)) == [("b", 2), ("c", 3), ("m", None), ("x", 1), ("y", 4)]
+
+    def test_nothing_to_overwrite_with(self, spark: SparkSession, location: Location, parts: str) -> None:
+        version = DeltaTable(location(parts)).version()
+        spark.table(parts).where("false").writeTo(parts).overwritePartitions()
+        assert DeltaTable(location(parts)).version() == version
+
+    def test_static_overwrite_and_insert_with_partition_values(self, spark: SparkSession, parts: str) -> None:
+        spark.sql(f"INSERT INTO {parts} PARTITION (p = 7) SELECT 'seven'")
+        spark.sql(f"INSERT INTO {parts} PARTITION (p) SELECT 'eight', 8")
+        spark.sql(f"INSERT OVERWRITE {parts} PARTITION (p = 1) VALUES ('one'), ('uno')")
+        expected = [("b", 2), ("c", 3), ("eight", 8), ("n", None), ("one", 1), ("seven", 7), ("uno", 1)]
+        assert rows(spark.table(parts)) == expected
+        with pytest.raises(AnalysisException, match="zz"):
+            spark.sql(f"INSERT INTO {parts} PARTITION (zz = 7) SELECT 'seven'")
+        spark.sql(f"INSERT OVERWRITE TABLE {parts} SELECT 'all', 1")
+        assert rows(spark.table(parts)) == [("all", 1)]
+
+    def test_another_partitioning_is_refused(self, spark: SparkSession, parts: str) -> None:
+        frame = spark.sql("SELECT 'x' AS v, 1 AS p")
+        with pytest.raises(AnalysisException, match="partitioning"):
+            frame.write.mode("append").partitionBy("v").saveAsTable(parts)
+        frame.write.mode("append").partitionBy("p").saveAsTable(parts)
+        assert spark.table(parts).count() == 5
+
+    @pytest.mark.parametrize(
+        ("kind", "value"),
+        [("STRING", "'it''s \\\\ %'"), ("DATE", "DATE'2024-02-29'"), ("DECIMAL(10, 2)", "1.50"), ("BOOLEAN", "true"), ("BIGINT", "9")],
+    )
+    def test_dynamic_overwrite_of_other_types(self, spark: SparkSession, schema: str, kind: str, value: str) -> None:
+        name = f"{schema}.t"
+        spark.sql(f"CREATE TABLE {name} (v INT, p {kind}) PARTITIONED BY (p)")
+        for v in (1, 2):
+            spark.sql(f"SELECT {v} AS v, CAST({value} AS {kind}) AS p").writeTo(name).overwritePartitions()
+        assert [row.v for row in spark.table(name).collect()] == [2]
+
+
+class TestPaths:
+    def test_insert_into_a_path(self, spark: SparkSession, tmp_path: Path) -> None:
+        path = str(tmp_path / "t")
+        spark.sql(f"CREATE TABLE delta.`{path}` (a INT, b STRING)")
+        spark.sql(f"INSERT INTO delta.`{path}` VALUES (1, 'x')")
+        spark.sql(f"INSERT INTO delta.`{path}` (b) VALUES ('y')")
+        spark.range(1).selectExpr("CAST(id AS INT) AS a", "'z' AS b").writeTo(f"delta.`{path}`").append()
+        assert rows(spark.sql(f"SELECT * FROM delta.`{path}`")) == [(0, "z"), (1, "x"), (None, "y")]
+        with pytest.raises(AnalysisException, match="INSERT_COLUMN_ARITY_MISMATCH"):
+            spark.sql(f"INSERT INTO delta.`{path}` VALUES (1)")
+        spark.sql(f"INSERT OVERWRITE delta.`{path}` SELECT 5, 'only'")
+        assert rows(spark.sql(f"SELECT * FROM delta.`{path}`")) == [(5, "only")]
+
+    def test_what_a_user_may_not_write(
+        self, spark: SparkSession, schema: str, location: Location, user: tuple[str, SparkSession], grant: Callable[..., None]
+    ) -> None:
+        spark.sql(f"CREATE TABLE {schema}.t (a INT)")
+        who, other = user
+        grant("catalog", "main", who, "USE_CATALOG")
+        grant("schema", schema, who, "USE_SCHEMA")
+        grant("table", f"{schema}.t", who, "SELECT")
+        for text in (f"INSERT INTO {schema}.t VALUES (1)", f"INSERT INTO delta.`{location(f'{schema}.t')}` VALUES (1)"):
+            with pytest.raises(AnalysisException, match="MODIFY"):
+                other.sql(text)
+        grant("table", f"{schema}.t", who, "MODIFY")
+        other.sql(f"INSERT INTO {schema}.t VALUES (1)")
+        assert spark.table(f"{schema}.t").count() == 1
+        with pytest.raises(AnalysisException, match="TABLE_OR_VIEW_NOT_FOUND"):
+            spark.sql(f"INSERT INTO {schema}.nothing VALUES (1)")
+
+
+class TestIdempotent:
+    def test_the_same_identifier_writes_once(self, spark: SparkSession, schema: str, location: Location) -> None:
+        name = f"{schema}.t"
+        spark.sql(f"CREATE TABLE {name} (a BIGINT, p INT) PARTITIONED BY (p)")
+        frame = spark.range(3).selectExpr("id AS a", "CAST(id AS INT) % 2 AS p")
+
+        def write(version: int, app: str = "job") -> None:
+            frame.write.mode("append").option("txnAppId", app).option("txnVersion", str(version)).saveAsTable(name)
+
+        for version in (1, 1, 0, 2, 2):
+            write(version)
+        write(1, "other")
+        assert spark.table(name).count() == 9
+        table = DeltaTable(location(name))
+        assert (table.transaction_version("job"), table.transaction_version("other")) == (2, 1)
+        folder = Path(location(name))
+        last = (folder / "_delta_log" / f"{table.version():020}.json").read_text().splitlines()
+        assert {key for line in last for key in json.loads(line)} == {"commitInfo", "txn", "add"}
+        assert not list((folder / "_boathouse_staging").glob("*"))
+        assert all((folder / path).exists() for path in table.file_uris())
+
+    def test_rows_that_do_not_fit_leave_nothing(self, spark: SparkSession, schema: str, location: Location) -> None:
+        name = f"{schema}.t"
+        spark.sql(f"CREATE TABLE {name} (a INT NOT NULL)")
+        options = {"txnAppId": "job", "txnVersion": "1"}
+        with pytest.raises(PySparkException, match="NOT_NULL"):
+            spark.sql("SELECT CAST(NULL AS INT) AS a").write.mode("append").options(**options).saveAsTable(name)
+        assert DeltaTable(location(name)).transaction_version("job") is None
+        assert not list(Path(location(name), "_boathouse_staging").glob("*"))
+        with pytest.raises(AnalysisException, match="txnVersion"):
+            spark.sql("SELECT 1 AS a").write.mode("append").option("txnAppId", "job").saveAsTable(name)
+
+
+def test_the_numbers_of_changed_rows(spark: SparkSession, schema: str) -> None:
+    name = f"{schema}.t"
+    spark.range(10).write.saveAsTable(name)
+    assert spark.sql(f"DELETE FROM {name} WHERE id = 3").collect()[0].asDict() == {"num_affected_rows": 1}
+    assert spark.sql(f"DELETE FROM {name} WHERE id = 3").collect()[0].asDict() == {"num_affected_rows": 0}
+    assert spark.sql(f"UPDATE {name} SET id = -1 WHERE id > 7").collect()[0].asDict() == {"num_affected_rows": 2}
+    merged = spark.sql(
+        f"MERGE INTO {name} t USING (SELECT * FROM VALUES (1L), (100L) AS v(id)) s ON t.id = s.id "
+        "WHEN MATCHED THEN DELETE WHEN NOT MATCHED THEN INSERT *"
+    )
+    assert merged.collect()[0].asDict() == {
+        "num_affected_rows": 2,
+        "num_updated_rows": 0,
+        "num_deleted_rows": 1,
+        "num_inserted_rows": 1,
+    }
