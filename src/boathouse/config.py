@@ -35,6 +35,11 @@ class Settings(BaseSettings):
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="Least level of log lines.")
     log_format: Literal["console", "json"] = Field(default="console", description="How log lines are written.")
+    openlineage_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^/\s]+",
+        description="Where lineage is sent to as OpenLineage events, e.g. http://marquez:5000; nowhere by default.",
+    )
     config_dir: Path | None = Field(
         default=None, description="Folder of the sign-in profile; the user's config folder by default."
     )

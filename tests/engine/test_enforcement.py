@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 from deltalake import DeltaTable
 from pyspark.errors import AnalysisException, PySparkException
-from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
+from pyspark.sql import DataFrame, SparkSession, functions
 
 Location = Callable[[str], str]
 Write = Callable[[DataFrame, str, str], None]
@@ -38,7 +37,7 @@ def overwrite_table(frame: DataFrame, name: str, folder: str) -> None:
 
 
 def overwrite_to(frame: DataFrame, name: str, folder: str) -> None:
-    frame.writeTo(name).overwrite(F.lit(True))
+    frame.writeTo(name).overwrite(functions.lit(True))  # noqa: FBT003 - the function's own form
 
 
 def overwrite_partitions(frame: DataFrame, name: str, folder: str) -> None:

@@ -136,7 +136,7 @@ def test_a_query_larger_than_memory_fails_alone(new_server: NewServer) -> None:
     server = new_server(BOATHOUSE_ENGINE_MEMORY="600m")
     session = open_session(server)
     engine = engines(server)[0]
-    with pytest.raises(SparkConnectException, match="(?i)resources exhausted|memory"):
+    with pytest.raises(SparkConnectException, match=r"(?i)resources exhausted|memory"):
         session.sql(
             "SELECT max(size(l)) FROM (SELECT collect_list(repeat(cast(id AS string), 30)) l FROM range(8000000))"
         ).collect()
@@ -150,7 +150,7 @@ def test_an_engine_that_takes_more_than_it_may_is_replaced(new_server: NewServer
     session = open_session(server)
     engine = engines(server)[0]
     hoard = udf(lambda _: len(bytearray(b"x") * (1 << 30)) + (time.sleep(20) or 0), "bigint")
-    with pytest.raises(SparkConnectException, match="ENGINE_CRASHED.*BOATHOUSE_ENGINE_MEMORY"):
+    with pytest.raises(SparkConnectException, match=r"ENGINE_CRASHED.*BOATHOUSE_ENGINE_MEMORY"):
         session.range(1).select(hoard("id")).collect()
     wait_until(lambda: not engine.is_running())
     assert session.sql("SELECT 5").collect()[0][0] == 5

@@ -65,7 +65,7 @@ def test_files_of_the_lake(attempt: Try, server: Server, table: str, location: L
     refused(attempt, lambda: os.rename(folder, f"{folder}2"))
     refused(attempt, lambda: os.truncate(data, 0))
     refused(attempt, lambda: os.chmod(folder, 0))
-    refused(attempt, lambda: os.chmod(data, 0o777))
+    refused(attempt, lambda: os.chmod(data, 0o600))
     refused(attempt, lambda: os.utime(data))
     refused(attempt, lambda: os.link(data, "mine"), "PermissionError|OSError")
     refused(attempt, lambda: __import__("pyarrow.parquet").parquet.read_table(data), "PermissionError|Permission denied")

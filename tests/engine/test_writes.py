@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 from deltalake import DeltaTable
 from pyspark.errors import AnalysisException, PySparkException
-from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
+from pyspark.sql import DataFrame, SparkSession, functions
 
 Location = Callable[[str], str]
 
@@ -46,7 +45,7 @@ class TestReplaceWhere:
             elif way == "saveAsTable":
                 rows_.write.mode("overwrite").option("replaceWhere", condition).saveAsTable(name)
             elif way == "writeTo":
-                rows_.writeTo(name).overwrite(F.col(column) == 1)
+                rows_.writeTo(name).overwrite(functions.col(column) == 1)
             else:
                 spark.sql(f"INSERT INTO {name} REPLACE WHERE {condition} SELECT * FROM {{rows_}}", rows_=rows_)
 
@@ -125,7 +124,13 @@ class TestPartitions:
 
     @pytest.mark.parametrize(
         ("kind", "value"),
-        [("STRING", "'it''s \\\\ %'"), ("DATE", "DATE'2024-02-29'"), ("DECIMAL(10, 2)", "1.50"), ("BOOLEAN", "true"), ("BIGINT", "9")],
+        [
+            ("STRING", "'it''s \\\\ %'"),
+            ("DATE", "DATE'2024-02-29'"),
+            ("DECIMAL(10, 2)", "1.50"),
+            ("BOOLEAN", "true"),
+            ("BIGINT", "9"),
+        ],
     )
     def test_dynamic_overwrite_of_other_types(self, spark: SparkSession, schema: str, kind: str, value: str) -> None:
         name = f"{schema}.t"

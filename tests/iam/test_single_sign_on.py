@@ -326,7 +326,7 @@ def test_a_server_behind_a_proxy_is_known_by_its_public_url(tmp_path: Any, issue
     }
     with running_server(tmp_path, **environment) as server:
         proxied = server.client()
-        proxied.headers |= {"Host": "lake.example", "X-Forwarded-Proto": "https"}
+        proxied.headers.update({"Host": "lake.example", "X-Forwarded-Proto": "https"})
         assert proxied.get(ME).status_code == 200
         assert proxied.get("/.well-known/databricks-config").json()["oidc_endpoint"] == "https://lake.example/oidc"
         assert proxied.post("/api/boathouse/v1/sign-in-links").json()["url"].startswith("https://lake.example/sign-in?")

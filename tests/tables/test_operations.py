@@ -158,3 +158,23 @@ def test_a_feature_that_is_not_known_is_not_written(folder: Path) -> None:
     ):
         with pytest.raises(DeltaRefused, match="icebergCompatV2"):
             work()
+
+
+def test_an_old_protocol_is_written_out_without_a_feed_that_is_off(folder: Path) -> None:
+    (folder / "_delta_log" / f"{3:020}.json").write_text(
+        json.dumps({"protocol": {"minReaderVersion": 2, "minWriterVersion": 5}})
+    )
+    set_properties(to_url(folder), {"delta.enableDeletionVectors": "true"})
+    assert replay(to_url(folder)).protocol == {
+        "minReaderVersion": 3,
+        "minWriterVersion": 7,
+        "readerFeatures": ["columnMapping", "deletionVectors"],
+        "writerFeatures": [
+            "appendOnly",
+            "checkConstraints",
+            "columnMapping",
+            "deletionVectors",
+            "generatedColumns",
+            "invariants",
+        ],
+    }

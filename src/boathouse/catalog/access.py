@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from boathouse.catalog.errors import PrivilegeMissing
+from boathouse.catalog.errors import PrivilegeMissing, ServersOwn
 from boathouse.catalog.models import GrantRow, SecurableRow
-from boathouse.catalog.privileges import NOT_IMPLIED, SHOWING, Privilege, SecurableType
+from boathouse.catalog.privileges import NOT_IMPLIED, READING, SHOWING, SYSTEM, Privilege, SecurableType
 from boathouse.catalog.repository import CatalogRepository
 from boathouse.iam.api import Principal
 
@@ -50,14 +50,32 @@ class Access:
 
     def may(self, row: SecurableRow, privilege: Privilege) -> bool:
         """Whether the principal has a privilege on a securable and may reach it."""
-        return self._missing(row, privilege) is None
+        return not _is_locked(row, privilege) and self._missing(row, privilege) is None
+
+    def may_grant(self, row: SecurableRow) -> bool:
+        """Whether the principal may give and take others' privileges on a securable: with MANAGE, on the server's own too."""
+        return self._missing(row, Privilege.MANAGE) is None
 
     def require(self, row: SecurableRow, privilege: Privilege) -> None:
         """Go on only with the privilege.
 
         Raises:
             PrivilegeMissing: If the privilege, or the use of a container on the way, is missing.
+            ServersOwn: If it would change what the server itself records.
         """
+        self._require(row, privilege)
+        if _is_locked(row, privilege):
+            raise ServersOwn(SecurableType(row.type), row.full_name)
+
+    def require_grant(self, row: SecurableRow) -> None:
+        """Go on only if the principal may give and take others' privileges on a securable.
+
+        Raises:
+            PrivilegeMissing: Without MANAGE.
+        """
+        self._require(row, Privilege.MANAGE)
+
+    def _require(self, row: SecurableRow, privilege: Privilege) -> None:
         missing = self._missing(row, privilege)
         if missing is not None:
             needed, on = missing
@@ -118,6 +136,14 @@ class Access:
         return [
             Held(grant.grantee, Privilege(grant.privilege), by_id[grant.securable_id]) for grant in self._rows.grants_on(by_id)
         ]
+
+
+def _is_locked(row: SecurableRow, privilege: Privilege) -> bool:
+    """Whether nobody may have a privilege on a securable, because it is the server's own: all but those to read it."""
+    if privilege in READING:
+        return False
+    is_catalog = row.type == SecurableType.CATALOG and row.full_name == SYSTEM
+    return is_catalog or row.full_name.startswith(f"{SYSTEM}.")
 
 
 @dataclass(frozen=True)

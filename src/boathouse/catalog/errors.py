@@ -50,6 +50,18 @@ class PrivilegeMissing(PermissionDenied):
         )
 
 
+class ServersOwn(PermissionDenied):
+    """What the server itself records can be read and granted, not changed."""
+
+    def __init__(self, kind: SecurableType, full_name: str) -> None:
+        super().__init__(
+            f"The {term(kind)} '{full_name}' is the server's own record. Nobody can change it or add to it; "
+            "an admin can grant SELECT, USE SCHEMA, USE CATALOG and BROWSE on it.",
+            securable_type=kind.value,
+            full_name=full_name,
+        )
+
+
 class InvalidName(InvalidParameterValue):
     """A name that a securable cannot have."""
 

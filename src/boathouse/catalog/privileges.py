@@ -134,3 +134,17 @@ SHOWING: dict[SecurableType, frozenset[Privilege]] = {
     **{kind: frozenset(privileges) for kind, privileges in _LEAF.items()},
 }
 """Which privileges that hold on a container let a grantee know of everything of a kind in it."""
+
+SYSTEM = "system"
+"""The catalog of what the server itself records: it can be read and granted, never changed."""
+
+READING = frozenset(
+    {
+        Privilege.USE_CATALOG,
+        Privilege.USE_SCHEMA,
+        Privilege.EXTERNAL_USE_SCHEMA,
+        Privilege.SELECT,
+        Privilege.BROWSE,
+    }
+)
+"""What can be held on the server's own securables."""

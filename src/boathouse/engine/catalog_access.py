@@ -14,6 +14,7 @@ from boathouse.catalog import information_schema, unchecked
 from boathouse.catalog.api import CatalogService, FunctionInfo, Policy, Privilege, SecurableType, TableInfo, VolumeInfo
 from boathouse.db import Database
 from boathouse.errors import NotFound, PermissionDenied
+from boathouse.history.api import Recorder
 from boathouse.iam.api import ACCOUNT_USERS, ADMINS, IamService, Principal
 from boathouse.storage.layout import Layout
 from boathouse.storage.paths import from_url
@@ -26,10 +27,12 @@ class CatalogAccess:
     Args:
         database: The metadata database.
         layout: The lake's folders.
+        recorder: Brings the system tables up to date.
     """
 
-    def __init__(self, database: Database, layout: Layout) -> None:
+    def __init__(self, database: Database, layout: Layout, recorder: Recorder) -> None:
         self._database = database
+        self._recorder = recorder
         self.layout = layout
         self._function_names: tuple[float, frozenset[str]] = (0.0, frozenset())
         self._virtual: dict[str, Callable[[Principal], pa.Table]] = {}
@@ -41,6 +44,8 @@ class CatalogAccess:
     def virtual(self, principal: Principal, name: Sequence[str]) -> pa.Table | None:
         """The rows of a relation that has no files, or None where the name means no such one."""
         catalog, schema, table = (part.lower() for part in name)
+        if catalog == "system":
+            self._recorder.sync_table(f"{catalog}.{schema}.{table}")
         if schema == "information_schema":
             with self.service(principal) as service:
                 return information_schema.rows(service, catalog, table)

@@ -14,6 +14,7 @@ from boathouse.engine.gateway.server import Gateway
 from boathouse.engine.limits import EngineLimits, PythonFunctions, memory_of
 from boathouse.engine.metrics import EngineMetrics
 from boathouse.engine.pool import EngineBackend, EnginePool, EngineSession
+from boathouse.history.api import Recorder
 from boathouse.iam.api import Authenticator, IamService, Principal
 from boathouse.storage.layout import Layout
 
@@ -25,6 +26,7 @@ class EngineService:
         database: The metadata.
         layout: The lake's folders.
         authenticator: Checks the clients' tokens and makes those of the engines.
+        recorder: Is told of what was executed, and brings the system tables up to date.
         base_url: Of the server's REST API, as the engines reach it, without a slash at its end.
         registry: Where metrics are registered.
         host: Address of the gateway.
@@ -42,6 +44,7 @@ class EngineService:
         database: Database,
         layout: Layout,
         authenticator: Authenticator,
+        recorder: Recorder,
         *,
         base_url: str,
         registry: CollectorRegistry,
@@ -53,7 +56,7 @@ class EngineService:
     ) -> None:
         self._database = database
         self._authenticator = authenticator
-        access = CatalogAccess(database, layout)
+        access = CatalogAccess(database, layout, recorder)
         metrics = EngineMetrics(registry)
         limits = EngineLimits(memory_of(memory), python, layout.root)
         backend = EngineBackend(
@@ -66,7 +69,9 @@ class EngineService:
         self.compute = Compute(self.engines)
         access.provide("system.compute.sessions", self.compute.sessions_table)
         self.governor = Governor(access)
-        self.gateway = Gateway(self.engines, self.governor, authenticator.authenticate_sql, metrics, host=host, port=port)
+        self.gateway = Gateway(
+            self.engines, self.governor, authenticator.authenticate_sql, metrics, recorder, host=host, port=port
+        )
 
     @property
     def port(self) -> int:

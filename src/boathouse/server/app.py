@@ -20,6 +20,7 @@ from boathouse.db.database import sqlite_url
 from boathouse.engine import endpoints as engine_endpoints
 from boathouse.engine.api import EngineService
 from boathouse.features import endpoints as features_endpoints
+from boathouse.history.api import Recorder
 from boathouse.iam import endpoints as iam_endpoints
 from boathouse.iam.api import SIGN_IN_SECONDS, Authenticator, IamService, Identity, Principal
 from boathouse.registry import endpoints as registry_endpoints
@@ -105,6 +106,7 @@ def create_app(settings: Settings, addresses: Addresses, admin_name: str = "admi
     state.settings, state.addresses, state.layout = settings, addresses, layout
     state.database, state.authenticator, state.metrics = database, authenticator, metrics
     state.identity = Identity.of(settings, addresses.base_url, references=(CatalogReferences(),))
+    state.recorder = Recorder(database, layout)
     state.mlflow = MlflowBackend(database, layout)
     mlflow_files = files_resolver(state.mlflow)
     state.file_resolvers = {"/Volumes": files_endpoints.resolve_volume, MODELS: mlflow_files, INTERNAL: mlflow_files}
@@ -168,10 +170,13 @@ async def _lifespan(api: FastAPI) -> AsyncGenerator[None, None]:
     async with AsyncExitStack() as stack:
         stack.callback(api.state.database.dispose)
         state = api.state
+        state.recorder.start()
+        stack.callback(state.recorder.stop)
         state.engines = EngineService(
             state.database,
             state.layout,
             state.authenticator,
+            state.recorder,
             base_url=state.addresses.base_url,
             registry=state.metrics,
             host=state.settings.host,

@@ -73,7 +73,7 @@ class Edit:
 
     def need(self, *features: str) -> None:
         """Have the protocol name some features."""
-        self.protocol = properties.with_features(self.protocol, features)
+        self.protocol = properties.with_features(self.protocol, features, self.configuration)
 
     def map_new_columns(self) -> None:
         """Give physical names to new columns, where the table maps its columns."""

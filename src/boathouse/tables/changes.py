@@ -189,7 +189,7 @@ class _Reader:
 
     def _labelled(self, old: pa.Table, new: pa.Table, info: Action) -> pa.Table:
         """Which of the rows that went and came are the two sides of an update."""
-        if info.get("operation") == "UPDATE":
+        if info.get("operation") == "UPDATE" or (info.get("operation") == "MERGE" and _only_updates(info)):
             return pa.concat_tables([self._typed(old, "update_preimage"), self._typed(new, "update_postimage")])
         keys = _merge_keys(info, self._names) if info.get("operation") == "MERGE" else []
         if not keys:
@@ -276,17 +276,26 @@ def _key_rows(rows: pa.Table, columns: Sequence[str]) -> list[Any]:
 
 
 def _merge_keys(info: Action, names: Sequence[str]) -> list[str]:
-    """The columns that a MERGE compared, if its condition is a conjunction of equalities of columns of the same name."""
+    """The columns that a MERGE compared for equality with columns of the same name, if nothing is an alternative to that."""
     parameters = info.get("operationParameters") or {}
-    condition = str(parameters.get("predicate") or parameters.get("mergePredicate") or "")
+    condition = str(parameters.get("predicate") or parameters.get("mergePredicate") or "").strip('[]" ')
+    if re.search(r"\bOR\b", condition, re.IGNORECASE):
+        return []
     found: list[str] = []
-    for part in re.split(r"\bAND\b", condition.strip('[]" '), flags=re.IGNORECASE):
-        equal = re.fullmatch(r"[\s(]*([\w`.#]+)\s*={1,2}\s*([\w`.#]+)[\s)]*", part)
+    for part in re.split(r"\bAND\b", re.sub(r"\s*\.\s*", ".", condition), flags=re.IGNORECASE):
+        equal = re.fullmatch(r"[\s(]*([\w`.#]+)\s*(?:={1,2}|<=>)\s*([\w`.#]+)[\s)]*", part)
         if equal is None:
-            return []
+            continue
         left, right = (side.replace("`", "").split(".")[-1].split("#")[0].lower() for side in equal.groups())
         name = next((one for one in names if one.lower() == left), None)
-        if left != right or name is None:
-            return []
-        found.append(name)
+        if left == right and name is not None:
+            found.append(name)
     return found
+
+
+def _only_updates(info: Action) -> bool:
+    """Whether a MERGE says that it neither inserted nor deleted rows."""
+    metrics = info.get("operationMetrics") or {}
+    inserted = metrics.get("numTargetRowsInserted", metrics.get("num_target_rows_inserted"))
+    deleted = metrics.get("numTargetRowsDeleted", metrics.get("num_target_rows_deleted"))
+    return (str(inserted), str(deleted)) == ("0", "0")

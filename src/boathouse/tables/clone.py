@@ -174,7 +174,7 @@ def _metadata(state: State, table_id: str, extra: Mapping[str, str], created: in
     metadata = {**state.metadata, "id": table_id, "configuration": configuration, "createdTime": created}
     if "comment" in extra:
         metadata["description"] = extra["comment"]
-    protocol = properties.with_features(state.protocol, properties.features_of(extra))
+    protocol = properties.with_features(state.protocol, properties.features_of(extra), configuration)
     return protocol, metadata
 
 

@@ -172,6 +172,11 @@ def _link(location: str, source: Path, target: Path) -> None:
 
 
 def rewrite_files(location: str, shadow: Path, columns: Sequence[str], *, full: bool) -> dict[str, Any]:
+    """Let delta-rs compact or order the files of a shadow; its figures.
+
+    Raises:
+        TableUnreadable: If it cannot.
+    """
     try:
         optimizer = DeltaTable(shadow).optimize
         if columns:

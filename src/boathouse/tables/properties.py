@@ -118,8 +118,15 @@ def feed_is_on(configuration: Mapping[str, str]) -> bool:
     return "true" in {configuration.get(key, "").lower() for key in (OWN_CHANGE_FEED, CHANGE_FEED)}
 
 
-def with_features(protocol: Action, wanted: Iterable[str]) -> Action:
-    """A protocol that has some features too."""
+def with_features(protocol: Action, wanted: Iterable[str], configuration: Mapping[str, str] | None = None) -> Action:
+    """A protocol that has some features too.
+
+    Args:
+        protocol: As it is.
+        wanted: The features.
+        configuration: The table's properties. An old protocol that implies Delta's change data feed is written out without it
+            where it is off: the embedded engine refuses to write tables that name it.
+    """
     state = State("", 0, protocol, {}, {})
     missing = [name for name in wanted if name not in state.writer_features]
     if not missing:
@@ -127,12 +134,18 @@ def with_features(protocol: Action, wanted: Iterable[str]) -> Action:
     reader, writer = protocol["minReaderVersion"], protocol["minWriterVersion"]
     if missing == ["checkConstraints"] and writer < FEATURES_WRITER:
         return protocol | {"minWriterVersion": max(writer, 3)}
-    writer_features = sorted({*state.writer_features, *missing, "appendOnly", "invariants"})
+    writer_features = sorted({*_written_out(state, configuration), *missing, "appendOnly", "invariants"})
     reader_features = sorted({*state.reader_features, *(name for name in missing if name in READER_FEATURES)})
     changed: Action = {"minReaderVersion": reader, "minWriterVersion": FEATURES_WRITER, "writerFeatures": writer_features}
     if reader_features:
         changed |= {"minReaderVersion": FEATURES_READER, "readerFeatures": reader_features}
     return changed
+
+
+def _written_out(state: State, configuration: Mapping[str, str] | None) -> frozenset[str]:
+    implied = state.protocol["minWriterVersion"] < FEATURES_WRITER
+    off = configuration is not None and configuration.get(CHANGE_FEED, "false").lower() != "true"
+    return state.writer_features - {"changeDataFeed"} if implied and off else state.writer_features
 
 
 def check(properties: Mapping[str, str]) -> None:

@@ -82,7 +82,9 @@ def _size(files: Sequence[Action]) -> int:
 
 def _actions(state: State, target: State, added: Sequence[Action], gone: Sequence[Action]) -> list[Action]:
     found: list[Action] = []
-    protocol = with_features(state.protocol, sorted(target.writer_features - state.writer_features - {"changeDataFeed"}))
+    protocol = with_features(
+        state.protocol, sorted(target.writer_features - state.writer_features - {"changeDataFeed"}), state.configuration
+    )
     if protocol != state.protocol:
         found.append({"protocol": protocol})
     metadata = _metadata(state, target)

@@ -27,7 +27,7 @@ class Grants(CatalogBase):
     def get_grants(self, kind: SecurableType, full_name: str, grantee: str | None = None) -> dict[str, list[Privilege]]:
         """The privileges granted on a securable itself, by grantee; to see others' needs MANAGE."""
         row = self.reach(kind, full_name, None)
-        everything = self.access.may(row, Privilege.MANAGE)
+        everything = self.access.may_grant(row)
         mine = {self.principal.name, *self.principal.groups}
         found: dict[str, list[Privilege]] = {}
         for grant in self.rows.grants_on([row.id], None if grantee is None else [grantee]):
@@ -38,7 +38,7 @@ class Grants(CatalogBase):
     def get_effective_grants(self, kind: SecurableType, full_name: str, grantee: str | None = None) -> list[Held]:
         """The privileges that hold on a securable, with the securable that each was granted on."""
         row = self.reach(kind, full_name, None)
-        everything = self.access.may(row, Privilege.MANAGE)
+        everything = self.access.may_grant(row)
         mine = {self.principal.name, *self.principal.groups}
         return [
             held
@@ -55,7 +55,7 @@ class Grants(CatalogBase):
             PrincipalNotFound: If the grantee is nobody.
         """
         row = self.find_row(kind, full_name)
-        self.access.require(row, Privilege.MANAGE)
+        self.access.require_grant(row)
         for change in changes:
             if not IamService(self.session).grantee_exists(change.grantee):
                 raise PrincipalNotFound(change.grantee)

@@ -51,11 +51,13 @@ class Casts:
     Attributes:
         table: Its name, for messages.
         strict: Whether types have to be the table's own (or narrower).
+        parse: Whether text may become any other type, if it can be read as that.
         shown: The schemas of table and data, for messages.
     """
 
     table: str
     strict: bool
+    parse: bool = False
     shown: tuple[str, str] = ("", "")
     _numbers: Callable[[], int] = field(default_factory=lambda: count().__next__, compare=False)
 
@@ -100,6 +102,8 @@ class Casts:
             return expression
         if widens(source, target):
             return cast
+        if self.parse and source.name == "string":
+            return self._parsed(expression, target, path)
         if self.strict or not may_store(source, target):
             raise self._refusal(path, source, target)
         if target.name == "string" or (target.is_floating and not source.is_floating):
@@ -119,6 +123,15 @@ class Casts:
             f'[CAST_OVERFLOW_IN_TABLE_INSERT] Fail to assign a value of "{sql(source)}" type to the "{sql(target)}" type column '
             f"`{path}`: the column cannot hold it without changing it. Round or cast it in the query."
         )
+        return f"CASE WHEN {bad} THEN CAST(raise_error({literal(message)}) AS {sql(target)}) ELSE {tried} END"
+
+    def _parsed(self, expression: str, target: Atomic, path: str) -> str:
+        tried = f"TRY_CAST({expression} AS {sql(target)})"
+        message = (
+            f'[CAST_INVALID_INPUT] A value of the file cannot be read as "{sql(target)}", the type of column `{path}`: it is '
+            "malformed or too large."
+        )
+        bad = f"{expression} IS NOT NULL AND {tried} IS NULL"
         return f"CASE WHEN {bad} THEN CAST(raise_error({literal(message)}) AS {sql(target)}) ELSE {tried} END"
 
     def _struct(self, expression: str, source: Struct, target: Struct, path: str) -> str:

@@ -4,19 +4,20 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from boathouse.catalog.api import Privilege, SecurableNotFound, SecurableType
+from boathouse.catalog.api import SecurableNotFound, SecurableType
 from boathouse.engine.errors import StatementRefused, TableAlreadyExists
 from boathouse.engine.gateway.change import Change, nothing
+from boathouse.engine.gateway.copy_into import copy_into
 from boathouse.engine.gateway.delta_target import load
 from boathouse.engine.gateway.frame_writes import is_path_name, target_of, write_v1, write_v2
 from boathouse.engine.gateway.insert_command import insert
 from boathouse.engine.gateway.protocol import empty_answer, proto, sql_node
 from boathouse.engine.gateway.retry import Retry
 from boathouse.engine.gateway.row_changes import change_rows, merge_frame
-from boathouse.engine.gateway.sql_tokens import literal, quote, read_name
-from boathouse.engine.gateway.statements import CreateTable, Edit, Statement, apply, parse, read_properties, scratch_text
+from boathouse.engine.gateway.sql_tokens import literal, quote
+from boathouse.engine.gateway.statements import CreateTable, Edit, Statement, apply, parse, scratch_text
 from boathouse.engine.gateway.visit import Visit
-from boathouse.engine.gateway.writes import TableDraft, TableWriter, Target, set_properties
+from boathouse.engine.gateway.writes import TableDraft, TableWriter, Target
 from boathouse.engine.pool import SCRATCH_CATALOG
 from boathouse.storage.paths import to_url
 
@@ -36,15 +37,7 @@ def change_command(visit: Visit, request: Any) -> Change | None:
             statement = None if node is None else parse(node.query)
             if statement is None:
                 return None
-            if statement.verb[:2] == ("ALTER", "TABLE"):
-                return _alter_table(visit, command, statement)
-            if statement.create is not None:
-                return _create_table(visit, command, statement, statement.create)
-            if statement.verb[:1] in {("INSERT",), ("WITH",)}:
-                return insert(visit, command, statement)
-            if statement.verb[:1] in {("MERGE",), ("UPDATE",), ("DELETE",)}:
-                return change_rows(visit, command, statement)
-            return None
+            return _sql(visit, command, statement)
         case "write_operation":
             return write_v1(visit, command)
         case "write_operation_v2":
@@ -56,6 +49,20 @@ def change_command(visit: Visit, request: Any) -> Change | None:
 
 
 # -------------------------------------------------------------------------------------------------------------- SQL
+
+
+def _sql(visit: Visit, command: Any, statement: Statement) -> Change | None:
+    if statement.create is not None:
+        return _create_table(visit, command, statement, statement.create)
+    match statement.verb[:2]:
+        case ("COPY", "INTO"):
+            return copy_into(visit, command, statement)
+        case ("INSERT" | "WITH", *_):
+            return insert(visit, command, statement)
+        case ("MERGE" | "UPDATE" | "DELETE", *_):
+            return change_rows(visit, command, statement)
+        case _:
+            return None
 
 
 def _create_table(visit: Visit, command: Any, statement: Statement, create: CreateTable) -> Change | None:
@@ -71,10 +78,7 @@ def _create_table(visit: Visit, command: Any, statement: Statement, create: Crea
     if existing is not None and create.if_not_exists:
         command.sql_command.input.CopyFrom(empty_answer())
         return Change()
-    if existing is not None and not create.replace:
-        raise TableAlreadyExists(existing.full_name)
-    if existing is None and create.must_exist:
-        raise SecurableNotFound(SecurableType.TABLE, ".".join(name))
+    _require(create, existing is not None, ".".join(name))
     location = create.location.value if create.location is not None else None
     draft = TableDraft(name, create.partition_by, create.comment, create.properties, location)
     if create.format != "delta" or not create.understood:
@@ -93,6 +97,14 @@ def _create_table(visit: Visit, command: Any, statement: Statement, create: Crea
     return Change()
 
 
+def _require(create: CreateTable, there: bool, name: str) -> None:
+    """Go on only if a table may be made where there is one, or none."""
+    if there and not create.replace:
+        raise TableAlreadyExists(name)
+    if not there and create.must_exist:
+        raise SecurableNotFound(SecurableType.TABLE, name)
+
+
 def _create_at_path(visit: Visit, command: Any, statement: Statement, create: CreateTable) -> Change | None:
     """CREATE TABLE delta.`/path`: a Delta table that the catalog does not know."""
     path = create.name[1]
@@ -100,10 +112,7 @@ def _create_at_path(visit: Visit, command: Any, statement: Statement, create: Cr
     if existing is not None and create.if_not_exists:
         command.sql_command.input.CopyFrom(empty_answer())
         return Change()
-    if existing is not None and not create.replace:
-        raise TableAlreadyExists(existing.name)
-    if existing is None and create.must_exist:
-        raise SecurableNotFound(SecurableType.TABLE, f"delta.`{path}`")
+    _require(create, existing is not None, f"delta.`{path}`")
     retry = None if existing is None else Retry(existing, replaces=True)
     query = _query_of(statement, create)
     if query is not None:
@@ -172,18 +181,3 @@ def _create_natively(visit: Visit, command: Any, statement: Statement, create: C
         end = min(end, statement.tokens[-1].end)
     node.query = apply(statement.sql, [Edit(end, end, f" LOCATION {literal(target.location)} ")])
     return Change(nothing, lambda: TableWriter(visit.access, visit.principal, visit.guard).undo(target), is_sql=True)
-
-
-def _alter_table(visit: Visit, command: Any, statement: Statement) -> Change | None:
-    """ALTER TABLE ... SET | UNSET TBLPROPERTIES, which the engine cannot do with a table of a catalog."""
-    tokens = list(statement.tokens)
-    parts, at = read_name(tokens, 2)
-    if at + 1 >= len(tokens) or not (tokens[at].is_word("SET") and tokens[at + 1].is_word("TBLPROPERTIES")):
-        return None
-    name = visit.session.qualify(parts)
-    table = None if name is None else visit.access.table(visit.principal, ".".join(name), Privilege.MODIFY)
-    if table is None:
-        raise SecurableNotFound(SecurableType.TABLE, ".".join(name or parts))
-    set_properties(table.storage_location, read_properties(tokens, at + 2))
-    command.sql_command.input.CopyFrom(empty_answer())
-    return Change()

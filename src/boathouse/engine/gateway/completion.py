@@ -68,18 +68,19 @@ class Completion:
             wait = None
             if self.retry is not None and not self.answered and not self.done:
                 wait = await asyncio.to_thread(self.retry.next_wait, error)
-            if wait is not None:
-                await asyncio.sleep(wait)
-                if self.interrupted:
-                    raise OperationCanceled
-                return self.request
-            refusal = refused_write(error)
-            if refusal is not None:
-                raise refusal from error
         except BaseException:
             await self._fail()
             raise
+        if wait is not None:
+            await asyncio.sleep(wait)
+            if not self.interrupted:
+                return self.request
         await self._fail()
+        if self.interrupted:
+            raise OperationCanceled from error
+        refusal = refused_write(error)
+        if refusal is not None:
+            raise refusal from error
         return None
 
     async def _fail(self) -> None:

@@ -29,12 +29,14 @@ class Rules:
         columns: The list of columns of an INSERT.
         strict: Whether types have to be the table's own, as where a DataFrame is saved to a path.
         evolve: Whether columns that the table lacks are added to it (``mergeSchema``).
+        parse: Whether text is read as what its column is, as where it comes from a file that knows no types.
     """
 
     match: Match = Match.NAME
     columns: tuple[str, ...] = ()
     strict: bool = False
     evolve: bool = False
+    parse: bool = False
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ def fit(source: Struct, target: DeltaTarget, rules: Rules) -> Fit:
     schema = _evolved(target, pairs) if rules.evolve else target.schema
     by_name = {name.lower(): index for index, name in enumerate(name for name, _ in pairs)}
     _refuse_extra(source, target, schema, [name for name, _ in pairs])
-    casts = Casts(target.name, rules.strict, (_shown(target.schema), _shown(source)))
+    casts = Casts(target.name, rules.strict, rules.parse, (_shown(target.schema), _shown(source)))
     values: list[tuple[str, str]] = []
     omitted: list[Field] = []
     for one in schema.fields:
@@ -123,12 +125,11 @@ def only_where(rows: Any, found: Fit, condition: str, shown: str) -> Any:
     """
     made = [(one.name, one.generation or one.default or "NULL") for one in found.omitted if not one.is_identity]
     if made:
-        # The condition may speak of a column that the engine will fill.
+        # The condition may speak of a column that the engine would fill; it looks for it among those of the rows.
         named = [(name, quote([name])) for name, _ in found.values]
         fields = {one.name: one for one in found.omitted}
         filled = [(name, f"CAST({text} AS {sql(fields[name].type)})") for name, text in made]
-        checked = _filter(project(rows, [*named, *filled]), condition, shown)
-        return project(checked, named)
+        return _filter(project(rows, [*named, *filled]), condition, shown)
     return _filter(rows, condition, shown)
 
 

@@ -110,38 +110,53 @@ def literal_text(value: Any) -> str:
     Raises:
         StatementRefused: If there is no text for it.
     """
-    kind = value.WhichOneof("literal_type")
-    match kind:
-        case "null" | None:
-            return "NULL"
-        case "boolean":
-            return "true" if value.boolean else "false"
-        case "byte" | "short" | "integer" | "long":
-            to = {"byte": "TINYINT", "short": "SMALLINT", "integer": "INT", "long": "BIGINT"}[kind]
-            return f"CAST({literal(str(getattr(value, kind)))} AS {to})"
-        case "float" | "double":
-            return f"CAST({literal(repr(getattr(value, kind)))} AS {kind.upper()})"
-        case "decimal":
-            decimal = value.decimal
-            precision = decimal.precision if decimal.HasField("precision") else max(len(decimal.value), 1)
-            scale = decimal.scale if decimal.HasField("scale") else len(decimal.value.partition(".")[2])
-            return f"CAST({literal(decimal.value)} AS DECIMAL({precision}, {scale}))"
-        case "string":
-            return literal(value.string)
-        case "binary":
-            return f"X'{value.binary.hex()}'"
-        case "date":
-            return f"DATE{literal((_EPOCH + dt.timedelta(days=value.date)).date().isoformat())}"
-        case "timestamp" | "timestamp_ntz":
-            moment = _EPOCH + dt.timedelta(microseconds=getattr(value, kind))
-            if kind == "timestamp":
-                return f"TIMESTAMP{literal(moment.isoformat(sep=' '))}"
-            return f"TIMESTAMP_NTZ{literal(moment.replace(tzinfo=None).isoformat(sep=' '))}"
-        case "array":
-            return f"array({', '.join(literal_text(one) for one in value.array.elements)})"
-        case "map":
-            pairs = zip(value.map.keys, value.map.values, strict=True)
-            return f"map({', '.join(f'{literal_text(key)}, {literal_text(one)}' for key, one in pairs)})"
-        case _:
-            message = f"A literal of the kind {kind} cannot be used here. Write the condition as SQL text."
-            raise StatementRefused(message)
+    kind = value.WhichOneof("literal_type") or "null"
+    write = _LITERALS.get(kind)
+    if write is None:
+        message = f"A literal of the kind {kind} cannot be used here. Write the condition as SQL text."
+        raise StatementRefused(message)
+    return write(getattr(value, kind))
+
+
+def _number(kind: str) -> Callable[[Any], str]:
+    return lambda value: f"CAST({literal(repr(value))} AS {kind})"
+
+
+def _decimal(value: Any) -> str:
+    precision = value.precision if value.HasField("precision") else max(len(value.value), 1)
+    scale = value.scale if value.HasField("scale") else len(value.value.partition(".")[2])
+    return f"CAST({literal(value.value)} AS DECIMAL({precision}, {scale}))"
+
+
+def _moment(value: int) -> str:
+    return f"TIMESTAMP{literal((_EPOCH + dt.timedelta(microseconds=value)).isoformat(sep=' '))}"
+
+
+def _moment_without_zone(value: int) -> str:
+    moment = _EPOCH + dt.timedelta(microseconds=value)
+    return f"TIMESTAMP_NTZ{literal(moment.replace(tzinfo=None).isoformat(sep=' '))}"
+
+
+def _map(value: Any) -> str:
+    pairs = zip(value.keys, value.values, strict=True)
+    return f"map({', '.join(f'{literal_text(key)}, {literal_text(one)}' for key, one in pairs)})"
+
+
+_LITERALS: dict[str, Callable[[Any], str]] = {
+    "null": lambda _: "NULL",
+    "boolean": lambda value: "true" if value else "false",
+    "byte": _number("TINYINT"),
+    "short": _number("SMALLINT"),
+    "integer": _number("INT"),
+    "long": _number("BIGINT"),
+    "float": _number("FLOAT"),
+    "double": _number("DOUBLE"),
+    "decimal": _decimal,
+    "string": literal,
+    "binary": lambda value: f"X'{value.hex()}'",
+    "date": lambda value: f"DATE{literal((_EPOCH + dt.timedelta(days=value)).date().isoformat())}",
+    "timestamp": _moment,
+    "timestamp_ntz": _moment_without_zone,
+    "array": lambda value: f"array({', '.join(literal_text(one) for one in value.elements)})",
+    "map": _map,
+}

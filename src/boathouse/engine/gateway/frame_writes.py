@@ -53,7 +53,8 @@ def put(visit: Visit, command: Any, target: DeltaTarget, rows: Any, plan: Plan, 
     if identifier is None or plan.mode is not Mode.APPEND:
         finish = nothing if identifier is None else lambda: note(target, identifier)
         return Change(finish, is_sql=is_sql, retry=Retry(target))
-    staging = open_staging(target)
+    # Columns may have been added meanwhile.
+    staging = open_staging(load(str(target.folder), target.name) or target)
     command.write_operation.path = str(staging.folder)
 
     append = Operation("WRITE", {"mode": "Append"}, visit.principal.name)

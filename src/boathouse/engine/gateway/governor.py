@@ -23,6 +23,7 @@ from boathouse.engine.gateway.protocol import command_result, empty_answer, prot
 from boathouse.engine.gateway.session import EngineSession, SessionNames
 from boathouse.engine.gateway.statements import parse
 from boathouse.engine.gateway.statuses import CatalogRefusal, catalog_refusal
+from boathouse.engine.gateway.trace import Trace, begin, finish, target_of
 from boathouse.engine.gateway.visit import Visit
 from boathouse.engine.pool import Engine
 from boathouse.errors import BoathouseError, PermissionDenied
@@ -79,15 +80,23 @@ class Governor:
         """Let go of the threads."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    async def execute(self, request: bytes, principal: Principal, engine: Engine) -> Prepared:
+    async def execute(
+        self, request: bytes, principal: Principal, engine: Engine, note: Callable[[Trace], None] = lambda _: None
+    ) -> Prepared:
         """Look at an ExecutePlanRequest.
+
+        Args:
+            request: As it came.
+            principal: Who asks.
+            engine: Of the principal.
+            note: Is told what the plan does, before anything in it can be refused.
 
         Raises:
             BoathouseError: If the principal may not do what it asks.
             AioRpcError: If the engine refuses a part of it.
         """
         loop = asyncio.get_running_loop()
-        return await self._run(lambda: self._execute(request, principal, engine, loop))
+        return await self.work(lambda: self._execute(request, principal, engine, loop, note))
 
     async def analyze(self, request: bytes, principal: Principal, engine: Engine) -> bytes:
         """Look at an AnalyzePlanRequest.
@@ -96,7 +105,7 @@ class Governor:
             BoathouseError: If the principal may not do what it asks.
         """
         loop = asyncio.get_running_loop()
-        return await self._run(lambda: self._analyze(request, principal, engine, loop))
+        return await self.work(lambda: self._analyze(request, principal, engine, loop))
 
     async def pending(self, request: bytes, principal: Principal) -> Completion | None:
         """What is left to do at the end of the operation that a ReattachExecuteRequest names."""
@@ -124,12 +133,20 @@ class Governor:
         refusal = catalog_refusal(error)
         if refusal is None:
             return None
-        return await self._run(lambda: self._explain(refusal, principal))
+        return await self.work(lambda: self._explain(refusal, principal))
 
-    async def _run(self, work: Callable[[], T]) -> T:
+    async def work(self, work: Callable[[], T]) -> T:
+        """Do something that blocks on one of the governor's threads."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
-    def _execute(self, request: bytes, principal: Principal, engine: Engine, loop: asyncio.AbstractEventLoop) -> Prepared:
+    def _execute(
+        self,
+        request: bytes,
+        principal: Principal,
+        engine: Engine,
+        loop: asyncio.AbstractEventLoop,
+        note: Callable[[Trace], None],
+    ) -> Prepared:
         parsed = proto().ExecutePlanRequest.FromString(request)
         if parsed.plan.WhichOneof("op_type") == "compressed_operation":
             message = "Compressed plans are not accepted: set spark.connect.session.planCompression.threshold to -1."
@@ -138,13 +155,18 @@ class Governor:
         translation = translate(parsed, visit.guard)
         visit.changed |= translation.changed
         asks = _asks(parsed.plan)
+        trace = begin(parsed.plan, visit.session)
+        note(trace)
+        trace.target = target_of(parsed.plan, visit)
         visit.walk(parsed.plan, of_extension=translation.changed)
         if translation.answer is not None:
             parsed.plan.root.CopyFrom(translation.answer)
         if asks and parsed.plan.command.sql_command.input.WhichOneof("rel_type") != "local_relation":
             # The engine gives such a text back, and the client sends it again as a plan: it must remain the client's own.
+            trace.is_recorded = False
             return Prepared(request)
         change = change_command(visit, parsed)
+        finish(trace, parsed.plan, visit)
         if translation.as_rows and change is not None:
             change = replace(change, as_rows=True)
         if not (visit.changed or change is not None):

@@ -105,7 +105,8 @@ def read_insert(statement: Statement) -> Insert | None:
     if reader.at >= len(reader.tokens):
         return None
     # TABLE t is a query too, but one that takes no alias, which the governed name may have got.
-    query = f"{before}SELECT * FROM {reader.rest()}" if reader.skip("TABLE") else f"{before}{reader.rest()}"
+    everything = "SELECT * FROM " if reader.skip("TABLE") else ""
+    query = f"{before}{everything}{reader.rest()}"
     return Insert(tuple(name), overwrite, partition, columns, by_name, replace_where, evolve, query)
 
 

@@ -108,6 +108,7 @@ class Resolver:
 
     Attributes:
         reads: The tables and views that were read, by full name.
+        files: By the name of a reference that holds a table's files, the full name of the table.
     """
 
     def __init__(self, access: CatalogAccess, principal: Principal, session: EngineSession, numbers: Iterator[int]) -> None:
@@ -117,6 +118,8 @@ class Resolver:
         self._numbers = numbers
         self._asker = Reader(principal, is_asker=True)
         self.reads: dict[str, TableInfo] = {}
+        self.files: dict[str, str] = {}
+        self._paths: dict[str, str] = {}
 
     # --------------------------------------------------------------------------------------------------------- texts
 
@@ -174,7 +177,7 @@ class Resolver:
             return self._protected(table, version, reader)
         if reader.is_asker and table.data_source_format != "DELTA":
             return None
-        return _files(table, version, options or {})
+        return self._files(table, version, options or {})
 
     def exists(self, full: Sequence[str]) -> bool:
         """Whether the asker may read a relation of this full name.
@@ -182,7 +185,12 @@ class Resolver:
         Raises:
             PermissionDenied: If it is there and may not be read.
         """
-        return self._access.table(self._principal, ".".join(full), Privilege.SELECT) is not None
+        if self._access.virtual(self._principal, full) is not None:
+            return True
+        table = self._access.table(self._principal, ".".join(full), Privilege.SELECT)
+        if table is not None:
+            self.reads[table.full_name] = table
+        return table is not None
 
     def _view(self, view: TableInfo, moment: Moment | None, reader: Reader) -> Any:
         if moment is not None:
@@ -197,7 +205,7 @@ class Resolver:
 
     def _protected(self, table: TableInfo, version: int | None, reader: Reader) -> Any:
         references = References(self._numbers)
-        source = references.add("files", _files(table, version, {}))
+        source = references.add("files", self._files(table, version, {}))
         bound: list[str] = []
         columns = {column["name"].lower(): column for column in table.columns}
 
@@ -214,6 +222,7 @@ class Resolver:
             arguments = [argument(text) for text in (*first, *policy.using)]
             return self.expression(function, arguments, reader, references)
 
+        self.note(source, self._files(table, version, {}))
         masks = {name.lower(): call(policy, name) for name, policy in table.column_masks.items()}
         condition = call(table.row_filter) if table.row_filter is not None else "TRUE"
         shown = [
@@ -229,6 +238,25 @@ class Resolver:
         )
         references.wrap(relation)
         return relation
+
+    def _files(self, table: TableInfo, version: int | None, options: Mapping[str, str]) -> Any:
+        """A table's files as a relation."""
+        relation = proto().Relation()
+        source = relation.read.data_source
+        source.format = table.data_source_format.lower()
+        source.paths.append(str(from_url(table.storage_location)))
+        source.options.update(options)
+        if version is not None:
+            source.options["versionAsOf"] = str(version)
+        self._paths[source.paths[0]] = table.full_name
+        return relation
+
+    def note(self, reference: str, relation: Any) -> None:
+        """Remember under which name a table's files are known in the plan."""
+        if relation.WhichOneof("rel_type") == "read" and relation.read.data_source.paths:
+            table = self._paths.get(relation.read.data_source.paths[0])
+            if table is not None:
+                self.files[reference] = table
 
     def _version(self, table: TableInfo, moment: Moment) -> int:
         """The version of a table that a time travel clause means."""
@@ -399,6 +427,7 @@ class _Text:
                 message = f"{'.'.join(use.name)} cannot be read in an expression here; read it in a query of its own."
                 raise StatementRefused(message)
             name = self._references.add(key, relation)
+            self._resolver.note(name, relation)
         alias = "" if use.has_alias else f" AS {quote([use.name[-1]])}"
         self._leaves.append(Edit(use.start, use.clause_end, f"`{name}`{alias}"))
         if not use.has_alias and len(use.name) > 1:
@@ -479,15 +508,3 @@ class _Text:
             return inner[1].value
         message = f"{call.name[0]} takes the name of a group as a plain string."
         raise StatementRefused(message)
-
-
-def _files(table: TableInfo, version: int | None, options: Mapping[str, str]) -> Any:
-    """A table's files as a relation."""
-    relation = proto().Relation()
-    source = relation.read.data_source
-    source.format = table.data_source_format.lower()
-    source.paths.append(str(from_url(table.storage_location)))
-    source.options.update(options)
-    if version is not None:
-        source.options["versionAsOf"] = str(version)
-    return relation

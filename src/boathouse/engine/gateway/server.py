@@ -19,12 +19,14 @@ import structlog
 
 from boathouse.engine.errors import EngineCrashed
 from boathouse.engine.gateway.governor import Completion, Governor
+from boathouse.engine.gateway.observer import Observer
 from boathouse.engine.gateway.retry import MOST_READS, is_torn_read, jittered
 from boathouse.engine.gateway.session import as_principal
 from boathouse.engine.gateway.statuses import WireError, canceled, forwarded, own
 from boathouse.engine.metrics import EngineMetrics
 from boathouse.engine.pool import CHANNEL_OPTIONS, SERVICE, Engine, EnginePool
 from boathouse.errors import BoathouseError, InternalError, Unauthenticated
+from boathouse.history.api import Recorder
 from boathouse.iam.api import Principal
 
 log = structlog.get_logger(__name__)
@@ -66,6 +68,50 @@ class _Call:
         self.timeout = self.context.time_remaining()
 
 
+@dataclass
+class _Attempts:
+    """One operation, done again where that is right: as long as no result of it was sent."""
+
+    call: _Call
+    stream: Any
+
+    async def plain(self, request: bytes | None) -> AsyncIterator[bytes]:
+        """What the engine sends; once more from the beginning where it read a log while that was written."""
+        for attempt in itertools.count(1):
+            began = False
+            try:
+                async for message in self.stream:
+                    began = True
+                    yield message
+            except grpc.aio.AioRpcError as error:
+                if began or request is None or attempt > MOST_READS or not is_torn_read(error):
+                    raise
+                await asyncio.sleep(jittered(attempt))
+                self._execute(request)
+            else:
+                return
+
+    async def completed(self, completion: Completion) -> AsyncIterator[bytes]:
+        """What the client is to get of an operation that the gateway has changed."""
+        while True:
+            try:
+                async for message in self.stream:
+                    for part in await completion.on_message(message):
+                        yield part
+            except grpc.aio.AioRpcError as error:
+                again = await completion.again(error)
+                if again is None:
+                    raise
+                self._execute(again)
+            else:
+                break
+        for part in await completion.on_end():
+            yield part
+
+    def _execute(self, request: bytes) -> None:
+        self.stream = self.call.engine.stream("ExecutePlan")(request, timeout=self.call.context.time_remaining())
+
+
 class Gateway:
     """The Spark Connect server.
 
@@ -74,6 +120,7 @@ class Gateway:
         governor: What plans are checked and changed by.
         authenticate: Turns a bearer token into a principal; raises Unauthenticated. Called on worker threads.
         metrics: What is counted.
+        recorder: Is told of what was executed.
         host: Address to listen on.
         port: Port to listen on; 0 takes a free one.
     """
@@ -84,6 +131,7 @@ class Gateway:
         governor: Governor,
         authenticate: Callable[[str], Principal],
         metrics: EngineMetrics,
+        recorder: Recorder,
         *,
         host: str = "127.0.0.1",
         port: int = 15002,
@@ -92,6 +140,7 @@ class Gateway:
         self._governor = governor
         self._authenticate = authenticate
         self._metrics = metrics
+        self._observer = Observer(recorder, governor.work)
         self._host = host
         self._wanted_port = port
         self._server: grpc.aio.Server | None = None
@@ -120,7 +169,8 @@ class Gateway:
     async def stop(self) -> None:
         """Close all connections and stop the engines, within about a second."""
         if self._server is not None:
-            await asyncio.gather(self._server.stop(0.2), self._pool.stop())
+            await asyncio.gather(self._server.stop(0.2), self._observer.drain())
+            await self._pool.stop()
             self._server = None
 
     async def unary(self, method: str, request: bytes, context: Context) -> bytes:
@@ -139,13 +189,21 @@ class Gateway:
     async def execute(self, request: bytes, context: Context) -> AsyncIterator[bytes]:
         """Pass on the execution of a plan."""
         async with self._call("ExecutePlan", context) as call:
-            prepared = await self._governor.execute(request, call.principal, call.engine)
-            owned = as_principal(prepared.request, call.principal)
-            if prepared.completion is not None:
-                prepared.completion.request = owned
-            stream = call.engine.stream("ExecutePlan")(owned, timeout=call.timeout)
-            async for message in self._completing(call, stream, prepared.completion, owned):
-                yield message
+            watched = self._observer.watch(call.principal, context)
+            failure: BaseException | None = None
+            try:
+                prepared = await self._governor.execute(request, call.principal, call.engine, watched.note)
+                owned = as_principal(prepared.request, call.principal)
+                if prepared.completion is not None:
+                    prepared.completion.request = owned
+                stream = call.engine.stream("ExecutePlan")(owned, timeout=call.timeout)
+                async for message in self._completing(call, stream, prepared.completion, owned):
+                    yield message
+            except BaseException as error:
+                failure = error
+                raise
+            finally:
+                self._observer.ended(watched, failure)
 
     async def reattach(self, request: bytes, context: Context) -> AsyncIterator[bytes]:
         """Pass on what is left of an execution after its connection broke."""
@@ -167,38 +225,14 @@ class Gateway:
     async def _completing(
         self, call: _Call, stream: Any, completion: Completion | None, request: bytes | None
     ) -> AsyncIterator[bytes]:
+        attempts = _Attempts(call, stream)
         try:
-            if completion is None:
-                for attempt in itertools.count(1):
-                    began = False
-                    try:
-                        async for message in stream:
-                            began = True
-                            yield message
-                    except grpc.aio.AioRpcError as error:
-                        if began or request is None or attempt > MOST_READS or not is_torn_read(error):
-                            raise
-                        await asyncio.sleep(jittered(attempt))
-                        stream = call.engine.stream("ExecutePlan")(request, timeout=call.context.time_remaining())
-                    else:
-                        return
-            while True:
-                try:
-                    async for message in stream:
-                        for part in await completion.on_message(message):
-                            yield part
-                except grpc.aio.AioRpcError as error:
-                    again = await completion.again(error)
-                    if again is None:
-                        raise
-                    stream = call.engine.stream("ExecutePlan")(again, timeout=call.context.time_remaining())
-                    continue
-                for part in await completion.on_end():
-                    yield part
-                return
+            parts = attempts.plain(request) if completion is None else attempts.completed(completion)
+            async for part in parts:
+                yield part
         finally:
             # The client may be gone: then the engine must not go on sending.
-            stream.cancel()
+            attempts.stream.cancel()
 
     @asynccontextmanager
     async def _call(self, method: str, context: Context) -> AsyncGenerator[_Call]:

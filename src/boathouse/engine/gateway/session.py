@@ -119,6 +119,13 @@ class EngineSession:
         asked.sql.query = f"SELECT {expression} AS value"
         return self.rows(asked).column(0)[0].as_py()
 
+    def explain(self, relation: Any) -> str:
+        """The engine's plans of a relation, from the one as written to the one as executed."""
+        request = proto().AnalyzePlanRequest()
+        request.explain.plan.root.CopyFrom(relation)
+        request.explain.explain_mode = proto().AnalyzePlanRequest.Explain.EXPLAIN_MODE_EXTENDED
+        return str(self._wait(self._analyse(self._own(request))).explain.explain_string)
+
     def is_temporary(self, name: str) -> bool:
         """Whether a temporary view has this name."""
         if name.lower() not in self.names.temporary:

@@ -189,12 +189,6 @@ def from_message(message: Any) -> DataType:
     kind: str = message.WhichOneof("kind") or "null"
     value = getattr(message, kind)
     match kind:
-        case "null":
-            return VOID
-        case "decimal":
-            return Atomic(f"decimal({value.precision if value.HasField('precision') else 10},{value.scale})")
-        case "char" | "var_char":
-            return Atomic("string")
         case "array":
             return Array(from_message(value.element_type), value.contains_null)
         case "map":
@@ -208,6 +202,18 @@ def from_message(message: Any) -> DataType:
             )
         case "udt":
             return from_message(value.sql_type)
+        case _:
+            return _atomic(kind, value)
+
+
+def _atomic(kind: str, value: Any) -> Atomic:
+    match kind:
+        case "null":
+            return VOID
+        case "decimal":
+            return Atomic(f"decimal({value.precision if value.HasField('precision') else 10},{value.scale})")
+        case "char" | "var_char":
+            return Atomic("string")
         case "day_time_interval":
             return _interval(value, _DAY_TIME)
         case "year_month_interval":

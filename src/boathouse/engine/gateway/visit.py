@@ -34,6 +34,7 @@ class Visit:
 
     Attributes:
         changed: Whether the walk has changed the plan.
+        paths_read: Where files are read that are named by their path.
         resolver: What resolves its names; it knows afterwards what is read.
     """
 
@@ -44,6 +45,7 @@ class Visit:
         self.session = session
         self.guard = PathGuard(access, principal)
         self.changed = False
+        self.paths_read: list[str] = []
         self.numbers = itertools.count(1)
         self.resolver = Resolver(access, principal, session, self.numbers)
 
@@ -160,7 +162,10 @@ class Visit:
         replacement = proto().Relation()
         replacement.common.CopyFrom(relation.common)
         replacement.subquery_alias.alias = alias
-        replacement.subquery_alias.input.CopyFrom(meant)
+        inner = replacement.subquery_alias.input.subquery_alias
+        inner.alias = f"__bh{next(self.numbers)}"
+        inner.input.CopyFrom(meant)
+        self.resolver.note(inner.alias, meant)
         relation.CopyFrom(replacement)
         self.changed = True
 
@@ -284,6 +289,8 @@ class Visit:
             return text
         real = self.guard.resolve(text, use)
         self.changed |= real != text
+        if use is Use.READ:
+            self.paths_read.append(real)
         return real
 
     def table_name(self, text: str, use: Use) -> str:
@@ -293,6 +300,8 @@ class Visit:
         if len(parts) == 2 and parts[0].lower() in FILE_FORMATS and _is_path(parts[1]):
             real = self.guard.resolve(parts[1], use)
             self.changed |= real != parts[1]
+            if use is Use.READ:
+                self.paths_read.append(real)
             return f"{parts[0]}.{quote([real])}" if real != parts[1] else text
         if use is Use.WRITE:
             self.require_modify(parts)
@@ -334,6 +343,8 @@ class Visit:
         if token.opaque:
             raise PathRefused(token.raw, "write the path as a plain string.")
         real = self.guard.resolve(token.value, use)
+        if use is Use.READ:
+            self.paths_read.append(real)
         if real == token.value and token.kind is Kind.NAME:
             return []
         # A string is always written anew, so that the engine reads it as it was read here.

@@ -19,11 +19,13 @@ from boathouse.engine.gateway.protocol import local_relation, nullable_schema, p
 from boathouse.engine.gateway.session import EngineSession
 from boathouse.iam.api import Principal
 from boathouse.storage.paths import from_url, to_url
+from boathouse.tables import api as tables
 
 
 def set_properties(location: str, properties: Mapping[str, str]) -> None:
     """Set properties of a Delta table, in a commit of their own."""
-    DeltaTable(from_url(location)).alter.set_table_properties(dict(properties), raise_if_not_exists=False)
+    # Not through delta-rs: some properties need features that it would record in a way that the engine refuses.
+    tables.set_properties(location, properties)
 
 
 @dataclass(frozen=True)

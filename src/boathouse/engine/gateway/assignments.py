@@ -1,0 +1,176 @@
+"""Values that MERGE and UPDATE assign: made to fit their columns like rows that are inserted, generated columns made anew.
+
+The engine alone would round a fraction for an integer column without a word, and keep what a generated column was in a MERGE.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from boathouse.engine.gateway.casts import Casts
+from boathouse.engine.gateway.delta_target import DeltaTarget
+from boathouse.engine.gateway.inserts import split
+from boathouse.engine.gateway.spark_types import Struct, sql
+from boathouse.engine.gateway.sql_tokens import Kind, Token, quote, read_name, tokenize
+from boathouse.engine.gateway.statements import Edit
+from boathouse.engine.write_errors import unknown_column
+
+TypesOf = Callable[[Sequence[str], str], Struct | None]
+"""The types of expressions over relations (as after FROM), or None if the engine cannot tell."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """One side of a MERGE, or the table of an UPDATE: how it stands after FROM, and the name for its columns."""
+
+    text: str
+    alias: str | None
+    columns: Struct | None = None
+
+
+@dataclass(frozen=True)
+class Action:
+    """UPDATE SET or INSERT of one clause.
+
+    Attributes:
+        inserts: Whether it is INSERT.
+        start: Offset of what is assigned: ``*``, or the first column or parenthesis.
+        end: Offset after it.
+        pairs: Columns and the texts of their values; None for ``*``.
+        relations: What its values may speak of, as after FROM.
+    """
+
+    inserts: bool
+    start: int
+    end: int
+    pairs: tuple[tuple[tuple[str, ...], str], ...] | None
+    relations: str
+
+
+def rewritten(action: Action, target: DeltaTarget, table: Side, source: Side | None, types: TypesOf, *, evolve: bool) -> Edit | None:
+    """What takes the place of an action's assignments, or None if they stay.
+
+    Raises:
+        WriteRefused: If a column is unknown, or a value cannot be assigned to it.
+    """
+    pairs = _starred(action, target, source, evolve=evolve) if action.pairs is None else list(action.pairs)
+    if pairs is None:
+        return None
+    names = [_column(column, table, target) for column, _ in pairs]
+    asked = [(index, text) for index, (_, text) in enumerate(pairs) if names[index] is not None and text.upper() != "DEFAULT"]
+    found = types([text for _, text in asked], action.relations) if asked else Struct(())
+    if found is None:
+        return None
+    casts = Casts(target.name, strict=False)
+    values = {index: text for index, (_, text) in enumerate(pairs)}
+    for (index, text), given in zip(asked, found.fields, strict=True):
+        field = target.schema.find(names[index] or "")
+        if field is not None:
+            whole = f"({text})"
+            made = casts.convert(whole, given.type, field.type, field.name)
+            values[index] = text if made == whole else made
+    texts = [(quote([name]) if name is not None else quote(pairs[index][0]), values[index]) for index, name in enumerate(names)]
+    if action.inserts:
+        columns, given_values = ", ".join(name for name, _ in texts), ", ".join(value for _, value in texts)
+        return Edit(action.start, action.end, f"({columns}) VALUES ({given_values})")
+    known = {name.lower(): values[index] for index, name in enumerate(names) if name is not None}
+    texts += _generated(target, table, known)
+    return Edit(action.start, action.end, ", ".join(f"{name} = {value}" for name, value in texts))
+
+
+def _column(column: tuple[str, ...], table: Side, target: DeltaTarget) -> str | None:
+    """The table's name for a column that is assigned; None for a field inside of one."""
+    parts = list(column)
+    if len(parts) > 1 and table.alias is not None and parts[0].lower() == table.alias.lower():
+        parts = parts[1:]
+    field = target.schema.find(parts[0])
+    if field is None:
+        raise unknown_column(target.name, ".".join(column), target.schema.names)
+    return field.name if len(parts) == 1 else None
+
+
+def _starred(
+    action: Action, target: DeltaTarget, source: Side | None, *, evolve: bool
+) -> list[tuple[tuple[str, ...], str]] | None:
+    """What ``*`` stands for; None where it can stay."""
+    if source is None or source.columns is None or source.alias is None:
+        return None
+    missing = [one for one in target.schema.fields if source.columns.find(one.name) is None]
+    if not evolve and any(one.generation is None for one in missing):
+        # The engine says which one cannot be resolved.
+        return None
+    given = [(one, found) for one in target.schema.fields if (found := source.columns.find(one.name)) is not None]
+    return [((one.name,), quote([source.alias, found.name])) for one, found in given]
+
+
+def _generated(target: DeltaTarget, table: Side, known: Mapping[str, str]) -> list[tuple[str, str]]:
+    made: list[tuple[str, str]] = []
+    for one in target.schema.fields:
+        if one.generation is None or one.name.lower() in known:
+            continue
+        text = one.generation
+        for token in reversed(tokenize(text)):
+            if _is_column(token, text, target):
+                column = target.schema.find(token.identifier)
+                name = column.name if column is not None else token.identifier
+                plain = quote([table.alias, name] if table.alias is not None else [name])
+                value = known.get(name.lower())
+                text = f"{text[: token.start]}{plain if value is None else f'({value})'}{text[token.end :]}"
+        made.append((quote([one.name]), f"CAST({text} AS {sql(one.type)})"))
+    return made
+
+
+def _is_column(token: Token, text: str, target: DeltaTarget) -> bool:
+    if token.kind not in {Kind.WORD, Kind.NAME} or target.schema.find(token.identifier) is None:
+        return False
+    return not text[token.end :].lstrip().startswith("(") and not text[: token.start].rstrip().endswith(".")
+
+
+# --------------------------------------------------------------------------------------------------------- the grammar
+
+
+def pairs_of(sql_text: str, tokens: Sequence[Token]) -> tuple[tuple[tuple[str, ...], str], ...] | None:
+    """``a = 1, b.c = 2`` taken apart; None where it is not understood."""
+    found: list[tuple[tuple[str, ...], str]] = []
+    for part in split(list(tokens)):
+        name, at = read_name(part, 0)
+        if not name or at + 1 >= len(part) or not part[at].is_mark("="):
+            return None
+        found.append((tuple(name), sql_text[part[at + 1].start : part[-1].end]))
+    return tuple(found)
+
+
+def top_level(tokens: Sequence[Token], *words: str, begin: int = 0) -> list[int]:
+    """Where words stand outside of parentheses and CASE."""
+    depth, found = 0, list[int]()
+    for index in range(begin, len(tokens)):
+        token = tokens[index]
+        if depth == 0 and token.is_word(*words):
+            found.append(index)
+        depth += token.is_mark("(") - token.is_mark(")") + token.is_word("CASE") - (token.is_word("END") and depth > 0)
+    return found
+
+
+def side_of(sql_text: str, tokens: Sequence[Token], begin: int, end: int) -> Side | None:
+    """A table or query with its alias, in a range of tokens."""
+    part = list(tokens[begin:end])
+    if not part:
+        return None
+    if part[0].is_mark("("):
+        at, depth = 0, 0
+        for at, token in enumerate(part):  # noqa: B007 - where it closes is needed after
+            depth += token.is_mark("(") - token.is_mark(")")
+            if depth == 0:
+                break
+        name: list[str] = []
+        at += 1
+    else:
+        name, at = read_name(part, 0)
+    if at < len(part) and part[at].is_word("AS"):
+        at += 1
+    alias = part[at].identifier if at < len(part) and part[at].is_identifier else None
+    if at + 1 < len(part):
+        # A list of columns, a sample: more than is understood here.
+        alias = None
+    elif alias is None and name:
+        alias = name[-1]
+    return Side(sql_text[part[0].start : part[-1].end], alias)

@@ -1,0 +1,178 @@
+"""Which columns of which tables a query's columns come from, read off the engine's own plan.
+
+The engine gives every column of a plan a number, and all that is above refers to it by that: ``Projection: t.#0 + 1 AS k AS #4``.
+So one pass from the leaves upwards knows for each number which columns of which files it was made of. Names that the plan
+gives to computed values between two numbers (aggregates, window functions) are followed too. Conditions of filters and joins
+are no source of a value, and are left out, as Databricks leaves them out.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+_SECTION = re.compile(r"^== (.*) ==$", re.MULTILINE)
+_NUMBER = re.compile(r"#(\d+)")
+_NAMED = re.compile(r"^(?P<value>.*) AS (?P<name>.+?)$", re.DOTALL)
+_ITEM = re.compile(r"^(?:(?P<value>.*) AS )?(?:[^()]*\.)?#(?P<number>\d+)$", re.DOTALL)
+_OUTPUT = re.compile(r"#(\d+)@\d+ as (.*)")
+_LISTS = re.compile(r"(?:groupBy|aggr|windowExpr)=\[\[(.*?)\]\](?=, \w+=\[\[|$)")
+
+Column = tuple[str, str]
+"""Full name of a table, and one of its columns."""
+
+
+@dataclass(frozen=True)
+class Link:
+    """A column of a result, and one that it was made of."""
+
+    target: str
+    table: str
+    column: str
+
+
+@dataclass
+class _Node:
+    """A line of a plan and the lines under it."""
+
+    text: str
+    children: list["_Node"] = field(default_factory=list["_Node"])
+
+
+def links(plan: str, tables: Mapping[str, str]) -> list[Link]:
+    """The sources of each column of a query.
+
+    Args:
+        plan: What the engine explains, with its parsed and its physical plan.
+        tables: Name of a relation in the plan -> full name of the table whose files it holds.
+
+    Returns:
+        In the order of the result's columns; a constant has no link.
+    """
+    sections = _SECTION.split(plan)
+    texts = dict(zip(sections[1::2], sections[2::2], strict=False))
+    roots = _tree(texts.get("Parsed Logical Plan", ""))
+    if not roots:
+        return []
+    reading = _Reading(tables)
+    outputs = reading.visit(roots[0], None)
+    names = _names(texts.get("Physical Plan", ""))
+    found: list[Link] = []
+    for number in outputs:
+        target = names.get(number)
+        if target is not None:
+            found += [Link(target, table, column) for table, column in sorted(reading.sources.get(number, ()))]
+    return found
+
+
+def _tree(text: str) -> list[_Node]:
+    roots: list[_Node] = []
+    path: list[tuple[int, _Node]] = []
+    for line in text.splitlines():
+        if not line.strip():
+            continue
+        depth = len(line) - len(line.lstrip())
+        node = _Node(line.strip())
+        while path and path[-1][0] >= depth:
+            path.pop()
+        (path[-1][1].children if path else roots).append(node)
+        path.append((depth, node))
+    return roots
+
+
+def _names(physical: str) -> dict[int, str]:
+    """The names of the result's columns: the outermost projection gives them back."""
+    for line in physical.splitlines():
+        text = line.strip()
+        if text.startswith("ProjectionExec: expr=[") and text.endswith("]"):
+            items = _split(text[len("ProjectionExec: expr=[") : -1])
+            matches = [_OUTPUT.fullmatch(item.strip()) for item in items]
+            return {int(match[1]): match[2] for match in matches if match is not None}
+    return {}
+
+
+def _split(text: str) -> Iterator[str]:
+    """The parts between commas that stand outside of brackets and quotes."""
+    depth, start, quoted = 0, 0, False
+    for index, char in enumerate(text):
+        if char == '"':
+            quoted = not quoted
+        elif quoted:
+            continue
+        elif char in "([{":
+            depth += 1
+        elif char in ")]}":
+            depth -= 1
+        elif char == "," and depth == 0:
+            yield text[start:index].strip()
+            start = index + 1
+    yield text[start:].strip()
+
+
+class _Reading:
+    """One plan, read from its leaves upwards."""
+
+    def __init__(self, tables: Mapping[str, str]) -> None:
+        self._tables = tables
+        self._named: dict[str, set[Column]] = {}
+        self.sources: dict[int, set[Column]] = {}
+
+    def visit(self, node: _Node, table: str | None) -> list[int]:
+        """The numbers of a node's columns; ``table`` is whose files are below, if they are a table's."""
+        kind, _, rest = node.text.partition(": ")
+        if kind == "SubqueryAlias" and rest in self._tables:
+            table = self._tables[rest]
+        children = [self.visit(child, table) for child in node.children if not child.text.startswith("Subquery")]
+        inner = [self.visit(child, table) for child in node.children if child.text.startswith("Subquery")]
+        self._named["<subquery>"] = set[Column]().union(
+            *(self.sources.get(number, set()) for numbers in inner for number in numbers)
+        )
+        if kind == "Projection":
+            scanned = bool(node.children) and node.children[0].text.startswith("TableScan")
+            return [
+                number for item in _split(rest) if (number := self._item(item, table if scanned else None, scanned)) is not None
+            ]
+        for part in _LISTS.findall(node.text):
+            for item in _split(part):
+                self._value(item)
+        if kind in {"Union", "Union:"} or node.text == "Union":
+            return self._union(children)
+        return [number for numbers in children for number in numbers]
+
+    def _item(self, item: str, table: str | None, scanned: bool) -> int | None:
+        match = _ITEM.match(item)
+        if match is None:
+            self._value(item)
+            return None
+        number = int(match["number"])
+        if match["value"] is None:
+            return number
+        if scanned:
+            column = match["value"].rsplit(".", 1)[-1].strip('"`')
+            self.sources[number] = {(table, column)} if table is not None else set()
+        else:
+            self.sources[number] = self._value(match["value"])
+        return number
+
+    def _value(self, text: str) -> set[Column]:
+        """The sources of an expression; a name that it gets is remembered."""
+        match = _NAMED.match(text)
+        value = match["value"] if match is not None else text
+        numbers = [int(number) for number in _NUMBER.findall(value)]
+        found = set[Column]().union(*(self.sources.get(number, set()) for number in numbers))
+        if "<subquery>" in value:
+            found |= self._named["<subquery>"]
+        elif not numbers:
+            name = match["value"] if match is not None else text
+            found = set(self._named.get(name, self._named.get(name.rsplit(".", 1)[-1], set())))
+        self._named[text] = found
+        if match is not None:
+            self._named[match["name"]] = found
+            self._named.setdefault(match["value"], found)
+        return found
+
+    def _union(self, children: Sequence[Sequence[int]]) -> list[int]:
+        first = list(children[0]) if children else []
+        for others in children[1:]:
+            for number, other in zip(first, others, strict=False):
+                self.sources.setdefault(number, set()).update(self.sources.get(other, set()))
+        return first

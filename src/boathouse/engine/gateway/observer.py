@@ -1,0 +1,157 @@
+"""Tells the history of every plan that was executed: who, what, with which result, and what it read and wrote."""
+
+import asyncio
+import uuid
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import grpc
+import structlog
+from grpc.aio import AioRpcError
+
+from boathouse.engine.gateway.trace import ENTITY_HEADER, Trace, entity_of
+from boathouse.errors import BoathouseError
+from boathouse.history.api import AuditEvent, ColumnLink, Entity, LineageRecord, QueryRecord, QueryStatus, Recorder
+from boathouse.iam.api import Principal
+from boathouse.kit.clock import now_ms
+
+log = structlog.get_logger(__name__)
+
+_SHORT = 2000
+Work = Callable[[Callable[[], tuple[ColumnLink, ...]]], Coroutine[Any, Any, tuple[ColumnLink, ...]]]
+
+
+@dataclass
+class Watched:
+    """One execution under way."""
+
+    principal: Principal
+    peer: str | None
+    entity: Entity | None
+    statement_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    started_ms: int = field(default_factory=now_ms)
+    trace: Trace | None = None
+    client: str | None = None
+    session_id: str = ""
+
+    def note(self, trace: Trace) -> None:
+        """Take what is known of the plan; it may be filled in later."""
+        self.trace = trace
+        request = trace.session.request
+        self.client, self.session_id = request.client_type or None, request.session_id
+
+
+class Observer:
+    """Records what a gateway executes.
+
+    Args:
+        recorder: Where it goes.
+        work: Runs something that blocks on a thread of the gateway's.
+    """
+
+    def __init__(self, recorder: Recorder, work: Work) -> None:
+        self._recorder = recorder
+        self._work = work
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def watch(self, principal: Principal, context: Any) -> Watched:
+        """Begin to look at an execution."""
+        headers = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
+        return Watched(principal, _address(context.peer()), entity_of(headers.get(ENTITY_HEADER)))
+
+    def ended(self, watched: Watched, error: BaseException | None) -> None:
+        """Record an execution that has ended, with its error if it failed."""
+        trace = watched.trace
+        if trace is None or not (trace.is_recorded or error is not None):
+            return
+        status, code, text = _result(error)
+        now = now_ms()
+        reads = tuple(one.full_name or one.path or "" for one in trace.reads)
+        writes = (trace.target.full_name or trace.target.path or "",) if trace.target is not None else ()
+        self._recorder.query(
+            QueryRecord(
+                statement_id=watched.statement_id,
+                session_id=watched.session_id,
+                principal=watched.principal.name,
+                principal_id=watched.principal.id,
+                text=trace.text,
+                kind=trace.kind,
+                status=status,
+                error=text,
+                client=watched.client,
+                started_ms=watched.started_ms,
+                ended_ms=now,
+                reads=reads,
+                writes=writes,
+                entity=watched.entity,
+            )
+        )
+        self._recorder.audit(
+            AuditEvent(
+                time_ms=watched.started_ms,
+                principal=watched.principal.name,
+                principal_id=watched.principal.id,
+                source_ip=watched.peer,
+                user_agent=watched.client,
+                session_id=watched.session_id,
+                request_id=watched.statement_id,
+                service="sparkConnect",
+                action="executePlan",
+                params={"statement": trace.text[:_SHORT], "reads": ",".join(reads), "writes": ",".join(writes)},
+                status_code=code,
+                error=text,
+            )
+        )
+        if error is None and (trace.reads or trace.target is not None):
+            task = asyncio.create_task(self._lineage(watched, trace, now))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def drain(self) -> None:
+        """Wait for the lineage that is still being asked for."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.gather(*self._tasks, return_exceptions=True), 2.0)
+
+    async def _lineage(self, watched: Watched, trace: Trace, time_ms: int) -> None:
+        columns: tuple[ColumnLink, ...] = ()
+        try:
+            columns = await self._work(trace.columns)
+        except (AioRpcError, BoathouseError, RuntimeError) as error:
+            # The tables are known all the same.
+            log.info("gateway.columns_unknown", statement_id=watched.statement_id, error=type(error).__name__)
+        self._recorder.lineage(
+            LineageRecord(
+                sources=trace.reads,
+                target=trace.target,
+                columns=columns,
+                principal=watched.principal.name,
+                time_ms=time_ms,
+                statement_id=watched.statement_id,
+                entity=watched.entity,
+            )
+        )
+
+
+def _result(error: BaseException | None) -> tuple[QueryStatus, int, str | None]:
+    """How an execution ended: its status, that as HTTP has it, and the error's text."""
+    match error:
+        case None:
+            return "FINISHED", 200, None
+        case BoathouseError():
+            return "FAILED", error.status, error.message
+        case AioRpcError():
+            canceled = error.code() is grpc.StatusCode.CANCELLED or "OPERATION_CANCELED" in (error.details() or "")
+            return ("CANCELED" if canceled else "FAILED"), 499 if canceled else 400, (error.details() or "")[:_SHORT]
+        case Exception():
+            return "FAILED", 500, type(error).__name__
+        case _:
+            return "CANCELED", 499, None
+
+
+def _address(peer: str | None) -> str | None:
+    """The address of ``ipv4:127.0.0.1:5000`` or ``ipv6:[::1]:5000``."""
+    if not peer or ":" not in peer:
+        return None
+    return peer.split(":", 1)[1].rsplit(":", 1)[0].replace("%5B", "").replace("%5D", "").strip("[]")

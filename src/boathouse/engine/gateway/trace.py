@@ -1,0 +1,168 @@
+"""What one plan does, for the history: its text, what it reads, what it writes, and how its columns came to be."""
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from boathouse.catalog.api import TableInfo
+from boathouse.engine.gateway.column_lineage import links
+from boathouse.engine.gateway.protocol import proto, sql_node
+from boathouse.engine.gateway.session import EngineSession
+from boathouse.engine.gateway.sql_tokens import read_name, tokenize
+from boathouse.engine.gateway.statements import parse
+from boathouse.engine.gateway.visit import Visit
+from boathouse.history.api import ColumnLink, Entity, TableRef
+
+ENTITY_HEADER = "x-boathouse-entity"
+_ENTITY = re.compile(r"(?P<type>[A-Z_]{1,40}):(?P<id>[^:\s]{1,200})(?::(?P<run>\S{1,200}))?")
+_LONGEST = 10_000
+
+
+@dataclass
+class Trace:
+    """One plan.
+
+    Attributes:
+        text: Its SQL, or what a DataFrame asks for.
+        kind: First word of the SQL, or ``DATAFRAME``.
+        is_recorded: Whether it is a query of its own; not where the client only asks what a text is.
+        reads: Tables, views and paths.
+        target: What it writes, or None.
+        files: Name of a relation in the plan -> the table whose files it holds.
+        rows: The relation whose columns become the target's, or None.
+        session: In which the engine can explain it.
+    """
+
+    text: str
+    kind: str
+    session: EngineSession
+    is_recorded: bool = True
+    reads: tuple[TableRef, ...] = ()
+    target: TableRef | None = None
+    files: dict[str, str] = field(default_factory=dict[str, str])
+    rows: Any | None = None
+
+    def columns(self) -> tuple[ColumnLink, ...]:
+        """Which columns of what was read each column of the target was made of; asks the engine, so it blocks."""
+        if self.rows is None or not self.files or self.target is None:
+            return ()
+        found = links(self.session.explain(self.rows), self.files)
+        return tuple(ColumnLink(source_table=one.table, source_column=one.column, target_column=one.target) for one in found)
+
+
+def begin(plan: Any, session: EngineSession) -> Trace:
+    """What can be told before the plan is looked at: its own text."""
+    relation = plan.root if plan.HasField("root") else None
+    if relation is None:
+        kind = plan.command.WhichOneof("command_type") or "command"
+        if kind != "sql_command":
+            return Trace(_command_text(plan.command, kind), "DATAFRAME", session)
+        relation = plan.command.sql_command.input
+        if not plan.command.sql_command.HasField("input"):
+            return _of_sql(plan.command.sql_command.sql, session)
+    node = _innermost_sql(relation)
+    return (
+        Trace(f"DataFrame: {relation.WhichOneof('rel_type')}", "DATAFRAME", session)
+        if node is None
+        else _of_sql(node.query, session)
+    )
+
+
+def _of_sql(text: str, session: EngineSession) -> Trace:
+    verb = parse(text).verb
+    return Trace(text[:_LONGEST], verb[0] if verb else "SELECT", session)
+
+
+def _command_text(command: Any, kind: str) -> str:
+    match kind:
+        case "write_operation":
+            write = command.write_operation
+            where = write.table.table_name if write.WhichOneof("save_type") == "table" else write.path
+            return f"DataFrame: write to {where}"
+        case "write_operation_v2":
+            return f"DataFrame: write to {command.write_operation_v2.table_name}"
+        case "merge_into_table_command":
+            return f"DataFrame: merge into {command.merge_into_table_command.target_table_name}"
+        case _:
+            return f"DataFrame: {kind}"
+
+
+def _innermost_sql(relation: Any) -> Any | None:
+    """The SQL that a chain of relations with one input each begins with."""
+    while True:
+        node = sql_node(relation)
+        if node is not None:
+            return node
+        kind = relation.WhichOneof("rel_type")
+        inner = getattr(relation, kind) if kind else None
+        if inner is None or "input" not in inner.DESCRIPTOR.fields_by_name or not inner.HasField("input"):
+            return None
+        relation = inner.input
+
+
+def target_of(plan: Any, visit: Visit) -> TableRef | None:
+    """What a plan writes, as the client has asked for it."""
+    if not plan.HasField("command"):
+        return None
+    command = plan.command
+    match command.WhichOneof("command_type"):
+        case "sql_command":
+            node = sql_node(command.sql_command.input)
+            statement = None if node is None else parse(node.query)
+            if statement is None:
+                return None
+            if statement.create is not None:
+                return _named(statement.create.name, visit)
+            return _named(statement.targets[0], visit) if statement.targets else None
+        case "write_operation":
+            write = command.write_operation
+            if write.WhichOneof("save_type") == "table":
+                return _named(_parts(write.table.table_name), visit)
+            return _at(write.path, visit) if write.path else None
+        case "write_operation_v2":
+            return _named(_parts(command.write_operation_v2.table_name), visit)
+        case "merge_into_table_command":
+            return _named(_parts(command.merge_into_table_command.target_table_name), visit)
+        case _:
+            return None
+
+
+def finish(trace: Trace, plan: Any, visit: Visit) -> None:
+    """What is known once the plan is as the engine gets it."""
+    tables = [_ref(table) for table in visit.resolver.reads.values()]
+    paths = [_at(path, visit) for path in dict.fromkeys(visit.paths_read)]
+    trace.reads = tuple(dict.fromkeys([*tables, *paths]))
+    trace.files = dict(visit.resolver.files)
+    if plan.HasField("command") and plan.command.WhichOneof("command_type") == "write_operation":
+        rows = proto().Relation()
+        rows.CopyFrom(plan.command.write_operation.input)
+        trace.rows = rows
+
+
+def entity_of(text: str | None) -> Entity | None:
+    """What caused a query, from the header ``TYPE:id[:run]`` of the client; None where there is none or it is no such text."""
+    match = _ENTITY.fullmatch(text or "")
+    return None if match is None else Entity(type=match["type"], id=match["id"], run_id=match["run"])
+
+
+def _ref(table: TableInfo) -> TableRef:
+    return TableRef(full_name=table.full_name, path=table.storage_location or None, kind="VIEW" if table.is_view else "TABLE")
+
+
+def _named(parts: tuple[str, ...], visit: Visit) -> TableRef | None:
+    if len(parts) == 2 and "/" in parts[1]:
+        return _at(parts[1], visit)
+    full = visit.session.qualify(parts)
+    return None if full is None else TableRef(full_name=".".join(full).lower())
+
+
+def _at(path: str, visit: Visit) -> TableRef:
+    """A path; if it is a table's, the table."""
+    securable = visit.access.securable_at(visit.principal, Path(path)) if path.startswith("/") else None
+    return _ref(securable) if isinstance(securable, TableInfo) else TableRef(path=path, kind="PATH")
+
+
+def _parts(text: str) -> tuple[str, ...]:
+    parts, _ = read_name(tokenize(text), 0)
+    return tuple(parts)

@@ -1,0 +1,149 @@
+"""Every query on history."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Table, and_, delete, exists, func, or_, select, text, tuple_
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from boathouse.history.models import ColumnRow, EdgeRow, EventRow, QueryRow
+from boathouse.kit.clock import now_ms
+
+WRITING = 815_916
+"""Advisory lock of PostgreSQL: identifiers become visible in their order only if one transaction at a time makes them."""
+
+EXPORTING = 815_917
+"""Advisory lock of PostgreSQL: one server at a time exports."""
+
+_BATCH = 200
+
+
+@dataclass(frozen=True)
+class Pending:
+    """A row that is to be exported."""
+
+    id: int
+    payload: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class QueryFilter:
+    """Which queries to list; None takes all.
+
+    Attributes:
+        principal_ids: Whose.
+        statuses: How they ended.
+        statement_ids: By their identifiers.
+        from_ms: Started then or later.
+        to_ms: Started then or before.
+        after: Start and identifier of the last query of the page before.
+    """
+
+    principal_ids: Sequence[str] | None = None
+    statuses: Sequence[str] | None = None
+    statement_ids: Sequence[str] | None = None
+    from_ms: int | None = None
+    to_ms: int | None = None
+    after: tuple[int, str] | None = None
+
+
+class HistoryRepository:
+    """Events, queries and lineage in one transaction."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._dialect = session.get_bind().dialect.name
+
+    def lock(self, key: int) -> None:
+        """Wait for a lock that all servers of a PostgreSQL share, until the transaction ends. SQLite has one server."""
+        if self._dialect == "postgresql":
+            self._session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
+
+    def add_events(self, events: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
+        """Append rows of system tables, each with the table's full name. Needs the lock WRITING."""
+        now = now_ms()
+        rows = [{"stream": stream, "payload": dict(payload), "created_at": now} for stream, payload in events]
+        if rows:
+            self._session.execute(EventRow.__table__.insert(), rows)  # type: ignore[attr-defined]
+
+    def pending(self, stream: str, limit: int) -> list[Pending]:
+        """The oldest rows that are to be exported."""
+        query = select(EventRow.id, EventRow.payload).where(EventRow.stream == stream).order_by(EventRow.id).limit(limit)
+        return [Pending(row.id, row.payload) for row in self._session.execute(query)]
+
+    def has_pending(self, stream: str) -> bool:
+        """Whether anything is to be exported."""
+        return bool(self._session.scalar(select(exists().where(EventRow.stream == stream))))
+
+    def remove_exported(self, stream: str, last_id: int) -> None:
+        """Delete rows that are in their system table now."""
+        self._session.execute(delete(EventRow).where(EventRow.stream == stream, EventRow.id <= last_id))
+
+    def save_queries(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Insert queries, or replace those that are there."""
+        self._upsert(_table(QueryRow), rows, ("statement_id",))
+
+    def save_edges(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Insert edges between tables, or give those that are there a new last time."""
+        self._upsert(_table(EdgeRow), rows, ("source", "target", "entity_type", "entity_id"))
+
+    def save_columns(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Insert edges between columns, or give those that are there a new last time."""
+        self._upsert(_table(ColumnRow), rows, ("source", "source_column", "target", "target_column"))
+
+    def _upsert(self, table: Table, rows: Sequence[Mapping[str, Any]], key: Sequence[str]) -> None:
+        # One statement must not meet the same key twice; the later one holds.
+        unique = list({tuple(row[name] for name in key): dict(row) for row in rows}.values())
+        for start in range(0, len(unique), _BATCH):
+            chunk = unique[start : start + _BATCH]
+            insert = (postgresql if self._dialect == "postgresql" else sqlite).insert(table).values(chunk)
+            changed = {name: insert.excluded[name] for name in chunk[0] if name not in key}
+            self._session.execute(insert.on_conflict_do_update(index_elements=list(key), set_=changed))
+
+    def forget_queries(self, before_ms: int) -> None:
+        """Delete the queries that started before a moment."""
+        self._session.execute(delete(QueryRow).where(QueryRow.started_at < before_ms))
+
+    def queries(self, wanted: QueryFilter, limit: int) -> list[QueryRow]:
+        """The queries that started last."""
+        query = select(QueryRow)
+        for column, values in (
+            (QueryRow.principal_id, wanted.principal_ids),
+            (QueryRow.status, wanted.statuses),
+            (QueryRow.statement_id, wanted.statement_ids),
+        ):
+            if values is not None:
+                query = query.where(column.in_(list(values)))
+        if wanted.from_ms is not None:
+            query = query.where(QueryRow.started_at >= wanted.from_ms)
+        if wanted.to_ms is not None:
+            query = query.where(QueryRow.started_at <= wanted.to_ms)
+        if wanted.after is not None:
+            query = query.where(tuple_(QueryRow.started_at, QueryRow.statement_id) < wanted.after)
+        query = query.order_by(QueryRow.started_at.desc(), QueryRow.statement_id.desc()).limit(limit)
+        return list(self._session.scalars(query))
+
+    def edges_of(self, name: str) -> list[EdgeRow]:
+        """The edges into and out of a table, newest first."""
+        query = select(EdgeRow).where(or_(EdgeRow.source == name, EdgeRow.target == name))
+        return list(self._session.scalars(query.order_by(EdgeRow.last_at.desc(), EdgeRow.source, EdgeRow.target)))
+
+    def columns_of(self, table: str, column: str) -> list[ColumnRow]:
+        """The edges into and out of a column, newest first; its name in any case."""
+        name = column.lower()
+        query = select(ColumnRow).where(
+            or_(
+                and_(ColumnRow.source == table, func.lower(ColumnRow.source_column) == name),
+                and_(ColumnRow.target == table, func.lower(ColumnRow.target_column) == name),
+            )
+        )
+        return list(self._session.scalars(query.order_by(ColumnRow.last_at.desc(), ColumnRow.source, ColumnRow.target)))
+
+
+def _table(model: type[QueryRow | EdgeRow | ColumnRow]) -> Table:
+    table = model.__table__
+    if not isinstance(table, Table):
+        raise TypeError(model)
+    return table
