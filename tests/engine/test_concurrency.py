@@ -9,7 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from delta.exceptions import ConcurrentTransactionException, DeltaConcurrentModificationException, MetadataChangedException
+from delta.connect.exceptions import (
+    ConcurrentTransactionException,
+    DeltaConcurrentModificationException,
+    MetadataChangedException,
+)
 from deltalake import DeltaTable
 from grpc import StatusCode
 from grpc.aio import AioRpcError, Metadata

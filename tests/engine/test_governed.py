@@ -306,3 +306,22 @@ def _lazy(spark: SparkSession, text: str) -> DataFrame:
     from pyspark.sql.connect.plan import SQL
 
     return ConnectFrame(SQL(text), spark)  # type: ignore[arg-type,return-value]
+
+
+class TestOtherDoors:
+    def test_files_past_the_gateway(
+        self, server: Server, filtered: str, schema: str, spark: SparkSession, grant: Grant
+    ) -> None:
+        """The page's sample, and what publishes features, read files as they are: not for who sees a part of them."""
+        name = f"u{uuid.uuid4().hex[:8]}@example.com"
+        token = server.new_principal(name)
+        grant("schema", schema, name, "USE SCHEMA")
+        grant("table", filtered, name, "SELECT")
+        path = f"/api/boathouse/v1/tables/{filtered}"
+        for part in ("sample", "history", "detail"):
+            answer = server.client(token).get(f"{path}/{part}")
+            assert (answer.status_code, answer.json()["error_code"]) == (403, "PERMISSION_DENIED")
+            assert server.client().get(f"{path}/{part}").status_code == 200
+        spark.sql(f"CREATE VIEW {schema}.w AS SELECT 1 AS a")
+        answer = server.client().get(f"/api/boathouse/v1/tables/{schema}.w/sample")
+        assert answer.status_code == 403

@@ -105,8 +105,8 @@ def test_no_engine_outlives_its_server(new_server: NewServer, how: signal.Signal
     wait_until(lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE, 5)
 
 
-def test_a_sort_larger_than_memory_spills(new_server: NewServer) -> None:
-    server = new_server(BOATHOUSE_ENGINE_MEMORY="800m")
+def test_an_aggregate_larger_than_memory_spills(new_server: NewServer) -> None:
+    server = new_server(BOATHOUSE_ENGINE_MEMORY="1g")
     session = open_session(server)
     folder = Path(engines(server)[0].cwd())
     peak = 0
@@ -122,8 +122,8 @@ def test_a_sort_larger_than_memory_spills(new_server: NewServer) -> None:
     watcher.start()
     try:
         wide = "SELECT id, repeat(md5(cast(id AS string)), 8) AS text FROM range(3000000)"
-        top = session.sql(f"SELECT count(*), max(n) FROM (SELECT row_number() OVER (ORDER BY text, id) AS n FROM ({wide}))")
-        assert tuple(top.collect()[0]) == (3_000_000, 3_000_000)
+        grouped = session.sql(f"SELECT count(*), max(n) FROM (SELECT text, count(*) AS n FROM ({wide}) GROUP BY text)")
+        assert tuple(grouped.collect()[0]) == (3_000_000, 1)
     finally:
         done.set()
         watcher.join()
@@ -149,9 +149,14 @@ def test_an_engine_that_takes_more_than_it_may_is_replaced(new_server: NewServer
     server = new_server(BOATHOUSE_ENGINE_MEMORY="512m", BOATHOUSE_PYTHON_UDFS="trusted")
     session = open_session(server)
     engine = engines(server)[0]
-    hoard = udf(lambda _: len(bytearray(b"x") * (1 << 30)) + (time.sleep(20) or 0), "bigint")
+
+    def hoard(_):
+        kept = bytearray(b"x") * (1 << 30)
+        time.sleep(20)
+        return len(kept)
+
     with pytest.raises(SparkConnectException, match=r"ENGINE_CRASHED.*BOATHOUSE_ENGINE_MEMORY"):
-        session.range(1).select(hoard("id")).collect()
+        session.range(1).select(udf(hoard, "bigint")("id")).collect()
     wait_until(lambda: not engine.is_running())
     assert session.sql("SELECT 5").collect()[0][0] == 5
     session.stop()

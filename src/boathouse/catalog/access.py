@@ -94,7 +94,7 @@ class Access:
         return None if self._holds(chain, privilege) else (privilege, row)
 
     def _holds(self, chain: Sequence[SecurableRow], privilege: Privilege) -> bool:
-        if self.owns(chain):
+        if self.owns(chain[1:] if privilege in NOT_OWNED else chain):
             return True
         granted = self._granted(chain)
         implied = privilege not in NOT_IMPLIED and Privilege.ALL_PRIVILEGES in granted

@@ -1,7 +1,7 @@
 """What other slices use of the catalog."""
 
 from boathouse.catalog.dependencies import Catalog, WritableCatalog
-from boathouse.catalog.errors import InvalidName, PrivilegeMissing, SecurableExists, SecurableNotFound
+from boathouse.catalog.errors import InvalidName, PolicyInTheWay, PrivilegeMissing, SecurableExists, SecurableNotFound
 from boathouse.catalog.info import (
     FunctionInfo,
     Parameter,
@@ -25,6 +25,7 @@ __all__ = [
     "InvalidName",
     "Parameter",
     "Policy",
+    "PolicyInTheWay",
     "Privilege",
     "PrivilegeMissing",
     "SecurableExists",

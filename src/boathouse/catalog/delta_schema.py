@@ -106,7 +106,9 @@ def last_version(folder: Path) -> int | None:
 
 
 def read(location: str) -> tuple[list[dict[str, Any]], dict[str, str]] | None:
-    """The columns and table properties of a Delta table as of now; None where there is no readable log yet."""
+    """The columns and table properties of a Delta table as of now; None where there is no log that can be read from here."""
+    if not location.startswith(("file:", "/")):
+        return None
     version = last_version(from_url(location))
     if version is None:
         return None

@@ -199,3 +199,14 @@ class DroppedTableNotFound(NotFound):
 
     def __init__(self, name: str) -> None:
         super().__init__(f"No table '{name}' was dropped in the last seven days.", full_name=name)
+
+
+class PolicyInTheWay(PermissionDenied):
+    """Something that would tell what a row filter or column mask hides."""
+
+    def __init__(self, full_name: str) -> None:
+        super().__init__(
+            f"{full_name} is a view, or has a row filter or column masks, which hold for queries by its name. Its files, its "
+            "changes, its plans, copies of it, and UPDATE, DELETE and MERGE are for those who manage it.",
+            full_name=full_name,
+        )

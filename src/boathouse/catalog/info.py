@@ -91,6 +91,11 @@ class TableInfo(SecurableInfo):
     tags: Mapping[str, str] = field(default_factory=dict[str, str])
 
     @property
+    def has_policy(self) -> bool:
+        """Whether readers see less of it than there is."""
+        return self.row_filter is not None or bool(self.column_masks)
+
+    @property
     def is_view(self) -> bool:
         """Whether it is a query and has no files."""
         return self.table_type == VIEW

@@ -126,6 +126,9 @@ GRANTABLE: dict[SecurableType, frozenset[Privilege]] = {
 NOT_IMPLIED = frozenset({Privilege.MANAGE, Privilege.EXTERNAL_USE_SCHEMA, Privilege.EXTERNAL_USE_LOCATION})
 """What ALL PRIVILEGES does not include."""
 
+NOT_OWNED = frozenset({Privilege.EXTERNAL_USE_SCHEMA, Privilege.EXTERNAL_USE_LOCATION})
+"""What an owner has only by owning a container of the securable, or by a grant."""
+
 SHOWING: dict[SecurableType, frozenset[Privilege]] = {
     SecurableType.CATALOG: frozenset({Privilege.MANAGE}),
     SecurableType.SCHEMA: frozenset(_CATALOG - {Privilege.USE_CATALOG}),

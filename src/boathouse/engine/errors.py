@@ -126,14 +126,3 @@ class OperationCanceled(Conflict):
 
     def __init__(self) -> None:
         super().__init__("Operation has been canceled.")
-
-
-class PolicyInTheWay(PermissionDenied):
-    """Something that would tell what a row filter or column mask hides."""
-
-    def __init__(self, full_name: str) -> None:
-        super().__init__(
-            f"{full_name} is a view, or has a row filter or column masks, which hold for queries by its name. Its files, its "
-            "changes, its plans, copies of it, and UPDATE, DELETE and MERGE are for those who manage it.",
-            full_name=full_name,
-        )

@@ -20,7 +20,7 @@ _UNITS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4}
 _SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?)i?b?\s*", re.IGNORECASE)
 _ENGINE_ITSELF = 320 * 1024**2
 """Bytes that an engine without work has."""
-_POOL_SHARE = 0.6
+_POOL_SHARE = 0.4
 _CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
 

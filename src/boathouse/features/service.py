@@ -133,7 +133,7 @@ class FeatureService:
             message = f"publish_mode '{mode}' is not valid. Valid: {', '.join(MODES)}."
             raise InvalidParameterValue(message, field="publish_mode")
         self.get_store(store)
-        info = self._catalog.get_table(source_table, Privilege.SELECT)
+        info = self._catalog.get_readable_table(source_table)
         parts = online_table.split(".")
         if len(parts) != 3 or not all(parts):
             raise InvalidName(online_table, "an online table is named catalog.schema.table.")
@@ -192,7 +192,7 @@ class FeatureService:
         if row is None:
             raise OnlineTableNotFound(full_name)
         if row.owner != self._principal.name:
-            self._catalog.get_table(row.source_table, Privilege.SELECT)
+            self._catalog.get_readable_table(row.source_table)
         path = file_of(self._layout.online, row.full_name)
         return OnlineTable(row.id, row.full_name, row.store, row.source_table, row.source_version, row.rows, path)
 

@@ -1,5 +1,7 @@
 """What other slices use of history."""
 
+from boathouse.history.install import install
+from boathouse.history.params import flatten as flatten_params
 from boathouse.history.recorder import Recorder
 from boathouse.history.records import (
     AuditEvent,
@@ -22,4 +24,6 @@ __all__ = [
     "Recorder",
     "TableKind",
     "TableRef",
+    "flatten_params",
+    "install",
 ]

@@ -125,7 +125,7 @@ class OpenLineage:
         log.error("openlineage_queue_full", lost=self.lost)
 
     def _send_on(self) -> None:
-        with httpx.Client(timeout=10, follow_redirects=False) as client:
+        with httpx.Client(timeout=5, follow_redirects=False) as client:
             while True:
                 with self._changed:
                     self._changed.wait_for(lambda: self._queue or self._stopping.is_set())

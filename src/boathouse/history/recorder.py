@@ -104,7 +104,7 @@ class Recorder:
         try:
             self.flush()
         except Exception as error:  # noqa: BLE001 - the rows wait in the database for the next start
-            log.error("history_not_exported", reason=str(error), queued=len(self._queue))
+            log.exception("history_not_exported", reason=str(error), queued=len(self._queue))
         if self._openlineage is not None:
             self._openlineage.stop()
 
@@ -189,7 +189,7 @@ class Recorder:
                 with self._changed:
                     self._hurry = False
             except Exception as error:  # noqa: BLE001 - whatever the database says, the records wait in the queue
-                log.error("history_not_written", reason=str(error).splitlines()[0], queued=len(self._queue))
+                log.exception("history_not_written", reason=str(error).splitlines()[0], queued=len(self._queue))
                 self._stopping.wait(RETRY_SECONDS)
 
     def _write_batch(self) -> int:
@@ -222,7 +222,7 @@ class Recorder:
                 return
             self._lost += 1
             self._lost_told += 1
-            log.error("history_record_refused", record=type(batch[0]).__name__, reason=str(error).splitlines()[0])
+            log.exception("history_record_refused", record=type(batch[0]).__name__, reason=str(error).splitlines()[0])
 
     def _insert(self, batch: Sequence[Record]) -> None:
         found = _Rows()
@@ -247,7 +247,7 @@ class Recorder:
                     self._exporter.forget_queries()
                     tidied = time.monotonic()
             except Exception as error:  # noqa: BLE001 - the rows wait in the database, the next minute tries again
-                log.error("history_not_exported", reason=str(error).splitlines()[0])
+                log.exception("history_not_exported", reason=str(error).splitlines()[0])
 
 
 class _Rows:

@@ -31,6 +31,7 @@ def sign_in(request: Request, response: Response, identity: CurrentIdentity, bod
     except Unauthenticated:
         identity.sign_in_failures.note(address)
         raise
+    request.state.signed_in = principal
     set_session_cookie(response, value, seconds, secure=request.url.scheme == "https")
     return SignedIn(kind=principal.kind, name=principal.name, is_admin=principal.is_admin)
 

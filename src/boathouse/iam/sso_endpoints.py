@@ -101,6 +101,7 @@ def _finish(request: Request, identity: Identity, provider: Provider, state: str
         principal = single_sign_on.sign_in(claims)
         value = single_sign_on.open_session(principal)
     request.app.state.authenticator.forget_all()
+    request.state.signed_in = principal
     log.info("sso.signed_in", principal=principal.name)
     # Not a redirect: the browser came from another site, and would not send a SameSite=Strict cookie along.
     target = html.escape(flow.next_path, quote=True)

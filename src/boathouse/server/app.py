@@ -1,8 +1,10 @@
 """The application and what it is made of."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
@@ -20,14 +22,17 @@ from boathouse.db.database import sqlite_url
 from boathouse.engine import endpoints as engine_endpoints
 from boathouse.engine.api import EngineService
 from boathouse.features import endpoints as features_endpoints
-from boathouse.history.api import Recorder
+from boathouse.history import endpoints as history_endpoints
+from boathouse.history.api import Recorder, install
 from boathouse.iam import endpoints as iam_endpoints
 from boathouse.iam.api import SIGN_IN_SECONDS, Authenticator, IamService, Identity, Principal
 from boathouse.registry import endpoints as registry_endpoints
 from boathouse.registry import uc_endpoints as registry_uc_endpoints
 from boathouse.registry.api import INTERNAL, MODELS, MlflowBackend, files_resolver
 from boathouse.server import errors, health, home, page
+from boathouse.server.audit import Audit
 from boathouse.server.authentication import LOOPBACK_NAMES, Authentication, is_page
+from boathouse.server.housekeeping import keep_house
 from boathouse.server.mlflow import Mlflow, is_mlflows
 from boathouse.server.observation import Observation
 from boathouse.serving import endpoints as serving_endpoints
@@ -91,6 +96,7 @@ def create_app(settings: Settings, addresses: Addresses, admin_name: str = "admi
     with database.session(write=True) as session:
         admin, _ = IamService(session).ensure_admin(admin_name)
         CatalogService(session, admin, layout).ensure_defaults()
+    install(database, layout, admin)
     authenticator = Authenticator(database)
     metrics = CollectorRegistry()
     api = FastAPI(
@@ -106,7 +112,13 @@ def create_app(settings: Settings, addresses: Addresses, admin_name: str = "admi
     state.settings, state.addresses, state.layout = settings, addresses, layout
     state.database, state.authenticator, state.metrics = database, authenticator, metrics
     state.identity = Identity.of(settings, addresses.base_url, references=(CatalogReferences(),))
-    state.recorder = Recorder(database, layout)
+    state.admin = admin
+    state.recorder = Recorder(
+        database,
+        layout,
+        openlineage_url=settings.openlineage_url,
+        namespace=f"boathouse://{urlsplit(state.identity.public_url).netloc}",
+    )
     state.mlflow = MlflowBackend(database, layout)
     mlflow_files = files_resolver(state.mlflow)
     state.file_resolvers = {"/Volumes": files_endpoints.resolve_volume, MODELS: mlflow_files, INTERNAL: mlflow_files}
@@ -120,7 +132,8 @@ def create_app(settings: Settings, addresses: Addresses, admin_name: str = "admi
         loopback_only=settings.host in LOOPBACK_NAMES,
         public_url=settings.public_url,
     )
-    return Boathouse(Observation(door, metrics), api, database, authenticator, admin)
+    audited = Audit(door, state.recorder, api.routes)
+    return Boathouse(Observation(audited, metrics), api, database, authenticator, admin)
 
 
 ROUTERS = (
@@ -131,6 +144,7 @@ ROUTERS = (
     permission_endpoints.router,
     files_endpoints.router,
     tables_endpoints.router,
+    history_endpoints.router,
     features_endpoints.router,
     engine_endpoints.clusters,
     engine_endpoints.warehouses,
@@ -191,6 +205,8 @@ async def _lifespan(api: FastAPI) -> AsyncGenerator[None, None]:
         stack.push_async_callback(state.serving.stop)
         await state.serving.start()
         state.mlflow.start()
+        housekeeping = asyncio.create_task(keep_house(state.database, state.layout, state.admin), name="housekeeping")
+        stack.callback(housekeeping.cancel)
         yield
 
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from boathouse import __version__
 from boathouse.catalog import delta_schema
-from boathouse.catalog.api import Catalog, CatalogService, Privilege, TableInfo
+from boathouse.catalog.api import Catalog, CatalogService, TableInfo
 from boathouse.errors import BoathouseError
 from boathouse.iam.api import CurrentPrincipal
 from boathouse.serving.api import ServingService
@@ -200,7 +200,7 @@ def _alerts(catalog: CatalogService, states: list[TableState]) -> list[Alert]:
         if state.info.properties.get("quality") != "alerts" or not state.rows:
             continue
         try:
-            info = catalog.get_table(state.info.full_name, Privilege.SELECT)
+            info = catalog.get_readable_table(state.info.full_name)
             shown = tables.sample(info.storage_location, 1000)
         except BoathouseError as error:
             log.info("alerts_unreadable", table=state.info.full_name, reason=error.message)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from boathouse.errors import BoathouseError, InvalidParameterValue
+from boathouse.errors import BoathouseError, InvalidParameterValue, InvalidState, TemporarilyUnavailable
 
 
 class RootNotWritable(BoathouseError):
@@ -23,3 +23,54 @@ class PathOutsideRoot(InvalidParameterValue):
 
     def __init__(self, path: str) -> None:
         super().__init__(f"The path {path!r} leaves its folder; give one without '..' or links that lead outside.", path=path)
+
+
+class KeyInvalid(BoathouseError):
+    """The key of the secrets is no key."""
+
+    error_code = "SECRET_KEY_INVALID"
+
+    def __init__(self, source: str) -> None:
+        super().__init__(
+            f"{source} holds no valid key: give 32 random bytes in URL-safe base64, several with commas (or one a line in the "
+            "key file), the newest first.",
+            source=source,
+        )
+
+
+class SecretUnreadable(InvalidState):
+    """A secret was encrypted with a key that this server does not have."""
+
+    def __init__(self, source: str) -> None:
+        super().__init__(
+            f"The secret was encrypted with another key than {source} has. Add that key after the present one, or give the "
+            "secret anew."
+        )
+
+
+class LendingRefused(InvalidState):
+    """The store does not lend credentials."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(
+            f"The object store lent no credentials ({code}). Check the storage credential: its keys, its role_arn, and that "
+            "they may call sts:AssumeRole.",
+            code=code,
+        )
+
+
+class StoreUnreachable(TemporarilyUnavailable):
+    """The store's token service did not answer."""
+
+    def __init__(self, cause: str) -> None:
+        super().__init__(f"The object store's token service did not answer ({cause}). Try again; check endpoint and region.")
+
+
+class LibraryMissing(BoathouseError):
+    """The server was installed without what speaks to S3."""
+
+    error_code = "NOT_IMPLEMENTED"
+    status = 501
+
+    def __init__(self) -> None:
+        super().__init__("This server was installed without S3: pip install 'boathouse[s3]' and start it again.")

@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from boathouse.storage.errors import RootNotWritable
@@ -14,9 +14,11 @@ class Layout:
 
     Attributes:
         root: Absolute path of the lake.
+        secret_key: Keys that secrets are encrypted with, with commas; None for those of the key file.
     """
 
     root: Path
+    secret_key: str | None = field(default=None, repr=False)
 
     @property
     def metadata_db(self) -> Path:
@@ -62,6 +64,11 @@ class Layout:
     def run(self) -> Path:
         """Lock, process identifiers and sockets of the running server."""
         return self.root / "run"
+
+    @property
+    def key_file(self) -> Path:
+        """The keys that secrets are encrypted with, one a line, the newest first; made at the first use."""
+        return self.root / "secrets.key"
 
     def create(self) -> None:
         """Make every folder that is missing, readable by this user alone.

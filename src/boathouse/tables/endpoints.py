@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
-from boathouse.catalog.api import Catalog, Privilege
+from boathouse.catalog.api import Catalog
 from boathouse.tables import delta
 
 router = APIRouter(prefix="/api/boathouse/v1/tables", tags=["tables"])
@@ -66,7 +66,7 @@ def get_sample(
     version: Annotated[int | None, Query(ge=0)] = None,
 ) -> SampleBody:
     """The first rows of a table, of any of its versions. Needs SELECT."""
-    found = delta.sample(catalog.get_table(full_name, Privilege.SELECT).storage_location, limit, version)
+    found = delta.sample(catalog.get_readable_table(full_name).storage_location, limit, version)
     return SampleBody(
         version=found.version,
         columns=[SampleColumn(name=name, type=kind) for name, kind in found.columns],
@@ -77,7 +77,7 @@ def get_sample(
 @router.get("/{full_name}/history")
 def get_history(catalog: Catalog, full_name: str, limit: Annotated[int, Query(ge=1, le=1000)] = 100) -> HistoryBody:
     """The versions of a table. Needs SELECT."""
-    commits = delta.history(catalog.get_table(full_name, Privilege.SELECT).storage_location, limit)
+    commits = delta.history(catalog.get_readable_table(full_name).storage_location, limit)
     return HistoryBody(
         history=[
             CommitBody(
@@ -97,7 +97,7 @@ def get_history(catalog: Catalog, full_name: str, limit: Annotated[int, Query(ge
 @router.get("/{full_name}/detail")
 def get_detail(catalog: Catalog, full_name: str) -> DetailBody:
     """Files, size and rows of a table. Needs SELECT."""
-    found = delta.detail(catalog.get_table(full_name, Privilege.SELECT).storage_location)
+    found = delta.detail(catalog.get_readable_table(full_name).storage_location)
     return DetailBody(
         location=found.location,
         version=found.version,

@@ -9,6 +9,8 @@ from boathouse.catalog.models import SecurableRow
 from boathouse.catalog.privileges import Privilege, SecurableType
 from boathouse.catalog.service.base import CatalogBase
 from boathouse.errors import InvalidParameterValue
+from boathouse.kit.ids import new_id
+from boathouse.storage.keys import KeyRing
 
 FIELDS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
     "aws_access_key": (
@@ -24,21 +26,32 @@ FIELDS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
 """By kind of credential, the fields that it has to have and those that are secret.
 
 ``aws_access_key`` is this server's own kind: ``access_key_id``, ``secret_access_key``, and if need be ``session_token``,
-``endpoint`` and ``region``, for any store that speaks S3.
+``endpoint``, ``sts_endpoint``, ``role_arn`` and ``region``, for any store that speaks S3. ``aws_iam_role`` is a role that the
+server assumes with keys of its own; its ``external_id`` is made here and has to stand in the role's trust policy.
 """
 
 
-def write_secret(details: dict[str, Any], secret: Mapping[str, str]) -> None:
-    """Put the secret part of a credential into its record."""
-    details["secret"] = dict(secret)
+def write_secret(details: dict[str, Any], secret: Mapping[str, str], keys: KeyRing) -> None:
+    """Put the secret part of a credential into its record, encrypted."""
+    details["secret"] = keys.encrypt(secret)
 
 
-def read_secret(details: Mapping[str, Any]) -> dict[str, str]:
-    """Take the secret part of a credential out of its record."""
-    return dict(details.get("secret", {}))
+def read_secret(details: Mapping[str, Any], keys: KeyRing) -> dict[str, str]:
+    """Take the secret part of a credential out of its record.
+
+    Raises:
+        SecretUnreadable: If it was encrypted with a key that is not there.
+    """
+    recorded = details.get("secret", {})
+    return keys.decrypt(recorded) if isinstance(recorded, str) else dict(recorded)
 
 
-def _details(kind: str, values: Mapping[str, Any], *, read_only: bool) -> dict[str, Any]:
+def _is_current(details: Mapping[str, Any], keys: KeyRing) -> bool:
+    """Whether the secret part is encrypted with the first key; records of older servers are not encrypted at all."""
+    return isinstance(details.get("secret"), str) and keys.is_current(details["secret"])
+
+
+def _details(kind: str, values: Mapping[str, Any], keys: KeyRing, *, read_only: bool) -> dict[str, Any]:
     if kind not in FIELDS:
         message = f"'{kind}' is not a kind of credential. Valid: {', '.join(sorted(FIELDS))}."
         raise InvalidParameterValue(message, field=kind)
@@ -48,12 +61,15 @@ def _details(kind: str, values: Mapping[str, Any], *, read_only: bool) -> dict[s
         message = f"The credential {kind} is not complete: {', '.join(missing)} missing."
         raise InvalidParameterValue(message, field=kind)
     given = {name: str(value) for name, value in values.items() if value is not None}
+    if kind == "aws_iam_role":
+        # Nobody chooses it, so that nobody borrows a role that trusts this server for somebody else's credential.
+        given["external_id"] = new_id()
     details: dict[str, Any] = {
         "kind": kind,
         "public": {name: value for name, value in given.items() if name not in secrets},
         "read_only": read_only,
     }
-    write_secret(details, {name: value for name, value in given.items() if name in secrets})
+    write_secret(details, {name: value for name, value in given.items() if name in secrets}, keys)
     return details
 
 
@@ -77,7 +93,7 @@ class Credentials(CatalogBase):
         """
         root = self.find_row(SecurableType.METASTORE, "metastore")
         self.access.require(root, Privilege.CREATE_STORAGE_CREDENTIAL)
-        details = _details(kind, values, read_only=read_only)
+        details = _details(kind, values, self._keys, read_only=read_only)
         return credential_info(self.new_row(SecurableType.STORAGE_CREDENTIAL, root, name, comment=comment, details=details))
 
     def get_credential(self, name: str, privilege: Privilege | None = None) -> CredentialInfo:
@@ -98,7 +114,7 @@ class Credentials(CatalogBase):
         self.access.require(row, Privilege.MANAGE)
         kept = bool(row.details.get("read_only")) if read_only is None else read_only
         if kind is not None:
-            row.details = _details(kind, values or {}, read_only=kept)
+            row.details = self._renewed(row, kind, values or {}, read_only=kept)
         elif read_only is not None:
             row.details = {**row.details, "read_only": read_only}
         self.touch(row)
@@ -123,7 +139,27 @@ class Credentials(CatalogBase):
         row = self.rows.by_id(credential_id)
         if row is None or row.type != SecurableType.STORAGE_CREDENTIAL:
             return {}
-        return {**row.details["public"], **read_secret(row.details)}
+        return {**row.details["public"], **read_secret(row.details, self._keys)}
+
+    def renew_secrets(self) -> int:
+        """Encrypt with the first key what is not; how many credentials were changed. At the start, for whoever rotated keys."""
+        rows = self.rows.of_type(SecurableType.STORAGE_CREDENTIAL)
+        old = [row for row in rows if not _is_current(row.details, self._keys)]
+        for row in old:
+            details = dict(row.details)
+            write_secret(details, read_secret(details, self._keys), self._keys)
+            row.details = details
+        return len(old)
+
+    @property
+    def _keys(self) -> KeyRing:
+        return KeyRing.of(self.layout)
+
+    def _renewed(self, row: SecurableRow, kind: str, values: Mapping[str, Any], *, read_only: bool) -> dict[str, Any]:
+        """New details; a role keeps the external id that its trust policy names."""
+        details = _details(kind, values, self._keys, read_only=read_only)
+        kept = row.details["public"].get("external_id") if row.details["kind"] == kind else None
+        return details if kept is None else {**details, "public": {**details["public"], "external_id": kept}}
 
     def _opened_by(self, credential: SecurableRow) -> list[SecurableRow]:
         rows = self.rows.of_type(SecurableType.EXTERNAL_LOCATION)

@@ -50,7 +50,7 @@ class Grants(CatalogBase):
         """Give and take privileges; all of the changes or none.
 
         Raises:
-            PrivilegeMissing: Without MANAGE (an owner has it).
+            PrivilegeMissing: Without MANAGE (an owner has it); EXTERNAL USE SCHEMA needs it on the catalog.
             NotGrantable: If this kind of securable does not have the privilege.
             PrincipalNotFound: If the grantee is nobody.
         """
@@ -60,7 +60,11 @@ class Grants(CatalogBase):
             if not IamService(self.session).grantee_exists(change.grantee):
                 raise PrincipalNotFound(change.grantee)
             for name in change.add:
-                self.rows.add_grant(row.id, change.grantee, self._grantable(row, name).value)
+                privilege = self._grantable(row, name)
+                if privilege is Privilege.EXTERNAL_USE_SCHEMA and row.type == SecurableType.SCHEMA:
+                    # Who may take data out of the server is for the catalog's owner to say, not for the schema's.
+                    self.access.require_grant(self.access.chain(row)[1])
+                self.rows.add_grant(row.id, change.grantee, privilege.value)
             for name in change.remove:
                 self.rows.remove_grant(row.id, change.grantee, self._grantable(row, name).value)
         self.touch(row)

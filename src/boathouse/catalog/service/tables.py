@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from boathouse.catalog import delta_schema
-from boathouse.catalog.errors import InvalidName, SecurableNotFound
+from boathouse.catalog.errors import InvalidName, PolicyInTheWay, SecurableNotFound
 from boathouse.catalog.info import VIEW, TableInfo, table_info
 from boathouse.catalog.models import SecurableRow, StagingRow
 from boathouse.catalog.privileges import Privilege, SecurableType
@@ -155,6 +155,20 @@ class Tables(Locations):
             for info in self.list_tables(catalog, schema.name, live=False)
             if tables.fullmatch(info.name)
         ]
+
+    def get_readable_table(self, full_name: str) -> TableInfo:
+        """A table whose files the principal may read as they are, past the gateway.
+
+        Raises:
+            PrivilegeMissing: Without SELECT.
+            PolicyInTheWay: If it is a view, or has a row filter or column masks and the principal does not manage it.
+        """
+        info = self.get_table(full_name, Privilege.SELECT)
+        if info.is_view or (
+            info.has_policy and not self.access.may(self.find_row(SecurableType.TABLE, full_name), Privilege.MANAGE)
+        ):
+            raise PolicyInTheWay(info.full_name)
+        return info
 
     def require_any_use(self, full_name: str) -> None:
         """Go on only if the principal may read or write a table.

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from boathouse.engine.gateway.casts import Casts
 from boathouse.engine.gateway.delta_target import DeltaTarget
 from boathouse.engine.gateway.inserts import split
-from boathouse.engine.gateway.spark_types import Struct, sql
+from boathouse.engine.gateway.spark_types import Field, Struct, sql
 from boathouse.engine.gateway.sql_tokens import Kind, Token, quote, read_name, tokenize
 from boathouse.engine.gateway.statements import Edit
 from boathouse.engine.write_errors import unknown_column
@@ -46,13 +46,15 @@ class Action:
     relations: str
 
 
-def rewritten(action: Action, target: DeltaTarget, table: Side, source: Side | None, types: TypesOf, *, evolve: bool) -> Edit | None:
+def rewritten(
+    action: Action, target: DeltaTarget, table: Side, source: Side | None, types: TypesOf, *, evolve: bool
+) -> Edit | None:
     """What takes the place of an action's assignments, or None if they stay.
 
     Raises:
         WriteRefused: If a column is unknown, or a value cannot be assigned to it.
     """
-    pairs = _starred(action, target, source, evolve=evolve) if action.pairs is None else list(action.pairs)
+    pairs = _starred(target, source, evolve=evolve) if action.pairs is None else list(action.pairs)
     if pairs is None:
         return None
     names = [_column(column, table, target) for column, _ in pairs]
@@ -69,11 +71,11 @@ def rewritten(action: Action, target: DeltaTarget, table: Side, source: Side | N
             made = casts.convert(whole, given.type, field.type, field.name)
             values[index] = text if made == whole else made
     texts = [(quote([name]) if name is not None else quote(pairs[index][0]), values[index]) for index, name in enumerate(names)]
+    known = {name.lower(): values[index] for index, name in enumerate(names) if name is not None}
+    texts += _generated(target, table, known, inserts=action.inserts)
     if action.inserts:
         columns, given_values = ", ".join(name for name, _ in texts), ", ".join(value for _, value in texts)
         return Edit(action.start, action.end, f"({columns}) VALUES ({given_values})")
-    known = {name.lower(): values[index] for index, name in enumerate(names) if name is not None}
-    texts += _generated(target, table, known)
     return Edit(action.start, action.end, ", ".join(f"{name} = {value}" for name, value in texts))
 
 
@@ -88,9 +90,7 @@ def _column(column: tuple[str, ...], table: Side, target: DeltaTarget) -> str | 
     return field.name if len(parts) == 1 else None
 
 
-def _starred(
-    action: Action, target: DeltaTarget, source: Side | None, *, evolve: bool
-) -> list[tuple[tuple[str, ...], str]] | None:
+def _starred(target: DeltaTarget, source: Side | None, *, evolve: bool) -> list[tuple[tuple[str, ...], str]] | None:
     """What ``*`` stands for; None where it can stay."""
     if source is None or source.columns is None or source.alias is None:
         return None
@@ -102,25 +102,33 @@ def _starred(
     return [((one.name,), quote([source.alias, found.name])) for one, found in given]
 
 
-def _generated(target: DeltaTarget, table: Side, known: Mapping[str, str]) -> list[tuple[str, str]]:
+def _generated(target: DeltaTarget, table: Side, known: Mapping[str, str], *, inserts: bool) -> list[tuple[str, str]]:
+    """Generated columns that are not assigned, with their expressions over what is."""
     made: list[tuple[str, str]] = []
     for one in target.schema.fields:
         if one.generation is None or one.name.lower() in known:
             continue
         text = one.generation
         for token in reversed(tokenize(text)):
-            if _is_column(token, text, target):
-                column = target.schema.find(token.identifier)
-                name = column.name if column is not None else token.identifier
-                plain = quote([table.alias, name] if table.alias is not None else [name])
-                value = known.get(name.lower())
-                text = f"{text[: token.start]}{plain if value is None else f'({value})'}{text[token.end :]}"
+            column = target.schema.find(token.identifier) if _is_column(token, text) else None
+            if column is not None:
+                value = known.get(column.name.lower())
+                if value is None or value.upper() == "DEFAULT":
+                    value = _unassigned(column, table, inserts=inserts or value is not None)
+                text = f"{text[: token.start]}({value}){text[token.end :]}"
         made.append((quote([one.name]), f"CAST({text} AS {sql(one.type)})"))
     return made
 
 
-def _is_column(token: Token, text: str, target: DeltaTarget) -> bool:
-    if token.kind not in {Kind.WORD, Kind.NAME} or target.schema.find(token.identifier) is None:
+def _unassigned(column: Field, table: Side, *, inserts: bool) -> str:
+    """What a column is to which nothing is assigned."""
+    if inserts:
+        return column.default or f"CAST(NULL AS {sql(column.type)})"
+    return quote([table.alias, column.name] if table.alias is not None else [column.name])
+
+
+def _is_column(token: Token, text: str) -> bool:
+    if token.kind not in {Kind.WORD, Kind.NAME}:
         return False
     return not text[token.end :].lstrip().startswith("(") and not text[: token.start].rstrip().endswith(".")
 

@@ -6,9 +6,9 @@ from enum import Enum
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from boathouse.catalog.api import Privilege, TableInfo
+from boathouse.catalog.api import PolicyInTheWay, Privilege, TableInfo
 from boathouse.engine.catalog_access import CatalogAccess
-from boathouse.engine.errors import PathMissing, PathRefused, PolicyInTheWay
+from boathouse.engine.errors import PathMissing, PathRefused
 from boathouse.iam.api import Principal
 from boathouse.storage.layout import is_under
 
@@ -22,11 +22,6 @@ _GLOB = re.compile(r"[*?\[{]")
 # Also where braces would put one together: /{.,x}{.,x}/
 _DOTS = re.compile(r"(?:^|[{},/])\.+(?=[{},/]|$)")
 _VALID = "give /Volumes/<catalog>/<schema>/<volume>/<path>, or the name of a table."
-
-
-def has_policy(table: TableInfo) -> bool:
-    """Whether readers see less of a table than there is."""
-    return table.row_filter is not None or bool(table.column_masks)
 
 
 class Use(Enum):
@@ -119,7 +114,7 @@ class PathGuard:
     def _refuse_policies(self, path: Path) -> None:
         """Not even an admin reads a table past its policies by accident; who manages it can take them off."""
         securable = self._access.securable_at(self._principal, path)
-        if isinstance(securable, TableInfo) and has_policy(securable):
+        if isinstance(securable, TableInfo) and securable.has_policy:
             raise PolicyInTheWay(securable.full_name)
 
     def _require(self, text: str, path: Path, use: Use) -> None:
@@ -128,7 +123,7 @@ class PathGuard:
             raise PathRefused(text, f"it belongs to no table or volume that you may use; {_VALID}")
         if isinstance(securable, TableInfo):
             self._access.table(self._principal, securable.full_name, use.of_table)
-            if has_policy(securable):
+            if securable.has_policy:
                 raise PolicyInTheWay(securable.full_name)
         else:
             self._access.require_volume(self._principal, securable.full_name, use.of_volume)

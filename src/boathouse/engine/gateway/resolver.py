@@ -9,10 +9,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from boathouse.catalog.api import FunctionInfo, Policy, Privilege, SecurableNotFound, SecurableType, TableInfo
+from boathouse.catalog.api import FunctionInfo, Policy, PolicyInTheWay, Privilege, SecurableNotFound, SecurableType, TableInfo
 from boathouse.engine.catalog_access import CatalogAccess
-from boathouse.engine.errors import PolicyInTheWay, StatementRefused
-from boathouse.engine.gateway.paths import has_policy
+from boathouse.engine.errors import StatementRefused
 from boathouse.engine.gateway.protocol import local_relation, proto
 from boathouse.engine.gateway.relations import CallUse, Moment, RelationUse, find_uses
 from boathouse.engine.gateway.session import EngineSession
@@ -173,7 +172,7 @@ class Resolver:
         if table.data_source_format == "DELTA":
             require_sound(table.storage_location)
         version = None if moment is None else self._version(table, moment)
-        if has_policy(table):
+        if table.has_policy:
             return self._protected(table, version, reader)
         if reader.is_asker and table.data_source_format != "DELTA":
             return None
@@ -283,7 +282,7 @@ class Resolver:
         table = None if full is None else self._access.table(reader.principal, ".".join(full), Privilege.SELECT)
         if table is None:
             raise SecurableNotFound(SecurableType.TABLE, ".".join(full or name))
-        if table.is_view or (has_policy(table) and not self._access.manages(reader.principal, table)):
+        if table.is_view or (table.has_policy and not self._access.manages(reader.principal, table)):
             raise PolicyInTheWay(table.full_name)
         self.reads[table.full_name] = table
         return local_relation(changes(table.storage_location, start, end))

@@ -1,17 +1,22 @@
-"""MERGE, UPDATE and DELETE: done by the engine, again when their commit loses, with new columns added first where that is asked."""
+"""MERGE, UPDATE and DELETE: values made to fit, columns added where that is asked, done again when their commit loses."""
 
+from collections.abc import Sequence
 from typing import Any
 
+from grpc.aio import AioRpcError
+
+from boathouse.engine.gateway.assignments import Action, Side, pairs_of, rewritten, side_of, top_level
 from boathouse.engine.gateway.change import Change, nothing
 from boathouse.engine.gateway.counts import counted
 from boathouse.engine.gateway.delta_target import DeltaTarget, load
 from boathouse.engine.gateway.evolution import add_columns
 from boathouse.engine.gateway.frame_writes import name_of
 from boathouse.engine.gateway.insert_command import insert_target
+from boathouse.engine.gateway.inserts import split
 from boathouse.engine.gateway.protocol import proto, sql_node
 from boathouse.engine.gateway.retry import Retry
 from boathouse.engine.gateway.spark_types import Field, Struct, from_message, nullable
-from boathouse.engine.gateway.sql_tokens import Token, read_name
+from boathouse.engine.gateway.sql_tokens import Token, quote, read_name
 from boathouse.engine.gateway.statements import Edit, Statement, apply
 from boathouse.engine.gateway.visit import Visit
 from boathouse.engine.write_errors import ConcurrentModification
@@ -26,9 +31,13 @@ def change_rows(visit: Visit, command: Any, statement: Statement) -> Change | No
     target = insert_target(visit, statement.targets[0])
     if target is None:
         return None
+    before = target
+    work = _Rewrite(visit, command, statement)
     if statement.verb[:1] == ("MERGE",):
-        target = _evolve_merge(visit, command, statement, target)
-    return Change(nothing, is_sql=True, retry=Retry(target), answer=lambda: counted(target, statement.verb[0]))
+        target = work.merge(target)
+    elif statement.verb[:1] == ("UPDATE",):
+        work.update(target)
+    return Change(nothing, is_sql=True, retry=Retry(target), answer=lambda: counted(before, statement.verb[0]))
 
 
 def merge_frame(visit: Visit, command: Any) -> Change | None:
@@ -60,47 +69,122 @@ def evolve(target: DeltaTarget, source: Struct) -> DeltaTarget:
     return target
 
 
-def _evolve_merge(visit: Visit, command: Any, statement: Statement, target: DeltaTarget) -> DeltaTarget:
-    """MERGE WITH SCHEMA EVOLUTION: add the columns and leave the words out. The engine alone would drop each NOT NULL."""
-    tokens = list(statement.tokens)
-    words = [token.value for token in tokens[1:4]]
-    if words != ["WITH", "SCHEMA", "EVOLUTION"]:
+class _Rewrite:
+    """Changes the text of one statement in place."""
+
+    def __init__(self, visit: Visit, command: Any, statement: Statement) -> None:
+        self._visit = visit
+        self._input = command.sql_command.input
+        self._sql = statement.sql
+        self._tokens = list(statement.tokens)
+
+    def update(self, target: DeltaTarget) -> None:
+        """``UPDATE table [AS alias] SET ... [WHERE ...]``."""
+        sets = top_level(self._tokens, "SET")
+        if not sets:
+            return
+        ends = top_level(self._tokens, "WHERE", begin=sets[0] + 1)
+        end = ends[0] if ends else len(self._tokens)
+        table = self._table(target, side_of(self._sql, self._tokens, 1, sets[0]))
+        action = self._action(sets[0] + 1, end, table.text, inserts=False)
+        edit = None if action is None else rewritten(action, target, table, None, self._types, evolve=False)
+        if edit is not None:
+            self._apply([edit])
+
+    def merge(self, target: DeltaTarget) -> DeltaTarget:
+        """MERGE INTO; answers the table, with the columns that were added."""
+        tokens = self._tokens
+        evolves = tokens[1].is_word("WITH")
+        # The engine alone would drop each NOT NULL with new columns.
+        edits = [Edit(tokens[1].start, tokens[3].end, "")] if evolves else []
+        into, using, on = (top_level(tokens, word) for word in ("INTO", "USING", "ON"))
+        if not (into and using and on and into[0] < using[0] < on[0]):
+            return target
+        table = self._table(target, side_of(self._sql, tokens, into[0] + 1, using[0]))
+        source = side_of(self._sql, tokens, using[0] + 1, on[0])
+        if source is None:
+            return target
+        columns = self._types(["*"], source.text)
+        source = Side(source.text, source.alias, columns)
+        actions = [action for at in self._clauses(on[0]) if (action := self._clause(at, table, source)) is not None]
+        if evolves and columns is not None:
+            target = evolve(target, _new_columns(columns, actions))
+        for action in actions:
+            edit = rewritten(action, target, table, source, self._types, evolve=evolves)
+            if edit is not None:
+                edits.append(edit)
+        self._apply(edits)
         return target
-    node = sql_node(command.sql_command.input)
-    source = _source_of(statement.sql, tokens)
-    if node is None or source is None:
-        return target
-    asked = proto().Relation()
-    asked.CopyFrom(command.sql_command.input)
-    inner = sql_node(asked)
-    if inner is not None:
-        inner.query = f"SELECT * FROM {source}"  # noqa: S608 - a piece of the statement itself
-    schema = from_message(visit.session.schema(asked))
-    if isinstance(schema, Struct):
-        target = evolve(target, schema)
-    node.query = apply(statement.sql, [Edit(tokens[1].start, tokens[3].end, "")])
-    return target
+
+    def _clauses(self, begin: int) -> list[tuple[int, int]]:
+        """Where clauses begin and end."""
+        starts = top_level(self._tokens, "WHEN", begin=begin)
+        return list(zip(starts, [*starts[1:], len(self._tokens)], strict=True))
+
+    def _clause(self, place: tuple[int, int], table: Side, source: Side) -> Action | None:
+        begin, end = place
+        tokens = self._tokens
+        then = next((at for at in top_level(tokens, "THEN", begin=begin + 1) if at < end), None)
+        if then is None or then + 2 >= end:
+            return None
+        words = [token.value for token in tokens[begin + 1 : begin + 5]]
+        both = f"{table.text} CROSS JOIN {source.text}"
+        if tokens[then + 1].is_word("UPDATE") and tokens[then + 2].is_word("SET"):
+            by_source = words[:4] == ["NOT", "MATCHED", "BY", "SOURCE"]
+            return self._action(then + 3, end, table.text if by_source else both, inserts=False)
+        if tokens[then + 1].is_word("INSERT"):
+            return self._action(then + 2, end, source.text, inserts=True)
+        return None
+
+    def _action(self, begin: int, end: int, relations: str, *, inserts: bool) -> Action | None:
+        tokens = self._tokens[begin:end]
+        if not tokens:
+            return None
+        start, stop = tokens[0].start, tokens[-1].end
+        if len(tokens) == 1 and tokens[0].is_mark("*"):
+            return Action(inserts, start, stop, None, relations)
+        pairs = self._inserted(tokens) if inserts else pairs_of(self._sql, tokens)
+        return None if pairs is None else Action(inserts, start, stop, pairs, relations)
+
+    def _inserted(self, tokens: Sequence[Token]) -> tuple[tuple[tuple[str, ...], str], ...] | None:
+        """``(a, b) VALUES (1, 2)``."""
+        values = next(iter(top_level(tokens, "VALUES")), None)
+        if values is None or values < 2 or values + 2 >= len(tokens):
+            return None
+        columns = [tuple(read_name(part, 0)[0]) for part in split(list(tokens[1 : values - 1]))]
+        texts = [self._sql[part[0].start : part[-1].end] for part in split(list(tokens[values + 2 : -1])) if part]
+        return tuple(zip(columns, texts, strict=True)) if len(columns) == len(texts) and all(columns) else None
+
+    def _table(self, target: DeltaTarget, side: Side | None) -> Side:
+        """The table that is changed, by its path: what it is called is of no matter for the types of its columns."""
+        alias = None if side is None or "/" in (side.alias or "") else side.alias
+        path = f"delta.{quote([str(target.folder)])}"
+        return Side(f"{path} AS {quote([alias])}" if alias is not None else path, alias)
+
+    def _types(self, expressions: Sequence[str], relations: str) -> Struct | None:
+        """The types of expressions; None where the engine cannot tell: then it says itself what is wrong."""
+        asked = proto().Relation()
+        asked.CopyFrom(self._input)
+        node = sql_node(asked)
+        if node is None:
+            return None
+        listed = ", ".join(one if one == "*" else f"({one}) AS `c{number}`" for number, one in enumerate(expressions))
+        node.query = f"SELECT {listed} FROM {relations}"  # noqa: S608 - pieces of the statement itself
+        try:
+            found = from_message(self._visit.session.schema(asked))
+        except AioRpcError:
+            return None
+        return found if isinstance(found, Struct) else None
+
+    def _apply(self, edits: list[Edit]) -> None:
+        node = sql_node(self._input)
+        if node is not None and edits:
+            node.query = apply(self._sql, edits)
 
 
-def _source_of(sql: str, tokens: list[Token]) -> str | None:
-    """The text between USING and ON, without an alias."""
-    depth = 0
-    for index, token in enumerate(tokens):
-        depth += token.is_mark("(") - token.is_mark(")")
-        if depth == 0 and token.is_word("USING"):
-            begin = index + 1
-            if begin < len(tokens) and tokens[begin].is_mark("("):
-                end = _closing(tokens, begin)
-                return f"{sql[tokens[begin].start : tokens[end].end]} AS source"
-            parts, after = read_name(tokens, begin)
-            return sql[tokens[begin].start : tokens[after - 1].end] if parts else None
-    return None
-
-
-def _closing(tokens: list[Token], at: int) -> int:
-    depth = 0
-    for index in range(at, len(tokens)):
-        depth += tokens[index].is_mark("(") - tokens[index].is_mark(")")
-        if depth == 0:
-            return index
-    return len(tokens) - 1
+def _new_columns(source: Struct, actions: Sequence[Action]) -> Struct:
+    """Those columns of a source that a MERGE is to add: all for ``*``, else those that are assigned."""
+    if any(action.pairs is None for action in actions):
+        return source
+    named = {column[-1].lower() for action in actions for column, _ in action.pairs or ()}
+    return Struct(tuple(one for one in source.fields if one.name.lower() in named))

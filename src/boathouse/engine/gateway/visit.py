@@ -7,13 +7,13 @@ from typing import Any
 
 from google.protobuf.descriptor import FieldDescriptor
 
-from boathouse.catalog.api import Privilege, SecurableNotFound, SecurableType
+from boathouse.catalog.api import PolicyInTheWay, Privilege, SecurableNotFound, SecurableType
 from boathouse.engine.catalog_access import CatalogAccess
-from boathouse.engine.errors import PathRefused, PolicyInTheWay, StatementRefused
+from boathouse.engine.errors import PathRefused, StatementRefused
 from boathouse.engine.gateway.answers import Asked, answer
 from boathouse.engine.gateway.definitions import Definitions, defines
 from boathouse.engine.gateway.identifiers import plain_identifiers
-from boathouse.engine.gateway.paths import FILE_FORMATS, PathGuard, Use, has_policy, looks_absolute
+from boathouse.engine.gateway.paths import FILE_FORMATS, PathGuard, Use, looks_absolute
 from boathouse.engine.gateway.protocol import local_relation, proto
 from boathouse.engine.gateway.relations import Moment
 from boathouse.engine.gateway.resolver import References, Resolver
@@ -365,7 +365,7 @@ class Visit:
             PolicyInTheWay: If it reads a table with a policy, or a view, that the principal does not manage.
         """
         for table in self.resolver.reads.values():
-            if (table.is_view or has_policy(table)) and not self.access.manages(self.principal, table):
+            if (table.is_view or table.has_policy) and not self.access.manages(self.principal, table):
                 raise PolicyInTheWay(table.full_name)
 
     def require_whole(self, parts: Iterable[str]) -> None:
@@ -376,7 +376,7 @@ class Visit:
         """
         name = self.session.qualify(tuple(parts))
         table = None if name is None else self.access.table(self.principal, ".".join(name))
-        if table is not None and has_policy(table) and not self.access.manages(self.principal, table):
+        if table is not None and table.has_policy and not self.access.manages(self.principal, table):
             raise PolicyInTheWay(table.full_name)
 
 

@@ -1,0 +1,101 @@
+"""What MERGE and UPDATE assign fits its column, and generated columns follow."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from deltalake import DeltaTable
+from pyspark.errors import AnalysisException, PySparkException
+from pyspark.sql import DataFrame, SparkSession
+
+Location = Callable[[str], str]
+
+
+def rows(frame: DataFrame) -> list[tuple[Any, ...]]:
+    return sorted((tuple(row) for row in frame.collect()), key=repr)
+
+
+@pytest.fixture
+def table(spark: SparkSession, schema: str) -> str:
+    name = f"{schema}.t"
+    spark.sql(f"CREATE TABLE {name} (id INT NOT NULL, n INT, g INT GENERATED ALWAYS AS (n * 2 + id), v STRING)")
+    spark.sql(f"INSERT INTO {name} (id, n, v) VALUES (1, 10, 'a'), (2, 20, 'b')")
+    return name
+
+
+SOURCE = "(SELECT * FROM VALUES (1, 100, 'x', 1.5D), (3, 300, 'z', 2.0D) AS s(id, n, v, f)) s"
+
+
+def test_generated_columns_follow(spark: SparkSession, table: str) -> None:
+    spark.sql(
+        f"MERGE INTO {table} t USING {SOURCE} ON t.id = s.id WHEN MATCHED THEN UPDATE SET n = s.n + 1 "
+        "WHEN NOT MATCHED THEN INSERT (id, n) VALUES (s.id, s.n) WHEN NOT MATCHED BY SOURCE THEN UPDATE SET v = 'kept', n = 0"
+    )
+    assert rows(spark.table(table)) == [(1, 101, 203, "a"), (2, 0, 2, "kept"), (3, 300, 603, None)]
+    spark.sql(f"UPDATE {table} SET n = n + 1 WHERE id = 1")
+    assert spark.table(table).where("id = 1").collect()[0].g == 205
+
+
+def test_stars_leave_generated_columns_to_the_table(spark: SparkSession, table: str) -> None:
+    source = "(SELECT * FROM VALUES (1, 100, 'x'), (3, 300, 'z') AS s(id, n, v)) AS s"
+    merge = (
+        f"MERGE INTO {table} AS t USING {source} ON t.id = s.id WHEN MATCHED THEN UPDATE SET * WHEN NOT MATCHED THEN INSERT *"
+    )
+    spark.sql(merge)
+    assert rows(spark.table(table)) == [(1, 100, 201, "x"), (2, 20, 42, "b"), (3, 300, 603, "z")]
+
+
+@pytest.mark.parametrize(
+    ("assigned", "word"),
+    [
+        ("n = s.f", "n"),
+        ("n = 10000000000 + s.n", "n"),
+        ("n = s.v", "CANNOT_SAFELY_CAST"),
+        ("zz = 1", "zz"),
+        ("t.zz = 1", "zz"),
+        ("id = NULL", "id"),
+    ],
+)
+def test_what_does_not_fit(spark: SparkSession, table: str, location: Location, assigned: str, word: str) -> None:
+    version = DeltaTable(location(table)).version()
+    column, _, value = assigned.partition(" = ")
+    with pytest.raises(PySparkException, match=word):
+        spark.sql(f"MERGE INTO {table} t USING {SOURCE} ON t.id = s.id WHEN MATCHED THEN UPDATE SET {assigned}")
+    with pytest.raises(PySparkException, match=word):
+        spark.sql(
+            f"MERGE INTO {table} t USING {SOURCE} ON t.id = s.id WHEN NOT MATCHED THEN INSERT "
+            f"(v, {column.removeprefix('t.')}) VALUES (s.v, {value})"
+        )
+    if "s." not in assigned:
+        with pytest.raises(PySparkException, match=word):
+            spark.sql(f"UPDATE {table} AS t SET {assigned} WHERE id = 1")
+    assert DeltaTable(location(table)).version() == version
+
+
+def test_fractions_and_cases(spark: SparkSession, table: str) -> None:
+    with pytest.raises(PySparkException, match="CAST_OVERFLOW_IN_TABLE_INSERT"):
+        spark.sql(f"UPDATE {table} SET n = n + 0.5")
+    spark.sql(f"UPDATE {table} SET n = CASE WHEN id = 1 THEN 2.0 ELSE n END, v = concat(v, ',', 'w') WHERE id IN (1, 2)")
+    assert rows(spark.table(table)) == [(1, 2, 5, "a,w"), (2, 20, 42, "b,w")]
+
+
+def test_evolution_of_columns_that_are_named(spark: SparkSession, table: str) -> None:
+    spark.sql(f"MERGE WITH SCHEMA EVOLUTION INTO {table} t USING {SOURCE} ON t.id = s.id WHEN MATCHED THEN UPDATE SET f = s.f")
+    assert spark.table(table).columns == ["id", "n", "g", "v", "f"]
+    few = "(SELECT 1 AS id, 7 AS more) s"
+    spark.sql(
+        f"MERGE WITH SCHEMA EVOLUTION INTO {table} t USING {few} ON t.id = s.id + 8 WHEN MATCHED THEN UPDATE SET * "
+        "WHEN NOT MATCHED THEN INSERT *"
+    )
+    assert spark.table(table).where("more = 7").select("id", "n", "v").collect()[0].asDict() == {"id": 1, "n": None, "v": None}
+
+
+def test_the_same_with_names_in_full(spark: SparkSession, table: str) -> None:
+    spark.sql(f"CREATE TABLE {table}_source AS SELECT 1 AS id, 5 AS n")
+    spark.sql(
+        f"MERGE INTO {table} USING {table}_source ON t.id = t_source.id WHEN MATCHED AND t_source.n > 1 THEN UPDATE SET "
+        "t.n = t_source.n"
+    )
+    assert spark.table(table).where("id = 1").collect()[0].g == 11
+    with pytest.raises(AnalysisException, match="v"):
+        spark.sql(f"MERGE INTO {table} t USING {table}_source s ON t.id = s.id WHEN MATCHED THEN UPDATE SET *")
