@@ -22,6 +22,10 @@ class Settings(BaseSettings):
     allow_remote: bool = Field(
         default=False, description="Listen on an address that is not loopback without TLS. Put a TLS proxy before it."
     )
+    engine: SecretStr = Field(
+        default=SecretStr("sail"),
+        description="What does the work: sail, or a Spark Connect server of Apache Spark, sc://host:port/;token=...;use_ssl=true.",
+    )
     engine_idle_seconds: float = Field(
         default=900, gt=0, description="An engine process that nobody used for so long is stopped."
     )
@@ -42,6 +46,10 @@ class Settings(BaseSettings):
     )
     config_dir: Path | None = Field(
         default=None, description="Folder of the sign-in profile; the user's config folder by default."
+    )
+    secret_key: SecretStr | None = Field(
+        default=None,
+        description="Key that secrets are encrypted with at rest, older ones after it with commas; secrets.key in the root by default.",
     )
 
     public_url: str | None = Field(

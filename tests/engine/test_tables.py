@@ -201,3 +201,13 @@ class TestFrames:
         assert spark.table(f"{schema}.p").count() == 2
         assert spark.sql(f"CREATE TABLE {schema}.q USING parquet AS SELECT 1 AS a").collect() == []
         assert rows(spark.table(f"{schema}.q")) == [(1,)]
+
+
+def test_every_version_of_a_long_log_can_be_read(spark: SparkSession, schema: str) -> None:
+    """The engine makes a checkpoint every ten commits and does not find older versions by itself."""
+    spark.sql(f"CREATE TABLE {schema}.long (id BIGINT)")
+    for _ in range(22):
+        spark.range(1).write.insertInto(f"{schema}.long")
+    for version in (0, 1, 3, 9, 10, 15, 19, 20, 22):
+        assert spark.read.option("versionAsOf", version).table(f"{schema}.long").count() == version
+        assert spark.sql(f"SELECT * FROM {schema}.long VERSION AS OF {version}").count() == version

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from boathouse.catalog.errors import PrivilegeMissing, ServersOwn
 from boathouse.catalog.models import GrantRow, SecurableRow
-from boathouse.catalog.privileges import NOT_IMPLIED, READING, SHOWING, SYSTEM, Privilege, SecurableType
+from boathouse.catalog.privileges import NOT_IMPLIED, NOT_OWNED, READING, SHOWING, SYSTEM, Privilege, SecurableType
 from boathouse.catalog.repository import CatalogRepository
 from boathouse.iam.api import Principal
 

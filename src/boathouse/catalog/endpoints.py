@@ -9,6 +9,7 @@ from boathouse.catalog import (
     search_endpoints,
     table_endpoints,
     tag_endpoints,
+    vending_endpoints,
     volume_endpoints,
 )
 
@@ -22,5 +23,6 @@ for part in (
     location_endpoints.router,
     tag_endpoints.router,
     search_endpoints.router,
+    vending_endpoints.router,
 ):
     router.include_router(part)

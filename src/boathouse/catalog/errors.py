@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from boathouse.catalog.privileges import GRANTABLE, Privilege, SecurableType
-from boathouse.errors import AlreadyExists, InvalidParameterValue, InvalidState, NotFound, PermissionDenied
+from boathouse.errors import AlreadyExists, InvalidParameterValue, InvalidState, NotFound, NotImplementedHere, PermissionDenied
 
 
 def term(kind: SecurableType) -> str:
@@ -209,4 +209,47 @@ class PolicyInTheWay(PermissionDenied):
             f"{full_name} is a view, or has a row filter or column masks, which hold for queries by its name. Its files, its "
             "changes, its plans, copies of it, and UPDATE, DELETE and MERGE are for those who manage it.",
             full_name=full_name,
+        )
+
+
+class NothingLent(PermissionDenied):
+    """What no credentials are lent for, whoever asks."""
+
+    def __init__(self, kind: SecurableType, full_name: str, why: str) -> None:
+        super().__init__(
+            f"No credentials are given out for {term(kind)} '{full_name}': {why}",
+            securable_type=kind.value,
+            full_name=full_name,
+        )
+
+
+class PathTaken(PermissionDenied):
+    """A path with files of a table or volume, which has privileges of its own."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(
+            f"No credentials are given out for the path {url}: a table or volume lies there. Ask for the credentials of that.",
+            url=url,
+        )
+
+
+class LiesOnDisk(InvalidState):
+    """Files of this server's own disk, which no credentials open."""
+
+    def __init__(self, what: str, location: str) -> None:
+        super().__init__(
+            f"{what} lies on the server's disk, which needs no credentials and has none: read it by its path {location} on that "
+            "machine, or from anywhere through Spark Connect.",
+            location=location,
+        )
+
+
+class NotLendable(NotImplementedHere):
+    """A kind of storage credential that nothing is lent from."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(
+            f"From a storage credential of kind {kind} no temporary credentials are made here. Valid: aws_iam_role, "
+            "aws_access_key.",
+            kind=kind,
         )

@@ -4,8 +4,9 @@ from boathouse.engine.catalog_access import CatalogAccess
 from boathouse.engine.errors import EngineCrashed, EngineUnavailable
 from boathouse.engine.gateway.governor import Governor
 from boathouse.engine.gateway.server import Gateway
+from boathouse.engine.link import EngineSession
 from boathouse.engine.metrics import EngineMetrics
-from boathouse.engine.pool import EngineBackend, EnginePool, EngineSession
+from boathouse.engine.pool import EngineBackend, EnginePool
 from boathouse.engine.service import EngineService
 
 __all__ = [

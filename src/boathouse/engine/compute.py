@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from boathouse.engine.errors import ClusterNotFound, ComputeOfAnother, WarehouseNotFound
-from boathouse.engine.pool import EngineEnding, EnginePool, EngineSession
+from boathouse.engine.link import EngineEnding, Engines, EngineSession
 from boathouse.iam.api import Principal
 
 _SESSIONS = pa.schema(
@@ -72,7 +72,7 @@ class Compute:
         pool: The engines.
     """
 
-    def __init__(self, pool: EnginePool) -> None:
+    def __init__(self, pool: Engines) -> None:
         self._pool = pool
 
     async def clusters(self, principal: Principal) -> list[Cluster]:

@@ -24,6 +24,30 @@ class EngineCrashed(BoathouseError):
         )
 
 
+class EngineUnreachable(TemporarilyUnavailable):
+    """A Spark Connect server that does not answer."""
+
+    error_code = "ENGINE_UNREACHABLE"
+
+    def __init__(self, address: str) -> None:
+        super().__init__(
+            f"The Spark Connect server at {address} cannot be reached. Start it, or set BOATHOUSE_ENGINE to where it listens; "
+            "temporary views and settings of the session may be gone."
+        )
+
+
+class EngineAddressInvalid(InvalidParameterValue):
+    """A setting for the engine that cannot be used."""
+
+    def __init__(self, parameter: str | None = None) -> None:
+        what = "is not valid" if parameter is None else f"has the unknown parameter '{parameter}'"
+        super().__init__(
+            f"BOATHOUSE_ENGINE {what}. Valid: sail, or the address of a Spark Connect server as "
+            "sc://host:port/;token=...;use_ssl=true, where the port (15002), token and use_ssl can be left out.",
+            field="engine",
+        )
+
+
 class MemorySizeInvalid(InvalidParameterValue):
     """A memory size that cannot be used."""
 

@@ -8,18 +8,20 @@ import shutil
 import signal
 import sys
 import time
-from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import IO
 
 import grpc.aio
 import structlog
 
 from boathouse.engine import usage
-from boathouse.engine.errors import EngineUnavailable, GatewayStopping
+from boathouse.engine.capabilities import SAIL
+from boathouse.engine.errors import EngineCrashed, EngineUnavailable, GatewayStopping
 from boathouse.engine.limits import EngineLimits
+from boathouse.engine.link import CHANNEL_OPTIONS, Engine, EngineEnding, EngineSession
 from boathouse.engine.metrics import EngineMetrics
 from boathouse.iam.api import Principal
 from boathouse.storage.layout import Layout
@@ -30,49 +32,11 @@ TOKEN_SECONDS = 7 * 24 * 3600
 """Lifetime of the token with which an engine asks the catalog."""
 SCRATCH_CATALOG = "__boathouse"
 """A catalog in the engine's memory; the gateway uses it to make Delta logs through the engine."""
-SERVICE = "/spark.connect.SparkConnectService/"
 _START_SECONDS = 30.0
 _MEMORY_SECONDS = 0.5
 _MOST_ENDINGS = 1000
 _STOP_SECONDS = 1.0
 _PASSED_ON = ("PATH", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
-CHANNEL_OPTIONS: list[tuple[str, int]] = [
-    ("grpc.max_receive_message_length", -1),
-    ("grpc.max_send_message_length", -1),
-    ("grpc.max_metadata_size", 65536),
-    ("grpc.absolute_max_metadata_size", 131072),
-    ("grpc.use_local_subchannel_pool", 1),
-    ("grpc.optimization_target", 0),
-]
-
-
-@dataclass(frozen=True)
-class EngineSession:
-    """What is to be told of a running engine process; times in seconds since the epoch, memory in bytes."""
-
-    principal: Principal
-    pid: int
-    started_at: float
-    last_used_at: float
-    memory_bytes: int
-    open_requests: int
-
-
-@dataclass(frozen=True)
-class EngineEnding:
-    """That an engine has ended.
-
-    Attributes:
-        principal: Whose it was.
-        started_at: When it was started, in seconds since the epoch.
-        at: When it ended, in seconds since the epoch.
-        reason: Why: ``INACTIVITY``, ``USER_REQUEST``, ``DRIVER_OUT_OF_MEMORY`` or ``DRIVER_UNEXPECTED_FAILURE``.
-    """
-
-    principal: Principal
-    started_at: float
-    at: float
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -92,55 +56,28 @@ class EngineBackend:
     list_catalogs: Callable[[Principal], Sequence[str]]
 
 
-@dataclass(eq=False)
-class Engine:
+@dataclass(eq=False, kw_only=True)
+class SailEngine(Engine):
     """A running engine process."""
 
-    principal: Principal
     process: asyncio.subprocess.Process
-    channel: grpc.aio.Channel
     port: int
     token: str
     log: Path
     catalogs: frozenset[str]
-    started_at: float = field(default_factory=time.time)
-    last_used_at: float = field(default_factory=time.time)
-    open_requests: int = 0
-    stopping: bool = False
     reason: str = "DRIVER_UNEXPECTED_FAILURE"
     too_big: str | None = None
     watch: asyncio.Task[None] | None = None
-    interrupted: deque[str] = field(default_factory=lambda: deque[str](maxlen=100))
-
-    def note_interrupted(self, operations: Iterable[str]) -> None:
-        """Remember which operations were interrupted: the engine afterwards only says that it does not know them."""
-        self.interrupted.extend(operation for operation in operations if operation not in self.interrupted)
-
-    def unary(self, method: str) -> Any:
-        """A method with one message each way, as bytes."""
-        return self.channel.unary_unary(SERVICE + method)  # pyright: ignore[reportCallIssue] - its serializers are optional
-
-    def stream(self, method: str) -> Any:
-        """A method that answers with a stream of messages, as bytes."""
-        return self.channel.unary_stream(SERVICE + method)  # pyright: ignore[reportCallIssue]
-
-    def upload(self, method: str) -> Any:
-        """A method that takes a stream of messages, as bytes."""
-        return self.channel.stream_unary(SERVICE + method)  # pyright: ignore[reportCallIssue]
-
-    def __enter__(self) -> Self:
-        self.open_requests += 1
-        self.last_used_at = time.time()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.open_requests -= 1
-        self.last_used_at = time.time()
 
     @property
     def alive(self) -> bool:
         """Whether calls may be sent to it."""
         return not self.stopping and self.process.returncode is None
+
+    async def loss(self) -> EngineCrashed | None:
+        """How the process ended, if it has."""
+        how = await self.has_ended()
+        return None if how is None else EngineCrashed(how, str(self.log))
 
     async def has_ended(self, within: float = 1.0) -> str | None:
         """How the process ended, or None if it runs on; waits a moment, since a broken connection is noticed first."""
@@ -168,12 +105,13 @@ class EnginePool:
     def __init__(
         self, layout: Layout, backend: EngineBackend, metrics: EngineMetrics, limits: EngineLimits, *, idle_seconds: float = 900
     ) -> None:
+        self.capabilities = SAIL
         self.limits = limits
         self.idle_seconds = idle_seconds
         self._layout = layout
         self._backend = backend
         self._metrics = metrics
-        self._engines: dict[str, Engine] = {}
+        self._engines: dict[str, SailEngine] = {}
         self._locks: dict[str, asyncio.Lock] = {}
         self._ending: set[asyncio.Task[None]] = set()
         self._endings: OrderedDict[str, EngineEnding] = OrderedDict()
@@ -194,7 +132,7 @@ class EnginePool:
             sweeper.cancel()
         await asyncio.gather(*(self._end(engine) for engine in list(self._engines.values())), *self._ending)
 
-    async def get(self, principal: Principal) -> Engine:
+    async def get(self, principal: Principal) -> SailEngine:
         """The principal's engine, started if it does not run.
 
         Raises:
@@ -246,7 +184,7 @@ class EnginePool:
             if engine.process.pid in sizes
         ]
 
-    async def _launch(self, principal: Principal) -> Engine:
+    async def _launch(self, principal: Principal) -> SailEngine:
         began = time.monotonic()
         token, catalogs = await asyncio.to_thread(self._credentials, principal)
         folder = self._layout.run / "engines" / principal.id
@@ -272,7 +210,16 @@ class EnginePool:
         log.info("engine.started", principal=principal.name, pid=process.pid, port=port, seconds=seconds)
         self._metrics.starts.inc()
         channel = grpc.aio.insecure_channel(f"127.0.0.1:{port}", options=CHANNEL_OPTIONS)
-        return Engine(principal, process, channel, port, token, log_path, frozenset(catalogs))
+        return SailEngine(
+            principal=principal,
+            process=process,
+            channel=channel,
+            capabilities=self.capabilities,
+            port=port,
+            token=token,
+            log=log_path,
+            catalogs=frozenset(catalogs),
+        )
 
     def _credentials(self, principal: Principal) -> tuple[str, list[str]]:
         catalogs = [name for name in self._backend.list_catalogs(principal) if name not in {"system", SCRATCH_CATALOG}]
@@ -330,7 +277,7 @@ class EnginePool:
         except (TimeoutError, OSError, ValueError):
             return None
 
-    async def _watch(self, engine: Engine) -> None:
+    async def _watch(self, engine: SailEngine) -> None:
         code = await engine.process.wait()
         if self._engines.get(engine.principal.id) is engine:
             del self._engines[engine.principal.id]
@@ -345,7 +292,7 @@ class EnginePool:
         with contextlib.suppress(Exception):
             await asyncio.to_thread(self._backend.revoke_token, engine.token)
 
-    async def _end(self, engine: Engine) -> None:
+    async def _end(self, engine: SailEngine) -> None:
         engine.stopping = True
         if engine.process.stdin is not None:
             engine.process.stdin.close()
@@ -386,7 +333,7 @@ class EnginePool:
                     if used.total > self.limits.memory:
                         self._shrink(busy[pid], used)
 
-    def _shrink(self, engine: Engine, used: usage.Usage) -> None:
+    def _shrink(self, engine: SailEngine, used: usage.Usage) -> None:
         biggest = max(used.workers, key=lambda pid: used.workers[pid], default=None)
         if biggest is not None and used.engine < self.limits.memory:
             log.warning("engine.worker_too_big", principal=engine.principal.name, pid=biggest, bytes=used.workers[biggest])

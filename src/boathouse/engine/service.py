@@ -12,15 +12,17 @@ from boathouse.engine.compute import Compute
 from boathouse.engine.gateway.governor import Governor
 from boathouse.engine.gateway.server import Gateway
 from boathouse.engine.limits import EngineLimits, PythonFunctions, memory_of
+from boathouse.engine.link import Engines, EngineSession
 from boathouse.engine.metrics import EngineMetrics
-from boathouse.engine.pool import EngineBackend, EnginePool, EngineSession
+from boathouse.engine.pool import EngineBackend, EnginePool
+from boathouse.engine.spark_engine import SparkAddress, SparkPool
 from boathouse.history.api import Recorder
 from boathouse.iam.api import Authenticator, IamService, Principal
 from boathouse.storage.layout import Layout
 
 
 class EngineService:
-    """Sail behind the Spark Connect gateway.
+    """Sail or Apache Spark behind the Spark Connect gateway.
 
     Args:
         database: The metadata.
@@ -31,11 +33,13 @@ class EngineService:
         registry: Where metrics are registered.
         host: Address of the gateway.
         port: Port of the gateway; 0 takes a free one.
+        engine: ``sail``, or the address of a Spark Connect server, ``sc://host:port/;token=...;use_ssl=true``.
         idle_seconds: An engine that nobody used for so long is stopped.
         memory: Of one engine with its Python functions, e.g. ``2g``; a quarter of the machine's without one.
         python: What becomes of users' Python functions.
 
     Raises:
+        EngineAddressInvalid: If the engine is neither.
         MemorySizeInvalid: If the memory is not a size, or too small.
     """
 
@@ -50,6 +54,7 @@ class EngineService:
         registry: CollectorRegistry,
         host: str = "127.0.0.1",
         port: int = 15002,
+        engine: str = "sail",
         idle_seconds: float = 900,
         memory: str | None = None,
         python: PythonFunctions = "sandboxed",
@@ -65,7 +70,11 @@ class EngineService:
             revoke_token=self._revoke,
             list_catalogs=access.catalogs,
         )
-        self.engines = EnginePool(layout, backend, metrics, limits, idle_seconds=idle_seconds)
+        self.engines: Engines
+        if engine == "sail":
+            self.engines = EnginePool(layout, backend, metrics, limits, idle_seconds=idle_seconds)
+        else:
+            self.engines = SparkPool(SparkAddress.parse(engine), metrics, limits, idle_seconds=idle_seconds)
         self.compute = Compute(self.engines)
         access.provide("system.compute.sessions", self.compute.sessions_table)
         self.governor = Governor(access)

@@ -129,7 +129,7 @@ def arrow_rows(columns: pa.Schema, rows: Sequence[dict[str, Any]]) -> pa.Table:
         # One row that can never be exported must not hold up the others.
         if len(rows) > 1:
             return pa.concat_tables([arrow_rows(columns, [row]) for row in rows])
-        log.exception("history_row_refused", reason=str(error), keys=sorted(rows[0]))
+        log.warning("history_row_refused", reason=str(error), keys=sorted(rows[0]))
         return columns.empty_table()
 
 

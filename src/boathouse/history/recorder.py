@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Any, TypeAlias
 
 import structlog
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError
 
 from boathouse.db import Database
 from boathouse.errors import TemporarilyUnavailable
@@ -104,7 +104,7 @@ class Recorder:
         try:
             self.flush()
         except Exception as error:  # noqa: BLE001 - the rows wait in the database for the next start
-            log.exception("history_not_exported", reason=str(error), queued=len(self._queue))
+            log.warning("history_not_exported", reason=str(error), queued=len(self._queue))
         if self._openlineage is not None:
             self._openlineage.stop()
 
@@ -189,7 +189,7 @@ class Recorder:
                 with self._changed:
                     self._hurry = False
             except Exception as error:  # noqa: BLE001 - whatever the database says, the records wait in the queue
-                log.exception("history_not_written", reason=str(error).splitlines()[0], queued=len(self._queue))
+                log.warning("history_not_written", reason=str(error).splitlines()[0], queued=len(self._queue))
                 self._stopping.wait(RETRY_SECONDS)
 
     def _write_batch(self) -> int:
@@ -213,16 +213,17 @@ class Recorder:
         """Write some records, or all but those that can never be written."""
         try:
             self._insert(batch)
-        except (OperationalError, InterfaceError):
-            raise
-        except Exception as error:  # noqa: BLE001 - one record that is no good must not hold up the others
+        except Exception as error:
+            # One record that is no good must not hold up the others; all else is the database's, which will come back.
+            if isinstance(error, DBAPIError) and not isinstance(error, DataError):
+                raise
             if len(batch) > 1:
                 for record in batch:
                     self._write([record])
                 return
             self._lost += 1
             self._lost_told += 1
-            log.exception("history_record_refused", record=type(batch[0]).__name__, reason=str(error).splitlines()[0])
+            log.warning("history_record_refused", record=type(batch[0]).__name__, reason=str(error).splitlines()[0])
 
     def _insert(self, batch: Sequence[Record]) -> None:
         found = _Rows()
@@ -247,7 +248,7 @@ class Recorder:
                     self._exporter.forget_queries()
                     tidied = time.monotonic()
             except Exception as error:  # noqa: BLE001 - the rows wait in the database, the next minute tries again
-                log.exception("history_not_exported", reason=str(error).splitlines()[0])
+                log.warning("history_not_exported", reason=str(error).splitlines()[0])
 
 
 class _Rows:

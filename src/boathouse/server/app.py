@@ -89,13 +89,16 @@ def create_app(settings: Settings, addresses: Addresses, admin_name: str = "admi
         DatabaseTooNew: If the database is of a newer version.
         DatabaseUnreachable: If it does not answer.
     """
-    layout = Layout(settings.resolved_root)
+    secret_key = settings.secret_key.get_secret_value() if settings.secret_key is not None else None
+    layout = Layout(settings.resolved_root, secret_key=secret_key)
     layout.create()
     database = Database(settings.database_url or sqlite_url(layout.metadata_db))
     database.migrate()
     with database.session(write=True) as session:
         admin, _ = IamService(session).ensure_admin(admin_name)
-        CatalogService(session, admin, layout).ensure_defaults()
+        catalog = CatalogService(session, admin, layout)
+        catalog.ensure_defaults()
+        catalog.renew_secrets()
     install(database, layout, admin)
     authenticator = Authenticator(database)
     metrics = CollectorRegistry()
@@ -195,6 +198,7 @@ async def _lifespan(api: FastAPI) -> AsyncGenerator[None, None]:
             registry=state.metrics,
             host=state.settings.host,
             port=state.settings.spark_port,
+            engine=state.settings.engine.get_secret_value(),
             idle_seconds=state.settings.engine_idle_seconds,
             memory=state.settings.engine_memory,
             python=state.settings.python_udfs,

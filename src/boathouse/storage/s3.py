@@ -44,7 +44,9 @@ def session_policy(url: str, *, write: bool, partition: str = "aws") -> dict[str
         InvalidParameterValue: If the URL has characters that a policy reads as wildcards or variables.
     """
     if set(url) & set("*?$"):
-        message = f"For the location '{url}' no credentials can be lent: '*', '?' and '$' are wildcards in the store's policies."
+        message = (
+            f"For the location '{url}' no credentials can be lent: '*', '?' and '$' are wildcards in the store's policies."
+        )
         raise InvalidParameterValue(message, field="url")
     bucket, _, prefix = url.removeprefix("s3://").partition("/")
     arn = f"arn:{partition}:s3:::{bucket}"
@@ -81,7 +83,7 @@ def lend(url: str, values: Mapping[str, str], *, write: bool, session_name: str)
     role = values.get("role_arn") or (_ANY_ROLE if endpoint else None)
     if role is None:
         raise LendingRefused("the credential has no role_arn")
-    partition = (role.split(":") + [""])[1] or "aws"
+    partition = role.split(":")[1] if role.startswith("arn:") else "aws"
     request: dict[str, Any] = {
         "RoleArn": role,
         "RoleSessionName": session_name,
@@ -104,16 +106,21 @@ def lend(url: str, values: Mapping[str, str], *, write: bool, session_name: str)
 def _assume(request: Mapping[str, Any], values: Mapping[str, str]) -> dict[str, Any]:
     try:
         # Loaded at the first use: it is optional, and most servers never lend anything.
-        import boto3  # noqa: PLC0415
+        from boto3.session import Session  # noqa: PLC0415
         from botocore.config import Config  # noqa: PLC0415
-        from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError  # noqa: PLC0415
+        from botocore.exceptions import (  # noqa: PLC0415
+            BotoCoreError,
+            ClientError,
+            NoCredentialsError,
+            ParamValidationError,
+        )
     except ImportError as error:
         raise LibraryMissing from error
     config = Config(
         connect_timeout=CONNECT_SECONDS, read_timeout=READ_SECONDS, retries={"total_max_attempts": 2, "mode": "standard"}
     )
     try:
-        client: Any = boto3.session.Session().client(
+        client: Any = Session().client(
             "sts",
             region_name=values.get("region") or "us-east-1",
             endpoint_url=values.get("sts_endpoint") or values.get("endpoint"),
@@ -127,5 +134,7 @@ def _assume(request: Mapping[str, Any], values: Mapping[str, str]) -> dict[str, 
         raise LendingRefused(str(error.response.get("Error", {}).get("Code", "no reason given"))) from None
     except NoCredentialsError:
         raise LendingRefused("the server has no keys of its own: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY") from None
-    except (BotoCoreError, ValueError) as error:
+    except (ParamValidationError, ValueError):
+        raise LendingRefused("role_arn, endpoint or region is not valid") from None
+    except BotoCoreError as error:
         raise StoreUnreachable(type(error).__name__) from None

@@ -32,7 +32,7 @@ from boathouse.tables.properties import shown
 from boathouse.tables.repair import generate_manifest, missing_files, remove_missing
 from boathouse.tables.restore import Restored, restore, truncate
 from boathouse.tables.vacuum import Vacuumed, vacuum
-from boathouse.tables.versions import Entry, entries, parse_moment, require_version, version_at
+from boathouse.tables.versions import Entry, entries, forget_checkpoint_hint, parse_moment, require_version, version_at
 
 __all__ = [
     "Action",
@@ -71,6 +71,7 @@ __all__ = [
     "drop_columns",
     "entries",
     "generate_manifest",
+    "forget_checkpoint_hint",
     "history",
     "info_action",
     "is_table",

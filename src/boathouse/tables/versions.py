@@ -150,3 +150,11 @@ def entries(location: str, limit: int | None = None) -> list[Entry]:
     if not there:
         raise TableUnreadable(location, "no Delta log is there.")
     return [Entry(version, commit_time(folder, version), commit_info(folder, version)) for version in there[:limit]]
+
+
+def forget_checkpoint_hint(location: str) -> None:
+    """Remove the hint at a table's newest checkpoint, which readers may do without and commits write anew.
+
+    The embedded engine looks for old versions from the hint on, and does not find those before it.
+    """
+    (from_url(location) / "_delta_log" / "_last_checkpoint").unlink(missing_ok=True)

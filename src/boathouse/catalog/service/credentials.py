@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+import structlog
+
 from boathouse.catalog.errors import CredentialInUse
 from boathouse.catalog.info import CredentialInfo, credential_info
 from boathouse.catalog.models import SecurableRow
@@ -10,7 +12,10 @@ from boathouse.catalog.privileges import Privilege, SecurableType
 from boathouse.catalog.service.base import CatalogBase
 from boathouse.errors import InvalidParameterValue
 from boathouse.kit.ids import new_id
+from boathouse.storage.errors import SecretUnreadable
 from boathouse.storage.keys import KeyRing
+
+log = structlog.stdlib.get_logger(__name__)
 
 FIELDS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
     "aws_access_key": (
@@ -142,14 +147,28 @@ class Credentials(CatalogBase):
         return {**row.details["public"], **read_secret(row.details, self._keys)}
 
     def renew_secrets(self) -> int:
-        """Encrypt with the first key what is not; how many credentials were changed. At the start, for whoever rotated keys."""
-        rows = self.rows.of_type(SecurableType.STORAGE_CREDENTIAL)
-        old = [row for row in rows if not _is_current(row.details, self._keys)]
-        for row in old:
+        """Encrypt with the first key what is not yet: at the start, for whoever rotated keys.
+
+        Returns:
+            How many credentials were changed. One that no key opens stays as it is, and the log names it.
+
+        Raises:
+            KeyInvalid: If the setting with the keys, or the key file, holds none.
+        """
+        rows, changed = self.rows.of_type(SecurableType.STORAGE_CREDENTIAL), 0
+        keys = self._keys if rows or self.layout.secret_key else None
+        for row in rows:
+            if keys is None or _is_current(row.details, keys):
+                continue
             details = dict(row.details)
-            write_secret(details, read_secret(details, self._keys), self._keys)
+            try:
+                write_secret(details, read_secret(details, keys), keys)
+            except SecretUnreadable as error:
+                log.warning("storage_credential_unreadable", credential=row.name, reason=error.message)
+                continue
             row.details = details
-        return len(old)
+            changed += 1
+        return changed
 
     @property
     def _keys(self) -> KeyRing:

@@ -4,7 +4,7 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from boathouse.catalog.api import SecurableNotFound, SecurableType
+from boathouse.catalog.api import Privilege, SecurableNotFound, SecurableType
 from boathouse.engine.errors import StatementRefused, TableAlreadyExists
 from boathouse.engine.gateway.change import Change, nothing
 from boathouse.engine.gateway.copy_into import copy_into
@@ -79,6 +79,8 @@ def _create_table(visit: Visit, command: Any, statement: Statement, create: Crea
         command.sql_command.input.CopyFrom(empty_answer())
         return Change()
     _require(create, existing is not None, ".".join(name))
+    if existing is not None:
+        visit.access.table(visit.principal, existing.full_name, Privilege.MANAGE)
     location = create.location.value if create.location is not None else None
     draft = TableDraft(name, create.partition_by, create.comment, create.properties, location)
     if create.format != "delta" or not create.understood:

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from grpc.aio import AioRpcError
 
@@ -25,6 +26,7 @@ class Completion:
         forget: Called at the end, either way.
         retry: How it is done again when its commit lost, or None where it is not.
         request: The request as the engine got it.
+        engines: By which session and identifier the engine's own answers go.
         interrupted: Whether the client wants it to stop.
     """
 
@@ -38,6 +40,7 @@ class Completion:
     interrupted: bool = False
     done: bool = False
     answered: bool = False
+    engines: Any = field(default_factory=lambda: proto().ExecutePlanResponse())
 
     async def on_message(self, message: bytes) -> list[bytes]:
         """What to send for a message of the engine."""
@@ -46,10 +49,13 @@ class Completion:
         response = proto().ExecutePlanResponse.FromString(message)
         # A message without a result only says that the engine is at work.
         self.answered |= response.WhichOneof("response_type") is not None
+        self.engines.session_id, self.engines.server_side_session_id = response.session_id, response.server_side_session_id
         if not response.HasField("result_complete"):
             # A result of the rewritten command is not that of the client's.
             has_result = response.HasField("arrow_batch") or response.HasField("sql_command_result")
             return [] if has_result and self.finish is not None else [message]
+        # The client lets go of answers by their identifiers, which the engine must know.
+        self.engines.response_id = response.response_id
         return [*await self._end(), message]
 
     async def on_end(self) -> list[bytes]:
@@ -98,4 +104,5 @@ class Completion:
         except BaseException:
             await asyncio.to_thread(self.undo)
             raise
-        return [self.answer()] if self.answer is not None else []
+        # What comes a second time in a message counts.
+        return [self.answer() + self.engines.SerializeToString()] if self.answer is not None else []

@@ -25,7 +25,7 @@ from boathouse.engine.gateway.statements import parse
 from boathouse.engine.gateway.statuses import CatalogRefusal, catalog_refusal
 from boathouse.engine.gateway.trace import Trace, begin, finish, target_of
 from boathouse.engine.gateway.visit import Visit
-from boathouse.engine.pool import Engine
+from boathouse.engine.link import Engine
 from boathouse.errors import BoathouseError, PermissionDenied
 from boathouse.iam.api import Principal
 

@@ -19,11 +19,9 @@ from boathouse.engine.gateway.sql_tokens import Kind, Token, quote, read_name, t
 from boathouse.engine.gateway.statements import Edit
 from boathouse.iam.api import Principal
 from boathouse.storage.paths import from_url
-from boathouse.tables.api import Bound, changes, require_sound
+from boathouse.tables.api import Bound, changes, forget_checkpoint_hint, require_sound
 
 _DEEPEST = 24
-_BARRIER = "LIMIT 9223372036854775807"
-"""The engine moves no predicate below a limit: an error in the asker's expression must not tell of a row that a filter hides."""
 _GROUP_CHECKS = frozenset({"is_account_group_member", "is_member"})
 _FIRST_PLAN_ID = 1 << 40
 
@@ -208,6 +206,11 @@ class Resolver:
         bound: list[str] = []
         columns = {column["name"].lower(): column for column in table.columns}
 
+        gone = sorted(name for name in table.column_masks if name.lower() not in columns)
+        if gone:
+            message = f"{table.full_name} has a mask on {', '.join(gone)}, which it does not have. ALTER TABLE ... DROP MASK takes it off."
+            raise StatementRefused(message)
+
         def argument(text: str) -> str:
             if text.lower() not in columns:
                 return text
@@ -232,8 +235,10 @@ class Resolver:
         ]
         inner = ", ".join(["*", *bound])
         relation = proto().Relation()
+        # An error in the asker's expression must not tell of a row that the filter hides.
+        before, after = self._session.capabilities.barrier
         relation.sql.query = (
-            f"SELECT {', '.join(shown)} FROM (SELECT {inner} FROM `{source}`) AS `__bhs` WHERE {condition} {_BARRIER}"  # noqa: S608 - names are quoted
+            f"{before}SELECT {', '.join(shown)} FROM (SELECT {inner} FROM `{source}`) AS `__bhs` WHERE {condition}{after}"  # noqa: S608 - names are quoted
         )
         references.wrap(relation)
         return relation
@@ -247,6 +252,7 @@ class Resolver:
         source.options.update(options)
         if version is not None:
             source.options["versionAsOf"] = str(version)
+            forget_checkpoint_hint(table.storage_location)
         self._paths[source.paths[0]] = table.full_name
         return relation
 

@@ -9,7 +9,7 @@ import secrets
 import time
 import traceback
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
@@ -17,14 +17,13 @@ import grpc
 import grpc.aio
 import structlog
 
-from boathouse.engine.errors import EngineCrashed
 from boathouse.engine.gateway.governor import Completion, Governor
 from boathouse.engine.gateway.observer import Observer
 from boathouse.engine.gateway.retry import MOST_READS, is_torn_read, jittered
 from boathouse.engine.gateway.session import as_principal
 from boathouse.engine.gateway.statuses import WireError, canceled, forwarded, own
+from boathouse.engine.link import CHANNEL_OPTIONS, SERVICE, Engine, Engines
 from boathouse.engine.metrics import EngineMetrics
-from boathouse.engine.pool import CHANNEL_OPTIONS, SERVICE, Engine, EnginePool
 from boathouse.errors import BoathouseError, InternalError, Unauthenticated
 from boathouse.history.api import Recorder
 from boathouse.iam.api import Principal
@@ -75,7 +74,7 @@ class _Attempts:
     call: _Call
     stream: Any
 
-    async def plain(self, request: bytes | None) -> AsyncIterator[bytes]:
+    async def plain(self, request: bytes | None) -> AsyncGenerator[bytes]:
         """What the engine sends; once more from the beginning where it read a log while that was written."""
         for attempt in itertools.count(1):
             began = False
@@ -91,7 +90,7 @@ class _Attempts:
             else:
                 return
 
-    async def completed(self, completion: Completion) -> AsyncIterator[bytes]:
+    async def completed(self, completion: Completion) -> AsyncGenerator[bytes]:
         """What the client is to get of an operation that the gateway has changed."""
         while True:
             try:
@@ -127,7 +126,7 @@ class Gateway:
 
     def __init__(
         self,
-        pool: EnginePool,
+        pool: Engines,
         governor: Governor,
         authenticate: Callable[[str], Principal],
         metrics: EngineMetrics,
@@ -228,8 +227,9 @@ class Gateway:
         attempts = _Attempts(call, stream)
         try:
             parts = attempts.plain(request) if completion is None else attempts.completed(completion)
-            async for part in parts:
-                yield part
+            async with aclosing(parts):
+                async for part in parts:
+                    yield part
         finally:
             # The client may be gone: then the engine must not go on sending.
             attempts.stream.cancel()
@@ -285,9 +285,9 @@ class Gateway:
 
     async def _engine_error(self, error: grpc.aio.AioRpcError, engine: Engine, principal: Principal) -> WireError:
         if error.code() in _LOST:
-            how = await engine.has_ended()
-            if how is not None:
-                return own(EngineCrashed(how, str(engine.log)))
+            loss = await engine.loss()
+            if loss is not None:
+                return own(loss)
         if any(operation in (error.details() or "") for operation in engine.interrupted):
             return canceled()
         refusal = await self._governor.explain(error, principal)

@@ -8,11 +8,14 @@ from typing import Any
 import pyarrow as pa
 
 from boathouse.catalog.api import FunctionInfo
+from boathouse.engine.capabilities import Capabilities
 from boathouse.engine.gateway.protocol import proto
 from boathouse.engine.gateway.sql_tokens import read_name, tokenize
-from boathouse.engine.pool import Engine
+from boathouse.engine.link import Engine
 from boathouse.engine.python_functions import registration
 from boathouse.iam.api import Principal
+
+_FIRST_NAMESPACE = ("main", "default")
 
 
 def as_principal(request: bytes, principal: Principal) -> bytes:
@@ -37,6 +40,8 @@ class SessionNames:
     functions: set[str] = field(default_factory=set[str])
     python: dict[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
     """Session and version of a catalog's function in Python -> its name in the engine."""
+    namespaces: dict[str, tuple[str, str]] = field(default_factory=dict[str, tuple[str, str]])
+    """Session -> its current catalog and schema, where the engine does not know them."""
 
 
 @dataclass
@@ -57,9 +62,24 @@ class EngineSession:
     principal: Principal
     names: SessionNames
 
-    @cached_property
+    @property
+    def capabilities(self) -> Capabilities:
+        """What its engine can do."""
+        return self.engine.capabilities
+
+    @property
     def namespace(self) -> tuple[str, str]:
         """The current catalog and schema."""
+        if self.capabilities.knows_catalogs:
+            return self._engines_namespace
+        return self.names.namespaces.get(self.request.session_id, _FIRST_NAMESPACE)
+
+    def use(self, catalog: str, schema: str) -> None:
+        """Make a catalog and schema current where the engine does not know them."""
+        self.names.namespaces[self.request.session_id] = (catalog, schema)
+
+    @cached_property
+    def _engines_namespace(self) -> tuple[str, str]:
         rows = self.query("SELECT current_catalog(), current_schema()")
         catalog, schema = (column.to_pylist()[0] for column in rows.columns)
         parts, _ = read_name(tokenize(schema), 0)
@@ -131,7 +151,8 @@ class EngineSession:
         if name.lower() not in self.names.temporary:
             return False
         views = self.query("SHOW VIEWS")
-        return name.lower() in {str(view).lower() for view in views.column("tableName").to_pylist()}
+        column = "viewName" if "viewName" in views.column_names else "tableName"
+        return name.lower() in {str(view).lower() for view in views.column(column).to_pylist()}
 
     def is_registered(self, name: str) -> bool:
         """Whether a client has registered a function of this name."""

@@ -377,4 +377,16 @@ def scratch_text(statement: Statement, create: CreateTable, scratch: tuple[str, 
         edits.append(Edit(end, len(sql), f" LOCATION '{location}'"))
     else:
         edits.append(Edit(create.location.start, create.location.end, f"'{location}'"))
-    return apply(sql, edits)
+    return apply(sql, [*edits, *_own_feed(statement)])
+
+
+def _own_feed(statement: Statement) -> list[Edit]:
+    """The change data feed's property in the name under which it is kept: the engine writes to no table that has Delta's."""
+    edits: list[Edit] = []
+    for index, token in enumerate(statement.tokens):
+        if token.kind is Kind.STRING and token.value.lower() == "delta.enablechangedatafeed":
+            edits.append(Edit(token.start, token.end, "'boathouse.enableChangeDataFeed'"))
+        elif token.is_word("ENABLECHANGEDATAFEED") and index > 1 and statement.tokens[index - 2].is_word("DELTA"):
+            before = statement.tokens[index - 2]
+            edits.append(Edit(before.start, token.end, "'boathouse.enableChangeDataFeed'"))
+    return edits

@@ -23,7 +23,7 @@ from boathouse.engine.gateway.statements import Edit, Statement, apply, fixed, p
 from boathouse.engine.pool import SCRATCH_CATALOG
 from boathouse.iam.api import Principal
 from boathouse.storage.paths import to_url
-from boathouse.tables.api import Bound, changes
+from boathouse.tables.api import Bound, changes, forget_checkpoint_hint
 
 _MOMENTS = {"versionasof": "version", "timestampasof": "timestamp"}
 _PATH_OPTIONS = frozenset({"path", "paths", "location", "checkpointlocation"})
@@ -212,6 +212,9 @@ class Visit:
         if paths != list(source.paths):
             source.paths[:] = paths
         self.look_at_options(source.options, source.format, Use.READ)
+        if source.format.lower() == "delta" and any(key.lower() in _MOMENTS for key in source.options):
+            for place in source.paths:
+                forget_checkpoint_hint(to_url(Path(place)))
         path = source.options.get("path")
         if path and not source.paths and source.format.lower() in FILE_FORMATS:
             # The engine does not look for the files of a reader there.

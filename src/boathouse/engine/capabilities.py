@@ -1,0 +1,50 @@
+"""What an engine can do, where engines differ. The gateway asks for these, never for an engine's name."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """One kind of engine.
+
+    Attributes:
+        name: What people call it.
+        knows_catalogs: Whether the catalog's catalogs are catalogs of the engine, so that it does ``USE``, ``CREATE SCHEMA``,
+            ``DROP TABLE`` and ``spark.catalog`` itself. Else the gateway does, and tables are written by their paths.
+        knows_principal: Whether ``current_user()`` is the principal. Else the gateway puts the name in its place.
+        is_shared: Whether one engine serves all principals, so that what lies past the gateway must be refused.
+        runs_relations: Whether a SQL command may be any relation. Else it has to be a SQL text.
+        binds_everywhere: Whether references hold in the expressions of DataFrames. Else only in a SQL text, where they are
+            temporary views of the session for as long as it is analysed.
+        barrier: What stands before and after a query past which no predicate of the asker may be moved.
+    """
+
+    name: str
+    knows_catalogs: bool
+    knows_principal: bool
+    is_shared: bool
+    runs_relations: bool
+    binds_everywhere: bool
+    barrier: tuple[str, str]
+
+
+SAIL = Capabilities(
+    name="Sail",
+    knows_catalogs=True,
+    knows_principal=True,
+    is_shared=False,
+    runs_relations=True,
+    binds_everywhere=True,
+    barrier=("", " LIMIT 9223372036854775807"),
+)
+SPARK = Capabilities(
+    name="Apache Spark",
+    knows_catalogs=False,
+    knows_principal=False,
+    is_shared=True,
+    runs_relations=False,
+    binds_everywhere=False,
+    # A limit would be the end of parallel work. Spark moves nothing below a condition that is not deterministic; it has to
+    # stand outside of the query, since a join that the policy's subquery becomes would else be put above it.
+    barrier=("SELECT * FROM (", ") WHERE rand() >= 0"),
+)

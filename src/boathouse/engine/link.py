@@ -1,0 +1,147 @@
+"""One principal's way to an engine, whatever the engine is: a channel, and who uses it."""
+
+import time
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Protocol, Self
+
+import grpc.aio
+
+from boathouse.engine.capabilities import Capabilities
+from boathouse.engine.limits import EngineLimits
+from boathouse.errors import BoathouseError
+from boathouse.iam.api import Principal
+
+SERVICE = "/spark.connect.SparkConnectService/"
+CHANNEL_OPTIONS: list[tuple[str, int]] = [
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.max_send_message_length", -1),
+    ("grpc.max_metadata_size", 65536),
+    ("grpc.absolute_max_metadata_size", 131072),
+    ("grpc.use_local_subchannel_pool", 1),
+    ("grpc.optimization_target", 0),
+]
+
+
+@dataclass(frozen=True)
+class EngineSession:
+    """What is to be told of a running engine; times in seconds since the epoch, memory in bytes.
+
+    Attributes:
+        pid: Of its process; 0 for an engine that runs elsewhere.
+    """
+
+    principal: Principal
+    pid: int
+    started_at: float
+    last_used_at: float
+    memory_bytes: int
+    open_requests: int
+
+
+@dataclass(frozen=True)
+class EngineEnding:
+    """That an engine has ended.
+
+    Attributes:
+        principal: Whose it was.
+        started_at: When it was started, in seconds since the epoch.
+        at: When it ended, in seconds since the epoch.
+        reason: Why: ``INACTIVITY``, ``USER_REQUEST``, ``DRIVER_OUT_OF_MEMORY`` or ``DRIVER_UNEXPECTED_FAILURE``.
+    """
+
+    principal: Principal
+    started_at: float
+    at: float
+    reason: str
+
+
+@dataclass(eq=False, kw_only=True)
+class Engine(ABC):
+    """A principal's engine."""
+
+    principal: Principal
+    channel: grpc.aio.Channel
+    capabilities: Capabilities
+    metadata: tuple[tuple[str, str], ...] = ()
+    started_at: float = field(default_factory=time.time)
+    last_used_at: float = field(default_factory=time.time)
+    open_requests: int = 0
+    stopping: bool = False
+    interrupted: deque[str] = field(default_factory=lambda: deque[str](maxlen=100))
+
+    def note_interrupted(self, operations: Iterable[str]) -> None:
+        """Remember which operations were interrupted: the engine afterwards only says that it does not know them."""
+        self.interrupted.extend(operation for operation in operations if operation not in self.interrupted)
+
+    def unary(self, method: str) -> Any:
+        """A method with one message each way, as bytes."""
+        return self._with_metadata(self.channel.unary_unary(SERVICE + method))  # pyright: ignore[reportCallIssue] - its serializers are optional
+
+    def stream(self, method: str) -> Any:
+        """A method that answers with a stream of messages, as bytes."""
+        return self._with_metadata(self.channel.unary_stream(SERVICE + method))  # pyright: ignore[reportCallIssue]
+
+    def upload(self, method: str) -> Any:
+        """A method that takes a stream of messages, as bytes."""
+        return self._with_metadata(self.channel.stream_unary(SERVICE + method))  # pyright: ignore[reportCallIssue]
+
+    def _with_metadata(self, call: Any) -> Any:
+        return partial(call, metadata=self.metadata) if self.metadata else call
+
+    def __enter__(self) -> Self:
+        self.open_requests += 1
+        self.last_used_at = time.time()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.open_requests -= 1
+        self.last_used_at = time.time()
+
+    @property
+    @abstractmethod
+    def alive(self) -> bool:
+        """Whether calls may be sent to it."""
+
+    @abstractmethod
+    async def loss(self) -> BoathouseError | None:
+        """What a client is to be told of a broken connection; None if the engine is there."""
+
+    def refuses_python(self, principal: Principal) -> str | None:  # noqa: ARG002 - engines of one principal each see to it themselves
+        """Why the gateway must not let a principal's Python functions through; None where it may."""
+        return None
+
+
+class Engines(Protocol):
+    """All engines of a server."""
+
+    limits: EngineLimits
+    idle_seconds: float
+    capabilities: Capabilities
+
+    async def start(self) -> None:
+        """Begin to look after idle engines."""
+        ...
+
+    async def stop(self) -> None:
+        """Stop all engines."""
+        ...
+
+    async def get(self, principal: Principal) -> Engine:
+        """The principal's engine, started if it does not run."""
+        ...
+
+    async def end(self, principal_id: str) -> bool:
+        """Stop a principal's engine on somebody's wish; whether it ran."""
+        ...
+
+    def endings(self) -> Mapping[str, EngineEnding]:
+        """When and why each principal's last engine ended, of those that have since the server was started."""
+        ...
+
+    def sessions(self) -> list[EngineSession]:
+        """The engines that run."""
+        ...
