@@ -37,7 +37,8 @@ class SessionNames:
     """What the clients of one engine have named in it. Names are never taken out, so one that is here may be gone."""
 
     temporary: set[str] = field(default_factory=set[str])
-    functions: set[str] = field(default_factory=set[str])
+    functions: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
+    """Session and name of each function that a client has registered."""
     python: dict[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
     """Session and version of a catalog's function in Python -> its name in the engine."""
     namespaces: dict[str, tuple[str, str]] = field(default_factory=dict[str, tuple[str, str]])
@@ -156,7 +157,7 @@ class EngineSession:
 
     def is_registered(self, name: str) -> bool:
         """Whether a client has registered a function of this name."""
-        return name.lower() in self.names.functions
+        return (self.request.session_id, name.lower()) in self.names.functions
 
     def python_function(self, function: FunctionInfo) -> str:
         """The name under which a catalog's function in Python can be called in this session."""

@@ -240,7 +240,7 @@ class Visit:
 
     def look_at_registration(self, command: Any) -> None:
         """A function of the session: from now on its name hides one of the catalog."""
-        self.session.names.functions.add(command.function_name.lower())
+        self.session.names.functions.add((self.session.request.session_id, command.function_name.lower()))
 
     def look_at_options(self, options: MutableMapping[str, str], source: str, use: Use) -> None:
         """Options of a reader or writer: the path, and whatever else names a place in the lake."""
