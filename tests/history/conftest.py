@@ -131,7 +131,9 @@ def audited(server: Server) -> Callable[..., list[dict[str, Any]]]:
                 Recorder(database, layout).flush()
             finally:
                 database.dispose()
-            found = [row for row in rows(layout, "system.access.audit") if all(row[key] == value for key, value in wanted.items())]
+            found = [
+                row for row in rows(layout, "system.access.audit") if all(row[key] == value for key, value in wanted.items())
+            ]
             if found or time.monotonic() > deadline:
                 return found
             time.sleep(0.05)

@@ -46,8 +46,17 @@ def traced(server: Server) -> Iterator[Traced]:
     token = server.new_principal(name)
     admin.post(f"{UC}/catalogs", json={"name": catalog}).raise_for_status()
     for table in ("a", "b", "c"):
-        staged = admin.post(f"{UC}/staging-tables", json={"catalog_name": catalog, "schema_name": "default", "name": table}).json()
-        column = {"name": "x", "type_name": "LONG", "type_text": "bigint", "type_json": '"long"', "position": 0, "nullable": True}
+        staged = admin.post(
+            f"{UC}/staging-tables", json={"catalog_name": catalog, "schema_name": "default", "name": table}
+        ).json()
+        column = {
+            "name": "x",
+            "type_name": "LONG",
+            "type_text": "bigint",
+            "type_json": '"long"',
+            "position": 0,
+            "nullable": True,
+        }
         body = {
             "catalog_name": catalog,
             "schema_name": "default",

@@ -73,7 +73,9 @@ def test_a_value_whose_name_is_a_value_too() -> None:
     assert '"value": true' in flatten_params({"Operations": operations})["Operations"]
 
 
-@pytest.mark.parametrize("text", ["dapi0123456789abcdef", "bhp_0123456789abcdefghij", "eyJhbGciOiJI.eyJzdWIi.c2ln", "AKIAIOSFODNN7EXAMPLE"])
+@pytest.mark.parametrize(
+    "text", ["dapi0123456789abcdef", "bhp_0123456789abcdefghij", "eyJhbGciOiJI.eyJzdWIi.c2ln", "AKIAIOSFODNN7EXAMPLE"]
+)
 def test_tokens_are_not_kept_wherever_they_stand(text: str) -> None:
     assert flatten_params({"comment": f"use {text} please"}) == {"comment": f"use {REDACTED} please"}
 

@@ -261,7 +261,11 @@ def test_identifiers_that_begin_anew_lose_nothing(history: History) -> None:
         recorder.audit(event(number))
     recorder.flush()
     with history.lake.database.session(write=True) as session:
-        restart = "UPDATE sqlite_sequence SET seq = 0" if history.url.startswith("sqlite") else "ALTER SEQUENCE history_events_id_seq RESTART"
+        restart = (
+            "UPDATE sqlite_sequence SET seq = 0"
+            if history.url.startswith("sqlite")
+            else "ALTER SEQUENCE history_events_id_seq RESTART"
+        )
         session.execute(text(restart))
     for number in range(20, 50):
         recorder.audit(event(number))

@@ -19,7 +19,10 @@ UC = "/api/2.1/unity-catalog"
 def test_they_are_there_once(history: History) -> None:
     install(history.lake.database, history.lake.layout, history.lake.admin)
     with history.lake.catalog() as catalog:
-        names = {schema.name: [table.name for table in catalog.list_tables("system", schema.name)] for schema in catalog.list_schemas("system")}
+        names = {
+            schema.name: [table.name for table in catalog.list_tables("system", schema.name)]
+            for schema in catalog.list_schemas("system")
+        }
         assert names == {"access": ["audit", "column_lineage", "table_lineage"], "compute": [], "query": ["history"]}
         table = catalog.get_table(TABLE, Privilege.SELECT)
         assert (table.table_type, table.data_source_format, table.owner) == ("EXTERNAL", "DELTA", "admins")

@@ -6,6 +6,7 @@ from typing import Any
 
 from boathouse.catalog.api import Privilege, SecurableNotFound, SecurableType
 from boathouse.engine.errors import StatementRefused, TableAlreadyExists
+from boathouse.engine.gateway.by_path import path_text
 from boathouse.engine.gateway.change import Change, nothing
 from boathouse.engine.gateway.copy_into import copy_into
 from boathouse.engine.gateway.delta_target import load
@@ -19,7 +20,7 @@ from boathouse.engine.gateway.statements import CreateTable, Edit, Statement, ap
 from boathouse.engine.gateway.visit import Visit
 from boathouse.engine.gateway.writes import TableDraft, TableWriter, Target
 from boathouse.engine.pool import SCRATCH_CATALOG
-from boathouse.storage.paths import to_url
+from boathouse.storage.paths import from_url, to_url
 
 
 def change_command(visit: Visit, request: Any) -> Change | None:
@@ -89,7 +90,7 @@ def _create_table(visit: Visit, command: Any, statement: Statement, create: Crea
     if query is not None:
         return _create_from_query(visit, command, writer, writer.target(draft, existing), query)
     if create.columns_end is not None:
-        return _create_with_columns(command, writer, writer.target(draft, existing), statement, create)
+        return _create_with_columns(visit, command, writer, writer.target(draft, existing), statement, create)
     if location is None:
         message = f"CREATE TABLE {'.'.join(create.name)} has no columns: give a list of columns, AS and a query, or a LOCATION."
         raise StatementRefused(message)
@@ -133,7 +134,7 @@ def _create_at_path(visit: Visit, command: Any, statement: Statement, create: Cr
         raise StatementRefused(message)
     node = sql_node(command.sql_command.input)
     if node is not None:
-        node.query = scratch_text(statement, create, (SCRATCH_CATALOG, "default", uuid.uuid4().hex), to_url(Path(path)))
+        node.query = _with_columns(visit, statement, create, to_url(Path(path)))
     return Change(nothing, is_sql=True, retry=retry)
 
 
@@ -151,13 +152,20 @@ def _create_from_query(visit: Visit, command: Any, writer: TableWriter, target: 
     return Change(lambda: writer.finish(target, describe=True), lambda: writer.undo(target), is_sql=True, retry=retry)
 
 
+def _with_columns(visit: Visit, statement: Statement, create: CreateTable, location: str) -> str:
+    """CREATE TABLE with columns as the engine writes a Delta log at a location for it."""
+    if not visit.session.capabilities.knows_catalogs:
+        return path_text(statement, create, str(from_url(location)))
+    return scratch_text(statement, create, (SCRATCH_CATALOG, "default", uuid.uuid4().hex), location)
+
+
 def _create_with_columns(
-    command: Any, writer: TableWriter, target: Target, statement: Statement, create: CreateTable
+    visit: Visit, command: Any, writer: TableWriter, target: Target, statement: Statement, create: CreateTable
 ) -> Change:
     """CREATE TABLE with columns: a table of the scratch catalog makes the engine write the Delta log at the target's path."""
     node = sql_node(command.sql_command.input)
     if node is not None:
-        node.query = scratch_text(statement, create, (SCRATCH_CATALOG, "default", uuid.uuid4().hex), target.location)
+        node.query = _with_columns(visit, statement, create, target.location)
     return Change(lambda: writer.finish(target, describe=False), lambda: writer.undo(target), is_sql=True)
 
 

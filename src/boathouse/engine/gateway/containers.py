@@ -4,12 +4,12 @@ from collections.abc import Callable
 
 import pyarrow as pa
 
-from boathouse.catalog.api import NotEmpty, SecurableExists, SecurableNotFound, SecurableType
+from boathouse.catalog.api import SecurableExists, SecurableNotFound, SecurableType
 from boathouse.engine.errors import SchemaNotEmpty
 from boathouse.engine.gateway.answers import Asked
 from boathouse.engine.gateway.answers.grammar import Grammar
 from boathouse.engine.gateway.statements import Statement
-from boathouse.errors import NotFound
+from boathouse.errors import InvalidState, NotFound
 
 NOTHING = pa.table({})
 _SCHEMA = ("SCHEMA", "DATABASE", "NAMESPACE")
@@ -124,7 +124,7 @@ def _drop_container(words: Grammar, asked: Asked, kind: SecurableType) -> pa.Tab
     with asked.catalog(write=True) as service:
         try:
             service.delete_container(kind, name, force=force)
-        except NotEmpty as error:
+        except InvalidState as error:
             if kind is SecurableType.SCHEMA:
                 raise SchemaNotEmpty(name) from error
             raise

@@ -162,7 +162,7 @@ def _save_table(visit: Visit, command: Any, name: tuple[str, str, str]) -> Chang
         rules = Rules(Match.POSITION if is_insert else Match.NAME)
         return put(visit, command, target, write.input, _plan(visit, write, rules))
     if existing is not None and write.mode == modes.SAVE_MODE_IGNORE:
-        return None
+        return _nothing_to_do(command)
     if existing is not None and write.mode != modes.SAVE_MODE_OVERWRITE:
         raise TableAlreadyExists(existing.full_name)
     options = dict(write.options)

@@ -15,6 +15,7 @@ from grpc.aio import AioRpcError
 from boathouse.catalog.api import Privilege, SecurableNotFound, SecurableType
 from boathouse.engine.catalog_access import CatalogAccess
 from boathouse.engine.errors import SchemaNotEmpty, StatementRefused
+from boathouse.engine.gateway.by_path import named_by_path
 from boathouse.engine.gateway.change import Change
 from boathouse.engine.gateway.commands import change_command
 from boathouse.engine.gateway.completion import Completion
@@ -166,6 +167,8 @@ class Governor:
             trace.is_recorded = False
             return Prepared(request)
         change = change_command(visit, parsed)
+        if parsed.plan.HasField("command") and not engine.capabilities.knows_catalogs:
+            change = named_by_path(visit, parsed, change)
         finish(trace, parsed.plan, visit)
         if translation.as_rows and change is not None:
             change = replace(change, as_rows=True)

@@ -15,7 +15,8 @@ from boathouse.engine.errors import StatementRefused
 from boathouse.engine.gateway.protocol import local_relation, proto
 from boathouse.engine.gateway.relations import CallUse, Moment, RelationUse, find_uses
 from boathouse.engine.gateway.session import EngineSession
-from boathouse.engine.gateway.sql_tokens import Kind, Token, quote, read_name, tokenize
+from boathouse.engine.gateway.shared_engine import SharedEngine
+from boathouse.engine.gateway.sql_tokens import Kind, Token, literal, quote, read_name, tokenize
 from boathouse.engine.gateway.statements import Edit
 from boathouse.iam.api import Principal
 from boathouse.storage.paths import from_url
@@ -133,7 +134,10 @@ class Resolver:
 
     def govern(self, sql: str, reader: Reader, references: References, parameters: Mapping[str, str] | None = None) -> str:
         """The text of a view or function with governed names, and with arguments for its parameters."""
-        return _Text(self, sql, tokenize(sql), reader, references, parameters or {}, fragment=False).text()
+        tokens = tokenize(sql)
+        if self._session.capabilities.is_shared:
+            SharedEngine(self._session.engine, reader.principal).check_text(sql, tokens)
+        return _Text(self, sql, tokens, reader, references, parameters or {}, fragment=False).text()
 
     # ----------------------------------------------------------------------------------------------------- relations
 
@@ -320,6 +324,9 @@ class Resolver:
         """A call of a scalar function as an expression in its place."""
         given = self._given(function, arguments)
         if function.language == "PYTHON":
+            why = self._session.engine.refuses_python(self._access.owner(function.owner))
+            if why is not None:
+                raise StatementRefused(why)
             return f"{self._session.python_function(function)}({', '.join(given.values())})"
         inner = reader.inside(self._access.owner(function.owner), f"Function {function.full_name}")
         body = self.govern(function.body, inner, references, given)
@@ -348,6 +355,19 @@ class Resolver:
             message = f"{function.full_name} takes ({wanted}); it was called with {len(arguments)} arguments."
             raise StatementRefused(message)
         return given
+
+    def constant(self, name: str) -> str | None:
+        """The value of a function that the engine would answer wrongly: it knows neither the principal nor the current schema."""
+        capabilities = self._session.capabilities
+        match name.lower():
+            case "current_user" | "session_user" | "user" if not capabilities.knows_principal:
+                return self._principal.name
+            case "current_catalog" if not capabilities.knows_catalogs:
+                return self._session.namespace[0]
+            case "current_schema" | "current_database" if not capabilities.knows_catalogs:
+                return self._session.namespace[1]
+            case _:
+                return None
 
     def is_member(self, group: str) -> bool:
         """Whether the asker is in a group, inside views and functions too."""
@@ -391,6 +411,7 @@ class _Text:
         for use in self._uses.relations:
             self._relation(use)
         self._names()
+        self._constants()
         leaves = sorted(self._leaves, key=lambda edit: edit.start)
         calls: list[Edit] = []
         for call in reversed(self._uses.calls):
@@ -469,10 +490,26 @@ class _Text:
                 self._leaves.append(Edit(first.start, stop, quote([alias])))
                 return
 
+    def _constants(self) -> None:
+        """CURRENT_USER and its like without parentheses."""
+        for index, token in enumerate(self._tokens):
+            if not token.is_word("CURRENT_USER", "SESSION_USER", "CURRENT_CATALOG", "CURRENT_SCHEMA", "CURRENT_DATABASE"):
+                continue
+            before = self._tokens[index - 1] if index else None
+            after = self._tokens[index + 1] if index + 1 < len(self._tokens) else None
+            is_name = before is not None and (before.is_mark(".") or before.is_word("AS"))
+            is_more = after is not None and (after.is_mark("(") or after.is_mark("."))
+            constant = self._resolver.constant(token.value)
+            if constant is not None and not is_name and not is_more:
+                self._leaves.append(Edit(token.start, token.end, literal(constant)))
+
     def _call(self, call: CallUse, edits: Sequence[Edit]) -> Edit | None:
         """What stands in the place of a call, or None where the engine knows the function."""
         if len(call.name) == 1 and call.name[0].lower() in _GROUP_CHECKS:
             return Edit(call.start, call.end, str(self._resolver.is_member(self._group(call))).upper())
+        constant = self._resolver.constant(call.name[0]) if len(call.name) == 1 and not call.arguments else None
+        if constant is not None:
+            return Edit(call.start, call.end, literal(constant))
         if call.is_relation and len(call.name) == 1 and call.name[0].lower() == "table_changes":
             return self._table_changes(call)
         function = self._resolver.function(call.name, self._reader)

@@ -6,6 +6,7 @@ from typing import Any
 from grpc.aio import AioRpcError
 
 from boathouse.engine.gateway.assignments import Action, Side, pairs_of, rewritten, side_of, top_level
+from boathouse.engine.gateway.by_path import target_text
 from boathouse.engine.gateway.change import Change, nothing
 from boathouse.engine.gateway.counts import counted
 from boathouse.engine.gateway.delta_target import DeltaTarget, load
@@ -17,7 +18,7 @@ from boathouse.engine.gateway.protocol import proto, sql_node
 from boathouse.engine.gateway.retry import Retry
 from boathouse.engine.gateway.spark_types import Field, Struct, from_message, nullable
 from boathouse.engine.gateway.sql_tokens import Token, quote, read_name
-from boathouse.engine.gateway.statements import Edit, Statement, apply
+from boathouse.engine.gateway.statements import Edit, Statement, apply, parse
 from boathouse.engine.gateway.visit import Visit
 from boathouse.engine.write_errors import ConcurrentModification
 
@@ -37,6 +38,9 @@ def change_rows(visit: Visit, command: Any, statement: Statement) -> Change | No
         target = work.merge(target)
     elif statement.verb[:1] == ("UPDATE",):
         work.update(target)
+    node = sql_node(command.sql_command.input)
+    if node is not None and not visit.session.capabilities.knows_catalogs:
+        node.query = target_text(parse(node.query), target)
     return Change(nothing, is_sql=True, retry=Retry(target), answer=lambda: counted(before, statement.verb[0]))
 
 
@@ -51,6 +55,8 @@ def merge_frame(visit: Visit, command: Any) -> Change | None:
         if isinstance(source, Struct):
             target = evolve(target, source)
         merge.with_schema_evolution = False
+    if not visit.session.capabilities.knows_catalogs:
+        merge.target_table_name = f"delta.{quote([str(target.folder)])}"
     return Change(retry=Retry(target))
 
 

@@ -1,6 +1,7 @@
 """One walk over a plan: every name in it becomes what its reader may see of it, and every path is checked and made real."""
 
 import itertools
+import secrets
 from collections.abc import Iterable, Mapping, MutableMapping
 from pathlib import Path
 from typing import Any
@@ -11,13 +12,16 @@ from boathouse.catalog.api import PolicyInTheWay, Privilege, SecurableNotFound, 
 from boathouse.engine.catalog_access import CatalogAccess
 from boathouse.engine.errors import PathRefused, StatementRefused
 from boathouse.engine.gateway.answers import Asked, answer
+from boathouse.engine.gateway.containers import keep
 from boathouse.engine.gateway.definitions import Definitions, defines
 from boathouse.engine.gateway.identifiers import plain_identifiers
 from boathouse.engine.gateway.paths import FILE_FORMATS, PathGuard, Use, looks_absolute
-from boathouse.engine.gateway.protocol import local_relation, proto
+from boathouse.engine.gateway.protocol import local_relation, proto, sql_node
 from boathouse.engine.gateway.relations import Moment
 from boathouse.engine.gateway.resolver import References, Resolver
 from boathouse.engine.gateway.session import EngineSession
+from boathouse.engine.gateway.shared_engine import SharedEngine
+from boathouse.engine.gateway.spark_catalog import answer_catalog
 from boathouse.engine.gateway.sql_tokens import Kind, Token, literal, quote, read_name, tokenize
 from boathouse.engine.gateway.statements import Edit, Statement, apply, fixed, parse
 from boathouse.engine.pool import SCRATCH_CATALOG
@@ -46,7 +50,10 @@ class Visit:
         self.guard = PathGuard(access, principal)
         self.changed = False
         self.paths_read: list[str] = []
-        self.numbers = itertools.count(1)
+        capabilities = session.capabilities
+        self.shared = SharedEngine(session.engine, principal) if capabilities.is_shared else None
+        # Where references are temporary views, nobody must be able to guess their names.
+        self.numbers = itertools.count(1 if capabilities.binds_everywhere else secrets.randbits(38))
         self.resolver = Resolver(access, principal, session, self.numbers)
 
     def walk(self, root: Any, *, of_extension: bool = False) -> None:
@@ -61,6 +68,8 @@ class Visit:
         while stack:
             message, references, standalone = stack.pop()
             name = message.DESCRIPTOR.full_name
+            if self.shared is not None:
+                self.shared.check_message(message, name)
             if name == "spark.connect.Relation":
                 references = References(self.numbers)
                 relations.append((message, references))
@@ -78,6 +87,9 @@ class Visit:
         # The innermost first: wrapping copies what is inside.
         for relation, references in reversed(relations):
             if references:
+                if sql_node(relation) is None and not self.session.capabilities.binds_everywhere:
+                    message = "An expression of a DataFrame cannot read a table by its name with this engine; join with spark.table."
+                    raise StatementRefused(message)
                 references.wrap(relation)
                 self.changed = True
 
@@ -98,6 +110,12 @@ class Visit:
             given = list(relation.with_relations.references)
             inner = self._look_at_sql(relation.with_relations.root, relation, references, standalone=standalone)
             return [*given, *inner]
+        if kind == "catalog" and not self.session.capabilities.knows_catalogs:
+            rows = answer_catalog(relation.catalog, Asked(self.principal, self.access, self.session, standalone))
+            if rows is not None:
+                relation.CopyFrom(local_relation(rows))
+                self.changed = True
+                return []
         if kind == "read" and relation.read.HasField("named_table") and self._read_table(relation):
             return []
         if kind == "read" and relation.read.HasField("data_source") and self._read_path_changes(relation):
@@ -106,14 +124,21 @@ class Visit:
 
     def _look_at_sql(self, node: Any, holder: Any, references: References, *, standalone: bool) -> list[Any]:
         """A SQL text: if it is a statement that the gateway itself answers, the answer comes in its place."""
+        if self.shared is not None:
+            self.shared.check_text(node.sql.query, tokenize(node.sql.query))
         text = plain_identifiers(node.sql, "query", self.session)
         statement = parse(text)
         asked = Asked(self.principal, self.access, self.session, standalone)
         rows = self._define(statement, asked) or answer(statement, asked)
+        if rows is None and not self.session.capabilities.knows_catalogs:
+            kept = keep(statement, asked)
+            rows = None if kept is None else local_relation(kept)
         if rows is not None:
             holder.CopyFrom(rows)
             self.changed = True
             return []
+        if self.shared is not None:
+            self.shared.check_statement(statement)
         governed = self.sql(statement, references)
         if statement.tokens and statement.tokens[0].is_word("EXPLAIN"):
             self.require_explainable()
@@ -182,7 +207,11 @@ class Visit:
 
     def look_at_expression_string(self, expression: Any, references: References | None) -> list[Any]:
         """SQL text of an expression; it can hold a query."""
+        if self.shared is not None:
+            self.shared.check_text(expression.expression, tokenize(expression.expression))
         text = plain_identifiers(expression, "expression", self.session)
+        if self.shared is not None:
+            self.shared.check_text(text, tokenize(text))
         real = self.sql(parse(text), references, fragment=True)
         if real != expression.expression:
             expression.expression = real
@@ -224,6 +253,12 @@ class Visit:
 
     def look_at_function(self, function: Any) -> None:
         """A function of a DataFrame; those that ask for the asker's groups are answered."""
+        constant = self.resolver.constant(function.function_name)
+        if constant is not None:
+            function.function_name = "coalesce"
+            function.arguments.add().literal.string = constant
+            self.changed = True
+            return
         if function.function_name.lower() not in {"is_account_group_member", "is_member"}:
             return
         group = function.arguments[0].literal.string if len(function.arguments) == 1 else ""
@@ -300,6 +335,8 @@ class Visit:
         """A name as it is to be given to the engine: ``format.`path``` with the real path."""
         parts = _parts(text)
         _refuse_scratch(text)
+        if self.shared is not None:
+            self.shared.check_text(text, tokenize(text))
         if len(parts) == 2 and parts[0].lower() in FILE_FORMATS and _is_path(parts[1]):
             real = self.guard.resolve(parts[1], use)
             self.changed |= real != parts[1]
