@@ -1,9 +1,12 @@
 """Temporary credentials for tables, volumes and paths on a real S3-compatible server."""
 
 import json
+import subprocess
+import sys
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -17,13 +20,14 @@ from boathouse.catalog.info import Policy
 from boathouse.catalog.privileges import SecurableType
 from boathouse.catalog.service.grants import GrantChange
 from boathouse.errors import PermissionDenied
-from boathouse.storage.s3 import session_policy
 from tests.catalog.conftest import UC, Place
 from tests.catalog.lake import Lake
 from tests.catalog.test_grants import staged_table
 from tests.object_store import BUCKET, EVERYTHING, REGION, ObjectStore, object_store
 
 PREFIXES = (UC, "/api/2.0/unity-catalog")
+PROGRAMS = Path(__file__).parents[1] / "clients" / "programs"
+ATTEMPTS = 12
 COLUMNS = [
     {"name": "id", "type_text": "bigint", "type_name": "LONG", "position": 0, "nullable": True},
     {"name": "name", "type_text": "string", "type_name": "STRING", "position": 1, "nullable": True},
@@ -96,21 +100,31 @@ def outside(place: Place, store: ObjectStore) -> Iterator[Outside]:
 class TestTables:
     def test_delta_rs_reads_and_appends(self, outside: Outside) -> None:
         outside.enter("SELECT", "MODIFY", "EXTERNAL_USE_SCHEMA")
-        options = outside.options(outside.place.user_token)
-        assert DeltaTable(f"uc://{outside.table}", storage_options=options).to_pyarrow_table().num_rows == 2
+        assert delta_uc(outside, "read") == [1, 2]
         policy = json.loads(outside.store.assumptions()[-1]["Policy"])
         assert policy["Statement"][0]["Resource"] == [f"arn:aws:s3:::{outside.url.removeprefix('s3://')}/*"]
+        delta_uc(outside, "append")
+        assert delta_uc(outside, "read") == [1, 2, 3]
+
+    def test_what_is_lent_is_enough_for_delta_and_for_no_other_table(self, outside: Outside) -> None:
+        keys = outside.ask(outside.place.admin, "READ_WRITE").json()["aws_temp_credentials"]
+        options = {
+            "aws_access_key_id": keys["access_key_id"],
+            "aws_secret_access_key": keys["secret_access_key"],
+            "aws_session_token": keys["session_token"],
+            "aws_endpoint": keys["access_point"],
+            "aws_allow_http": "true",
+            "aws_region": REGION,
+        }
+        rows = pa.table({"id": [3], "name": ["c"]})
         try:
-            # The store applies what was sent as if it were the role's own policy: all that delta-rs does is in it.
-            outside.store.limit_role(session_policy(outside.url, write=True))
-            write_deltalake(
-                f"uc://{outside.table}", pa.table({"id": [3], "name": ["c"]}), mode="append", storage_options=options
-            )
-            table = DeltaTable(f"uc://{outside.table}", storage_options=options)
+            # The store applies the policy that was sent as if it were the role's own.
+            outside.store.limit_role(json.loads(outside.store.assumptions()[-1]["Policy"]))
+            write_deltalake(outside.url, rows, mode="append", storage_options=options)
+            table = DeltaTable(outside.url, storage_options=options)
             assert (table.version(), sorted(table.to_pyarrow_table()["id"].to_pylist())) == (1, [1, 2, 3])
-            outside.store.limit_role(session_policy(f"{outside.url}2", write=True))
             with pytest.raises(OSError, match="privileges"):
-                DeltaTable(f"uc://{outside.table}", storage_options=options)
+                write_deltalake(f"{outside.url}2", rows, storage_options=options)
         finally:
             outside.store.limit_role(EVERYTHING)
 
@@ -357,6 +371,26 @@ class TestSecrets:
             assert catalog.get_table(table.full_name).row_filter == Policy("main.default.f")
         with lake.catalog(engine) as catalog, pytest.raises(PermissionDenied, match="row filter"):
             catalog.lend_table(table.id, write=False)
+
+
+def delta_uc(outside: Outside, what: str) -> Any:
+    """What delta-rs does with the table by its name.
+
+    Its client of Unity Catalog blocks itself now and then after it was answered (delta-io/delta-rs#3113), for good and more
+    often than not on two cores: so it runs in a process of its own, and again if it was answered and did nothing.
+    """
+    options = json.dumps(outside.options(outside.place.user_token))
+    command = [sys.executable, str(PROGRAMS / "delta_uc.py"), outside.table, options, what]
+    for _ in range(ATTEMPTS):
+        lent = len(outside.store.assumptions())
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+        except subprocess.TimeoutExpired:
+            assert len(outside.store.assumptions()) > lent, "the server did not answer"
+            continue
+        assert done.returncode == 0, done.stderr[-2000:]
+        return json.loads(done.stdout or "null")
+    pytest.skip(f"delta-rs blocked itself {ATTEMPTS} times in its client of Unity Catalog (delta-io/delta-rs#3113)")
 
 
 def spark_sql(place: Place, statement: str) -> None:

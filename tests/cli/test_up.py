@@ -104,6 +104,14 @@ def with_engine(server: Server) -> psutil.Process:
     return children[0]
 
 
+def has_ended(process: psutil.Process) -> bool:
+    """Whether a process has ended; an orphan stays a zombie until the machine's first process looks at it."""
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_a_stop_ends_the_whole_tree_within_5_seconds(new_server: Callable[..., Server], how: signal.Signals) -> None:
     server = new_server()
@@ -111,7 +119,7 @@ def test_a_stop_ends_the_whole_tree_within_5_seconds(new_server: Callable[..., S
     children = server.children()
     assert server.stop(how) < 5
     _, alive = psutil.wait_procs(children, timeout=1)
-    assert alive == []
+    assert [process for process in alive if not has_ended(process)] == []
     assert "Traceback" not in server.log.read_text()
 
 

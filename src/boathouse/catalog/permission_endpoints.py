@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Header, Query
 
 from boathouse.catalog.dependencies import Catalog, WritableCatalog
 from boathouse.catalog.paging import MaxResults, PageToken, paged
@@ -24,14 +24,21 @@ router = APIRouter(prefix="/api/2.1/unity-catalog", tags=["grants"])
 Grantee = Annotated[str | None, Query(alias="principal", description="Only this principal's")]
 
 
+UserAgent = Annotated[str, Header(include_in_schema=False)]
+
+
 def _wire(privilege: Privilege) -> str:
     return privilege.value.replace(" ", "_")
 
 
-def _granted(catalog: CatalogService, kind: str, full_name: str, grantee: str | None) -> list[PrivilegeAssignment]:
+def _granted(
+    catalog: CatalogService, kind: str, full_name: str, grantee: str | None, user_agent: str
+) -> list[PrivilegeAssignment]:
+    # unitycatalog-client reads only names with blanks, databricks-sdk only those with underscores; each calls itself its own.
+    wire = str if user_agent.startswith("OpenAPI-Generator/") else _wire
     grants = catalog.get_grants(catalog.kind_of(kind, full_name), full_name, grantee)
     return [
-        PrivilegeAssignment(principal=name, privileges=[_wire(privilege) for privilege in privileges])
+        PrivilegeAssignment(principal=name, privileges=[wire(privilege) for privilege in privileges])
         for name, privileges in sorted(grants.items())
     ]
 
@@ -60,9 +67,10 @@ def get_permissions(
     principal: Grantee = None,
     max_results: MaxResults = 0,
     page_token: PageToken = "",
+    user_agent: UserAgent = "",
 ) -> Permissions:
     """The grants on a securable itself."""
-    found = _granted(catalog, kind, full_name, principal)
+    found = _granted(catalog, kind, full_name, principal, user_agent)
     page, token = paged(found, max_results, page_token, lambda one: one.principal)
     return Permissions(privilege_assignments=page, next_page_token=token)
 
@@ -81,11 +89,13 @@ def list_permissions(
 
 
 @router.patch("/permissions/{kind}/{full_name}")
-def update_permissions(catalog: WritableCatalog, kind: str, full_name: str, body: UpdatePermissions) -> Permissions:
+def update_permissions(
+    catalog: WritableCatalog, kind: str, full_name: str, body: UpdatePermissions, user_agent: UserAgent = ""
+) -> Permissions:
     """Grant and revoke."""
     changes = [GrantChange(change.principal, tuple(change.add), tuple(change.remove)) for change in body.changes]
     catalog.change_grants(catalog.kind_of(kind, full_name), full_name, changes)
-    left = [] if body.omit_permissions_in_response else _granted(catalog, kind, full_name, None)
+    left = [] if body.omit_permissions_in_response else _granted(catalog, kind, full_name, None, user_agent)
     return Permissions(privilege_assignments=left)
 
 

@@ -16,6 +16,7 @@ class Capabilities:
         runs_relations: Whether a SQL command may be any relation. Else it has to be a SQL text.
         binds_everywhere: Whether references hold in the expressions of DataFrames. Else only in a SQL text, where they are
             temporary views of the session for as long as it is analysed.
+        binds_parameters: Whether it puts parameters into a SQL text. Delta's parser for Spark does not.
         barrier: What stands before and after a query past which no predicate of the asker may be moved.
     """
 
@@ -25,6 +26,7 @@ class Capabilities:
     is_shared: bool
     runs_relations: bool
     binds_everywhere: bool
+    binds_parameters: bool
     barrier: tuple[str, str]
 
 
@@ -35,6 +37,7 @@ SAIL = Capabilities(
     is_shared=False,
     runs_relations=True,
     binds_everywhere=True,
+    binds_parameters=True,
     barrier=("", " LIMIT 9223372036854775807"),
 )
 SPARK = Capabilities(
@@ -44,6 +47,7 @@ SPARK = Capabilities(
     is_shared=True,
     runs_relations=False,
     binds_everywhere=False,
+    binds_parameters=False,
     # A limit would be the end of parallel work. Spark moves nothing below a condition that is not deterministic; it has to
     # stand outside of the query, since a join that the policy's subquery becomes would else be put above it.
     barrier=("SELECT * FROM (", ") WHERE rand() >= 0"),

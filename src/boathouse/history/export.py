@@ -7,8 +7,10 @@ out for a second time.
 """
 
 import datetime as dt
+import fcntl
 import threading
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import pyarrow as pa
@@ -21,7 +23,7 @@ from boathouse.history.repository import EXPORTING, HistoryRepository, Pending
 from boathouse.history.system_tables import TABLES, SystemTable
 from boathouse.kit.clock import now_ms
 from boathouse.storage.layout import Layout
-from boathouse.tables.api import append, optimize
+from boathouse.tables.api import append, optimize, vacuum
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -55,7 +57,7 @@ class Exporter:
             How many rows it was given.
         """
         table, moved = TABLES[full_name], 0
-        with self._locks[full_name]:
+        with self._locks[full_name], self._alone():
             while True:
                 taken, added = self._one_batch(table)
                 moved += added
@@ -64,6 +66,13 @@ class Exporter:
         if moved:
             log.debug("history_exported", table=full_name, rows=moved)
         return moved
+
+    @contextmanager
+    def _alone(self) -> Generator[None, None, None]:
+        """Keep other processes of this machine out: what the lock of PostgreSQL does for servers on several."""
+        with (self._layout.run / "history.lock").open("w") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
 
     def _one_batch(self, table: SystemTable) -> tuple[int, int]:
         with self._database.session() as session:
@@ -98,12 +107,14 @@ class Exporter:
         return len(new)
 
     def compact(self) -> None:
-        """Put small files together where enough of them came."""
+        """Put small files together where enough of them came, and delete those that were put together a week ago."""
         for name, table in TABLES.items():
             if self._commits[name] >= _COMPACT_AFTER:
-                with self._locks[name]:
+                location = str(table.path(self._layout))
+                with self._locks[name], self._alone():
                     self._commits[name] = 0
-                    done = optimize(str(table.path(self._layout)))
+                    done = optimize(location)
+                    vacuum(location, lite=True)
                 log.debug("history_compacted", table=name, removed=len(done.removed), added=len(done.added))
 
     def forget_queries(self) -> None:

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 MAX_PARAMS = 100
@@ -57,6 +58,11 @@ _TOKENS = re.compile(r"\b(?:dapi[\w-]{8,}|bh[a-z]_[\w-]{16,}|eyJ[\w-]{8,}\.[\w.-
 
 def is_secret(name: str) -> bool:
     """Whether a field of this name holds a secret."""
+    return _is_secret(name) if len(name) <= MAX_KEY else _is_secret.__wrapped__(name)
+
+
+@lru_cache(maxsize=4096)
+def _is_secret(name: str) -> bool:
     plain = re.sub(r"[^a-z0-9]", "", name.lower())
     if plain in _PUBLIC_NAMES:
         return False
@@ -91,7 +97,8 @@ def _redacted(value: Any) -> Any:
         }
     if isinstance(value, list):
         return [_redacted(item) for item in value[:MAX_PARAMS]]
-    return _TOKENS.sub(REDACTED, value[: MAX_VALUE * 4]) if isinstance(value, str) else value
+    # No token is short: most texts need not be looked through.
+    return _TOKENS.sub(REDACTED, value[: MAX_VALUE * 4]) if isinstance(value, str) and len(value) >= 12 else value
 
 
 def _text(value: Any) -> str:

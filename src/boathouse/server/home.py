@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from boathouse import __version__
 from boathouse.catalog import delta_schema
 from boathouse.catalog.api import Catalog, CatalogService, TableInfo
+from boathouse.catalog.privileges import SYSTEM
 from boathouse.errors import BoathouseError
 from boathouse.iam.api import CurrentPrincipal
 from boathouse.serving.api import ServingService
@@ -228,7 +229,8 @@ def _alert(row: dict[str, object], state: TableState) -> Alert:
 @router.get("/home")
 def get_home(request: Request, catalog: Catalog, principal: CurrentPrincipal) -> Home:
     """The way of the data as of now, of what the asker may know of."""
-    states = [_state(info) for info in catalog.all_tables()]
+    # What the server records of itself is not part of the way of the data.
+    states = [_state(info) for info in catalog.all_tables() if info.catalog_name != SYSTEM]
     models = catalog.list_models()
     commits = sorted(
         ((state.info.full_name, commit) for state in states for commit in state.commits),

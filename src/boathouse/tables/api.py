@@ -30,6 +30,7 @@ from boathouse.tables.log import Action, Operation, State, commit_info, commits,
 from boathouse.tables.optimize import Optimized, optimize
 from boathouse.tables.properties import shown
 from boathouse.tables.repair import generate_manifest, missing_files, remove_missing
+from boathouse.tables.replacing import replace_by
 from boathouse.tables.restore import Restored, restore, truncate
 from boathouse.tables.vacuum import Vacuumed, vacuum
 from boathouse.tables.versions import Entry, entries, forget_checkpoint_hint, parse_moment, require_version, version_at
@@ -84,6 +85,7 @@ __all__ = [
     "remove_missing",
     "rename_column",
     "repair",
+    "replace_by",
     "replace_columns",
     "replay",
     "require_sound",

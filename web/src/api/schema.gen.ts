@@ -24,6 +24,50 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/2.0/accounts/servicePrincipals/{principal_id}/credentials/secrets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Secrets
+         * @description A service principal's secrets, without their values (admins only).
+         */
+        get: operations["oauth_list_secrets"];
+        put?: never;
+        /**
+         * Create Secret
+         * @description Make a secret of a service principal (admins only).
+         */
+        post: operations["oauth_create_secret"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.0/accounts/servicePrincipals/{principal_id}/credentials/secrets/{secret_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Delete Secret
+         * @description Delete a secret and end the service principal's access tokens (admins only).
+         */
+        delete: operations["oauth_delete_secret"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/2.0/feature-store/online-stores": {
         parameters: {
             query?: never;
@@ -241,6 +285,54 @@ export interface paths {
          * @description A file's size, type and time.
          */
         head: operations["files_file_metadata"];
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.0/lineage-tracking/column-lineage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Column Lineage
+         * @description Where a column comes from and goes to; columns of tables that the asker may not know of are masked.
+         */
+        get: operations["history_get_column_lineage"];
+        put?: never;
+        /**
+         * Post Column Lineage
+         * @description Where a column comes from and goes to; columns of tables that the asker may not know of are masked.
+         */
+        post: operations["history_post_column_lineage"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.0/lineage-tracking/table-lineage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Table Lineage
+         * @description Where a table comes from and goes to; tables that the asker may not know of are masked.
+         */
+        get: operations["history_get_table_lineage"];
+        put?: never;
+        /**
+         * Post Table Lineage
+         * @description Where a table comes from and goes to; tables that the asker may not know of are masked.
+         */
+        post: operations["history_post_table_lineage"];
+        delete?: never;
+        options?: never;
+        head?: never;
         patch?: never;
         trace?: never;
     };
@@ -700,6 +792,62 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/2.0/preview/scim/v2/Groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Groups
+         * @description Groups, filtered, sorted and paged.
+         */
+        get: operations["scim_list_groups"];
+        put?: never;
+        /**
+         * Create Group
+         * @description Make a group (admins only).
+         */
+        post: operations["scim_create_group"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.0/preview/scim/v2/Groups/{group_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Group
+         * @description One group by id.
+         */
+        get: operations["scim_get_group"];
+        /**
+         * Replace Group
+         * @description Set name, members and the rest of a group (admins only); members that are not given are out.
+         */
+        put: operations["scim_replace_group"];
+        post?: never;
+        /**
+         * Delete Group
+         * @description Delete a group and its grants (admins only).
+         */
+        delete: operations["scim_delete_group"];
+        options?: never;
+        head?: never;
+        /**
+         * Patch Group
+         * @description Change parts of a group (admins only): ``members``, ``members[value eq "id"]``, ``displayName``.
+         */
+        patch: operations["scim_patch_group"];
+        trace?: never;
+    };
     "/api/2.0/preview/scim/v2/Me": {
         parameters: {
             query?: never;
@@ -711,7 +859,7 @@ export interface paths {
          * Me
          * @description The principal who asks.
          */
-        get: operations["iam_me"];
+        get: operations["scim_me"];
         put?: never;
         post?: never;
         delete?: never;
@@ -729,15 +877,15 @@ export interface paths {
         };
         /**
          * List Service Principals
-         * @description All service principals.
+         * @description Service principals, filtered, sorted and paged.
          */
-        get: operations["iam_list_service_principals"];
+        get: operations["scim_list_service_principals"];
         put?: never;
         /**
          * Create Service Principal
-         * @description Make a service principal (admins only).
+         * @description Make a service principal (admins only); without an applicationId it gets a UUID.
          */
-        post: operations["iam_create_service_principal"];
+        post: operations["scim_create_service_principal"];
         delete?: never;
         options?: never;
         head?: never;
@@ -753,19 +901,27 @@ export interface paths {
         };
         /**
          * Get Service Principal
-         * @description One principal by id.
+         * @description One service principal by id, with all groups.
          */
-        get: operations["iam_get_service_principal"];
-        put?: never;
+        get: operations["scim_get_service_principal"];
+        /**
+         * Replace Service Principal
+         * @description Set what can be set on a service principal (admins only).
+         */
+        put: operations["scim_replace_service_principal"];
         post?: never;
         /**
          * Delete Service Principal
-         * @description Delete a principal and revoke its tokens (admins only).
+         * @description Delete a service principal with its credentials and grants (admins only).
          */
-        delete: operations["iam_delete_service_principal"];
+        delete: operations["scim_delete_service_principal"];
         options?: never;
         head?: never;
-        patch?: never;
+        /**
+         * Patch Service Principal
+         * @description Change parts of a service principal (admins only).
+         */
+        patch: operations["scim_patch_service_principal"];
         trace?: never;
     };
     "/api/2.0/preview/scim/v2/Users": {
@@ -777,15 +933,15 @@ export interface paths {
         };
         /**
          * List Users
-         * @description All users.
+         * @description Users, filtered, sorted and paged.
          */
-        get: operations["iam_list_users"];
+        get: operations["scim_list_users"];
         put?: never;
         /**
          * Create User
          * @description Make a user (admins only); ``groups`` puts it into groups by name.
          */
-        post: operations["iam_create_user"];
+        post: operations["scim_create_user"];
         delete?: never;
         options?: never;
         head?: never;
@@ -800,20 +956,28 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Get Principal
-         * @description One principal by id.
+         * Get User
+         * @description One user by id, with all groups.
          */
-        get: operations["iam_get_principal"];
-        put?: never;
+        get: operations["scim_get_user"];
+        /**
+         * Replace User
+         * @description Set what can be set on a user (admins only).
+         */
+        put: operations["scim_replace_user"];
         post?: never;
         /**
-         * Delete Principal
-         * @description Delete a principal and revoke its tokens (admins only).
+         * Delete User
+         * @description Delete a user with its credentials and grants (admins only).
          */
-        delete: operations["iam_delete_principal"];
+        delete: operations["scim_delete_user"];
         options?: never;
         head?: never;
-        patch?: never;
+        /**
+         * Patch User
+         * @description Change parts of a user (admins only); ``active`` false stops all its credentials.
+         */
+        patch: operations["scim_patch_user"];
         trace?: never;
     };
     "/api/2.0/serving-endpoints": {
@@ -1004,6 +1168,106 @@ export interface paths {
         patch: operations["serving_patch_tags"];
         trace?: never;
     };
+    "/api/2.0/sql/history/queries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Queries
+         * @description The queries of the last 30 days, newest first: the asker's own, for an admin everybody's.
+         */
+        get: operations["history_list_queries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.0/sql/warehouses": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Warehouses
+         * @description The principal's own warehouse; for an admin also all others that ran since the server was started.
+         */
+        get: operations["warehouses_list_warehouses"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.0/sql/warehouses/{warehouse_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Warehouse
+         * @description One warehouse.
+         */
+        get: operations["warehouses_get_warehouse"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.0/sql/warehouses/{warehouse_id}/start": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Start Warehouse
+         * @description Start an engine; its owner's right.
+         */
+        post: operations["warehouses_start_warehouse"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.0/sql/warehouses/{warehouse_id}/stop": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Stop Warehouse
+         * @description Stop an engine and all that runs in it; its owner's right and an admin's.
+         */
+        post: operations["warehouses_stop_warehouse"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/2.0/token-management/on-behalf-of/tokens": {
         parameters: {
             query?: never;
@@ -1019,6 +1283,50 @@ export interface paths {
          */
         post: operations["iam_create_on_behalf_token"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.0/token-management/tokens": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List All Tokens
+         * @description Everybody's tokens, or those that one principal made (admins only).
+         */
+        get: operations["iam_list_all_tokens"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.0/token-management/tokens/{token_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Any Token
+         * @description Anybody's token (admins only).
+         */
+        get: operations["iam_get_any_token"];
+        put?: never;
+        post?: never;
+        /**
+         * Revoke Any Token
+         * @description Revoke anybody's token (admins only).
+         */
+        delete: operations["iam_revoke_any_token"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1084,6 +1392,246 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/2.0/token/{token_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Update Token
+         * @description Change the comment or the scopes of one of the asker's tokens.
+         */
+        patch: operations["iam_update_token"];
+        trace?: never;
+    };
+    "/api/2.0/unity-catalog/temporary-path-credentials": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Path Credentials 2 0
+         * @description Credentials for a place in an external location, for an hour; with ``dry_run``, only whether they would be given.
+         */
+        post: operations["vending_path_credentials_2_0"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.0/unity-catalog/temporary-table-credentials": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Table Credentials 2 0
+         * @description Credentials for the files of one table, for an hour.
+         */
+        post: operations["vending_table_credentials_2_0"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.0/unity-catalog/temporary-volume-credentials": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Volume Credentials 2 0
+         * @description Credentials for the files of one volume, for an hour.
+         */
+        post: operations["vending_volume_credentials_2_0"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.1/clusters/delete": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Delete Cluster
+         * @description Stop an engine and all that runs in it; its owner's right and an admin's.
+         */
+        post: operations["clusters_delete_cluster"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.1/clusters/get": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Cluster
+         * @description One cluster.
+         */
+        get: operations["clusters_get_cluster"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.1/clusters/list": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Clusters
+         * @description The principal's own cluster; for an admin also all others that ran since the server was started.
+         */
+        get: operations["clusters_list_clusters"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.1/clusters/list-node-types": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Node Types
+         * @description The one machine that there is, with what an engine may take of it.
+         */
+        get: operations["clusters_list_node_types"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.1/clusters/permanent-delete": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Permanently Delete Cluster
+         * @description Refused: a cluster is there as long as its principal is.
+         */
+        post: operations["clusters_permanently_delete_cluster"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.1/clusters/restart": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Restart Cluster
+         * @description Stop an engine and start another; its owner's right.
+         */
+        post: operations["clusters_restart_cluster"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.1/clusters/spark-versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Spark Versions
+         * @description The one engine that there is.
+         */
+        get: operations["clusters_list_spark_versions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.1/clusters/start": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Start Cluster
+         * @description Start an engine; its owner's right.
+         */
+        post: operations["clusters_start_cluster"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/2.1/unity-catalog/catalogs": {
         parameters: {
             query?: never;
@@ -1131,9 +1679,121 @@ export interface paths {
         head?: never;
         /**
          * Update Catalog
-         * @description Change a catalog's owner, comment or properties.
+         * @description Change a catalog's name, owner, comment or properties.
          */
         patch: operations["catalog_update_catalog"];
+        trace?: never;
+    };
+    "/api/2.1/unity-catalog/constraints": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Create Constraint
+         * @description Add a primary key, a foreign key or a named constraint to a table.
+         */
+        post: operations["catalog_create_constraint"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.1/unity-catalog/constraints/{full_name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Delete Constraint
+         * @description Take a constraint off a table; with ``cascade``, the foreign keys that point to it too.
+         */
+        delete: operations["catalog_delete_constraint"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.1/unity-catalog/credentials": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Credentials
+         * @description The same; there are none for services.
+         */
+        get: operations["locations_list_credentials"];
+        put?: never;
+        /**
+         * Create Credential
+         * @description Make a storage credential. Its secrets are kept and not answered.
+         */
+        post: operations["locations_create_credential"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.1/unity-catalog/credentials/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Credential
+         * @description One storage credential, without its secrets.
+         */
+        get: operations["locations_get_credential"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete Credential
+         * @description Delete a storage credential.
+         */
+        delete: operations["locations_delete_credential"];
+        options?: never;
+        head?: never;
+        /**
+         * Update Credential
+         * @description Change a storage credential.
+         */
+        patch: operations["locations_update_credential"];
+        trace?: never;
+    };
+    "/api/2.1/unity-catalog/current-metastore-assignment": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Current Metastore
+         * @description Which metastore this workspace has, and its first catalog.
+         */
+        get: operations["catalog_current_metastore"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/2.1/unity-catalog/effective-permissions/{kind}/{full_name}": {
@@ -1148,6 +1808,258 @@ export interface paths {
          * @description The privileges that hold on a securable, and where each comes from.
          */
         get: operations["grants_get_effective_permissions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.1/unity-catalog/effective-privilege-assignments/{kind}/{full_name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Effective Permissions
+         * @description The same under its newer name.
+         */
+        get: operations["grants_list_effective_permissions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.1/unity-catalog/entity-tag-assignments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Create Tag Assignment
+         * @description Give a tag that is not there yet.
+         */
+        post: operations["tags_create_tag_assignment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.1/unity-catalog/entity-tag-assignments/{entity_type}/{entity_name}/tags": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Tag Assignments
+         * @description The tags of a securable or column, by key.
+         */
+        get: operations["tags_list_tag_assignments"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.1/unity-catalog/entity-tag-assignments/{entity_type}/{entity_name}/tags/{tag_key}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Tag Assignment
+         * @description One tag.
+         */
+        get: operations["tags_get_tag_assignment"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete Tag Assignment
+         * @description Take a tag away.
+         */
+        delete: operations["tags_delete_tag_assignment"];
+        options?: never;
+        head?: never;
+        /**
+         * Update Tag Assignment
+         * @description Give a tag another value.
+         */
+        patch: operations["tags_update_tag_assignment"];
+        trace?: never;
+    };
+    "/api/2.1/unity-catalog/external-locations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List External Locations
+         * @description The external locations that the asker may know of.
+         */
+        get: operations["locations_list_external_locations"];
+        put?: never;
+        /**
+         * Create External Location
+         * @description Make an external location: ``s3://`` with a storage credential, or, for admins, ``file:///``.
+         */
+        post: operations["locations_create_external_location"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.1/unity-catalog/external-locations/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get External Location
+         * @description One external location.
+         */
+        get: operations["locations_get_external_location"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete External Location
+         * @description Delete an external location; its files stay.
+         */
+        delete: operations["locations_delete_external_location"];
+        options?: never;
+        head?: never;
+        /**
+         * Update External Location
+         * @description Change an external location.
+         */
+        patch: operations["locations_update_external_location"];
+        trace?: never;
+    };
+    "/api/2.1/unity-catalog/functions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Functions
+         * @description The functions of a schema that the asker may know of.
+         */
+        get: operations["functions_list_functions"];
+        put?: never;
+        /**
+         * Create Function
+         * @description Make a function.
+         */
+        post: operations["functions_create_function"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.1/unity-catalog/functions/{full_name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Function
+         * @description One function.
+         */
+        get: operations["functions_get_function"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete Function
+         * @description Delete a function; refused, with ``force`` too, while a table's row filter or column mask is this function.
+         */
+        delete: operations["functions_delete_function"];
+        options?: never;
+        head?: never;
+        /**
+         * Update Function
+         * @description Change a function's name, owner or comment.
+         */
+        patch: operations["functions_update_function"];
+        trace?: never;
+    };
+    "/api/2.1/unity-catalog/metastore_summary": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Metastore Summary
+         * @description The metastore.
+         */
+        get: operations["catalog_metastore_summary"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.1/unity-catalog/metastores": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Metastores
+         * @description The metastores: there is one.
+         */
+        get: operations["catalog_list_metastores"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.1/unity-catalog/metastores/{metastore_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Metastore
+         * @description The metastore by its identifier.
+         */
+        get: operations["catalog_get_metastore"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1308,6 +2220,26 @@ export interface paths {
         patch: operations["grants_update_permissions"];
         trace?: never;
     };
+    "/api/2.1/unity-catalog/privilege-assignments/{kind}/{full_name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Permissions
+         * @description The same under its newer name.
+         */
+        get: operations["grants_list_permissions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/2.1/unity-catalog/schemas": {
         parameters: {
             query?: never;
@@ -1355,9 +2287,29 @@ export interface paths {
         head?: never;
         /**
          * Update Schema
-         * @description Change a schema's owner, comment or properties.
+         * @description Change a schema's name, owner, comment or properties.
          */
         patch: operations["catalog_update_schema"];
+        trace?: never;
+    };
+    "/api/2.1/unity-catalog/securable-tags/{kind}/{full_name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Update Securable Tags
+         * @description Give and take a securable's tags; a model goes by ``FUNCTION`` too.
+         */
+        patch: operations["tags_update_securable_tags"];
         trace?: never;
     };
     "/api/2.1/unity-catalog/staging-tables": {
@@ -1378,6 +2330,78 @@ export interface paths {
         options?: never;
         head?: never;
         patch?: never;
+        trace?: never;
+    };
+    "/api/2.1/unity-catalog/storage-credentials": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Storage Credentials
+         * @description The storage credentials that the asker may know of, without their secrets.
+         */
+        get: operations["locations_list_storage_credentials"];
+        put?: never;
+        /**
+         * Create Storage Credential
+         * @description Make a storage credential. Its secrets are kept and not answered.
+         */
+        post: operations["locations_create_storage_credential"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.1/unity-catalog/storage-credentials/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Storage Credential
+         * @description One storage credential, without its secrets.
+         */
+        get: operations["locations_get_storage_credential"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete Storage Credential
+         * @description Delete a storage credential.
+         */
+        delete: operations["locations_delete_storage_credential"];
+        options?: never;
+        head?: never;
+        /**
+         * Update Storage Credential
+         * @description Change a storage credential.
+         */
+        patch: operations["locations_update_storage_credential"];
+        trace?: never;
+    };
+    "/api/2.1/unity-catalog/subentity-tags/{kind}/{full_name}/{subentity}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Update Subentity Tags
+         * @description Give and take the tags of a table's column or a model's version.
+         */
+        patch: operations["tags_update_subentity_tags"];
         trace?: never;
     };
     "/api/2.1/unity-catalog/table-summaries": {
@@ -1409,13 +2433,13 @@ export interface paths {
         };
         /**
          * List Tables
-         * @description The tables of a schema that the asker may know of.
+         * @description The tables and views of a schema that the asker may know of.
          */
         get: operations["catalog_list_tables"];
         put?: never;
         /**
          * Create Table
-         * @description Register a table at a staged location (managed) or another one (external, admins only).
+         * @description Register a table at a staged location (managed) or in an external location (external), or make a view.
          */
         post: operations["catalog_create_table"];
         delete?: never;
@@ -1440,14 +2464,14 @@ export interface paths {
         post?: never;
         /**
          * Delete Table
-         * @description Delete a table, a managed one with its files.
+         * @description Delete a table; for seven days it can come back.
          */
         delete: operations["catalog_delete_table"];
         options?: never;
         head?: never;
         /**
          * Update Table
-         * @description Change a table's owner, comment or properties.
+         * @description Change a table's name, owner, comment or properties.
          */
         patch: operations["catalog_update_table"];
         trace?: never;
@@ -1466,6 +2490,86 @@ export interface paths {
         get: operations["catalog_table_exists"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.1/unity-catalog/temporary-path-credentials": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Generate Temporary Path Credential
+         * @description Credentials for a place in an external location, for an hour; with ``dry_run``, only whether they would be given.
+         */
+        post: operations["vending_generate_temporary_path_credential"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.1/unity-catalog/temporary-table-credentials": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Generate Temporary Table Credential
+         * @description Credentials for the files of one table, for an hour.
+         */
+        post: operations["vending_generate_temporary_table_credential"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.1/unity-catalog/temporary-volume-credentials": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Generate Temporary Volume Credential
+         * @description Credentials for the files of one volume, for an hour.
+         */
+        post: operations["vending_generate_temporary_volume_credential"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.1/unity-catalog/validate-storage-credentials": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Validate Storage Credential
+         * @description Try what can be tried with a credential: a folder's rights, or a listing with an S3 key.
+         */
+        post: operations["locations_validate_storage_credential"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1519,9 +2623,49 @@ export interface paths {
         head?: never;
         /**
          * Update Volume
-         * @description Change a volume's owner or comment.
+         * @description Change a volume's name, owner or comment.
          */
         patch: operations["catalog_update_volume"];
+        trace?: never;
+    };
+    "/api/boathouse/v1/dropped-tables": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Dropped Tables
+         * @description The tables of a schema (``catalog.schema``) that were dropped and that the asker may bring back, newest first.
+         */
+        get: operations["dropped_tables_list_dropped_tables"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/boathouse/v1/dropped-tables/{name_or_id}/undrop": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Undrop Table
+         * @description Bring a dropped table back, by its identifier or the one dropped last under a full name.
+         */
+        post: operations["dropped_tables_undrop_table"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/boathouse/v1/home": {
@@ -1536,6 +2680,26 @@ export interface paths {
          * @description The way of the data as of now, of what the asker may know of.
          */
         get: operations["home_get_home"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/boathouse/v1/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Find
+         * @description Securables by words of their names, comments, columns and tags, of those that the asker may know of.
+         */
+        get: operations["search_find"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1604,6 +2768,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/boathouse/v1/sign-in-options": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Sign In Options
+         * @description The ways to sign in on the page besides links and tokens.
+         */
+        get: operations["iam_sign_in_options"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/boathouse/v1/sign-out": {
         parameters: {
             query?: never;
@@ -1615,9 +2799,49 @@ export interface paths {
         put?: never;
         /**
          * Sign Out
-         * @description End the page's session.
+         * @description End the page's session; where single sign-on began it, the answer says where to end the provider's too.
          */
         post: operations["iam_sign_out"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/boathouse/v1/sso/callback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Sso Callback
+         * @description Finish a single sign-on: the provider sent the browser back.
+         */
+        get: operations["iam_sso_callback"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/boathouse/v1/sso/login": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Sso Login
+         * @description Begin a single sign-on: send the browser to the provider.
+         */
+        get: operations["iam_sso_login"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1718,6 +2942,46 @@ export interface paths {
         get: operations["server_metrics"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/oidc/.well-known/oauth-authorization-server": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Authorization Server
+         * @description Tells OAuth clients where and how to get tokens (RFC 8414).
+         */
+        get: operations["oauth_authorization_server"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/oidc/v1/token": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Token
+         * @description An access token for a service principal that shows its secret, in the header or the body.
+         */
+        post: operations["oauth_token"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1844,6 +3108,34 @@ export interface components {
             name: string;
         };
         /**
+         * AwsCredentials
+         * @description Temporary keys of an S3 store; ``access_point`` is its address where it is not Amazon's.
+         */
+        AwsCredentials: {
+            /** Access Key Id */
+            access_key_id: string;
+            /** Access Point */
+            access_point?: string | null;
+            /** Secret Access Key */
+            secret_access_key: string;
+            /** Session Token */
+            session_token: string;
+        };
+        /** Body_oauth_token */
+        Body_oauth_token: {
+            /** Client Id */
+            client_id?: string | null;
+            /** Client Secret */
+            client_secret?: string | null;
+            /**
+             * Grant Type
+             * @default
+             */
+            grant_type: string;
+            /** Scope */
+            scope?: string | null;
+        };
+        /**
          * CaptureBody
          * @description Where requests and responses are kept.
          */
@@ -1862,6 +3154,8 @@ export interface components {
          * @description A catalog, as it is answered.
          */
         CatalogBody: {
+            /** Browse Only */
+            browse_only?: boolean | null;
             /**
              * Catalog Type
              * @default MANAGED_CATALOG
@@ -1877,6 +3171,11 @@ export interface components {
             full_name: string;
             /** Id */
             id: string;
+            /**
+             * Isolation Mode
+             * @default OPEN
+             */
+            isolation_mode: string;
             /**
              * Metastore Id
              * @default boathouse
@@ -1911,6 +3210,116 @@ export interface components {
             next_page_token?: string | null;
         };
         /**
+         * ClusterBody
+         * @description A principal's engine; times in milliseconds since the epoch.
+         */
+        ClusterBody: {
+            /** Autotermination Minutes */
+            autotermination_minutes: number;
+            /** Cluster Cores */
+            cluster_cores: number;
+            /** Cluster Id */
+            cluster_id: string;
+            /** Cluster Memory Mb */
+            cluster_memory_mb: number;
+            /** Cluster Name */
+            cluster_name: string;
+            /**
+             * Cluster Source
+             * @default API
+             * @constant
+             */
+            cluster_source: "API";
+            /** Creator User Name */
+            creator_user_name: string;
+            /**
+             * Custom Tags
+             * @default {}
+             */
+            custom_tags: {
+                [key: string]: string;
+            };
+            /**
+             * Data Security Mode
+             * @default SINGLE_USER
+             * @constant
+             */
+            data_security_mode: "SINGLE_USER";
+            /** Default Tags */
+            default_tags: {
+                [key: string]: string;
+            };
+            /**
+             * Driver Node Type Id
+             * @default local
+             */
+            driver_node_type_id: string;
+            /**
+             * Is Single Node
+             * @default true
+             */
+            is_single_node: boolean;
+            /**
+             * Node Type Id
+             * @default local
+             */
+            node_type_id: string;
+            /**
+             * Num Workers
+             * @default 0
+             */
+            num_workers: number;
+            /** Single User Name */
+            single_user_name: string;
+            /**
+             * Spark Conf
+             * @default {}
+             */
+            spark_conf: {
+                [key: string]: string;
+            };
+            /** Spark Version */
+            spark_version: string;
+            /** Start Time */
+            start_time?: number | null;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "RUNNING" | "TERMINATED";
+            /** State Message */
+            state_message: string;
+            /** Terminated Time */
+            terminated_time?: number | null;
+            termination_reason?: components["schemas"]["TerminationReason"] | null;
+        };
+        /**
+         * ClusterList
+         * @description A page of clusters.
+         */
+        ClusterList: {
+            /** Clusters */
+            clusters: components["schemas"]["ClusterBody"][];
+            /**
+             * Next Page Token
+             * @default
+             */
+            next_page_token: string;
+            /**
+             * Prev Page Token
+             * @default
+             */
+            prev_page_token: string;
+        };
+        /**
+         * ClusterName
+         * @description Which cluster is meant.
+         */
+        ClusterName: {
+            /** Cluster Id */
+            cluster_id: string;
+        };
+        /**
          * ColumnBody
          * @description A column of a table.
          */
@@ -1940,6 +3349,41 @@ export interface components {
             type_scale?: number | null;
             /** Type Text */
             type_text?: string | null;
+        };
+        /**
+         * ColumnLineage
+         * @description The columns that a column comes from and goes to.
+         */
+        ColumnLineage: {
+            /** Downstream Cols */
+            downstream_cols: components["schemas"]["ColumnNode"][];
+            /** Upstream Cols */
+            upstream_cols: components["schemas"]["ColumnNode"][];
+        };
+        /**
+         * ColumnNode
+         * @description A column on one side of an edge.
+         */
+        ColumnNode: {
+            /** Catalog Name */
+            catalog_name?: string | null;
+            /**
+             * Has Permission
+             * @default true
+             */
+            has_permission: boolean;
+            /** Lineage Timestamp */
+            lineage_timestamp?: string | null;
+            /** Name */
+            name?: string | null;
+            /** Path */
+            path?: string | null;
+            /** Schema Name */
+            schema_name?: string | null;
+            /** Table Name */
+            table_name?: string | null;
+            /** Table Type */
+            table_type?: string | null;
         };
         /**
          * CommitBody
@@ -1980,6 +3424,24 @@ export interface components {
             traffic_config?: components["schemas"]["TrafficBody"] | null;
         };
         /**
+         * ConstraintBody
+         * @description A constraint: one of the three.
+         */
+        ConstraintBody: {
+            /** Foreign Key Constraint */
+            foreign_key_constraint?: {
+                [key: string]: unknown;
+            } | null;
+            /** Named Table Constraint */
+            named_table_constraint?: {
+                [key: string]: unknown;
+            } | null;
+            /** Primary Key Constraint */
+            primary_key_constraint?: {
+                [key: string]: unknown;
+            } | null;
+        };
+        /**
          * CreateCatalog
          * @description Asks for a catalog.
          */
@@ -1992,6 +3454,59 @@ export interface components {
             properties?: {
                 [key: string]: string;
             } | null;
+        };
+        /**
+         * CreateConstraint
+         * @description Asks for a constraint.
+         */
+        CreateConstraint: {
+            constraint: components["schemas"]["ConstraintBody"];
+            /** Full Name Arg */
+            full_name_arg: string;
+        };
+        /**
+         * CreateCredential
+         * @description Asks for a storage credential.
+         */
+        CreateCredential: {
+            /** Aws Access Key */
+            aws_access_key?: {
+                [key: string]: unknown;
+            } | null;
+            /** Aws Iam Role */
+            aws_iam_role?: {
+                [key: string]: unknown;
+            } | null;
+            /** Azure Managed Identity */
+            azure_managed_identity?: {
+                [key: string]: unknown;
+            } | null;
+            /** Azure Service Principal */
+            azure_service_principal?: {
+                [key: string]: unknown;
+            } | null;
+            /** Cloudflare Api Token */
+            cloudflare_api_token?: {
+                [key: string]: unknown;
+            } | null;
+            /** Comment */
+            comment?: string | null;
+            /** Databricks Gcp Service Account */
+            databricks_gcp_service_account?: {
+                [key: string]: unknown;
+            } | null;
+            /** Name */
+            name: string;
+            /**
+             * Purpose
+             * @default STORAGE
+             */
+            purpose: string;
+            /**
+             * Read Only
+             * @default false
+             */
+            read_only: boolean;
         };
         /**
          * CreateEndpoint
@@ -2008,6 +3523,66 @@ export interface components {
             tags?: components["schemas"]["TagBody"][];
         };
         /**
+         * CreateFunction
+         * @description A function that is to be made.
+         */
+        CreateFunction: {
+            /** Catalog Name */
+            catalog_name: string;
+            /** Comment */
+            comment?: string | null;
+            /** Data Type */
+            data_type?: string | null;
+            /** External Language */
+            external_language?: string | null;
+            /** Full Data Type */
+            full_data_type?: string | null;
+            input_params?: components["schemas"]["ParameterList"] | null;
+            /**
+             * Is Deterministic
+             * @default false
+             */
+            is_deterministic: boolean;
+            /** Name */
+            name: string;
+            return_params?: components["schemas"]["ParameterList"] | null;
+            /**
+             * Routine Body
+             * @default SQL
+             */
+            routine_body: string;
+            /** Routine Definition */
+            routine_definition: string;
+            /** Schema Name */
+            schema_name: string;
+        };
+        /**
+         * CreateFunctionRequest
+         * @description Asks for a function.
+         */
+        CreateFunctionRequest: {
+            function_info: components["schemas"]["CreateFunction"];
+        };
+        /**
+         * CreateLocation
+         * @description Asks for an external location.
+         */
+        CreateLocation: {
+            /** Comment */
+            comment?: string | null;
+            /** Credential Name */
+            credential_name?: string | null;
+            /** Name */
+            name: string;
+            /**
+             * Read Only
+             * @default false
+             */
+            read_only: boolean;
+            /** Url */
+            url: string;
+        };
+        /**
          * CreateOnBehalfToken
          * @description Asks for a token of a service principal.
          */
@@ -2021,6 +3596,8 @@ export interface components {
             comment: string;
             /** Lifetime Seconds */
             lifetime_seconds?: number | null;
+            /** Scopes */
+            scopes?: string[] | null;
         };
         /**
          * CreateSchema
@@ -2037,6 +3614,16 @@ export interface components {
             properties?: {
                 [key: string]: string;
             } | null;
+        };
+        /**
+         * CreateSecret
+         * @description Asks for a secret of a service principal; ``lifetime`` in seconds, as in ``3600s``.
+         */
+        CreateSecret: {
+            /** Lifetime */
+            lifetime?: string | null;
+            /** Scopes */
+            scopes?: string[] | null;
         };
         /**
          * CreateStagingTable
@@ -2077,18 +3664,23 @@ export interface components {
             } | null;
             /** Schema Name */
             schema_name: string;
-            /** Storage Location */
+            /**
+             * Storage Location
+             * @default
+             */
             storage_location: string;
             /**
              * Table Type
              * @default EXTERNAL
              * @enum {string}
              */
-            table_type: "MANAGED" | "EXTERNAL";
+            table_type: "MANAGED" | "EXTERNAL" | "VIEW";
+            /** View Definition */
+            view_definition?: string | null;
         };
         /**
          * CreateToken
-         * @description Asks for a personal access token; without a lifetime it does not expire.
+         * @description Asks for a personal access token; without a lifetime it gets the server's default, without scopes all.
          */
         CreateToken: {
             /**
@@ -2098,6 +3690,8 @@ export interface components {
             comment: string;
             /** Lifetime Seconds */
             lifetime_seconds?: number | null;
+            /** Scopes */
+            scopes?: string[] | null;
         };
         /**
          * CreateVersion
@@ -2143,6 +3737,26 @@ export interface components {
             volume_type: "MANAGED" | "EXTERNAL";
         };
         /**
+         * CreatedSecret
+         * @description A new secret; its value is shown this once.
+         */
+        CreatedSecret: {
+            /** Create Time */
+            create_time: string;
+            /** Expire Time */
+            expire_time: string;
+            /** Id */
+            id: string;
+            /** Scopes */
+            scopes?: string[] | null;
+            /** Secret */
+            secret: string;
+            /** Status */
+            status: string;
+            /** Update Time */
+            update_time: string;
+        };
+        /**
          * CreatedToken
          * @description A new token; its value is shown this once.
          */
@@ -2150,6 +3764,99 @@ export interface components {
             token_info: components["schemas"]["PublicToken"];
             /** Token Value */
             token_value: string;
+        };
+        /**
+         * CredentialBody
+         * @description A storage credential, as it is answered: without its secrets.
+         */
+        CredentialBody: {
+            /** Aws Access Key */
+            aws_access_key?: {
+                [key: string]: unknown;
+            } | null;
+            /** Aws Iam Role */
+            aws_iam_role?: {
+                [key: string]: unknown;
+            } | null;
+            /** Azure Managed Identity */
+            azure_managed_identity?: {
+                [key: string]: unknown;
+            } | null;
+            /** Azure Service Principal */
+            azure_service_principal?: {
+                [key: string]: unknown;
+            } | null;
+            /** Cloudflare Api Token */
+            cloudflare_api_token?: {
+                [key: string]: unknown;
+            } | null;
+            /** Comment */
+            comment: string | null;
+            /** Created At */
+            created_at: number;
+            /** Created By */
+            created_by: string;
+            /** Databricks Gcp Service Account */
+            databricks_gcp_service_account?: {
+                [key: string]: unknown;
+            } | null;
+            /** Full Name */
+            full_name: string;
+            /** Id */
+            id: string;
+            /**
+             * Isolation Mode
+             * @default ISOLATION_MODE_OPEN
+             */
+            isolation_mode: string;
+            /**
+             * Metastore Id
+             * @default boathouse
+             */
+            metastore_id: string;
+            /** Name */
+            name: string;
+            /** Owner */
+            owner: string;
+            /**
+             * Purpose
+             * @default STORAGE
+             */
+            purpose: string;
+            /** Read Only */
+            read_only: boolean;
+            /** Updated At */
+            updated_at: number;
+            /** Updated By */
+            updated_by: string;
+            /**
+             * Used For Managed Storage
+             * @default false
+             */
+            used_for_managed_storage: boolean;
+        };
+        /**
+         * CredentialList
+         * @description A page of credentials.
+         */
+        CredentialList: {
+            /** Credentials */
+            credentials: components["schemas"]["CredentialBody"][];
+            /** Next Page Token */
+            next_page_token?: string | null;
+        };
+        /**
+         * DashboardNode
+         * @description A dashboard that did.
+         */
+        DashboardNode: {
+            /** Dashboard Id */
+            dashboard_id: string;
+            /**
+             * Workspace Id
+             * @default 0
+             */
+            workspace_id: number;
         };
         /**
          * DetailBody
@@ -2233,6 +3940,34 @@ export interface components {
             workspace_id: string;
         };
         /**
+         * DroppedTableBody
+         * @description A dropped table that can come back. Times are ms since the epoch.
+         */
+        DroppedTableBody: {
+            /** Dropped At */
+            dropped_at: number;
+            /** Dropped By */
+            dropped_by: string;
+            /** Full Name */
+            full_name: string;
+            /** Id */
+            id: string;
+            /** Kept Until */
+            kept_until: number;
+            /** Owner */
+            owner: string;
+            /** Table Type */
+            table_type: string;
+        };
+        /**
+         * DroppedTableList
+         * @description The dropped tables of a schema.
+         */
+        DroppedTableList: {
+            /** Tables */
+            tables: components["schemas"]["DroppedTableBody"][];
+        };
+        /**
          * EffectiveAssignment
          * @description What one principal holds.
          */
@@ -2243,10 +3978,22 @@ export interface components {
             privileges: components["schemas"]["EffectivePrivilege"][];
         };
         /**
+         * EffectiveAssignmentPage
+         * @description A page of what principals hold.
+         */
+        EffectiveAssignmentPage: {
+            /** Effective Privilege Assignments */
+            effective_privilege_assignments: components["schemas"]["EffectiveAssignment"][];
+            /** Next Page Token */
+            next_page_token?: string | null;
+        };
+        /**
          * EffectivePermissions
          * @description The privileges that hold on a securable.
          */
         EffectivePermissions: {
+            /** Next Page Token */
+            next_page_token?: string | null;
             /** Privilege Assignments */
             privilege_assignments: components["schemas"]["EffectiveAssignment"][];
         };
@@ -2261,6 +4008,111 @@ export interface components {
             inherited_from_type?: string | null;
             /** Privilege */
             privilege: string;
+        };
+        /**
+         * EntityNode
+         * @description Any other entity.
+         */
+        EntityNode: {
+            /** Id */
+            id: string;
+            /** Type */
+            type: string;
+        };
+        /**
+         * FileNode
+         * @description A path on one side of an edge.
+         */
+        FileNode: {
+            /**
+             * Has Permission
+             * @default true
+             */
+            has_permission: boolean;
+            /** Lineage Timestamp */
+            lineage_timestamp?: string | null;
+            /** Path */
+            path?: string | null;
+        };
+        /**
+         * FunctionBody
+         * @description A function, as it is answered.
+         */
+        FunctionBody: {
+            /** Browse Only */
+            browse_only?: boolean | null;
+            /** Catalog Name */
+            catalog_name: string;
+            /** Comment */
+            comment: string | null;
+            /** Created At */
+            created_at: number;
+            /** Created By */
+            created_by: string;
+            /** Data Type */
+            data_type: string;
+            /** External Language */
+            external_language?: string | null;
+            /** Full Data Type */
+            full_data_type: string;
+            /** Full Name */
+            full_name: string;
+            /** Function Id */
+            function_id: string;
+            input_params: components["schemas"]["ParameterList"];
+            /** Is Deterministic */
+            is_deterministic: boolean;
+            /**
+             * Is Null Call
+             * @default true
+             */
+            is_null_call: boolean;
+            /**
+             * Metastore Id
+             * @default boathouse
+             */
+            metastore_id: string;
+            /** Name */
+            name: string;
+            /** Owner */
+            owner: string;
+            /**
+             * Parameter Style
+             * @default S
+             */
+            parameter_style: string;
+            /** Properties */
+            properties: string;
+            return_params?: components["schemas"]["ParameterList"] | null;
+            /** Routine Body */
+            routine_body: string;
+            /** Routine Definition */
+            routine_definition?: string | null;
+            /** Schema Name */
+            schema_name: string;
+            /**
+             * Security Type
+             * @default DEFINER
+             */
+            security_type: string;
+            /** Specific Name */
+            specific_name: string;
+            /** Sql Data Access */
+            sql_data_access: string;
+            /** Updated At */
+            updated_at: number;
+            /** Updated By */
+            updated_by: string;
+        };
+        /**
+         * FunctionList
+         * @description A page of functions.
+         */
+        FunctionList: {
+            /** Functions */
+            functions: components["schemas"]["FunctionBody"][];
+            /** Next Page Token */
+            next_page_token?: string | null;
         };
         /**
          * GatewayBody
@@ -2293,6 +4145,36 @@ export interface components {
             history: components["schemas"]["CommitBody"][];
         };
         /**
+         * HitBody
+         * @description A securable that was found; ``rank`` 0 is the exact name, 5 a part of a comment, column or tag.
+         */
+        HitBody: {
+            /** Comment */
+            comment: string | null;
+            /** Full Name */
+            full_name: string;
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Owner */
+            owner: string;
+            /** Rank */
+            rank: number;
+            /** Table Type */
+            table_type: string | null;
+            /** Type */
+            type: string;
+        };
+        /**
+         * Hits
+         * @description What was found, the best first.
+         */
+        Hits: {
+            /** Results */
+            results: components["schemas"]["HitBody"][];
+        };
+        /**
          * Home
          * @description Everything on the page's home.
          */
@@ -2310,6 +4192,197 @@ export interface components {
             user: components["schemas"]["User"];
             /** Version */
             version: string;
+        };
+        /**
+         * JobNode
+         * @description A job that did.
+         */
+        JobNode: {
+            /** Job Id */
+            job_id: string;
+            /**
+             * Workspace Id
+             * @default 0
+             */
+            workspace_id: number;
+        };
+        /**
+         * LocationBody
+         * @description An external location, as it is answered.
+         */
+        LocationBody: {
+            /** Comment */
+            comment: string | null;
+            /** Created At */
+            created_at: number;
+            /** Created By */
+            created_by: string;
+            /** Credential Id */
+            credential_id: string | null;
+            /** Credential Name */
+            credential_name: string | null;
+            /**
+             * Isolation Mode
+             * @default ISOLATION_MODE_OPEN
+             */
+            isolation_mode: string;
+            /**
+             * Metastore Id
+             * @default boathouse
+             */
+            metastore_id: string;
+            /** Name */
+            name: string;
+            /** Owner */
+            owner: string;
+            /** Read Only */
+            read_only: boolean;
+            /** Updated At */
+            updated_at: number;
+            /** Updated By */
+            updated_by: string;
+            /** Url */
+            url: string;
+        };
+        /**
+         * LocationList
+         * @description A page of external locations.
+         */
+        LocationList: {
+            /** External Locations */
+            external_locations: components["schemas"]["LocationBody"][];
+            /** Next Page Token */
+            next_page_token?: string | null;
+        };
+        /**
+         * ManagedToken
+         * @description A token as an admin sees it. The API's ids of owners are integers, which those here are not: names stand for them.
+         */
+        ManagedToken: {
+            /** Comment */
+            comment: string;
+            /** Created By Username */
+            created_by_username: string;
+            /** Creation Time */
+            creation_time: number;
+            /** Expiry Time */
+            expiry_time: number;
+            /** Last Used Day */
+            last_used_day?: number | null;
+            /** Owner Username */
+            owner_username: string;
+            /** Scopes */
+            scopes?: string[] | null;
+            /** Token Id */
+            token_id: string;
+        };
+        /**
+         * ManagedTokenAnswer
+         * @description One of them.
+         */
+        ManagedTokenAnswer: {
+            token_info: components["schemas"]["ManagedToken"];
+        };
+        /**
+         * ManagedTokenList
+         * @description Everybody's tokens.
+         */
+        ManagedTokenList: {
+            /** Token Infos */
+            token_infos: components["schemas"]["ManagedToken"][];
+        };
+        /**
+         * MaskBody
+         * @description A column's mask.
+         */
+        MaskBody: {
+            /** Function Name */
+            function_name: string;
+            /** Using Arguments */
+            using_arguments: components["schemas"]["PolicyArgument"][];
+            /** Using Column Names */
+            using_column_names: string[];
+        };
+        /**
+         * MetastoreAssignment
+         * @description Which metastore this workspace has.
+         */
+        MetastoreAssignment: {
+            /** Default Catalog Name */
+            default_catalog_name: string;
+            /**
+             * Metastore Id
+             * @default boathouse
+             */
+            metastore_id: string;
+            /**
+             * Workspace Id
+             * @default 0
+             */
+            workspace_id: number;
+        };
+        /**
+         * MetastoreBody
+         * @description The metastore.
+         */
+        MetastoreBody: {
+            /**
+             * Cloud
+             * @default
+             */
+            cloud: string;
+            /** Created At */
+            created_at: number;
+            /** Created By */
+            created_by: string;
+            /**
+             * Delta Sharing Scope
+             * @default INTERNAL
+             */
+            delta_sharing_scope: string;
+            /**
+             * External Access Enabled
+             * @default true
+             */
+            external_access_enabled: boolean;
+            /**
+             * Global Metastore Id
+             * @default boathouse
+             */
+            global_metastore_id: string;
+            /**
+             * Metastore Id
+             * @default boathouse
+             */
+            metastore_id: string;
+            /** Name */
+            name: string;
+            /** Owner */
+            owner: string;
+            /**
+             * Privilege Model Version
+             * @default 1.0
+             */
+            privilege_model_version: string;
+            /**
+             * Region
+             * @default
+             */
+            region: string;
+            /** Updated At */
+            updated_at: number;
+            /** Updated By */
+            updated_by: string;
+        };
+        /**
+         * MetastoreList
+         * @description The metastores: one.
+         */
+        MetastoreList: {
+            /** Metastores */
+            metastores: components["schemas"]["MetastoreBody"][];
+            /** Next Page Token */
+            next_page_token?: string | null;
         };
         /**
          * Model
@@ -2407,6 +4480,16 @@ export interface components {
             value: string;
         };
         /**
+         * ModelVersionNode
+         * @description A version of a model that was trained on a table.
+         */
+        ModelVersionNode: {
+            /** Model Name */
+            model_name: string;
+            /** Version */
+            version?: string | null;
+        };
+        /**
          * ModelsAnswer
          * @description A page of models.
          */
@@ -2416,6 +4499,107 @@ export interface components {
             /** Registered Models */
             registered_models: components["schemas"]["Model"][];
         };
+        /**
+         * Neighbour
+         * @description What lies one edge away: a table or a path with the entities of the edge, or entities alone.
+         */
+        Neighbour: {
+            /** Dashboardv3Infos */
+            dashboardV3Infos?: components["schemas"]["DashboardNode"][] | null;
+            /** Entityinfos */
+            entityInfos?: components["schemas"]["EntityNode"][] | null;
+            fileInfo?: components["schemas"]["FileNode"] | null;
+            /** Jobinfos */
+            jobInfos?: components["schemas"]["JobNode"][] | null;
+            /** Modelversioninfos */
+            modelVersionInfos?: components["schemas"]["ModelVersionNode"][] | null;
+            /** Notebookinfos */
+            notebookInfos?: components["schemas"]["NotebookNode"][] | null;
+            /** Pipelineinfos */
+            pipelineInfos?: components["schemas"]["PipelineNode"][] | null;
+            /** Queryinfos */
+            queryInfos?: components["schemas"]["QueryNode"][] | null;
+            tableInfo?: components["schemas"]["TableNode"] | null;
+        };
+        /**
+         * NewTagValue
+         * @description A tag's other value.
+         */
+        NewTagValue: {
+            /** Tag Value */
+            tag_value?: string | null;
+        };
+        /**
+         * NodeType
+         * @description A kind of machine.
+         */
+        NodeType: {
+            /**
+             * Category
+             * @default General Purpose
+             */
+            category: string;
+            /**
+             * Description
+             * @default The machine of the server
+             */
+            description: string;
+            /**
+             * Instance Type Id
+             * @default local
+             */
+            instance_type_id: string;
+            /**
+             * Is Deprecated
+             * @default false
+             */
+            is_deprecated: boolean;
+            /**
+             * Is Hidden
+             * @default false
+             */
+            is_hidden: boolean;
+            /** Memory Mb */
+            memory_mb: number;
+            /**
+             * Node Type Id
+             * @default local
+             */
+            node_type_id: string;
+            /** Num Cores */
+            num_cores: number;
+            /**
+             * Num Gpus
+             * @default 0
+             */
+            num_gpus: number;
+        };
+        /**
+         * NodeTypes
+         * @description All kinds of machine.
+         */
+        NodeTypes: {
+            /** Node Types */
+            node_types: components["schemas"]["NodeType"][];
+        };
+        /**
+         * NotebookNode
+         * @description A notebook that caused an edge.
+         */
+        NotebookNode: {
+            /** Notebook Id */
+            notebook_id: string;
+            /**
+             * Workspace Id
+             * @default 0
+             */
+            workspace_id: number;
+        };
+        /**
+         * Nothing
+         * @description An empty answer.
+         */
+        Nothing: Record<string, never>;
         /**
          * OnlineStoreBody
          * @description An online store.
@@ -2447,6 +4631,41 @@ export interface components {
             online_stores: components["schemas"]["OnlineStoreBody"][];
         };
         /**
+         * ParameterBody
+         * @description A parameter of a function, or a column of what it answers.
+         */
+        ParameterBody: {
+            /** Comment */
+            comment?: string | null;
+            /** Name */
+            name: string;
+            /** Parameter Default */
+            parameter_default?: string | null;
+            /** Parameter Mode */
+            parameter_mode?: string | null;
+            /** Parameter Type */
+            parameter_type?: string | null;
+            /** Position */
+            position?: number | null;
+            /** Type Json */
+            type_json?: string | null;
+            /** Type Name */
+            type_name?: string | null;
+            /** Type Text */
+            type_text: string;
+        };
+        /**
+         * ParameterList
+         * @description Parameters in order.
+         */
+        ParameterList: {
+            /**
+             * Parameters
+             * @default []
+             */
+            parameters: components["schemas"]["ParameterBody"][];
+        };
+        /**
          * PatchTags
          * @description Tags to add and to remove.
          */
@@ -2457,10 +4676,30 @@ export interface components {
             delete_tags?: string[];
         };
         /**
+         * PathCredentials
+         * @description Asks for credentials of a place.
+         */
+        PathCredentials: {
+            /**
+             * Dry Run
+             * @default false
+             */
+            dry_run: boolean;
+            /**
+             * Operation
+             * @enum {string}
+             */
+            operation: "PATH_READ" | "PATH_READ_WRITE" | "PATH_CREATE_TABLE";
+            /** Url */
+            url: string;
+        };
+        /**
          * Permissions
          * @description The grants on a securable.
          */
         Permissions: {
+            /** Next Page Token */
+            next_page_token?: string | null;
             /** Privilege Assignments */
             privilege_assignments: components["schemas"]["PrivilegeAssignment"][];
         };
@@ -2483,6 +4722,29 @@ export interface components {
             remove: string[];
         };
         /**
+         * PipelineNode
+         * @description A pipeline that did.
+         */
+        PipelineNode: {
+            /** Pipeline Id */
+            pipeline_id: string;
+            /**
+             * Workspace Id
+             * @default 0
+             */
+            workspace_id: number;
+        };
+        /**
+         * PolicyArgument
+         * @description An argument of a policy: a column or a literal.
+         */
+        PolicyArgument: {
+            /** Column */
+            column?: string | null;
+            /** Constant */
+            constant?: string | null;
+        };
+        /**
          * PrivilegeAssignment
          * @description What one principal was granted.
          */
@@ -2494,7 +4756,10 @@ export interface components {
         };
         /**
          * PublicToken
-         * @description A token without its value; ``expiry_time`` is -1 where it does not expire.
+         * @description A token without its value.
+         *
+         *     ``expiry_time`` is -1 where it does not expire; ``scopes`` is missing where it may do everything; ``last_used_day`` is the
+         *     start of a day, missing where it was never used.
          */
         PublicToken: {
             /** Comment */
@@ -2503,6 +4768,10 @@ export interface components {
             creation_time: number;
             /** Expiry Time */
             expiry_time: number;
+            /** Last Used Day */
+            last_used_day?: number | null;
+            /** Scopes */
+            scopes?: string[] | null;
             /** Token Id */
             token_id: string;
         };
@@ -2544,6 +4813,92 @@ export interface components {
             source_version: number;
         };
         /**
+         * QueryInfo
+         * @description A query that ended.
+         */
+        QueryInfo: {
+            /** Client Application */
+            client_application?: string | null;
+            /** Duration */
+            duration?: number | null;
+            /** Error Message */
+            error_message?: string | null;
+            /** Executed As User Name */
+            executed_as_user_name?: string | null;
+            /** Execution End Time Ms */
+            execution_end_time_ms?: number | null;
+            /**
+             * Is Final
+             * @default true
+             */
+            is_final: boolean;
+            metrics?: components["schemas"]["QueryMetrics"] | null;
+            /** Query End Time Ms */
+            query_end_time_ms?: number | null;
+            /** Query Id */
+            query_id: string;
+            /** Query Source */
+            query_source?: {
+                [key: string]: unknown;
+            } | null;
+            /** Query Start Time Ms */
+            query_start_time_ms: number;
+            /** Query Text */
+            query_text?: string | null;
+            /** Rows Produced */
+            rows_produced?: number | null;
+            /** Session Id */
+            session_id?: string | null;
+            /** Statement Type */
+            statement_type: string;
+            /** Status */
+            status: string;
+            /** User Name */
+            user_name?: string | null;
+        };
+        /**
+         * QueryList
+         * @description A page of queries, newest first.
+         */
+        QueryList: {
+            /** Has Next Page */
+            has_next_page: boolean;
+            /** Next Page Token */
+            next_page_token?: string | null;
+            /** Res */
+            res: components["schemas"]["QueryInfo"][];
+        };
+        /**
+         * QueryMetrics
+         * @description What a query took.
+         */
+        QueryMetrics: {
+            /** Execution Time Ms */
+            execution_time_ms?: number | null;
+            /**
+             * Result From Cache
+             * @default false
+             */
+            result_from_cache: boolean;
+            /** Rows Produced Count */
+            rows_produced_count?: number | null;
+            /** Total Time Ms */
+            total_time_ms?: number | null;
+        };
+        /**
+         * QueryNode
+         * @description A saved query that did.
+         */
+        QueryNode: {
+            /** Query Id */
+            query_id: string;
+            /**
+             * Workspace Id
+             * @default 0
+             */
+            workspace_id: number;
+        };
+        /**
          * RevokeToken
          * @description Names a token to revoke.
          */
@@ -2562,6 +4917,18 @@ export interface components {
             served_model_name?: string | null;
             /** Traffic Percentage */
             traffic_percentage: number;
+        };
+        /**
+         * RowFilterBody
+         * @description A table's row filter.
+         */
+        RowFilterBody: {
+            /** Function Name */
+            function_name: string;
+            /** Input Arguments */
+            input_arguments: components["schemas"]["PolicyArgument"][];
+            /** Input Column Names */
+            input_column_names: string[];
         };
         /**
          * SampleBody
@@ -2590,6 +4957,8 @@ export interface components {
          * @description A schema, as it is answered.
          */
         SchemaBody: {
+            /** Browse Only */
+            browse_only?: boolean | null;
             /** Catalog Name */
             catalog_name: string;
             /** Comment */
@@ -2631,12 +5000,55 @@ export interface components {
             schemas: components["schemas"]["SchemaBody"][];
         };
         /**
+         * ScimGroup
+         * @description A group with its members: users, service principals and groups.
+         */
+        ScimGroup: {
+            /** Displayname */
+            displayName?: string | null;
+            /**
+             * Entitlements
+             * @default []
+             */
+            entitlements: components["schemas"]["ScimValue"][];
+            /** Externalid */
+            externalId?: string | null;
+            /**
+             * Groups
+             * @default []
+             */
+            groups: components["schemas"]["ScimValue"][];
+            /**
+             * Id
+             * @default
+             */
+            id: string;
+            /**
+             * Members
+             * @default []
+             */
+            members: components["schemas"]["ScimValue"][];
+            meta?: components["schemas"]["ScimMeta"] | null;
+            /**
+             * Roles
+             * @default []
+             */
+            roles: components["schemas"]["ScimValue"][];
+            /**
+             * Schemas
+             * @default []
+             */
+            schemas: string[];
+        };
+        /**
          * ScimList
-         * @description A page of principals.
+         * @description A page of resources.
          */
         ScimList: {
             /** Resources */
-            Resources: components["schemas"]["ScimPrincipal"][];
+            Resources: {
+                [key: string]: unknown;
+            }[];
             /** Itemsperpage */
             itemsPerPage: number;
             /**
@@ -2652,15 +5064,59 @@ export interface components {
             totalResults: number;
         };
         /**
+         * ScimMeta
+         * @description What kind of resource it is.
+         */
+        ScimMeta: {
+            /** Location */
+            location?: string | null;
+            /** Resourcetype */
+            resourceType?: string | null;
+        };
+        /**
+         * ScimName
+         * @description A person's name.
+         */
+        ScimName: {
+            /** Familyname */
+            familyName?: string | null;
+            /** Formatted */
+            formatted?: string | null;
+            /** Givenname */
+            givenName?: string | null;
+        };
+        /**
+         * ScimOperation
+         * @description One of a PATCH.
+         */
+        ScimOperation: {
+            /** Op */
+            op: string;
+            /** Path */
+            path?: string | null;
+            /** Value */
+            value?: unknown;
+        };
+        /**
+         * ScimPatch
+         * @description Changes to a resource.
+         */
+        ScimPatch: {
+            /** Operations */
+            Operations: components["schemas"]["ScimOperation"][];
+            /**
+             * Schemas
+             * @default []
+             */
+            schemas: string[];
+        };
+        /**
          * ScimPrincipal
          * @description A user (``userName``) or service principal (``applicationId``).
          */
         ScimPrincipal: {
-            /**
-             * Active
-             * @default true
-             */
-            active: boolean;
+            /** Active */
+            active?: boolean | null;
             /** Applicationid */
             applicationId?: string | null;
             /** Displayname */
@@ -2671,6 +5127,13 @@ export interface components {
              */
             emails: components["schemas"]["ScimValue"][];
             /**
+             * Entitlements
+             * @default []
+             */
+            entitlements: components["schemas"]["ScimValue"][];
+            /** Externalid */
+            externalId?: string | null;
+            /**
              * Groups
              * @default []
              */
@@ -2680,6 +5143,13 @@ export interface components {
              * @default
              */
             id: string;
+            meta?: components["schemas"]["ScimMeta"] | null;
+            name?: components["schemas"]["ScimName"] | null;
+            /**
+             * Roles
+             * @default []
+             */
+            roles: components["schemas"]["ScimValue"][];
             /**
              * Schemas
              * @default []
@@ -2693,6 +5163,8 @@ export interface components {
          * @description One of a SCIM list of values.
          */
         ScimValue: {
+            /** $Ref */
+            $ref?: string | null;
             /** Display */
             display?: string | null;
             /** Primary */
@@ -2701,6 +5173,32 @@ export interface components {
             type?: string | null;
             /** Value */
             value?: string | null;
+        };
+        /**
+         * SecretBody
+         * @description A secret without its value.
+         */
+        SecretBody: {
+            /** Create Time */
+            create_time: string;
+            /** Expire Time */
+            expire_time: string;
+            /** Id */
+            id: string;
+            /** Scopes */
+            scopes?: string[] | null;
+            /** Status */
+            status: string;
+            /** Update Time */
+            update_time: string;
+        };
+        /**
+         * SecretList
+         * @description A service principal's secrets.
+         */
+        SecretList: {
+            /** Secrets */
+            secrets: components["schemas"]["SecretBody"][];
         };
         /**
          * ServedEntityBody
@@ -2733,6 +5231,38 @@ export interface components {
             workload_type?: string | null;
         };
         /**
+         * ShownColumn
+         * @description A column of a table, as it is answered.
+         */
+        ShownColumn: {
+            /** Comment */
+            comment?: string | null;
+            mask?: components["schemas"]["MaskBody"] | null;
+            /** Name */
+            name: string;
+            /**
+             * Nullable
+             * @default true
+             */
+            nullable: boolean | null;
+            /** Partition Index */
+            partition_index?: number | null;
+            /** Position */
+            position?: number | null;
+            /** Type Interval Type */
+            type_interval_type?: string | null;
+            /** Type Json */
+            type_json?: string | null;
+            /** Type Name */
+            type_name?: string | null;
+            /** Type Precision */
+            type_precision?: number | null;
+            /** Type Scale */
+            type_scale?: number | null;
+            /** Type Text */
+            type_text?: string | null;
+        };
+        /**
          * SignIn
          * @description Signs in on the page: by the code of a one-time link, or by a token.
          */
@@ -2753,6 +5283,13 @@ export interface components {
             url: string;
         };
         /**
+         * SignInOptions
+         * @description The ways to sign in besides links and tokens.
+         */
+        SignInOptions: {
+            sso: components["schemas"]["SingleSignOn"] | null;
+        };
+        /**
          * SignedIn
          * @description Who is signed in now.
          */
@@ -2766,6 +5303,42 @@ export interface components {
             kind: "user" | "service_principal";
             /** Name */
             name: string;
+        };
+        /**
+         * SignedOut
+         * @description Where to end the session at the provider too.
+         */
+        SignedOut: {
+            /** End Session Url */
+            end_session_url: string;
+        };
+        /**
+         * SingleSignOn
+         * @description Where to begin a single sign-on, and what to call its provider.
+         */
+        SingleSignOn: {
+            /** Name */
+            name: string;
+            /** Url */
+            url: string;
+        };
+        /**
+         * SparkVersion
+         * @description A version of the engine.
+         */
+        SparkVersion: {
+            /** Key */
+            key: string;
+            /** Name */
+            name: string;
+        };
+        /**
+         * SparkVersions
+         * @description All versions of the engine.
+         */
+        SparkVersions: {
+            /** Versions */
+            versions: components["schemas"]["SparkVersion"][];
         };
         /**
          * Stage
@@ -2809,14 +5382,26 @@ export interface components {
             staging_location: string;
         };
         /**
+         * StorageCredentialList
+         * @description A page of storage credentials.
+         */
+        StorageCredentialList: {
+            /** Next Page Token */
+            next_page_token?: string | null;
+            /** Storage Credentials */
+            storage_credentials: components["schemas"]["CredentialBody"][];
+        };
+        /**
          * TableBody
          * @description A table, as it is answered.
          */
         TableBody: {
+            /** Browse Only */
+            browse_only?: boolean | null;
             /** Catalog Name */
             catalog_name: string;
             /** Columns */
-            columns: components["schemas"]["ColumnBody"][];
+            columns: components["schemas"]["ShownColumn"][];
             /** Comment */
             comment: string | null;
             /** Created At */
@@ -2824,7 +5409,7 @@ export interface components {
             /** Created By */
             created_by: string;
             /** Data Source Format */
-            data_source_format: string;
+            data_source_format?: string | null;
             /** Full Name */
             full_name: string;
             /**
@@ -2840,10 +5425,15 @@ export interface components {
             properties: {
                 [key: string]: string;
             };
+            row_filter?: components["schemas"]["RowFilterBody"] | null;
             /** Schema Name */
             schema_name: string;
             /** Storage Location */
-            storage_location: string;
+            storage_location?: string | null;
+            /** Table Constraints */
+            table_constraints?: {
+                [key: string]: unknown;
+            }[] | null;
             /** Table Id */
             table_id: string;
             /** Table Type */
@@ -2852,6 +5442,22 @@ export interface components {
             updated_at: number;
             /** Updated By */
             updated_by: string;
+            /** View Definition */
+            view_definition?: string | null;
+        };
+        /**
+         * TableCredentials
+         * @description Asks for credentials of a table.
+         */
+        TableCredentials: {
+            /**
+             * Operation
+             * @default READ
+             * @enum {string}
+             */
+            operation: "READ" | "READ_WRITE";
+            /** Table Id */
+            table_id: string;
         };
         /**
          * TableExists
@@ -2862,6 +5468,16 @@ export interface components {
             table_exists: boolean;
         };
         /**
+         * TableLineage
+         * @description The tables, paths and entities that a table comes from and goes to.
+         */
+        TableLineage: {
+            /** Downstreams */
+            downstreams: components["schemas"]["Neighbour"][];
+            /** Upstreams */
+            upstreams: components["schemas"]["Neighbour"][];
+        };
+        /**
          * TableList
          * @description A page of tables.
          */
@@ -2870,6 +5486,27 @@ export interface components {
             next_page_token?: string | null;
             /** Tables */
             tables: components["schemas"]["TableBody"][];
+        };
+        /**
+         * TableNode
+         * @description A table on one side of an edge. Of one that the asker may not know of, only that it is there.
+         */
+        TableNode: {
+            /** Catalog Name */
+            catalog_name?: string | null;
+            /**
+             * Has Permission
+             * @default true
+             */
+            has_permission: boolean;
+            /** Lineage Timestamp */
+            lineage_timestamp?: string | null;
+            /** Name */
+            name?: string | null;
+            /** Schema Name */
+            schema_name?: string | null;
+            /** Table Type */
+            table_type?: string | null;
         };
         /**
          * TableSummary
@@ -2905,6 +5542,30 @@ export interface components {
             value: string;
         };
         /**
+         * TagAssignment
+         * @description A tag of a securable or column. ``entity_type`` is ``catalogs``, ``schemas``, ``tables``, ``columns``, ``volumes``, ...
+         */
+        TagAssignment: {
+            /** Entity Name */
+            entity_name: string;
+            /** Entity Type */
+            entity_type: string;
+            /** Tag Key */
+            tag_key: string;
+            /** Tag Value */
+            tag_value?: string | null;
+        };
+        /**
+         * TagAssignmentList
+         * @description A page of tags.
+         */
+        TagAssignmentList: {
+            /** Next Page Token */
+            next_page_token?: string | null;
+            /** Tag Assignments */
+            tag_assignments: components["schemas"]["TagAssignment"][];
+        };
+        /**
          * TagBody
          * @description A tag.
          */
@@ -2913,6 +5574,76 @@ export interface components {
             key: string;
             /** Value */
             value?: string | null;
+        };
+        /**
+         * TagChanges
+         * @description Tags to give and to take.
+         */
+        TagChanges: {
+            /**
+             * Add Tags
+             * @default []
+             */
+            add_tags: components["schemas"]["TagPair"][];
+            /**
+             * Remove
+             * @default []
+             */
+            remove: string[];
+        };
+        /**
+         * TagPair
+         * @description A key and a value.
+         */
+        TagPair: {
+            /** Key */
+            key: string;
+            /**
+             * Value
+             * @default
+             */
+            value: string;
+        };
+        /**
+         * TemporaryCredentials
+         * @description Temporary credentials and what they open; ``expiration_time`` is in ms since the epoch.
+         */
+        TemporaryCredentials: {
+            aws_temp_credentials?: components["schemas"]["AwsCredentials"] | null;
+            /** Expiration Time */
+            expiration_time?: number | null;
+            /** Url */
+            url: string;
+        };
+        /**
+         * TerminationReason
+         * @description Why a cluster is not running.
+         */
+        TerminationReason: {
+            /** Code */
+            code: string;
+            /**
+             * Parameters
+             * @default {}
+             */
+            parameters: {
+                [key: string]: string;
+            };
+            /**
+             * Type
+             * @enum {string}
+             */
+            type: "SUCCESS" | "SERVICE_FAULT" | "CLIENT_ERROR";
+        };
+        /**
+         * TokenChange
+         * @description What can be changed on a token.
+         */
+        TokenChange: {
+            /** Comment */
+            comment?: string | null;
+            /** Scopes */
+            scopes?: string[] | null;
         };
         /**
          * TokenList
@@ -2931,6 +5662,74 @@ export interface components {
             routes?: components["schemas"]["RouteBody"][] | null;
         };
         /**
+         * UpdateCredential
+         * @description Changes a storage credential; what is not given stays.
+         */
+        UpdateCredential: {
+            /** Aws Access Key */
+            aws_access_key?: {
+                [key: string]: unknown;
+            } | null;
+            /** Aws Iam Role */
+            aws_iam_role?: {
+                [key: string]: unknown;
+            } | null;
+            /** Azure Managed Identity */
+            azure_managed_identity?: {
+                [key: string]: unknown;
+            } | null;
+            /** Azure Service Principal */
+            azure_service_principal?: {
+                [key: string]: unknown;
+            } | null;
+            /** Cloudflare Api Token */
+            cloudflare_api_token?: {
+                [key: string]: unknown;
+            } | null;
+            /** Comment */
+            comment?: string | null;
+            /** Databricks Gcp Service Account */
+            databricks_gcp_service_account?: {
+                [key: string]: unknown;
+            } | null;
+            /** New Name */
+            new_name?: string | null;
+            /** Owner */
+            owner?: string | null;
+            /** Read Only */
+            read_only?: boolean | null;
+        };
+        /**
+         * UpdateFunction
+         * @description Changes a function; what is not given stays.
+         */
+        UpdateFunction: {
+            /** Comment */
+            comment?: string | null;
+            /** New Name */
+            new_name?: string | null;
+            /** Owner */
+            owner?: string | null;
+        };
+        /**
+         * UpdateLocation
+         * @description Changes an external location; what is not given stays.
+         */
+        UpdateLocation: {
+            /** Comment */
+            comment?: string | null;
+            /** Credential Name */
+            credential_name?: string | null;
+            /** New Name */
+            new_name?: string | null;
+            /** Owner */
+            owner?: string | null;
+            /** Read Only */
+            read_only?: boolean | null;
+            /** Url */
+            url?: string | null;
+        };
+        /**
          * UpdateOnlineStore
          * @description What of a store can be changed.
          */
@@ -2945,8 +5744,16 @@ export interface components {
          * @description Changes of grants.
          */
         UpdatePermissions: {
-            /** Changes */
+            /**
+             * Changes
+             * @default []
+             */
             changes: components["schemas"]["PermissionsChange"][];
+            /**
+             * Omit Permissions In Response
+             * @default false
+             */
+            omit_permissions_in_response: boolean;
         };
         /**
          * UpdateSecurable
@@ -2965,6 +5772,22 @@ export interface components {
             } | null;
         };
         /**
+         * UpdateTags
+         * @description Changes tags.
+         */
+        UpdateTags: {
+            changes: components["schemas"]["TagChanges"];
+        };
+        /**
+         * UpdateToken
+         * @description Changes a token; ``update_mask`` names what: ``comment,scopes``.
+         */
+        UpdateToken: {
+            token: components["schemas"]["TokenChange"];
+            /** Update Mask */
+            update_mask: string;
+        };
+        /**
          * User
          * @description Who is signed in.
          */
@@ -2973,6 +5796,57 @@ export interface components {
             is_admin: boolean;
             /** Name */
             name: string;
+        };
+        /**
+         * ValidateCredential
+         * @description Asks whether a credential opens a place.
+         */
+        ValidateCredential: {
+            /** Aws Access Key */
+            aws_access_key?: {
+                [key: string]: unknown;
+            } | null;
+            /** Aws Iam Role */
+            aws_iam_role?: {
+                [key: string]: unknown;
+            } | null;
+            /** Azure Managed Identity */
+            azure_managed_identity?: {
+                [key: string]: unknown;
+            } | null;
+            /** Azure Service Principal */
+            azure_service_principal?: {
+                [key: string]: unknown;
+            } | null;
+            /** Cloudflare Api Token */
+            cloudflare_api_token?: {
+                [key: string]: unknown;
+            } | null;
+            /** Databricks Gcp Service Account */
+            databricks_gcp_service_account?: {
+                [key: string]: unknown;
+            } | null;
+            /** External Location Name */
+            external_location_name?: string | null;
+            /**
+             * Read Only
+             * @default false
+             */
+            read_only: boolean;
+            /** Storage Credential Name */
+            storage_credential_name?: string | null;
+            /** Url */
+            url?: string | null;
+        };
+        /**
+         * ValidationBody
+         * @description What was tried.
+         */
+        ValidationBody: {
+            /** Is Dir */
+            is_dir?: boolean | null;
+            /** Results */
+            results: components["schemas"]["ValidationResult"][];
         };
         /** ValidationError */
         ValidationError: {
@@ -2986,6 +5860,21 @@ export interface components {
             msg: string;
             /** Error Type */
             type: string;
+        };
+        /**
+         * ValidationResult
+         * @description One thing that was tried: ``PASS``, ``FAIL`` or ``SKIP``.
+         */
+        ValidationResult: {
+            /**
+             * Message
+             * @default
+             */
+            message: string;
+            /** Operation */
+            operation: string;
+            /** Result */
+            result: string;
         };
         /**
          * Version
@@ -3114,6 +6003,8 @@ export interface components {
          * @description A volume, as it is answered.
          */
         VolumeBody: {
+            /** Browse Only */
+            browse_only?: boolean | null;
             /** Catalog Name */
             catalog_name: string;
             /** Comment */
@@ -3147,6 +6038,20 @@ export interface components {
             volume_type: string;
         };
         /**
+         * VolumeCredentials
+         * @description Asks for credentials of a volume.
+         */
+        VolumeCredentials: {
+            /**
+             * Operation
+             * @default READ_VOLUME
+             * @enum {string}
+             */
+            operation: "READ_VOLUME" | "WRITE_VOLUME";
+            /** Volume Id */
+            volume_id: string;
+        };
+        /**
          * VolumeList
          * @description A page of volumes.
          */
@@ -3155,6 +6060,81 @@ export interface components {
             next_page_token?: string | null;
             /** Volumes */
             volumes: components["schemas"]["VolumeBody"][];
+        };
+        /**
+         * WarehouseBody
+         * @description A principal's engine as a SQL warehouse.
+         */
+        WarehouseBody: {
+            /** Auto Stop Mins */
+            auto_stop_mins: number;
+            /**
+             * Cluster Size
+             * @default 2X-Small
+             */
+            cluster_size: string;
+            /** Creator Name */
+            creator_name: string;
+            /**
+             * Enable Photon
+             * @default false
+             */
+            enable_photon: boolean;
+            /**
+             * Enable Serverless Compute
+             * @default false
+             */
+            enable_serverless_compute: boolean;
+            health?: components["schemas"]["WarehouseHealth"] | null;
+            /** Id */
+            id: string;
+            /**
+             * Max Num Clusters
+             * @default 1
+             */
+            max_num_clusters: number;
+            /**
+             * Min Num Clusters
+             * @default 1
+             */
+            min_num_clusters: number;
+            /** Name */
+            name: string;
+            /** Num Active Sessions */
+            num_active_sessions: number;
+            /** Num Clusters */
+            num_clusters: number;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "RUNNING" | "STOPPED";
+            /**
+             * Warehouse Type
+             * @default CLASSIC
+             * @constant
+             */
+            warehouse_type: "CLASSIC";
+        };
+        /**
+         * WarehouseHealth
+         * @description How a warehouse does.
+         */
+        WarehouseHealth: {
+            /**
+             * Status
+             * @default HEALTHY
+             * @constant
+             */
+            status: "HEALTHY";
+        };
+        /**
+         * WarehouseList
+         * @description A page of warehouses.
+         */
+        WarehouseList: {
+            /** Warehouses */
+            warehouses: components["schemas"]["WarehouseBody"][];
         };
         /**
          * CreateModel
@@ -3271,6 +6251,106 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Discovery"];
+                };
+            };
+        };
+    };
+    oauth_list_secrets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                principal_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SecretList"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    oauth_create_secret: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                principal_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateSecret"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CreatedSecret"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    oauth_delete_secret: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                principal_id: string;
+                secret_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
                 };
             };
         };
@@ -3845,6 +6925,86 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    history_get_column_lineage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ColumnLineage"];
+                };
+            };
+        };
+    };
+    history_post_column_lineage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ColumnLineage"];
+                };
+            };
+        };
+    };
+    history_get_table_lineage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TableLineage"];
+                };
+            };
+        };
+    };
+    history_post_table_lineage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TableLineage"];
                 };
             };
         };
@@ -4705,31 +7865,18 @@ export interface operations {
             };
         };
     };
-    iam_me: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ScimPrincipal"];
-                };
-            };
-        };
-    };
-    iam_list_service_principals: {
+    scim_list_groups: {
         parameters: {
             query?: {
+                filter?: string | null;
+                sortBy?: string | null;
+                sortOrder?: string;
                 startIndex?: number;
                 count?: number;
+                /** @description Only these attributes, with commas */
+                attributes?: string;
+                /** @description All but these, with commas */
+                excludedAttributes?: string;
             };
             header?: never;
             path?: never;
@@ -4757,7 +7904,258 @@ export interface operations {
             };
         };
     };
-    iam_create_service_principal: {
+    scim_create_group: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ScimGroup"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    scim_get_group: {
+        parameters: {
+            query?: {
+                /** @description Only these attributes, with commas */
+                attributes?: string;
+                /** @description All but these, with commas */
+                excludedAttributes?: string;
+            };
+            header?: never;
+            path: {
+                group_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    scim_replace_group: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                group_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ScimGroup"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    scim_delete_group: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                group_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    scim_patch_group: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                group_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ScimPatch"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    scim_me: {
+        parameters: {
+            query?: {
+                /** @description Only these attributes, with commas */
+                attributes?: string;
+                /** @description All but these, with commas */
+                excludedAttributes?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    scim_list_service_principals: {
+        parameters: {
+            query?: {
+                filter?: string | null;
+                sortBy?: string | null;
+                sortOrder?: string;
+                startIndex?: number;
+                count?: number;
+                /** @description Only these attributes, with commas */
+                attributes?: string;
+                /** @description All but these, with commas */
+                excludedAttributes?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScimList"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    scim_create_service_principal: {
         parameters: {
             query?: never;
             header?: never;
@@ -4776,7 +8174,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ScimPrincipal"];
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
                 };
             };
             /** @description Validation Error */
@@ -4790,9 +8190,14 @@ export interface operations {
             };
         };
     };
-    iam_get_service_principal: {
+    scim_get_service_principal: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Only these attributes, with commas */
+                attributes?: string;
+                /** @description All but these, with commas */
+                excludedAttributes?: string;
+            };
             header?: never;
             path: {
                 principal_id: string;
@@ -4807,7 +8212,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ScimPrincipal"];
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
                 };
             };
             /** @description Validation Error */
@@ -4821,7 +8228,44 @@ export interface operations {
             };
         };
     };
-    iam_delete_service_principal: {
+    scim_replace_service_principal: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                principal_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ScimPrincipal"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    scim_delete_service_principal: {
         parameters: {
             query?: never;
             header?: never;
@@ -4850,11 +8294,55 @@ export interface operations {
             };
         };
     };
-    iam_list_users: {
+    scim_patch_service_principal: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                principal_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ScimPatch"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    scim_list_users: {
         parameters: {
             query?: {
+                filter?: string | null;
+                sortBy?: string | null;
+                sortOrder?: string;
                 startIndex?: number;
                 count?: number;
+                /** @description Only these attributes, with commas */
+                attributes?: string;
+                /** @description All but these, with commas */
+                excludedAttributes?: string;
             };
             header?: never;
             path?: never;
@@ -4882,7 +8370,7 @@ export interface operations {
             };
         };
     };
-    iam_create_user: {
+    scim_create_user: {
         parameters: {
             query?: never;
             header?: never;
@@ -4901,7 +8389,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ScimPrincipal"];
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
                 };
             };
             /** @description Validation Error */
@@ -4915,9 +8405,14 @@ export interface operations {
             };
         };
     };
-    iam_get_principal: {
+    scim_get_user: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Only these attributes, with commas */
+                attributes?: string;
+                /** @description All but these, with commas */
+                excludedAttributes?: string;
+            };
             header?: never;
             path: {
                 principal_id: string;
@@ -4932,7 +8427,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ScimPrincipal"];
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
                 };
             };
             /** @description Validation Error */
@@ -4946,7 +8443,44 @@ export interface operations {
             };
         };
     };
-    iam_delete_principal: {
+    scim_replace_user: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                principal_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ScimPrincipal"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    scim_delete_user: {
         parameters: {
             query?: never;
             header?: never;
@@ -4963,6 +8497,43 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    scim_patch_user: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                principal_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ScimPatch"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
             };
             /** @description Validation Error */
             422: {
@@ -5341,6 +8912,158 @@ export interface operations {
             };
         };
     };
+    history_list_queries: {
+        parameters: {
+            query?: {
+                max_results?: number;
+                page_token?: string | null;
+                include_metrics?: boolean;
+                "filter_by.statuses"?: string[] | null;
+                "filter_by.user_ids"?: string[] | null;
+                "filter_by.statement_ids"?: string[] | null;
+                "filter_by.warehouse_ids"?: string[] | null;
+                "filter_by.query_start_time_range.start_time_ms"?: number | null;
+                "filter_by.query_start_time_range.end_time_ms"?: number | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QueryList"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    warehouses_list_warehouses: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WarehouseList"];
+                };
+            };
+        };
+    };
+    warehouses_get_warehouse: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                warehouse_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WarehouseBody"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    warehouses_start_warehouse: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                warehouse_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Nothing"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    warehouses_stop_warehouse: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                warehouse_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Nothing"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     iam_create_on_behalf_token: {
         parameters: {
             query?: never;
@@ -5361,6 +9084,102 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["CreatedToken"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    iam_list_all_tokens: {
+        parameters: {
+            query?: {
+                created_by_username?: string | null;
+                created_by_id?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ManagedTokenList"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    iam_get_any_token: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                token_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ManagedTokenAnswer"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    iam_revoke_any_token: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                token_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
                 };
             };
             /** @description Validation Error */
@@ -5462,6 +9281,365 @@ export interface operations {
             };
         };
     };
+    iam_update_token: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                token_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UpdateToken"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    vending_path_credentials_2_0: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PathCredentials"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TemporaryCredentials"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    vending_table_credentials_2_0: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TableCredentials"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TemporaryCredentials"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    vending_volume_credentials_2_0: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["VolumeCredentials"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TemporaryCredentials"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    clusters_delete_cluster: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ClusterName"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Nothing"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    clusters_get_cluster: {
+        parameters: {
+            query: {
+                cluster_id: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClusterBody"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    clusters_list_clusters: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClusterList"];
+                };
+            };
+        };
+    };
+    clusters_list_node_types: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NodeTypes"];
+                };
+            };
+        };
+    };
+    clusters_permanently_delete_cluster: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ClusterName"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Nothing"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    clusters_restart_cluster: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ClusterName"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Nothing"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    clusters_list_spark_versions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SparkVersions"];
+                };
+            };
+        };
+    };
+    clusters_start_cluster: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ClusterName"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Nothing"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     catalog_list_catalogs: {
         parameters: {
             query?: {
@@ -5469,6 +9647,8 @@ export interface operations {
                 max_results?: number;
                 /** @description next_page_token of the page before */
                 page_token?: string;
+                /** @description Whether BROWSE is enough to see something; it is marked browse_only then */
+                include_browse?: boolean;
             };
             header?: never;
             path?: never;
@@ -5630,11 +9810,273 @@ export interface operations {
             };
         };
     };
+    catalog_create_constraint: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateConstraint"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConstraintBody"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    catalog_delete_constraint: {
+        parameters: {
+            query: {
+                constraint_name: string;
+                cascade?: boolean;
+            };
+            header?: never;
+            path: {
+                full_name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    locations_list_credentials: {
+        parameters: {
+            query?: {
+                /** @description Size of a page; 0 answers everything */
+                max_results?: number;
+                /** @description next_page_token of the page before */
+                page_token?: string;
+                purpose?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CredentialList"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    locations_create_credential: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateCredential"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CredentialBody"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    locations_get_credential: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CredentialBody"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    locations_delete_credential: {
+        parameters: {
+            query?: {
+                force?: boolean;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    locations_update_credential: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UpdateCredential"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CredentialBody"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    catalog_current_metastore: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MetastoreAssignment"];
+                };
+            };
+        };
+    };
     grants_get_effective_permissions: {
         parameters: {
             query?: {
                 /** @description Only this principal's */
                 principal?: string | null;
+                /** @description Size of a page; 0 answers everything */
+                max_results?: number;
+                /** @description next_page_token of the page before */
+                page_token?: string;
             };
             header?: never;
             path: {
@@ -5652,6 +10094,647 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["EffectivePermissions"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    grants_list_effective_permissions: {
+        parameters: {
+            query?: {
+                /** @description Only this principal's */
+                principal?: string | null;
+                /** @description Size of a page; 0 answers everything */
+                page_size?: number;
+                /** @description next_page_token of the page before */
+                page_token?: string;
+            };
+            header?: never;
+            path: {
+                kind: string;
+                full_name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EffectiveAssignmentPage"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    tags_create_tag_assignment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TagAssignment"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TagAssignment"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    tags_list_tag_assignments: {
+        parameters: {
+            query?: {
+                /** @description Size of a page; 0 answers everything */
+                max_results?: number;
+                /** @description next_page_token of the page before */
+                page_token?: string;
+            };
+            header?: never;
+            path: {
+                entity_type: string;
+                entity_name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TagAssignmentList"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    tags_get_tag_assignment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                entity_type: string;
+                entity_name: string;
+                tag_key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TagAssignment"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    tags_delete_tag_assignment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                entity_type: string;
+                entity_name: string;
+                tag_key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    tags_update_tag_assignment: {
+        parameters: {
+            query?: {
+                update_mask?: string;
+            };
+            header?: never;
+            path: {
+                entity_type: string;
+                entity_name: string;
+                tag_key: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewTagValue"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TagAssignment"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    locations_list_external_locations: {
+        parameters: {
+            query?: {
+                /** @description Size of a page; 0 answers everything */
+                max_results?: number;
+                /** @description next_page_token of the page before */
+                page_token?: string;
+                /** @description Whether BROWSE is enough to see something; it is marked browse_only then */
+                include_browse?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LocationList"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    locations_create_external_location: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateLocation"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LocationBody"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    locations_get_external_location: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LocationBody"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    locations_delete_external_location: {
+        parameters: {
+            query?: {
+                force?: boolean;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    locations_update_external_location: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UpdateLocation"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LocationBody"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    functions_list_functions: {
+        parameters: {
+            query: {
+                catalog_name: string;
+                schema_name: string;
+                /** @description Size of a page; 0 answers everything */
+                max_results?: number;
+                /** @description next_page_token of the page before */
+                page_token?: string;
+                /** @description Whether BROWSE is enough to see something; it is marked browse_only then */
+                include_browse?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FunctionList"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    functions_create_function: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateFunctionRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FunctionBody"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    functions_get_function: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                full_name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FunctionBody"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    functions_delete_function: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                full_name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    functions_update_function: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                full_name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UpdateFunction"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FunctionBody"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    catalog_metastore_summary: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MetastoreBody"];
+                };
+            };
+        };
+    };
+    catalog_list_metastores: {
+        parameters: {
+            query?: {
+                /** @description Size of a page; 0 answers everything */
+                max_results?: number;
+                /** @description next_page_token of the page before */
+                page_token?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MetastoreList"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    catalog_get_metastore: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                metastore_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MetastoreBody"];
                 };
             };
             /** @description Validation Error */
@@ -6078,6 +11161,10 @@ export interface operations {
             query?: {
                 /** @description Only this principal's */
                 principal?: string | null;
+                /** @description Size of a page; 0 answers everything */
+                max_results?: number;
+                /** @description next_page_token of the page before */
+                page_token?: string;
             };
             header?: never;
             path: {
@@ -6144,6 +11231,45 @@ export interface operations {
             };
         };
     };
+    grants_list_permissions: {
+        parameters: {
+            query?: {
+                /** @description Only this principal's */
+                principal?: string | null;
+                /** @description Size of a page; 0 answers everything */
+                page_size?: number;
+                /** @description next_page_token of the page before */
+                page_token?: string;
+            };
+            header?: never;
+            path: {
+                kind: string;
+                full_name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Permissions"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     catalog_list_schemas: {
         parameters: {
             query: {
@@ -6152,6 +11278,8 @@ export interface operations {
                 max_results?: number;
                 /** @description next_page_token of the page before */
                 page_token?: string;
+                /** @description Whether BROWSE is enough to see something; it is marked browse_only then */
+                include_browse?: boolean;
             };
             header?: never;
             path?: never;
@@ -6313,6 +11441,44 @@ export interface operations {
             };
         };
     };
+    tags_update_securable_tags: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                kind: string;
+                full_name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UpdateTags"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     catalog_create_staging_table: {
         parameters: {
             query?: never;
@@ -6346,12 +11512,223 @@ export interface operations {
             };
         };
     };
+    locations_list_storage_credentials: {
+        parameters: {
+            query?: {
+                /** @description Size of a page; 0 answers everything */
+                max_results?: number;
+                /** @description next_page_token of the page before */
+                page_token?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StorageCredentialList"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    locations_create_storage_credential: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateCredential"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CredentialBody"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    locations_get_storage_credential: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CredentialBody"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    locations_delete_storage_credential: {
+        parameters: {
+            query?: {
+                force?: boolean;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    locations_update_storage_credential: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UpdateCredential"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CredentialBody"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    tags_update_subentity_tags: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                kind: string;
+                full_name: string;
+                subentity: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UpdateTags"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     catalog_list_table_summaries: {
         parameters: {
             query: {
                 catalog_name: string;
                 schema_name_pattern?: string;
                 table_name_pattern?: string;
+                /** @description Size of a page; 0 answers everything */
+                max_results?: number;
+                /** @description next_page_token of the page before */
+                page_token?: string;
             };
             header?: never;
             path?: never;
@@ -6388,6 +11765,12 @@ export interface operations {
                 max_results?: number;
                 /** @description next_page_token of the page before */
                 page_token?: string;
+                /** @description Left empty in the answer */
+                omit_columns?: boolean;
+                /** @description Left empty in the answer */
+                omit_properties?: boolean;
+                /** @description Whether BROWSE is enough to see something; it is marked browse_only then */
+                include_browse?: boolean;
             };
             header?: never;
             path?: never;
@@ -6450,7 +11833,10 @@ export interface operations {
     };
     catalog_get_table: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Whether BROWSE is enough to see something; it is marked browse_only then */
+                include_browse?: boolean;
+            };
             header?: never;
             path: {
                 full_name: string;
@@ -6578,6 +11964,138 @@ export interface operations {
             };
         };
     };
+    vending_generate_temporary_path_credential: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PathCredentials"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TemporaryCredentials"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    vending_generate_temporary_table_credential: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TableCredentials"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TemporaryCredentials"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    vending_generate_temporary_volume_credential: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["VolumeCredentials"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TemporaryCredentials"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    locations_validate_storage_credential: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ValidateCredential"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ValidationBody"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     catalog_list_volumes: {
         parameters: {
             query: {
@@ -6587,6 +12105,8 @@ export interface operations {
                 max_results?: number;
                 /** @description next_page_token of the page before */
                 page_token?: string;
+                /** @description Whether BROWSE is enough to see something; it is marked browse_only then */
+                include_browse?: boolean;
             };
             header?: never;
             path?: never;
@@ -6746,6 +12266,68 @@ export interface operations {
             };
         };
     };
+    dropped_tables_list_dropped_tables: {
+        parameters: {
+            query: {
+                schema_name: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DroppedTableList"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    dropped_tables_undrop_table: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name_or_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TableBody"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     home_get_home: {
         parameters: {
             query?: never;
@@ -6762,6 +12344,41 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Home"];
+                };
+            };
+        };
+    };
+    search_find: {
+        parameters: {
+            query: {
+                /** @description Words; all have to occur */
+                q: string;
+                /** @description Kinds with commas between: table,schema,...; empty for all */
+                types?: string;
+                max_results?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Hits"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
                 };
             };
         };
@@ -6852,6 +12469,26 @@ export interface operations {
             };
         };
     };
+    iam_sign_in_options: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignInOptions"];
+                };
+            };
+        };
+    };
     iam_sign_out: {
         parameters: {
             query?: never;
@@ -6862,11 +12499,85 @@ export interface operations {
         requestBody?: never;
         responses: {
             /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignedOut"];
+                };
+            };
+            /** @description No Content */
             204: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+        };
+    };
+    iam_sso_callback: {
+        parameters: {
+            query?: {
+                state?: string;
+                code?: string;
+                error?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    iam_sso_login: {
+        parameters: {
+            query?: {
+                next?: string;
+                here?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
             };
         };
     };
@@ -7003,6 +12714,61 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+        };
+    };
+    oauth_authorization_server: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+        };
+    };
+    oauth_token: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/x-www-form-urlencoded": components["schemas"]["Body_oauth_token"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
             };
         };
     };

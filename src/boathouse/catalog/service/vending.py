@@ -126,4 +126,6 @@ class Vending(Volumes, Tables):
             raise NotLendable(row.details["kind"])
         values = self.credential_secret(credential_id)
         # A role is assumed with the server's own keys: those go to Amazon, not to an address that somebody gave.
-        return {name: values[name] for name in values.keys() & _ROLE_FIELDS} if row.details["kind"] == "aws_iam_role" else values
+        return (
+            {name: values[name] for name in values.keys() & _ROLE_FIELDS} if row.details["kind"] == "aws_iam_role" else values
+        )

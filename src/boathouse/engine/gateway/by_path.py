@@ -88,6 +88,13 @@ def named_by_path(visit: Visit, request: Any, change: Change | None) -> Change |
             return change
 
 
+def answered(command: Any, relation: Any, change: Change | None = None) -> Change:
+    """Give the engine a SQL command that does nothing, and the client a relation of the gateway's."""
+    command.sql_command.input.sql.query = "SELECT 1"
+    done = change or Change()
+    return Change(done.finish or nothing, done.undo, is_sql=True, answer=done.answer or (lambda: relation))
+
+
 def _sql(visit: Visit, command: Any, change: Change | None) -> Change | None:
     given = command.sql_command.input
     node = sql_node(given)
@@ -95,10 +102,7 @@ def _sql(visit: Visit, command: Any, change: Change | None) -> Change | None:
         # A statement that the gateway has answered: the engine gets one that does nothing.
         rows = proto().Relation()
         rows.CopyFrom(given)
-        command.sql_command.input.sql.query = "SELECT 1"
-        done = change or Change()
-        answer = (lambda: rows) if done.answer is None else done.answer
-        return Change(done.finish or nothing, done.undo, is_sql=True, answer=answer)
+        return answered(command, rows, change)
     statement = parse(node.query)
     if _is_temporary_view(statement):
         _create_view(visit, command, statement)

@@ -1,5 +1,6 @@
 """Commands that create, replace or write tables and files, and how each is changed for the engine."""
 
+import shutil
 import uuid
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,13 @@ from boathouse.engine.gateway.protocol import empty_answer, proto, sql_node
 from boathouse.engine.gateway.retry import Retry
 from boathouse.engine.gateway.row_changes import change_rows, merge_frame
 from boathouse.engine.gateway.sql_tokens import literal, quote
+from boathouse.engine.gateway.staging import STAGING
 from boathouse.engine.gateway.statements import CreateTable, Edit, Statement, apply, parse, scratch_text
 from boathouse.engine.gateway.visit import Visit
 from boathouse.engine.gateway.writes import TableDraft, TableWriter, Target
 from boathouse.engine.pool import SCRATCH_CATALOG
 from boathouse.storage.paths import from_url, to_url
+from boathouse.tables.api import replace_by
 
 
 def change_command(visit: Visit, request: Any) -> Change | None:
@@ -164,9 +167,29 @@ def _create_with_columns(
 ) -> Change:
     """CREATE TABLE with columns: a table of the scratch catalog makes the engine write the Delta log at the target's path."""
     node = sql_node(command.sql_command.input)
+    if node is not None and target_of(target.existing) is not None and not visit.session.capabilities.knows_catalogs:
+        return _replace_by_path(visit, node, writer, target, statement, create)
     if node is not None:
         node.query = _with_columns(visit, statement, create, target.location)
     return Change(lambda: writer.finish(target, describe=False), lambda: writer.undo(target), is_sql=True)
+
+
+def _replace_by_path(
+    visit: Visit, node: Any, writer: TableWriter, target: Target, statement: Statement, create: CreateTable
+) -> Change:
+    """CREATE OR REPLACE TABLE with columns: an engine that refuses another schema at a path makes an empty table beside it."""
+    folder = from_url(target.location) / STAGING / uuid.uuid4().hex
+    node.query = path_text(statement, create, str(folder))
+
+    def discard() -> None:
+        shutil.rmtree(folder, ignore_errors=True)
+
+    def finish() -> None:
+        replace_by(target.location, to_url(folder), visit.principal.name)
+        discard()
+        writer.finish(target, describe=False)
+
+    return Change(finish, discard, is_sql=True)
 
 
 def _query_of(statement: Statement, create: CreateTable) -> str | None:

@@ -15,13 +15,14 @@ from grpc.aio import AioRpcError
 from boathouse.catalog.api import Privilege, SecurableNotFound, SecurableType
 from boathouse.engine.catalog_access import CatalogAccess
 from boathouse.engine.errors import SchemaNotEmpty, StatementRefused
-from boathouse.engine.gateway.by_path import named_by_path
+from boathouse.engine.gateway import by_path
 from boathouse.engine.gateway.change import Change
 from boathouse.engine.gateway.commands import change_command
 from boathouse.engine.gateway.completion import Completion
 from boathouse.engine.gateway.delta_connect.translate import translate
 from boathouse.engine.gateway.protocol import command_result, empty_answer, proto, rows_result, sql_node
 from boathouse.engine.gateway.session import EngineSession, SessionNames
+from boathouse.engine.gateway.shared_engine import SharedEngine
 from boathouse.engine.gateway.statements import parse
 from boathouse.engine.gateway.statuses import CatalogRefusal, catalog_refusal
 from boathouse.engine.gateway.trace import Trace, begin, finish, target_of
@@ -108,6 +109,20 @@ class Governor:
         loop = asyncio.get_running_loop()
         return await self.work(lambda: self._analyze(request, principal, engine, loop))
 
+    async def check(self, method: str, request: bytes, principal: Principal, engine: Engine) -> None:
+        """Look at a request without a plan, where an engine is shared.
+
+        Raises:
+            StatementRefused: If it sets or brings what it must not.
+        """
+        if not engine.capabilities.is_shared:
+            return
+        bounds = SharedEngine(engine, principal)
+        if method == "Config":
+            bounds.check_config(proto().ConfigRequest.FromString(request))
+        elif method == "AddArtifacts":
+            bounds.check_artifacts(proto().AddArtifactsRequest.FromString(request))
+
     async def pending(self, request: bytes, principal: Principal) -> Completion | None:
         """What is left to do at the end of the operation that a ReattachExecuteRequest names."""
         if not self._pending:
@@ -165,10 +180,17 @@ class Governor:
         if asks and parsed.plan.command.sql_command.input.WhichOneof("rel_type") != "local_relation":
             # The engine gives such a text back, and the client sends it again as a plan: it must remain the client's own.
             trace.is_recorded = False
-            return Prepared(request)
+            if engine.capabilities.runs_relations:
+                return Prepared(request)
+            # An engine that looks at names at once would find none; so the gateway gives it back.
+            parsed = proto().ExecutePlanRequest.FromString(request)
+            text = proto().Relation()
+            text.CopyFrom(parsed.plan.command.sql_command.input)
+            change = by_path.answered(parsed.plan.command, text)
+            return Prepared(parsed.SerializeToString(), self._completion(change, parsed, principal))
         change = change_command(visit, parsed)
         if parsed.plan.HasField("command") and not engine.capabilities.knows_catalogs:
-            change = named_by_path(visit, parsed, change)
+            change = by_path.named_by_path(visit, parsed, change)
         finish(trace, parsed.plan, visit)
         if translation.as_rows and change is not None:
             change = replace(change, as_rows=True)

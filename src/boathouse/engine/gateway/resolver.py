@@ -152,7 +152,7 @@ class Resolver:
 
         Raises:
             PermissionDenied: If the reader may not read it.
-            SecurableNotFound: If a view or function names what does not exist.
+            SecurableNotFound: If there is nothing of this name, and it can be no temporary view's.
         """
         reader = reader or self._asker
         full = self._session.qualify(tuple(name)) if reader.is_asker else tuple(name)
@@ -165,7 +165,7 @@ class Resolver:
             return local_relation(rows)
         table = self._access.table(reader.principal, ".".join(full), Privilege.SELECT)
         if table is None:
-            if reader.is_asker:
+            if reader.is_asker and (len(name) == 1 or name[0].lower() == "global_temp"):
                 return None
             raise SecurableNotFound(SecurableType.TABLE, ".".join(full))
         self.reads[table.full_name] = table

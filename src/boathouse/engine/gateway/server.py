@@ -177,6 +177,7 @@ class Gateway:
         async with self._call(method, context) as call:
             if method == "AnalyzePlan":
                 request = await self._governor.analyze(request, call.principal, call.engine)
+            await self._governor.check(method, request, call.principal, call.engine)
             forward = call.engine.unary(method)
             answer: bytes = await forward(as_principal(request, call.principal), timeout=call.timeout)
             if method == "Interrupt":
@@ -217,9 +218,14 @@ class Gateway:
         """Pass on uploaded files."""
         async with self._call("AddArtifacts", context) as call:
             forward = call.engine.upload("AddArtifacts")
-            owned = (as_principal(request, call.principal) async for request in requests)
+            owned = self._uploads(call, requests)
             return await forward(owned, timeout=call.timeout)
         raise AssertionError
+
+    async def _uploads(self, call: _Call, requests: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        async for request in requests:
+            await self._governor.check("AddArtifacts", request, call.principal, call.engine)
+            yield as_principal(request, call.principal)
 
     async def _completing(
         self, call: _Call, stream: Any, completion: Completion | None, request: bytes | None

@@ -5,6 +5,7 @@ paths, which the gateway checks where it sees them, and so all ways to hide one 
 held to the statements and not to the rest.
 """
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,6 +24,10 @@ _CODE = frozenset({"reflect", "java_method", "try_reflect"})
 _BY_PATH = frozenset({"table_changes_by_path"})
 _SOURCES = FILE_FORMATS | {"", "noop", "console", "memory", "rate", "rate-micro-batch"}
 _OWN = "__bh"
+_CUT_OTHERWISE = re.compile(r"'''|\"\"\"|--[^\n\r]*\\\r?\n|\b[rR][ \t]+['\"]")
+"""What Spark and the gateway cut differently: triple quotes, comments that go on, raw strings after a space."""
+_LEXER_SETTINGS = ("doublequotedidentifiers", "escapedstringliterals", "consecutivestringliterals")
+"""Settings that change where a string begins and ends."""
 PYTHON = frozenset({"spark.connect.PythonUDF", "spark.connect.PythonUDTF", "spark.connect.PythonDataSource"})
 JVM = frozenset({"spark.connect.ScalarScalaUDF", "spark.connect.JavaUDF"})
 
@@ -60,7 +65,32 @@ class SharedEngine:
             raise self._refused(f"The statement {shown} ...", "It is not known to keep to the catalog's grants.")
         if first is not None and first.is_word("CREATE") and _is_view(tokens):
             self._check_view(tokens)
+        if first is not None and first.is_word(*_SETTINGS):
+            self.check_setting(statement.sql)
+        if any(token.kind is Kind.STRING and token.raw.startswith("$") for token in tokens):
+            raise self._refused("A string between dollar signs", "Write it in single quotes.")
         self.check_text(statement.sql, tokens)
+
+    def check_setting(self, text: str) -> None:
+        """Go on only if a setting leaves the lexical rules as they are."""
+        if any(one in text.lower() for one in _LEXER_SETTINGS):
+            raise self._refused(f"Setting {text}", "It changes how statements are read.")
+
+    def check_config(self, request: Any) -> None:
+        """Go on only if a ConfigRequest sets nothing that must stay as it is."""
+        for pair in request.operation.set.pairs:
+            self.check_setting(pair.key)
+
+    def check_artifacts(self, request: Any) -> None:
+        """Go on only if an AddArtifactsRequest brings rows and no code, or the principal's code may run."""
+        names = [one.name for one in request.batch.artifacts]
+        if request.HasField("begin_chunk"):
+            names.append(request.begin_chunk.name)
+        for name in names:
+            if name.startswith(("jars/", "classes/")) and not self._is_admin:
+                raise self._refused("A jar or class", "Only admins may add such.")
+            if not name.startswith("cache/") and self._python is not None:
+                raise StatementRefused(self._python)
 
     def check_text(self, sql: str, tokens: Sequence[Token]) -> None:
         """Go on only if nothing in a text is beyond what the gateway sees of it.
@@ -68,6 +98,11 @@ class SharedEngine:
         Raises:
             StatementRefused: If something is.
         """
+        found = _CUT_OTHERWISE.search(sql)
+        if found is not None:
+            raise self._refused(
+                f"The text {found[0].strip()!r}", "Write strings in single quotes, with \\' for a quote in one."
+            )
         if "${" in sql:
             raise self._refused(
                 "${...} in a statement", "Write the value, or give it as a parameter: spark.sql(..., args=...)."

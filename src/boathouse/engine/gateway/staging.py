@@ -23,7 +23,8 @@ from boathouse.engine.gateway.spark_types import to_json
 from boathouse.engine.write_errors import metadata_changed, protocol_changed, still_lost
 from boathouse.tables.api import Operation
 
-_FOLDER = "_boathouse_staging"
+STAGING = "_boathouse_staging"
+"""Folder in a table's folder for what is written beside it."""
 _ATTEMPTS = 100
 
 
@@ -57,7 +58,7 @@ def open_staging(target: DeltaTarget) -> Staging:
             "such tables; use INSERT INTO."
         )
         raise StatementRefused(message)
-    folder = target.folder / _FOLDER / uuid.uuid4().hex
+    folder = target.folder / STAGING / uuid.uuid4().hex
     (folder / "_delta_log").mkdir(parents=True)
     protocol: Any = DeltaTable(target.folder).protocol()
     said: dict[str, Any] = {

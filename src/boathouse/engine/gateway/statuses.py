@@ -42,8 +42,19 @@ class WireError:
     trailers: tuple[tuple[str, str | bytes], ...] = ()
 
 
+_UNPARSED = re.compile(r"invalid argument: found (?P<found>.*?) at (?P<start>\d+):\d+ expected (?P<wanted>.*)", re.DOTALL)
+_MOST_WANTED = 300
+
+
 def forwarded(error: AioRpcError) -> WireError:
-    """An engine's error as it came: code, message and trailing metadata."""
+    """An engine's error as it came: code, message and trailing metadata; one of its parser in the form of Spark's."""
+    unparsed = _UNPARSED.match(error.details() or "")
+    if unparsed is not None:
+        wanted = unparsed["wanted"]
+        shown = wanted if len(wanted) < _MOST_WANTED else f"{wanted[:_MOST_WANTED]} ..."
+        where = f"at or near '{unparsed['found']}' (character {int(unparsed['start']) + 1})"
+        message = f"[PARSE_SYNTAX_ERROR] Syntax error {where}: expected {shown}. SQLSTATE: 42601"
+        return spark_error([_PARSING, _ANALYSIS], "PARSE_SYNTAX_ERROR", "42601", message)
     metadata: Any = error.trailing_metadata() or ()
     trailers = tuple((key, value) for key, value in metadata)
     return WireError(error.code(), error.details() or "", trailers)

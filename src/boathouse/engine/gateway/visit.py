@@ -15,6 +15,7 @@ from boathouse.engine.gateway.answers import Asked, answer
 from boathouse.engine.gateway.containers import keep
 from boathouse.engine.gateway.definitions import Definitions, defines
 from boathouse.engine.gateway.identifiers import plain_identifiers
+from boathouse.engine.gateway.parameters import bind
 from boathouse.engine.gateway.paths import FILE_FORMATS, PathGuard, Use, looks_absolute
 from boathouse.engine.gateway.protocol import local_relation, proto, sql_node
 from boathouse.engine.gateway.relations import Moment
@@ -126,6 +127,8 @@ class Visit:
         """A SQL text: if it is a statement that the gateway itself answers, the answer comes in its place."""
         if self.shared is not None:
             self.shared.check_text(node.sql.query, tokenize(node.sql.query))
+        if not self.session.capabilities.binds_parameters:
+            self.changed |= bind(node.sql)
         text = plain_identifiers(node.sql, "query", self.session)
         statement = parse(text)
         asked = Asked(self.principal, self.access, self.session, standalone)

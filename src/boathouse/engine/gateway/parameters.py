@@ -1,0 +1,40 @@
+"""Parameters of a SQL text put in their places by the gateway, for engines that do not bind them."""
+
+from typing import Any
+
+from boathouse.engine.errors import StatementRefused
+from boathouse.engine.gateway.expression_text import expression_text, literal_text
+from boathouse.engine.gateway.sql_tokens import tokenize
+from boathouse.engine.gateway.statements import Edit, apply
+
+
+def bind(node: Any) -> bool:
+    """Write a SQL message's parameters into its text; whether it had any.
+
+    Raises:
+        StatementRefused: If one is missing, or cannot be written as text.
+    """
+    named = {key: literal_text(value) for key, value in node.args.items()}
+    named |= {key: expression_text(value) for key, value in node.named_arguments.items()}
+    listed = [literal_text(value) for value in node.pos_args] + [expression_text(value) for value in node.pos_arguments]
+    if not named and not listed:
+        return False
+    tokens = tokenize(node.query)
+    edits: list[Edit] = []
+    for index, token in enumerate(tokens):
+        before = tokens[index - 1] if index else None
+        after = tokens[index + 1] if index + 1 < len(tokens) else None
+        if token.is_mark("?") and listed:
+            edits.append(Edit(token.start, token.end, listed.pop(0)))
+        elif token.is_mark(":") and named and after is not None and after.is_identifier and after.start == token.end:
+            if before is not None and before.is_identifier and before.end == token.start:
+                # A field of a variant: column:field.
+                continue
+            if after.identifier not in named:
+                message = f"The parameter :{after.identifier} has no value. Given: {', '.join(sorted(named))}."
+                raise StatementRefused(message)
+            edits.append(Edit(token.start, after.end, named[after.identifier]))
+    node.query = apply(node.query, edits)
+    for field in ("args", "named_arguments", "pos_args", "pos_arguments"):
+        node.ClearField(field)
+    return True

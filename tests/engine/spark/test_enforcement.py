@@ -1,0 +1,19 @@
+"""Schema enforcement on every write path, with Apache Spark."""
+
+from tests.engine.test_enforcement import (
+    TestColumns,
+    TestConstraints,
+    TestEvolution,
+    TestNested,
+    TestValues,
+    table,
+)
+
+__all__ = [
+    "TestColumns",
+    "TestConstraints",
+    "TestEvolution",
+    "TestNested",
+    "TestValues",
+    "table",
+]
