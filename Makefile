@@ -14,6 +14,8 @@ RUN := .venv/bin/
 EXIT ?=
 JSON ?=
 ROOT ?= lake
+SPARK_JARS ?= $(firstword $(wildcard .tools/spark-*))
+SPARK_REMOTE ?=
 export UV_PYTHON_DOWNLOADS := never
 
 .PHONY: help demo up test check fix web api docs bench clean test-python test-web browser
@@ -63,6 +65,8 @@ docs: .venv/.dev ## Build the documentation into site/
 bench: .venv/.dev .venv/.demo src/boathouse/server/page/index.html ## Measure what the documentation quotes
 	$(RUN)python benchmarks/startup.py --install --demo
 	$(RUN)python benchmarks/gateway.py
+	$(RUN)python benchmarks/tpch.py $(if $(SPARK_REMOTE),--spark-remote '$(SPARK_REMOTE)',$(if $(SPARK_JARS),--spark-jars $(SPARK_JARS)))
+	$(RUN)python benchmarks/sessions.py
 
 clean: ## Remove all that was made, but no lake
 	rm -rf .venv .tools site dist web/node_modules src/boathouse/server/page

@@ -69,9 +69,7 @@ def prepare(lake: Lake, gateway: SparkSession, bare: SparkSession, rows: int) ->
     )
     gateway.sql(f"CREATE TABLE {GOVERNED} AS SELECT * FROM {TABLE}")
     gateway.sql("CREATE FUNCTION main.bench.not_r3(region STRING) RETURNS BOOLEAN RETURN region <> 'r3'")
-    gateway.sql(
-        "CREATE FUNCTION main.bench.last_four(email STRING) RETURNS STRING RETURN concat('***', right(email, 4))"
-    )
+    gateway.sql("CREATE FUNCTION main.bench.last_four(email STRING) RETURNS STRING RETURN concat('***', right(email, 4))")
     gateway.sql(f"ALTER TABLE {GOVERNED} SET ROW FILTER main.bench.not_r3 ON (region)")
     gateway.sql(f"ALTER TABLE {GOVERNED} ALTER COLUMN email SET MASK main.bench.last_four")
     with lake.client() as client:

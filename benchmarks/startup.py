@@ -8,24 +8,19 @@ process tree (proportional set size, so that shared pages count once).
 """
 
 import argparse
-import json
 import os
-import signal
 import statistics
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
 import psutil
+from common import ROOT, memory, parse, report, server
 
-ROOT = Path(__file__).parents[1]
 QUERY = """
 import sys
 from pyspark.sql import SparkSession
@@ -35,39 +30,6 @@ spark.stop()
 """
 
 
-@contextmanager
-def server(folder: Path) -> Iterator[tuple[float, dict[str, Any], str, psutil.Process]]:
-    """A server on a new lake; gives the seconds until it listened, its addresses, a token and its process."""
-    env = os.environ | {"BOATHOUSE_CONFIG_DIR": str(folder / "config")}
-    command = [sys.executable, "-m", "boathouse", "up", "--no-browser", "--root", str(folder / "lake")]
-    started = time.perf_counter()
-    process = subprocess.Popen(
-        [*command, "--port", "0", "--spark-port", "0"], env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    info = folder / "lake" / "run" / "server.json"
-    while not info.exists():
-        assert process.poll() is None, "the server did not start"
-        time.sleep(0.005)
-    seconds = time.perf_counter() - started
-    token = (folder / "config" / "databrickscfg").read_text().split("token = ")[1].split()[0]
-    try:
-        yield seconds, json.loads(info.read_text()), token, psutil.Process(process.pid)
-    finally:
-        process.send_signal(signal.SIGINT)
-        process.wait()
-
-
-def memory(process: psutil.Process) -> float:
-    """Proportional set size of a process and all below it, MB."""
-    total = 0
-    for one in [process, *process.children(recursive=True)]:
-        try:
-            total += one.memory_full_info().pss
-        except (psutil.NoSuchProcess, psutil.AccessDenied):
-            continue
-    return total / 1e6
-
-
 def one_start() -> dict[str, float]:
     """Start once, ask for the page, its first data and a first query."""
     with tempfile.TemporaryDirectory() as name:
@@ -75,19 +37,18 @@ def one_start() -> dict[str, float]:
         query = folder / "query.py"
         query.write_text(QUERY)
         begun = time.perf_counter()
-        with server(folder) as (up, info, token, process):
-            client = httpx.Client(base_url=info["base_url"], headers={"Authorization": f"Bearer {token}"}, timeout=60)
+        with server(folder) as lake:
+            client = lake.client()
             page = client.get("/", headers={"Accept": "text/html"})
             assert page.status_code in {200, 503}
             client.get("/api/boathouse/v1/home").raise_for_status()
             first_page = time.perf_counter() - begun
-            remote = f"{info['spark_remote']}/;token={token}"
-            subprocess.run([sys.executable, "-W", "ignore", str(query), remote], check=True, stderr=subprocess.DEVNULL)
+            subprocess.run([sys.executable, "-W", "ignore", str(query), lake.remote()], check=True, stderr=subprocess.DEVNULL)
             first_query = time.perf_counter() - begun
             client.get("/version").raise_for_status()
-            idle = memory(process)
+            idle = memory(lake.process)
             client.close()
-    return {"up_s": up, "first_page_s": first_page, "first_query_s": first_query, "memory_after_mb": idle}
+    return {"up_s": lake.seconds, "first_page_s": first_page, "first_query_s": first_query, "memory_after_mb": idle}
 
 
 def summary(runs: list[dict[str, float]]) -> dict[str, dict[str, float]]:
@@ -136,17 +97,14 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--install", action="store_true")
     parser.add_argument("--demo", action="store_true")
-    parser.add_argument("--json", type=Path)
-    asked = parser.parse_args()
+    asked = parse(parser)
     one_start()  # not counted: it fills the file cache
     found: dict[str, Any] = {"start": summary([one_start() for _ in range(asked.runs)])}
     if asked.install:
         found["install"] = install()
     if asked.demo:
         found["demo"] = demo()
-    print(json.dumps(found, indent=2))
-    if asked.json:
-        asked.json.write_text(json.dumps(found, indent=2))
+    report(found, asked)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ from tests.object_store import BUCKET, EVERYTHING, REGION, ObjectStore, object_s
 
 PREFIXES = (UC, "/api/2.0/unity-catalog")
 PROGRAMS = Path(__file__).parents[1] / "clients" / "programs"
-ATTEMPTS = 12
+ATTEMPTS = 9
 COLUMNS = [
     {"name": "id", "type_text": "bigint", "type_name": "LONG", "position": 0, "nullable": True},
     {"name": "name", "type_text": "string", "type_name": "STRING", "position": 1, "nullable": True},

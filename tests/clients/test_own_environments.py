@@ -30,7 +30,7 @@ def test_unitycatalog_client(server: Server, install: Install, name: str, tmp_pa
 
 
 def test_dbt_spark(server: Server, install: Install, tmp_path: Path) -> None:
-    # dbt-core 1.11 and later fetch a part of themselves from outside of PyPI when they are installed.
+    # dbt-core 1.12.6 fetches a part of itself from outside of PyPI when it is installed; 1.10 does not.
     python = install("dbt-spark<1.11", "dbt-core<1.11", "pyspark-client==4.2.0", "pandas<3", "pyarrow")
     project = tmp_path / "shop"
     shutil.copytree(HERE / "shop", project)
