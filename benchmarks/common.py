@@ -156,7 +156,14 @@ class Peaks:
 def parse(parser: argparse.ArgumentParser) -> argparse.Namespace:
     """The arguments, ``--json`` among them. A SIGTERM from here on ends what was started, as Ctrl-C does."""
     parser.add_argument("--json", type=Path, help="write the figures to this file")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+
+    def end(*_: object) -> None:
+        # Directly too, since a client that is trying again may not let the exception through.
+        for child in psutil.Process().children():
+            child.terminate()
+        sys.exit(143)
+
+    signal.signal(signal.SIGTERM, end)
     return parser.parse_args()
 
 

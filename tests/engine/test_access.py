@@ -94,7 +94,6 @@ class TestTables:
             lambda: session.sql(f"TRUNCATE TABLE {table}"),
             lambda: session.sql(f"MERGE INTO {table} t USING range(1) s ON t.id = s.id WHEN MATCHED THEN DELETE"),
             lambda: session.sql(f"ALTER TABLE {table} SET TBLPROPERTIES ('a'='b')"),
-            lambda: session.sql(f"CREATE OR REPLACE TABLE {table} AS SELECT 1 AS a"),
             lambda: session.range(1).write.mode("append").saveAsTable(table),
             lambda: session.range(1).write.mode("overwrite").saveAsTable(table),
             lambda: session.range(1).write.insertInto(table),
@@ -104,6 +103,8 @@ class TestTables:
         for attempt in attempts:
             with pytest.raises(AnalysisException, match="does not have MODIFY"):
                 attempt()
+        with pytest.raises(AnalysisException, match="does not have MANAGE"):
+            session.sql(f"CREATE OR REPLACE TABLE {table} AS SELECT 1 AS a")
         with pytest.raises(AnalysisException, match="CREATE TABLE"):
             session.sql(f"CREATE TABLE {schema}.mine AS SELECT 1 AS a")
         with pytest.raises(AnalysisException, match=REFUSED):

@@ -7,6 +7,7 @@ from boathouse.catalog import (
     function_endpoints,
     location_endpoints,
     search_endpoints,
+    securable_endpoints,
     table_endpoints,
     tag_endpoints,
     vending_endpoints,
@@ -23,6 +24,7 @@ for part in (
     location_endpoints.router,
     tag_endpoints.router,
     search_endpoints.router,
+    securable_endpoints.router,
     vending_endpoints.router,
 ):
     router.include_router(part)

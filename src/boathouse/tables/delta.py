@@ -163,6 +163,23 @@ def json_value(value: Any) -> Any:
             return str(value)
 
 
+def _json_of(value: Any, kind: pa.DataType) -> Any:
+    """The same for a value of a known type: pyarrow hands out maps as lists of pairs, which JSON has objects for."""
+    if value is None:
+        return None
+    if pa.types.is_map(kind):
+        return {_key(json_value(key)): _json_of(item, kind.item_type) for key, item in value}
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_list_view(kind):
+        return [_json_of(item, kind.value_type) for item in value]
+    if pa.types.is_struct(kind):
+        return {field.name: _json_of(value[field.name], field.type) for field in kind}
+    return json_value(value)
+
+
+def _key(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
 def sample(location: str, limit: int = 50, version: int | None = None) -> Sample:
     """The first rows of a table.
 
@@ -185,7 +202,7 @@ def sample(location: str, limit: int = 50, version: int | None = None) -> Sample
         raise TableUnreadable(location, str(error).splitlines()[0]) from error
     fields: list[dict[str, Any]] = json.loads(table.schema().to_json())["fields"]
     columns = tuple((field["name"], _short_type(field["type"])) for field in fields)
-    lists = [[json_value(value) for value in rows[name].to_pylist()] for name, _ in columns]
+    lists = [[_json_of(value, rows[name].type) for value in rows[name].to_pylist()] for name, _ in columns]
     return Sample(table.version(), columns, tuple(zip(*lists, strict=True)) if lists else ())
 
 

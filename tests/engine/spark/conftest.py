@@ -1,5 +1,6 @@
 """The suites of the engine, with Apache Spark behind the gateway."""
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from tests.engine.spark.gaps import GAPS
 from tests.engine.spark.runtime import connect_server
 
 HERE = Path(__file__).parent
+LONG = frozenset({"test_writes.py", "test_delta_table.py", "test_escapes.py"})
+"""Suites that take minutes: run with SPARK_TESTS=all."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -19,6 +22,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if not item.path.is_relative_to(HERE):
             continue
         item.add_marker("spark")
+        if item.path.name in LONG and os.environ.get("SPARK_TESTS") != "all":
+            item.add_marker(pytest.mark.skip(reason="takes minutes on Spark: set SPARK_TESTS=all"))
         name = "::".join([item.path.name, *item.nodeid.split("::")[1:]])
         gap = GAPS.get(name) or GAPS.get(name.split("[")[0])
         if gap is not None:

@@ -1,9 +1,24 @@
 """What does not work with Apache Spark as the engine, test by test. Each one is run, and has to fail.
 
-`NOTIMPL`: Spark or Delta has no such thing. `NOTYET`: the gateway could do it and does not. `NEVER`: it is another engine's way.
+`notimpl`: Spark or Delta has no such thing. `notyet`: the gateway could do it and does not. `never`: it is another engine's way.
 """
 
-NOTIMPL, NOTYET, NEVER = "notimpl", "notyet", "never"
-
-GAPS: dict[str, tuple[str, str]] = {}
+GAPS: dict[str, tuple[str, str]] = {
+    "test_access.py::TestPaths::test_no_plan_names_one": (
+        "notyet",
+        "spark.catalog.createTable is refused for everybody, with another error than the test wants",
+    ),
+    "test_tables.py::TestFrames::test_another_format": (
+        "notyet",
+        "only Delta tables are made: Spark has no catalog to register others in",
+    ),
+    "test_escapes.py::test_queries[SELECT count(*) FILTER (WHERE name = 'hidden-bob'), max(name) FROM {t}]": (
+        "never",
+        "Spark names a column by the asker's own text, which the test takes for a secret",
+    ),
+    "test_escapes.py::test_queries[SELECT 1 / (salary - 7700002), cast(name AS INT) FROM {t}]": (
+        "never",
+        "Spark's error repeats the asker's own text, which the test takes for a secret",
+    ),
+}
 """`file::Class::test[parameter]`, or without what stands in brackets -> kind and reason."""

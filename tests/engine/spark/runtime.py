@@ -57,6 +57,11 @@ def java(
     opens = [f"--add-opens=java.base/java.{one}=ALL-UNNAMED" for one in _OPENS]
     opens += [f"--add-opens=java.base/{one}=ALL-UNNAMED" for one in _INNER]
     site = str(Path(pyspark.__file__).parents[1])
+    # A worker starts executors with what lies in its home.
+    home = folder / "home"
+    if not home.exists():
+        home.mkdir()
+        (home / "jars").symlink_to(jars())
     kept = {key: value for key, value in os.environ.items() if not key.startswith("SPARK_")}
     with (folder / f"{name}.log").open("ab") as log:
         process = subprocess.Popen(
@@ -77,7 +82,13 @@ def java(
             stderr=subprocess.STDOUT,
             cwd=folder,
             env=kept
-            | {"SPARK_LOCAL_IP": "127.0.0.1", "PYSPARK_PYTHON": sys.executable, "PYTHONPATH": site, "SPARK_HOME": str(folder)}
+            | {
+                "SPARK_LOCAL_IP": "127.0.0.1",
+                "PYSPARK_PYTHON": sys.executable,
+                "PYTHONPATH": site,
+                "SPARK_HOME": str(home),
+                "SPARK_SCALA_VERSION": "2.13",
+            }
             | environment,
         )
     try:

@@ -2708,6 +2708,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/boathouse/v1/securables/{kind}/{full_name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Securable
+         * @description The tags of a securable that the asker may know of, and what the asker may do with it.
+         */
+        get: operations["securables_get_securable"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/boathouse/v1/serving-endpoints/{name}/flush": {
         parameters: {
             query?: never;
@@ -5199,6 +5219,37 @@ export interface components {
         SecretList: {
             /** Secrets */
             secrets: components["schemas"]["SecretBody"][];
+        };
+        /**
+         * SecurableBody
+         * @description A securable's tags, and the asker's privileges on it.
+         *
+         *     ``privileges`` are those that the asker has, by a grant or as an owner; ``grantable`` those that it may give to others
+         *     here, none without ``MANAGE``.
+         */
+        SecurableBody: {
+            /** Column Tags */
+            column_tags: {
+                [key: string]: {
+                    [key: string]: string;
+                };
+            };
+            /** Full Name */
+            full_name: string;
+            /** Grantable */
+            grantable: string[];
+            /** Id */
+            id: string;
+            /** Owner */
+            owner: string;
+            /** Privileges */
+            privileges: string[];
+            /** Tags */
+            tags: {
+                [key: string]: string;
+            };
+            /** Type */
+            type: string;
         };
         /**
          * ServedEntityBody
@@ -12370,6 +12421,38 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Hits"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    securables_get_securable: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                kind: string;
+                full_name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SecurableBody"];
                 };
             };
             /** @description Validation Error */

@@ -1,9 +1,10 @@
 import { Boxes, FlaskConical, Home, KeyRound, LogOut, Moon, Radio, Sun, Table2 } from "lucide-react";
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
-import { Link, NavLink, Outlet, ScrollRestoration, useNavigate } from "react-router";
+import { Link, NavLink, Outlet, ScrollRestoration, useLocation, useNavigate } from "react-router";
 import { call, get } from "../api/client";
 import { Failure } from "./primitives";
+import { SearchBox } from "./SearchBox";
 import { useTheme } from "./theme";
 
 const PLACES = [
@@ -21,6 +22,7 @@ interface Me {
 export function Shell() {
   const [theme, toggle] = useTheme();
   const navigate = useNavigate();
+  const { pathname, search } = useLocation();
   const [failed, setFailed] = useState<unknown>(null);
   const me = useQuery({ queryKey: ["me"], queryFn: () => get<Me>("/api/2.0/preview/scim/v2/Me"), staleTime: 60_000 });
   const signOut = async () => {
@@ -38,6 +40,7 @@ export function Shell() {
         <Link to="/" className="brand">
           <img src="/favicon.svg" alt="" /> Boathouse
         </Link>
+        <div className="broad"><SearchBox key={pathname === "/catalog" ? search : ""} /></div>
         <span className="who" title={me.data?.userName}>{me.data?.userName ?? me.data?.applicationId}</span>
         <Link to="/tokens" className="icon" aria-label="Access tokens" title="Access tokens">
           <KeyRound size={17} />

@@ -29,11 +29,12 @@ export function Empty({ title, children }: { title: string; children?: ReactNode
   );
 }
 
-export function Failure({ error }: { error: unknown }) {
+/** Why something failed; the title says what, where the status does not. */
+export function Failure({ error, title }: { error: unknown; title?: string }) {
   const known = error instanceof ApiError;
   return (
     <div className="note bad" role="alert">
-      <strong>{known && error.status === 403 ? "You may not see this" : known && error.status === 404 ? "Not found" : "That did not work"}</strong>
+      <strong>{title ?? (known && error.status === 403 ? "You may not see this" : known && error.status === 404 ? "Not found" : "That did not work")}</strong>
       {error instanceof Error ? error.message : String(error)}
     </div>
   );

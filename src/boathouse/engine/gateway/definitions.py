@@ -13,8 +13,9 @@ from boathouse.catalog.api import FunctionInfo, Parameter, Policy, Privilege, Se
 from boathouse.engine.catalog_access import CatalogAccess
 from boathouse.engine.errors import StatementRefused
 from boathouse.engine.gateway.protocol import proto
+from boathouse.engine.gateway.references import Reader, References
 from boathouse.engine.gateway.relations import find_uses
-from boathouse.engine.gateway.resolver import Reader, References, Resolver
+from boathouse.engine.gateway.resolver import Resolver
 from boathouse.engine.gateway.session import EngineSession
 from boathouse.engine.gateway.sql_tokens import Kind, Token, quote, tokenize
 from boathouse.engine.gateway.statements import Edit, Statement, apply, read_properties

@@ -18,8 +18,9 @@ from boathouse.engine.gateway.identifiers import plain_identifiers
 from boathouse.engine.gateway.parameters import bind
 from boathouse.engine.gateway.paths import FILE_FORMATS, PathGuard, Use, looks_absolute
 from boathouse.engine.gateway.protocol import local_relation, proto, sql_node
+from boathouse.engine.gateway.references import References
 from boathouse.engine.gateway.relations import Moment
-from boathouse.engine.gateway.resolver import References, Resolver
+from boathouse.engine.gateway.resolver import Resolver
 from boathouse.engine.gateway.session import EngineSession
 from boathouse.engine.gateway.shared_engine import SharedEngine
 from boathouse.engine.gateway.spark_catalog import answer_catalog
@@ -89,7 +90,9 @@ class Visit:
         for relation, references in reversed(relations):
             if references:
                 if sql_node(relation) is None and not self.session.capabilities.binds_everywhere:
-                    message = "An expression of a DataFrame cannot read a table by its name with this engine; join with spark.table."
+                    message = (
+                        "An expression of a DataFrame cannot read a table by its name with this engine; join with spark.table."
+                    )
                     raise StatementRefused(message)
                 references.wrap(relation)
                 self.changed = True

@@ -1,38 +1,41 @@
-import { useQuery } from "@tanstack/react-query";
 import { Link, useParams, useSearchParams } from "react-router";
-import { get, path, type Schemas } from "../../api/client";
-import { Empty, Head, Loaded } from "../../ui/primitives";
+import { path } from "../../api/client";
+import { Empty, Head } from "../../ui/primitives";
+import { SearchBox } from "../../ui/SearchBox";
+import { ContainerView } from "./ContainerView";
+import { FunctionView } from "./FunctionView";
+import { SearchView } from "./SearchView";
 import { TableView } from "./TableView";
 import { Tree } from "./Tree";
 import { VolumeView } from "./VolumeView";
 
-function SchemaView({ catalog, schema }: { catalog: string; schema: string }) {
-  const name = `${catalog}.${schema}`;
-  const query = useQuery({ queryKey: ["schema", name], queryFn: () => get<Schemas["SchemaBody"]>(`/api/2.1/unity-catalog/schemas/${encodeURIComponent(name)}`) });
-  return (
-    <Loaded query={query}>
-      {(found) => <><Head title={name} sub={found.comment ?? "Schema"} /><Empty title="Choose a table, volume or model in the tree">Owner: {found.owner}</Empty></>}
-    </Loaded>
-  );
+function Leaf({ kind, name }: { kind: string | null; name: string }) {
+  if (kind === "volume") return <VolumeView name={name} />;
+  return kind === "function" ? <FunctionView name={name} /> : <TableView name={name} />;
 }
 
 export function CatalogPage() {
   const { catalog, schema, name } = useParams();
   const [params] = useSearchParams();
+  const kind = params.get("kind");
   const full = [catalog, schema, name].filter(Boolean).join(".");
+  const text = catalog ? "" : (params.get("q") ?? "").trim();
   return (
-    <div className={`browse${name ? " chosen" : ""}`}>
+    <div className={`browse${name || text ? " chosen" : ""}`}>
       <Tree catalog={catalog} schema={schema} />
       <div style={{ minWidth: 0 }}>
         {catalog && schema && name ? <Link className="up" to={path("/catalog", catalog, schema)}>‹ All of {catalog}.{schema}</Link> : null}
-        {name ? (
-          params.get("kind") === "volume" ? <VolumeView key={full} name={full} /> : <TableView key={full} name={full} />
-        ) : catalog && schema ? (
-          <SchemaView catalog={catalog} schema={schema} />
+        {text ? (
+          <SearchView text={text} />
+        ) : name ? (
+          <Leaf key={`${kind} ${full}`} kind={kind} name={full} />
+        ) : catalog ? (
+          <ContainerView key={full} kind={schema ? "schema" : "catalog"} name={full} />
         ) : (
           <>
-            <Head title="Catalog" sub="Tables, volumes and models that you may see" />
-            <Empty title="Choose something in the tree">What you do not see, you have no privilege on: ask its owner.</Empty>
+            <Head title="Catalog" sub="Tables, views, functions, volumes and models that you may see" />
+            <div className="narrow"><SearchBox /></div>
+            <Empty title="Choose something in the tree, or search">What you do not see, you have no privilege on: ask its owner.</Empty>
           </>
         )}
       </div>

@@ -5,6 +5,8 @@ import { Link, useSearchParams } from "react-router";
 import { get, path, readable, type Schemas } from "../../api/client";
 import { cell, count } from "../../api/format";
 import { Empty, Loaded, Snippet } from "../../ui/primitives";
+import { policiesText, type Table } from "./table";
+import { Unreadable } from "./Unreadable";
 
 const NUMERIC = /^(byte|short|integer|long|float|double|decimal)/;
 const LONG = 44;
@@ -43,7 +45,9 @@ function Cell({ value, numeric, open }: { value: unknown; numeric: boolean; open
 }
 
 /** The first rows of a table, of the newest version or of the one that the URL names. */
-export function SampleView({ name }: { name: string }) {
+export function SampleView({ table, mayRead }: { table: Table; mayRead: boolean }) {
+  const name = table.full_name;
+  const policies = policiesText(table);
   const [params] = useSearchParams();
   const [opened, setOpened] = useState<Opened | null>(null);
   const version = /^\d+$/.test(params.get("version") ?? "") ? params.get("version") : null;
@@ -51,8 +55,10 @@ export function SampleView({ name }: { name: string }) {
     queryKey: ["sample", name, version],
     queryFn: () => get<Schemas["SampleBody"]>(`${path("/api/boathouse/v1/tables", name)}/sample?limit=50${version ? `&version=${version}` : ""}`),
   });
+  if (query.error && !query.data && !version) return <Unreadable table={table} mayRead={mayRead} error={query.error} />;
   return (
     <>
+      {policies && query.data ? <p className="soft">The table has {policies}. You manage it: this is what lies in its files, without them.</p> : null}
       {version ? <p className="soft">Version {version}. <Link to="?tab=sample">Show the newest</Link></p> : null}
       <Loaded query={query}>
         {(sample) => sample.rows.length === 0 ? <Empty title="The table has no rows" /> : (

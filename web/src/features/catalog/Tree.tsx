@@ -1,11 +1,13 @@
-import { useQuery } from "@tanstack/react-query";
-import { Boxes, ChevronDown, ChevronRight, Database, Folder, HardDrive, Table2 } from "lucide-react";
-import { type ReactNode, useState } from "react";
-import { NavLink } from "react-router";
+import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
+import { Boxes, ChevronDown, ChevronRight, Database, Eye, Folder, HardDrive, SquareFunction, Table2 } from "lucide-react";
+import { type ReactNode, useEffect, useState } from "react";
+import { Link, NavLink, useLocation } from "react-router";
 import { get, path, type Schemas } from "../../api/client";
 import { Failure } from "../../ui/primitives";
+import { hrefOf } from "./names";
 
 const UC = "/api/2.1/unity-catalog";
+const PAGE = 300;
 
 interface ModelList {
   registered_models?: { name: string; full_name: string }[];
@@ -14,28 +16,35 @@ interface ModelList {
 interface BranchProps {
   label: string;
   icon: ReactNode;
+  to: string;
   /** Whether it is open until somebody closes it. */
   open: boolean;
   children: () => ReactNode;
 }
 
-function Branch({ label, icon, open, children }: BranchProps) {
+function Branch({ label, icon, to, open, children }: BranchProps) {
   const [chosen, setChosen] = useState<boolean | null>(null);
+  const active = useLocation().pathname === to;
   const shown = chosen ?? open;
   return (
     <li>
-      <button type="button" className="row" onClick={() => setChosen(!shown)} aria-expanded={shown} title={label}>
-        {shown ? <ChevronDown size={14} /> : <ChevronRight size={14} />} {icon} <span>{label}</span>
-      </button>
+      <div className="branch">
+        <button type="button" className="row" onClick={() => setChosen(!shown)} aria-expanded={shown} title={label}>
+          {shown ? <ChevronDown size={14} /> : <ChevronRight size={14} />} {icon} <span>{label}</span>
+        </button>
+        <Link to={to} className={`about${active ? " active" : ""}`} aria-label={`About ${label}`}>about</Link>
+      </div>
       {shown && children()}
     </li>
   );
 }
 
 function Leaf({ to, label, icon }: { to: string; label: string; icon: ReactNode }) {
+  // A table, a function and a volume of one name have one path.
+  const same = (new URLSearchParams(useLocation().search).get("kind") ?? "") === (new URLSearchParams(to.split("?")[1] ?? "").get("kind") ?? "");
   return (
     <li>
-      <NavLink to={to} className={({ isActive }) => `row${isActive ? " active" : ""}`} title={label}>
+      <NavLink to={to} className={({ isActive }) => `row${isActive && same ? " active" : ""}`} title={label}>
         {icon} <span>{label}</span>
       </NavLink>
     </li>
@@ -45,25 +54,36 @@ function Leaf({ to, label, icon }: { to: string; label: string; icon: ReactNode 
 function SchemaContents({ catalog, schema, filter }: { catalog: string; schema: string; filter: string }) {
   const query = `catalog_name=${encodeURIComponent(catalog)}&schema_name=${encodeURIComponent(schema)}`;
   const key = [catalog, schema];
-  const tables = useQuery({ queryKey: ["tables", ...key], queryFn: () => get<Schemas["TableList"]>(`${UC}/tables?${query}`) });
+  const tables = useInfiniteQuery({
+    queryKey: ["tables", ...key],
+    queryFn: ({ pageParam }) => get<Schemas["TableList"]>(`${UC}/tables?${query}&omit_columns=true&omit_properties=true&max_results=${PAGE}&page_token=${encodeURIComponent(pageParam)}`),
+    initialPageParam: "",
+    getNextPageParam: (last) => last.next_page_token ?? undefined,
+  });
   const volumes = useQuery({ queryKey: ["volumes", ...key], queryFn: () => get<Schemas["VolumeList"]>(`${UC}/volumes?${query}`) });
+  const functions = useQuery({ queryKey: ["functions", ...key], queryFn: () => get<Schemas["FunctionList"]>(`${UC}/functions?${query}`) });
   const models = useQuery({ queryKey: ["models", ...key], queryFn: () => get<ModelList>(`${UC}/models?${query}`), retry: false });
-  if (tables.error) return <Failure error={tables.error} />;
-  const matches = (name: string) => name.toLowerCase().includes(filter.toLowerCase());
-  const base = path("/catalog", catalog, schema);
-  const found = [
-    ...(volumes.data?.volumes ?? []).filter((one) => matches(one.name)).map((one) => (
-      <Leaf key={`v${one.name}`} to={`${path(base, one.name)}?kind=volume`} label={one.name} icon={<HardDrive size={14} />} />
-    )),
-    ...(tables.data?.tables ?? []).filter((one) => matches(one.name)).map((one) => (
-      <Leaf key={`t${one.name}`} to={path(base, one.name)} label={one.name} icon={<Table2 size={14} />} />
-    )),
-    ...(models.data?.registered_models ?? []).filter((one) => matches(one.name)).map((one) => (
-      <Leaf key={`m${one.name}`} to={path("/models", one.full_name)} label={one.name} icon={<Boxes size={14} />} />
-    )),
-  ];
+  const { hasNextPage, isFetchingNextPage, fetchNextPage } = tables;
+  useEffect(() => {
+    // What is filtered by has to be there.
+    if (filter && hasNextPage && !isFetchingNextPage) void fetchNextPage();
+  }, [filter, hasNextPage, isFetchingNextPage, fetchNextPage]);
+  if (tables.error && !tables.data) return <Failure error={tables.error} />;
   if (tables.isPending) return <ul><li className="row faint">Loading…</li></ul>;
-  return <ul>{found.length ? found : <li className="row faint">{filter ? "No match" : "Empty"}</li>}</ul>;
+  const matches = (one: { name: string }) => one.name.toLowerCase().includes(filter.toLowerCase());
+  const leaf = (type: string, name: string, icon: ReactNode) => <Leaf key={`${type} ${name}`} to={hrefOf(type, `${catalog}.${schema}.${name}`) ?? ""} label={name} icon={icon} />;
+  const found = [
+    ...(volumes.data?.volumes ?? []).filter(matches).map((one) => leaf("volume", one.name, <HardDrive size={14} aria-label="volume" />)),
+    ...tables.data.pages.flatMap((page) => page.tables).filter(matches).map((one) => leaf("table", one.name, one.table_type === "VIEW" ? <Eye size={14} aria-label="view" /> : <Table2 size={14} />)),
+    ...(functions.data?.functions ?? []).filter(matches).map((one) => leaf("function", one.name, <SquareFunction size={14} aria-label="function" />)),
+    ...(models.data?.registered_models ?? []).filter(matches).map((one) => leaf("registered_model", one.name, <Boxes size={14} aria-label="model" />)),
+  ];
+  return (
+    <ul>
+      {found.length ? found : <li className="row faint">{filter ? "No match" : "Empty"}</li>}
+      {hasNextPage ? <li><button type="button" className="row faint" disabled={isFetchingNextPage} onClick={() => void fetchNextPage()}>{isFetchingNextPage ? "Loading…" : "More tables"}</button></li> : null}
+    </ul>
+  );
 }
 
 function CatalogContents({ catalog, selected, filter }: { catalog: string; selected: string | undefined; filter: string }) {
@@ -75,7 +95,7 @@ function CatalogContents({ catalog, selected, filter }: { catalog: string; selec
   return (
     <ul>
       {(query.data?.schemas ?? []).map((schema) => (
-        <Branch key={schema.name} label={schema.name} icon={<Folder size={14} />} open={schema.name === selected || filter !== ""}>
+        <Branch key={schema.name} label={schema.name} icon={<Folder size={14} />} to={path("/catalog", catalog, schema.name)} open={schema.name === selected || filter !== ""}>
           {() => <SchemaContents catalog={catalog} schema={schema.name} filter={filter} />}
         </Branch>
       ))}
@@ -93,7 +113,7 @@ export function Tree({ catalog, schema }: { catalog: string | undefined; schema:
       {query.error ? <Failure error={query.error} /> : null}
       <ul key={String(filter !== "")}>
         {(query.data?.catalogs ?? []).map((one) => (
-          <Branch key={one.name} label={one.name} icon={<Database size={14} />} open={one.name === (catalog ?? "main") || filter !== ""}>
+          <Branch key={one.name} label={one.name} icon={<Database size={14} />} to={path("/catalog", one.name)} open={one.name === (catalog ?? "main") || filter !== ""}>
             {() => <CatalogContents catalog={one.name} selected={schema ?? (catalog ? undefined : "flights")} filter={filter} />}
           </Branch>
         ))}
