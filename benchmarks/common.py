@@ -16,6 +16,7 @@ from typing import Any
 
 import httpx
 import psutil
+from pyspark.sql import SparkSession
 
 ROOT = Path(__file__).parents[1]
 _UNWANTED = ("BOATHOUSE_", "DATABRICKS_", "MLFLOW_", "SPARK_", "UNITY_", "SAIL_")
@@ -106,6 +107,14 @@ def bare_sail() -> Iterator[tuple[str, psutil.Process]]:
         process.wait()
 
 
+@contextmanager
+def session(remote: str) -> Iterator[SparkSession]:
+    """A session of its own, closed where the block ends well; else its server may be gone, and closing would try for minutes."""
+    spark = SparkSession.builder.remote(remote).create()
+    yield spark
+    spark.stop()
+
+
 def memory(process: psutil.Process) -> float:
     """Proportional set size of a process and all below it, MB."""
     total = 0
@@ -157,10 +166,16 @@ def parse(parser: argparse.ArgumentParser) -> argparse.Namespace:
     """The arguments, ``--json`` among them. A SIGTERM from here on ends what was started, as Ctrl-C does."""
     parser.add_argument("--json", type=Path, help="write the figures to this file")
 
-    def end(*_: object) -> None:
-        # Directly too, since a client that is trying again may not let the exception through.
+    def last() -> None:
+        # A client that tries again and again would not let the exception through for ten minutes.
         for child in psutil.Process().children():
             child.terminate()
+        os._exit(143)
+
+    def end(*_: object) -> None:
+        late = threading.Timer(20, last)
+        late.daemon = True
+        late.start()
         sys.exit(143)
 
     signal.signal(signal.SIGTERM, end)

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from common import Lake, bare_sail, parse, report, server
+from common import Lake, bare_sail, parse, report, server, session
 from pyspark.sql import SparkSession
 
 TABLE = "main.bench.points"
@@ -157,8 +157,7 @@ def main() -> None:
         sessions: dict[str, SparkSession] = {}
         for name, remote in {"gateway": lake.remote(), "bare": address}.items():
             start = time.perf_counter()
-            sessions[name] = SparkSession.builder.remote(remote).create()
-            stack.callback(sessions[name].stop)
+            sessions[name] = stack.enter_context(session(remote))
             sessions[name].sql("SELECT 1").collect()
             figures[f"{name}_first_query_s"] = round(time.perf_counter() - start, 3)
         prepare(lake, sessions["gateway"], sessions["bare"], asked.rows)

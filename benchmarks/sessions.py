@@ -19,8 +19,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from common import Lake, bare_sail, memory, parse, report, server
-from pyspark.sql import SparkSession
+from common import Lake, bare_sail, memory, parse, report, server, session
 
 TABLE = "main.bench.orders"
 QUERY = "SELECT kind, count(*) AS n, sum(amount) AS total FROM {table} GROUP BY kind ORDER BY kind"
@@ -50,14 +49,11 @@ def running(lake: Lake) -> list[str]:
 
 def prepare(lake: Lake) -> str:
     """A table that every user may read; its folder. The admin's own engine is stopped afterwards."""
-    admin = SparkSession.builder.remote(lake.remote()).create()
-    try:
+    with session(lake.remote()) as admin:
         admin.sql("CREATE SCHEMA main.bench")
         admin.sql(f"CREATE TABLE {TABLE} AS SELECT id, id % 7 AS kind, id * 1.5 AS amount FROM range({ROWS})")
         admin.sql("GRANT USE CATALOG ON CATALOG main TO `account users`")
         admin.sql("GRANT USE SCHEMA, SELECT ON SCHEMA main.bench TO `account users`")
-    finally:
-        admin.stop()
     with lake.client() as client:
         location = client.get(f"/api/2.1/unity-catalog/tables/{TABLE}").raise_for_status().json()["storage_location"]
         for cluster in running(lake):
@@ -82,8 +78,7 @@ def new_user(lake: Lake, number: int) -> str:
 def first_answer(stack: ExitStack, remote: str, table: str, location: str = "") -> float:
     """Open a session and run the query; the seconds. The session stays open until the stack closes."""
     start = time.perf_counter()
-    spark = SparkSession.builder.remote(remote).create()
-    stack.callback(spark.stop)
+    spark = stack.enter_context(session(remote))
     if location:
         spark.sql(f"CREATE TABLE {table} USING delta LOCATION '{location}'")
     rows = spark.sql(QUERY.format(table=table)).collect()

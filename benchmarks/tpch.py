@@ -35,7 +35,7 @@ import duckdb
 import psutil
 import pyarrow as pa
 import pyarrow.compute as pc
-from common import ROOT, Lake, Peaks, bare_sail, environment, parse, report, server
+from common import ROOT, Lake, Peaks, bare_sail, environment, parse, report, server, session
 from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 from tpch_queries import PUBLISHED, QUERIES
@@ -171,8 +171,7 @@ def listens(port: int) -> bool:
 
 def on_files(stack: ExitStack, remote: str, folders: dict[str, str]) -> SparkSession:
     """A session of a Spark Connect server that reads the tables by their folders."""
-    spark = SparkSession.builder.remote(remote).create()
-    stack.callback(spark.stop)
+    spark = stack.enter_context(session(remote))
     for table, folder in folders.items():
         spark.read.format("delta").load(folder).createOrReplaceTempView(table)
     return spark
@@ -269,8 +268,7 @@ def main() -> None:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         lake = stack.enter_context(server(folder))
-        gateway = SparkSession.builder.remote(lake.remote()).create()
-        stack.callback(gateway.stop)
+        gateway = stack.enter_context(session(lake.remote()))
         start = time.perf_counter()
         folders = load(lake, gateway, data)
         loaded = time.perf_counter() - start
