@@ -139,7 +139,7 @@ def running_server(folder: Path, *arguments: str, **environment: str) -> Iterato
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server that a whole test run shares; tests make catalogs, schemas and users of their own in it."""
-    with running_server(tmp_path_factory.mktemp("shared")) as running:
+    with running_server(tmp_path_factory.mktemp("shared"), BOATHOUSE_ENGINE_IDLE_SECONDS="150") as running:
         yield running
 
 

@@ -112,6 +112,26 @@ def test_values_survive_json(location: str) -> None:
     assert second == (None, None, 1.5, None, None, None, None)
 
 
+def test_maps_are_objects_at_any_depth(location: str) -> None:
+    texts = pa.map_(pa.string(), pa.string())
+    rows = pa.table(
+        {
+            "tags": pa.array([[("a", "x"), ("b", None)], [], None], texts),
+            "by_day": pa.array([[(dt.date(2025, 1, 2), 2**62)], None, None], pa.map_(pa.date32(), pa.int64())),
+            "deep": pa.array(
+                [[{"m": [("k", [[("i", "j")]])]}], [], [None]],
+                pa.list_(pa.struct([("m", pa.map_(pa.string(), pa.list_(texts)))])),
+            ),
+        }
+    )
+    append(location, rows, app_id="a", app_version=1)
+    assert sample(location).rows == (
+        ({"a": "x", "b": None}, {"2025-01-02": str(2**62)}, [{"m": {"k": [{"i": "j"}]}}]),
+        ({}, None, []),
+        (None, None, [None]),
+    )
+
+
 def test_what_is_no_table_says_so(tmp_path: Path) -> None:
     with pytest.raises(TableUnreadable, match="cannot be read"):
         history(to_url(tmp_path / "nothing"))

@@ -94,6 +94,12 @@ export function Snippet({ text }: { text: string }) {
   );
 }
 
+/** On a narrow screen the tab that is open may lie beside what is shown. */
+function reveal(tab: HTMLAnchorElement | null): void {
+  const bar = tab?.parentElement;
+  if (bar && tab.offsetLeft + tab.offsetWidth > bar.offsetLeft + bar.clientWidth) bar.scrollLeft = tab.offsetLeft - bar.offsetLeft;
+}
+
 /** Tabs whose choice lives in the URL. */
 export function Tabs({ tabs, current }: { tabs: string[]; current: string }) {
   const [params] = useSearchParams();
@@ -103,7 +109,7 @@ export function Tabs({ tabs, current }: { tabs: string[]; current: string }) {
         const query = new URLSearchParams(params);
         query.set("tab", tab.toLowerCase());
         return (
-          <NavLink key={tab} to={{ search: query.toString() }} className={() => (tab.toLowerCase() === current ? "active" : "")}>
+          <NavLink key={tab} ref={tab.toLowerCase() === current ? reveal : null} to={{ search: query.toString() }} className={() => (tab.toLowerCase() === current ? "active" : "")}>
             {tab}
           </NavLink>
         );

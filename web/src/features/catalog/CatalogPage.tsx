@@ -20,11 +20,13 @@ export function CatalogPage() {
   const kind = params.get("kind");
   const full = [catalog, schema, name].filter(Boolean).join(".");
   const text = catalog ? "" : (params.get("q") ?? "").trim();
+  const tab = catalog && !name && params.has("tab");
   return (
-    <div className={`browse${name || text ? " chosen" : ""}`}>
+    <div className={`browse${name || text || tab ? " chosen" : ""}`}>
       <Tree catalog={catalog} schema={schema} />
       <div style={{ minWidth: 0 }}>
         {catalog && schema && name ? <Link className="up" to={path("/catalog", catalog, schema)}>‹ All of {catalog}.{schema}</Link> : null}
+        {tab ? <Link className="up" to={path("/catalog", catalog, ...(schema ? [schema] : []))}>‹ All of {full}</Link> : null}
         {text ? (
           <SearchView text={text} />
         ) : name ? (

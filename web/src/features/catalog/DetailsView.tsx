@@ -10,7 +10,7 @@ import { Unreadable } from "./Unreadable";
 function Files({ table, mayRead }: { table: Table; mayRead: boolean }) {
   const query = useQuery({ queryKey: ["detail", table.full_name], queryFn: () => get<Schemas["DetailBody"]>(`${path("/api/boathouse/v1/tables", table.full_name)}/detail`) });
   if (query.data === undefined) {
-    return <div className="panel gap">{query.error ? <Unreadable table={table} mayRead={mayRead} error={query.error} /> : <Loading lines={3} />}</div>;
+    return <div className="gap">{query.error ? <Unreadable table={table} mayRead={mayRead} error={query.error} /> : <Loading lines={3} />}</div>;
   }
   const detail = query.data;
   return (

@@ -17,7 +17,7 @@ const languageOf = (found: FunctionBody): string => found.external_language ?? "
 function Definition({ found }: { found: FunctionBody }) {
   const parameters = found.input_params.parameters ?? [];
   return (
-    <>
+    <div className="sql">
       <h2>Signature</h2>
       <Snippet text={signature(found)} />
       <h2>Body, in {languageOf(found) === "PYTHON" ? "Python" : languageOf(found)}</h2>
@@ -36,7 +36,7 @@ function Definition({ found }: { found: FunctionBody }) {
           </div>
         </section>
       ) : null}
-    </>
+    </div>
   );
 }
 

@@ -84,7 +84,7 @@ export function LineageView({ table }: { table: Table }) {
           <section className="panel gap graph" aria-label="Tables">
             <Side title="Comes from" nodes={nodesOf(upstreams)} none="No table is known." />
             <ArrowRight className="arrow" aria-hidden />
-            <div className="node this wrap">{table.full_name}</div>
+            <div className="node this wrap">{table.full_name.split(".").map((part, index) => <span key={index}>{index ? <>.<wbr /></> : null}{part}</span>)}</div>
             <ArrowRight className="arrow" aria-hidden />
             <Side title="Goes to" nodes={nodesOf(downstreams)} none="No table is known." />
           </section>

@@ -16,11 +16,11 @@ import { Tags } from "./Tags";
 function Definition({ table }: { table: Table }) {
   if (!table.view_definition) return <Empty title="How the view is made is not shown to you">You know of it by BROWSE alone.</Empty>;
   return (
-    <>
+    <div className="sql">
       <Snippet text={`CREATE VIEW ${sqlName(table.full_name)} AS\n${table.view_definition}`} />
       <p className="soft">It is read with the privileges of its owner, {table.owner}. Read it by its name:</p>
       <Snippet text={`SELECT * FROM ${sqlName(table.full_name)} LIMIT 50`} />
-    </>
+    </div>
   );
 }
 

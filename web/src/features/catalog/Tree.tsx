@@ -1,5 +1,5 @@
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
-import { Boxes, ChevronDown, ChevronRight, Database, Eye, Folder, HardDrive, SquareFunction, Table2 } from "lucide-react";
+import { Boxes, ChevronDown, ChevronRight, Database, Eye, Folder, HardDrive, Info, SquareFunction, Table2 } from "lucide-react";
 import { type ReactNode, useEffect, useState } from "react";
 import { Link, NavLink, useLocation } from "react-router";
 import { get, path, type Schemas } from "../../api/client";
@@ -32,7 +32,7 @@ function Branch({ label, icon, to, open, children }: BranchProps) {
         <button type="button" className="row" onClick={() => setChosen(!shown)} aria-expanded={shown} title={label}>
           {shown ? <ChevronDown size={14} /> : <ChevronRight size={14} />} {icon} <span>{label}</span>
         </button>
-        <Link to={to} className={`about${active ? " active" : ""}`} aria-label={`About ${label}`}>about</Link>
+        <Link to={to} className={`about${active ? " active" : ""}`} aria-label={`About ${label}`} title={`About ${label}`}><Info size={13} /></Link>
       </div>
       {shown && children()}
     </li>
@@ -91,9 +91,10 @@ function CatalogContents({ catalog, selected, filter }: { catalog: string; selec
     queryKey: ["schemas", catalog],
     queryFn: () => get<Schemas["SchemaList"]>(`${UC}/schemas?catalog_name=${encodeURIComponent(catalog)}`),
   });
-  if (query.error) return <Failure error={query.error} />;
+  if (query.error && !query.data) return <Failure error={query.error} />;
   return (
     <ul>
+      {query.data?.schemas.length === 0 ? <li className="row faint">No schema that you may see</li> : null}
       {(query.data?.schemas ?? []).map((schema) => (
         <Branch key={schema.name} label={schema.name} icon={<Folder size={14} />} to={path("/catalog", catalog, schema.name)} open={schema.name === selected || filter !== ""}>
           {() => <SchemaContents catalog={catalog} schema={schema.name} filter={filter} />}

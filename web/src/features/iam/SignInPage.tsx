@@ -57,7 +57,7 @@ export function SignInPage() {
           <form onSubmit={submit}>
             {error !== null && (
               <div style={{ marginBottom: 14 }}>
-                <Failure error={error} />
+                <Failure error={error} title="You are not signed in" />
               </div>
             )}
             {sso && (

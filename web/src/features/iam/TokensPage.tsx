@@ -19,6 +19,7 @@ function NewToken({ onMade }: { onMade: (value: string) => void }) {
     onSuccess: async (made) => {
       onMade(made.token_value);
       setComment("");
+      setScopes([]);
       await queries.invalidateQueries({ queryKey: ["tokens"] });
     },
   });
@@ -28,44 +29,49 @@ function NewToken({ onMade }: { onMade: (value: string) => void }) {
   };
   const flip = (scope: string) => setScopes(scopes.includes(scope) ? scopes.filter((one) => one !== scope) : [...scopes, scope]);
   return (
-    <form className="panel" onSubmit={submit} style={{ padding: 18, marginBottom: 18, maxWidth: 640 }}>
-      <label htmlFor="comment">What it is for</label>
-      <input id="comment" className="field" value={comment} maxLength={1024} onChange={(event) => setComment(event.target.value)} />
-      <label htmlFor="days">Days that it lives (empty: the server's default)</label>
-      <input id="days" className="field" type="number" min="0.01" step="any" value={days} onChange={(event) => setDays(event.target.value)} />
-      <fieldset style={{ border: 0, padding: 0, margin: "10px 0" }}>
-        <legend className="soft">Scopes (none: everything that you may do)</legend>
-        {SCOPES.map((scope) => (
-          <label key={scope} style={{ display: "inline-flex", gap: 5, marginRight: 14 }}>
-            <input type="checkbox" checked={scopes.includes(scope)} onChange={() => flip(scope)} /> {scope}
-          </label>
-        ))}
+    <form className="panel gap stack" onSubmit={submit} style={{ maxWidth: 640 }} aria-label="New token">
+      <div>
+        <label htmlFor="comment">What it is for</label>
+        <input id="comment" className="field" value={comment} maxLength={1024} onChange={(event) => setComment(event.target.value)} />
+      </div>
+      <div>
+        <label htmlFor="days">Days that it lives</label>
+        <input id="days" className="field" type="number" min="0.01" step="any" value={days} onChange={(event) => setDays(event.target.value)} placeholder="the server's default" style={{ maxWidth: 200 }} />
+      </div>
+      <fieldset>
+        <legend>Scopes <span className="soft">none: everything that you may do</span></legend>
+        <div className="checks">
+          {SCOPES.map((scope) => <label key={scope}><input type="checkbox" checked={scopes.includes(scope)} onChange={() => flip(scope)} /> {scope}</label>)}
+        </div>
       </fieldset>
-      {make.error ? <Failure error={make.error} /> : null}
-      <button type="submit" className="button" disabled={make.isPending}>
-        Make a token
-      </button>
+      {make.error ? <Failure error={make.error} title="No token was made" /> : null}
+      <div><button type="submit" className="button" disabled={make.isPending}>Make a token</button></div>
     </form>
   );
 }
 
 function TokenRow({ token, now }: { token: Token; now: number }) {
   const queries = useQueryClient();
+  const [asked, setAsked] = useState(false);
   const revoke = useMutation({
     mutationFn: () => call("POST", "/api/2.0/token/delete", { token_id: token.token_id }),
     onSuccess: () => queries.invalidateQueries({ queryKey: ["tokens"] }),
   });
+  const name = token.comment || token.token_id;
   return (
     <tr>
-      <td>{token.comment || <span className="soft">no comment</span>}</td>
-      <td>{token.scopes?.join(", ") ?? "everything"}</td>
+      <td title={token.comment}>{token.comment || <span className="soft">no comment</span>}</td>
+      <td className="soft" title={token.scopes?.join(", ")}>{token.scopes?.join(", ") ?? "everything"}</td>
       <td>{expiry(token, now)}</td>
-      <td>{token.last_used_day === undefined ? "never" : new Date(token.last_used_day).toISOString().slice(0, 10)}</td>
-      <td>
-        <button type="button" className="button quiet" disabled={revoke.isPending} onClick={() => revoke.mutate()} aria-label={`Revoke ${token.comment || token.token_id}`}>
-          Revoke
-        </button>
-        {revoke.error ? <Failure error={revoke.error} /> : null}
+      <td className="soft">{token.last_used_day === undefined ? "never" : new Date(token.last_used_day).toISOString().slice(0, 10)}</td>
+      <td className="act">
+        {asked ? (
+          <>
+            <button type="button" className="button quiet" onClick={() => setAsked(false)}>Keep</button>{" "}
+            <button type="button" className="button bad" disabled={revoke.isPending} onClick={() => revoke.mutate()} aria-label={`Really revoke ${name}`}>Really revoke</button>
+          </>
+        ) : <button type="button" className="button quiet" onClick={() => setAsked(true)} aria-label={`Revoke ${name}`}>Revoke</button>}
+        {revoke.error ? <Failure error={revoke.error} title="The token was not revoked" /> : null}
       </td>
     </tr>
   );
@@ -79,8 +85,8 @@ export function TokensPage() {
     <>
       <Head title="Access tokens" sub="For clients: the SDK, MLflow, Spark, curl." />
       {made !== null && (
-        <div className="note" role="status">
-          <strong>The new token: it is shown this once</strong>
+        <div className="note gap sql" role="status">
+          <strong>The new token is shown this once: copy it now</strong>
           <Snippet text={made} />
         </div>
       )}
@@ -90,22 +96,14 @@ export function TokensPage() {
           token_infos.length === 0 ? (
             <Empty title="No tokens yet" />
           ) : (
-            <table>
-              <thead>
-                <tr>
-                  <th>For</th>
-                  <th>Scopes</th>
-                  <th>Expires</th>
-                  <th>Last used</th>
-                  <th />
-                </tr>
-              </thead>
-              <tbody>
-                {token_infos.map((token) => (
-                  <TokenRow key={token.token_id} token={token} now={tokens.dataUpdatedAt} />
-                ))}
-              </tbody>
-            </table>
+            <section className="panel flush">
+              <div className="scroll">
+                <table className="data">
+                  <thead><tr><th>For</th><th>Scopes</th><th>Expires</th><th>Last used</th><th /></tr></thead>
+                  <tbody>{token_infos.map((token) => <TokenRow key={token.token_id} token={token} now={tokens.dataUpdatedAt} />)}</tbody>
+                </table>
+              </div>
+            </section>
           )
         }
       </Loaded>

@@ -23,5 +23,6 @@ describe("expiry", () => {
     expect(expiry(token(3_600_000), 0)).toBe("within a day");
     expect(expiry(token(86_400_000), 0)).toBe("in 1 day");
     expect(expiry(token(86_400_000 * 30.5), 0)).toBe("in 30 days");
+    expect(expiry(token(86_400_000 * 90 - 5000), 0)).toBe("in 90 days");
   });
 });

@@ -47,5 +47,7 @@ export function expiry(token: Token, now: number): string {
   if (token.expiry_time < 0) return "never";
   const days = (token.expiry_time - now) / 86_400_000;
   if (days <= 0) return "expired";
-  return days < 1 ? "within a day" : `in ${Math.floor(days)} ${Math.floor(days) === 1 ? "day" : "days"}`;
+  // A token of 90 days that was just made has 90 days still.
+  const whole = Math.floor(days + 1 / 24);
+  return whole < 1 ? "within a day" : `in ${whole} ${whole === 1 ? "day" : "days"}`;
 }
