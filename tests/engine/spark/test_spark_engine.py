@@ -54,6 +54,7 @@ class TestSession:
         spark.sql(f"CREATE OR REPLACE TEMP VIEW mine (b) AS SELECT a FROM {schema}.t")
         assert spark.sql("SELECT b FROM mine").first() == (1,)
         assert "mine" in [one.name for one in spark.catalog.listTables(schema)]
+        spark.catalog.dropTempView("mine")
         with pytest.raises(AnalysisException, match="TABLE_OR_VIEW_NOT_FOUND"):
             user[1].sql("SELECT * FROM mine").collect()
 
@@ -110,6 +111,7 @@ class TestShared:
         with pytest.raises(PySparkException, match=r"not supported|INSUFFICIENT|does not exist|expected"):
             user[1].sql(text).collect()
 
+    @pytest.mark.usefixtures("spark")
     def test_plans(self, user: User) -> None:
         _, session = user
         attempts: list[Callable[[], object]] = [

@@ -86,7 +86,7 @@ class Resolver:
         """
         reader = reader or self._asker
         full = self._session.qualify(tuple(name)) if reader.is_asker else tuple(name)
-        if full is None or len(full) != 3:
+        if full is None or len(full) != 3 or (len(name) == 2 and "/" in name[1]):
             return None
         if len(name) == 1 and reader.is_asker and self._session.is_temporary(name[0]):
             return None
