@@ -95,7 +95,7 @@ class Resolver:
             return local_relation(rows)
         table = self._access.table(reader.principal, ".".join(full), Privilege.SELECT)
         if table is None:
-            if reader.is_asker and (len(name) == 1 or name[0].lower() == "global_temp"):
+            if reader.is_asker and len(name) < 3:
                 return None
             raise SecurableNotFound(SecurableType.TABLE, ".".join(full))
         self.reads[table.full_name] = table
