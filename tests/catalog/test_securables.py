@@ -44,7 +44,7 @@ def test_of_the_servers_own_only_reading_is_offered(place: Place) -> None:
     [
         ("shoe/main", 400, "securable type 'shoe' is not valid"),
         ("table/main.default.nothing", 404, "main.default.nothing"),
-        ("table/main", 404, "main"),
+        ("table/main", 400, "main"),
     ],
 )
 def test_what_is_not_there_says_so(place: Place, path: str, status: int, said: str) -> None:

@@ -19,13 +19,16 @@ STATEMENTS = [
     "CREATE TABLE main.shop.orders (id BIGINT, customer BIGINT)",
     "ALTER TABLE main.shop.orders ADD CONSTRAINT fk FOREIGN KEY (customer) REFERENCES main.shop.customers (id)",
     "CREATE VIEW main.shop.cards AS SELECT id, card FROM main.shop.customers",
-    "CREATE FUNCTION main.shop.hide(card STRING, sign STRING DEFAULT '*') RETURNS STRING RETURN sign",
+    "CREATE FUNCTION main.shop.hide(card STRING) RETURNS STRING RETURN '*'",
+    "CREATE FUNCTION main.shop.net(gross DOUBLE, rate DOUBLE DEFAULT 0.19) RETURNS DOUBLE RETURN gross / (1 + rate)",
     "CREATE TABLE main.shop.counted AS SELECT id AS customer, count(*) AS n FROM main.shop.customers GROUP BY id",
     "ALTER TABLE main.shop.customers ALTER COLUMN card SET MASK main.shop.hide",
     "ALTER TABLE main.shop.customers ALTER COLUMN card SET TAGS ('pii' = 'card')",
     "ALTER TABLE main.shop.customers SET TAGS ('domain' = 'sales')",
     "CREATE TABLE main.shop.gone AS SELECT 1 AS id",
     "DROP TABLE main.shop.gone",
+    "GRANT USE SCHEMA ON SCHEMA main.shop TO `ann@example.com`",
+    "GRANT SELECT ON SCHEMA main.shop TO `ann@example.com`",
 ]
 
 
@@ -34,13 +37,11 @@ def ann(server: Server) -> Iterator[str]:
     """A user who may read the schema `shop`; gives its token."""
     token = server.new_principal("ann@example.com")
     spark: SparkSession = SparkSession.builder.remote(server.spark_remote().replace("127.0.0.1", "localhost")).create()
-    for statement in [
-        *STATEMENTS,
-        "GRANT USE SCHEMA ON SCHEMA main.shop TO `ann@example.com`",
-        "GRANT SELECT ON SCHEMA main.shop TO `ann@example.com`",
-    ]:
-        spark.sql(statement).collect()
-    spark.stop()
+    try:
+        for statement in STATEMENTS:
+            spark.sql(statement).collect()
+    finally:
+        spark.stop()
     yield token
     with server.client() as admin:
         admin.delete("/api/2.1/unity-catalog/schemas/main.shop", params={"force": True})
@@ -83,15 +84,15 @@ def test_a_table_with_a_mask_says_how_to_read_it(reader: Page, page: Page) -> No
 
 def test_a_view_and_a_function_show_how_they_are_made(page: Page, ann: str) -> None:
     page.goto(HERE)
-    page.get_by_role("link", name="cards", exact=True).click()
+    page.get_by_role("link", name="view cards").click()
     expect(page.locator("table.data tbody tr")).to_have_count(2)
     expect(page.get_by_role("link", name="Sample")).to_have_count(0)
     page.get_by_role("link", name="Definition").click()
     expect(page.locator("pre").first).to_contain_text("CREATE VIEW main.shop.cards AS\nSELECT id, card FROM")
-    page.get_by_role("link", name="hide", exact=True).click()
-    expect(page).to_have_url(re.compile(r"hide\?kind=function$"))
-    expect(page.locator("pre").first).to_have_text("hide(card STRING, sign STRING DEFAULT '*') RETURNS STRING")
-    expect(page.locator("pre").nth(1)).to_have_text("sign")
+    page.get_by_role("link", name="function net").click()
+    expect(page).to_have_url(re.compile(r"net\?kind=function$"))
+    expect(page.locator("pre").first).to_have_text("net(gross DOUBLE, rate DOUBLE DEFAULT 0.19) RETURNS DOUBLE")
+    expect(page.locator("pre").nth(1)).to_have_text("gross / (1 + rate)")
 
 
 def test_grants_come_and_go(page: Page, reader: Page) -> None:
