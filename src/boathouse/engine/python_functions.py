@@ -3,6 +3,7 @@
 import sys
 import textwrap
 from collections.abc import Callable
+from types import CodeType
 from typing import Any
 
 from boathouse.catalog.api import FunctionInfo
@@ -30,9 +31,8 @@ class PythonBody:
     def __call__(self, *values: Any) -> Any:
         """The function's value."""
         if self._compiled is None:
-            text = f"def body({', '.join(self.parameters)}):\n{textwrap.indent(textwrap.dedent(self.source), '    ')}\n"
             names: dict[str, Any] = {}
-            exec(compile(text, self.name, "exec"), names)  # noqa: S102 - this is what a function in Python is
+            exec(_code(self.name, self.parameters, self.source), names)  # noqa: S102 - this is what a function in Python is
             self._compiled = names["body"]
         return self._compiled(*values) if self._compiled is not None else None
 
@@ -43,8 +43,12 @@ def check_source(name: str, parameters: tuple[str, ...], source: str) -> None:
     Raises:
         SyntaxError: With the line of the body.
     """
+    _code(name, parameters, source)
+
+
+def _code(name: str, parameters: tuple[str, ...], source: str) -> CodeType:
     text = f"def body({', '.join(parameters)}):\n{textwrap.indent(textwrap.dedent(source), '    ')}\n"
-    compile(text, name, "exec")
+    return compile(text, name, "exec")
 
 
 def registration(function: FunctionInfo, name: str, output_type: Any) -> Any:

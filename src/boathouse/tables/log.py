@@ -8,7 +8,7 @@ import json
 import os
 import re
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -443,9 +443,3 @@ def removal(add: Action, now: int, *, data_change: bool = True) -> Action:
     kept = ("path", "partitionValues", "size", "tags", "deletionVector", "baseRowId", "defaultRowCommitVersion")
     fields = {key: add[key] for key in kept if add.get(key) is not None}
     return {"remove": {**fields, "deletionTimestamp": now, "dataChange": data_change, "extendedFileMetadata": True}}
-
-
-def iterate(folder: Path, first: int, last: int) -> Iterator[tuple[int, list[Action]]]:
-    """The commits from one version to another, both included."""
-    for version in range(first, last + 1):
-        yield version, actions_of(folder, version)

@@ -7,7 +7,7 @@ from typing import Any
 
 from boathouse.kit.clock import now_ms
 from boathouse.tables.errors import DeltaRefused
-from boathouse.tables.files import data_path, paths_of
+from boathouse.tables.files import data_path
 from boathouse.tables.log import Action, Operation, State, change, removal, replay, require_removable
 from boathouse.tables.properties import MAPPING_MAX, with_features
 from boathouse.tables.versions import require_version
@@ -134,8 +134,3 @@ def truncate(location: str, user: str | None = None) -> int:
 
     change(location, operation, work)
     return removed
-
-
-def is_complete(state: State) -> bool:
-    """Whether every file of a version is there."""
-    return all(path.exists() for add in state.files.values() for path in paths_of(state.folder, add))

@@ -13,18 +13,12 @@ from boathouse.engine.gateway.ingest import Ingest, Mode, Plan, evolves, is_true
 from boathouse.engine.gateway.paths import FILE_FORMATS, Use, looks_absolute
 from boathouse.engine.gateway.protocol import empty_answer, proto
 from boathouse.engine.gateway.retry import Retry
-from boathouse.engine.gateway.sql_tokens import read_name, tokenize
+from boathouse.engine.gateway.sql_tokens import parts_of
 from boathouse.engine.gateway.staging import open_staging, publish
 from boathouse.engine.gateway.transactions import identifier_of, note, was_done
 from boathouse.engine.gateway.visit import Visit
 from boathouse.engine.gateway.writes import TableDraft, TableWriter
 from boathouse.tables.api import Operation
-
-
-def name_of(text: str) -> tuple[str, ...]:
-    """The parts of a dotted name."""
-    parts, _ = read_name(tokenize(text), 0)
-    return tuple(parts)
 
 
 def is_path_name(parts: tuple[str, ...]) -> bool:
@@ -86,7 +80,7 @@ def write_v1(visit: Visit, command: Any) -> Change | None:
     """DataFrameWriter."""
     write = command.write_operation
     if write.WhichOneof("save_type") == "table":
-        parts = name_of(write.table.table_name)
+        parts = parts_of(write.table.table_name)
         if not is_path_name(parts):
             name = visit.session.qualify(parts)
             return None if name is None else _save_table(visit, command, name)
@@ -94,7 +88,7 @@ def write_v1(visit: Visit, command: Any) -> Change | None:
         if parts[0].lower() != "delta":
             return None
         is_insert = write.table.save_method == proto().WriteOperation.SaveTable.TABLE_SAVE_METHOD_INSERT_INTO
-        path = name_of(write.table.table_name)[1]
+        path = parts_of(write.table.table_name)[1]
         write.source = "delta"
         return _save_path(visit, command, path, Match.POSITION if is_insert else Match.NAME)
     before = dict(write.options)
@@ -190,11 +184,11 @@ def write_v2(visit: Visit, command: Any) -> Change | None:
     """DataFrameWriterV2."""
     write = command.write_operation_v2
     modes = proto().WriteOperationV2
-    parts = name_of(write.table_name)
+    parts = parts_of(write.table_name)
     creates = write.mode in {modes.MODE_CREATE, modes.MODE_REPLACE, modes.MODE_CREATE_OR_REPLACE}
     if is_path_name(parts):
         write.table_name = visit.table_name(write.table_name, Use.WRITE)
-        target = None if parts[0].lower() != "delta" else load(name_of(write.table_name)[1], write.table_name)
+        target = None if parts[0].lower() != "delta" else load(parts_of(write.table_name)[1], write.table_name)
         return None if target is None or creates else _put_v2(visit, command, target)
     name = visit.session.qualify(parts)
     if name is None:
@@ -252,4 +246,4 @@ def _column(expression: Any) -> str:
     if expression.WhichOneof("expr_type") != "unresolved_attribute":
         message = "partitionedBy takes columns; transforms such as days() or bucket() are not supported by Delta tables."
         raise StatementRefused(message)
-    return name_of(expression.unresolved_attribute.unparsed_identifier)[-1]
+    return parts_of(expression.unresolved_attribute.unparsed_identifier)[-1]

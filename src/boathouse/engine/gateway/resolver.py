@@ -136,7 +136,9 @@ class Resolver:
 
     def _protected(self, table: TableInfo, version: int | None, reader: Reader) -> Any:
         references = References(self._numbers)
-        source = references.add("files", self._files(table, version, {}))
+        files = self._files(table, version, {})
+        source = references.add("files", files)
+        self.note(source, files)
         bound: list[str] = []
         columns = {column["name"].lower(): column for column in table.columns}
 
@@ -158,7 +160,6 @@ class Resolver:
             arguments = [argument(text) for text in (*first, *policy.using)]
             return self.expression(function, arguments, reader, references)
 
-        self.note(source, self._files(table, version, {}))
         masks = {name.lower(): call(policy, name) for name, policy in table.column_masks.items()}
         condition = call(table.row_filter) if table.row_filter is not None else "TRUE"
         shown = [

@@ -11,13 +11,12 @@ from boathouse.engine.gateway.change import Change, nothing
 from boathouse.engine.gateway.counts import counted
 from boathouse.engine.gateway.delta_target import DeltaTarget, load
 from boathouse.engine.gateway.evolution import add_columns
-from boathouse.engine.gateway.frame_writes import name_of
 from boathouse.engine.gateway.insert_command import insert_target
 from boathouse.engine.gateway.inserts import split
 from boathouse.engine.gateway.protocol import proto, sql_node
 from boathouse.engine.gateway.retry import Retry
 from boathouse.engine.gateway.spark_types import Field, Struct, from_message, nullable
-from boathouse.engine.gateway.sql_tokens import Token, quote, read_name
+from boathouse.engine.gateway.sql_tokens import Token, parts_of, quote, read_name
 from boathouse.engine.gateway.statements import Edit, Statement, apply, parse
 from boathouse.engine.gateway.visit import Visit
 from boathouse.engine.write_errors import ConcurrentModification
@@ -47,7 +46,7 @@ def change_rows(visit: Visit, command: Any, statement: Statement) -> Change | No
 def merge_frame(visit: Visit, command: Any) -> Change | None:
     """A DataFrame's mergeInto."""
     merge = command.merge_into_table_command
-    target = insert_target(visit, name_of(merge.target_table_name))
+    target = insert_target(visit, parts_of(merge.target_table_name))
     if target is None:
         return None
     if merge.with_schema_evolution:

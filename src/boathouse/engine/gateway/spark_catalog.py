@@ -10,7 +10,7 @@ from boathouse.catalog.api import Privilege, SecurableInfo, SecurableType, Table
 from boathouse.engine.errors import StatementRefused
 from boathouse.engine.gateway.answers import Asked
 from boathouse.engine.gateway.containers import use_catalog, use_schema
-from boathouse.engine.gateway.sql_tokens import read_name, tokenize
+from boathouse.engine.gateway.sql_tokens import parts_of
 from boathouse.errors import NotFound, PermissionDenied
 
 _TEXT, _YES = pa.string(), pa.bool_()
@@ -76,7 +76,7 @@ def _set_catalog(message: Any, asked: Asked) -> pa.Table:
 
 
 def _set_database(message: Any, asked: Asked) -> pa.Table:
-    use_schema(asked, asked.full_name(_parts(message.db_name), SecurableType.SCHEMA))
+    use_schema(asked, asked.full_name(parts_of(message.db_name), SecurableType.SCHEMA))
     return pa.table({})
 
 
@@ -94,7 +94,7 @@ def _list_databases(message: Any, asked: Asked) -> pa.Table:
 
 
 def _get_database(message: Any, asked: Asked) -> pa.Table:
-    name = asked.full_name(_parts(message.db_name), SecurableType.SCHEMA)
+    name = asked.full_name(parts_of(message.db_name), SecurableType.SCHEMA)
     with asked.catalog() as service:
         return _rows([_schema(name.split(".")[0], service.get_container(SecurableType.SCHEMA, name))], _SCHEMAS)
 
@@ -110,7 +110,7 @@ def _database_exists(message: Any, asked: Asked) -> pa.Table:
 def _list_tables(message: Any, asked: Asked) -> pa.Table:
     catalog, schema = asked.session.namespace
     if message.HasField("db_name"):
-        catalog, schema = asked.full_name(_parts(message.db_name), SecurableType.SCHEMA).split(".", 1)
+        catalog, schema = asked.full_name(parts_of(message.db_name), SecurableType.SCHEMA).split(".", 1)
     with asked.catalog() as service:
         rows = [_table(one) for one in _like(service.list_tables(catalog, schema), message)]
     names = [name for name in asked.session.names.temporary if asked.session.is_temporary(name)]
@@ -118,7 +118,7 @@ def _list_tables(message: Any, asked: Asked) -> pa.Table:
 
 
 def _get_table(message: Any, asked: Asked) -> pa.Table:
-    parts = _parts(message.table_name)
+    parts = parts_of(message.table_name)
     if len(parts) == 1 and asked.session.is_temporary(parts[0]):
         return _rows([_temporary(parts[0])], _TABLES)
     return _rows([_table(asked.table(_in(message, parts), None))], _TABLES)
@@ -133,7 +133,7 @@ def _table_exists(message: Any, asked: Asked) -> pa.Table:
 
 
 def _list_columns(message: Any, asked: Asked) -> pa.Table:
-    table = asked.table(_in(message, _parts(message.table_name)), Privilege.SELECT)
+    table = asked.table(_in(message, parts_of(message.table_name)), Privilege.SELECT)
     return _rows(
         [
             {
@@ -170,14 +170,9 @@ _HANDLERS: dict[str, Callable[[Any, Asked], pa.Table]] = {
 }
 
 
-def _parts(text: str) -> tuple[str, ...]:
-    parts, _ = read_name(tokenize(text), 0)
-    return tuple(parts)
-
-
 def _in(message: Any, parts: Sequence[str]) -> Sequence[str]:
     """A table's name in the schema that an older client names beside it."""
-    return [*_parts(message.db_name), *parts] if message.HasField("db_name") else parts
+    return [*parts_of(message.db_name), *parts] if message.HasField("db_name") else parts
 
 
 def _like(found: Iterable[Any], message: Any) -> list[Any]:

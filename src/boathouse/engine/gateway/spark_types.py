@@ -6,7 +6,7 @@ pyspark has classes for the same, but importing them costs more than a second, a
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 _SQL = {
@@ -286,8 +286,3 @@ def has_required(data_type: DataType) -> bool:
             return not contains_null or has_required(value)
         case _:
             return False
-
-
-def with_type(one: Field, data_type: DataType) -> Field:
-    """A field with another type."""
-    return replace(one, type=data_type)

@@ -182,6 +182,12 @@ def read_name(tokens: list[Token], at: int) -> tuple[list[str], int]:
     return parts, at
 
 
+def parts_of(text: str) -> tuple[str, ...]:
+    """The parts of a text that is a dotted name; none where it does not begin with one."""
+    parts, _ = read_name(tokenize(text), 0)
+    return tuple(parts)
+
+
 def quote(parts: list[str] | tuple[str, ...]) -> str:
     """A dotted name in backticks."""
     return ".".join(f"`{part.replace('`', '``')}`" for part in parts)

@@ -9,7 +9,7 @@ from boathouse.catalog.api import TableInfo
 from boathouse.engine.gateway.column_lineage import links
 from boathouse.engine.gateway.protocol import proto, sql_node
 from boathouse.engine.gateway.session import EngineSession
-from boathouse.engine.gateway.sql_tokens import read_name, tokenize
+from boathouse.engine.gateway.sql_tokens import parts_of
 from boathouse.engine.gateway.statements import parse
 from boathouse.engine.gateway.visit import Visit
 from boathouse.history.api import ColumnLink, Entity, TableRef
@@ -118,12 +118,12 @@ def target_of(plan: Any, visit: Visit) -> TableRef | None:
         case "write_operation":
             write = command.write_operation
             if write.WhichOneof("save_type") == "table":
-                return _named(_parts(write.table.table_name), visit)
+                return _named(parts_of(write.table.table_name), visit)
             return _at(write.path, visit) if write.path else None
         case "write_operation_v2":
-            return _named(_parts(command.write_operation_v2.table_name), visit)
+            return _named(parts_of(command.write_operation_v2.table_name), visit)
         case "merge_into_table_command":
-            return _named(_parts(command.merge_into_table_command.target_table_name), visit)
+            return _named(parts_of(command.merge_into_table_command.target_table_name), visit)
         case _:
             return None
 
@@ -161,8 +161,3 @@ def _at(path: str, visit: Visit) -> TableRef:
     """A path; if it is a table's, the table."""
     securable = visit.access.securable_at(visit.principal, Path(path)) if path.startswith("/") else None
     return _ref(securable) if isinstance(securable, TableInfo) else TableRef(path=path, kind="PATH")
-
-
-def _parts(text: str) -> tuple[str, ...]:
-    parts, _ = read_name(tokenize(text), 0)
-    return tuple(parts)

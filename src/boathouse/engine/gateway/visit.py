@@ -24,7 +24,7 @@ from boathouse.engine.gateway.resolver import Resolver
 from boathouse.engine.gateway.session import EngineSession
 from boathouse.engine.gateway.shared_engine import SharedEngine
 from boathouse.engine.gateway.spark_catalog import answer_catalog
-from boathouse.engine.gateway.sql_tokens import Kind, Token, literal, quote, read_name, tokenize
+from boathouse.engine.gateway.sql_tokens import Kind, Token, literal, parts_of, quote, tokenize
 from boathouse.engine.gateway.statements import Edit, Statement, apply, fixed, parse
 from boathouse.engine.pool import SCRATCH_CATALOG
 from boathouse.iam.api import Principal
@@ -173,15 +173,15 @@ class Visit:
         moment, options = None, dict(read.named_table.options)
         feed = _feed(options)
         if feed is not None:
-            meant = self.resolver.changes(_parts(name), *feed)
-            self._replace(relation, meant, _parts(name)[-1])
+            meant = self.resolver.changes(parts_of(name), *feed)
+            self._replace(relation, meant, parts_of(name)[-1])
             return True
         for key in list(options):
             if key.lower() in _MOMENTS:
                 kind = _MOMENTS[key.lower()]
                 value = options.pop(key)
                 moment = Moment(kind, value if kind == "version" else literal(value))
-        parts = _parts(name)
+        parts = parts_of(name)
         meant = self.resolver.relation(parts, moment, None, options)
         if meant is None:
             return False
@@ -306,15 +306,15 @@ class Visit:
 
     def look_at_merge(self, command: Any) -> None:
         """MERGE INTO of a DataFrame."""
-        self.require_modify(_parts(command.target_table_name))
-        self.require_whole(_parts(command.target_table_name))
+        self.require_modify(parts_of(command.target_table_name))
+        self.require_whole(parts_of(command.target_table_name))
 
     def look_at_stream(self, command: Any) -> None:
         """The sink of a stream."""
         if command.path:
             command.path = self.path(command.path, command.format, Use.WRITE)
         if command.table_name:
-            self.require_modify(_parts(command.table_name))
+            self.require_modify(parts_of(command.table_name))
         self.look_at_options(command.options, command.format, Use.WRITE)
 
     def look_at_catalog_table(self, command: Any) -> None:
@@ -339,7 +339,7 @@ class Visit:
 
     def table_name(self, text: str, use: Use) -> str:
         """A name as it is to be given to the engine: ``format.`path``` with the real path."""
-        parts = _parts(text)
+        parts = parts_of(text)
         _refuse_scratch(text)
         if self.shared is not None:
             self.shared.check_text(text, tokenize(text))
@@ -441,11 +441,6 @@ def _feed(options: Mapping[str, str]) -> tuple[Bound, Bound | None] | None:
         message = "readChangeFeed needs startingVersion or startingTimestamp."
         raise StatementRefused(message)
     return start, bound("ending")
-
-
-def _parts(text: str) -> tuple[str, ...]:
-    parts, _ = read_name(tokenize(text), 0)
-    return tuple(parts)
 
 
 def _refuse_scratch(text: str) -> None:

@@ -7,7 +7,7 @@ from boathouse.engine.errors import StatementRefused
 from boathouse.engine.gateway.delta_connect.messages import as_data_type, as_expression, kind_of
 from boathouse.engine.gateway.expression_text import expression_text
 from boathouse.engine.gateway.spark_types import from_message, sql
-from boathouse.engine.gateway.sql_tokens import literal, quote, read_name, tokenize
+from boathouse.engine.gateway.sql_tokens import literal, parts_of, quote, read_name, tokenize
 
 _MODES = {1: "CREATE TABLE", 2: "CREATE TABLE IF NOT EXISTS", 3: "REPLACE TABLE", 4: "CREATE OR REPLACE TABLE"}
 
@@ -29,7 +29,7 @@ def restore(message: Any) -> str:
 def optimize(message: Any) -> str:
     """OPTIMIZE."""
     where = " AND ".join(f"({one})" for one in message.partition_filters)
-    columns = ", ".join(quote(_parts(one)) for one in message.zorder_columns)
+    columns = ", ".join(quote(parts_of(one)) for one in message.zorder_columns)
     text = f"OPTIMIZE {name_of(message.table)}"
     return text + (f" WHERE {where}" if where else "") + (f" ZORDER BY ({columns})" if columns else "")
 
@@ -92,11 +92,11 @@ def _clause(when: str, action: Any, aliases: Mapping[int, str]) -> str:
     return f"WHEN {when}{also} THEN {does}"
 
 
-def _field_of(assignment: Any) -> list[str]:
+def _field_of(assignment: Any) -> tuple[str, ...]:
     expression = as_expression(assignment.field)
     if expression.WhichOneof("expr_type") != "unresolved_attribute":
-        return _parts(expression_text(expression).strip("()"))
-    return _parts(expression.unresolved_attribute.unparsed_identifier)
+        return parts_of(expression_text(expression).strip("()"))
+    return parts_of(expression.unresolved_attribute.unparsed_identifier)
 
 
 def _assigned(assignments: Iterable[Any], aliases: Mapping[int, str]) -> str:
@@ -105,11 +105,6 @@ def _assigned(assignments: Iterable[Any], aliases: Mapping[int, str]) -> str:
 
 def _text(expression: Any, aliases: Mapping[int, str]) -> str:
     return expression_text(as_expression(expression), aliases)
-
-
-def _parts(text: str) -> list[str]:
-    parts, _ = read_name(tokenize(text), 0)
-    return parts
 
 
 def command(message: Any) -> str:
@@ -145,7 +140,7 @@ def command(message: Any) -> str:
 def _clone(message: Any) -> str:
     verb = "CREATE OR REPLACE TABLE" if message.replace else "CREATE TABLE"
     depth = "SHALLOW" if message.is_shallow else "DEEP"
-    text = f"{verb} {quote(_parts(message.target))} {depth} CLONE {name_of(message.table)}"
+    text = f"{verb} {quote(parts_of(message.target))} {depth} CLONE {name_of(message.table)}"
     if message.HasField("version"):
         text += f" VERSION AS OF {message.version}"
     elif message.HasField("timestamp"):
@@ -156,13 +151,13 @@ def _clone(message: Any) -> str:
 
 def _create(message: Any) -> str:
     verb = _MODES.get(message.mode, "CREATE TABLE")
-    name = quote(_parts(message.table_name)) if message.HasField("table_name") else f"delta.{quote([message.location])}"
+    name = quote(parts_of(message.table_name)) if message.HasField("table_name") else f"delta.{quote([message.location])}"
     text = f"{verb} {name}"
     if message.columns:
         text += f" ({', '.join(_column(one) for one in message.columns)})"
     text += " USING delta"
     if message.clustering_columns:
-        text += f" CLUSTER BY ({', '.join(quote(_parts(one)) for one in message.clustering_columns)})"
+        text += f" CLUSTER BY ({', '.join(quote(parts_of(one)) for one in message.clustering_columns)})"
     if message.partitioning_columns:
         text += f" PARTITIONED BY ({', '.join(quote([one]) for one in message.partitioning_columns)})"
     if message.HasField("comment"):
