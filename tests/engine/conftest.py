@@ -37,11 +37,14 @@ def admin_session(connect: Connect) -> SparkSession:
 
 
 @pytest.fixture
-def spark(admin_session: SparkSession) -> SparkSession:
-    """The admin's session, and the one that functions are declared in."""
+def spark(admin_session: SparkSession) -> Iterator[SparkSession]:
+    """The admin's session, and the one that functions are declared in; temporary views of a test end with it."""
     kind: Any = type(admin_session)
     kind._active_session.session = kind._default_session = admin_session
-    return admin_session
+    yield admin_session
+    for view in admin_session.sql("SHOW VIEWS").collect():
+        if view.isTemporary:
+            admin_session.catalog.dropTempView(view.viewName)
 
 
 @pytest.fixture
