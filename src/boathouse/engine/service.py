@@ -2,6 +2,7 @@
 
 import asyncio
 from functools import partial
+from types import MappingProxyType
 
 import pyarrow as pa
 from prometheus_client import CollectorRegistry
@@ -16,6 +17,7 @@ from boathouse.engine.link import Engines, EngineSession
 from boathouse.engine.metrics import EngineMetrics
 from boathouse.engine.pool import EngineBackend, EnginePool
 from boathouse.engine.spark_engine import SparkAddress, SparkPool
+from boathouse.engine.streaming.source import Sources
 from boathouse.history.api import Recorder
 from boathouse.iam.api import Authenticator, IamService, Principal
 from boathouse.storage.layout import Layout
@@ -37,6 +39,7 @@ class EngineService:
         idle_seconds: An engine that nobody used for so long is stopped.
         memory: Of one engine with its Python functions, e.g. ``2g``; a quarter of the machine's without one.
         python: What becomes of users' Python functions.
+        sources: Streaming sources that are not the engine's own.
 
     Raises:
         EngineAddressInvalid: If the engine is neither.
@@ -58,6 +61,7 @@ class EngineService:
         idle_seconds: float = 900,
         memory: str | None = None,
         python: PythonFunctions = "sandboxed",
+        sources: Sources = MappingProxyType({}),
     ) -> None:
         self._database = database
         self._authenticator = authenticator
@@ -77,7 +81,7 @@ class EngineService:
             self.engines = SparkPool(SparkAddress.parse(engine), metrics, limits, idle_seconds=idle_seconds)
         self.compute = Compute(self.engines)
         access.provide("system.compute.sessions", self.compute.sessions_table)
-        self.governor = Governor(access)
+        self.governor = Governor(access, sources)
         self.gateway = Gateway(
             self.engines, self.governor, authenticator.authenticate_sql, metrics, recorder, host=host, port=port
         )

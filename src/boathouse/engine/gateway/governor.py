@@ -28,6 +28,7 @@ from boathouse.engine.gateway.statuses import CatalogRefusal, catalog_refusal
 from boathouse.engine.gateway.trace import Trace, begin, finish, target_of
 from boathouse.engine.gateway.visit import Visit
 from boathouse.engine.link import Engine
+from boathouse.engine.streaming.source import Sources
 from boathouse.errors import BoathouseError, PermissionDenied
 from boathouse.iam.api import Principal
 
@@ -66,10 +67,12 @@ class Governor:
 
     Args:
         access: The catalog.
+        sources: Streaming sources that are not the engine's own.
     """
 
-    def __init__(self, access: CatalogAccess) -> None:
+    def __init__(self, access: CatalogAccess, sources: Sources) -> None:
         self._access = access
+        self.sources = sources
         self._threads = _deep_threads()
         self._pending: OrderedDict[tuple[str, str, str], Completion] = OrderedDict()
         self._names: WeakKeyDictionary[Engine, SessionNames] = WeakKeyDictionary()
