@@ -28,6 +28,19 @@ class Side:
 
 
 @dataclass(frozen=True)
+class Assigned:
+    """What takes the place of an action's assignments.
+
+    Attributes:
+        edit: Of the statement's text.
+        values: Each column of the table that gets a value, and the value's text.
+    """
+
+    edit: Edit
+    values: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
 class Action:
     """UPDATE SET or INSERT of one clause.
 
@@ -48,7 +61,7 @@ class Action:
 
 def rewritten(
     action: Action, target: DeltaTarget, table: Side, source: Side | None, types: TypesOf, *, evolve: bool
-) -> Edit | None:
+) -> Assigned | None:
     """What takes the place of an action's assignments, or None if they stay.
 
     Raises:
@@ -71,23 +84,36 @@ def rewritten(
             made = casts.convert(whole, given.type, field.type, field.name)
             values[index] = text if made == whole else made
     texts = [(quote([name]) if name is not None else quote(pairs[index][0]), values[index]) for index, name in enumerate(names)]
+    roots = [_root(column, table, target) for column, _ in pairs]
     known = {name.lower(): values[index] for index, name in enumerate(names) if name is not None}
-    texts += _generated(target, table, known, inserts=action.inserts)
+    made = _generated(target, table, known, inserts=action.inserts)
+    texts += [(quote([name]), value) for name, value in made]
+    assigned = tuple((name, value) for name, value in zip(roots, values.values(), strict=True) if value.upper() != "DEFAULT")
     if action.inserts:
         columns, given_values = ", ".join(name for name, _ in texts), ", ".join(value for _, value in texts)
-        return Edit(action.start, action.end, f"({columns}) VALUES ({given_values})")
-    return Edit(action.start, action.end, ", ".join(f"{name} = {value}" for name, value in texts))
+        edit = Edit(action.start, action.end, f"({columns}) VALUES ({given_values})")
+    else:
+        edit = Edit(action.start, action.end, ", ".join(f"{name} = {value}" for name, value in texts))
+    return Assigned(edit, (*assigned, *made))
 
 
 def _column(column: tuple[str, ...], table: Side, target: DeltaTarget) -> str | None:
     """The table's name for a column that is assigned; None for a field inside of one."""
-    parts = list(column)
-    if len(parts) > 1 and table.alias is not None and parts[0].lower() == table.alias.lower():
-        parts = parts[1:]
-    field = target.schema.find(parts[0])
+    return _root(column, table, target) if len(_inside(column, table)) == 1 else None
+
+
+def _root(column: tuple[str, ...], table: Side, target: DeltaTarget) -> str:
+    """The table's name for the column that is assigned, wholly or a field inside of it."""
+    field = target.schema.find(_inside(column, table)[0])
     if field is None:
         raise unknown_column(target.name, ".".join(column), target.schema.names)
-    return field.name if len(parts) == 1 else None
+    return field.name
+
+
+def _inside(column: tuple[str, ...], table: Side) -> tuple[str, ...]:
+    """A column's name without that of the table before it."""
+    has_table = len(column) > 1 and table.alias is not None and column[0].lower() == table.alias.lower()
+    return column[1:] if has_table else column
 
 
 def _starred(target: DeltaTarget, source: Side | None, *, evolve: bool) -> list[tuple[tuple[str, ...], str]] | None:
@@ -116,7 +142,7 @@ def _generated(target: DeltaTarget, table: Side, known: Mapping[str, str], *, in
                 if value is None or value.upper() == "DEFAULT":
                     value = _unassigned(column, table, inserts=inserts or value is not None)
                 text = f"{text[: token.start]}({value}){text[token.end :]}"
-        made.append((quote([one.name]), f"CAST({text} AS {sql(one.type)})"))
+        made.append((one.name, f"CAST({text} AS {sql(one.type)})"))
     return made
 
 

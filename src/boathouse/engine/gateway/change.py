@@ -22,6 +22,7 @@ class Change:
         retry: How it is done again when its commit loses against another, or None where it is not.
         answer: The relation that a SQL command gives as its result; no rows and columns if None.
         as_rows: Whether the client waits for rows where the engine gives a SQL command's result.
+        queries: Queries whose columns become those of the table, where the command itself holds none.
     """
 
     finish: Callable[[], None] | None = None
@@ -30,3 +31,4 @@ class Change:
     retry: Retry | None = None
     answer: Callable[[], Any] | None = None
     as_rows: bool = False
+    queries: tuple[Any, ...] = ()

@@ -2,7 +2,8 @@
 
 The engine gives every column of a plan a number, and all that is above refers to it by that: ``Projection: t.#0 + 1 AS k AS #4``.
 So one pass from the leaves upwards knows for each number which columns of which files it was made of. Names that the plan
-gives to computed values between two numbers (aggregates, window functions) are followed too. Conditions of filters and joins
+gives to computed values between two numbers (aggregates, window functions) are followed too. A temporary view brings its
+own plan, whose numbers begin anew; a projection that gives nothing but names stands between the two. Conditions of filters and joins
 are no source of a value, and are left out, as Databricks leaves them out.
 """
 
@@ -121,8 +122,11 @@ class _Reading:
         kind, _, rest = node.text.partition(": ")
         if kind == "SubqueryAlias" and rest in self._tables:
             table = self._tables[rest]
-        children = [self.visit(child, table) for child in node.children if not child.text.startswith("Subquery")]
-        inner = [self.visit(child, table) for child in node.children if child.text.startswith("Subquery")]
+        if kind == "Projection" and not any(_ITEM.match(item) for item in _split(rest)):
+            self._named |= _Reading(self._tables).names(node, rest, table)
+            return []
+        children = [self.visit(child, table) for child in node.children if not child.text.startswith("Subquery:")]
+        inner = [self.visit(child, table) for child in node.children if child.text.startswith("Subquery:")]
         self._named["<subquery>"] = set[Column]().union(
             *(self.sources.get(number, set()) for numbers in inner for number in numbers)
         )
@@ -137,6 +141,20 @@ class _Reading:
         if kind in {"Union", "Union:"} or node.text == "Union":
             return self._union(children)
         return [number for numbers in children for number in numbers]
+
+    def names(self, node: _Node, items: str, table: str | None) -> dict[str, set[Column]]:
+        """What a projection that gives no numbers gives names to."""
+        for child in node.children:
+            self.visit(child, table)
+        found: dict[str, set[Column]] = {}
+        for item in _split(items):
+            match = _NAMED.match(item)
+            if match is not None:
+                qualifier, _, number = match["value"].rpartition(".")
+                found[f"{qualifier}.{match['name']}" if qualifier and number.startswith("#") else match["name"]] = self._value(
+                    item
+                )
+        return found
 
     def _item(self, item: str, table: str | None, scanned: bool) -> int | None:
         match = _ITEM.match(item)

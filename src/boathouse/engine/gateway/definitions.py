@@ -65,6 +65,8 @@ class Definitions:
         self._session = session
         self._resolver = resolver
         self._references = references
+        self.view: str | None = None
+        """Full name of the view that was defined."""
 
     def execute(self, statement: Statement) -> pa.Table | None:
         """Execute a statement if it is one of these; None for any other.
@@ -124,6 +126,7 @@ class Definitions:
             properties=properties,
             replace=replace,
         )
+        self.view = name
         return _NOTHING
 
     def _alter_view(self, words: Words) -> pa.Table | None:
@@ -143,6 +146,7 @@ class Definitions:
             properties=view.properties,
             replace=True,
         )
+        self.view = name
         return _NOTHING
 
     def _query(self, text: str, names: Sequence[tuple[str, str | None]]) -> tuple[str, list[dict[str, Any]]]:

@@ -194,7 +194,7 @@ class Governor:
         change = change_command(visit, parsed)
         if parsed.plan.HasField("command") and not engine.capabilities.knows_catalogs:
             change = by_path.named_by_path(visit, parsed, change)
-        finish(trace, parsed.plan, visit)
+        finish(trace, parsed.plan, visit, change)
         if translation.as_rows and change is not None:
             change = replace(change, as_rows=True)
         if not (visit.changed or change is not None):

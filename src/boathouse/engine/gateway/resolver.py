@@ -6,11 +6,13 @@ the asker's own is evaluated.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from boathouse.catalog.api import FunctionInfo, Policy, PolicyInTheWay, Privilege, SecurableNotFound, SecurableType, TableInfo
 from boathouse.engine.catalog_access import CatalogAccess
 from boathouse.engine.errors import StatementRefused
+from boathouse.engine.gateway.effects import Effects
 from boathouse.engine.gateway.protocol import local_relation, proto
 from boathouse.engine.gateway.references import Reader, References
 from boathouse.engine.gateway.relations import CallUse, Moment, RelationUse, find_uses
@@ -33,17 +35,26 @@ class Resolver:
         principal: Who asks.
         session: The session of the request.
         numbers: Numbers that are unique in the request.
+        effects: Is told which temporary views are read.
 
     Attributes:
         reads: The tables and views that were read, by full name.
         files: By the name of a reference that holds a table's files, the full name of the table.
     """
 
-    def __init__(self, access: CatalogAccess, principal: Principal, session: EngineSession, numbers: Iterator[int]) -> None:
+    def __init__(
+        self,
+        access: CatalogAccess,
+        principal: Principal,
+        session: EngineSession,
+        numbers: Iterator[int],
+        effects: Effects,
+    ) -> None:
         self._access = access
         self._principal = principal
         self._session = session
         self._numbers = numbers
+        self._effects = effects
         self._asker = Reader(principal, is_asker=True)
         self.reads: dict[str, TableInfo] = {}
         self.files: dict[str, str] = {}
@@ -89,6 +100,7 @@ class Resolver:
         if full is None or len(full) != 3 or (len(name) == 2 and "/" in name[1]):
             return None
         if len(name) == 1 and reader.is_asker and self._session.is_temporary(name[0]):
+            self._effects.temporary.add(name[0].lower())
             return None
         rows = self._access.virtual(reader.principal, full)
         if rows is not None:
@@ -180,15 +192,20 @@ class Resolver:
 
     def _files(self, table: TableInfo, version: int | None, options: Mapping[str, str]) -> Any:
         """A table's files as a relation."""
-        relation = proto().Relation()
+        relation = self.files_of(table.full_name, from_url(table.storage_location), table.data_source_format.lower())
         source = relation.read.data_source
-        source.format = table.data_source_format.lower()
-        source.paths.append(str(from_url(table.storage_location)))
         source.options.update(options)
         if version is not None:
             source.options["versionAsOf"] = str(version)
             forget_checkpoint_hint(table.storage_location)
-        self._paths[source.paths[0]] = table.full_name
+        return relation
+
+    def files_of(self, name: str, folder: Path, source: str = "delta") -> Any:
+        """The files of a table as a relation; its name is what lineage calls it."""
+        relation = proto().Relation()
+        relation.read.data_source.format = source
+        relation.read.data_source.paths.append(str(folder))
+        self._paths[str(folder)] = name
         return relation
 
     def note(self, reference: str, relation: Any) -> None:

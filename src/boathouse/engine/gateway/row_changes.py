@@ -5,15 +5,18 @@ from typing import Any
 
 from grpc.aio import AioRpcError
 
-from boathouse.engine.gateway.assignments import Action, Side, pairs_of, rewritten, side_of, top_level
+from boathouse.engine.gateway.assignments import Action, Assigned, Side, pairs_of, rewritten, side_of, top_level
 from boathouse.engine.gateway.by_path import target_text
 from boathouse.engine.gateway.change import Change, nothing
 from boathouse.engine.gateway.counts import counted
 from boathouse.engine.gateway.delta_target import DeltaTarget, load
 from boathouse.engine.gateway.evolution import add_columns
+from boathouse.engine.gateway.expression_text import expression_text
+from boathouse.engine.gateway.frame_writes import is_path_name
 from boathouse.engine.gateway.insert_command import insert_target
 from boathouse.engine.gateway.inserts import split
 from boathouse.engine.gateway.protocol import proto, sql_node
+from boathouse.engine.gateway.references import References
 from boathouse.engine.gateway.retry import Retry
 from boathouse.engine.gateway.spark_types import Field, Struct, from_message, nullable
 from boathouse.engine.gateway.sql_tokens import Token, parts_of, quote, read_name
@@ -32,7 +35,7 @@ def change_rows(visit: Visit, command: Any, statement: Statement) -> Change | No
     if target is None:
         return None
     before = target
-    work = _Rewrite(visit, command, statement)
+    work = _Rewrite(visit, command, statement, target)
     if statement.verb[:1] == ("MERGE",):
         target = work.merge(target)
     elif statement.verb[:1] == ("UPDATE",):
@@ -40,7 +43,13 @@ def change_rows(visit: Visit, command: Any, statement: Statement) -> Change | No
     node = sql_node(command.sql_command.input)
     if node is not None and not visit.session.capabilities.knows_catalogs:
         node.query = target_text(parse(node.query), target)
-    return Change(nothing, is_sql=True, retry=Retry(target), answer=lambda: counted(before, statement.verb[0]))
+    return Change(
+        nothing,
+        is_sql=True,
+        retry=Retry(target),
+        answer=lambda: counted(before, statement.verb[0]),
+        queries=tuple(work.queries),
+    )
 
 
 def merge_frame(visit: Visit, command: Any) -> Change | None:
@@ -49,14 +58,50 @@ def merge_frame(visit: Visit, command: Any) -> Change | None:
     target = insert_target(visit, parts_of(merge.target_table_name))
     if target is None:
         return None
+    source = None
     if merge.with_schema_evolution:
         source = from_message(visit.session.schema(merge.source_table_plan))
         if isinstance(source, Struct):
             target = evolve(target, source)
         merge.with_schema_evolution = False
+    names = source.names if isinstance(source, Struct) else target.schema.names
+    queries = _merged(visit, merge, target, names)
     if not visit.session.capabilities.knows_catalogs:
         merge.target_table_name = f"delta.{quote([str(target.folder)])}"
-    return Change(retry=Retry(target))
+    return Change(retry=Retry(target), queries=queries)
+
+
+def _merged(visit: Visit, merge: Any, target: DeltaTarget, source: Sequence[str]) -> tuple[Any, ...]:
+    """What a DataFrame's mergeInto assigns, as queries over the table and the source; ``*`` takes some columns of the source."""
+    both = proto().Relation()
+    both.join.join_type = proto().Join.JOIN_TYPE_CROSS
+    both.join.left.CopyFrom(visit.named(_files(visit, target), parts_of(merge.target_table_name)[-1]))
+    both.join.right.CopyFrom(merge.source_table_plan)
+    queries: list[Any] = []
+    for one in (*merge.match_actions, *merge.not_matched_actions, *merge.not_matched_by_source_actions):
+        action = one.merge_action
+        kinds = action.ActionType
+        query = proto().Relation()
+        if action.action_type in {kinds.ACTION_TYPE_UPDATE_STAR, kinds.ACTION_TYPE_INSERT_STAR}:
+            query.project.input.CopyFrom(merge.source_table_plan)
+            for name in source:
+                query.project.expressions.add().unresolved_attribute.unparsed_identifier = quote([name])
+        elif action.assignments:
+            query.project.input.CopyFrom(both)
+            for assignment in action.assignments:
+                alias = query.project.expressions.add().alias
+                alias.expr.CopyFrom(assignment.value)
+                alias.name.append(_assigned_column(assignment.key, target))
+        else:
+            continue
+        queries.append(query)
+    return tuple(queries)
+
+
+def _assigned_column(key: Any, target: DeltaTarget) -> str:
+    """The table's column that an assignment of a DataFrame is to, or into."""
+    parts = parts_of(expression_text(key).strip("()"))
+    return next((part for part in parts if target.schema.find(part) is not None), parts[-1])
 
 
 def evolve(target: DeltaTarget, source: Struct) -> DeltaTarget:
@@ -75,12 +120,20 @@ def evolve(target: DeltaTarget, source: Struct) -> DeltaTarget:
 
 
 class _Rewrite:
-    """Changes the text of one statement in place."""
+    """Changes the text of one statement in place.
 
-    def __init__(self, visit: Visit, command: Any, statement: Statement) -> None:
+    Attributes:
+        queries: What is assigned, as queries that the engine can explain: each column of one becomes the table's of that name.
+    """
+
+    def __init__(self, visit: Visit, command: Any, statement: Statement, target: DeltaTarget) -> None:
         self._visit = visit
         self._input = command.sql_command.input
+        self._asked = proto().Relation()
+        self._asked.CopyFrom(self._input)
+        self._target = _reference(visit, target, self._asked)
         self._sql = statement.sql
+        self.queries: list[Any] = []
         self._tokens = list(statement.tokens)
 
     def update(self, target: DeltaTarget) -> None:
@@ -90,11 +143,12 @@ class _Rewrite:
             return
         ends = top_level(self._tokens, "WHERE", begin=sets[0] + 1)
         end = ends[0] if ends else len(self._tokens)
-        table = self._table(target, side_of(self._sql, self._tokens, 1, sets[0]))
+        table = self._table(side_of(self._sql, self._tokens, 1, sets[0]))
         action = self._action(sets[0] + 1, end, table.text, inserts=False)
-        edit = None if action is None else rewritten(action, target, table, None, self._types, evolve=False)
-        if edit is not None:
-            self._apply([edit])
+        assigned = None if action is None else rewritten(action, target, table, None, self._types, evolve=False)
+        if action is not None and assigned is not None:
+            self._note(action, assigned)
+            self._apply([assigned.edit])
 
     def merge(self, target: DeltaTarget) -> DeltaTarget:
         """MERGE INTO; answers the table, with the columns that were added."""
@@ -105,7 +159,7 @@ class _Rewrite:
         into, using, on = (top_level(tokens, word) for word in ("INTO", "USING", "ON"))
         if not (into and using and on and into[0] < using[0] < on[0]):
             return target
-        table = self._table(target, side_of(self._sql, tokens, into[0] + 1, using[0]))
+        table = self._table(side_of(self._sql, tokens, into[0] + 1, using[0]))
         source = side_of(self._sql, tokens, using[0] + 1, on[0])
         if source is None:
             return target
@@ -115,9 +169,10 @@ class _Rewrite:
         if evolves and columns is not None:
             target = evolve(target, _new_columns(columns, actions))
         for action in actions:
-            edit = rewritten(action, target, table, source, self._types, evolve=evolves)
-            if edit is not None:
-                edits.append(edit)
+            assigned = rewritten(action, target, table, source, self._types, evolve=evolves)
+            if assigned is not None:
+                self._note(action, assigned)
+                edits.append(assigned.edit)
         self._apply(edits)
         return target
 
@@ -160,31 +215,58 @@ class _Rewrite:
         texts = [self._sql[part[0].start : part[-1].end] for part in split(list(tokens[values + 2 : -1])) if part]
         return tuple(zip(columns, texts, strict=True)) if len(columns) == len(texts) and all(columns) else None
 
-    def _table(self, target: DeltaTarget, side: Side | None) -> Side:
-        """The table that is changed, by its path: what it is called is of no matter for the types of its columns."""
+    def _table(self, side: Side | None) -> Side:
+        """The table that is changed."""
         alias = None if side is None or "/" in (side.alias or "") else side.alias
-        path = f"delta.{quote([str(target.folder)])}"
-        return Side(f"{path} AS {quote([alias])}" if alias is not None else path, alias)
+        return Side(f"{self._target} AS {quote([alias])}" if alias is not None else self._target, alias)
 
     def _types(self, expressions: Sequence[str], relations: str) -> Struct | None:
         """The types of expressions; None where the engine cannot tell: then it says itself what is wrong."""
-        asked = proto().Relation()
-        asked.CopyFrom(self._input)
-        node = sql_node(asked)
-        if node is None:
-            return None
         listed = ", ".join(one if one == "*" else f"({one}) AS `c{number}`" for number, one in enumerate(expressions))
-        node.query = f"SELECT {listed} FROM {relations}"  # noqa: S608 - pieces of the statement itself
+        asked = self._query(listed, relations)
+        if asked is None:
+            return None
         try:
             found = from_message(self._visit.session.schema(asked))
         except AioRpcError:
             return None
         return found if isinstance(found, Struct) else None
 
+    def _query(self, listed: str, relations: str) -> Any | None:
+        asked = proto().Relation()
+        asked.CopyFrom(self._asked)
+        node = sql_node(asked)
+        if node is None:
+            return None
+        node.query = f"SELECT {listed} FROM {relations}"  # noqa: S608 - pieces of the statement itself
+        return asked
+
+    def _note(self, action: Action, assigned: Assigned) -> None:
+        listed = ", ".join(f"({value}) AS {quote([name])}" for name, value in assigned.values)
+        query = self._query(listed, action.relations) if listed else None
+        if query is not None:
+            self.queries.append(query)
+
     def _apply(self, edits: list[Edit]) -> None:
         node = sql_node(self._input)
         if node is not None and edits:
             node.query = apply(self._sql, edits)
+
+
+def _files(visit: Visit, target: DeltaTarget) -> Any:
+    """The table that is changed as a relation; lineage calls one that is named by its path by that."""
+    is_path = is_path_name(parts_of(target.name))
+    return visit.resolver.files_of(str(target.folder) if is_path else target.name, target.folder)
+
+
+def _reference(visit: Visit, target: DeltaTarget, relation: Any) -> str:
+    """Make the table that is changed known inside a relation; its name there."""
+    references = References(visit.numbers)
+    files = _files(visit, target)
+    name = references.add("target", files)
+    visit.resolver.note(name, files)
+    references.wrap(relation)
+    return quote([name])
 
 
 def _new_columns(source: Struct, actions: Sequence[Action]) -> Struct:

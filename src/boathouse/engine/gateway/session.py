@@ -1,6 +1,8 @@
 """Questions that the gateway itself asks an engine, in the session of the request it is looking at."""
 
 import asyncio
+import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -9,6 +11,7 @@ import pyarrow as pa
 
 from boathouse.catalog.api import FunctionInfo
 from boathouse.engine.capabilities import Capabilities
+from boathouse.engine.gateway.effects import Sources
 from boathouse.engine.gateway.protocol import proto
 from boathouse.engine.gateway.sql_tokens import read_name, tokenize
 from boathouse.engine.link import Engine
@@ -39,10 +42,14 @@ class SessionNames:
     temporary: set[str] = field(default_factory=set[str])
     functions: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
     """Session and name of each function that a client has registered."""
+    views: dict[tuple[str, str], Sources] = field(default_factory=dict[tuple[str, str], Sources])
+    """Session and name of each temporary view -> what it was made of."""
     python: dict[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
     """Session and version of a catalog's function in Python -> its name in the engine."""
     namespaces: dict[str, tuple[str, str]] = field(default_factory=dict[str, tuple[str, str]])
     """Session -> its current catalog and schema, where the engine does not know them."""
+    numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+    """Of references: no two of an engine have the same, since a temporary view keeps those that it was made with."""
 
 
 @dataclass

@@ -1,18 +1,24 @@
 """What one plan does, for the history: its text, what it reads, what it writes, and how its columns came to be."""
 
 import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from boathouse.catalog.api import TableInfo
+from boathouse.engine.gateway.change import Change
 from boathouse.engine.gateway.column_lineage import links
-from boathouse.engine.gateway.protocol import proto, sql_node
+from boathouse.engine.gateway.effects import Sources
+from boathouse.engine.gateway.protocol import sql_node
 from boathouse.engine.gateway.session import EngineSession
 from boathouse.engine.gateway.sql_tokens import parts_of
 from boathouse.engine.gateway.statements import parse
 from boathouse.engine.gateway.visit import Visit
 from boathouse.history.api import ColumnLink, Entity, TableRef
+from boathouse.storage.paths import from_url
 
 ENTITY_HEADER = "x-boathouse-entity"
 _ENTITY = re.compile(r"(?P<type>[A-Z_]{1,40}):(?P<id>[^:\s]{1,200})(?::(?P<run>\S{1,200}))?")
@@ -30,8 +36,8 @@ class Trace:
         reads: Tables, views and paths.
         target: What it writes, or None.
         files: Name of a relation in the plan -> the table whose files it holds.
-        rows: The relation whose columns become the target's, or None.
-        session: In which the engine can explain it.
+        queries: Gives the queries whose columns become the target's.
+        session: In which the engine can explain them.
     """
 
     text: str
@@ -41,14 +47,17 @@ class Trace:
     reads: tuple[TableRef, ...] = ()
     target: TableRef | None = None
     files: dict[str, str] = field(default_factory=dict[str, str])
-    rows: Any | None = None
+    queries: Callable[[], Sequence[Any]] = tuple
 
     def columns(self) -> tuple[ColumnLink, ...]:
         """Which columns of what was read each column of the target was made of; asks the engine, so it blocks."""
-        if self.rows is None or not self.files or self.target is None:
+        if self.target is None:
             return ()
-        found = links(self.session.explain(self.rows), self.files)
-        return tuple(ColumnLink(source_table=one.table, source_column=one.column, target_column=one.target) for one in found)
+        found = [link for query in self.queries() if self.files for link in links(self.session.explain(query), self.files)]
+        return tuple(
+            ColumnLink(source_table=one.table, source_column=one.column, target_column=one.target)
+            for one in dict.fromkeys(found)
+        )
 
 
 def begin(plan: Any, session: EngineSession) -> Trace:
@@ -128,16 +137,44 @@ def target_of(plan: Any, visit: Visit) -> TableRef | None:
             return None
 
 
-def finish(trace: Trace, plan: Any, visit: Visit) -> None:
+def finish(trace: Trace, plan: Any, visit: Visit, change: Change | None) -> None:
     """What is known once the plan is as the engine gets it."""
-    tables = [_ref(table) for table in visit.resolver.reads.values()]
-    paths = [_at(path, visit) for path in dict.fromkeys(visit.paths_read)]
-    trace.reads = tuple(dict.fromkeys([*tables, *paths]))
-    trace.files = dict(visit.resolver.files)
+    effects, views = visit.effects, visit.session.names.views
+    session_id = visit.session.request.session_id
+    through = [views.get((session_id, name), Sources()) for name in sorted(effects.temporary)]
+    sources = Sources(
+        tables={name: table for one in (visit.resolver.reads, *(one.tables for one in through)) for name, table in one.items()},
+        paths=tuple(dict.fromkeys(chain(visit.paths_read, *(one.paths for one in through)))),
+        files={name: table for one in (visit.resolver.files, *(one.files for one in through)) for name, table in one.items()},
+    )
+    for name in effects.defined:
+        views[session_id, name] = sources
+    copied = [_ref(table) if table is not None else _at(str(from_url(place)), visit) for place, table in effects.copied]
+    reads = [*map(_ref, sources.tables.values()), *(_at(path, visit) for path in sources.paths), *copied]
+    trace.reads = tuple(dict.fromkeys(reads))
+    trace.files = dict(sources.files)
+    if effects.view is not None:
+        trace.target = TableRef(full_name=effects.view, kind="VIEW")
+    trace.queries = partial(_queries, trace, plan, visit, change)
+
+
+def _queries(trace: Trace, plan: Any, visit: Visit, change: Change | None) -> Sequence[Any]:
+    """The queries whose columns become those of what a plan writes."""
+    effects = visit.effects
+    queries: list[Any] = []
+    if effects.view is not None:
+        queries.append(visit.resolver.relation(parts_of(effects.view)))
+    for place, table in effects.copied:
+        name = str(from_url(place)) if table is None else table.full_name
+        queries.append(visit.named(visit.resolver.files_of(name, from_url(place)), "copied"))
+    if queries:
+        trace.files.update(visit.resolver.files)
+        return queries
+    if change is not None and change.queries:
+        return change.queries
     if plan.HasField("command") and plan.command.WhichOneof("command_type") == "write_operation":
-        rows = proto().Relation()
-        rows.CopyFrom(plan.command.write_operation.input)
-        trace.rows = rows
+        return (plan.command.write_operation.input,)
+    return ()
 
 
 def entity_of(text: str | None) -> Entity | None:
@@ -159,5 +196,6 @@ def _named(parts: tuple[str, ...], visit: Visit) -> TableRef | None:
 
 def _at(path: str, visit: Visit) -> TableRef:
     """A path; if it is a table's, the table."""
-    securable = visit.access.securable_at(visit.principal, Path(path)) if path.startswith("/") else None
-    return _ref(securable) if isinstance(securable, TableInfo) else TableRef(path=path, kind="PATH")
+    place = str(from_url(path)) if path.startswith("file:") else path
+    securable = visit.access.securable_at(visit.principal, Path(place)) if place.startswith("/") else None
+    return _ref(securable) if isinstance(securable, TableInfo) else TableRef(path=place, kind="PATH")

@@ -14,6 +14,7 @@ from boathouse.engine.errors import PathRefused, StatementRefused
 from boathouse.engine.gateway.answers import Asked, answer
 from boathouse.engine.gateway.containers import keep
 from boathouse.engine.gateway.definitions import Definitions, defines
+from boathouse.engine.gateway.effects import Effects
 from boathouse.engine.gateway.identifiers import plain_identifiers
 from boathouse.engine.gateway.parameters import bind
 from boathouse.engine.gateway.paths import FILE_FORMATS, PathGuard, Use, looks_absolute
@@ -42,6 +43,7 @@ class Visit:
         changed: Whether the walk has changed the plan.
         paths_read: Where files are read that are named by their path.
         resolver: What resolves its names; it knows afterwards what is read.
+        effects: What its statements do beside what the plan says.
     """
 
     def __init__(self, access: CatalogAccess, principal: Principal, session: EngineSession, *, executes: bool = False) -> None:
@@ -55,8 +57,9 @@ class Visit:
         capabilities = session.capabilities
         self.shared = SharedEngine(session.engine, principal) if capabilities.is_shared else None
         # Where references are temporary views, nobody must be able to guess their names.
-        self.numbers = itertools.count(1 if capabilities.binds_everywhere else secrets.randbits(38))
-        self.resolver = Resolver(access, principal, session, self.numbers)
+        self.numbers = session.names.numbers if capabilities.binds_everywhere else itertools.count(secrets.randbits(38))
+        self.effects = Effects()
+        self.resolver = Resolver(access, principal, session, self.numbers, self.effects)
 
     def walk(self, root: Any, *, of_extension: bool = False) -> None:
         """Look at every message of a plan, the outermost first. Iterative, since plans can be thousands deep.
@@ -115,7 +118,7 @@ class Visit:
             inner = self._look_at_sql(relation.with_relations.root, relation, references, standalone=standalone)
             return [*given, *inner]
         if kind == "catalog" and not self.session.capabilities.knows_catalogs:
-            rows = answer_catalog(relation.catalog, Asked(self.principal, self.access, self.session, standalone))
+            rows = answer_catalog(relation.catalog, Asked(self.principal, self.access, self.session, standalone, self.effects))
             if rows is not None:
                 relation.CopyFrom(local_relation(rows))
                 self.changed = True
@@ -134,7 +137,7 @@ class Visit:
             self.changed |= bind(node.sql)
         text = plain_identifiers(node.sql, "query", self.session)
         statement = parse(text)
-        asked = Asked(self.principal, self.access, self.session, standalone)
+        asked = Asked(self.principal, self.access, self.session, standalone, self.effects)
         rows = self._define(statement, asked) or answer(statement, asked)
         if rows is None and not self.session.capabilities.knows_catalogs:
             kept = keep(statement, asked)
@@ -160,6 +163,7 @@ class Visit:
         asked.to_change(" ".join(statement.verb[:2]))
         definitions = Definitions(self.access, self.principal, self.session, self.resolver, lambda: References(self.numbers))
         rows = definitions.execute(statement)
+        self.effects.view = definitions.view or self.effects.view
         return None if rows is None else local_relation(rows)
 
     def _read_table(self, relation: Any) -> bool:
@@ -190,15 +194,20 @@ class Visit:
 
     def _replace(self, relation: Any, meant: Any, alias: str) -> None:
         """Put a relation in the place of a read, under the name of what is read."""
-        replacement = proto().Relation()
+        replacement = self.named(meant, alias)
         replacement.common.CopyFrom(relation.common)
-        replacement.subquery_alias.alias = alias
-        inner = replacement.subquery_alias.input.subquery_alias
+        relation.CopyFrom(replacement)
+        self.changed = True
+
+    def named(self, meant: Any, alias: str) -> Any:
+        """A relation under a name for its reader; inside of that it has one by which lineage knows it."""
+        relation = proto().Relation()
+        relation.subquery_alias.alias = alias
+        inner = relation.subquery_alias.input.subquery_alias
         inner.alias = f"__bh{next(self.numbers)}"
         inner.input.CopyFrom(meant)
         self.resolver.note(inner.alias, meant)
-        relation.CopyFrom(replacement)
-        self.changed = True
+        return relation
 
     def _read_path_changes(self, relation: Any) -> bool:
         """The change data feed of a Delta table by its path; whether it was asked for."""
@@ -277,7 +286,11 @@ class Visit:
 
     def look_at_view(self, command: Any) -> None:
         """A temporary view: from now on its name may hide a table's."""
-        self.session.names.temporary.add(command.name.lower())
+        self._define_temporary(command.name.lower())
+
+    def _define_temporary(self, *names: str) -> None:
+        self.session.names.temporary.update(names)
+        self.effects.defined.update(names)
 
     def look_at_registration(self, command: Any) -> None:
         """A function of the session: from now on its name hides one of the catalog."""
@@ -372,7 +385,7 @@ class Visit:
     def sql(self, statement: Statement, references: References | None, *, fragment: bool = False) -> str:
         """A SQL text with governed names and real paths, in the engine's spelling."""
         _refuse_scratch(statement.sql)
-        self.session.names.temporary.update(statement.temporary_views)
+        self._define_temporary(*statement.temporary_views)
         edits = [*fixed(statement)]
         for use in statement.paths:
             edits += self._path_edit(use.token, Use.WRITE if use.writes else Use.READ)

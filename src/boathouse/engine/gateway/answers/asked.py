@@ -13,6 +13,7 @@ from boathouse.catalog.api import CatalogService, Privilege, SecurableNotFound, 
 from boathouse.engine.catalog_access import CatalogAccess
 from boathouse.engine.errors import StatementRefused
 from boathouse.engine.gateway.answers.grammar import TableRef
+from boathouse.engine.gateway.effects import Effects
 from boathouse.engine.gateway.paths import PathGuard, Use
 from boathouse.engine.gateway.session import EngineSession
 from boathouse.engine.gateway.spark_types import from_message, to_json
@@ -49,12 +50,14 @@ class Asked:
         access: The catalog.
         session: The session of the request.
         standalone: Whether the statement is a command of its own, not a part of a plan or a question about one.
+        effects: Is told what the statement does.
     """
 
     principal: Principal
     access: CatalogAccess
     session: EngineSession
     standalone: bool
+    effects: Effects
 
     @cached_property
     def guard(self) -> PathGuard:

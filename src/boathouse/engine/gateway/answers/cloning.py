@@ -48,6 +48,7 @@ def clone_table(words: Grammar, asked: Asked) -> pa.Table | None:
         return _answer(_NONE)
     if existing is not None and not replace:
         raise TableAlreadyExists(existing.full_name)
+    asked.effects.copied.append((source.location, source.table))
     arguments: dict[str, Any] = {
         "shallow": depth == "SHALLOW",
         "version": version,

@@ -1,0 +1,40 @@
+"""What the statements of one request do to tables beside what their plan says, noted for lineage and history."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from boathouse.catalog.api import TableInfo
+
+
+@dataclass
+class Effects:
+    """Filled while a request is looked at.
+
+    Attributes:
+        view: Full name of the view that was defined, or None.
+        copied: Location and table of each table whose files became another table's; None for a table of no catalog.
+        versions: Location of each Delta table that is written -> its newest version before.
+        temporary: Names of the temporary views that are read, in lower case.
+        defined: Names of those that are made.
+    """
+
+    view: str | None = None
+    copied: list[tuple[str, TableInfo | None]] = field(default_factory=list[tuple[str, TableInfo | None]])
+    versions: dict[str, int] = field(default_factory=dict[str, int])
+    temporary: set[str] = field(default_factory=set[str])
+    defined: set[str] = field(default_factory=set[str])
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What a temporary view was made of.
+
+    Attributes:
+        tables: The tables and views that it reads, by full name.
+        paths: The paths that it reads.
+        files: Name of a relation in its plan -> the table whose files it holds.
+    """
+
+    tables: Mapping[str, TableInfo] = field(default_factory=dict[str, TableInfo])
+    paths: tuple[str, ...] = ()
+    files: Mapping[str, str] = field(default_factory=dict[str, str])
