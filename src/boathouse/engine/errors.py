@@ -1,5 +1,7 @@
 """What can be wrong with an engine."""
 
+from collections.abc import Mapping
+
 from boathouse.errors import BoathouseError, Conflict, InvalidParameterValue, NotFound, PermissionDenied, TemporarilyUnavailable
 
 
@@ -150,3 +152,14 @@ class OperationCanceled(Conflict):
 
     def __init__(self) -> None:
         super().__init__("Operation has been canceled.")
+
+
+class ExpectationViolated(InvalidParameterValue):
+    """Rows do not meet an expectation that must hold for all; none was written."""
+
+    error_code = "EXPECTATION_VIOLATION"
+
+    def __init__(self, table: str, failed: Mapping[str, int], rows: int) -> None:
+        told = ", ".join(f"{name} ({count} of {rows} rows)" for name, count in failed.items())
+        super().__init__(f"Nothing was written to {table}: expectations failed: {told}.", table=table)
+        self.failed = dict(failed)

@@ -26,7 +26,19 @@ from boathouse.tables.errors import (
     VersionUnavailable,
 )
 from boathouse.tables.fields import new_field, physical_name, primitive_types
-from boathouse.tables.log import Action, Operation, State, commit_info, commits, info_action, is_table, replay, write_commit
+from boathouse.tables.log import (
+    Action,
+    Operation,
+    State,
+    change,
+    commit_info,
+    commits,
+    info_action,
+    is_table,
+    removal,
+    replay,
+    write_commit,
+)
 from boathouse.tables.optimize import Optimized, optimize
 from boathouse.tables.properties import shown
 from boathouse.tables.repair import generate_manifest, missing_files, remove_missing
@@ -60,6 +72,7 @@ __all__ = [
     "add_columns",
     "append",
     "broken_commit",
+    "change",
     "change_columns",
     "change_range",
     "changes",
@@ -82,6 +95,7 @@ __all__ = [
     "parse_moment",
     "physical_name",
     "primitive_types",
+    "removal",
     "remove_missing",
     "rename_column",
     "repair",

@@ -8,9 +8,11 @@ from boathouse.engine.errors import StatementRefused, TableAlreadyExists
 from boathouse.engine.gateway.change import Change, nothing
 from boathouse.engine.gateway.delta_target import DeltaTarget, load
 from boathouse.engine.gateway.enforcement import Match, Rules
+from boathouse.engine.gateway.expectations import expected, put_expected
 from boathouse.engine.gateway.expression_text import expression_text
 from boathouse.engine.gateway.ingest import Ingest, Mode, Plan, evolves, is_true, option, overwrite_mode
-from boathouse.engine.gateway.paths import FILE_FORMATS, Use, looks_absolute
+from boathouse.engine.gateway.path_names import FILE_FORMATS, looks_absolute
+from boathouse.engine.gateway.paths import Use
 from boathouse.engine.gateway.protocol import empty_answer, proto
 from boathouse.engine.gateway.retry import Retry
 from boathouse.engine.gateway.sql_tokens import parts_of
@@ -40,6 +42,9 @@ def put(visit: Visit, command: Any, target: DeltaTarget, rows: Any, plan: Plan, 
     identifier = identifier_of(plan.options)
     if identifier is not None and was_done(target, identifier):
         return _nothing_to_do(command)
+    said = expected(plan.options)
+    if said is not None:
+        return put_expected(visit, command, target, rows, plan, said, replaces=plan.mode is not Mode.APPEND)
     write = Ingest(visit.session).command(target, rows, plan)
     if write is None:
         return _nothing_to_do(command)
@@ -171,6 +176,10 @@ def _save_table(visit: Visit, command: Any, name: tuple[str, str, str]) -> Chang
     there = target_of(existing)
     if there is not None and there.schema.fields and not replaces_schema(options):
         return put(visit, command, there, write.input, _plan(visit, write, Rules()))
+    said = expected(options)
+    if said is not None and there is not None:
+        plan = Plan(Rules(), Mode.OVERWRITE, None, options, tuple(write.partitioning_columns))
+        return put_expected(visit, command, there, write.input, plan, said, replaces=True, schema_too=True)
     kept = {key: value for key, value in options.items() if key.lower() not in {"path", "overwriteschema"}}
     command.write_operation.CopyFrom(writer.command(target, write.input, visit.session, kept))
     retry = None if there is None else Retry(there, replaces=True)

@@ -9,15 +9,10 @@ from urllib.parse import unquote, urlsplit
 from boathouse.catalog.api import PolicyInTheWay, Privilege, TableInfo
 from boathouse.engine.catalog_access import CatalogAccess
 from boathouse.engine.errors import PathMissing, PathRefused
+from boathouse.engine.gateway.path_names import SCHEME
 from boathouse.iam.api import Principal
 from boathouse.storage.layout import is_under
 
-FILE_FORMATS = frozenset(
-    {"arrow", "avro", "binary", "binaryfile", "csv", "delta", "iceberg", "image", "json", "orc", "parquet", "text", "xml"}
-)
-"""Formats of which a name can be a path: ``json.`/path```."""
-
-_SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.\-]*):")
 _GLOB = re.compile(r"[*?\[{]")
 # Also where braces would put one together: /{.,x}{.,x}/
 _DOTS = re.compile(r"(?:^|[{},/])\.+(?=[{},/]|$)")
@@ -39,11 +34,6 @@ class Use(Enum):
     def of_table(self) -> Privilege:
         """The privilege that it needs on a table."""
         return self.value[1]
-
-
-def looks_absolute(text: str) -> bool:
-    """Whether a text would be a place of its own: an absolute path or a URL."""
-    return text.startswith("/") or _SCHEME.match(text) is not None
 
 
 class PathGuard:
@@ -94,7 +84,7 @@ class PathGuard:
         return path is not None and path.startswith("/") and is_under(Path(_split(path)[0]), self._access.layout.root)
 
     def _local(self, text: str) -> str | None:
-        found = _SCHEME.match(text)
+        found = SCHEME.match(text)
         if found is None:
             return text
         scheme, rest = found[1].lower(), text[found.end() :]

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from boathouse.engine.errors import StatementRefused
-from boathouse.engine.gateway.paths import FILE_FORMATS
+from boathouse.engine.gateway.path_names import FILE_FORMATS
 from boathouse.engine.gateway.sql_tokens import Kind, Token
 from boathouse.engine.gateway.statements import Statement
 from boathouse.engine.link import Engine

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import pairwise
 
-from boathouse.engine.gateway.paths import FILE_FORMATS, looks_absolute
+from boathouse.engine.gateway.path_names import FILE_FORMATS, looks_absolute
 from boathouse.engine.gateway.sql_tokens import Kind, Token, quote, read_name, tokenize
 
 _PATH_WORDS = ("LOCATION", "INPATH", "DIRECTORY", "JAR", "FILE", "ARCHIVE")

@@ -17,7 +17,8 @@ from boathouse.engine.gateway.definitions import Definitions, defines
 from boathouse.engine.gateway.effects import Effects
 from boathouse.engine.gateway.identifiers import plain_identifiers
 from boathouse.engine.gateway.parameters import bind
-from boathouse.engine.gateway.paths import FILE_FORMATS, PathGuard, Use, looks_absolute
+from boathouse.engine.gateway.path_names import FILE_FORMATS, looks_absolute
+from boathouse.engine.gateway.paths import PathGuard, Use
 from boathouse.engine.gateway.protocol import local_relation, proto, sql_node
 from boathouse.engine.gateway.references import References
 from boathouse.engine.gateway.relations import Moment

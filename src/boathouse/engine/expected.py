@@ -1,0 +1,10 @@
+"""How rows carry what expectations found in them, from whoever evaluates these to the write that counts them."""
+
+OPTION = "boathouse.expectations"
+"""The writer's option: a JSON object with names, failing, drops and quarantine."""
+FLAG = "__expect_"
+"""Before the number of an expectation: the column that is true where it is met, and NULL elsewhere."""
+KEPT = "__expect_kept"
+"""The column that is true in the rows that are kept, where others are dropped."""
+REASON = "_quarantine_reason"
+"""The column that says which expectations a dropped row did not meet."""

@@ -1,0 +1,1 @@
+"""Declarative pipelines: datasets, flows, expectations, updates and their event log."""

@@ -1,0 +1,80 @@
+"""What expectations add to the rows of a flow, and what a write then has to say of them."""
+
+import json
+from dataclasses import dataclass
+
+from boathouse.engine.expected import FLAG, KEPT, OPTION, REASON
+from boathouse.engine.gateway.protocol import proto
+from boathouse.engine.gateway.sql_tokens import literal
+from boathouse.pipelines.model import Action, Expectation, Relation
+from boathouse.pipelines.plan import PlannedDataset
+
+QUARANTINE = "pipelines.quarantine"
+"""Table property: false for no quarantine, or the name of its table."""
+
+
+@dataclass(frozen=True)
+class Checked:
+    """The expectations of one dataset as its writes know them.
+
+    Attributes:
+        expectations: In order.
+        quarantine: Name of the table that takes the rows that are dropped; None for none.
+    """
+
+    expectations: tuple[Expectation, ...]
+    quarantine: tuple[str, ...] | None
+
+    @property
+    def drops(self) -> bool:
+        """Whether rows may be dropped."""
+        return any(one.action is Action.DROP for one in self.expectations)
+
+    @property
+    def options(self) -> dict[str, str]:
+        """The writer's options."""
+        said = {
+            "names": [one.name for one in self.expectations],
+            "failing": [one.name for one in self.expectations if one.action is Action.FAIL],
+            "drops": self.drops,
+            "quarantine": None if self.quarantine is None else ".".join(self.quarantine),
+        }
+        return {OPTION: json.dumps(said)}
+
+    def flagged(self, rows: Relation) -> Relation:
+        """Rows with a column for each expectation, and with what says whether and why they are dropped."""
+        if not self.expectations:
+            return rows
+        flags = {
+            f"{FLAG}{number}": f"CASE WHEN ({one.constraint}) THEN true END" for number, one in enumerate(self.expectations)
+        }
+        relation = _with_columns(rows, flags)
+        if not self.drops:
+            return relation
+        dropping = [f"{FLAG}{number}" for number, one in enumerate(self.expectations) if one.action is Action.DROP]
+        kept = " AND ".join(f"{name} IS NOT NULL" for name in dropping)
+        reasons = ", ".join(
+            f"CASE WHEN {FLAG}{number} IS NULL THEN {literal(one.name)} END" for number, one in enumerate(self.expectations)
+        )
+        return _with_columns(relation, {KEPT: kept, REASON: f"CASE WHEN {kept} THEN NULL ELSE concat_ws(', ', {reasons}) END"})
+
+
+def checked(dataset: PlannedDataset) -> Checked:
+    """The expectations of a dataset."""
+    said = dataset.dataset.properties.get(QUARANTINE, "true")
+    drops = any(one.action is Action.DROP for one in dataset.dataset.expectations)
+    quarantine = None
+    if drops and said.lower() != "false":
+        last = f"{dataset.name[-1]}_quarantine" if said.lower() == "true" else said
+        quarantine = (*dataset.name[:-1], last)
+    return Checked(dataset.dataset.expectations, quarantine)
+
+
+def _with_columns(rows: Relation, columns: dict[str, str]) -> Relation:
+    relation = proto().Relation()
+    relation.with_columns.input.CopyFrom(rows)
+    for name, text in columns.items():
+        alias = relation.with_columns.aliases.add()
+        alias.name.append(name)
+        alias.expr.expression_string.expression = text
+    return relation

@@ -1,0 +1,345 @@
+"""Carrying a plan out: tables are made ready, then flows run as soon as what they read is there."""
+
+import re
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from typing import Any
+
+from pyspark.errors import PySparkException
+
+from boathouse.engine.gateway.sql_tokens import literal, parts_of, quote
+from boathouse.pipelines.errors import DefinitionInvalid, FlowFailed, GraphInvalid
+from boathouse.pipelines.events import Emit, Event, FlowState, Level, UpdateState, flow_progress, update_progress
+from boathouse.pipelines.model import Column, Kind
+from boathouse.pipelines.plan import Plan, PlannedDataset, PlannedFlow, ddl
+from boathouse.pipelines.rows import QUARANTINE, Checked, checked
+from boathouse.pipelines.session import Session, expectation_counts
+from boathouse.pipelines.targets import Targets
+
+_VIOLATED = re.compile(r"(?P<name>[^,:]+?) \((?P<failed>\d+) of (?P<rows>\d+) rows\)")
+_FATAL = ("EXPECTATION_VIOLATION",)
+
+
+@dataclass(frozen=True)
+class Options:
+    """What an update is to do.
+
+    Attributes:
+        pipeline_id: Whose tables they are.
+        update_id: Of the update.
+        full_refresh: Whether everything is done anew.
+        full_refresh_selection: Names of the datasets that are done anew.
+        refresh_selection: Names of the datasets that are brought up to date; all if neither is given.
+        validate_only: Whether to end once the plan is made.
+        retries: How often a flow that failed is tried again.
+        parallel: How many flows run at once.
+        storage: Folder of the checkpoints, as the engine knows it; asked for when it is needed.
+    """
+
+    pipeline_id: str
+    update_id: str
+    full_refresh: bool = False
+    full_refresh_selection: tuple[str, ...] = ()
+    refresh_selection: tuple[str, ...] = ()
+    validate_only: bool = False
+    retries: int = 0
+    parallel: int = 4
+    storage: Callable[[], str] = str
+
+
+@dataclass
+class Outcome:
+    """How the flows of an update ended, by their names."""
+
+    states: dict[str, FlowState] = field(default_factory=dict[str, FlowState])
+    errors: dict[str, BaseException] = field(default_factory=dict[str, BaseException])
+
+    def raise_first(self) -> None:
+        """Raise the error of the first flow that failed, if one did."""
+        for name, error in self.errors.items():
+            message = getattr(error, "message", None) or str(error)
+            raise FlowFailed(f"Flow '{name}' has failed: {message}") from error
+
+
+class Runner:
+    """One update.
+
+    Args:
+        session: The engine.
+        plan: What is to be done.
+        options: How.
+        targets: Knows how each kind of flow is written.
+        emit: Takes the events.
+        stopping: Is set when the update is to stop.
+    """
+
+    def __init__(
+        self, session: Session, plan: Plan, options: Options, targets: Targets, emit: Emit, stopping: threading.Event
+    ) -> None:
+        self._session = session
+        self._plan = plan
+        self._options = options
+        self._targets = targets
+        self._emit = emit
+        self._stopping = stopping
+        self._locks: dict[str, threading.Lock] = {key: threading.Lock() for key in plan.datasets}
+        self._selected = self._selection()
+        self._renewed = self._full()
+
+    # ---------------------------------------------------------------------------------------------------- selection
+
+    def _keys(self, names: Sequence[str], field_name: str) -> set[str]:
+        keys = {self._plan.names.key(parts_of(name)): name for name in names}
+        for key, name in keys.items():
+            dataset = self._plan.datasets.get(key)
+            if dataset is None or not (dataset.kind.is_table or dataset.kind is Kind.SINK):
+                valid = ", ".join(one.full_name for one in self._plan.datasets.values() if one.kind.is_table)
+                message = f"{field_name} names {name}, which is no table of this pipeline. It has: {valid}."
+                raise GraphInvalid([DefinitionInvalid("UNKNOWN_DATASET", message)])
+        return set(keys)
+
+    def _selection(self) -> set[str]:
+        chosen = self._keys(self._options.refresh_selection, "refresh_selection")
+        anew = self._keys(self._options.full_refresh_selection, "full_refresh_selection")
+        stored = {key for key, one in self._plan.datasets.items() if one.kind is not Kind.TEMPORARY_VIEW}
+        return chosen | anew if chosen or anew else stored
+
+    def _full(self) -> set[str]:
+        anew = self._selected if self._options.full_refresh else set[str]()
+        anew = anew | self._keys(self._options.full_refresh_selection, "full_refresh_selection")
+        # Some tables cannot be made again, since what they were made of is gone.
+        kept = {
+            key
+            for key in anew
+            if self._plan.datasets[key].dataset.properties.get("pipelines.reset.allowed", "true").lower() == "false"
+        }
+        for key in kept:
+            name = self._plan.datasets[key].full_name
+            self._emit(Event("flow_progress", f"{name} is not reset: pipelines.reset.allowed is false.", Level.WARN, {}, name))
+        return anew - kept
+
+    # ------------------------------------------------------------------------------------------------------- tables
+
+    def prepare(self) -> None:
+        """Make the tables that are missing, and empty those that are done anew.
+
+        Raises:
+            DefinitionInvalid: If a table is another pipeline's, or none of a pipeline's.
+        """
+        if self._renewed:
+            self._emit(update_progress(self._options.update_id, UpdateState.RESETTING))
+        self._emit(update_progress(self._options.update_id, UpdateState.SETTING_UP_TABLES))
+        for key in self._plan.datasets:
+            if key in self._selected:
+                self._prepare(self._plan.datasets[key])
+
+    def _prepare(self, dataset: PlannedDataset) -> None:
+        if not dataset.kind.is_table:
+            return
+        there = self._session.properties(dataset.quoted)
+        if there is not None and there.get("pipelines.pipelineId") != self._options.pipeline_id:
+            owner = there.get("pipelines.pipelineId")
+            whose = f"of the pipeline {owner}" if owner else "not of a pipeline"
+            message = f"{dataset.full_name} is there already and {whose}. Drop it, or choose another name."
+            raise DefinitionInvalid("TABLE_ALREADY_EXISTS", message, dataset.dataset.location)
+        reset = dataset.key in self._renewed and dataset.kind is Kind.STREAMING_TABLE
+        with self._targets.resetting(dataset, really=reset):
+            if there is None or reset:
+                self._create(dataset, dataset.name, dataset.schema, replace=there is not None)
+        rules = checked(dataset)
+        if rules.quarantine is not None:
+            quoted = quote(rules.quarantine)
+            if reset or self._session.properties(quoted) is None:
+                columns = (*(Column(one.name, one.type) for one in dataset.schema), Column("_quarantine_reason", "STRING"))
+                self._create(dataset, rules.quarantine, columns, replace=reset)
+
+    def _create(self, dataset: PlannedDataset, name: tuple[str, ...], schema: Sequence[Column], *, replace: bool) -> None:
+        declared = dataset.dataset
+        own = name == dataset.name
+        properties = {
+            **({key: value for key, value in declared.properties.items() if key != QUARANTINE} if own else {}),
+            "pipelines.pipelineId": self._options.pipeline_id,
+            "pipelines.type": dataset.kind.value if own else "QUARANTINE",
+        }
+        verb = "CREATE OR REPLACE TABLE" if replace else "CREATE TABLE"
+        text = f"{verb} {quote(name)} ({ddl(tuple(schema))}) USING delta"
+        if declared.partition_by and own:
+            text += f" PARTITIONED BY ({', '.join(quote((column,)) for column in declared.partition_by)})"
+        if declared.comment and own:
+            text += f" COMMENT {literal(declared.comment)}"
+        said = ", ".join(f"{literal(key)} = {literal(str(value))}" for key, value in properties.items())
+        self._run(dataset, f"{text} TBLPROPERTIES ({said})")
+
+    def _run(self, dataset: PlannedDataset, text: str) -> None:
+        try:
+            self._session.run(text)
+        except PySparkException as error:
+            condition = error.getCondition() or type(error).__name__
+            raise DefinitionInvalid(condition, str(error).removeprefix(f"[{condition}] "), dataset.dataset.location) from error
+
+    # -------------------------------------------------------------------------------------------------------- flows
+
+    def run(self) -> Outcome:
+        """Run all flows of the selection; what one that failed does not touch goes on."""
+        outcome = Outcome()
+        waiting: dict[str, PlannedFlow] = {}
+        for flow in self._plan.flows.values():
+            dataset = self._plan.datasets[flow.target]
+            if dataset.kind is Kind.TEMPORARY_VIEW:
+                continue
+            state = FlowState.QUEUED if flow.target in self._selected else FlowState.EXCLUDED
+            outcome.states[flow.name] = state
+            self._emit(flow_progress(flow.name, dataset.full_name, state))
+            if state is FlowState.QUEUED:
+                waiting[flow.name] = flow
+        running: dict[Future[None], PlannedFlow] = {}
+        with ThreadPoolExecutor(max(1, self._options.parallel), thread_name_prefix="flow") as threads:
+            while waiting or running:
+                for flow in [one for one in waiting.values() if self._may_start(one, waiting, running.values())]:
+                    del waiting[flow.name]
+                    if self._stopping.is_set():
+                        self._ended(outcome, flow, FlowState.STOPPED)
+                    elif (blocker := self._blocker(flow, outcome)) is not None:
+                        self._ended(outcome, flow, FlowState.SKIPPED, blocker)
+                    else:
+                        running[threads.submit(self._attempts, flow)] = flow
+                if not running:
+                    continue
+                done, _ = wait(running, return_when=FIRST_COMPLETED)
+                for future in done:
+                    self._collect(outcome, running.pop(future), future)
+        return outcome
+
+    def _may_start(self, flow: PlannedFlow, waiting: Mapping[str, PlannedFlow], running: Any) -> bool:
+        upstream = self._plan.upstream(flow) - {flow.target}
+        return not any(other.target in upstream for other in (*waiting.values(), *running))
+
+    def _blocker(self, flow: PlannedFlow, outcome: Outcome) -> str | None:
+        """The flow whose failure keeps another from running."""
+        upstream = self._plan.upstream(flow) - {flow.target}
+        stopped = {FlowState.FAILED, FlowState.SKIPPED, FlowState.STOPPED}
+        return next(
+            (name for name, state in outcome.states.items() if state in stopped and self._plan.flows[name].target in upstream),
+            None,
+        )
+
+    def _ended(self, outcome: Outcome, flow: PlannedFlow, state: FlowState, blocker: str | None = None) -> None:
+        outcome.states[flow.name] = state
+        name = self._plan.datasets[flow.target].full_name
+        told = f"Flow '{flow.name}' was skipped because '{blocker}', which it reads, did not complete." if blocker else ""
+        self._emit(flow_progress(flow.name, name, state, message=told))
+
+    def _collect(self, outcome: Outcome, flow: PlannedFlow, future: "Future[None]") -> None:
+        error = future.exception()
+        if error is None:
+            outcome.states[flow.name] = FlowState.COMPLETED
+            return
+        if self._stopping.is_set():
+            self._ended(outcome, flow, FlowState.STOPPED)
+            return
+        outcome.states[flow.name] = FlowState.FAILED
+        outcome.errors[flow.name] = error
+        dataset = self._plan.datasets[flow.target]
+        message = getattr(error, "message", None) or str(error)
+        quality = _violations(message, dataset.full_name)
+        located = DefinitionInvalid(
+            getattr(error, "condition", None) or _condition(error) or type(error).__name__, message, flow.flow.location
+        )
+        self._emit(
+            flow_progress(
+                flow.name,
+                dataset.full_name,
+                FlowState.FAILED,
+                message=f"Flow '{flow.name}' has failed: {message}",
+                quality=quality,
+                error=located,
+            )
+        )
+
+    def _attempts(self, flow: PlannedFlow) -> None:
+        dataset = self._plan.datasets[flow.target]
+        for attempt in range(self._options.retries + 1):
+            try:
+                with self._locks[flow.target]:
+                    self._once(flow, dataset)
+            except (PySparkException, FlowFailed) as error:
+                final = attempt == self._options.retries or _condition(error) in _FATAL or self._stopping.is_set()
+                if final:
+                    raise
+                told = f"Flow '{flow.name}' failed and is tried again ({attempt + 1} of {self._options.retries}): {error}"
+                self._emit(Event("flow_progress", told, Level.WARN, {"status": "QUEUED"}, dataset.full_name, flow.name))
+                self._stopping.wait(min(2.0**attempt, 30.0) * 0.2)
+            else:
+                return
+
+    def _once(self, flow: PlannedFlow, dataset: PlannedDataset) -> None:
+        self._emit(flow_progress(flow.name, dataset.full_name, FlowState.STARTING))
+        rules = checked(dataset)
+        before = self._session.version(dataset.quoted) if dataset.kind.is_table else -1
+        self._emit(flow_progress(flow.name, dataset.full_name, FlowState.RUNNING))
+        started = time.monotonic()
+        self._targets.write(flow, dataset, rules)
+        versions = self._session.versions(dataset.quoted, before) if dataset.kind.is_table else []
+        written, dropped, counts = expectation_counts(versions)
+        self._completed(flow, dataset, rules, (written, dropped, counts), time.monotonic() - started)
+
+    def _completed(
+        self,
+        flow: PlannedFlow,
+        dataset: PlannedDataset,
+        rules: Checked,
+        counted: tuple[int, int, Mapping[str, tuple[int, int]]],
+        seconds: float,
+    ) -> None:
+        written, dropped, counts = counted
+        quality: dict[str, Any] | None = None
+        if rules.expectations:
+            quality = {
+                "dropped_records": dropped,
+                "expectations": [
+                    {
+                        "name": one.name,
+                        "dataset": dataset.full_name,
+                        "passed_records": counts.get(one.name, (0, 0))[0],
+                        "failed_records": counts.get(one.name, (0, 0))[1],
+                    }
+                    for one in rules.expectations
+                ],
+            }
+        metrics = {"num_output_rows": written, "duration_ms": int(seconds * 1000)}
+        self._emit(
+            flow_progress(
+                flow.name,
+                dataset.full_name,
+                FlowState.COMPLETED,
+                message=f"Flow '{flow.name}' has COMPLETED: {written} rows.",
+                metrics=metrics,
+                quality=quality,
+            )
+        )
+
+
+def _condition(error: BaseException) -> str | None:
+    return error.getCondition() if isinstance(error, PySparkException) else None
+
+
+def _violations(message: str, dataset: str) -> dict[str, Any] | None:
+    """What an update that expectations have failed counted."""
+    if "expectations failed: " not in message:
+        return None
+    found = list(_VIOLATED.finditer(message.split("expectations failed: ", 1)[1]))
+    return {
+        "dropped_records": 0,
+        "expectations": [
+            {
+                "name": one["name"].strip(),
+                "dataset": dataset,
+                "passed_records": int(one["rows"]) - int(one["failed"]),
+                "failed_records": int(one["failed"]),
+            }
+            for one in found
+        ],
+    }

@@ -1,0 +1,149 @@
+"""The engine as a pipeline's process sees it: a stock Spark Connect session."""
+
+import json
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from pyspark.errors import PySparkException
+from pyspark.sql.connect.dataframe import DataFrame
+from pyspark.sql.connect.plan import LogicalPlan
+
+from boathouse.engine.gateway.statements import parse
+from boathouse.pipelines.errors import DefinitionInvalid
+from boathouse.pipelines.model import Column, Relation
+from boathouse.pipelines.plan import Schema, ddl
+from boathouse.pipelines.sql_source import sql_relation
+
+
+class _Fixed(LogicalPlan):
+    """A plan whose message is there already."""
+
+    def __init__(self, relation: Relation) -> None:
+        super().__init__(None)
+        self._relation = relation
+
+    def plan(self, session: Any) -> Relation:  # noqa: ARG002 - the client's method
+        return self._relation
+
+
+@dataclass(frozen=True)
+class Version:
+    """A version of a table, with what its commit counted."""
+
+    number: int
+    operation: str
+    metrics: dict[str, str]
+
+
+class Session:
+    """What is asked of the engine for a pipeline.
+
+    Args:
+        spark: A Spark Connect session.
+    """
+
+    def __init__(self, spark: Any) -> None:
+        self.spark = spark
+        self._empty: dict[str, Relation] = {}
+
+    @property
+    def client(self) -> Any:
+        """The client, which turns DataFrames into messages."""
+        return self.spark.client
+
+    def frame(self, relation: Relation) -> DataFrame:
+        """A relation as a DataFrame."""
+        return DataFrame(_Fixed(relation), self.spark)
+
+    def analyse(self, relation: Relation) -> Schema:
+        """The columns of a relation.
+
+        Raises:
+            DefinitionInvalid: If the engine refuses it.
+        """
+        try:
+            fields = self.frame(relation).schema.fields
+        except PySparkException as error:
+            raise refused(error) from error
+        return tuple(Column(one.name, one.dataType.simpleString()) for one in fields)
+
+    def nothing(self, schema: Schema) -> Relation:
+        """The relation of no rows with some columns."""
+        text = ddl(tuple(Column(one.name, one.type) for one in schema))
+        if text not in self._empty:
+            casts = ", ".join(f"CAST(NULL AS {one.type}) AS `{one.name.replace('`', '``')}`" for one in schema)
+            self._empty[text] = sql_relation(f"SELECT {casts or 'NULL AS nothing'} LIMIT 0")
+        return self._empty[text]
+
+    def run(self, text: str) -> list[Any]:
+        """Execute a statement, and answer its rows."""
+        return self.spark.sql(text).collect()
+
+    def versions(self, quoted: str, after: int) -> list[Version]:
+        """The versions of a table after one, oldest first."""
+        rows = self.run(f"DESCRIBE HISTORY {quoted}")
+        found = [
+            Version(int(row["version"]), str(row["operation"]), dict(row["operationMetrics"] or {}))
+            for row in rows
+            if int(row["version"]) > after
+        ]
+        return sorted(found, key=lambda one: one.number)
+
+    def version(self, quoted: str) -> int:
+        """The newest version of a table."""
+        return int(self.run(f"DESCRIBE HISTORY {quoted} LIMIT 1")[0]["version"])
+
+    def properties(self, quoted: str) -> dict[str, str] | None:
+        """The properties of a table; None where there is no table."""
+        try:
+            rows = self.run(f"SHOW TBLPROPERTIES {quoted}")
+        except PySparkException as error:
+            if error.getCondition() == "TABLE_OR_VIEW_NOT_FOUND":
+                return None
+            raise
+        return {str(row[0]): str(row[1]) for row in rows}
+
+    @contextmanager
+    def lazy_queries(self) -> Generator[None]:
+        """In this block ``spark.sql`` of a query asks nothing: what it reads may not be there yet."""
+        client = self.client
+        execute = client.execute_command
+
+        def execute_command(command: Any, *arguments: Any, **named: Any) -> Any:
+            if command.WhichOneof("command_type") == "sql_command":
+                relation = command.sql_command.input
+                root = relation.with_relations.root if relation.WhichOneof("rel_type") == "with_relations" else relation
+                if parse(root.sql.query).is_query or _reads_stream(root.sql.query):
+                    return None, {}, None
+            return execute(command, *arguments, **named)
+
+        client.execute_command = execute_command
+        try:
+            yield
+        finally:
+            del client.execute_command
+
+
+def _reads_stream(text: str) -> bool:
+    return parse(text).verb[:1] in {("SELECT",), ("WITH",), ("FROM",)}
+
+
+def refused(error: PySparkException) -> DefinitionInvalid:
+    """An engine's refusal."""
+    condition = error.getCondition() or type(error).__name__
+    return DefinitionInvalid(condition, str(error).removeprefix(f"[{condition}] "))
+
+
+def expectation_counts(versions: Sequence[Version]) -> tuple[int, int, dict[str, tuple[int, int]]]:
+    """What the commits of some versions counted: rows written, rows dropped, and passed and failed rows of each expectation."""
+    written = dropped = 0
+    counts: dict[str, tuple[int, int]] = {}
+    for version in versions:
+        written += int(version.metrics.get("numOutputRows", 0))
+        dropped += int(version.metrics.get("droppedRecords", 0))
+        for one in json.loads(version.metrics.get("expectations", "[]")):
+            passed, failed = counts.get(one["name"], (0, 0))
+            counts[one["name"]] = (passed + int(one["passed"]), failed + int(one["failed"]))
+    return written, dropped, counts

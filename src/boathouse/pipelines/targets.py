@@ -1,0 +1,170 @@
+"""How each kind of flow is written: views anew, streams from where they were, once-flows once."""
+
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+from pyspark.sql.connect.dataframe import DataFrame
+
+from boathouse.pipelines.errors import FlowFailed
+from boathouse.pipelines.events import Emit, Event, Level
+from boathouse.pipelines.model import AutoCdc, Kind, SnapshotCdc
+from boathouse.pipelines.plan import Plan, PlannedDataset, PlannedFlow
+from boathouse.pipelines.rows import Checked
+from boathouse.pipelines.session import Session
+
+
+class State(Protocol):
+    """What a pipeline remembers from one update to the next."""
+
+    def get(self, key: str) -> Any:
+        """What was remembered, or None."""
+        ...
+
+    def set(self, key: str, value: Any) -> None:
+        """Remember, for good once this returns; None forgets."""
+        ...
+
+
+class MemoryState:
+    """A state for one process, for tests."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, Any] = {}
+
+    def get(self, key: str) -> Any:
+        """What was remembered, or None."""
+        return self._values.get(key)
+
+    def set(self, key: str, value: Any) -> None:
+        """Remember; None forgets."""
+        self._values.pop(key, None) if value is None else self._values.__setitem__(key, value)
+
+
+class Targets:
+    """Writes flows.
+
+    Args:
+        session: The engine.
+        plan: The pipeline.
+        state: What it remembers.
+        storage: The folder of checkpoints, as the engine knows it; asked for when it is needed.
+        emit: Takes the events.
+    """
+
+    def __init__(self, session: Session, plan: Plan, state: State, storage: Callable[[], str], emit: Emit) -> None:
+        self._session = session
+        self._plan = plan
+        self._state = state
+        self._storage = storage
+        self._emit = emit
+        self._queries: list[Any] = []
+
+    @contextmanager
+    def resetting(self, dataset: PlannedDataset, *, really: bool) -> Generator[None]:
+        """Around the emptying of a table: its flows begin anew, even where the process ends between the two."""
+        mark = f"reset:{dataset.key}"
+        if not really and self._state.get(mark) is None:
+            yield
+            return
+        self._state.set(mark, "begun")
+        yield
+        for name in dataset.flows:
+            self._state.set(f"checkpoint:{name}", self._generation(name) + 1)
+            self._state.set(f"once:{name}", None)
+            self._state.set(f"cdc:{name}", None)
+        self._state.set(mark, None)
+
+    def must_reset(self, dataset: PlannedDataset) -> bool:
+        """Whether the emptying of a table was begun and not ended."""
+        return self._state.get(f"reset:{dataset.key}") is not None
+
+    def stop(self) -> None:
+        """Stop the streams that run."""
+        for query in list(self._queries):
+            query.stop()
+
+    def write(self, flow: PlannedFlow, dataset: PlannedDataset, rules: Checked) -> None:
+        """Bring what is new of a flow into its target."""
+        if flow.flow.cdc is not None:
+            self._change(flow, dataset, flow.flow.cdc)
+            return
+        frame = self._session.frame(rules.flagged(self._plan.relation(flow)))
+        if dataset.kind is Kind.MATERIALIZED_VIEW:
+            self._recompute(flow, dataset, frame, rules)
+        elif flow.flow.once:
+            self._append_once(flow, dataset, frame, rules)
+        else:
+            self._stream(flow, dataset, frame, rules.options if dataset.kind.is_table else {})
+
+    def _recompute(self, flow: PlannedFlow, dataset: PlannedDataset, frame: DataFrame, rules: Checked) -> None:
+        self._emit(
+            Event(
+                "planning_information",
+                f"Flow '{flow.name}' was planned to be executed as COMPLETE_RECOMPUTE.",
+                Level.INFO,
+                {"technique_information": [_RECOMPUTE]},
+                dataset.full_name,
+                flow.name,
+            )
+        )
+        writer = frame.write.format("delta").mode("overwrite").options(**rules.options)
+        if not dataset.dataset.columns:
+            writer = writer.option("overwriteSchema", "true")
+            if dataset.dataset.partition_by:
+                writer = writer.partitionBy(*dataset.dataset.partition_by)
+        writer.saveAsTable(dataset.quoted)
+
+    def _append_once(self, flow: PlannedFlow, dataset: PlannedDataset, frame: DataFrame, rules: Checked) -> None:
+        if self._state.get(f"once:{flow.name}") is not None:
+            return
+        if not dataset.kind.is_table:
+            frame.write.format(dataset.dataset.format or "delta").options(**dataset.dataset.options).mode("append").save()
+        else:
+            # The identifier makes a second writing of the same rows, after a crash, none at all.
+            writer = frame.write.format("delta").mode("append").options(**rules.options)
+            writer = writer.option("txnAppId", f"pipelines.once.{flow.name}.{self._generation(flow.name)}").option(
+                "txnVersion", "0"
+            )
+            writer.saveAsTable(dataset.quoted)
+        self._state.set(f"once:{flow.name}", "done")
+
+    def _stream(self, flow: PlannedFlow, dataset: PlannedDataset, frame: DataFrame, options: Mapping[str, str]) -> None:
+        checkpoint = f"{self._storage()}/checkpoints/{flow.target}/{flow.name}/{self._generation(flow.name)}"
+        writer = frame.writeStream.outputMode("append").trigger(availableNow=True).queryName(flow.name)
+        writer = writer.option("checkpointLocation", checkpoint)
+        if dataset.kind.is_table:
+            for key, value in options.items():
+                writer = writer.option(key, value)
+            query = writer.format("delta").option("mergeSchema", "true").toTable(dataset.quoted)
+        else:
+            sink = dataset.dataset
+            writer = writer.format(sink.format or "delta")
+            table = sink.options.get("tableName")
+            for key, value in sink.options.items():
+                if key != "tableName":
+                    writer = writer.option(key, value)
+            query = writer.start() if table is None else writer.toTable(table)
+        self._queries.append(query)
+        try:
+            query.awaitTermination()
+            error = query.exception()
+        finally:
+            self._queries.remove(query)
+        if error is not None:
+            raise FlowFailed(str(error))
+
+    def _change(self, flow: PlannedFlow, dataset: PlannedDataset, cdc: AutoCdc | SnapshotCdc) -> None:
+        message = f"The flow {flow.name} of {dataset.full_name} takes changes ({type(cdc).__name__}), which cannot be run yet."
+        raise FlowFailed(message)
+
+    def _generation(self, flow: str) -> int:
+        """How often a flow was begun anew."""
+        return int(self._state.get(f"checkpoint:{flow}") or 0)
+
+
+_RECOMPUTE: dict[str, Any] = {
+    "maintenance_type": "MAINTENANCE_TYPE_COMPLETE_RECOMPUTE",
+    "is_chosen": True,
+    "is_applicable": True,
+}

@@ -1,0 +1,179 @@
+"""For tests of pipelines: run one on small inputs, in the test's own process, against a running server.
+
+    pytest_plugins = ["boathouse.pipelines.testing"]
+
+    def test_gold(pipeline):
+        pipeline.given("orders", [{"id": 1, "amount": 5}, {"id": 2, "amount": None}])
+        result = pipeline.run("transformations/gold.py")
+        assert pipeline.rows("gold") == [{"id": 1, "amount": 5}]
+        assert result.expectations["gold"]["amount_there"].failed == 1
+
+The fixture ``pipeline`` needs a fixture ``spark`` with a Spark Connect session; every test gets a schema of its own.
+"""
+
+import tempfile
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from pyspark.sql.types import StructType
+
+from boathouse.engine.gateway.sql_tokens import quote
+from boathouse.pipelines.events import Event, UpdateState
+from boathouse.pipelines.plan import Plan
+from boathouse.pipelines.run import Options
+from boathouse.pipelines.session import Session
+from boathouse.pipelines.sources import SourceFile
+from boathouse.pipelines.targets import MemoryState
+from boathouse.pipelines.update import Update, declare_sources
+
+
+class Counts(NamedTuple):
+    """How many rows met an expectation, and how many did not."""
+
+    passed: int
+    failed: int
+
+
+class UpdateFailed(AssertionError):
+    """The update of a test did not complete."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What an update did.
+
+    Attributes:
+        state: How it ended.
+        events: All that it told.
+    """
+
+    state: UpdateState
+    events: Sequence[Event]
+
+    @property
+    def errors(self) -> list[str]:
+        """The messages of the errors."""
+        return [one["message"] for event in self.events if event.error for one in event.error["exceptions"]]
+
+    @property
+    def flows(self) -> dict[str, str]:
+        """How each flow ended, by the last part of its name."""
+        told = [event for event in self.events if event.kind == "flow_progress" and event.flow is not None]
+        return {str(event.flow).rsplit(".", 1)[-1]: str(event.details["status"]) for event in told}
+
+    @property
+    def expectations(self) -> dict[str, dict[str, Counts]]:
+        """Counts by the last part of the dataset's name and the expectation's."""
+        found: dict[str, dict[str, Counts]] = {}
+        for event in self.events:
+            for one in event.details.get("data_quality", {}).get("expectations", []):
+                counts = Counts(one["passed_records"], one["failed_records"])
+                found.setdefault(one["dataset"].rsplit(".", 1)[-1], {})[one["name"]] = counts
+        return found
+
+
+@dataclass
+class PipelineUnderTest:
+    """A pipeline in a schema of its own.
+
+    Attributes:
+        spark: A Spark Connect session.
+        catalog: Where its schema is.
+        schema: Its schema.
+        state: What it remembers from one update to the next.
+        storage: Folder of its checkpoints.
+    """
+
+    spark: Any
+    catalog: str
+    schema: str
+    state: MemoryState = field(default_factory=MemoryState)
+    storage: str = ""
+
+    def name(self, table: str) -> str:
+        """The full name of a table of the schema, in backticks."""
+        return quote((self.catalog, self.schema, table))
+
+    def given(self, table: str, rows: Any, schema: StructType | str | None = None) -> None:
+        """Make a table of rows: a list of dictionaries or tuples, a pandas or a Spark DataFrame. Given again, the rows are added."""
+        frame = rows if hasattr(rows, "write") else self.spark.createDataFrame(rows, schema)
+        frame.write.format("delta").mode("append").saveAsTable(self.name(table))
+
+    def rows(self, table: str, *order_by: str) -> list[dict[str, Any]]:
+        """The rows of a table, sorted by some columns, else by all."""
+        frame = self.spark.table(self.name(table))
+        return [row.asDict(recursive=True) for row in frame.orderBy(*(order_by or frame.columns)).collect()]
+
+    def run(
+        self,
+        *sources: str | Path | SourceFile,
+        configuration: Mapping[str, str] | None = None,
+        full_refresh: bool = False,
+        full_refresh_selection: Sequence[str] = (),
+        refresh_selection: Sequence[str] = (),
+        validate_only: bool = False,
+        expect: UpdateState | None = UpdateState.COMPLETED,
+    ) -> Result:
+        """Run one update.
+
+        Args:
+            sources: Paths of files, or files with their text.
+            configuration: The pipeline's.
+            full_refresh: Whether everything is done anew.
+            full_refresh_selection: Names of the tables that are done anew.
+            refresh_selection: Names of the tables that are brought up to date.
+            validate_only: Whether to plan only.
+            expect: How it has to end; None for any way.
+
+        Raises:
+            UpdateFailed: If it ends otherwise.
+        """
+        events: list[Event] = []
+        options = Options(
+            pipeline_id=f"test-{self.schema}",
+            update_id=str(uuid.uuid4()),
+            full_refresh=full_refresh,
+            full_refresh_selection=tuple(full_refresh_selection),
+            refresh_selection=tuple(refresh_selection),
+            validate_only=validate_only,
+            storage=lambda: self.storage,
+        )
+        session = Session(self.spark)
+        update = Update(session, self.catalog, self.schema, options, self.state, events.append)
+        result = Result(update.run(self._declare(session, sources, configuration)), events)
+        if expect is not None and result.state is not expect:
+            told = "\n".join(result.errors)
+            raise UpdateFailed(f"The update is {result.state.value}, not {expect.value}:\n{told}")
+        return result
+
+    def plan(self, *sources: str | Path | SourceFile, configuration: Mapping[str, str] | None = None) -> Plan:
+        """Plan only.
+
+        Raises:
+            GraphInvalid: If the pipeline cannot be run.
+        """
+        session = Session(self.spark)
+        update = Update(session, self.catalog, self.schema, Options("test", "test"), self.state, lambda _: None)
+        return update.plan(self._declare(session, sources, configuration))
+
+    @staticmethod
+    def _declare(session: Session, sources: Sequence[str | Path | SourceFile], configuration: Mapping[str, str] | None) -> Any:
+        files = [one if isinstance(one, SourceFile) else SourceFile(str(one), Path(one).read_text("utf-8")) for one in sources]
+        return declare_sources(session, files, configuration or {})
+
+
+@pytest.fixture
+def pipeline(spark: Any) -> Iterator[PipelineUnderTest]:
+    """A pipeline in a new schema of the catalog ``main``, which is dropped afterwards."""
+    with tempfile.TemporaryDirectory(prefix="pipeline-", ignore_cleanup_errors=True) as storage:
+        under_test = PipelineUnderTest(spark, "main", f"pipeline_{uuid.uuid4().hex[:12]}", storage=storage)
+        spark.sql(f"CREATE SCHEMA {quote((under_test.catalog, under_test.schema))}").collect()
+        yield under_test
+    with suppress(Exception):
+        spark.sql("USE SCHEMA main.default").collect()
+        spark.sql(f"DROP SCHEMA {quote((under_test.catalog, under_test.schema))} CASCADE").collect()

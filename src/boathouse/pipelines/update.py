@@ -1,0 +1,160 @@
+"""One update from sources to tables: declare, plan, run."""
+
+import threading
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from pyspark.errors import PySparkException
+
+from boathouse.engine.gateway.sql_tokens import quote
+from boathouse.errors import BoathouseError
+from boathouse.pipelines.errors import DefinitionInvalid, GraphInvalid
+from boathouse.pipelines.events import Emit, Event, Level, UpdateState, update_progress
+from boathouse.pipelines.model import Declarations, Kind
+from boathouse.pipelines.plan import Plan, PlannedDataset, Planner
+from boathouse.pipelines.python_source import Registry, declaring, run_python
+from boathouse.pipelines.run import Options, Outcome, Runner
+from boathouse.pipelines.session import Session, refused
+from boathouse.pipelines.sources import SourceFile, pieces
+from boathouse.pipelines.targets import State, Targets
+
+Declare = Callable[[Declarations], AbstractContextManager[None]]
+"""Puts into some declarations what a pipeline consists of; in its context their queries can be asked for."""
+
+
+@dataclass
+class Update:
+    """One update.
+
+    Attributes:
+        session: The engine.
+        catalog: Default catalog.
+        schema: Default schema.
+        options: What is to be done.
+        state: What the pipeline remembers.
+        emit: Takes the events.
+        stopping: Is set when it is to stop.
+    """
+
+    session: Session
+    catalog: str
+    schema: str
+    options: Options
+    state: State
+    emit: Emit
+    stopping: threading.Event = field(default_factory=threading.Event)
+
+    def run(self, declare: Declare) -> UpdateState:
+        """Do it, and tell how it ended; every error is an event."""
+        try:
+            self._tell(UpdateState.INITIALIZING)
+            plan = self.plan(declare)
+            if self.options.validate_only:
+                return self._tell(UpdateState.COMPLETED)
+            return self._execute(plan)
+        except GraphInvalid as error:
+            for fault in error.faults:
+                self.emit(update_progress(self.options.update_id, UpdateState.FAILED, error=fault))
+            return UpdateState.FAILED
+        except (BoathouseError, PySparkException) as error:
+            told = refused(error) if isinstance(error, PySparkException) else error
+            self.emit(update_progress(self.options.update_id, UpdateState.FAILED, error=told))
+            return UpdateState.FAILED
+
+    def plan(self, declare: Declare) -> Plan:
+        """Declare and plan.
+
+        Raises:
+            GraphInvalid: If the pipeline cannot be run.
+        """
+        declarations = Declarations()
+        try:
+            self.session.run(f"USE CATALOG {quote((self.catalog,))}")
+            self.session.run(f"USE SCHEMA {quote((self.schema,))}")
+            with self.session.lazy_queries(), declare(declarations):
+                planner = Planner(declarations, self.catalog, self.schema, self.session.analyse, self.session.nothing)
+                plan = planner.plan()
+        except DefinitionInvalid as fault:
+            raise GraphInvalid([fault]) from fault
+        for dataset in plan.datasets.values():
+            self._define(plan, dataset)
+        return plan
+
+    def _execute(self, plan: Plan) -> UpdateState:
+        targets = Targets(self.session, plan, self.state, self.options.storage, self.emit)
+        runner = Runner(self.session, plan, self.options, targets, self.emit, self.stopping)
+        watcher = threading.Thread(target=lambda: self.stopping.wait() and targets.stop(), daemon=True)
+        watcher.start()
+        runner.prepare()
+        self._tell(UpdateState.RUNNING)
+        outcome = runner.run()
+        return self._end(outcome)
+
+    def _end(self, outcome: Outcome) -> UpdateState:
+        if self.stopping.is_set():
+            return self._tell(UpdateState.CANCELED)
+        if not outcome.errors:
+            return self._tell(UpdateState.COMPLETED)
+        try:
+            outcome.raise_first()
+        except BoathouseError as error:
+            self.emit(update_progress(self.options.update_id, UpdateState.FAILED, error=error))
+        return UpdateState.FAILED
+
+    def _tell(self, state: UpdateState) -> UpdateState:
+        self.emit(update_progress(self.options.update_id, state))
+        return state
+
+    def _define(self, plan: Plan, dataset: PlannedDataset) -> None:
+        """Tell of a dataset and its flows."""
+        schema = [{"name": column.name, "type": column.type} for column in dataset.schema]
+        details: dict[str, Any] = {
+            "dataset_type": dataset.kind.value,
+            "num_flows": len(dataset.flows),
+            "schema": schema,
+            "expectations": [vars(one) for one in dataset.dataset.expectations],
+            "comment": dataset.dataset.comment,
+            "source_code_location": str(dataset.dataset.location),
+        }
+        kind = "sink_definition" if dataset.kind is Kind.SINK else "dataset_definition"
+        self.emit(
+            Event(
+                kind, f"Dataset '{dataset.full_name}' defined as {dataset.kind.value}.", Level.INFO, details, dataset.full_name
+            )
+        )
+        for name in dataset.flows:
+            flow = plan.flows[name]
+            inputs = [*(plan.datasets[key].full_name for key in flow.inputs), *flow.external]
+            told: dict[str, Any] = {
+                "output_dataset": dataset.full_name,
+                "input_datasets": inputs,
+                "flow_type": "AUTO_CDC" if flow.flow.cdc else "STREAMING" if flow.is_streaming else "COMPLETE",
+                "once": flow.flow.once,
+                "schema": [{"name": column.name, "type": column.type} for column in flow.schema],
+                "source_code_location": str(flow.flow.location),
+            }
+            self.emit(Event("flow_definition", f"Flow '{name}' defined.", Level.INFO, told, dataset.full_name, name))
+
+
+def declare_sources(session: Session, sources: Sequence[SourceFile], configuration: Mapping[str, str]) -> Declare:
+    """What puts the declarations of some files into others."""
+
+    @contextmanager
+    def declare(into: Declarations) -> Generator[None]:
+        for key, value in configuration.items():
+            session.spark.conf.set(key, value)
+        registry = Registry(into, session.client)
+        faults: list[DefinitionInvalid] = []
+        with declaring(registry, session.spark):
+            for source in sources:
+                try:
+                    run_python(source.path, pieces(source), registry, session.spark)
+                except DefinitionInvalid as fault:
+                    faults.append(fault)
+            if faults:
+                raise GraphInvalid(faults)
+            yield
+
+    return declare

@@ -1,0 +1,110 @@
+"""What is wrong with a pipeline is told before anything is executed: all of it, with file and line."""
+
+import pytest
+
+from boathouse.pipelines.errors import GraphInvalid
+from boathouse.pipelines.sources import SourceFile
+from boathouse.pipelines.testing import PipelineUnderTest
+
+PYTHON = "from pyspark import pipelines as dp\n"
+
+FAULTS = [
+    (
+        "a.sql",
+        "CREATE MATERIALIZED VIEW a AS SELECT * FROM b;\nCREATE MATERIALIZED VIEW b AS SELECT * FROM a",
+        r"a.sql:[12]: \[CYCLIC_GRAPH\].*a",
+    ),
+    (
+        "a.sql",
+        "CREATE MATERIALIZED VIEW a AS SELECT 1 AS x;\nCREATE MATERIALIZED VIEW A AS SELECT 2 AS x",
+        r"a.sql:2: \[DUPLICATE_DATASET\].*a.sql:1",
+    ),
+    ("a.sql", "\n\nCREATE MATERIALIZED VIEW a AS\nSELECT * FROM nowhere", r"a.sql:3: \[TABLE_OR_VIEW_NOT_FOUND\].*nowhere"),
+    ("a.sql", "CREATE MATERIALIZED VIEW a AS SELECT * FROM LIVE.gone", r"a.sql:1: \[UNKNOWN_DATASET\] LIVE.gone"),
+    (
+        "a.sql",
+        "CREATE MATERIALIZED VIEW a AS SELECT id FROM numbers;\nCREATE MATERIALIZED VIEW b AS SELECT nope FROM a",
+        r"a.sql:2: \[\w+.*nope",
+    ),
+    (
+        "a.sql",
+        "CREATE MATERIALIZED VIEW a AS SELECT id FROM STREAM(numbers)",
+        r"a.sql:1: \[INVALID_FLOW_QUERY_TYPE.STREAMING_RELATION_FOR_MATERIALIZED_VIEW\]",
+    ),
+    (
+        "a.sql",
+        "CREATE STREAMING TABLE a AS SELECT id FROM numbers",
+        r"a.sql:1: \[INVALID_FLOW_QUERY_TYPE.BATCH_RELATION_FOR_STREAMING_TABLE\]",
+    ),
+    ("a.sql", "CREATE STREAMING TABLE a", r"a.sql:1: \[NO_FLOW\]"),
+    ("a.sql", "CREATE FLOW f AS INSERT INTO a BY NAME SELECT 1", r"a.sql:1: \[UNKNOWN_TARGET\]"),
+    (
+        "a.sql",
+        "CREATE MATERIALIZED VIEW a (x INT, y INT) AS SELECT 1 AS x",
+        r"a.sql:1: \[USER_SPECIFIED_AND_INFERRED.*column y",
+    ),
+    (
+        "a.sql",
+        "CREATE MATERIALIZED VIEW a (CONSTRAINT c EXPECT (nope > 1)) AS SELECT 1 AS x",
+        r"a.sql:1: \[INVALID_EXPECTATION\].*c of a",
+    ),
+    (
+        "a.sql",
+        "CREATE MATERIALIZED VIEW a (CONSTRAINT c EXPECT (x + 1)) AS SELECT 1 AS x",
+        r"a.sql:1: \[INVALID_EXPECTATION\].*of type int",
+    ),
+    ("a.sql", "SELECT 1;\nDROP TABLE x", r"a.sql:1: \[PARSE_SYNTAX_ERROR\].*STREAMING TABLE"),
+    ("a.sql", "CREATE MATERIALIZED VIEW a AS SELECT 'open", r"a.sql:1: \[PARSE_SYNTAX_ERROR\].*not closed"),
+    ("a.sql", "-- nothing", r"\[NO_TABLES_IN_PIPELINE\]"),
+    ("a.txt", "x", r"a.txt.*no source of a pipeline"),
+    ("a.py", PYTHON + "\ndef f(:", r"a.py:3: \[SYNTAX_ERROR\]"),
+    ("a.py", PYTHON + "\n@dp.materialized_view\ndef f():\n    return 1 / 0", r"a.py:5: \[ZeroDivisionError\]"),
+    ("a.py", PYTHON + "\n@dp.materialized_view\ndef f():\n    return 1", r"a.py:3: \[NO_DATAFRAME\] f must return"),
+    ("a.py", PYTHON + "@dp.expect('a', 'b')\n@dp.materialized_view\ndef f():\n    pass", r"a.py:2: \[MISPLACED_EXPECTATION\]"),
+    ("a.py", PYTHON + "@dp.table(name=1)\ndef f():\n    pass", r"a.py:2: \[NOT_EXPECTED_TYPE\]"),
+    ("a.py", PYTHON + "import nowhere_to_be_found", r"a.py:2: \[ModuleNotFoundError\]"),
+    (
+        "a.py",
+        PYTHON + "dp.create_streaming_table('t')\ndp.create_auto_cdc_flow('t', 'numbers', keys=['nope'], sequence_by='id')",
+        r"a.py:3: \[UNRESOLVED_COLUMN\] KEYS names nope",
+    ),
+]
+
+
+@pytest.fixture
+def numbers(pipeline: PipelineUnderTest) -> PipelineUnderTest:
+    pipeline.given("numbers", [{"id": 1}])
+    return pipeline
+
+
+def test_faults_are_told_with_file_and_line(numbers: PipelineUnderTest) -> None:
+    for file, text, expected in FAULTS:
+        with pytest.raises(GraphInvalid, match=expected):
+            numbers.plan(SourceFile(file, text))
+
+
+def test_all_faults_are_told_at_once(numbers: PipelineUnderTest) -> None:
+    text = """
+CREATE MATERIALIZED VIEW a AS SELECT nope FROM numbers;
+CREATE MATERIALIZED VIEW b AS SELECT * FROM a;
+CREATE MATERIALIZED VIEW c AS SELECT * FROM nowhere;
+"""
+    with pytest.raises(GraphInvalid) as caught:
+        numbers.plan(SourceFile("a.sql", text))
+    assert [str(fault.location) for fault in caught.value.faults] == ["a.sql:2", "a.sql:4"]
+
+
+def test_the_modules_are_as_before_afterwards(numbers: PipelineUnderTest) -> None:
+    import sys
+
+    from pyspark import pipelines as dp
+
+    before = dict(vars(dp))
+    numbers.plan(
+        SourceFile(
+            "a.py",
+            PYTHON + "import dlt\n@dp.materialized_view\n@dp.expect('a', 'id > 0')\ndef f():\n    return dlt.read('numbers')",
+        )
+    )
+    assert dict(vars(dp)) == before
+    assert "dlt" not in sys.modules
