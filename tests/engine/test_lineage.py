@@ -306,6 +306,50 @@ class TestLineage:
         assert eventually(lambda: spark.sql(query).collect()) == [Row(entity_type="JOB", entity_id="42", entity_run_id="7")]
 
 
+class TestCommits:
+    def test_every_commit_has_its_user(self, spark: SparkSession, schema: str, user: User, grant: Callable[..., None]) -> None:
+        name, session = user
+        grant("schema", schema, name, "USE SCHEMA", "CREATE TABLE")
+        grant("catalog", "main", name, "USE CATALOG")
+        table = f"{schema}.made"
+        session.sql(f"CREATE TABLE {table} AS SELECT 1 AS id, 'a' AS x")
+        session.sql(f"INSERT INTO {table} VALUES (2, 'b')")
+        grant("table", table, "account users", "ALL PRIVILEGES")
+        spark.sql(f"UPDATE {table} SET x = 'c' WHERE id = 1")
+        spark.sql(f"MERGE INTO {table} t USING (SELECT 3 AS id, 'd' AS x) s ON t.id = s.id WHEN NOT MATCHED THEN INSERT *")
+        spark.createDataFrame([(4, "e")], "id int, x string").writeTo(table).append()
+        session.sql(f"DELETE FROM {table} WHERE id = 2")
+        session.sql(f"OPTIMIZE {table}")
+        session.sql(f"ALTER TABLE {table} SET TBLPROPERTIES ('a' = 'b')")
+        spark.sql(f"RESTORE TABLE {table} TO VERSION AS OF 1")
+        rows = spark.sql(f"DESCRIBE HISTORY {table}").sort("version").collect()
+        root = "root@localhost"
+        assert [row.userName for row in rows] == [name, name, root, root, root, name, name, name, root]
+        assert all(row.userId for row in rows)
+        assert len({row.userId for row in rows}) == 2
+
+    def test_what_caused_it_is_told(self, spark: SparkSession, server: Server, schema: str) -> None:
+        table = f"{schema}.caused"
+        spark.sql(f"CREATE TABLE {table} (id INT)")
+        for number, entity in enumerate(("JOB:42:7", "NOTEBOOK:n1")):
+            session = SparkSession.builder.remote(f"{server.spark_remote()};x-boathouse-entity={entity}").create()
+            try:
+                session.sql(f"INSERT INTO {table} VALUES ({number})")
+                session.sql(f"OPTIMIZE {table}")
+            finally:
+                session.stop()
+        rows = spark.sql(f"DESCRIBE HISTORY {table}").sort("version").collect()
+        causes = [(row.job and (row.job.jobId, row.job.runId), row.notebook and row.notebook.notebookId) for row in rows]
+        assert causes[0] == (None, None)
+        assert set(causes[1:]) == {(("42", "7"), None), (None, "n1")}
+        answer = server.client().get(f"/api/boathouse/v1/tables/{table}/history").json()["history"]
+        assert {(one["user"], one["entity_type"], one["entity_id"]) for one in answer} == {
+            ("root@localhost", None, None),
+            ("root@localhost", "JOB", "42"),
+            ("root@localhost", "NOTEBOOK", "n1"),
+        }
+
+
 class TestHistory:
     def test_queries_and_audit(self, spark: SparkSession, user: User, sales: str) -> None:
         name, session = user

@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
+import grpc
 import httpx
 import pytest
 
@@ -66,6 +67,16 @@ def test_a_refused_call_is_nobodys(server: Server, audited: Audited, token: str)
     assert row["user_identity"] == {"email": None, "subject_name": None}
     assert (row["action_name"], row["response"]["status_code"]) == ("getTable", 401)
     assert "main.default.t" in params(row).values()
+
+
+def test_a_call_of_the_gateway_without_a_token_is_recorded(server: Server, audited: Audited) -> None:
+    with grpc.insecure_channel(server.spark.removeprefix("sc://")) as channel:
+        call = channel.unary_unary("/spark.connect.SparkConnectService/AnalyzePlan")
+        with pytest.raises(grpc.RpcError, match="UNAUTHENTICATED"):
+            call(b"", timeout=30)
+    row, *_ = audited(service_name="sparkConnect", action_name="analyzePlan")
+    assert row["user_identity"] == {"email": None, "subject_name": None}
+    assert (row["source_ip_address"], row["response"]["status_code"]) == ("127.0.0.1", 401)
 
 
 def test_a_wrong_privilege_is_recorded(server: Server, audited: Audited) -> None:

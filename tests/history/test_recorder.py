@@ -132,6 +132,41 @@ def test_what_does_not_fit_is_counted_and_told_of(history: History) -> None:
     assert dict(told["request_params"]) == {"count": "15"}
 
 
+def test_a_flood_of_refused_calls_is_counted(history: History) -> None:
+    recorder = history.recorder()
+    minute = NOW - NOW % 60_000
+    nobody = {"principal": None, "principal_id": None, "status_code": 401}
+    for number in range(500):
+        recorder.audit(event(source_ip="10.0.0.2", **nobody | {"time_ms": minute + number}))
+        recorder.audit(event(source_ip=f"10.1.0.{number}", action="listTables", **nobody | {"time_ms": minute + number}))
+        recorder.audit(event(time_ms=minute + number))
+    recorder.flush()
+    recorder.audit(event(source_ip="10.0.0.2", **nobody | {"time_ms": minute + 59_999}))
+    recorder.audit(event(source_ip="10.0.0.2", **nobody | {"time_ms": minute + 60_000}))
+    recorder.flush()
+    found = Counter((row["source_ip_address"], dict(row["request_params"]).get("count")) for row in history.rows(AUDIT))
+    # A minute's first 20, how many came after them until the table was read, one more, and the next minute's first.
+    assert {key: found[key] for key in found if key[0] == "10.0.0.2"} == {
+        ("10.0.0.2", None): 21,
+        ("10.0.0.2", "480"): 1,
+        ("10.0.0.2", "1"): 1,
+    }
+    # Nobody gets round it by having many addresses: beyond 500 kinds of calls all are one.
+    assert sum(count for (address, _), count in found.items() if address and address.startswith("10.1.")) == 500
+    assert found["10.0.0.1", None] == 500
+
+
+def test_more_kinds_of_refused_calls_than_are_counted_apart(history: History) -> None:
+    recorder = history.recorder(start=False)
+    for number in range(1000):
+        recorder.audit(event(source_ip=f"10.1.{number // 250}.{number % 250}", status_code=403))
+    recorder.flush()
+    rows = history.rows(AUDIT)
+    (rest,) = [row for row in rows if row["action_name"] == "otherRefusedCalls"]
+    assert (rest["source_ip_address"], dict(rest["request_params"])) == (None, {"count": "480"})
+    assert len(rows) == 500 + 20 + 1
+
+
 def test_texts_that_no_database_stores_do_not_hold_up_the_others(history: History) -> None:
     recorder = history.recorder()
     recorder.audit(event(1, params={"bad\0": "a\0b\ud800"}, user_agent="\udfff"))

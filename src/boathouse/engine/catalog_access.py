@@ -14,7 +14,7 @@ from boathouse.catalog import information_schema, unchecked
 from boathouse.catalog.api import CatalogService, FunctionInfo, Policy, Privilege, SecurableType, TableInfo, VolumeInfo
 from boathouse.db import Database
 from boathouse.errors import NotFound, PermissionDenied
-from boathouse.history.api import Recorder
+from boathouse.history.api import Author, Recorder, authors_of
 from boathouse.iam.api import ACCOUNT_USERS, ADMINS, IamService, Principal
 from boathouse.storage.layout import Layout
 from boathouse.storage.paths import from_url
@@ -128,6 +128,12 @@ class CatalogAccess:
             InvalidParameterValue: If the table has no version that old or that young.
         """
         return version_at(table.storage_location, moment)
+
+    def authors(self, location: str, oldest: int) -> dict[tuple[int, int], Author]:
+        """Who made the commits of a table from a version on, by version and time, as far as it is known."""
+        self._recorder.settle()
+        with self._database.session() as session:
+            return authors_of(session, location, oldest)
 
     def create_view(self, principal: Principal, full_name: str, **values: Any) -> None:
         """Make or replace a view; the values are those of ``CatalogService.create_view``."""

@@ -1,11 +1,14 @@
 """What other slices use of history."""
 
+from boathouse.history.authors import Author
 from boathouse.history.install import install
 from boathouse.history.params import flatten as flatten_params
 from boathouse.history.recorder import Recorder
 from boathouse.history.records import (
     AuditEvent,
     ColumnLink,
+    Commit,
+    CommitRecord,
     Entity,
     LineageRecord,
     QueryRecord,
@@ -13,10 +16,14 @@ from boathouse.history.records import (
     TableKind,
     TableRef,
 )
+from boathouse.history.service import authors_of
 
 __all__ = [
     "AuditEvent",
+    "Author",
     "ColumnLink",
+    "Commit",
+    "CommitRecord",
     "Entity",
     "LineageRecord",
     "QueryRecord",
@@ -24,6 +31,7 @@ __all__ = [
     "Recorder",
     "TableKind",
     "TableRef",
+    "authors_of",
     "flatten_params",
     "install",
 ]

@@ -11,8 +11,9 @@ from boathouse.catalog.api import Catalog
 from boathouse.errors import InvalidParameterValue
 from boathouse.history.recorder import Recorder
 from boathouse.history.repository import QueryFilter
-from boathouse.history.schemas import ColumnLineage, QueryInfo, QueryList, TableLineage
+from boathouse.history.schemas import ColumnLineage, CommitBody, HistoryBody, QueryInfo, QueryList, TableLineage
 from boathouse.history.service import HistoryService
+from boathouse.tables import api as tables
 
 router = APIRouter(tags=["history"])
 
@@ -85,6 +86,17 @@ def get_column_lineage(history: History, fields: Fields) -> ColumnLineage:
     except ValidationError as error:
         raise _first_problem(error) from error
     return history.column_lineage(asked.table_name, asked.column_name)
+
+
+@router.get("/api/boathouse/v1/tables/{full_name}/history", tags=["tables"])
+def get_history(
+    history: History, catalog: Catalog, full_name: str, limit: Annotated[int, Query(ge=1, le=1000)] = 100
+) -> HistoryBody:
+    """The versions of a table, and who made them. Needs SELECT."""
+    location = catalog.get_readable_table(full_name).storage_location
+    commits = tables.history(location, limit)
+    known = history.authors_of(location, commits[-1].version) if commits else {}
+    return HistoryBody(history=[CommitBody.of(one, known.get((one.version, one.timestamp))) for one in commits])
 
 
 router.add_api_route(

@@ -35,6 +35,9 @@ _DAY_MS = 86_400_000
 KEPT_QUERIES_MS = 30 * _DAY_MS
 """How long the REST API knows a query; its system table does for ever."""
 
+KEPT_COMMITS_MS = 365 * _DAY_MS
+"""How long it is known who made a commit; logs keep commits for 30 days, unless a table says otherwise."""
+
 
 class Exporter:
     """Moves rows from the database into the system tables.
@@ -117,10 +120,12 @@ class Exporter:
                     vacuum(location, lite=True)
                 log.debug("history_compacted", table=name, removed=len(done.removed), added=len(done.added))
 
-    def forget_queries(self) -> None:
-        """Delete the queries that the REST API no longer tells of."""
+    def forget(self) -> None:
+        """Delete the queries that the REST API no longer tells of, and who made commits that are long gone from their logs."""
         with self._database.session(write=True) as session:
-            HistoryRepository(session).forget_queries(now_ms() - KEPT_QUERIES_MS)
+            repository = HistoryRepository(session)
+            repository.forget_queries(now_ms() - KEPT_QUERIES_MS)
+            repository.forget_commits(now_ms() - KEPT_COMMITS_MS)
 
 
 def _keys_there(table: SystemTable, layout: Layout, rows: Sequence[Pending]) -> set[str]:

@@ -54,6 +54,25 @@ class EdgeRow(Base):
     last_at: Mapped[int] = mapped_column(BigInteger)
 
 
+class CommitRow(Base):
+    """A commit that a statement can have made."""
+
+    __tablename__ = "table_commits"
+
+    place: Mapped[str] = mapped_column(primary_key=True)
+    """Folder of the table."""
+    version: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    statement_id: Mapped[str] = mapped_column(primary_key=True)
+    committed_at: Mapped[int] = mapped_column(BigInteger, index=True)
+    is_named: Mapped[bool]
+    is_sure: Mapped[bool]
+    principal: Mapped[str]
+    principal_id: Mapped[str]
+    entity_type: Mapped[str | None]
+    entity_id: Mapped[str | None]
+    entity_run_id: Mapped[str | None]
+
+
 class ColumnRow(Base):
     """What was last seen to go from a column to another."""
 

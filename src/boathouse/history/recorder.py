@@ -14,8 +14,9 @@ from boathouse.db import Database
 from boathouse.errors import TemporarilyUnavailable
 from boathouse.history import rows
 from boathouse.history.export import Exporter
+from boathouse.history.floods import Floods
 from boathouse.history.openlineage import DEFAULT_NAMESPACE, OpenLineage
-from boathouse.history.records import AuditEvent, LineageRecord, QueryRecord
+from boathouse.history.records import AuditEvent, CommitRecord, LineageRecord, QueryRecord
 from boathouse.history.repository import WRITING, HistoryRepository
 from boathouse.history.system_tables import AUDIT, COLUMN_LINEAGE, HISTORY, TABLE_LINEAGE, TABLES
 from boathouse.kit.clock import now_ms
@@ -31,7 +32,7 @@ RETRY_SECONDS = 1.0
 FLUSH_SECONDS = 60.0
 _BATCH = 1000
 
-Record: TypeAlias = AuditEvent | QueryRecord | LineageRecord
+Record: TypeAlias = AuditEvent | QueryRecord | LineageRecord | CommitRecord
 
 
 class HistoryNotWritten(TemporarilyUnavailable):
@@ -44,7 +45,7 @@ class HistoryNotWritten(TemporarilyUnavailable):
 class Recorder:
     """Records audit events, queries and lineage in the background.
 
-    ``audit``, ``query`` and ``lineage`` only put the record into a queue: they never wait and never raise. One thread writes
+    ``audit``, ``query``, ``lineage`` and ``commits`` only put the record into a queue: they never wait and never raise. One thread writes
     the queue to the database at most 0.2 s later and tries again for as long as the database does not answer; another exports
     to the system tables every minute. What comes while the queue is full is counted, logged, and told of in the audit table.
 
@@ -69,6 +70,7 @@ class Recorder:
         self._exporter = Exporter(database, layout)
         self._openlineage = None if openlineage_url is None else OpenLineage(openlineage_url, namespace)
         self._capacity = capacity
+        self._floods = Floods()
         self._queue: deque[Record] = deque()
         self._changed = threading.Condition()
         self._writing = threading.Lock()
@@ -109,8 +111,9 @@ class Recorder:
             self._openlineage.stop()
 
     def audit(self, event: AuditEvent) -> None:
-        """Record a call."""
-        self._put(event)
+        """Record a call; of many refused ones only how many they were."""
+        for one in self._floods.take(event):
+            self._put(one)
 
     def query(self, record: QueryRecord) -> None:
         """Record a query that ended."""
@@ -122,12 +125,17 @@ class Recorder:
         if self._openlineage is not None:
             self._openlineage.send(record)
 
+    def commits(self, record: CommitRecord) -> None:
+        """Record the commits that a statement can have made."""
+        self._put(record)
+
     def flush(self) -> None:
         """Wait until all that was recorded so far is in the system tables. Not for an event loop: it takes some 50 ms.
 
         Raises:
             HistoryNotWritten: If the database did not take it within a minute.
         """
+        self._tell_floods()
         self._drain()
         for name in TABLES:
             self._exporter.export(name)
@@ -140,12 +148,18 @@ class Recorder:
         """
         name = full_name.lower()
         if name in TABLES:
+            if name == AUDIT.full_name:
+                self._tell_floods()
             self._drain()
             self._exporter.export(name)
 
     def settle(self) -> None:
         """Wait until all that was recorded so far is in the database."""
         self._drain()
+
+    def _tell_floods(self) -> None:
+        for event in self._floods.tell():
+            self._put(event)
 
     def _put(self, record: Record) -> None:
         with self._changed:
@@ -236,16 +250,18 @@ class Recorder:
             repository.save_queries(found.queries)
             repository.save_edges(found.edges)
             repository.save_columns(found.columns)
+            repository.save_commits(found.commits)
 
     def _export_on(self) -> None:
         tidied = 0.0
         while not self._stopping.wait(EXPORT_SECONDS):
             try:
+                self._tell_floods()
                 for name in TABLES:
                     self._exporter.export(name)
                 self._exporter.compact()
                 if time.monotonic() - tidied > 3600:
-                    self._exporter.forget_queries()
+                    self._exporter.forget()
                     tidied = time.monotonic()
             except Exception as error:  # noqa: BLE001 - the rows wait in the database, the next minute tries again
                 log.warning("history_not_exported", reason=str(error).splitlines()[0])
@@ -259,6 +275,7 @@ class _Rows:
         self.queries: list[dict[str, Any]] = []
         self.edges: list[dict[str, Any]] = []
         self.columns: list[dict[str, Any]] = []
+        self.commits: list[dict[str, Any]] = []
 
     def take(self, record: Record) -> None:
         """Add a record's rows."""
@@ -268,6 +285,8 @@ class _Rows:
             case QueryRecord():
                 self.events.append((HISTORY.full_name, rows.clean(rows.query_row(record))))
                 self.queries.append(rows.clean(rows.kept_query(record)))
+            case CommitRecord():
+                self.commits += [rows.clean(row) for row in rows.commit_rows(record)]
             case LineageRecord():
                 event_id = new_id()
                 tables = rows.table_lineage_rows(record, event_id)

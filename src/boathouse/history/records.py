@@ -97,6 +97,44 @@ class QueryRecord:
     entity: Entity | None = None
 
 
+@dataclass(frozen=True)
+class Commit:
+    """A commit of a Delta table.
+
+    Attributes:
+        place: Folder of the table.
+        version: Which one.
+        committed_ms: When, in ms since the epoch.
+        is_named: Whether it has the name of who made it.
+    """
+
+    place: str
+    version: int
+    committed_ms: int
+    is_named: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class CommitRecord:
+    """The commits that a statement can have made; of those without a name, one at most.
+
+    Attributes:
+        commits: Which.
+        is_sure: Whether it has made one without a name.
+        principal: Name of who ran it.
+        principal_id: Its identifier.
+        statement_id: Of the query.
+        entity: What caused it, or None.
+    """
+
+    commits: tuple[Commit, ...]
+    is_sure: bool
+    principal: str
+    principal_id: str
+    statement_id: str
+    entity: Entity | None = None
+
+
 @dataclass(frozen=True, kw_only=True)
 class TableRef:
     """A table or a path. At least one of name and path is set.

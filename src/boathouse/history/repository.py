@@ -8,7 +8,9 @@ from sqlalchemy import Table, and_, delete, exists, func, or_, select, text, tup
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from boathouse.history.models import ColumnRow, EdgeRow, EventRow, QueryRow
+from boathouse.history.authors import Author, Claim
+from boathouse.history.models import ColumnRow, CommitRow, EdgeRow, EventRow, QueryRow
+from boathouse.history.records import Entity
 from boathouse.kit.clock import now_ms
 
 WRITING = 815_916
@@ -93,6 +95,20 @@ class HistoryRepository:
         """Insert edges between columns, or give those that are there a new last time."""
         self._upsert(_table(ColumnRow), rows, ("source", "source_column", "target", "target_column"))
 
+    def save_commits(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Insert commits that statements can have made."""
+        self._upsert(_table(CommitRow), rows, ("place", "version", "statement_id"))
+
+    def claims(self, place: str, oldest: int) -> list[Claim]:
+        """Who can have made the commits of a table from a version on, and what else those statements can have made."""
+        statements = select(CommitRow.statement_id).where(CommitRow.place == place, CommitRow.version >= oldest)
+        query = select(CommitRow).where(CommitRow.place == place, CommitRow.statement_id.in_(statements))
+        return [_claim(row) for row in self._session.scalars(query.order_by(CommitRow.version, CommitRow.statement_id))]
+
+    def forget_commits(self, before_ms: int) -> None:
+        """Delete what is known of the commits before a moment."""
+        self._session.execute(delete(CommitRow).where(CommitRow.committed_at < before_ms))
+
     def _upsert(self, table: Table, rows: Sequence[Mapping[str, Any]], key: Sequence[str]) -> None:
         # One statement must not meet the same key twice; the later one holds.
         unique = list({tuple(row[name] for name in key): dict(row) for row in rows}.values())
@@ -142,7 +158,14 @@ class HistoryRepository:
         return list(self._session.scalars(query.order_by(ColumnRow.last_at.desc(), ColumnRow.source, ColumnRow.target)))
 
 
-def _table(model: type[QueryRow | EdgeRow | ColumnRow]) -> Table:
+def _claim(row: CommitRow) -> Claim:
+    kind, identifier = row.entity_type, row.entity_id
+    entity = None if kind is None or identifier is None else Entity(type=kind, id=identifier, run_id=row.entity_run_id)
+    author = Author(row.principal, row.principal_id, entity)
+    return Claim(row.version, row.committed_at, row.statement_id, row.is_named, row.is_sure, author)
+
+
+def _table(model: type[QueryRow | EdgeRow | ColumnRow | CommitRow]) -> Table:
     table = model.__table__
     if not isinstance(table, Table):
         raise TypeError(model)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from boathouse.history.records import AuditEvent, ColumnLink, Entity, LineageRecord, QueryRecord, TableRef
+from boathouse.history.records import AuditEvent, ColumnLink, CommitRecord, Entity, LineageRecord, QueryRecord, TableRef
 from boathouse.kit.ids import new_id
 
 MAX_TEXT = 100_000
@@ -134,6 +134,25 @@ def column_edges(record: LineageRecord) -> Iterator[dict[str, Any]]:
                 "principal": record.principal,
                 "last_at": record.time_ms,
             }
+
+
+def commit_rows(record: CommitRecord) -> Iterator[dict[str, Any]]:
+    """The commits that a statement can have made."""
+    entity = record.entity
+    for commit in record.commits:
+        yield {
+            "place": commit.place,
+            "version": commit.version,
+            "statement_id": record.statement_id,
+            "committed_at": commit.committed_ms,
+            "is_named": commit.is_named,
+            "is_sure": record.is_sure,
+            "principal": record.principal,
+            "principal_id": record.principal_id,
+            "entity_type": None if entity is None else entity.type,
+            "entity_id": None if entity is None else entity.id,
+            "entity_run_id": None if entity is None else entity.run_id,
+        }
 
 
 def name_of(table: TableRef) -> str:

@@ -5,7 +5,9 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from boathouse.history.authors import Author
 from boathouse.history.models import ColumnRow, QueryRow
+from boathouse.tables.api import Commit
 
 WORKSPACE_ID = 0
 """The one workspace that there is."""
@@ -242,6 +244,42 @@ STATEMENT_TYPES = frozenset(
     }
 )
 """The kinds of statements that Databricks' API knows; all others are OTHER there."""
+
+
+class CommitBody(BaseModel):
+    """One version of a table."""
+
+    version: int
+    timestamp: int
+    operation: str
+    user: str | None
+    entity_type: str | None
+    entity_id: str | None
+    rows: int | None
+    operation_parameters: dict[str, str]
+    metrics: dict[str, Any]
+
+    @classmethod
+    def of(cls, commit: Commit, author: Author | None) -> "CommitBody":
+        """A commit of the log, by the name in it or by who is known to have made it."""
+        entity = None if author is None else author.entity
+        return cls(
+            version=commit.version,
+            timestamp=commit.timestamp,
+            operation=commit.operation,
+            user=commit.user or (None if author is None else author.principal),
+            entity_type=None if entity is None else entity.type,
+            entity_id=None if entity is None else entity.id,
+            rows=commit.rows,
+            operation_parameters=commit.operation_parameters,
+            metrics=commit.metrics,
+        )
+
+
+class HistoryBody(BaseModel):
+    """The versions of a table, newest first."""
+
+    history: list[CommitBody]
 
 
 class QueryList(BaseModel):

@@ -7,11 +7,20 @@ import json
 from collections.abc import Sequence
 from itertools import chain
 
+from sqlalchemy.orm import Session
+
 from boathouse.catalog.api import CatalogService, SecurableType
 from boathouse.errors import InvalidParameterValue
+from boathouse.history.authors import Author, authors
 from boathouse.history.models import EdgeRow, QueryRow
 from boathouse.history.repository import HistoryRepository, QueryFilter
 from boathouse.history.schemas import ColumnLineage, ColumnNode, FileNode, Neighbour, TableLineage, TableNode, timestamp
+from boathouse.storage.paths import from_url
+
+
+def authors_of(session: Session, location: str, oldest: int) -> dict[tuple[int, int], Author]:
+    """Who made the commits of a table from a version on, by version and time, as far as it is known."""
+    return authors(HistoryRepository(session).claims(str(from_url(location)), oldest))
 
 
 class HistoryService:
@@ -92,6 +101,10 @@ class HistoryService:
         visibility = self._catalog.access.visibility()
         rows = ((name, self._catalog.rows.find(SecurableType.TABLE, name)) for name in set(names) if name)
         return {name for name, row in rows if row is not None and visibility.shows(row)}
+
+    def authors_of(self, location: str, oldest: int) -> dict[tuple[int, int], Author]:
+        """Who made the commits of a table from a version on, by version and time, as far as it is known."""
+        return authors_of(self._catalog.session, location, oldest)
 
     def queries(self, wanted: QueryFilter, limit: int, page_token: str | None) -> tuple[list[QueryRow], str | None]:
         """A page of queries, and the token of the next: the asker's own, for an admin everybody's.

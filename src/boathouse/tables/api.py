@@ -32,6 +32,7 @@ from boathouse.tables.log import (
     State,
     change,
     commit_info,
+    commit_time,
     commits,
     info_action,
     is_table,
@@ -45,7 +46,15 @@ from boathouse.tables.repair import generate_manifest, missing_files, remove_mis
 from boathouse.tables.replacing import replace_by
 from boathouse.tables.restore import Restored, restore, truncate
 from boathouse.tables.vacuum import Vacuumed, vacuum
-from boathouse.tables.versions import Entry, entries, forget_checkpoint_hint, parse_moment, require_version, version_at
+from boathouse.tables.versions import (
+    Entry,
+    entries,
+    forget_checkpoint_hint,
+    last_version,
+    parse_moment,
+    require_version,
+    version_at,
+)
 
 __all__ = [
     "Action",
@@ -78,6 +87,7 @@ __all__ = [
     "changes",
     "clone",
     "commit_info",
+    "commit_time",
     "commits",
     "convert",
     "detail",
@@ -89,6 +99,7 @@ __all__ = [
     "history",
     "info_action",
     "is_table",
+    "last_version",
     "missing_files",
     "new_field",
     "optimize",

@@ -1,4 +1,4 @@
-"""What the page's table view asks: a sample of rows, history, detail."""
+"""What the page's table view asks: a sample of rows, detail."""
 
 from typing import Annotated, Any
 
@@ -24,24 +24,6 @@ class SampleBody(BaseModel):
     version: int
     columns: list[SampleColumn]
     rows: list[list[Any]]
-
-
-class CommitBody(BaseModel):
-    """One version of a table."""
-
-    version: int
-    timestamp: int
-    operation: str
-    user: str | None
-    rows: int | None
-    operation_parameters: dict[str, str]
-    metrics: dict[str, Any]
-
-
-class HistoryBody(BaseModel):
-    """The versions of a table, newest first."""
-
-    history: list[CommitBody]
 
 
 class DetailBody(BaseModel):
@@ -71,26 +53,6 @@ def get_sample(
         version=found.version,
         columns=[SampleColumn(name=name, type=kind) for name, kind in found.columns],
         rows=[list(row) for row in found.rows],
-    )
-
-
-@router.get("/{full_name}/history")
-def get_history(catalog: Catalog, full_name: str, limit: Annotated[int, Query(ge=1, le=1000)] = 100) -> HistoryBody:
-    """The versions of a table. Needs SELECT."""
-    commits = delta.history(catalog.get_readable_table(full_name).storage_location, limit)
-    return HistoryBody(
-        history=[
-            CommitBody(
-                version=commit.version,
-                timestamp=commit.timestamp,
-                operation=commit.operation,
-                user=commit.user,
-                rows=commit.rows,
-                operation_parameters=commit.operation_parameters,
-                metrics=commit.metrics,
-            )
-            for commit in commits
-        ]
     )
 
 

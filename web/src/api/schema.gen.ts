@@ -2897,9 +2897,9 @@ export interface paths {
         };
         /**
          * Get History
-         * @description The versions of a table. Needs SELECT.
+         * @description The versions of a table, and who made them. Needs SELECT.
          */
-        get: operations["tables_get_history"];
+        get: operations["history_get_history"];
         put?: never;
         post?: never;
         delete?: never;
@@ -3410,6 +3410,10 @@ export interface components {
          * @description One version of a table.
          */
         CommitBody: {
+            /** Entity Id */
+            entity_id: string | null;
+            /** Entity Type */
+            entity_type: string | null;
             /** Metrics */
             metrics: {
                 [key: string]: unknown;
@@ -12695,7 +12699,7 @@ export interface operations {
             };
         };
     };
-    tables_get_history: {
+    history_get_history: {
         parameters: {
             query?: {
                 limit?: number;

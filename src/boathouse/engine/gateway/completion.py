@@ -8,6 +8,7 @@ from typing import Any
 from grpc.aio import AioRpcError
 
 from boathouse.engine.errors import OperationCanceled
+from boathouse.engine.gateway.change import nothing
 from boathouse.engine.gateway.protocol import proto
 from boathouse.engine.gateway.retry import Retry
 from boathouse.engine.gateway.statuses import refused_write
@@ -24,6 +25,7 @@ class Completion:
         undo: Done when the engine has failed.
         answer: Makes the message to send before the end, once ``finish`` is done; None for an operation without one.
         forget: Called at the end, either way.
+        ended: Called when all has succeeded, before the client hears of it.
         retry: How it is done again when its commit lost, or None where it is not.
         request: The request as the engine got it.
         engines: By which session and identifier the engine's own answers go.
@@ -35,6 +37,7 @@ class Completion:
     undo: Callable[[], None]
     answer: Callable[[], bytes] | None
     forget: Callable[[], None]
+    ended: Callable[[], None] = nothing
     retry: Retry | None = None
     request: bytes = b""
     interrupted: bool = False
@@ -104,5 +107,6 @@ class Completion:
         except BaseException:
             await asyncio.to_thread(self.undo)
             raise
+        await asyncio.to_thread(self.ended)
         # What comes a second time in a message counts.
         return [self.answer() + self.engines.SerializeToString()] if self.answer is not None else []

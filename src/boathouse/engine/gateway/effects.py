@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from boathouse.catalog.api import TableInfo
 
@@ -13,7 +14,7 @@ class Effects:
     Attributes:
         view: Full name of the view that was defined, or None.
         copied: Location and table of each table whose files became another table's; None for a table of no catalog.
-        versions: Location of each Delta table that is written -> its newest version before.
+        versions: Folder of each Delta table that is written -> its newest version before.
         temporary: Names of the temporary views that are read, in lower case.
         defined: Names of those that are made.
     """
@@ -23,6 +24,10 @@ class Effects:
     versions: dict[str, int] = field(default_factory=dict[str, int])
     temporary: set[str] = field(default_factory=set[str])
     defined: set[str] = field(default_factory=set[str])
+
+    def writes(self, folder: Path, version: int) -> None:
+        """Note that a Delta table is written, and its newest version before."""
+        self.versions.setdefault(str(folder), version)
 
 
 @dataclass(frozen=True)

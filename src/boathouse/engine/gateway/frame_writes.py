@@ -39,6 +39,7 @@ def put(visit: Visit, command: Any, target: DeltaTarget, rows: Any, plan: Plan, 
     Raises:
         WriteRefused: If the rows do not fit.
     """
+    visit.effects.writes(target.folder, target.version)
     identifier = identifier_of(plan.options)
     if identifier is not None and was_done(target, identifier):
         return _nothing_to_do(command)

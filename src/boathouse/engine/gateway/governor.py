@@ -16,7 +16,7 @@ from boathouse.catalog.api import Privilege, SecurableNotFound, SecurableType
 from boathouse.engine.catalog_access import CatalogAccess
 from boathouse.engine.errors import SchemaNotEmpty, StatementRefused
 from boathouse.engine.gateway import by_path
-from boathouse.engine.gateway.change import Change
+from boathouse.engine.gateway.change import Change, nothing
 from boathouse.engine.gateway.commands import change_command
 from boathouse.engine.gateway.completion import Completion
 from boathouse.engine.gateway.delta_connect.translate import translate
@@ -197,9 +197,12 @@ class Governor:
         finish(trace, parsed.plan, visit, change)
         if translation.as_rows and change is not None:
             change = replace(change, as_rows=True)
+        if change is None and visit.effects.versions:
+            # The gateway has done it already.
+            trace.claim()
         if not (visit.changed or change is not None):
             return Prepared(request)
-        completion = None if change is None else self._completion(change, parsed, principal)
+        completion = None if change is None else self._completion(change, parsed, principal, trace.claim)
         return Prepared(parsed.SerializeToString(), completion)
 
     def _analyze(self, request: bytes, principal: Principal, engine: Engine, loop: asyncio.AbstractEventLoop) -> bytes:
@@ -215,7 +218,9 @@ class Governor:
         names = self._names.setdefault(engine, SessionNames())
         return EngineSession(engine, loop, request, principal, names)
 
-    def _completion(self, change: Change, request: Any, principal: Principal) -> Completion | None:
+    def _completion(
+        self, change: Change, request: Any, principal: Principal, ended: Callable[[], None] = nothing
+    ) -> Completion | None:
         if change.finish is None and change.retry is None:
             return None
         if not request.operation_id:
@@ -233,6 +238,7 @@ class Governor:
             change.undo,
             answer if change.is_sql else None,
             forget=lambda: self._pending.pop(key, None) and None,
+            ended=ended,
             retry=change.retry,
         )
         self._pending[key] = completion

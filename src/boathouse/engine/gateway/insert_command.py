@@ -56,14 +56,20 @@ def insert_target(visit: Visit, name: tuple[str, ...]) -> DeltaTarget | None:
         PermissionDenied: Without MODIFY.
     """
     if is_path_name(name):
-        return load(name[1], f"delta.`{name[1]}`") if name[0].lower() == "delta" else None
+        return _noted(visit, load(name[1], f"delta.`{name[1]}`")) if name[0].lower() == "delta" else None
     if len(name) == 1 and visit.session.is_temporary(name[0]):
         return None
     full = visit.session.qualify(name)
     table = None if full is None else visit.access.table(visit.principal, ".".join(full), Privilege.MODIFY)
     if table is None:
         raise SecurableNotFound(SecurableType.TABLE, ".".join(full or name))
-    return target_of(table)
+    return _noted(visit, target_of(table))
+
+
+def _noted(visit: Visit, target: DeltaTarget | None) -> DeltaTarget | None:
+    if target is not None:
+        visit.effects.writes(target.folder, target.version)
+    return target
 
 
 def _overwrite(visit: Visit, found: Insert, target: DeltaTarget, rules: Rules) -> Plan:

@@ -5,28 +5,47 @@ import uuid
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import grpc
 import structlog
 from grpc.aio import AioRpcError
 
+from boathouse.engine.gateway.commits import commits_since
 from boathouse.engine.gateway.trace import ENTITY_HEADER, Trace, entity_of
-from boathouse.errors import BoathouseError
-from boathouse.history.api import AuditEvent, ColumnLink, Entity, LineageRecord, QueryRecord, QueryStatus, Recorder
+from boathouse.errors import BoathouseError, Unauthenticated
+from boathouse.history.api import (
+    AuditEvent,
+    ColumnLink,
+    CommitRecord,
+    Entity,
+    LineageRecord,
+    QueryRecord,
+    QueryStatus,
+    Recorder,
+)
 from boathouse.iam.api import Principal
 from boathouse.kit.clock import now_ms
 
 log = structlog.get_logger(__name__)
 
 _SHORT = 2000
-Work = Callable[[Callable[[], tuple[ColumnLink, ...]]], Coroutine[Any, Any, tuple[ColumnLink, ...]]]
+T = TypeVar("T")
+
+
+class Work(Protocol):
+    """Runs something that blocks on a worker thread."""
+
+    def __call__(self, work: Callable[[], T]) -> Coroutine[Any, Any, T]:
+        """Its result."""
+        ...
 
 
 @dataclass
 class Watched:
     """One execution under way."""
 
+    recorder: Recorder
     principal: Principal
     peer: str | None
     entity: Entity | None
@@ -35,12 +54,37 @@ class Watched:
     trace: Trace | None = None
     client: str | None = None
     session_id: str = ""
+    claimed: bool = False
 
     def note(self, trace: Trace) -> None:
         """Take what is known of the plan; it may be filled in later."""
         self.trace = trace
+        trace.claim = self.claim
         request = trace.session.request
         self.client, self.session_id = request.client_type or None, request.session_id
+
+    def claim(self) -> None:
+        """Record what was committed, once. Reads tables' logs, so it is to be called on a worker thread."""
+        if self.claimed or self.trace is None:
+            return
+        self.claimed = True
+        try:
+            made = commits_since(self.trace.places(), self.principal.name, self.started_ms)
+        except (BoathouseError, OSError, ValueError) as error:
+            # What was written is there all the same.
+            log.warning("gateway.commits_unknown", statement_id=self.statement_id, error=type(error).__name__)
+            return
+        if made:
+            self.recorder.commits(
+                CommitRecord(
+                    commits=made,
+                    is_sure=self.trace.is_sure,
+                    principal=self.principal.name,
+                    principal_id=self.principal.id,
+                    statement_id=self.statement_id,
+                    entity=self.entity,
+                )
+            )
 
 
 class Observer:
@@ -59,7 +103,23 @@ class Observer:
     def watch(self, principal: Principal, context: Any) -> Watched:
         """Begin to look at an execution."""
         headers = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
-        return Watched(principal, _address(context.peer()), entity_of(headers.get(ENTITY_HEADER)))
+        return Watched(self._recorder, principal, _address(context.peer()), entity_of(headers.get(ENTITY_HEADER)))
+
+    def refused(self, method: str, context: Any, error: Unauthenticated) -> None:
+        """Record a call of nobody who is known."""
+        self._recorder.audit(
+            AuditEvent(
+                time_ms=now_ms(),
+                principal=None,
+                principal_id=None,
+                source_ip=_address(context.peer()),
+                request_id=str(uuid.uuid4()),
+                service="sparkConnect",
+                action=method[0].lower() + method[1:],
+                status_code=error.status,
+                error=error.message,
+            )
+        )
 
     def ended(self, watched: Watched, error: BaseException | None) -> None:
         """Record an execution that has ended, with its error if it failed."""
@@ -117,6 +177,7 @@ class Observer:
     async def _lineage(self, watched: Watched, trace: Trace, time_ms: int) -> None:
         columns: tuple[ColumnLink, ...] = ()
         try:
+            await self._work(watched.claim)
             columns = await self._work(trace.columns)
         except (AioRpcError, BoathouseError, RuntimeError) as error:
             # The tables are known all the same.

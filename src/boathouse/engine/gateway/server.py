@@ -261,6 +261,8 @@ class Gateway:
         except BoathouseError as error:
             wire = own(error)
             status = wire.code.name
+            if isinstance(error, Unauthenticated):
+                self._observer.refused(method, context, error)
             log.info("gateway.refused", request_id=request_id, method=method, principal=name, error=error.error_code)
             await _abort(context, wire)
         except (asyncio.CancelledError, GeneratorExit):

@@ -1,7 +1,7 @@
 """What one plan does, for the history: its text, what it reads, what it writes, and how its columns came to be."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from boathouse.catalog.api import TableInfo
-from boathouse.engine.gateway.change import Change
+from boathouse.engine.gateway.change import Change, nothing
 from boathouse.engine.gateway.column_lineage import links
 from boathouse.engine.gateway.effects import Sources
 from boathouse.engine.gateway.protocol import sql_node
@@ -37,6 +37,9 @@ class Trace:
         target: What it writes, or None.
         files: Name of a relation in the plan -> the table whose files it holds.
         queries: Gives the queries whose columns become the target's.
+        places: Gives the folders of the Delta tables that it wrote, and their newest versions before.
+        is_sure: Whether it makes a commit whatever the tables hold.
+        claim: Records what it has committed; to be called once that is done, before the client hears of it.
         session: In which the engine can explain them.
     """
 
@@ -48,6 +51,9 @@ class Trace:
     target: TableRef | None = None
     files: dict[str, str] = field(default_factory=dict[str, str])
     queries: Callable[[], Sequence[Any]] = tuple
+    places: Callable[[], Mapping[str, int]] = dict[str, int]
+    is_sure: bool = True
+    claim: Callable[[], None] = nothing
 
     def columns(self) -> tuple[ColumnLink, ...]:
         """Which columns of what was read each column of the target was made of; asks the engine, so it blocks."""
@@ -156,6 +162,21 @@ def finish(trace: Trace, plan: Any, visit: Visit, change: Change | None) -> None
     if effects.view is not None:
         trace.target = TableRef(full_name=effects.view, kind="VIEW")
     trace.queries = partial(_queries, trace, plan, visit, change)
+    trace.places = partial(_places, trace, visit)
+    # MERGE, UPDATE and DELETE may find nothing to change.
+    trace.is_sure = not (change is not None and (change.queries or trace.kind == "DELETE"))
+
+
+def _places(trace: Trace, visit: Visit) -> Mapping[str, int]:
+    """The folders of the Delta tables that a plan has written, and their newest versions before."""
+    places, target = dict(visit.effects.versions), trace.target
+    location = None if target is None else target.path
+    if target is not None and target.full_name is not None and location is None:
+        table = visit.access.table(visit.principal, target.full_name)
+        location = None if table is None else table.storage_location
+    if location:
+        places.setdefault(str(from_url(location)), -1)
+    return places
 
 
 def _queries(trace: Trace, plan: Any, visit: Visit, change: Change | None) -> Sequence[Any]:

@@ -35,7 +35,7 @@ export function HistoryView({ table, mayRead }: { table: Table; mayRead: boolean
                     <td className="num"><Link to={`?tab=sample&version=${commit.version}`} title="Rows of this version">{commit.version}</Link></td>
                     <td>{time(commit.timestamp)}</td>
                     <td>{commit.operation}</td>
-                    <td className="soft">{commit.user ?? "–"}</td>
+                    <td className="soft">{commit.user ?? "–"}{commit.entity_type && <div className="small">{commit.entity_type.toLowerCase()} {commit.entity_id}</div>}</td>
                     <td className="num">{count(commit.rows)}</td>
                     <td className="num soft">{filesChanged(commit.metrics)}</td>
                     <td className="num soft">{bytes(figure(commit.metrics, "numOutputBytes", "numAddedBytes"))}</td>

@@ -21,7 +21,7 @@ from boathouse.engine.gateway.sql_tokens import quote
 from boathouse.engine.gateway.words import StatementSyntax
 from boathouse.iam.api import Principal
 from boathouse.storage.paths import from_url, to_url
-from boathouse.tables.api import DeltaRefused, is_table, require_sound
+from boathouse.tables.api import DeltaRefused, is_table, last_version, require_sound
 
 _MUST_EXIST = "DELTA_MISSING_DELTA_TABLE"
 
@@ -145,6 +145,8 @@ class Asked:
                 raise DeltaRefused("DELTA_TABLE_ONLY_OPERATION", message)
             place = Place(table.storage_location, table.full_name, table)
         require_sound(place.location)
+        if privilege is not Privilege.SELECT:
+            self.effects.writes(from_url(place.location), last_version(place.location))
         return place
 
     def _at(self, location: str) -> TableInfo | None:

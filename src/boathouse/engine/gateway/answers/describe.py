@@ -12,6 +12,7 @@ from boathouse.catalog.api import Privilege, SecurableInfo, SecurableType, Table
 from boathouse.engine.gateway.answers.asked import Asked
 from boathouse.engine.gateway.answers.grammar import Grammar
 from boathouse.engine.gateway.answers.registry import answers
+from boathouse.history.api import Author, Entity
 from boathouse.tables.api import DeltaRefused, Entry, State, entries, replay, require_sound, shown
 
 TIME = pa.timestamp("us", tz="UTC")
@@ -79,23 +80,27 @@ def history(words: Grammar, asked: Asked) -> pa.Table:
     limit = words.integer("a number of versions") if words.accept("LIMIT") else None
     words.end()
     place = asked.delta(ref, Privilege.SELECT, "DESCRIBE HISTORY")
-    return pa.Table.from_pylist([_entry(one) for one in entries(place.location, limit)], schema=_HISTORY)
+    found = entries(place.location, limit)
+    known = asked.access.authors(place.location, found[-1].version) if found else {}
+    rows = [_entry(one, known.get((one.version, one.timestamp))) for one in found]
+    return pa.Table.from_pylist(rows, schema=_HISTORY)
 
 
-def _entry(one: Entry) -> dict[str, Any]:
+def _entry(one: Entry, author: Author | None) -> dict[str, Any]:
     info: dict[str, Any] = dict(one.info)
     parameters: dict[str, Any] = info.get("operationParameters") or {}
     metrics: dict[str, Any] = info.get("operationMetrics") or {}
     read = info.get("readVersion")
+    entity = None if author is None else author.entity
     return {
         "version": one.version,
         "timestamp": moment(one.timestamp),
-        "userId": info.get("userId"),
-        "userName": info.get("userName"),
+        "userId": info.get("userId") or (author.principal_id if author is not None else None),
+        "userName": info.get("userName") or (author.principal if author is not None else None),
         "operation": info.get("operation"),
         "operationParameters": [(key, _text(value)) for key, value in parameters.items()],
-        "job": None,
-        "notebook": None,
+        "job": _job(entity) if entity is not None and entity.type == "JOB" else info.get("job"),
+        "notebook": _notebook(entity) if entity is not None and entity.type == "NOTEBOOK" else info.get("notebook"),
         "clusterId": info.get("clusterId"),
         "readVersion": one.version - 1 if read is None and one.version else read,
         "isolationLevel": info.get("isolationLevel") or "Serializable",
@@ -104,6 +109,14 @@ def _entry(one: Entry) -> dict[str, Any]:
         "userMetadata": info.get("userMetadata"),
         "engineInfo": info.get("engineInfo") or info.get("clientVersion"),
     }
+
+
+def _job(entity: Entity) -> dict[str, str | None]:
+    return {"jobId": entity.id, "runId": entity.run_id}
+
+
+def _notebook(entity: Entity) -> dict[str, str | None]:
+    return {"notebookId": entity.id}
 
 
 def _text(value: Any) -> str:

@@ -1,0 +1,35 @@
+"""Which commits of a table's log a statement may have made: the engine writes nobody's name into them."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from boathouse.history.api import Commit
+from boathouse.tables.api import commit_info, commit_time, commits
+
+_ENGINES = re.compile(r"sail|apache-spark", re.IGNORECASE)
+
+
+def commits_since(places: Mapping[str, int], principal: str, since_ms: int) -> tuple[Commit, ...]:
+    """The commits that a principal's statement can have made.
+
+    Args:
+        places: Folder of each table that it wrote -> the table's newest version before; -1 if there was none.
+        principal: Its name.
+        since_ms: When the statement began, in ms since the epoch.
+
+    Returns:
+        Those after that, with the principal's name or with nobody's; of the latter, the statement made one at most.
+    """
+    found: list[Commit] = []
+    for place, before in places.items():
+        folder = Path(place)
+        for version in reversed(commits(folder)):
+            committed_ms = commit_time(folder, version)
+            if version <= before or committed_ms < since_ms:
+                break
+            info = commit_info(folder, version)
+            name = info.get("userName")
+            if name == principal or (name is None and _ENGINES.match(str(info.get("engineInfo") or ""))):
+                found.append(Commit(place, version, committed_ms, is_named=name is not None))
+    return tuple(found)
