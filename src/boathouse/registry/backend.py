@@ -14,8 +14,10 @@ import structlog
 
 from boathouse.db.database import Database
 from boathouse.errors import BoathouseError
+from boathouse.history.api import Recorder
 from boathouse.registry.errors import MlflowNotLoaded
 from boathouse.registry.governance import Governance
+from boathouse.registry.lineage import ModelLineage
 from boathouse.storage.layout import Layout
 from boathouse.storage.paths import to_url
 
@@ -58,12 +60,14 @@ class MlflowBackend:
     Args:
         database: The metadata database; MLflow's tables lie beside it.
         layout: The lake's folders.
+        recorder: Is told what model versions were trained on.
     """
 
-    def __init__(self, database: Database, layout: Layout) -> None:
+    def __init__(self, database: Database, layout: Layout, recorder: Recorder) -> None:
         self.layout = layout
         self._database = database
         self._governance = Governance(database, layout)
+        self._lineage = ModelLineage(database, layout, recorder)
         self._loaded: Future[Loaded] = Future()
         self._lock = threading.Lock()
         self._started = False
@@ -123,7 +127,7 @@ class MlflowBackend:
 
         url = tables_url(self._database, self.layout)
         tracking = GovernedTrackingStore(url, "mlflow-artifacts:/")
-        registry = GovernedRegistryStore(url, self._governance, tracking, self.layout)
+        registry = GovernedRegistryStore(url, self._governance, tracking, self.layout, self._lineage)
         # MLflow looks for its stores here; were they not set, it would make its own, without our rules.
         _replace(handlers, _tracking_store=tracking, _model_registry_store=registry, _artifact_repo=None)
         # Not set_tracking_uri: that puts the URI, and a password in it, into the environment of all child processes.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from mlflow.entities.model_registry.model_version_status import ModelVersionStatus
+from mlflow.exceptions import MlflowException
 from mlflow.prompt.constants import IS_PROMPT_TAG_KEY
 from mlflow.store.artifact.utils.models import _parse_model_uri  # pyright: ignore[reportPrivateUsage]
 from mlflow.store.entities.paged_list import PagedList
@@ -14,7 +15,7 @@ from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore
 from sqlalchemy import Engine
 
 from boathouse.catalog.api import Privilege
-from boathouse.errors import NotFound
+from boathouse.errors import BoathouseError, NotFound
 from boathouse.kit.clock import now_ms
 from boathouse.registry import artifacts
 from boathouse.registry.context import acting_principal
@@ -29,6 +30,7 @@ from boathouse.registry.errors import (
     our_errors,
 )
 from boathouse.registry.governance import Governance, canonical
+from boathouse.registry.lineage import ModelLineage
 from boathouse.storage.layout import Layout
 
 if TYPE_CHECKING:
@@ -50,10 +52,14 @@ class GovernedRegistryStore(SqlAlchemyStore):
         governance: Asks the catalog.
         tracking: Where runs and logged models are looked up.
         layout: The lake's folders.
+        lineage: Is told what versions were trained on.
     """
 
-    def __init__(self, db_uri: str, governance: Governance, tracking: "GovernedTrackingStore", layout: Layout) -> None:
+    def __init__(
+        self, db_uri: str, governance: Governance, tracking: "GovernedTrackingStore", layout: Layout, lineage: ModelLineage
+    ) -> None:
         self._governance = governance
+        self._lineage = lineage
         self._tracking = tracking
         self._layout = layout
         super().__init__(db_uri)
@@ -174,8 +180,7 @@ class GovernedRegistryStore(SqlAlchemyStore):
             except BaseException:
                 self._drop_version(full_name, version)
                 raise
-            self._set_status(full_name, version, ModelVersionStatus.READY)
-            return super().get_model_version(full_name, version)
+            return self._ready(full_name, version)
 
     def create_pending_version(
         self, name: str, source: str, *, run_id: str | None, tags: Any, description: str | None, model_id: str | None
@@ -195,8 +200,20 @@ class GovernedRegistryStore(SqlAlchemyStore):
                     f"Version {version} of '{full_name}' has no file MLmodel yet: upload the model's files, then finalize it."
                 )
                 raise NotFound(message)
-            self._set_status(full_name, version, ModelVersionStatus.READY)
-            return super().get_model_version(full_name, version)
+            return self._ready(full_name, version)
+
+    def _ready(self, name: str, version: str) -> Any:
+        """Make a version complete, and tell what it was trained on."""
+        self._set_status(name, version, ModelVersionStatus.READY)
+        made: Any = super().get_model_version(name, version)
+        if made.run_id:
+            try:
+                inputs: Any = self._tracking.get_run(made.run_id).inputs
+            except (MlflowException, BoathouseError):
+                # The run is gone, or not the principal's to see.
+                return made
+            self._lineage.trained(name, version, made.run_id, [one.dataset.source for one in inputs.dataset_inputs])
+        return made
 
     def _new_version(self, name: str, source: str, run_id: str | None, tags: Any, run_link: Any, description: Any) -> str:
         # MLflow looks a source models:/... up with a client of its own; ours is known already, so it gets another here.

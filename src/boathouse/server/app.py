@@ -122,7 +122,7 @@ def create_app(settings: Settings, addresses: Addresses, admin_name: str = "admi
         openlineage_url=settings.openlineage_url,
         namespace=f"boathouse://{urlsplit(state.identity.public_url).netloc}",
     )
-    state.mlflow = MlflowBackend(database, layout)
+    state.mlflow = MlflowBackend(database, layout, state.recorder)
     mlflow_files = files_resolver(state.mlflow)
     state.file_resolvers = {"/Volumes": files_endpoints.resolve_volume, MODELS: mlflow_files, INTERNAL: mlflow_files}
     errors.install(api)
