@@ -1,13 +1,17 @@
 """What stock clients do beside queries: frames of pandas and Arrow, temporary views, spark.catalog."""
 
 import datetime as dt
+from collections.abc import Callable
 from decimal import Decimal
 
 import pandas as pd
 import pyarrow as pa
 import pytest
+from deltalake import DeltaTable
 from pyspark.errors import AnalysisException
-from pyspark.sql import SparkSession
+from pyspark.sql import SparkSession, functions
+from pyspark.sql.types import LongType, StringType, StructType
+from pyspark.storagelevel import StorageLevel
 
 _DAY = dt.date(2024, 1, 2)
 _MOMENT = dt.datetime(2024, 1, 2, 3, 4, 5)
@@ -71,7 +75,6 @@ def test_temporary_views(spark: SparkSession) -> None:
         spark.table("passing").collect()
 
 
-@pytest.mark.xfail(reason="the engine raises where Spark answers False")
 def test_dropping_a_view_that_is_not_there(spark: SparkSession) -> None:
     assert not spark.catalog.dropTempView("never_made")
 
@@ -80,6 +83,7 @@ def test_global_temporary_views(spark: SparkSession) -> None:
     spark.range(3).createOrReplaceGlobalTempView("everywhere")
     assert spark.table("global_temp.everywhere").count() == 3
     assert spark.catalog.dropGlobalTempView("everywhere")
+    assert not spark.catalog.dropGlobalTempView("everywhere")
 
 
 def test_views_are_of_their_session(spark: SparkSession, user: tuple[str, SparkSession]) -> None:
@@ -102,7 +106,6 @@ def test_catalogs_and_databases(spark: SparkSession, schema: str) -> None:
         spark.catalog.setCurrentDatabase(before)
 
 
-@pytest.mark.xfail(reason="the engine names databases with their catalog: main.default")
 def test_names_of_databases(spark: SparkSession, schema: str) -> None:
     name = schema.split(".")[1]
     assert name in [found.name for found in spark.catalog.listDatabases()]
@@ -125,7 +128,6 @@ def test_tables_of_the_catalog(spark: SparkSession, table: str) -> None:
     assert found.description == "a table"
 
 
-@pytest.mark.xfail(reason="the engine puts the catalog into the namespace: ['main', 'default']")
 def test_namespace_of_a_table(spark: SparkSession, table: str) -> None:
     assert spark.catalog.getTable(table).namespace == [table.split(".")[1]]
 
@@ -134,35 +136,159 @@ def test_columns_of_a_table(spark: SparkSession, table: str) -> None:
     columns = spark.catalog.listColumns(table)
     assert [(column.name, column.dataType) for column in columns] == [("id", "bigint"), ("name", "string")]
     assert columns[0].description == "the key"
+    spark.table(table).createOrReplaceTempView("passing")
+    assert [(column.name, column.dataType) for column in spark.catalog.listColumns("passing")] == [
+        ("id", "bigint"),
+        ("name", "string"),
+    ]
 
 
-@pytest.mark.xfail(reason="the engine has no functionExists")
-def test_functions(spark: SparkSession) -> None:
-    assert spark.catalog.functionExists("abs")
-    assert not spark.catalog.functionExists("no_such_function")
+def test_functions(spark: SparkSession, schema: str) -> None:
+    catalog = spark.catalog
+    assert catalog.functionExists("abs")
+    assert not catalog.functionExists("no_such_function")
+    spark.sql(f"CREATE FUNCTION {schema}.twice(x INT) RETURNS INT COMMENT 'doubles' RETURN 2 * x")
+    short = schema.split(".")[1]
+    assert catalog.functionExists(f"{schema}.twice")
+    assert not catalog.functionExists(f"{schema}.thrice")
+    found = catalog.getFunction(f"{short}.twice")
+    assert (found.name, found.catalog, found.namespace, found.description) == ("twice", "main", [short], "doubles")
+    assert not found.isTemporary
+    assert catalog.getFunction("abs").isTemporary
+    with pytest.raises(AnalysisException, match="no_such_function"):
+        catalog.getFunction("no_such_function")
+    assert [one.name for one in catalog.listFunctions(schema, "tw*")] == ["twice"]
+    assert [one.name for one in catalog.listFunctions(schema, "abs|twice")] == ["twice", "abs"]
 
 
 def test_list_functions(spark: SparkSession) -> None:
     assert "abs" in [found.name for found in spark.catalog.listFunctions()]
 
 
-@pytest.mark.xfail(reason="the engine has no cacheTable")
 def test_caching_tables(spark: SparkSession, table: str) -> None:
-    spark.catalog.cacheTable(table)
-    spark.catalog.uncacheTable(table)
+    catalog = spark.catalog
+    assert not catalog.isCached(table)
+    catalog.cacheTable(table)
+    assert catalog.isCached(table)
+    assert spark.table(table).count() == 2
+    catalog.uncacheTable(table)
+    assert not catalog.isCached(table)
+    spark.sql(f"CACHE LAZY TABLE {table} OPTIONS ('storageLevel' 'DISK_ONLY')")
+    spark.sql(f"CACHE TABLE kept AS SELECT * FROM {table} WHERE id = 1")
+    assert [row.id for row in spark.table("kept").collect()] == [1]
+    assert catalog.isCached(table)
+    assert catalog.isCached("kept")
+    spark.sql("UNCACHE TABLE kept")
+    assert not catalog.isCached("kept")
+    catalog.clearCache()
+    assert not catalog.isCached(table)
+    for attempt in (catalog.cacheTable, catalog.isCached, catalog.uncacheTable):
+        with pytest.raises(AnalysisException, match="TABLE_OR_VIEW_NOT_FOUND"):
+            attempt(f"{table}_missing")
+    spark.sql(f"UNCACHE TABLE IF EXISTS {table}_missing")
 
 
 def test_caching_frames(spark: SparkSession, table: str) -> None:
-    assert spark.table(table).cache().count() == 2
+    frame = spark.table(table)
+    assert frame.storageLevel == StorageLevel.NONE
+    assert frame.cache().count() == 2
+    assert frame.storageLevel == spark.table(table).storageLevel == StorageLevel.MEMORY_AND_DISK_DESER
+    assert frame.persist(StorageLevel.DISK_ONLY).storageLevel == StorageLevel.DISK_ONLY
+    assert not frame.unpersist().is_cached
+    frame.cache()
+    spark.sql("CLEAR CACHE")
+    assert not frame.is_cached
 
 
-@pytest.mark.xfail(reason="the engine has no refreshTable")
+def test_what_a_frame_is(spark: SparkSession, table: str, location: Callable[[str], str]) -> None:
+    frame = spark.table(table)
+    assert not frame.isStreaming
+    same = spark.table(table).filter(functions.col("id") == 1)
+    assert frame.filter(frame.id == 1).sameSemantics(frame.filter(frame.id == 1))
+    assert same.sameSemantics(spark.table(table).filter(functions.col("id") == 1))
+    assert not same.sameSemantics(spark.table(table).filter(functions.col("id") == 2))
+    assert same.semanticHash() == spark.table(table).filter(functions.col("id") == 1).semanticHash()
+    files = sorted(DeltaTable(location(table)).file_uris())
+    assert [one.removeprefix("file://") for one in frame.inputFiles()] == files
+    assert [one.removeprefix("file://") for one in spark.read.format("delta").load(location(table)).inputFiles()] == files
+    assert spark.range(3).inputFiles() == []
+    assert frame.checkpoint().count() == frame.localCheckpoint().count() == 2
+
+
 def test_refreshing(spark: SparkSession, table: str) -> None:
     spark.catalog.refreshTable(table)
+    spark.catalog.refreshByPath("/tmp/x")
+    spark.sql(f"REFRESH TABLE {table}")
+    with pytest.raises(AnalysisException, match="TABLE_OR_VIEW_NOT_FOUND"):
+        spark.catalog.refreshTable(f"{table}_missing")
 
 
 def test_create_table_of_the_catalog(spark: SparkSession, schema: str) -> None:
-    from pyspark.sql.types import LongType, StructType
+    columns = StructType().add("id", LongType(), nullable=False).add("s", StringType(), metadata={"comment": "text"})
+    spark.catalog.createTable(f"{schema}.made", source="delta", schema=columns, description="new")
+    assert spark.catalog.getTable(f"{schema}.made").description == "new"
+    found = spark.catalog.listColumns(f"{schema}.made")
+    assert [(one.name, one.dataType, one.nullable, one.description) for one in found] == [
+        ("id", "bigint", False, None),
+        ("s", "string", True, "text"),
+    ]
+    with pytest.raises(AnalysisException, match="already exists"):
+        spark.catalog.createTable(f"{schema}.made", schema=columns)
+    with pytest.raises(AnalysisException, match="has no columns"):
+        spark.catalog.createTable(f"{schema}.other")
 
-    spark.catalog.createTable(f"{schema}.made", source="delta", schema=StructType().add("id", LongType()))
-    assert spark.catalog.tableExists(f"{schema}.made")
+
+def test_changes_of_the_catalog(spark: SparkSession, schema: str, table: str) -> None:
+    catalog = spark.catalog
+    catalog.createDatabase(f"{schema}_new", properties={"a": "b"})
+    catalog.createDatabase(f"{schema}_new", ifNotExists=True)
+    assert "(('a', 'b'),)" in [row[1] for row in spark.sql(f"DESCRIBE SCHEMA EXTENDED {schema}_new").collect()]
+    with pytest.raises(AnalysisException, match="already exists"):
+        catalog.createDatabase(f"{schema}_new")
+    spark.range(1).write.saveAsTable(f"{schema}_new.t")
+    with pytest.raises(AnalysisException, match="SCHEMA_NOT_EMPTY"):
+        catalog.dropDatabase(f"{schema}_new")
+    catalog.dropDatabase(f"{schema}_new", cascade=True)
+    catalog.dropDatabase(f"{schema}_new", ifExists=True)
+
+    spark.sql(f"CREATE VIEW {schema}.w AS SELECT * FROM {table}")
+    assert [(one.name, one.tableType) for one in catalog.listViews(schema)] == [("w", "VIEW")]
+    catalog.dropView(f"{schema}.w")
+    catalog.dropView(f"{schema}.w", ifExists=True)
+    assert catalog.listViews(schema, "w*") == []
+
+    catalog.analyzeTable(table)
+    catalog.truncateTable(table)
+    assert spark.table(table).count() == 0
+    assert catalog.getTableProperties(table)["delta.minWriterVersion"] == "2"
+    assert catalog.getCreateTableString(table).startswith("CREATE TABLE `main`.")
+    with pytest.raises(AnalysisException, match="nothing to recover"):
+        catalog.recoverPartitions(table)
+    spark.sql(f"CREATE TABLE {schema}.p PARTITIONED BY (x, y) AS SELECT 1 AS a, 2 AS x, 'b' AS y")
+    assert [one.partition for one in catalog.listPartitions(f"{schema}.p")] == ["x=2/y=b"]
+    catalog.dropTable(f"{schema}.p")
+    catalog.dropTable(f"{schema}.p", ifExists=True)
+    assert not catalog.tableExists(f"{schema}.p")
+
+
+def test_a_catalog_made_a_moment_ago(spark: SparkSession, schema: str) -> None:
+    name = schema.split(".")[1]
+    spark.sql(f"CREATE CATALOG {name} COMMENT 'new'")
+    try:
+        spark.catalog.setCurrentCatalog(name)
+        assert (spark.catalog.currentCatalog(), spark.catalog.currentDatabase()) == (name, "default")
+        spark.sql("CREATE TABLE t AS SELECT 1 AS a")
+        spark.sql("INSERT INTO t VALUES (2)")
+        assert sorted(row.a for row in spark.table("t").collect()) == [1, 2]
+        assert spark.sql("SELECT current_catalog(), current_schema()").first() == (name, "default")
+        assert [one.description for one in spark.catalog.listCatalogs(name)] == ["new"]
+        with pytest.raises(AnalysisException, match="not_there"):
+            spark.catalog.setCurrentDatabase("not_there")
+        with pytest.raises(AnalysisException, match="not_there"):
+            spark.catalog.setCurrentCatalog("not_there")
+    finally:
+        spark.sql("USE main.default")
+    with pytest.raises(AnalysisException):
+        spark.sql(f"DROP CATALOG {name}")
+    spark.sql(f"DROP CATALOG {name} CASCADE")
+    assert not spark.catalog.databaseExists(f"{name}.default")

@@ -9,14 +9,17 @@ class Capabilities:
 
     Attributes:
         name: What people call it.
-        knows_catalogs: Whether the catalog's catalogs are catalogs of the engine, so that it does ``USE``, ``CREATE SCHEMA``,
-            ``DROP TABLE`` and ``spark.catalog`` itself. Else the gateway does, and tables are written by their paths.
+        knows_catalogs: Whether the catalog's catalogs are catalogs of the engine, so that tables can be named to it. Else they
+            are written by their paths.
         knows_principal: Whether ``current_user()`` is the principal. Else the gateway puts the name in its place.
         is_shared: Whether one engine serves all principals, so that what lies past the gateway must be refused.
         runs_relations: Whether a SQL command may be any relation. Else it has to be a SQL text.
         binds_everywhere: Whether references hold in the expressions of DataFrames. Else only in a SQL text, where they are
             temporary views of the session for as long as it is analysed.
         binds_parameters: Whether it puts parameters into a SQL text. Delta's parser for Spark does not.
+        keeps_frames: Whether it keeps frames that are asked to be cached, compares plans and lists a plan's files. Else the
+            gateway answers.
+        sets_in_sql: Whether SET and RESET change settings. Else the gateway sets them.
         barrier: What stands before and after a query past which no predicate of the asker may be moved.
     """
 
@@ -27,6 +30,8 @@ class Capabilities:
     runs_relations: bool
     binds_everywhere: bool
     binds_parameters: bool
+    keeps_frames: bool
+    sets_in_sql: bool
     barrier: tuple[str, str]
 
 
@@ -38,6 +43,8 @@ SAIL = Capabilities(
     runs_relations=True,
     binds_everywhere=True,
     binds_parameters=True,
+    keeps_frames=False,
+    sets_in_sql=False,
     barrier=("", " LIMIT 9223372036854775807"),
 )
 SPARK = Capabilities(
@@ -48,6 +55,8 @@ SPARK = Capabilities(
     runs_relations=False,
     binds_everywhere=False,
     binds_parameters=False,
+    keeps_frames=True,
+    sets_in_sql=True,
     # A limit would be the end of parallel work. Spark moves nothing below a condition that is not deterministic; it has to
     # stand outside of the query, since a join that the policy's subquery becomes would else be put above it.
     barrier=("SELECT * FROM (", ") WHERE rand() >= 0"),

@@ -227,8 +227,8 @@ class EnginePool:
         return self._backend.issue_token(principal, TOKEN_SECONDS), catalogs or ["main"]
 
     def _sail_settings(self, token: str, catalogs: Sequence[str], spill: Path) -> dict[str, str]:
-        # Every catalog is a catalog of the engine, so that USE CATALOG and current_catalog() work; one that is made later is
-        # reached through any of them, since the provider takes names of three levels too.
+        # Every catalog is a catalog of the engine, so that tables of other formats than Delta can be read by their names; those of
+        # a catalog that is made later are known to the next engine.
         unity = [
             f'{{type="unity", name="{name}", uri="{self._backend.catalog_url}", default_catalog="{name}", token="{token}"}}'
             for name in catalogs
@@ -241,6 +241,7 @@ class EnginePool:
             "SAIL_RUNTIME__MEMORY_POOL__TYPE": "fair",
             "SAIL_RUNTIME__MEMORY_POOL__FAIR__MAX_SIZE": str(self.limits.pool),
             "SAIL_RUNTIME__TEMPORARY_FILES__PATHS": json.dumps([str(spill)]),
+            "SAIL_EXECUTION__CHECKPOINT__PATH": (spill / "checkpoints").as_uri(),
             "UNITY_ALLOW_HTTP_URL": "true",
             "RUST_LOG": "warn",
         }

@@ -421,6 +421,8 @@ def set_properties(location: str, values: Mapping[str, str], user: str | None = 
                 properties.enable_mapping(edit.schema, edit.configuration, value, before)
             elif key == properties.CHANGE_FEED and "changeDataFeed" not in edit.state.writer_features:
                 edit.configuration[properties.OWN_CHANGE_FEED] = value.lower()
+                if value.lower() != "true":
+                    edit.configuration.pop(properties.FEED_SINCE, None)
             elif not key.startswith((properties.FEATURE, "delta.minReaderVersion", "delta.minWriterVersion")):
                 edit.configuration[key] = value
 
@@ -444,6 +446,8 @@ def unset_properties(location: str, keys: Sequence[str], user: str | None = None
                 raise DeltaRefused("DELTA_CANNOT_UNSET_TABLE_PROPERTY", message)
             elif real in edit.configuration:
                 del edit.configuration[real]
+                if real == properties.OWN_CHANGE_FEED:
+                    edit.configuration.pop(properties.FEED_SINCE, None)
             elif not if_exists:
                 message = f"Attempted to unset non-existent property '{key}' in the table. Write UNSET TBLPROPERTIES IF EXISTS."
                 raise DeltaRefused("DELTA_UNSET_NON_EXISTENT_PROPERTY", message)

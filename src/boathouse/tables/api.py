@@ -15,6 +15,7 @@ from boathouse.tables.alter import (
 from boathouse.tables.changes import Bound, change_range, changes, write_changes
 from boathouse.tables.check import broken_commit, repair, require_sound
 from boathouse.tables.clone import Cloned, clone, convert
+from boathouse.tables.clustering import clustering_columns, set_clustering
 from boathouse.tables.constraints import add_check, drop_check
 from boathouse.tables.delta import Commit, Detail, Sample, append, detail, history, row_count, sample
 from boathouse.tables.errors import (
@@ -26,6 +27,7 @@ from boathouse.tables.errors import (
     VersionUnavailable,
 )
 from boathouse.tables.fields import new_field, physical_name, primitive_types
+from boathouse.tables.files import data_path
 from boathouse.tables.log import (
     Action,
     Operation,
@@ -41,7 +43,7 @@ from boathouse.tables.log import (
     write_commit,
 )
 from boathouse.tables.optimize import Optimized, optimize
-from boathouse.tables.properties import shown
+from boathouse.tables.properties import CHANGE_FEED, FEED_SINCE, check_all, shown
 from boathouse.tables.repair import generate_manifest, missing_files, remove_missing
 from boathouse.tables.replacing import replace_by
 from boathouse.tables.restore import Restored, restore, truncate
@@ -57,6 +59,8 @@ from boathouse.tables.versions import (
 )
 
 __all__ = [
+    "CHANGE_FEED",
+    "FEED_SINCE",
     "Action",
     "Bound",
     "Cloned",
@@ -85,11 +89,14 @@ __all__ = [
     "change_columns",
     "change_range",
     "changes",
+    "check_all",
     "clone",
+    "clustering_columns",
     "commit_info",
     "commit_time",
     "commits",
     "convert",
+    "data_path",
     "detail",
     "drop_check",
     "drop_columns",
@@ -118,6 +125,7 @@ __all__ = [
     "restore",
     "row_count",
     "sample",
+    "set_clustering",
     "set_description",
     "set_properties",
     "shown",

@@ -25,7 +25,7 @@ from boathouse.tables.errors import DeltaRefused, TableUnreadable
 from boathouse.tables.files import data_path
 from boathouse.tables.log import Action, State, actions_of, commit_time, replay
 from boathouse.tables.optimize import make_shadow
-from boathouse.tables.properties import feed_is_on
+from boathouse.tables.properties import FEED_SINCE, feed_is_on
 from boathouse.tables.versions import first_version, last_version, parse_moment, require_version, version_at
 
 TYPE, VERSION, TIMESTAMP = "_change_type", "_commit_version", "_commit_timestamp"
@@ -134,12 +134,13 @@ def _each(location: str, asked: Range) -> Iterator[tuple[int, pa.Table]]:
     schema = _schema(state)
     configuration = replay(location, asked.first).configuration
     reader = _Reader(state, schema)
+    since = state.configuration.get(FEED_SINCE)
     for version in range(asked.first, asked.last + 1):
         actions = actions_of(state.folder, version)
         for action in actions:
             if "metaData" in action:
                 configuration = action["metaData"].get("configuration") or {}
-        if not feed_is_on(configuration):
+        if not feed_is_on(configuration) and (since is None or version < int(since)):
             message = (
                 f"Error getting change data for range [{asked.first}, {asked.last}] as change data was not recorded for version "
                 f"[{version}]. Turn it on with ALTER TABLE <table> SET TBLPROPERTIES (delta.enableChangeDataFeed = true), and ask "

@@ -45,6 +45,8 @@ _LEGACY_WRITER = (
 )
 _MOST_TRIES = 20
 FEATURES_WRITER, FEATURES_READER = 7, 3
+CLUSTERING = "boathouse.clusteringColumns"
+"""The property that holds the physical names of the columns that a table is clustered by."""
 
 
 @dataclass(frozen=True)
@@ -117,10 +119,10 @@ class State:
         return self.configuration.get("delta.columnMapping.mode", "none") != "none"
 
     def clustering(self) -> list[str]:
-        """The columns of liquid clustering, by their physical names."""
+        """The columns that the table is clustered by, by their physical names."""
         found = self.domains.get("delta.clustering")
         if found is None:
-            return []
+            return list(json.loads(self.configuration.get(CLUSTERING, "[]")))
         return [".".join(path) for path in json.loads(found["configuration"]).get("clusteringColumns", [])]
 
 

@@ -21,6 +21,7 @@ from deltalake.exceptions import DeltaError
 
 from boathouse.kit.clock import now_ms
 from boathouse.tables import fields
+from boathouse.tables.clustering import TAG, clustering_columns, is_clustered, tag_of
 from boathouse.tables.errors import CommitLost, DeltaRefused, TableUnreadable
 from boathouse.tables.files import data_path, vector_path
 from boathouse.tables.log import (
@@ -49,6 +50,7 @@ class Optimized:
     considered: int = 0
     skipped: int = 0
     z_ordered: tuple[str, ...] = ()
+    clustered: tuple[str, ...] = ()
     started: int = field(default_factory=now_ms)
     ended: int = field(default_factory=now_ms)
 
@@ -64,6 +66,8 @@ def optimize(
 ) -> Optimized:
     """Put small files together; with columns, order the rows along a Z curve through them.
 
+    In a table that is clustered, those files are ordered along its columns that are not yet, or with ``full`` all.
+
     Args:
         location: The table.
         z_order_by: Names of columns.
@@ -73,16 +77,23 @@ def optimize(
         user: Who asks.
 
     Raises:
-        DeltaRefused: If a column is not there, or one that the table is partitioned by.
+        DeltaRefused: If a column is not there, or one that the table is partitioned by; if columns or a predicate are given for
+            a table that is clustered.
         CommitLost: If another writer removed one of the files meanwhile.
     """
     started = now_ms()
     state = replay(location)
     require_writable(state)
-    columns = [_physical(state, name) for name in z_order_by]
+    clusters = clustering_columns(state)
+    if clusters and (z_order_by or predicate is not None):
+        message = f"OPTIMIZE of a clustered table takes no WHERE and no ZORDER BY: it is clustered by {', '.join(clusters)}."
+        raise DeltaRefused("DELTA_CLUSTERING_WITH_ZORDER_BY", message)
+    columns = [_physical(state, name) for name in clusters or z_order_by]
     chosen = [add for add in state.files.values() if wanted is None or wanted(add)]
+    if clusters and not full:
+        chosen = [add for add in chosen if not is_clustered(add, columns)]
     if not chosen:
-        return Optimized(z_ordered=tuple(z_order_by), started=started)
+        return Optimized(z_ordered=tuple(z_order_by), clustered=tuple(clusters), started=started)
     shadow = state.folder / f"_boathouse-optimize-{uuid.uuid4().hex}"
     try:
         names = make_shadow(state, chosen, shadow)
@@ -92,8 +103,9 @@ def optimize(
         gone = [by_key[key] for key in by_key if key not in after.files]
         new = [add for key, add in after.files.items() if key not in by_key]
         if gone or new:
-            operation = _operation(z_order_by, predicate, user)
-            _commit(state, operation, gone, [_moved(state, shadow, add) for add in new])
+            operation = _operation(z_order_by, clusters, predicate, user)
+            tags = {TAG: tag_of(columns)} if clusters else None
+            _commit(state, operation, gone, [_moved(state, shadow, add, tags) for add in new])
     finally:
         shutil.rmtree(shadow, ignore_errors=True)
     return Optimized(
@@ -103,6 +115,7 @@ def optimize(
         len(chosen),
         len(chosen) - len(gone),
         tuple(z_order_by),
+        tuple(clusters),
         started,
     )
 
@@ -189,22 +202,24 @@ def rewrite_files(location: str, shadow: Path, columns: Sequence[str], *, full: 
 _FULL = 1 << 30
 
 
-def _moved(state: State, shadow: Path, add: Action) -> Action:
+def _moved(state: State, shadow: Path, add: Action, tags: dict[str, str] | None) -> Action:
     """A new file of the shadow, moved into the table; its action there."""
     relative = unquote(add["path"])
     target = state.folder / relative
     target.parent.mkdir(parents=True, exist_ok=True)
     (shadow / relative).rename(target)
     kept = ("path", "partitionValues", "size", "modificationTime", "stats", "tags")
-    return {key: add[key] for key in kept if key in add} | {"dataChange": False}
+    return {key: add[key] for key in kept if key in add} | {"dataChange": False} | ({"tags": tags} if tags else {})
 
 
-def _operation(z_order_by: Sequence[str], predicate: str | None, user: str | None) -> Operation:
+def _operation(z_order_by: Sequence[str], clusters: Sequence[str], predicate: str | None, user: str | None) -> Operation:
     parameters = {
         "predicate": json.dumps([predicate] if predicate else []),
         "zOrderBy": json.dumps(list(z_order_by)),
         "auto": "false",
     }
+    if clusters:
+        parameters["clusterBy"] = json.dumps(list(clusters))
     return Operation("OPTIMIZE", parameters, user)
 
 

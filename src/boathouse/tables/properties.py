@@ -11,6 +11,8 @@ CHANGE_FEED = "delta.enableChangeDataFeed"
 OWN_CHANGE_FEED = "boathouse.enableChangeDataFeed"
 """Where the change data feed is recorded. Under Delta's own key the embedded engine would refuse every write; under this one
 the feed is worked out from the files of each commit."""
+FEED_SINCE = "boathouse.changeDataFeedSince"
+"""The first version with a feed, where it was on before the property was written: of tables that are made with it."""
 MAPPING_MODE, MAPPING_MAX = "delta.columnMapping.mode", "delta.columnMapping.maxColumnId"
 CONSTRAINT = "delta.constraints."
 FEATURE = "delta.feature."
@@ -89,6 +91,7 @@ WEEK_MS = _UNITS["week"]
 def shown(configuration: Mapping[str, str]) -> dict[str, str]:
     """Properties as they are shown: the change data feed under Delta's name."""
     found = dict(configuration)
+    found.pop(FEED_SINCE, None)
     if OWN_CHANGE_FEED in found:
         found[CHANGE_FEED] = found.pop(OWN_CHANGE_FEED)
     return found
@@ -161,10 +164,16 @@ def check(properties: Mapping[str, str]) -> None:
             message = "Please use ALTER TABLE ADD CONSTRAINT to add CHECK constraints."
             raise DeltaRefused("DELTA_ADD_CONSTRAINTS", message)
         if key in _UNSUPPORTED and value.lower() not in {"false", ""}:
-            message = f"{key} = {value} is not supported here: delta-rs and the embedded engine cannot write tables with {_UNSUPPORTED[key]}."
+            message = (
+                f"{key} = {value} is not supported here: delta-rs and the embedded engine cannot write tables with "
+                f"{_UNSUPPORTED[key]}. Apache Spark with delta-spark can, on a table of its own at a path."
+            )
             raise DeltaRefused("DELTA_UNSUPPORTED_TABLE_PROPERTY", message)
         if key == "delta.checkpointPolicy" and value != "classic":
-            message = "delta.checkpointPolicy = v2 is not supported here. Valid: classic."
+            message = (
+                f"delta.checkpointPolicy = {value} is not supported here. Valid: classic. Apache Spark with delta-spark writes v2 "
+                "checkpoints, on a table of its own at a path."
+            )
             raise DeltaRefused("DELTA_UNSUPPORTED_TABLE_PROPERTY", message)
         known = {*_SWITCHES, *_INTEGERS, *_INTERVALS, *_OTHERS, *_UNSUPPORTED}
         if key not in known:
@@ -176,6 +185,12 @@ def check(properties: Mapping[str, str]) -> None:
             raise _invalid(key, value, "a whole number")
         if key in _INTERVALS:
             interval_ms(value)
+
+
+def check_all(properties: Mapping[str, str]) -> None:
+    """Go on only with properties that a new table can have, features and all; raises DeltaRefused."""
+    check(properties)
+    features_of(properties)
 
 
 def _invalid(key: str, value: str, valid: str) -> DeltaRefused:

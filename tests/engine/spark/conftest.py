@@ -12,7 +12,7 @@ from tests.engine.spark.gaps import GAPS
 from tests.engine.spark.runtime import connect_server
 
 HERE = Path(__file__).parent
-LONG = frozenset({"test_writes.py", "test_delta_table.py", "test_escapes.py"})
+LONG = frozenset({"test_writes.py", "test_delta_table.py", "test_escapes.py", "test_enforcement.py"})
 """Suites that take minutes: run with SPARK_TESTS=all."""
 
 

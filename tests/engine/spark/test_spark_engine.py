@@ -58,6 +58,24 @@ class TestSession:
         with pytest.raises(AnalysisException, match="TABLE_OR_VIEW_NOT_FOUND"):
             user[1].sql("SELECT * FROM mine").collect()
 
+    def test_caching(self, spark: SparkSession, schema: str) -> None:
+        """Noted as with any engine: the shared one keeps nothing by name."""
+        spark.sql(f"CREATE TABLE {schema}.t AS SELECT 1 AS a")
+        spark.sql(f"CACHE TABLE kept AS SELECT a + 1 AS b FROM {schema}.t")
+        spark.catalog.cacheTable(f"{schema}.t")
+        assert spark.catalog.isCached("kept")
+        assert spark.sql("SELECT b FROM kept").first() == (2,)
+        spark.sql("CLEAR CACHE")
+        assert not spark.catalog.isCached(f"{schema}.t")
+        assert spark.catalog.dropTempView("kept")
+        assert not spark.catalog.dropTempView("kept")
+
+    def test_functions_of_the_catalog(self, spark: SparkSession, schema: str) -> None:
+        spark.sql(f"CREATE FUNCTION {schema}.twice(x INT) RETURNS INT RETURN 2 * x")
+        assert spark.catalog.functionExists(f"{schema}.twice")
+        assert spark.catalog.functionExists("abs")
+        assert not spark.catalog.functionExists("no_such_function")
+
     def test_interrupt(self, spark: SparkSession) -> None:
         done = threading.Event()
         failed: list[Exception] = []
@@ -89,8 +107,6 @@ SHARED = [
     "BEGIN SELECT 1; END",
     "DECLARE VARIABLE x INT",
     "ADD JAR '/tmp/x.jar'",
-    "CLEAR CACHE",
-    "CACHE TABLE x AS SELECT 1",
     "CREATE GLOBAL TEMPORARY VIEW g AS SELECT 1",
     "SELECT * FROM global_temp.g",
     "CREATE TEMPORARY VIEW v USING jdbc OPTIONS (url 'jdbc:derby:x', dbtable 't')",
@@ -131,7 +147,6 @@ class TestShared:
             lambda: session.conf.set("spark.sql.ansi.doubleQuotedIdentifiers", "true"),
             lambda: session.range(1).select(F.udf(lambda value: value, "long")("id")).collect(),
             lambda: session.range(1).mapInPandas(lambda parts: parts, "id long").collect(),
-            session.catalog.clearCache,
         ]
         for attempt in attempts:
             with pytest.raises(PySparkException, match=r"not supported|sandbox|kept for the gateway|INSUFFICIENT"):

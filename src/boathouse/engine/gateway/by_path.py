@@ -8,7 +8,7 @@ from boathouse.engine.gateway.delta_target import DeltaTarget
 from boathouse.engine.gateway.frame_writes import is_path_name
 from boathouse.engine.gateway.protocol import proto, sql_node
 from boathouse.engine.gateway.sql_tokens import Token, parts_of, quote, read_name
-from boathouse.engine.gateway.statements import CreateTable, Edit, Statement, apply, parse
+from boathouse.engine.gateway.statements import CreateTable, Edit, Statement, apply, parse, without_clustering
 from boathouse.engine.gateway.visit import Visit
 
 _CHANGING = ("INSERT", "MERGE", "UPDATE", "DELETE", "CREATE", "REPLACE", "TRUNCATE", "COPY", "WITH")
@@ -22,7 +22,7 @@ def path_text(statement: Statement, create: CreateTable, path: str) -> str:
         edits.append(Edit(at, at, " USING delta"))
     if create.location is not None:
         edits.append(Edit(create.location_start, create.location.end, ""))
-    return apply(statement.sql, edits)
+    return apply(statement.sql, [*edits, *without_clustering(create)])
 
 
 def target_text(statement: Statement, target: DeltaTarget) -> str:

@@ -2,6 +2,7 @@
 
 import shutil
 import uuid
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,13 @@ from boathouse.engine.gateway.sql_tokens import literal, quote
 from boathouse.engine.gateway.staging import STAGING
 from boathouse.engine.gateway.statements import CreateTable, Edit, Statement, apply, parse, scratch_text
 from boathouse.engine.gateway.visit import Visit
-from boathouse.engine.gateway.writes import TableDraft, TableWriter, Target
+from boathouse.engine.gateway.writes import TableDraft, TableWriter, Target, default_properties
 from boathouse.engine.pool import SCRATCH_CATALOG
 from boathouse.storage.paths import from_url, to_url
-from boathouse.tables.api import replace_by
+from boathouse.tables.api import clustering_columns, replace_by, replay, shown
+
+_OWN_OF_A_TABLE = ("delta.constraints.", "delta.columnMapping.", "delta.feature.", "boathouse.")
+"""Properties that belong to the columns of one table."""
 
 
 def change_command(visit: Visit, request: Any) -> Change | None:
@@ -86,7 +90,9 @@ def _create_table(visit: Visit, command: Any, statement: Statement, create: Crea
     if existing is not None:
         visit.access.table(visit.principal, existing.full_name, Privilege.MANAGE)
     location = create.location.value if create.location is not None else None
-    draft = TableDraft(name, create.partition_by, create.comment, create.properties, location)
+    create = _like(visit, create)
+    defaults = default_properties(visit.session) if create.format == "delta" else {}
+    draft = TableDraft(name, create.partition_by, create.comment, create.properties, location, create.cluster_by, defaults)
     if create.format != "delta" or not create.understood:
         return _create_natively(visit, command, statement, create, writer.target(draft, existing))
     query = _query_of(statement, create)
@@ -101,6 +107,22 @@ def _create_table(visit: Visit, command: Any, statement: Statement, create: Crea
     command.sql_command.input.CopyFrom(empty_answer())
     writer.finish(writer.target(draft, existing), describe=False)
     return Change()
+
+
+def _like(visit: Visit, create: CreateTable) -> CreateTable:
+    """CREATE TABLE LIKE: what the other table's log says besides its columns goes for the new one too."""
+    full = visit.session.qualify(create.like) if create.like else None
+    table = None if full is None else visit.access.table(visit.principal, ".".join(full), Privilege.SELECT)
+    if table is None or table.is_view or table.data_source_format != "DELTA":
+        return create
+    state = replay(table.storage_location)
+    kept = {key: value for key, value in shown(state.configuration).items() if not key.startswith(_OWN_OF_A_TABLE)}
+    return replace(
+        create,
+        properties=kept | create.properties,
+        partition_by=create.partition_by or tuple(state.partition_columns),
+        cluster_by=create.cluster_by or tuple(clustering_columns(state)),
+    )
 
 
 def _require(create: CreateTable, there: bool, name: str) -> None:
@@ -121,6 +143,20 @@ def _create_at_path(visit: Visit, command: Any, statement: Statement, create: Cr
     _require(create, existing is not None, f"delta.`{path}`")
     retry = None if existing is None else Retry(existing, replaces=True)
     query = _query_of(statement, create)
+    draft = TableDraft(
+        ("", "", ""),
+        create.partition_by,
+        create.comment,
+        create.properties,
+        None,
+        create.cluster_by,
+        default_properties(visit.session),
+    )
+    writer = TableWriter(visit.access, visit.principal, visit.guard)
+
+    def finish() -> None:
+        writer.describe(to_url(Path(path)), draft, is_new=existing is None, properties=query is not None)
+
     if query is not None:
         rows = proto().Relation()
         rows.CopyFrom(command.sql_command.input)
@@ -128,17 +164,15 @@ def _create_at_path(visit: Visit, command: Any, statement: Statement, create: Cr
         if node is None:
             return None
         node.query = query
-        draft = TableDraft(("", "", ""), create.partition_by)
-        writer = TableWriter(visit.access, visit.principal, visit.guard)
         command.write_operation.CopyFrom(writer.rows_to(path, draft, rows, visit.session, {}))
-        return Change(nothing, is_sql=True, retry=retry)
+        return Change(finish, is_sql=True, retry=retry)
     if create.columns_end is None:
         message = f"CREATE TABLE delta.`{path}` has no columns: give a list of columns, or AS and a query."
         raise StatementRefused(message)
     node = sql_node(command.sql_command.input)
     if node is not None:
         node.query = _with_columns(visit, statement, create, to_url(Path(path)))
-    return Change(nothing, is_sql=True, retry=retry)
+    return Change(finish, is_sql=True, retry=retry)
 
 
 def _create_from_query(visit: Visit, command: Any, writer: TableWriter, target: Target, query: str) -> Change | None:

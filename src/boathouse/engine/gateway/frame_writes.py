@@ -1,6 +1,7 @@
 """DataFrameWriter and DataFrameWriterV2: which table or path is meant, and how its rows get there."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from boathouse.catalog.api import Privilege, SecurableNotFound, SecurableType, TableInfo
@@ -10,7 +11,7 @@ from boathouse.engine.gateway.delta_target import DeltaTarget, load
 from boathouse.engine.gateway.enforcement import Match, Rules
 from boathouse.engine.gateway.expectations import expected, put_expected
 from boathouse.engine.gateway.expression_text import expression_text
-from boathouse.engine.gateway.ingest import Ingest, Mode, Plan, evolves, is_true, option, overwrite_mode
+from boathouse.engine.gateway.ingest import Ingest, Mode, Plan, evolves, is_true, option, overwrite_mode, session_options
 from boathouse.engine.gateway.path_names import FILE_FORMATS, looks_absolute
 from boathouse.engine.gateway.paths import Use
 from boathouse.engine.gateway.protocol import empty_answer, proto
@@ -19,7 +20,8 @@ from boathouse.engine.gateway.sql_tokens import parts_of
 from boathouse.engine.gateway.staging import open_staging, publish
 from boathouse.engine.gateway.transactions import identifier_of, note, was_done
 from boathouse.engine.gateway.visit import Visit
-from boathouse.engine.gateway.writes import TableDraft, TableWriter
+from boathouse.engine.gateway.writes import TableDraft, TableWriter, default_properties
+from boathouse.storage.paths import from_url, to_url
 from boathouse.tables.api import Operation
 
 
@@ -40,6 +42,11 @@ def put(visit: Visit, command: Any, target: DeltaTarget, rows: Any, plan: Plan, 
         WriteRefused: If the rows do not fit.
     """
     visit.effects.writes(target.folder, target.version)
+    for key in ("replaceUsing", "replaceOn"):
+        if option(plan.options, key.lower()) is not None:
+            message = f"The option {key} is not supported. Use replaceWhere with a condition, or MERGE INTO."
+            raise StatementRefused(message)
+    plan = replace(plan, options=session_options(visit.session) | dict(plan.options))
     identifier = identifier_of(plan.options)
     if identifier is not None and was_done(target, identifier):
         return _nothing_to_do(command)
@@ -114,11 +121,11 @@ def _save_path(visit: Visit, command: Any, path: str, match: Match) -> Change | 
         return None
     write.source = "delta"
     target = load(path, f"delta.`{path}`")
+    options = dict(write.options)
     if target is None or write.mode not in {modes.SAVE_MODE_APPEND, modes.SAVE_MODE_OVERWRITE}:
         visit.changed = True
         write.path = path
-        return None
-    options = dict(write.options)
+        return _new_at_path(visit, write, path, is_new=target is None)
     if write.mode == modes.SAVE_MODE_OVERWRITE and replaces_schema(options):
         if target.schema.fields:
             draft = TableDraft(("", "", ""), tuple(write.partitioning_columns))
@@ -127,6 +134,23 @@ def _save_path(visit: Visit, command: Any, path: str, match: Match) -> Change | 
             command.write_operation.CopyFrom(writer.rows_to(path, draft, write.input, visit.session, kept))
         return Change(nothing, retry=Retry(target, replaces=True))
     return put(visit, command, target, write.input, _plan(visit, write, Rules(match, strict=match is Match.NAME)))
+
+
+def _new_at_path(visit: Visit, write: Any, path: str, *, is_new: bool) -> Change | None:
+    """Rows for a path where no table is: it gets its properties once they are there."""
+    draft = TableDraft(
+        ("", "", ""),
+        properties=delta_properties(write.options),
+        cluster_by=tuple(parts_of(one)[-1] for one in write.clustering_columns),
+        defaults=default_properties(visit.session),
+    )
+    for key in draft.properties:
+        del write.options[key]
+    del write.clustering_columns[:]
+    if not is_new or not (draft.properties or draft.defaults or draft.cluster_by):
+        return None
+    writer = TableWriter(visit.access, visit.principal, visit.guard)
+    return Change(lambda: writer.describe(to_url(from_url(path)), draft, is_new=True))
 
 
 def replaces_schema(options: Mapping[str, str]) -> bool:
@@ -166,7 +190,15 @@ def _save_table(visit: Visit, command: Any, name: tuple[str, str, str]) -> Chang
     if existing is not None and write.mode != modes.SAVE_MODE_OVERWRITE:
         raise TableAlreadyExists(existing.full_name)
     options = dict(write.options)
-    draft = TableDraft(name, tuple(write.partitioning_columns), None, delta_properties(options), option(options, "path"))
+    draft = TableDraft(
+        name,
+        tuple(write.partitioning_columns),
+        None,
+        delta_properties(options),
+        option(options, "path"),
+        tuple(parts_of(one)[-1] for one in write.clustering_columns),
+        default_properties(visit.session) if write.source.lower() in {"", "delta"} and existing is None else {},
+    )
     if write.source.lower() not in {"", "delta"}:
         if existing is not None:
             message = f"A {write.source} table cannot be replaced. Drop {existing.full_name} first, or write it as delta."
@@ -243,6 +275,8 @@ def _create_v2(visit: Visit, command: Any, name: tuple[str, str, str]) -> Change
         {key: value for key, value in write.table_properties.items() if key not in {"comment", "location"}}
         | delta_properties(write.options),
         option(write.options, "path") or write.table_properties.get("location"),
+        tuple(parts_of(one)[-1] for one in write.clustering_columns),
+        default_properties(visit.session),
     )
     target = writer.target(draft, existing)
     there = target_of(existing)

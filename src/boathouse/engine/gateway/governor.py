@@ -20,9 +20,11 @@ from boathouse.engine.gateway.change import Change, nothing
 from boathouse.engine.gateway.commands import change_command
 from boathouse.engine.gateway.completion import Completion
 from boathouse.engine.gateway.delta_connect.translate import translate
+from boathouse.engine.gateway.frames import Frames
 from boathouse.engine.gateway.protocol import command_result, empty_answer, proto, rows_result, sql_node
 from boathouse.engine.gateway.session import EngineSession, SessionNames
 from boathouse.engine.gateway.shared_engine import SharedEngine
+from boathouse.engine.gateway.spark_catalog import translate_catalog
 from boathouse.engine.gateway.statements import parse
 from boathouse.engine.gateway.statuses import CatalogRefusal, catalog_refusal
 from boathouse.engine.gateway.trace import Trace, begin, finish, target_of
@@ -52,6 +54,14 @@ def _deep_threads() -> ThreadPoolExecutor:
     finally:
         threading.stack_size(before)
     return threads
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """A question about a plan as it goes to the engine, or the gateway's own answer."""
+
+    request: bytes
+    answer: bytes | None = None
 
 
 @dataclass(frozen=True)
@@ -103,7 +113,7 @@ class Governor:
         loop = asyncio.get_running_loop()
         return await self.work(lambda: self._execute(request, principal, engine, loop, note))
 
-    async def analyze(self, request: bytes, principal: Principal, engine: Engine) -> bytes:
+    async def analyze(self, request: bytes, principal: Principal, engine: Engine) -> Analysis:
         """Look at an AnalyzePlanRequest.
 
         Raises:
@@ -171,7 +181,7 @@ class Governor:
             message = "Compressed plans are not accepted: set spark.connect.session.planCompression.threshold to -1."
             raise StatementRefused(message)
         visit = Visit(self._access, principal, self._session(engine, loop, parsed, principal), executes=True)
-        translation = translate(parsed, visit.guard)
+        translation = translate_catalog(parsed.plan) or translate(parsed, visit.guard)
         visit.changed |= translation.changed
         asks = _asks(parsed.plan)
         trace = begin(parsed.plan, visit.session)
@@ -205,14 +215,17 @@ class Governor:
         completion = None if change is None else self._completion(change, parsed, principal, trace.claim)
         return Prepared(parsed.SerializeToString(), completion)
 
-    def _analyze(self, request: bytes, principal: Principal, engine: Engine, loop: asyncio.AbstractEventLoop) -> bytes:
+    def _analyze(self, request: bytes, principal: Principal, engine: Engine, loop: asyncio.AbstractEventLoop) -> Analysis:
         parsed = proto().AnalyzePlanRequest.FromString(request)
+        asked = None if engine.capabilities.keeps_frames else Frames.of(parsed)
         visit = Visit(self._access, principal, self._session(engine, loop, parsed, principal))
         visit.changed |= translate(parsed, visit.guard).changed
         visit.walk(parsed)
         if parsed.WhichOneof("analyze") == "explain":
             visit.require_explainable()
-        return parsed.SerializeToString() if visit.changed else request
+        if asked is not None:
+            return Analysis(request, asked.answer(visit))
+        return Analysis(parsed.SerializeToString() if visit.changed else request)
 
     def _session(self, engine: Engine, loop: asyncio.AbstractEventLoop, request: Any, principal: Principal) -> EngineSession:
         names = self._names.setdefault(engine, SessionNames())

@@ -25,6 +25,12 @@ _NOT_FOR_ENGINE = frozenset(
     {"path", "mergeschema", "overwriteschema", "replacewhere", "partitionoverwritemode", "txnappid", "txnversion"}
 )
 _AUTO_MERGE = "spark.databricks.delta.schema.autoMerge.enabled"
+_OF_SESSION = {
+    "userMetadata": "spark.databricks.delta.commitInfo.userMetadata",
+    "txnAppId": "spark.databricks.delta.write.txnAppId",
+    "txnVersion": "spark.databricks.delta.write.txnVersion",
+}
+_CONDITION_CHECK = "spark.databricks.delta.replaceWhere.constraintCheck.enabled"
 _DYNAMIC = "spark.sql.sources.partitionOverwriteMode"
 _EVOLUTION_ATTEMPTS = 5
 
@@ -71,7 +77,13 @@ def is_true(text: str | None) -> bool:
 def evolves(options: Mapping[str, str], session: EngineSession) -> bool:
     """Whether columns that the table lacks are to be added: by the option, else by the session's setting."""
     asked = option(options, "mergeschema")
-    return is_true(asked) if asked is not None else is_true(session.setting(_AUTO_MERGE))
+    return is_true(asked) if asked is not None else is_true(session.delta_settings.get(_AUTO_MERGE))
+
+
+def session_options(session: EngineSession) -> dict[str, str]:
+    """The writer's options that the session's settings stand for."""
+    found = {key: session.delta_settings.get(setting) for key, setting in _OF_SESSION.items()}
+    return {key: value for key, value in found.items() if value is not None}
 
 
 def overwrite_mode(options: Mapping[str, str], session: EngineSession) -> Mode:
@@ -110,7 +122,7 @@ class Ingest:
             condition = self._partitions(fitting, target)
             if condition is None:
                 return None
-        if condition is not None:
+        if condition is not None and (self._session.delta_settings.get(_CONDITION_CHECK) or "true").lower() != "false":
             fitting = only_where(fitting, found, condition, condition)
         write = proto().WriteOperation(source="delta", path=str(target.folder))
         modes = proto().WriteOperation

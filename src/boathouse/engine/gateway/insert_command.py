@@ -4,7 +4,7 @@ from typing import Any
 
 from boathouse.catalog.api import Privilege, SecurableNotFound, SecurableType
 from boathouse.engine.errors import StatementRefused
-from boathouse.engine.gateway.change import Change
+from boathouse.engine.gateway.change import Change, nothing
 from boathouse.engine.gateway.delta_target import DeltaTarget, load
 from boathouse.engine.gateway.enforcement import Match, Rules, project
 from boathouse.engine.gateway.frame_writes import is_path_name, put, target_of
@@ -25,7 +25,8 @@ def insert(visit: Visit, command: Any, statement: Statement) -> Change | None:
         return None
     target = insert_target(visit, found.name)
     if target is None:
-        return None
+        # The engine counts the rows, in a type that clients cannot read.
+        return Change(nothing, is_sql=True)
     rows = proto().Relation()
     rows.CopyFrom(command.sql_command.input)
     node = sql_node(rows)

@@ -310,9 +310,9 @@ class Resolver:
         match name.lower():
             case "current_user" | "session_user" | "user" if not capabilities.knows_principal:
                 return self._principal.name
-            case "current_catalog" if not capabilities.knows_catalogs:
+            case "current_catalog":
                 return self._session.namespace[0]
-            case "current_schema" | "current_database" if not capabilities.knows_catalogs:
+            case "current_schema" | "current_database":
                 return self._session.namespace[1]
             case _:
                 return None

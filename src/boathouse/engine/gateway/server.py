@@ -176,7 +176,10 @@ class Gateway:
         """Pass on a call with one message each way."""
         async with self._call(method, context) as call:
             if method == "AnalyzePlan":
-                request = await self._governor.analyze(request, call.principal, call.engine)
+                analysis = await self._governor.analyze(request, call.principal, call.engine)
+                if analysis.answer is not None:
+                    return analysis.answer
+                request = analysis.request
             await self._governor.check(method, request, call.principal, call.engine)
             forward = call.engine.unary(method)
             answer: bytes = await forward(as_principal(request, call.principal), timeout=call.timeout)

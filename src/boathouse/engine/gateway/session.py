@@ -8,13 +8,15 @@ from functools import cached_property
 from typing import Any
 
 import pyarrow as pa
+from grpc.aio import AioRpcError
 
 from boathouse.catalog.api import FunctionInfo
 from boathouse.engine.capabilities import Capabilities
 from boathouse.engine.gateway.effects import Sources
 from boathouse.engine.gateway.protocol import proto
-from boathouse.engine.gateway.sql_tokens import read_name, tokenize
+from boathouse.engine.gateway.sql_tokens import quote
 from boathouse.engine.link import Engine
+from boathouse.engine.pool import SCRATCH_CATALOG
 from boathouse.engine.python_functions import registration
 from boathouse.iam.api import Principal
 
@@ -47,7 +49,11 @@ class SessionNames:
     python: dict[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
     """Session and version of a catalog's function in Python -> its name in the engine."""
     namespaces: dict[str, tuple[str, str]] = field(default_factory=dict[str, tuple[str, str]])
-    """Session -> its current catalog and schema, where the engine does not know them."""
+    """Session -> its current catalog and schema."""
+    cached: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
+    """Session and full name of each table or view that its client has asked to cache."""
+    persisted: dict[tuple[str, int], bytes] = field(default_factory=dict[tuple[str, int], bytes])
+    """Session and hash of each plan that its client has asked to keep -> the storage level, as a message."""
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     """Of references: no two of an engine have the same, since a temporary view keeps those that it was made with."""
 
@@ -78,20 +84,23 @@ class EngineSession:
     @property
     def namespace(self) -> tuple[str, str]:
         """The current catalog and schema."""
-        if self.capabilities.knows_catalogs:
-            return self._engines_namespace
         return self.names.namespaces.get(self.request.session_id, _FIRST_NAMESPACE)
 
     def use(self, catalog: str, schema: str) -> None:
-        """Make a catalog and schema current where the engine does not know them."""
+        """Make a catalog and schema current, in the engine too if it knows them; else nothing that it has is current there."""
+        if self.capabilities.knows_catalogs:
+            try:
+                self._use_in_engine(catalog, schema)
+            except AioRpcError:
+                self._use_in_engine(SCRATCH_CATALOG, "default")
         self.names.namespaces[self.request.session_id] = (catalog, schema)
 
-    @cached_property
-    def _engines_namespace(self) -> tuple[str, str]:
-        rows = self.query("SELECT current_catalog(), current_schema()")
-        catalog, schema = (column.to_pylist()[0] for column in rows.columns)
-        parts, _ = read_name(tokenize(schema), 0)
-        return (parts[0], parts[1]) if len(parts) == 2 else (catalog, parts[0] if parts else schema)
+    def _use_in_engine(self, catalog: str, schema: str) -> None:
+        relation = proto().Relation()
+        relation.catalog.set_current_catalog.catalog_name = catalog
+        self.rows(relation)
+        relation.catalog.set_current_database.db_name = quote([schema])
+        self.rows(relation)
 
     def qualify(self, name: tuple[str, ...] | list[str]) -> tuple[str, str, str] | None:
         """A table's name with catalog and schema; None for one with more parts than that."""
@@ -160,7 +169,8 @@ class EngineSession:
             return False
         views = self.query("SHOW VIEWS")
         column = "viewName" if "viewName" in views.column_names else "tableName"
-        return name.lower() in {str(view).lower() for view in views.column(column).to_pylist()}
+        pairs = zip(views.column(column).to_pylist(), views.column("isTemporary").to_pylist(), strict=True)
+        return any(temporary and name.lower() == str(view).lower() for view, temporary in pairs)
 
     def is_registered(self, name: str) -> bool:
         """Whether a client has registered a function of this name."""
@@ -181,6 +191,33 @@ class EngineSession:
         request.operation.get_option.keys.append(key)
         answer = self._wait(self._config(self._own(request)))
         return next((pair.value for pair in answer.pairs if pair.HasField("value")), None)
+
+    @cached_property
+    def delta_settings(self) -> dict[str, str]:
+        """The settings of the session that are Delta's."""
+        return self.settings("spark.databricks.delta.")
+
+    def settings(self, prefix: str | None = None) -> dict[str, str]:
+        """All settings of the session, or those whose keys begin with a text; keys as a whole."""
+        request = proto().ConfigRequest()
+        request.operation.get_all.SetInParent()
+        if prefix is not None:
+            request.operation.get_all.prefix = prefix
+        pairs = self._wait(self._config(self._own(request))).pairs
+        begin = prefix or ""
+        return {pair.key if pair.key.startswith(begin) else f"{begin}{pair.key}": pair.value for pair in pairs}
+
+    def set(self, key: str, value: str) -> None:
+        """Give a setting of the session a value."""
+        request = proto().ConfigRequest()
+        request.operation.set.pairs.add(key=key, value=value)
+        self._wait(self._config(self._own(request)))
+
+    def unset(self, key: str) -> None:
+        """Give a setting of the session its first value again."""
+        request = proto().ConfigRequest()
+        request.operation.unset.keys.append(key)
+        self._wait(self._config(self._own(request)))
 
     def _own(self, request: Any) -> bytes:
         request.session_id = self.request.session_id

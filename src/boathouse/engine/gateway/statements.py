@@ -39,6 +39,7 @@ class CreateTable:
         name_end: Offset after the name.
         columns_end: Offset after the list of columns, or None without one.
         using: Offsets of the USING clause.
+        cluster_clause: Offsets of the CLUSTER BY clause.
         location: The token of the LOCATION clause's path.
         location_start: Offset of the word LOCATION.
         query: Offset at which the query begins, of CREATE TABLE AS.
@@ -55,6 +56,8 @@ class CreateTable:
     format: str = "delta"
     using: tuple[int, int] | None = None
     partition_by: tuple[str, ...] = ()
+    cluster_by: tuple[str, ...] = ()
+    cluster_clause: tuple[int, int] | None = None
     location: Token | None = None
     location_start: int = 0
     comment: str | None = None
@@ -131,12 +134,10 @@ def _parse(sql: str) -> Statement:
 
 
 def _temporary_views(tokens: list[Token]) -> tuple[str, ...]:
-    """Names that CREATE TEMPORARY VIEW or CACHE TABLE makes known in the session."""
+    """Names that CREATE TEMPORARY VIEW makes known in the session."""
     words = [token.value if token.kind is Kind.WORD else "" for token in tokens[:8]]
     if words[:1] == ["CREATE"] and "VIEW" in words and {"TEMP", "TEMPORARY"} & set(words[: words.index("VIEW")]):
         at = words.index("VIEW") + 1
-    elif words[:1] == ["CACHE"] and "TABLE" in words:
-        at = words.index("TABLE") + 1
     else:
         return ()
     if words[at : at + 3] == ["IF", "NOT", "EXISTS"]:
@@ -293,6 +294,9 @@ def _clause(tokens: list[Token], at: int) -> tuple[dict[str, object], int] | Non
     if token.is_word("PARTITIONED") and following.is_word("BY"):
         end = _after_parentheses(tokens, at + 2)
         return {"partition_by": _names(tokens[at + 2 : end])}, end
+    if token.is_word("CLUSTER") and following.is_word("BY") and at + 2 < len(tokens) and tokens[at + 2].is_mark("("):
+        end = _after_parentheses(tokens, at + 2)
+        return {"cluster_by": _names(tokens[at + 2 : end]), "cluster_clause": (token.start, tokens[end - 1].end)}, end
     if token.is_word("TBLPROPERTIES", "OPTIONS") and following.is_mark("("):
         end = _after_parentheses(tokens, at + 1)
         return ({"properties": read_properties(tokens, at + 1)} if token.value == "TBLPROPERTIES" else {}), end
@@ -347,14 +351,28 @@ def read_properties(tokens: list[Token], at: int) -> dict[str, str]:
     return _properties(tokens[at + 1 : _after_parentheses(tokens, at) - 1])
 
 
+def cached_query(statement: Statement) -> tuple[str, str] | None:
+    """The name of what CACHE TABLE with a query makes, and a text that makes the temporary view that it is; None for any other."""
+    tokens = list(statement.tokens)
+    if not tokens or not tokens[0].is_word("CACHE"):
+        return None
+    at = 2 if len(tokens) > 1 and tokens[1].is_word("LAZY") else 1
+    parts, at = read_name(tokens, at + 1)
+    if at < len(tokens) and tokens[at].is_word("OPTIONS"):
+        at = _after_parentheses(tokens, at + 1)
+    if at < len(tokens) and tokens[at].is_word("AS"):
+        at += 1
+    if len(parts) != 1 or at >= len(tokens):
+        return None
+    return parts[0], f"CREATE TEMPORARY VIEW {quote(parts)} AS {statement.sql[tokens[at].start :]}"
+
+
 def fixed(statement: Statement) -> list[Edit]:
     """Edits for forms of Spark SQL that the engine spells otherwise."""
     tokens = statement.tokens
     if len(tokens) < 2:
         return []
     first, second = tokens[0], tokens[1]
-    if first.is_word("USE") and not second.is_word("CATALOG", "SCHEMA", "DATABASE", "NAMESPACE"):
-        return [Edit(first.start, first.end, "USE SCHEMA")]
     if first.is_word("TRUNCATE") and second.is_word("TABLE"):
         return [Edit(first.start, second.end, "DELETE FROM")]
     if first.is_word("DESCRIBE", "DESC"):
@@ -377,7 +395,12 @@ def scratch_text(statement: Statement, create: CreateTable, scratch: tuple[str, 
         edits.append(Edit(end, len(sql), f" LOCATION '{location}'"))
     else:
         edits.append(Edit(create.location.start, create.location.end, f"'{location}'"))
-    return apply(sql, [*edits, *_own_feed(statement)])
+    return apply(sql, [*edits, *without_clustering(create), *_own_feed(statement)])
+
+
+def without_clustering(create: CreateTable) -> list[Edit]:
+    """The CLUSTER BY clause taken out: the gateway keeps it, in a form that all who write the table understand."""
+    return [] if create.cluster_clause is None else [Edit(*create.cluster_clause, "")]
 
 
 def _own_feed(statement: Statement) -> list[Edit]:

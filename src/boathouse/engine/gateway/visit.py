@@ -12,7 +12,6 @@ from boathouse.catalog.api import PolicyInTheWay, Privilege, SecurableNotFound, 
 from boathouse.engine.catalog_access import CatalogAccess
 from boathouse.engine.errors import PathRefused, StatementRefused
 from boathouse.engine.gateway.answers import Asked, answer
-from boathouse.engine.gateway.containers import keep
 from boathouse.engine.gateway.definitions import Definitions, defines
 from boathouse.engine.gateway.effects import Effects
 from boathouse.engine.gateway.identifiers import plain_identifiers
@@ -27,7 +26,7 @@ from boathouse.engine.gateway.session import EngineSession
 from boathouse.engine.gateway.shared_engine import SharedEngine
 from boathouse.engine.gateway.spark_catalog import answer_catalog
 from boathouse.engine.gateway.sql_tokens import Kind, Token, literal, parts_of, quote, tokenize
-from boathouse.engine.gateway.statements import Edit, Statement, apply, fixed, parse
+from boathouse.engine.gateway.statements import Edit, Statement, apply, cached_query, fixed, parse
 from boathouse.engine.pool import SCRATCH_CATALOG
 from boathouse.iam.api import Principal
 from boathouse.storage.paths import to_url
@@ -118,7 +117,7 @@ class Visit:
             given = list(relation.with_relations.references)
             inner = self._look_at_sql(relation.with_relations.root, relation, references, standalone=standalone)
             return [*given, *inner]
-        if kind == "catalog" and not self.session.capabilities.knows_catalogs:
+        if kind == "catalog":
             rows = answer_catalog(relation.catalog, Asked(self.principal, self.access, self.session, standalone, self.effects))
             if rows is not None:
                 relation.CopyFrom(local_relation(rows))
@@ -137,12 +136,9 @@ class Visit:
         if not self.session.capabilities.binds_parameters:
             self.changed |= bind(node.sql)
         text = plain_identifiers(node.sql, "query", self.session)
-        statement = parse(text)
+        statement = self._without_cache(parse(text), standalone=standalone)
         asked = Asked(self.principal, self.access, self.session, standalone, self.effects)
         rows = self._define(statement, asked) or answer(statement, asked)
-        if rows is None and not self.session.capabilities.knows_catalogs:
-            kept = keep(statement, asked)
-            rows = None if kept is None else local_relation(kept)
         if rows is not None:
             holder.CopyFrom(rows)
             self.changed = True
@@ -156,6 +152,16 @@ class Visit:
             node.sql.query = governed
             self.changed = True
         return _children(node.sql)
+
+    def _without_cache(self, statement: Statement, *, standalone: bool) -> Statement:
+        """CACHE TABLE with a query as the temporary view that it makes."""
+        found = cached_query(statement)
+        if found is None:
+            return statement
+        name, text = found
+        if standalone:
+            self.session.names.cached.add((self.session.request.session_id, name.lower()))
+        return parse(text)
 
     def _define(self, statement: Statement, asked: Asked) -> Any | None:
         """Execute a statement on a view, function or policy, if it is one."""
@@ -312,12 +318,6 @@ class Visit:
         if value.WhichOneof("literal_type") == "string":
             self.look_at_text(value.string)
 
-    def look_at_namespace(self, command: Any) -> None:
-        """A command of spark.catalog that names a catalog or a schema."""
-        for field, value in command.ListFields():
-            if field.type == FieldDescriptor.TYPE_STRING:
-                _refuse_scratch(value)
-
     def look_at_merge(self, command: Any) -> None:
         """MERGE INTO of a DataFrame."""
         self.require_modify(parts_of(command.target_table_name))
@@ -330,14 +330,6 @@ class Visit:
         if command.table_name:
             self.require_modify(parts_of(command.table_name))
         self.look_at_options(command.options, command.format, Use.WRITE)
-
-    def look_at_catalog_table(self, command: Any) -> None:
-        """spark.catalog.createTable and createExternalTable."""
-        if command.path:
-            real = self.path(command.path, command.source, Use.WRITE)
-            self.changed |= real != command.path
-            command.path = real
-        self.look_at_options(command.options, command.source, Use.WRITE)
 
     # --------------------------------------------------------------------------------------------------------- texts
 
@@ -491,13 +483,4 @@ _LOOKS = {
     "spark.connect.CommonInlineUserDefinedFunction": Visit.look_at_registration,
     "spark.connect.MergeIntoTableCommand": Visit.look_at_merge,
     "spark.connect.WriteStreamOperationStart": Visit.look_at_stream,
-    **dict.fromkeys(
-        (
-            f"spark.connect.{name}"
-            for name in ("SetCurrentCatalog", "SetCurrentDatabase", "ListTables", "GetTable", "ListColumns")
-        ),
-        Visit.look_at_namespace,
-    ),
-    "spark.connect.CreateTable": Visit.look_at_catalog_table,
-    "spark.connect.CreateExternalTable": Visit.look_at_catalog_table,
 }

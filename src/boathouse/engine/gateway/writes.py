@@ -21,6 +21,8 @@ from boathouse.iam.api import Principal
 from boathouse.storage.paths import from_url, to_url
 from boathouse.tables import api as tables
 
+_DEFAULTS = "spark.databricks.delta.properties.defaults."
+
 
 def set_properties(location: str, properties: Mapping[str, str]) -> None:
     """Set properties of a Delta table, in a commit of their own."""
@@ -30,13 +32,24 @@ def set_properties(location: str, properties: Mapping[str, str]) -> None:
 
 @dataclass(frozen=True)
 class TableDraft:
-    """A table as a statement wants it."""
+    """A table as a statement wants it.
+
+    Attributes:
+        defaults: Properties that a new table has where it does not say otherwise.
+    """
 
     name: tuple[str, str, str]
     partition_by: tuple[str, ...] = ()
     comment: str | None = None
     properties: Mapping[str, str] = field(default_factory=dict[str, str])
     location: str | None = None
+    cluster_by: tuple[str, ...] = ()
+    defaults: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    def __post_init__(self) -> None:
+        """Refuse properties that the table cannot have before anything is made."""
+        tables.check_all(self.properties)
+        tables.check_all(self.defaults)
 
     @property
     def full_name(self) -> str:
@@ -59,6 +72,12 @@ class Target:
     location: str
     existing: TableInfo | None
     staged: bool
+
+
+def default_properties(session: EngineSession) -> dict[str, str]:
+    """The properties that the session's settings give to new tables."""
+    found = session.settings(_DEFAULTS)
+    return {f"delta.{key.removeprefix(_DEFAULTS)}": value for key, value in found.items()}
 
 
 class TableWriter:
@@ -115,11 +134,7 @@ class TableWriter:
     def finish(self, target: Target, *, describe: bool) -> None:
         """Register a new table; give it its properties and comment where its log does not have them yet."""
         draft = target.draft
-        if describe and (draft.properties or draft.comment):
-            if draft.properties:
-                set_properties(target.location, draft.properties)
-            if draft.comment:
-                DeltaTable(from_url(target.location)).alter.set_table_description(draft.comment)
+        self.describe(target.location, draft, is_new=target.existing is None, properties=describe)
         if target.existing is None:
             try:
                 self._access.register(
@@ -133,6 +148,20 @@ class TableWriter:
                 if getattr(error, "error_code", "") == "TABLE_ALREADY_EXISTS":
                     raise TableAlreadyExists(draft.full_name) from error
                 raise
+
+    def describe(self, location: str, draft: TableDraft, *, is_new: bool, properties: bool = True) -> None:
+        """Put into a table's log what the write of its rows did not: properties, comment, clustering columns."""
+        wanted = {key: value for key, value in draft.defaults.items() if is_new and key not in draft.properties}
+        if properties:
+            wanted |= draft.properties
+        if is_new and wanted.get(tables.CHANGE_FEED, "").lower() == "true":
+            wanted[tables.FEED_SINCE] = "0"
+        if wanted:
+            set_properties(location, wanted)
+        if properties and draft.comment:
+            DeltaTable(from_url(location)).alter.set_table_description(draft.comment)
+        if draft.cluster_by or (not is_new and tables.replay(location).clustering()):
+            tables.set_clustering(location, draft.cluster_by, self._principal.name)
 
     def undo(self, target: Target) -> None:
         """Remove what a failed creation left."""

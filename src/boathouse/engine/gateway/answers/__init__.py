@@ -2,17 +2,24 @@
 
 from typing import Any
 
+import pyarrow as pa
+
 from boathouse.engine.gateway.answers import (
     alter,
+    caching,
     cloning,
+    containers,
     conversion,
     describe,
     dropping,
     grants,
+    locations,
     maintenance,
+    settings,
     show,
     show_create,
     tags,
+    volumes,
 )
 from boathouse.engine.gateway.answers.asked import Asked
 from boathouse.engine.gateway.answers.grammar import Grammar
@@ -20,14 +27,30 @@ from boathouse.engine.gateway.answers.registry import find
 from boathouse.engine.gateway.protocol import local_relation
 from boathouse.engine.gateway.statements import Statement
 
-_SUBJECTS = (alter, cloning, conversion, describe, dropping, grants, maintenance, show, show_create, tags)
+_SUBJECTS = (
+    alter,
+    caching,
+    cloning,
+    containers,
+    conversion,
+    describe,
+    dropping,
+    grants,
+    locations,
+    maintenance,
+    settings,
+    show,
+    show_create,
+    tags,
+    volumes,
+)
 """Modules whose handlers have registered themselves."""
 
-__all__ = ["Asked", "answer"]
+__all__ = ["Asked", "answer", "rows_of"]
 
 
-def answer(statement: Statement, asked: Asked) -> Any | None:
-    """The answer to a statement as a relation, or None for one that the engine answers.
+def rows_of(statement: Statement, asked: Asked) -> pa.Table | None:
+    """The rows that answer a statement, or None for one that the engine answers.
 
     Raises:
         BoathouseError: If the statement is wrong, or the principal may not do it.
@@ -36,5 +59,10 @@ def answer(statement: Statement, asked: Asked) -> Any | None:
     if found is None:
         return None
     handler, length = found
-    rows = handler(Grammar.of(statement, length), asked)
+    return handler(Grammar.of(statement, length), asked)
+
+
+def answer(statement: Statement, asked: Asked) -> Any | None:
+    """The same as a relation."""
+    rows = rows_of(statement, asked)
     return None if rows is None else local_relation(rows)

@@ -1,7 +1,7 @@
 """ALTER TABLE: everything but its columns; constraints, properties, name, owner, tags."""
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -13,16 +13,13 @@ from boathouse.engine.gateway.answers.asked import Asked, Place
 from boathouse.engine.gateway.answers.grammar import Grammar, TableRef, refuse_queries
 from boathouse.engine.gateway.answers.registry import NOTHING, answers
 from boathouse.engine.gateway.answers.tags import change_tags
-from boathouse.tables.api import DeltaRefused, State, add_check, drop_check, set_properties, unset_properties
+from boathouse.tables.api import DeltaRefused, State, add_check, drop_check, set_clustering, set_properties, unset_properties
 
 _FORMS = (
-    "ADD COLUMN, ADD CONSTRAINT, ALTER COLUMN, CHANGE COLUMN, DROP COLUMN, DROP CONSTRAINT, RENAME COLUMN, RENAME TO, REPLACE "
+    "ADD COLUMN, ADD CONSTRAINT, ALTER COLUMN, CHANGE COLUMN, CLUSTER BY, DROP COLUMN, DROP CONSTRAINT, RENAME COLUMN, RENAME TO, REPLACE "
     "COLUMNS, SET TBLPROPERTIES, UNSET TBLPROPERTIES, SET OWNER TO, SET TAGS, UNSET TAGS, SET ROW FILTER or DROP ROW FILTER"
 )
 _NOT_HERE = {
-    (
-        "CLUSTER",
-    ): "Liquid clustering is not supported: neither the embedded engine nor delta-rs writes clustered tables. Use OPTIMIZE ... ZORDER BY.",
     (
         "SET",
         "LOCATION",
@@ -85,6 +82,19 @@ def _add(words: Grammar, asked: Asked, ref: TableRef) -> pa.Table:
     if words.sees("PRIMARY") or words.sees("FOREIGN"):
         return _add_key(words, asked, ref, None)
     raise words.wrong("COLUMN, COLUMNS, CONSTRAINT, PRIMARY KEY or FOREIGN KEY")
+
+
+def _cluster(words: Grammar, asked: Asked, ref: TableRef) -> pa.Table:
+    """``CLUSTER BY (columns)`` or ``CLUSTER BY NONE``."""
+    words.expect("BY")
+    if words.sees("AUTO"):
+        message = "CLUSTER BY AUTO is not supported: nothing here watches which columns queries ask for. Name them."
+        raise StatementRefused(message)
+    found = [] if words.accept("NONE") else [".".join(one) for one in words.columns()]
+    words.end()
+    place = columns.place_of(ref, asked, Privilege.MODIFY)
+    set_clustering(place.location, found, asked.user)
+    return NOTHING
 
 
 def _drop(words: Grammar, asked: Asked, ref: TableRef) -> pa.Table:
@@ -286,6 +296,7 @@ _CLAUSES: dict[str, Callable[[Grammar, Asked, TableRef], pa.Table]] = {
     "ADD": _add,
     "ALTER": _change,
     "CHANGE": _change,
+    "CLUSTER": _cluster,
     "DROP": _drop,
     "OWNER": _owner,
     "RENAME": _rename_to,
@@ -304,25 +315,48 @@ _KINDS = {
     "VOLUME": SecurableType.VOLUME,
     "FUNCTION": SecurableType.FUNCTION,
     "MODEL": SecurableType.MODEL,
+    "LOCATION": SecurableType.EXTERNAL_LOCATION,
+    "CREDENTIAL": SecurableType.STORAGE_CREDENTIAL,
 }
 
 
-@answers("ALTER SCHEMA", "ALTER DATABASE", "ALTER CATALOG", "ALTER VOLUME", "ALTER FUNCTION", "ALTER MODEL")
+@answers(
+    "ALTER EXTERNAL LOCATION",
+    "ALTER STORAGE CREDENTIAL",
+    "ALTER SCHEMA",
+    "ALTER DATABASE",
+    "ALTER CATALOG",
+    "ALTER VOLUME",
+    "ALTER FUNCTION",
+    "ALTER MODEL",
+)
 def alter_other(words: Grammar, asked: Asked) -> pa.Table:
     """``ALTER kind name [SET] OWNER TO | RENAME TO | SET TAGS | UNSET TAGS | SET DBPROPERTIES``."""
     kind = _KINDS[words.tokens[words.at - 1].value]
     parts = words.name(f"the name of a {kind.value}")
     sets = words.accept("SET")
     match (
-        words.expect_one("OWNER", "TAGS", "DBPROPERTIES", "PROPERTIES")
+        words.expect_one("OWNER", "TAGS", "DBPROPERTIES", "PROPERTIES", "URL")
         if sets
         else words.expect_one("OWNER", "RENAME", "UNSET")
     ):
         case "TAGS":
             return change_tags(words, asked, kind, parts, unset=False)
+        case "UNSET" if words.accept_one("DBPROPERTIES", "PROPERTIES"):
+            words.accept("IF", "EXISTS")
+            _set_other_properties(words, asked, kind, asked.full_name(parts, kind), {}, words.keys())
         case "UNSET":
             words.expect("TAGS")
             return change_tags(words, asked, kind, parts, unset=True)
+        case "URL" if kind is SecurableType.EXTERNAL_LOCATION:
+            url = words.string("the new URL")
+            words.end()
+            asked.to_change("ALTER")
+            with asked.catalog(write=True) as service:
+                service.update_location(asked.full_name(parts, kind), url=url)
+        case "URL":
+            words.at -= 1
+            raise words.wrong("OWNER, TAGS or DBPROPERTIES")
         case "OWNER":
             words.expect("TO")
             owner = words.literal_name("the new owner")
@@ -340,10 +374,15 @@ def alter_other(words: Grammar, asked: Asked) -> pa.Table:
                     kind, asked.full_name(parts, kind), ".".join(new) if len(new) == 1 else asked.full_name(new, kind)
                 )
         case _:
-            properties = words.properties()
-            words.end()
-            asked.to_change("ALTER")
-            with asked.catalog(write=True) as service:
-                known = service.get_container(kind, asked.full_name(parts, kind)).properties
-                service.update(kind, asked.full_name(parts, kind), properties=known | properties)
+            _set_other_properties(words, asked, kind, asked.full_name(parts, kind), words.properties(), ())
     return NOTHING
+
+
+def _set_other_properties(
+    words: Grammar, asked: Asked, kind: SecurableType, name: str, properties: dict[str, str], gone: Sequence[str]
+) -> None:
+    words.end()
+    asked.to_change("ALTER")
+    with asked.catalog(write=True) as service:
+        known = service.get_container(kind, name).properties | properties
+        service.update(kind, name, properties={key: value for key, value in known.items() if key not in gone})

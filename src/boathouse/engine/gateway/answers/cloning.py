@@ -1,6 +1,7 @@
 """CREATE TABLE ... SHALLOW | DEEP CLONE."""
 
 from dataclasses import asdict
+from dataclasses import replace as with_changes
 from typing import Any
 
 import pyarrow as pa
@@ -13,7 +14,7 @@ from boathouse.engine.gateway.answers.maintenance import read_version
 from boathouse.engine.gateway.answers.registry import answers
 from boathouse.engine.gateway.paths import Use
 from boathouse.storage.paths import from_url, to_url
-from boathouse.tables.api import Cloned, DeltaRefused, clone, require_version
+from boathouse.tables.api import Cloned, DeltaRefused, clone, is_table, require_version
 
 _NONE = Cloned(0, 0, 0, 0, 0, 0, 0)
 
@@ -30,9 +31,6 @@ def clone_table(words: Grammar, asked: Asked) -> pa.Table | None:
     words.expect("CLONE")
     source_ref = words.table("the name of the table to clone")
     asked.to_change("CREATE TABLE ... CLONE")
-    if target.path is not None:
-        message = f"{target.shown} is a path: name a table, and write LOCATION 'path' for where it is to lie."
-        raise DeltaRefused("DELTA_CLONE_TO_PATH", message)
     source = asked.delta(source_ref, Privilege.SELECT, "CLONE")
     asked.refuse_policies(source, "CLONE")
     version: int | None = None
@@ -42,12 +40,17 @@ def clone_table(words: Grammar, asked: Asked) -> pa.Table | None:
     properties = words.properties() if words.accept("TBLPROPERTIES") else {}
     location = words.string("a path") if words.accept("LOCATION") else None
     words.end()
-    name = asked.full_name(target.parts)
-    existing = asked.access.table(asked.principal, name)
-    if existing is not None and missing_only:
+    if target.path is None:
+        name = asked.full_name(target.parts)
+        existing = asked.access.table(asked.principal, name) is not None
+    else:
+        name = target.shown
+        target = with_changes(target, path=asked.guard.resolve(target.path, Use.WRITE))
+        existing = is_table(to_url(from_url(target.path or "")))
+    if existing and missing_only:
         return _answer(_NONE)
-    if existing is not None and not replace:
-        raise TableAlreadyExists(existing.full_name)
+    if existing and not replace:
+        raise TableAlreadyExists(name)
     asked.effects.copied.append((source.location, source.table))
     arguments: dict[str, Any] = {
         "shallow": depth == "SHALLOW",
@@ -56,13 +59,15 @@ def clone_table(words: Grammar, asked: Asked) -> pa.Table | None:
         "source_name": source.name,
         "user": asked.user,
     }
-    if existing is not None:
+    if existing:
         place = asked.delta(target, Privilege.MODIFY, "CLONE")
         if place.location == source.location:
             message = f"`{source.name}` cannot be replaced by a clone of itself. Write RESTORE TABLE ... TO VERSION AS OF."
             raise DeltaRefused("DELTA_CLONE_INCOMPATIBLE_SOURCE", message)
         asked.refuse_policies(place, "CREATE OR REPLACE TABLE ... CLONE")
         return _answer(clone(source.location, place.location, **arguments))
+    if target.path is not None:
+        return _answer(clone(source.location, to_url(from_url(target.path)), **arguments))
     return _answer(_create(asked, name, location, source.location, arguments))
 
 

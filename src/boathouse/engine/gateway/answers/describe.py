@@ -13,7 +13,7 @@ from boathouse.engine.gateway.answers.asked import Asked
 from boathouse.engine.gateway.answers.grammar import Grammar
 from boathouse.engine.gateway.answers.registry import answers
 from boathouse.history.api import Author, Entity
-from boathouse.tables.api import DeltaRefused, Entry, State, entries, replay, require_sound, shown
+from boathouse.tables.api import DeltaRefused, Entry, State, clustering_columns, entries, replay, require_sound, shown
 
 TIME = pa.timestamp("us", tz="UTC")
 TEXTS = pa.map_(pa.string(), pa.string())
@@ -145,7 +145,7 @@ def detail(words: Grammar, asked: Asked) -> pa.Table:
         "createdAt": moment(state.metadata.get("createdTime") or (place.table.created_at if place.table else None)),
         "lastModified": moment(last[0].timestamp),
         "partitionColumns": list(state.partition_columns),
-        "clusteringColumns": state.clustering(),
+        "clusteringColumns": clustering_columns(state),
         "numFiles": len(state.files),
         "sizeInBytes": state.size_bytes,
         "properties": sorted(shown(state.configuration).items()),

@@ -100,7 +100,7 @@ def _metrics(done: Optimized) -> dict[str, Any]:
         "numBatches": 1,
         "totalConsideredFiles": done.considered,
         "totalFilesSkipped": done.skipped,
-        "preserveInsertionOrder": not done.z_ordered,
+        "preserveInsertionOrder": not (done.z_ordered or done.clustered),
         "startTimeMs": done.started,
         "endTimeMs": done.ended,
     }

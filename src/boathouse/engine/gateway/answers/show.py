@@ -237,7 +237,8 @@ def table_properties(words: Grammar, asked: Asked) -> pa.Table:
     if is_delta:
         place = asked.delta(ref, Privilege.SELECT, "SHOW TBLPROPERTIES")
         state = replay(place.location)
-        found |= dict(state.configuration)
+        # What the catalog recorded when the table was made may not hold any more.
+        found = dict(state.configuration)
         found["delta.minReaderVersion"] = str(state.protocol["minReaderVersion"])
         found["delta.minWriterVersion"] = str(state.protocol["minWriterVersion"])
         if "writerFeatures" in state.protocol:

@@ -10,7 +10,7 @@ from boathouse.engine.gateway.answers.grammar import Grammar
 from boathouse.engine.gateway.answers.registry import answers
 from boathouse.engine.gateway.spark_types import from_json, sql
 from boathouse.engine.gateway.sql_tokens import literal, quote
-from boathouse.tables.api import State, replay, shown
+from boathouse.tables.api import State, clustering_columns, replay, shown
 
 
 @answers("SHOW CREATE TABLE", "SHOW CREATE VIEW")
@@ -66,6 +66,9 @@ def _delta(name: str, state: State, table: TableInfo | None, *, location: str | 
     lines = [f"CREATE TABLE {name} (\n" + ",\n".join(columns) + ")", "USING delta"]
     if state.partition_columns:
         lines.append(f"PARTITIONED BY ({', '.join(quote([one]) for one in state.partition_columns)})")
+    clusters = clustering_columns(state)
+    if clusters:
+        lines.append(f"CLUSTER BY ({', '.join(quote([one]) for one in clusters)})")
     comment = state.metadata.get("description") or (table.comment if table is not None else None)
     if comment:
         lines.append(f"COMMENT {literal(comment)}")
@@ -74,7 +77,8 @@ def _delta(name: str, state: State, table: TableInfo | None, *, location: str | 
     properties = {
         key: value
         for key, value in shown(state.configuration).items()
-        if key != "delta.columnMapping.maxColumnId" and not key.startswith("delta.constraints.")
+        if key not in {"delta.columnMapping.maxColumnId", "boathouse.clusteringColumns"}
+        and not key.startswith("delta.constraints.")
     }
     properties |= {
         "delta.minReaderVersion": str(state.protocol["minReaderVersion"]),

@@ -1,0 +1,78 @@
+"""SET and RESET: settings of the session, for engines whose SQL cannot set them."""
+
+import pyarrow as pa
+
+from boathouse.engine.gateway.answers.asked import Asked
+from boathouse.engine.gateway.answers.grammar import Grammar
+from boathouse.engine.gateway.answers.registry import NOTHING, answers
+from boathouse.engine.gateway.sql_tokens import Kind
+from boathouse.engine.gateway.words import Words
+
+_TIME_ZONE = "spark.sql.session.timeZone"
+_NOT_SETTINGS = ("VAR", "VARIABLE", "ROLE", "TAG", "PATH")
+
+
+@answers("SET")
+def set_setting(words: Grammar, asked: Asked) -> pa.Table | None:
+    """``SET``, ``SET key``, ``SET key = value``, ``SET TIME ZONE zone``."""
+    if asked.session.capabilities.sets_in_sql or _is_other(words):
+        return None
+    if words.here is None or words.accept_mark("-"):
+        return _pairs(sorted(asked.session.settings().items()))
+    if words.accept("TIME", "ZONE"):
+        key, value = _TIME_ZONE, words.string("a time zone, such as 'UTC'")
+        words.end()
+    else:
+        key = _key(words)
+        if words.at == len(words.tokens):
+            return _pairs([(key, asked.session.setting(key) or "<undefined>")])
+        words.expect_mark("=")
+        value = _value(words)
+    asked.to_change("SET")
+    asked.session.set(key, value)
+    return _pairs([(key, value)])
+
+
+def _is_other(words: Grammar) -> bool:
+    return words.here is not None and words.here.is_word(*_NOT_SETTINGS)
+
+
+@answers("RESET")
+def reset_setting(words: Grammar, asked: Asked) -> pa.Table | None:
+    """``RESET key``."""
+    if asked.session.capabilities.sets_in_sql:
+        return None
+    if words.here is None:
+        raise words.wrong("the key of a setting: RESET key")
+    key = _key(words)
+    words.end()
+    asked.to_change("RESET")
+    asked.session.unset(key)
+    return NOTHING
+
+
+def _key(words: Words) -> str:
+    """All up to the equals sign: keys can have parts with a dash in them."""
+    if words.here is not None and words.here.kind is Kind.NAME:
+        return words.word()
+    text = words.text_until(marks="=")
+    if not text or any(one.isspace() for one in text):
+        raise words.wrong("the key of a setting, without spaces")
+    return text
+
+
+def _value(words: Words) -> str:
+    """The text as it stands, or the one that is quoted."""
+    last = words.tokens[-1]
+    if words.here is last and last.kind in {Kind.STRING, Kind.NAME}:
+        return last.value
+    text = words.rest()
+    if not text:
+        raise words.wrong("a value")
+    return text
+
+
+def _pairs(pairs: list[tuple[str, str]]) -> pa.Table:
+    return pa.table(
+        {"key": pa.array([key for key, _ in pairs], pa.string()), "value": pa.array([value for _, value in pairs], pa.string())}
+    )

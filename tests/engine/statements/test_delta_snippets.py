@@ -1,0 +1,290 @@
+"""What Delta's documentation shows, page by page, in statements of our own: what each answers, or how it is refused.
+
+`{s}` is a schema, `{p}` a folder of its own. A string as what is expected is a part of the error's message.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from deltalake import DeltaTable
+from pyspark.errors import PySparkException
+from pyspark.sql import SparkSession
+
+DONE: list[tuple[Any, ...]] = []
+ANY = object()
+SNIPPETS: dict[str, list[tuple[str, Any]]] = {
+    "batch": [
+        ("CREATE TABLE IF NOT EXISTS {s}.ride (id INT, kind STRING, at TIMESTAMP) USING DELTA", DONE),
+        ("CREATE OR REPLACE TABLE {s}.ride (id INT, kind STRING, at TIMESTAMP) USING DELTA PARTITIONED BY (kind)", DONE),
+        ("CREATE TABLE delta.`{p}/ride` USING DELTA AS SELECT col1 AS id FROM VALUES 0, 1, 2", DONE),
+        ("CREATE TABLE {s}.outside USING DELTA LOCATION '{p}/ride'", DONE),
+        ("SELECT count(*) FROM {s}.outside", [(3,)]),
+        ("INSERT INTO {s}.ride VALUES (1, 'a', NULL), (2, 'b', NULL)", DONE),
+        ("INSERT OVERWRITE {s}.ride SELECT id + 1, kind, at FROM {s}.ride", DONE),
+        ("SELECT id FROM {s}.ride VERSION AS OF 3 ORDER BY id", [(2,), (3,)]),
+        ("SELECT id FROM {s}.ride TIMESTAMP AS OF '2018-10-18T22:15:12.013Z'", "EARLIER_THAN_COMMIT_RETENTION"),
+        ("SELECT count(*) FROM delta.`{p}/ride` VERSION AS OF 0", [(3,)]),
+        ("INSERT INTO TABLE {s}.ride REPLACE WHERE kind = 'a' SELECT 9, 'a', NULL", DONE),
+        ("INSERT INTO TABLE {s}.ride REPLACE WHERE kind = 'a' SELECT 9, 'c', NULL", "DELTA_REPLACE_WHERE_MISMATCH"),
+        ("SET spark.databricks.delta.replaceWhere.constraintCheck.enabled=false", ANY),
+        ("INSERT INTO TABLE {s}.ride REPLACE WHERE kind = 'a' SELECT 9, 'c', NULL", DONE),
+        ("RESET spark.databricks.delta.replaceWhere.constraintCheck.enabled", DONE),
+        ("SET spark.sql.sources.partitionOverwriteMode=dynamic", [("spark.sql.sources.partitionOverwriteMode", "dynamic")]),
+        ("INSERT OVERWRITE TABLE {s}.ride SELECT 5, 'c', NULL", DONE),
+        ("SET spark.sql.sources.partitionOverwriteMode=static", ANY),
+        ("SELECT id, kind FROM {s}.ride ORDER BY id", [(3, "b"), (5, "c")]),
+        ("ALTER TABLE {s}.ride ADD COLUMNS (tip INT COMMENT 'extra' AFTER id, s STRUCT<a: INT, b: STRING> FIRST)", DONE),
+        ("ALTER TABLE {s}.ride ADD COLUMNS (s.c INT COMMENT 'inner' FIRST)", DONE),
+        ("ALTER TABLE {s}.ride CHANGE COLUMN tip tip INT COMMENT 'again' FIRST", DONE),
+        ("SET spark.databricks.delta.properties.defaults.appendOnly = true", ANY),
+        ("CREATE TABLE {s}.log (id INT)", DONE),
+        ("RESET spark.databricks.delta.properties.defaults.appendOnly", DONE),
+        ("SHOW TBLPROPERTIES {s}.log ('delta.appendOnly')", [("delta.appendOnly", "true")]),
+        ("ALTER TABLE {s}.log SET TBLPROPERTIES ('team' = 'blue', 'delta.appendOnly' = 'false')", DONE),
+        ("ALTER TABLE {s}.log UNSET TBLPROPERTIES ('team')", DONE),
+        ("INSERT WITH SCHEMA EVOLUTION INTO {s}.log SELECT 1 AS id, 'x' AS fresh", DONE),
+        ("SET spark.databricks.delta.schema.autoMerge.enabled=true", ANY),
+        ("INSERT INTO {s}.log BY NAME SELECT 2 AS id, 3 AS more", DONE),
+        ("RESET spark.databricks.delta.schema.autoMerge.enabled", DONE),
+        ("SELECT * FROM {s}.log ORDER BY id", [(1, "x", None), (2, None, 3)]),
+    ],
+    "generated, identity, default": [
+        ("CREATE TABLE {s}.g (at TIMESTAMP, day DATE GENERATED ALWAYS AS (CAST(at AS DATE))) PARTITIONED BY (day)", DONE),
+        ("INSERT INTO {s}.g (at) VALUES (TIMESTAMP '2024-01-02 03:04:05')", DONE),
+        ("SELECT count(*) FROM {s}.g WHERE day = DATE '2024-01-02'", [(1,)]),
+        ("CREATE TABLE {s}.i (k BIGINT GENERATED ALWAYS AS IDENTITY (START WITH -1 INCREMENT BY 1), v INT)", DONE),
+        ("INSERT INTO {s}.i (v) VALUES (5), (6)", DONE),
+        ("SELECT k FROM {s}.i ORDER BY k", [(-1,), (0,)]),
+        (
+            "CREATE TABLE {s}.d (id INT, s STRING DEFAULT 'x') TBLPROPERTIES ('delta.feature.allowColumnDefaults' = 'enabled')",
+            DONE,
+        ),
+        ("INSERT INTO {s}.d (id) VALUES (1)", DONE),
+        ("INSERT INTO {s}.d VALUES (2, DEFAULT)", DONE),
+        ("SELECT s FROM {s}.d", [("x",), ("x",)]),
+    ],
+    "constraints": [
+        ("CREATE TABLE {s}.c (id INT NOT NULL, s STRING NOT NULL)", DONE),
+        ("ALTER TABLE {s}.c CHANGE COLUMN s DROP NOT NULL", DONE),
+        ("ALTER TABLE {s}.c ADD CONSTRAINT bounds CHECK (id > 1 and id < 99)", DONE),
+        ("INSERT INTO {s}.c VALUES (1, NULL)", "bounds"),
+        ("INSERT INTO {s}.c VALUES (2, NULL)", DONE),
+        ("ALTER TABLE {s}.c DROP CONSTRAINT bounds", DONE),
+        ("INSERT INTO {s}.c VALUES (NULL, 'a')", "NOT_NULL"),
+    ],
+    "update": [
+        ("CREATE TABLE {s}.u AS SELECT col1 AS id, col2 AS v FROM VALUES (1, 'a'), (2, 'b')", DONE),
+        ("UPDATE {s}.u SET v = 'z' WHERE v = 'a'", [(1,)]),
+        ("DELETE FROM {s}.u WHERE id == 2", [(1,)]),
+        (
+            (
+                "MERGE INTO {s}.u t USING (SELECT 1 AS id, 'm' AS v UNION ALL SELECT 5, 'n') s ON s.id = t.id "
+                "WHEN MATCHED THEN UPDATE SET * WHEN NOT MATCHED THEN INSERT * WHEN NOT MATCHED BY SOURCE THEN DELETE"
+            ),
+            [(2, 1, 0, 1)],
+        ),
+        (
+            (
+                "MERGE WITH SCHEMA EVOLUTION INTO {s}.u t USING (SELECT 9 AS id, 'p' AS w) s ON s.id = t.id "
+                "WHEN NOT MATCHED THEN INSERT *"
+            ),
+            [(1, 0, 0, 1)],
+        ),
+        ("SELECT * FROM {s}.u ORDER BY id", [(1, "m", None), (5, "n", None), (9, None, "p")]),
+    ],
+    "utility": [
+        ("CREATE TABLE {s}.m PARTITIONED BY (p) AS SELECT col1 AS a, col2 AS p FROM VALUES (1, 'x'), (2, 'y')", DONE),
+        ("VACUUM {s}.m", ANY),
+        ("VACUUM {s}.m LITE", ANY),
+        ("VACUUM {s}.m RETAIN 200 HOURS DRY RUN", DONE),
+        ("VACUUM {s}.m USING INVENTORY other", "USING INVENTORY is not supported"),
+        ("DESCRIBE HISTORY {s}.m LIMIT 1", ANY),
+        ("SHOW PARTITIONS {s}.m PARTITION (p = 'x')", [("x",)]),
+        ("OPTIMIZE {s}.m WHERE p = 'x' ZORDER BY (a)", ANY),
+        ("GENERATE symlink_format_manifest FOR TABLE {s}.m", DONE),
+        ("CONVERT TO DELTA iceberg.`{p}/none`", "CONVERT_UNSUPPORTED|UNSUPPORTED_SOURCE|Parquet"),
+        ("RESTORE TABLE {s}.m TO VERSION AS OF 0", ANY),
+        ("CREATE OR REPLACE TABLE {s}.m2 SHALLOW CLONE {s}.m TBLPROPERTIES (delta.logRetentionDuration = '3650 days')", ANY),
+        ("CREATE TABLE delta.`{p}/copy` SHALLOW CLONE {s}.m VERSION AS OF 0", ANY),
+        ("CREATE TABLE IF NOT EXISTS delta.`{p}/copy` SHALLOW CLONE {s}.m", ANY),
+        ("CREATE TABLE delta.`{p}/copy` SHALLOW CLONE {s}.m", "already exists"),
+        ("SELECT a FROM delta.`{p}/copy` ORDER BY a", [(1,), (2,)]),
+        ("CREATE TABLE {s}.m3 LIKE {s}.m2", DONE),
+        ("SHOW TBLPROPERTIES {s}.m3 (delta.logRetentionDuration)", [("delta.logRetentionDuration", "3650 days")]),
+        ("DROP TABLE {s}.m2", DONE),
+    ],
+    "column mapping": [
+        ("CREATE TABLE {s}.n AS SELECT 1 AS a, named_struct('x', 2) AS s, 3 AS c, 4 AS d, 5 AS e", DONE),
+        ("ALTER TABLE {s}.n RENAME COLUMN a TO b", "column mapping"),
+        (
+            (
+                "ALTER TABLE {s}.n SET TBLPROPERTIES ('delta.minReaderVersion' = '2', 'delta.minWriterVersion' = '5', "
+                "'delta.columnMapping.mode' = 'name')"
+            ),
+            DONE,
+        ),
+        ("ALTER TABLE {s}.n RENAME COLUMN a TO b", DONE),
+        ("ALTER TABLE {s}.n RENAME COLUMN s.x TO y", DONE),
+        ("ALTER TABLE {s}.n DROP COLUMN c", DONE),
+        ("ALTER TABLE {s}.n DROP COLUMNS (d, e)", DONE),
+        ("SELECT b, s.y FROM {s}.n", [(1, 2)]),
+    ],
+    "features that only Apache Spark writes": [
+        ("CREATE TABLE {s}.x (id INT) TBLPROPERTIES ('delta.enableTypeWidening' = 'true')", "Apache Spark"),
+        ("CREATE TABLE {s}.x TBLPROPERTIES ('delta.enableRowTracking' = 'true') AS SELECT 1 AS a", "Apache Spark"),
+        ("CREATE TABLE {s}.x (id INT) TBLPROPERTIES ('delta.checkpointPolicy' = 'v2')", "Apache Spark"),
+        ("CREATE TABLE {s}.x (id INT) TBLPROPERTIES ('delta.enableInCommitTimestamps' = 'true')", "Apache Spark"),
+        ("SET spark.databricks.delta.properties.defaults.enableRowTracking = true", ANY),
+        ("CREATE TABLE {s}.x (id INT)", "row tracking"),
+        ("RESET spark.databricks.delta.properties.defaults.enableRowTracking", DONE),
+        ("CREATE TABLE {s}.x (id INT) TBLPROPERTIES ('delta.enableDeletionVectors' = true)", DONE),
+        ("ALTER TABLE {s}.x ALTER COLUMN id TYPE BIGINT", "type widening"),
+        ("ALTER TABLE {s}.x DROP FEATURE 'typeWidening' TRUNCATE HISTORY", "cannot be dropped"),
+        ("REORG TABLE {s}.x APPLY (PURGE)", "OPTIMIZE"),
+    ],
+}
+
+
+@pytest.mark.parametrize("page", SNIPPETS)
+def test_page(spark: SparkSession, schema: str, tmp_path: Path, page: str) -> None:
+    for text, expected in SNIPPETS[page]:
+        statement = text.replace("{s}", schema).replace("{p}", str(tmp_path))
+        if isinstance(expected, str):
+            with pytest.raises(PySparkException, match=expected):
+                spark.sql(statement).collect()
+            continue
+        found = [tuple(row) for row in spark.sql(statement).collect()]
+        assert expected is ANY or found == expected, f"{statement}: {found}"
+
+
+class TestChangeFeed:
+    """`delta.enableChangeDataFeed` is what a table has and shows, however it was given."""
+
+    def on(self, spark: SparkSession, name: str) -> bool:
+        shown = dict(tuple(row) for row in spark.sql(f"SHOW TBLPROPERTIES {name}").collect())
+        detail = spark.sql(f"DESCRIBE DETAIL {name}").first()
+        assert detail is not None
+        assert shown.get("delta.enableChangeDataFeed") == detail.properties.get("delta.enableChangeDataFeed")
+        assert not [key for key in shown if "hange" in key and key != "delta.enableChangeDataFeed"]
+        return shown.get("delta.enableChangeDataFeed") == "true"
+
+    @pytest.mark.parametrize("way", ["columns", "query", "saveAsTable", "writeTo", "save", "setting"])
+    def test_from_the_first_version(self, spark: SparkSession, schema: str, tmp_path: Path, way: str) -> None:
+        name, key = f"{schema}.t", "delta.enableChangeDataFeed"
+        frame = spark.range(2)
+        match way:
+            case "columns":
+                spark.sql(f"CREATE TABLE {name} (id BIGINT) TBLPROPERTIES ({key} = true)")
+                frame.write.insertInto(name)
+            case "query":
+                spark.sql(f"CREATE TABLE {name} TBLPROPERTIES ('{key}' = 'true') AS SELECT * FROM range(2)")
+            case "saveAsTable":
+                frame.write.option(key, "true").saveAsTable(name)
+            case "writeTo":
+                frame.writeTo(name).tableProperty(key, "true").create()
+            case "save":
+                frame.write.format("delta").option(key, "true").save(str(tmp_path / "t"))
+                name = f"delta.`{tmp_path / 't'}`"
+            case _:
+                spark.sql("SET spark.databricks.delta.properties.defaults.enableChangeDataFeed = true")
+                frame.write.saveAsTable(name)
+                spark.sql("RESET spark.databricks.delta.properties.defaults.enableChangeDataFeed")
+        assert self.on(spark, name)
+        reader = spark.read.format("delta").option("readChangeFeed", "true").option("startingVersion", 0)
+        rows = reader.load(str(tmp_path / "t")) if way == "save" else reader.table(name)
+        assert sorted((row.id, row._change_type) for row in rows.collect()) == [(0, "insert"), (1, "insert")]
+
+    def test_on_and_off(self, spark: SparkSession, schema: str) -> None:
+        name = f"{schema}.t"
+        spark.sql(f"CREATE TABLE {name} TBLPROPERTIES (delta.enableChangeDataFeed = true) AS SELECT 1 AS a")
+        spark.sql(f"ALTER TABLE {name} UNSET TBLPROPERTIES ('delta.enableChangeDataFeed')")
+        assert not self.on(spark, name)
+        with pytest.raises(PySparkException, match="DELTA_MISSING_CHANGE_DATA"):
+            spark.sql(f"SELECT * FROM table_changes('{name}', 0)").collect()
+        spark.sql(f"ALTER TABLE {name} SET TBLPROPERTIES ('delta.enableChangeDataFeed' = 'true')")
+        assert self.on(spark, name)
+        spark.sql(f"INSERT INTO {name} VALUES (2)")
+        assert spark.sql(f"SELECT a FROM table_changes('{name}', 4)").collect() == [(2,)]
+        assert "'delta.enableChangeDataFeed' = 'true'" in str(spark.sql(f"SHOW CREATE TABLE {name}").first())
+
+
+class TestClustering:
+    """CLUSTER BY is a property that OPTIMIZE orders files by."""
+
+    def columns(self, spark: SparkSession, name: str) -> list[str]:
+        detail = spark.sql(f"DESCRIBE DETAIL {name}").first()
+        assert detail is not None
+        return list(detail.clusteringColumns)
+
+    def test_how_it_is_given(self, spark: SparkSession, schema: str) -> None:
+        spark.sql(f"CREATE TABLE {schema}.a (k INT, s STRING) USING DELTA CLUSTER BY (k)")
+        spark.sql(f"CREATE TABLE {schema}.b CLUSTER BY (k) AS SELECT 1 AS k")
+        spark.sql("SELECT 1 AS k").write.clusterBy("k").saveAsTable(f"{schema}.c")
+        spark.sql("SELECT 1 AS k").writeTo(f"{schema}.d").clusterBy("k").create()
+        spark.sql(f"CREATE TABLE {schema}.e LIKE {schema}.a")
+        assert [self.columns(spark, f"{schema}.{name}") for name in "abcde"] == [["k"]] * 5
+        assert "CLUSTER BY (`k`)" in str(spark.sql(f"SHOW CREATE TABLE {schema}.a").first())
+        spark.sql(f"ALTER TABLE {schema}.a CLUSTER BY (s, k)")
+        assert self.columns(spark, f"{schema}.a") == ["s", "k"]
+        spark.sql(f"ALTER TABLE {schema}.a CLUSTER BY NONE")
+        assert self.columns(spark, f"{schema}.a") == []
+
+    def test_optimize(self, spark: SparkSession, schema: str, location: Callable[[str], str]) -> None:
+        name = f"{schema}.t"
+        spark.sql(f"CREATE TABLE {name} (k INT, s STRING) CLUSTER BY (k)")
+
+        def optimized(words: str = "") -> tuple[int, int]:
+            row = spark.sql(f"OPTIMIZE {name} {words}").first()
+            assert row is not None
+            return row.metrics.numFilesAdded, row.metrics.numFilesRemoved
+
+        spark.sql(f"INSERT INTO {name} VALUES (3, 'c'), (1, 'a')")
+        assert optimized() == (1, 1)
+        assert optimized() == (0, 0)
+        spark.sql(f"INSERT INTO {name} VALUES (2, 'b')")
+        assert optimized() == (1, 1)
+        assert optimized("FULL") == (1, 2)
+        assert [row.k for row in spark.table(name).collect()] == [1, 2, 3]
+        assert DeltaTable(location(name)).to_pyarrow_table().num_rows == 3
+        for words in ("ZORDER BY (s)", "WHERE k = 1"):
+            with pytest.raises(PySparkException, match=r"DELTA_CLUSTERING|NON_PARTITION_COLUMN"):
+                optimized(words)
+
+    @pytest.mark.parametrize(
+        ("text", "says"),
+        [
+            ("CREATE TABLE {s}.x (a INT) CLUSTER BY (nope)", "nope"),
+            ("CREATE TABLE {s}.x (a INT, b INT) PARTITIONED BY (a) CLUSTER BY (b)", "either partitioned or clustered"),
+            ("CREATE TABLE {s}.x (a ARRAY<INT>) CLUSTER BY (a)", "order"),
+            ("CREATE TABLE {s}.x (a INT) CLUSTER BY (a, a)", "different columns"),
+        ],
+    )
+    def test_what_is_wrong(self, spark: SparkSession, schema: str, text: str, says: str) -> None:
+        with pytest.raises(PySparkException, match=says):
+            spark.sql(text.replace("{s}", schema))
+        assert not spark.catalog.tableExists(f"{schema}.x")
+
+
+def test_settings_of_a_writer(spark: SparkSession, schema: str) -> None:
+    """Identifiers and notes of writes can be settings, as in SQL there are no options."""
+    name = f"{schema}.t"
+    spark.sql(f"CREATE TABLE {name} (a INT)")
+    spark.sql("SET spark.databricks.delta.commitInfo.userMetadata=mended by hand")
+    spark.sql(f"INSERT INTO {name} VALUES (1)")
+    spark.sql("RESET spark.databricks.delta.commitInfo.userMetadata")
+    assert spark.sql(f"DESCRIBE HISTORY {name} LIMIT 1").first().userMetadata == "mended by hand"  # type: ignore[union-attr]
+    spark.sql("SET spark.databricks.delta.write.txnAppId = 'loader'")
+    spark.sql("SET spark.databricks.delta.write.txnVersion = 1")
+    for _ in range(2):
+        spark.sql(f"INSERT INTO {name} VALUES (2)")
+    spark.sql("RESET spark.databricks.delta.write.txnAppId")
+    spark.sql("RESET spark.databricks.delta.write.txnVersion")
+    assert spark.table(name).count() == 2
+    assert [tuple(row) for row in spark.sql("SET spark.databricks.delta.write.txnAppId").collect()] == [
+        ("spark.databricks.delta.write.txnAppId", "<undefined>")
+    ]
+    for option in ("replaceUsing", "replaceOn"):
+        with pytest.raises(PySparkException, match=f"{option} is not supported"):
+            spark.range(1).write.mode("overwrite").option(option, "a").saveAsTable(name)
