@@ -29,6 +29,21 @@ def parts(spark: SparkSession, schema: str) -> str:
 class TestReplaceWhere:
     """Only rows for which the condition is true are replaced, and only by such rows."""
 
+    def test_times_of_another_zone(self, spark: SparkSession, schema: str) -> None:
+        name = f"{schema}.t"
+        spark.sql(f"CREATE TABLE {name} (p INT, at TIMESTAMP) PARTITIONED BY (p)")
+        spark.sql(f"INSERT INTO {name} VALUES (1, NULL), (2, TIMESTAMP '2024-01-02 03:04:05Z')")
+        before = spark.conf.get("spark.sql.session.timeZone")
+        try:
+            spark.conf.set("spark.sql.session.timeZone", "America/New_York")
+            spark.sql(f"INSERT INTO {name} REPLACE WHERE p = 1 SELECT 1, TIMESTAMP '2024-01-01 20:00:00'")
+            frame = spark.sql("SELECT 2 AS p, TIMESTAMP '2024-01-01 21:00:00' AS at")
+            frame.write.mode("overwrite").option("partitionOverwriteMode", "dynamic").saveAsTable(name)
+        finally:
+            spark.conf.set("spark.sql.session.timeZone", before or "UTC")
+        found = spark.sql(f"SELECT p, unix_micros(at) / 3600000000 - 473376 FROM {name}")
+        assert rows(found) == [(1, 1.0), (2, 2.0)]
+
     @pytest.mark.parametrize("column", ["p", "q"])
     @pytest.mark.parametrize("way", ["save", "saveAsTable", "writeTo", "sql"])
     def test_null_is_not_true(self, spark: SparkSession, schema: str, location: Location, way: str, column: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from boathouse.engine.gateway.casts import Casts
 from boathouse.engine.gateway.delta_target import DeltaTarget
 from boathouse.engine.gateway.protocol import proto
-from boathouse.engine.gateway.spark_types import Array, DataType, Field, Map, Struct, nullable, sql
+from boathouse.engine.gateway.spark_types import Array, Atomic, DataType, Field, Map, Struct, nullable, sql
 from boathouse.engine.gateway.sql_tokens import literal, quote
 from boathouse.engine.write_errors import arity_mismatch, duplicate_column, identity_given, schema_mismatch, unknown_column
 
@@ -112,6 +112,16 @@ def project(rows: Any, values: Sequence[tuple[str, str]]) -> Any:
         alias.name.append(name)
         alias.expr.expression_string.expression = text
     return relation
+
+
+def in_utc(rows: Any, found: Fit) -> Any:
+    """Rows that fit, with times as instants in UTC: the embedded engine cannot put those of the session's zone beside a table's."""
+    times = {one.name for one in found.schema.fields if one.type == Atomic("timestamp")}
+    names = [name for name, _ in found.values]
+    if not times.intersection(names):
+        return rows
+    shown = [(name, f"timestamp_micros(unix_micros({quote([name])}))" if name in times else quote([name])) for name in names]
+    return project(rows, shown)
 
 
 def only_where(rows: Any, found: Fit, condition: str, shown: str) -> Any:

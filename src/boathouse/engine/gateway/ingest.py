@@ -13,7 +13,7 @@ from typing import Any
 
 from boathouse.engine.gateway.delta_target import DeltaTarget
 from boathouse.engine.gateway.delta_target import load as load_target
-from boathouse.engine.gateway.enforcement import Fit, Rules, fit, only_where, rows_that_fit
+from boathouse.engine.gateway.enforcement import Fit, Rules, fit, in_utc, only_where, rows_that_fit
 from boathouse.engine.gateway.evolution import add_columns
 from boathouse.engine.gateway.protocol import proto
 from boathouse.engine.gateway.session import EngineSession
@@ -122,6 +122,8 @@ class Ingest:
             condition = self._partitions(fitting, target)
             if condition is None:
                 return None
+        if condition is not None:
+            fitting = in_utc(fitting, found)
         if condition is not None and (self._session.delta_settings.get(_CONDITION_CHECK) or "true").lower() != "false":
             fitting = only_where(fitting, found, condition, condition)
         write = proto().WriteOperation(source="delta", path=str(target.folder))
