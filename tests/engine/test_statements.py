@@ -62,7 +62,6 @@ def test_targets(sql: str, targets: list[tuple[str, ...]]) -> None:
 @pytest.mark.parametrize(
     ("sql", "engine"),
     [
-        ("USE main.x", "USE SCHEMA main.x"),
         ("use schema x", "use schema x"),
         ("DESC a.b", "DESCRIBE TABLE a.b"),
         ("DESCRIBE FORMATTED a", "DESCRIBE EXTENDED a"),
