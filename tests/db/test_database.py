@@ -109,3 +109,49 @@ def test_sqlite_writes_ahead(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "metadata.db") as connection:
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     connection.close()
+
+
+def test_the_number_of_changes_tells_of_each_commit_that_changes_rights_and_of_no_other(database: Database) -> None:
+    numbers = [database.changes()]
+
+    def after(action: str) -> None:
+        numbers.append(database.changes())
+        if action == "change":
+            assert numbers[-1] > numbers[-2]
+        else:
+            assert numbers[-1] == numbers[-2], action
+
+    with database.session(write=True) as session:
+        IamService(session).ensure_admin("admin")
+        assert database.changes() == numbers[0], "not before it is committed"
+    after("change")
+    with database.session(write=True) as session:
+        session.execute(text("DELETE FROM grants WHERE 1 = 0"))
+    after("change")
+    with database.session(write=True) as session:
+        session.execute(text("WITH one AS (SELECT 1) UPDATE groups SET id = id WHERE 1 = 0"))
+    after("change")
+    with database.session() as session:
+        assert IamService(session).get_principal("admin").is_admin
+    after("a read")
+    with database.session(write=True) as session:
+        session.execute(text("DELETE FROM query_history"))
+    after("a write of the history")
+
+    def undone() -> None:
+        with database.session(write=True) as session:
+            IamService(session).create_principal("half@example.com", "user")
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        undone()
+    after("a change that was undone")
+    with database.session(write=True) as session:
+        session.execute(text("DELETE FROM query_history"))
+    after("a write after one that was undone")
+    other = Database(database.engine.url.render_as_string(hide_password=False))
+    with other.session(write=True) as session:
+        IamService(session).create_principal("other@example.com", "user")
+    after("change")
+    other.dispose()
+    database.dispose()

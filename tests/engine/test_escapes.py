@@ -232,6 +232,16 @@ SELECT 1 / (salary - 7700002), cast(name AS INT) FROM {t}
 SELECT * FROM {t} WHERE cast(name AS INT) > 0
 SELECT * FROM {t} WHERE 1 / (id - 2) > 0 AND raise_error(name) IS NULL
 SELECT raise_error(concat(name, salary)) FROM {t}
+SELECT * FROM {t} WHERE id = 2 AND raise_error(name) IS NULL
+SELECT * FROM {t} WHERE region = 'US' AND raise_error(name) IS NULL
+SELECT * FROM {t} WHERE id IN (2, 4) AND raise_error(concat(name, salary)) IS NULL
+SELECT * FROM {t} WHERE salary > 7700000 AND raise_error(name) IS NULL
+SELECT * FROM {t} WHERE salary = 7700002
+SELECT * FROM {t} x WHERE x.id = 4 AND x.salary = 7700004 AND raise_error(x.name) IS NULL
+SELECT * FROM {t} WHERE id = 2 OR raise_error(name) IS NULL
+SELECT * FROM {t} WHERE id = 2) OR (1 = 1
+SELECT * FROM {t} WHERE name >= 'hidden' AND name < 'hiddeo'
+SELECT count(*) FROM {t} WHERE id > 1 AND 1 / (id - 2) > 0 AND assert_true(region = 'EU', name) IS NULL
 SELECT * FROM {t} WHERE assert_true(region = 'EU', name) IS NULL
 SELECT * FROM {t} WHERE CASE WHEN region = 'US' THEN raise_error(name) ELSE true END
 SELECT * FROM {t} WHERE date(name) IS NOT NULL

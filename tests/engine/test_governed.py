@@ -219,6 +219,52 @@ class TestPolicies:
         assert session.table(filtered).agg(F.max("salary")).first() == (-1,)
         assert len(rows(spark.table(filtered))) == 4
 
+    def test_what_a_reader_compares_finds_what_it_sees_and_no_more(self, filtered: str, reader: User, grant: Grant) -> None:
+        name, session = reader
+        grant("table", filtered, name, "SELECT")
+        for condition, ids in {
+            "id = 1": [1],
+            "id = 2": [],
+            "id IN (1, 2, 3) AND region = 'EU'": [1, 3],
+            "name >= 'b' AND name < 'd'": [3],
+            "salary = 100": [],
+            "salary = -1 AND id > 1": [3],
+            "id = '1'": [1],
+            "id = 1 OR id = 3": [1, 3],
+            "id BETWEEN 1 AND 2": [1],
+        }.items():
+            found = session.sql(f"SELECT id FROM {filtered} WHERE {condition} ORDER BY id").collect()
+            assert [row.id for row in found] == ids, condition
+        both = f"SELECT a.id FROM {filtered} a WHERE a.id = 1 UNION ALL SELECT b.id FROM {filtered} b WHERE b.id = 3"
+        assert rows(session.sql(both)) == [(1,), (3,)]
+        outer = f"SELECT r.id, t.name FROM range(4) r LEFT JOIN (SELECT * FROM {filtered} WHERE id = 3) t ON t.id = r.id"
+        assert rows(session.sql(outer).where("r.id > 2")) == [(3, "cid")]
+
+    def test_what_was_granted_and_bound_holds_for_the_very_next_query(
+        self, spark: SparkSession, schema: str, filtered: str, reader: User, grant: Grant
+    ) -> None:
+        name, session = reader
+        query = f"SELECT id, salary FROM {filtered} WHERE id < 3"
+        for _ in range(2):
+            with pytest.raises(Exception, match="INSUFFICIENT_PERMISSIONS"):
+                session.sql(query)
+            grant("table", filtered, name, "SELECT")
+            assert rows(session.sql(query)) == [(1, -1)]
+            spark.sql(f"ALTER TABLE {filtered} ALTER COLUMN salary DROP MASK")
+            assert rows(session.sql(query)) == [(1, 100)]
+            spark.sql(f"CREATE OR REPLACE FUNCTION {schema}.only_eu(region STRING) RETURNS BOOLEAN RETURN region = 'US'")
+            assert rows(session.sql(query)) == [(2, 200)]
+            spark.sql(f"CREATE OR REPLACE FUNCTION {schema}.only_eu(region STRING) RETURNS BOOLEAN RETURN region = 'EU'")
+            spark.sql(f"ALTER TABLE {filtered} ADD COLUMNS (more INT)")
+            assert session.sql(f"SELECT * FROM {filtered}").columns[-1] == "more"
+            spark.sql(f"ALTER TABLE {filtered} ALTER COLUMN salary SET MASK {schema}.hide")
+            spark.sql(f"ALTER TABLE {filtered} SET TBLPROPERTIES ('delta.columnMapping.mode' = 'name')")
+            spark.sql(f"ALTER TABLE {filtered} DROP COLUMN more")
+            frame = session.sql(query)
+            spark.sql(f"REVOKE SELECT ON TABLE {filtered} FROM `{name}`")
+            with pytest.raises(Exception, match="INSUFFICIENT_PERMISSIONS"):
+                frame.collect()
+
     def test_a_filter_with_a_mapping_table(
         self, spark: SparkSession, schema: str, people: str, reader: User, grant: Grant
     ) -> None:

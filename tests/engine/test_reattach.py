@@ -67,3 +67,42 @@ def test_an_operation_that_never_was_is_named(stub: service.SparkConnectServiceS
     with pytest.raises(grpc.RpcError) as caught:
         list(stub.ReattachExecute(unknown))
     assert unknown.operation_id in str(caught.value) or "not found" in str(caught.value).lower()
+
+
+def test_a_query_declared_once_more_is_answered_by_the_gateway_and_can_be_taken_up_too(
+    stub: service.SparkConnectServiceStub,
+) -> None:
+    """The second text has the first one's shape. A client sees no difference: not in a first call, nor after a broken one."""
+    session, user = str(uuid.uuid4()), messages.UserContext(user_id="me")
+
+    def declare(text: str) -> tuple[messages.ExecutePlanRequest, list[messages.ExecutePlanResponse]]:
+        request = messages.ExecutePlanRequest(session_id=session, user_context=user, operation_id=str(uuid.uuid4()))
+        request.plan.command.sql_command.input.sql.query = text
+        request.request_options.add().reattach_options.reattachable = True
+        return request, list(stub.ExecutePlan(request))
+
+    def bare(answers: list[messages.ExecutePlanResponse]) -> list[messages.ExecutePlanResponse]:
+        for answer in answers:
+            answer.operation_id = answer.response_id = ""
+        return [one for one in answers if one.WhichOneof("response_type") is not None]
+
+    for text in ("SELECT id FROM range(9) WHERE id = 5", "SELECT id FROM range(9) WHERE id = 5 AND (id = 7 OR 'x' = 'x')"):
+        _, first = declare(text)
+        request, second = declare(text.replace("5", "6"))
+        assert [one.operation_id for one in second] == [request.operation_id] * 2
+        again = messages.ReattachExecuteRequest(session_id=session, user_context=user, operation_id=request.operation_id)
+        assert list(stub.ReattachExecute(again)) == second
+        again.last_response_id = second[0].response_id
+        assert list(stub.ReattachExecute(again)) == second[1:]
+        release = messages.ReleaseExecuteRequest(session_id=session, user_context=user, operation_id=request.operation_id)
+        release.release_until.response_id = second[0].response_id
+        assert stub.ReleaseExecute(release).operation_id == request.operation_id
+        release.release_all.SetInParent()
+        assert stub.ReleaseExecute(release).server_side_session_id == first[0].server_side_session_id
+        with pytest.raises(grpc.RpcError):
+            list(stub.ReattachExecute(again))
+        first[0].sql_command_result.relation.sql.query = text.replace("5", "6")
+        assert bare(second) == bare(first)
+    for wrong in ("SELECT id FROM range(9) WHERE id = 5 6", "SELECT id FROM range(9) WHERE id = = 5", "SELEC id"):
+        with pytest.raises(grpc.RpcError, match="PARSE_SYNTAX_ERROR"):
+            declare(wrong)

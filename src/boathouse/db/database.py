@@ -14,6 +14,7 @@ from sqlalchemy import Connection, create_engine, event, make_url
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import Session
 
+from boathouse.db.changes import number, watch
 from boathouse.db.errors import DatabaseTooNew, DatabaseUnreachable, DriverMissing
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -49,6 +50,7 @@ class Database:
         if self.is_sqlite:
             event.listen(self.engine, "connect", _prepare_sqlite)
             event.listen(self.engine, "begin", _begin_sqlite)
+        watch(self.engine)
 
     @contextmanager
     def session(self, *, write: bool = False) -> Generator[Session, None, None]:
@@ -60,6 +62,10 @@ class Database:
         engine = self.engine.execution_options(boathouse_write=write)
         with Session(engine, expire_on_commit=False) as session, session.begin():
             yield session
+
+    def changes(self) -> int:
+        """A number that is another one whenever grants, principals or securables have changed since."""
+        return number(self.engine)
 
     def migrate(self) -> None:
         """Bring the schema to this version's.

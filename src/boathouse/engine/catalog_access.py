@@ -2,7 +2,6 @@
 
 import datetime as dt
 import shutil
-import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +12,7 @@ import pyarrow as pa
 from boathouse.catalog import information_schema, unchecked
 from boathouse.catalog.api import CatalogService, FunctionInfo, Policy, Privilege, SecurableType, TableInfo, VolumeInfo
 from boathouse.db import Database
+from boathouse.engine.catalog_memory import CatalogMemory
 from boathouse.errors import NotFound, PermissionDenied
 from boathouse.history.api import Author, Recorder, authors_of
 from boathouse.iam.api import ACCOUNT_USERS, ADMINS, IamService, Principal
@@ -28,13 +28,16 @@ class CatalogAccess:
         database: The metadata database.
         layout: The lake's folders.
         recorder: Brings the system tables up to date.
+
+    Attributes:
+        memory: The look-ups of queries, kept while they are still right.
     """
 
     def __init__(self, database: Database, layout: Layout, recorder: Recorder) -> None:
         self._database = database
         self._recorder = recorder
         self.layout = layout
-        self._function_names: tuple[float, frozenset[str]] = (0.0, frozenset())
+        self.memory = CatalogMemory(self, database.changes)
         self._virtual: dict[str, Callable[[Principal], pa.Table]] = {}
 
     def provide(self, full_name: str, rows: Callable[[Principal], pa.Table]) -> None:
@@ -51,6 +54,17 @@ class CatalogAccess:
                 return information_schema.rows(service, catalog, table)
         rows = self._virtual.get(f"{catalog}.{schema}.{table}")
         return None if rows is None else rows(principal)
+
+    def is_virtual(self, principal: Principal, name: Sequence[str]) -> bool:
+        """Whether a name means a relation that has no files. Refuses what ``virtual`` refuses, but makes no rows."""
+        catalog, schema, table = (part.lower() for part in name)
+        if schema != "information_schema":
+            return f"{catalog}.{schema}.{table}" in self._virtual
+        information_schema.schema(table)
+        if catalog != information_schema.EVERYWHERE:
+            with self.service(principal) as service:
+                service.get_container(SecurableType.CATALOG, catalog)
+        return True
 
     @contextmanager
     def service(self, principal: Principal, *, write: bool = False) -> Generator[CatalogService, None, None]:
@@ -96,13 +110,9 @@ class CatalogAccess:
                 return None
 
     def function_names(self) -> frozenset[str]:
-        """The last parts of the names of all functions, as of at most a second ago."""
-        until, names = self._function_names
-        if until < time.monotonic():
-            with self._database.session() as session:
-                names = unchecked.function_names(session)
-            self._function_names = (time.monotonic() + 1.0, names)
-        return names
+        """The last parts of the names of all functions."""
+        with self._database.session() as session:
+            return unchecked.function_names(session)
 
     def owner(self, name: str) -> Principal:
         """The owner of a securable as a principal; a group is one that is in itself."""
@@ -144,7 +154,6 @@ class CatalogAccess:
         """Make or replace a function; the values are those of ``CatalogService.create_function``."""
         with self._database.session(write=True) as session:
             CatalogService(session, principal, self.layout).create_function(full_name, **values)
-        self._function_names = (0.0, frozenset())
 
     def set_row_filter(self, principal: Principal, full_name: str, policy: Policy | None) -> None:
         """Bind a row filter to a table, or take it off."""

@@ -3,7 +3,7 @@
 import time
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol, Self
@@ -72,6 +72,7 @@ class Engine(ABC):
     open_requests: int = 0
     stopping: bool = False
     interrupted: deque[str] = field(default_factory=lambda: deque[str](maxlen=100))
+    _calls: dict[str, Any] = field(default_factory=dict[str, Any], repr=False)
 
     def note_interrupted(self, operations: Iterable[str]) -> None:
         """Remember which operations were interrupted: the engine afterwards only says that it does not know them."""
@@ -79,18 +80,21 @@ class Engine(ABC):
 
     def unary(self, method: str) -> Any:
         """A method with one message each way, as bytes."""
-        return self._with_metadata(self.channel.unary_unary(SERVICE + method))  # pyright: ignore[reportCallIssue] - its serializers are optional
+        return self._call(method, self.channel.unary_unary)
 
     def stream(self, method: str) -> Any:
         """A method that answers with a stream of messages, as bytes."""
-        return self._with_metadata(self.channel.unary_stream(SERVICE + method))  # pyright: ignore[reportCallIssue]
+        return self._call(method, self.channel.unary_stream)
 
     def upload(self, method: str) -> Any:
         """A method that takes a stream of messages, as bytes."""
-        return self._with_metadata(self.channel.stream_unary(SERVICE + method))  # pyright: ignore[reportCallIssue]
+        return self._call(method, self.channel.stream_unary)
 
-    def _with_metadata(self, call: Any) -> Any:
-        return partial(call, metadata=self.metadata) if self.metadata else call
+    def _call(self, method: str, make: Callable[..., Any]) -> Any:
+        if method not in self._calls:
+            call = make(SERVICE + method)
+            self._calls[method] = partial(call, metadata=self.metadata) if self.metadata else call
+        return self._calls[method]
 
     def __enter__(self) -> Self:
         self.open_requests += 1

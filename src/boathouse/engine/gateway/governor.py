@@ -19,6 +19,7 @@ from boathouse.engine.gateway import by_path
 from boathouse.engine.gateway.change import Change, nothing
 from boathouse.engine.gateway.commands import change_command
 from boathouse.engine.gateway.completion import Completion
+from boathouse.engine.gateway.declarations import Declaration, Declared, shape
 from boathouse.engine.gateway.delta_connect.translate import translate
 from boathouse.engine.gateway.frames import Frames
 from boathouse.engine.gateway.protocol import command_result, empty_answer, proto, rows_result, sql_node
@@ -70,6 +71,7 @@ class Prepared:
 
     request: bytes
     completion: Completion | None = None
+    declaration: Declaration | None = None
 
 
 class Governor:
@@ -86,6 +88,7 @@ class Governor:
         self._threads = _deep_threads()
         self._pending: OrderedDict[tuple[str, str, str], Completion] = OrderedDict()
         self._names: WeakKeyDictionary[Engine, SessionNames] = WeakKeyDictionary()
+        self._declared: WeakKeyDictionary[Engine, Declared] = WeakKeyDictionary()
 
     def warm(self) -> None:
         """Import what the first plan will need, on a thread."""
@@ -183,7 +186,7 @@ class Governor:
         visit = Visit(self._access, principal, self._session(engine, loop, parsed, principal), executes=True)
         translation = translate_catalog(parsed.plan) or translate(parsed, visit.guard)
         visit.changed |= translation.changed
-        asks = _asks(parsed.plan)
+        asks = visit.resolver.declares = _asks(parsed.plan)
         trace = begin(parsed.plan, visit.session)
         note(trace)
         trace.target = target_of(parsed.plan, visit)
@@ -193,10 +196,10 @@ class Governor:
         if asks and parsed.plan.command.sql_command.input.WhichOneof("rel_type") != "local_relation":
             # The engine gives such a text back, and the client sends it again as a plan: it must remain the client's own.
             trace.is_recorded = False
-            if engine.capabilities.runs_relations:
-                return Prepared(request)
-            # An engine that looks at names at once would find none; so the gateway gives it back.
             parsed = proto().ExecutePlanRequest.FromString(request)
+            if engine.capabilities.runs_relations:
+                return Prepared(request, declaration=self._declaration(engine, parsed))
+            # An engine that looks at names at once would find none; so the gateway gives it back.
             text = proto().Relation()
             text.CopyFrom(parsed.plan.command.sql_command.input)
             change = by_path.answered(parsed.plan.command, text)
@@ -230,6 +233,14 @@ class Governor:
     def _session(self, engine: Engine, loop: asyncio.AbstractEventLoop, request: Any, principal: Principal) -> EngineSession:
         names = self._names.setdefault(engine, SessionNames())
         return EngineSession(engine, loop, request, principal, names)
+
+    def _declaration(self, engine: Engine, request: Any) -> Declaration | None:
+        """A query that is declared, as the client has sent it; None for one that refers to more than its text."""
+        given = request.plan.command.sql_command.input
+        if given.WhichOneof("rel_type") != "sql" or len(given.sql.ListFields()) != 1:
+            return None
+        text = given.sql.query
+        return Declaration(request, shape(text, parse(text).tokens), self._declared.setdefault(engine, Declared()))
 
     def _completion(
         self, change: Change, request: Any, principal: Principal, ended: Callable[[], None] = nothing

@@ -1,7 +1,9 @@
-"""Parameters of a SQL text put in their places by the gateway, for engines that do not bind them."""
+"""Parameters: those of a SQL text put in their places for engines that do not bind them, and those of the catalog's functions."""
 
+from collections.abc import Sequence
 from typing import Any
 
+from boathouse.catalog.api import FunctionInfo
 from boathouse.engine.errors import StatementRefused
 from boathouse.engine.gateway.expression_text import expression_text, literal_text
 from boathouse.engine.gateway.sql_tokens import tokenize
@@ -38,3 +40,22 @@ def bind(node: Any) -> bool:
     for field in ("args", "named_arguments", "pos_args", "pos_arguments"):
         node.ClearField(field)
     return True
+
+
+def given(function: FunctionInfo, arguments: Sequence[str]) -> dict[str, str]:
+    """The arguments of a call by the names of the function's parameters, each cast to its type.
+
+    Raises:
+        StatementRefused: If they are too few or too many.
+    """
+    values: dict[str, str] = {}
+    for index, parameter in enumerate(function.parameters):
+        text = arguments[index] if index < len(arguments) else parameter.default
+        if text is None:
+            break
+        values[parameter.name.lower()] = f"CAST({text} AS {parameter.type_text})"
+    if len(values) != len(function.parameters) or len(arguments) > len(function.parameters):
+        wanted = ", ".join(f"{one.name} {one.type_text}" for one in function.parameters)
+        message = f"{function.full_name} takes ({wanted}); it was called with {len(arguments)} arguments."
+        raise StatementRefused(message)
+    return values

@@ -6,20 +6,25 @@ the asker's own is evaluated.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from boathouse.catalog.api import FunctionInfo, Policy, PolicyInTheWay, Privilege, SecurableNotFound, SecurableType, TableInfo
 from boathouse.engine.catalog_access import CatalogAccess
+from boathouse.engine.catalog_memory import PresentCatalog
 from boathouse.engine.errors import StatementRefused
 from boathouse.engine.gateway.effects import Effects
-from boathouse.engine.gateway.protocol import local_relation, proto
+from boathouse.engine.gateway.parameters import given
+from boathouse.engine.gateway.protocol import empty_answer, local_relation, proto
+from boathouse.engine.gateway.pruning import Comparison, beside, comparisons
 from boathouse.engine.gateway.references import Reader, References
 from boathouse.engine.gateway.relations import CallUse, Moment, RelationUse, find_uses
 from boathouse.engine.gateway.session import EngineSession
 from boathouse.engine.gateway.shared_engine import SharedEngine
 from boathouse.engine.gateway.sql_tokens import Kind, Token, literal, quote, read_name, tokenize
 from boathouse.engine.gateway.statements import Edit
+from boathouse.engine.gateway.time_travel import version_of
 from boathouse.iam.api import Principal
 from boathouse.storage.paths import from_url
 from boathouse.tables.api import Bound, changes, forget_checkpoint_hint, require_sound
@@ -40,6 +45,7 @@ class Resolver:
     Attributes:
         reads: The tables and views that were read, by full name.
         files: By the name of a reference that holds a table's files, the full name of the table.
+        declares: Whether the client only declares a query: then its names are checked, and no rows are made for it.
     """
 
     def __init__(
@@ -58,7 +64,12 @@ class Resolver:
         self._asker = Reader(principal, is_asker=True)
         self.reads: dict[str, TableInfo] = {}
         self.files: dict[str, str] = {}
+        self.declares = False
         self._paths: dict[str, str] = {}
+
+    @cached_property
+    def _catalog(self) -> PresentCatalog:
+        return self._access.memory.at_present()
 
     # --------------------------------------------------------------------------------------------------------- texts
 
@@ -88,6 +99,7 @@ class Resolver:
         moment: Moment | None = None,
         reader: Reader | None = None,
         options: Mapping[str, str] | None = None,
+        compared: Sequence[Comparison] = (),
     ) -> Any | None:
         """What may be read under a name; None where the engine knows it better (temporary views, other formats) or nobody.
 
@@ -102,10 +114,10 @@ class Resolver:
         if len(name) == 1 and reader.is_asker and self._session.is_temporary(name[0]):
             self._effects.temporary.add(name[0].lower())
             return None
-        rows = self._access.virtual(reader.principal, full)
-        if rows is not None:
-            return local_relation(rows)
-        table = self._access.table(reader.principal, ".".join(full), Privilege.SELECT)
+        virtual = self._virtual(reader.principal, full)
+        if virtual is not None:
+            return virtual
+        table = self._catalog.readable(reader.principal, ".".join(full))
         if table is None:
             if reader.is_asker and len(name) < 3:
                 return None
@@ -115,12 +127,19 @@ class Resolver:
             return self._view(table, moment, reader)
         if table.data_source_format == "DELTA":
             require_sound(table.storage_location)
-        version = None if moment is None else self._version(table, moment)
+        version = None if moment is None else version_of(moment, table, self._session, self._access)
         if table.has_policy:
-            return self._protected(table, version, reader)
+            return self._protected(table, version, reader, compared)
         if reader.is_asker and table.data_source_format != "DELTA":
             return None
         return self._files(table, version, options or {})
+
+    def _virtual(self, principal: Principal, full: Sequence[str]) -> Any | None:
+        """A relation without files."""
+        if self.declares:
+            return empty_answer() if self._access.is_virtual(principal, full) else None
+        rows = self._access.virtual(principal, full)
+        return None if rows is None else local_relation(rows)
 
     def exists(self, full: Sequence[str]) -> bool:
         """Whether the asker may read a relation of this full name.
@@ -128,7 +147,7 @@ class Resolver:
         Raises:
             PermissionDenied: If it is there and may not be read.
         """
-        if self._access.virtual(self._principal, full) is not None:
+        if self._access.is_virtual(self._principal, full):
             return True
         table = self._access.table(self._principal, ".".join(full), Privilege.SELECT)
         if table is not None:
@@ -139,14 +158,14 @@ class Resolver:
         if moment is not None:
             message = f"{view.full_name} is a view: only tables can be read as of a version or time."
             raise StatementRefused(message)
-        inner = reader.inside(self._access.owner(view.owner), f"View {view.full_name}")
+        inner = reader.inside(self._catalog.owner(view.owner), f"View {view.full_name}")
         references = References(self._numbers)
         relation = proto().Relation()
         relation.sql.query = self.govern(view.view_definition or "", inner, references)
         references.wrap(relation)
         return relation
 
-    def _protected(self, table: TableInfo, version: int | None, reader: Reader) -> Any:
+    def _protected(self, table: TableInfo, version: int | None, reader: Reader, compared: Sequence[Comparison]) -> Any:
         references = References(self._numbers)
         files = self._files(table, version, {})
         source = references.add("files", files)
@@ -166,7 +185,7 @@ class Resolver:
             return f"`__bha{len(bound) - 1}`"
 
         def call(policy: Policy, *first: str) -> str:
-            function = self._access.function(None, policy.function_name)
+            function = self._catalog.function(None, policy.function_name)
             if function is None:
                 raise SecurableNotFound(SecurableType.FUNCTION, policy.function_name)
             arguments = [argument(text) for text in (*first, *policy.using)]
@@ -181,6 +200,7 @@ class Resolver:
             for name, column in columns.items()
         ]
         inner = ", ".join(["*", *bound])
+        condition = " AND ".join([f"({condition})", *beside(table, compared)])
         relation = proto().Relation()
         # An error in the asker's expression must not tell of a row that the filter hides.
         before, after = self._session.capabilities.barrier
@@ -215,18 +235,6 @@ class Resolver:
             if table is not None:
                 self.files[reference] = table
 
-    def _version(self, table: TableInfo, moment: Moment) -> int:
-        """The version of a table that a time travel clause means."""
-        text = moment.text.strip()
-        if moment.kind == "version" and text.strip("'\"").isdigit():
-            return int(text.strip("'\""))
-        if any(token.is_word("SELECT", "FROM", "TABLE") for token in tokenize(text)):
-            message = f"'{text}' cannot stand after AS OF: give a number, a time or an expression without a query."
-            raise StatementRefused(message)
-        if moment.kind == "version":
-            return int(self._session.value(f"CAST({text} AS BIGINT)"))
-        return self._access.version_at(table, self._session.value(f"CAST({text} AS TIMESTAMP)"))
-
     def changes(self, name: Sequence[str], start: Bound, end: Bound | None, reader: Reader | None = None) -> Any:
         """The change data feed of a table between two versions or moments as a relation.
 
@@ -243,6 +251,8 @@ class Resolver:
         if table.is_view or (table.has_policy and not self._access.manages(reader.principal, table)):
             raise PolicyInTheWay(table.full_name)
         self.reads[table.full_name] = table
+        if self.declares:
+            return empty_answer()
         return local_relation(changes(table.storage_location, start, end))
 
     def table_changes(self, arguments: Sequence[str], reader: Reader) -> Any:
@@ -263,46 +273,33 @@ class Resolver:
         if len(name) == 1 and not (reader.is_asker and self._is_catalogs(name[0])):
             return None
         full = self._session.qualify(tuple(name)) if reader.is_asker else tuple(name)
-        return None if full is None or len(full) != 3 else self._access.function(reader.principal, ".".join(full))
+        return None if full is None or len(full) != 3 else self._catalog.function(reader.principal, ".".join(full))
 
     def _is_catalogs(self, name: str) -> bool:
-        return name.lower() in self._access.function_names() and not self._session.is_registered(name)
+        return name.lower() in self._catalog.function_names() and not self._session.is_registered(name)
 
     def expression(self, function: FunctionInfo, arguments: Sequence[str], reader: Reader, references: References) -> str:
         """A call of a scalar function as an expression in its place."""
-        given = self._given(function, arguments)
+        values = given(function, arguments)
         if function.language == "PYTHON":
-            why = self._session.engine.refuses_python(self._access.owner(function.owner))
+            why = self._session.engine.refuses_python(self._catalog.owner(function.owner))
             if why is not None:
                 raise StatementRefused(why)
-            return f"{self._session.python_function(function)}({', '.join(given.values())})"
-        inner = reader.inside(self._access.owner(function.owner), f"Function {function.full_name}")
-        body = self.govern(function.body, inner, references, given)
+            return f"{self._session.python_function(function)}({', '.join(values.values())})"
+        inner = reader.inside(self._catalog.owner(function.owner), f"Function {function.full_name}")
+        body = self.govern(function.body, inner, references, values)
         return f"CAST(({body}) AS {function.return_type})"
 
     def table_function(self, function: FunctionInfo, arguments: Sequence[str], reader: Reader) -> Any:
         """A call of a table function as a relation."""
-        inner = reader.inside(self._access.owner(function.owner), f"Function {function.full_name}")
+        inner = reader.inside(self._catalog.owner(function.owner), f"Function {function.full_name}")
         references = References(self._numbers)
         relation = proto().Relation()
-        body = self.govern(function.body, inner, references, self._given(function, arguments))
+        body = self.govern(function.body, inner, references, given(function, arguments))
         names = ", ".join(quote([name]) for name, _ in function.return_columns)
         relation.sql.query = f"SELECT * FROM ({body}) AS `{function.name}`{f'({names})' if names else ''}"  # noqa: S608
         references.wrap(relation)
         return relation
-
-    def _given(self, function: FunctionInfo, arguments: Sequence[str]) -> dict[str, str]:
-        given: dict[str, str] = {}
-        for index, parameter in enumerate(function.parameters):
-            text = arguments[index] if index < len(arguments) else parameter.default
-            if text is None:
-                break
-            given[parameter.name.lower()] = f"CAST({text} AS {parameter.type_text})"
-        if len(given) != len(function.parameters) or len(arguments) > len(function.parameters):
-            wanted = ", ".join(f"{one.name} {one.type_text}" for one in function.parameters)
-            message = f"{function.full_name} takes ({wanted}); it was called with {len(arguments)} arguments."
-            raise StatementRefused(message)
-        return given
 
     def constant(self, name: str) -> str | None:
         """The value of a function that the engine would answer wrongly: it knows neither the principal nor the current schema."""
@@ -389,10 +386,12 @@ class _Text:
             return
         if len(use.name) == 2 and "/" in use.name[1]:
             return
-        key = (tuple(part.lower() for part in use.name), use.moment, self._reader.principal.id)
+        # A name that is a parameter is no column.
+        compared = () if self._parameters else comparisons(self._tokens, use)
+        key = (tuple(part.lower() for part in use.name), use.moment, self._reader.principal.id, compared)
         name = self._references.known(key) if self._references is not None else None
         if name is None:
-            relation = self._resolver.relation(use.name, use.moment, self._reader)
+            relation = self._resolver.relation(use.name, use.moment, self._reader, compared=compared)
             if relation is None:
                 return
             if self._references is None:

@@ -17,6 +17,7 @@ import grpc
 import grpc.aio
 import structlog
 
+from boathouse.engine.gateway.declarations import Answered
 from boathouse.engine.gateway.governor import Completion, Governor
 from boathouse.engine.gateway.observer import Observer
 from boathouse.engine.gateway.retry import MOST_READS, is_torn_read, jittered
@@ -140,6 +141,7 @@ class Gateway:
         self._authenticate = authenticate
         self._metrics = metrics
         self._observer = Observer(recorder, governor.work)
+        self._answered = Answered()
         self._host = host
         self._wanted_port = port
         self._server: grpc.aio.Server | None = None
@@ -175,6 +177,8 @@ class Gateway:
     async def unary(self, method: str, request: bytes, context: Context) -> bytes:
         """Pass on a call with one message each way."""
         async with self._call(method, context) as call:
+            if method == "ReleaseExecute" and (released := self._answered.release(call.principal.id, request)) is not None:
+                return released
             if method == "AnalyzePlan":
                 analysis = await self._governor.analyze(request, call.principal, call.engine)
                 if analysis.answer is not None:
@@ -197,10 +201,17 @@ class Gateway:
             try:
                 prepared = await self._governor.execute(request, call.principal, call.engine, watched.note)
                 owned = as_principal(prepared.request, call.principal)
+                declaration = prepared.declaration
+                if declaration is not None and declaration.is_known:
+                    for message in self._answered.keep(call.principal.id, declaration):
+                        yield message
+                    return
                 if prepared.completion is not None:
                     prepared.completion.request = owned
                 stream = call.engine.stream("ExecutePlan")(owned, timeout=call.timeout)
                 async for message in self._completing(call, stream, prepared.completion, owned):
+                    if declaration is not None:
+                        declaration.learn(message)
                     yield message
             except BaseException as error:
                 failure = error
@@ -211,6 +222,11 @@ class Gateway:
     async def reattach(self, request: bytes, context: Context) -> AsyncIterator[bytes]:
         """Pass on what is left of an execution after its connection broke."""
         async with self._call("ReattachExecute", context) as call:
+            answered = self._answered.reattach(call.principal.id, request)
+            if answered is not None:
+                for message in answered:
+                    yield message
+                return
             completion = await self._governor.pending(request, call.principal)
             owned = as_principal(request, call.principal)
             stream = call.engine.stream("ReattachExecute")(owned, timeout=call.timeout)

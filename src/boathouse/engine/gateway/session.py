@@ -4,7 +4,7 @@ import asyncio
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import pyarrow as pa
@@ -28,13 +28,18 @@ def as_principal(request: bytes, principal: Principal) -> bytes:
 
     Every request has its user context in field 2, and a message that comes a second time is merged over the first.
     """
-    context = proto().UserContext(user_id=principal.name, user_name=principal.name).SerializeToString()
+    return request + _user_context(principal.name)
+
+
+@lru_cache(1000)
+def _user_context(name: str) -> bytes:
+    context = proto().UserContext(user_id=name, user_name=name).SerializeToString()
     length, size = bytearray(), len(context)
     while size > 0x7F:
         length.append(size & 0x7F | 0x80)
         size >>= 7
     length.append(size)
-    return request + b"\x12" + bytes(length) + context
+    return b"\x12" + bytes(length) + context
 
 
 @dataclass

@@ -1,0 +1,72 @@
+"""Which comparisons of a query hold for every row of a relation that counts in it."""
+
+import pytest
+
+from boathouse.engine.gateway.pruning import comparisons
+from boathouse.engine.gateway.relations import find_uses
+from boathouse.engine.gateway.sql_tokens import tokenize
+
+
+def found(sql: str) -> list[str]:
+    """The comparisons beside the first relation of a text."""
+    tokens = tokenize(sql)
+    use = find_uses(tokens, sql).relations[0]
+    return [f"{one.column} {one.text}" for one in comparisons(tokens, use)]
+
+
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        ("SELECT * FROM t WHERE id = 5", ["id = 5"]),
+        (
+            "SELECT * FROM a.b.t WHERE id == -5 AND b.t.x<='q' AND a.b.t.y > DATE '2026-01-02';",
+            ["id == -5", "x <= 'q'", "y > DATE '2026-01-02'"],
+        ),
+        ("SELECT * FROM t AS k WHERE k.id = 5 AND t.id = 6 ORDER BY id", ["id = 5"]),
+        ("SELECT * FROM t k WHERE k.`i d` IN (1, 2, -3) AND f(k.x) GROUP BY k.id HAVING count(*) > 1", ["i d IN (1, 2, -3)"]),
+        ("SELECT * FROM t VERSION AS OF 3 WHERE id = 5 LIMIT 1", ["id = 5"]),
+        ("SELECT * FROM (SELECT * FROM t WHERE id = 5) WHERE x = 6 OR y = 7", ["id = 5"]),
+        ("SELECT * FROM t WHERE id = 5 AND (a = 1 OR b = 2) AND NOT c = 3 AND d IS NULL", ["id = 5"]),
+        ("WITH w AS (SELECT * FROM t WHERE id = 5) SELECT * FROM w", ["id = 5"]),
+    ],
+)
+def test_comparisons_with_literals_are_found(sql: str, expected: list[str]) -> None:
+    assert found(sql) == expected
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT * FROM t",
+        "SELECT * FROM t WHERE id = 5 OR true",
+        "SELECT * FROM t WHERE id = 5 AND x = 1 OR true",
+        "SELECT * FROM t WHERE x BETWEEN 1 AND id = 5",
+        "SELECT * FROM t WHERE CASE WHEN a AND id = 5 AND b THEN c END",
+        "SELECT * FROM t WHERE id = 5 AND order = 3 OR true",
+        "SELECT * FROM t, u WHERE id = 5",
+        "SELECT * FROM t JOIN u ON a = b WHERE id = 5",
+        "SELECT * FROM t LEFT JOIN u ON a = b WHERE id = 5",
+        "SELECT * FROM u LEFT JOIN t ON a = b AND id = 5",
+        "SELECT * FROM t TABLESAMPLE (5 ROWS) WHERE id = 5",
+        "SELECT * FROM t LATERAL VIEW explode(x) AS y WHERE id = 5",
+        "SELECT * FROM t k WHERE t.id = 5",
+        "SELECT * FROM t WHERE o.id = 5",
+        "SELECT * FROM t WHERE id = 5 + x",
+        "SELECT * FROM t WHERE id + 1 = 5",
+        "SELECT * FROM t WHERE id = 5.5",
+        "SELECT * FROM t WHERE id <> 5",
+        "SELECT * FROM t WHERE id = x",
+        "SELECT * FROM t WHERE id = 5 IS NULL",
+        "SELECT * FROM t WHERE NOT id = 5",
+        "SELECT * FROM t WHERE id = '\\u0041'",
+        "SELECT * FROM t WHERE id = r'x'",
+        "SELECT * FROM t WHERE d = DATE 'today'",
+        "SELECT * FROM t WHERE id IN (1, x)",
+        "SELECT * FROM t WHERE id IN (SELECT 1)",
+        "SELECT * FROM t WHERE id IN ()",
+        "SELECT * FROM t WHERE s.f.id = 5",
+        "SELECT * FROM t HAVING id = 5",
+    ],
+)
+def test_what_need_not_hold_or_could_fail_is_not(sql: str) -> None:
+    assert found(sql) == []
