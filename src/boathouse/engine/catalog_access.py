@@ -39,10 +39,23 @@ class CatalogAccess:
         self.layout = layout
         self.memory = CatalogMemory(self, database.changes)
         self._virtual: dict[str, Callable[[Principal], pa.Table]] = {}
+        self._functions: dict[str, Callable[[Principal, str], pa.Table]] = {}
 
     def provide(self, full_name: str, rows: Callable[[Principal], pa.Table]) -> None:
         """Give a name to a relation that is made anew for whoever reads it."""
         self._virtual[full_name] = rows
+
+    def provide_function(self, name: str, rows: Callable[[Principal, str], pa.Table]) -> None:
+        """Give a name to a table function of one argument, a text or the full name of a table."""
+        self._functions[name] = rows
+
+    def is_provided(self, name: str) -> bool:
+        """Whether a table function has this name."""
+        return name.lower() in self._functions
+
+    def provided(self, principal: Principal, name: str, argument: str) -> pa.Table:
+        """The rows of a table function."""
+        return self._functions[name.lower()](principal, argument)
 
     def virtual(self, principal: Principal, name: Sequence[str]) -> pa.Table | None:
         """The rows of a relation that has no files, or None where the name means no such one."""

@@ -65,7 +65,7 @@ class EngineService:
     ) -> None:
         self._database = database
         self._authenticator = authenticator
-        access = CatalogAccess(database, layout, recorder)
+        access = self.access = CatalogAccess(database, layout, recorder)
         metrics = EngineMetrics(registry)
         limits = EngineLimits(memory_of(memory), python, layout.root)
         backend = EngineBackend(

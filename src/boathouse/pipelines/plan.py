@@ -111,6 +111,14 @@ class Plan:
                 found.add(key)
         return found
 
+    def external(self, flow: PlannedFlow) -> set[str]:
+        """Names of the tables of others that a flow reads, through views too."""
+        found = set(flow.external)
+        for key in flow.inputs:
+            if self.datasets[key].kind is Kind.TEMPORARY_VIEW:
+                found |= self.external(self.flows[self.datasets[key].flows[0]])
+        return found
+
     def explain(self) -> Iterator[str]:
         """The plan for people, a dataset a line, in the order of execution."""
         for dataset in self.datasets.values():

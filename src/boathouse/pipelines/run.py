@@ -36,6 +36,8 @@ class Options:
         validate_only: Whether to end once the plan is made.
         retries: How often a flow that failed is tried again.
         parallel: How many flows run at once.
+        continuous: Whether to go on with what is new until the update is stopped.
+        interval: Seconds between two rounds of a continuous update.
         storage: Folder of the checkpoints, as the engine knows it; asked for when it is needed.
     """
 
@@ -47,6 +49,8 @@ class Options:
     validate_only: bool = False
     retries: int = 0
     parallel: int = 4
+    continuous: bool = False
+    interval: float = 2.0
     storage: Callable[[], str] = str
 
 
@@ -88,6 +92,8 @@ class Runner:
         self._locks: dict[str, threading.Lock] = {key: threading.Lock() for key in plan.datasets}
         self._selected = self._selection()
         self._renewed = self._full()
+        self._quiet = False
+        self._done_with: dict[str, dict[str, int]] = {}
 
     # ---------------------------------------------------------------------------------------------------- selection
 
@@ -182,8 +188,13 @@ class Runner:
 
     # -------------------------------------------------------------------------------------------------------- flows
 
-    def run(self) -> Outcome:
-        """Run all flows of the selection; what one that failed does not touch goes on."""
+    def run(self, *, quiet: bool = False) -> Outcome:
+        """Run all flows of the selection; what one that failed does not touch goes on.
+
+        Args:
+            quiet: Whether to leave out views whose sources are as before, and to tell only of what changed.
+        """
+        self._quiet = quiet
         outcome = Outcome()
         waiting: dict[str, PlannedFlow] = {}
         for flow in self._plan.flows.values():
@@ -192,7 +203,7 @@ class Runner:
                 continue
             state = FlowState.QUEUED if flow.target in self._selected else FlowState.EXCLUDED
             outcome.states[flow.name] = state
-            self._emit(flow_progress(flow.name, dataset.full_name, state))
+            self._progress(flow, state)
             if state is FlowState.QUEUED:
                 waiting[flow.name] = flow
         running: dict[Future[None], PlannedFlow] = {}
@@ -276,15 +287,34 @@ class Runner:
                 return
 
     def _once(self, flow: PlannedFlow, dataset: PlannedDataset) -> None:
-        self._emit(flow_progress(flow.name, dataset.full_name, FlowState.STARTING))
+        inputs = self._inputs(flow) if self._options.continuous and dataset.kind is Kind.MATERIALIZED_VIEW else None
+        if inputs is not None and self._quiet and self._done_with.get(flow.name) == inputs:
+            return
+        self._progress(flow, FlowState.STARTING)
         rules = checked(dataset)
         before = self._session.version(dataset.quoted) if dataset.kind.is_table else -1
-        self._emit(flow_progress(flow.name, dataset.full_name, FlowState.RUNNING))
+        self._progress(flow, FlowState.RUNNING)
         started = time.monotonic()
         self._targets.write(flow, dataset, rules)
         versions = self._session.versions(dataset.quoted, before) if dataset.kind.is_table else []
         written, dropped, counts = expectation_counts(versions)
-        self._completed(flow, dataset, rules, (written, dropped, counts), time.monotonic() - started)
+        if inputs is not None:
+            self._done_with[flow.name] = inputs
+        if versions or not self._quiet:
+            self._completed(flow, dataset, rules, (written, dropped, counts), time.monotonic() - started)
+
+    def _progress(self, flow: PlannedFlow, state: FlowState) -> None:
+        if not self._quiet:
+            self._emit(flow_progress(flow.name, self._plan.datasets[flow.target].full_name, state))
+
+    def _inputs(self, flow: PlannedFlow) -> dict[str, int] | None:
+        """The versions of all tables that a flow reads; None where one of them has none."""
+        names = [self._plan.datasets[key].name for key in self._plan.upstream(flow)]
+        names += [parts_of(name) for name in self._plan.external(flow)]
+        try:
+            return {".".join(name): self._session.version(quote(name)) for name in names}
+        except PySparkException:
+            return None
 
     def _completed(
         self,

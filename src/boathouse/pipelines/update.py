@@ -71,8 +71,7 @@ class Update:
         """
         declarations = Declarations()
         try:
-            self.session.run(f"USE CATALOG {quote((self.catalog,))}")
-            self.session.run(f"USE SCHEMA {quote((self.schema,))}")
+            self._use()
             with self.session.lazy_queries(), declare(declarations):
                 planner = Planner(declarations, self.catalog, self.schema, self.session.analyse, self.session.nothing)
                 plan = planner.plan()
@@ -82,6 +81,18 @@ class Update:
             self._define(plan, dataset)
         return plan
 
+    def _use(self) -> None:
+        """Make the pipeline's schema the current one; it is made where it is missing."""
+        self.session.run(f"USE CATALOG {quote((self.catalog,))}")
+        try:
+            self.session.run(f"USE SCHEMA {quote((self.schema,))}")
+        except PySparkException as error:
+            # The engine's own words, for a statement that the gateway leaves to it.
+            if error.getCondition() != "SCHEMA_NOT_FOUND" and "Schema not found" not in str(error):
+                raise
+            self.session.run(f"CREATE SCHEMA {quote((self.catalog, self.schema))}")
+            self.session.run(f"USE SCHEMA {quote((self.schema,))}")
+
     def _execute(self, plan: Plan) -> UpdateState:
         targets = Targets(self.session, plan, self.state, self.options.storage, self.emit)
         runner = Runner(self.session, plan, self.options, targets, self.emit, self.stopping)
@@ -90,6 +101,8 @@ class Update:
         runner.prepare()
         self._tell(UpdateState.RUNNING)
         outcome = runner.run()
+        while self.options.continuous and not outcome.errors and not self.stopping.wait(self.options.interval):
+            outcome = runner.run(quiet=True)
         return self._end(outcome)
 
     def _end(self, outcome: Outcome) -> UpdateState:

@@ -26,6 +26,8 @@ from boathouse.history import endpoints as history_endpoints
 from boathouse.history.api import Recorder, install
 from boathouse.iam import endpoints as iam_endpoints
 from boathouse.iam.api import SIGN_IN_SECONDS, Authenticator, IamService, Identity, Principal
+from boathouse.pipelines import endpoints as pipelines_endpoints
+from boathouse.pipelines.api import EventLog, Pipelines, Places
 from boathouse.registry import endpoints as registry_endpoints
 from boathouse.registry import uc_endpoints as registry_uc_endpoints
 from boathouse.registry.api import INTERNAL, MODELS, MlflowBackend, files_resolver
@@ -151,6 +153,7 @@ ROUTERS = (
     features_endpoints.router,
     engine_endpoints.clusters,
     engine_endpoints.warehouses,
+    pipelines_endpoints.router,
     registry_endpoints.router,
     registry_uc_endpoints.router,
     serving_endpoints.router,
@@ -205,10 +208,15 @@ async def _lifespan(api: FastAPI) -> AsyncGenerator[None, None]:
         )
         stack.push_async_callback(state.engines.stop)
         await state.engines.start()
+        state.engines.access.provide_function("event_log", EventLog(state.database, state.layout).rows)
+        places = Places(state.addresses.base_url, f"sc://localhost:{state.engines.port}", state.settings.python_udfs)
+        state.pipelines = Pipelines(state.database, state.layout, state.authenticator, places)
+        stack.push_async_callback(state.pipelines.stop)
         state.serving = Serving(state.database, state.layout, state.authenticator, state.addresses.base_url)
         stack.push_async_callback(state.serving.stop)
         await state.serving.start()
         state.mlflow.start()
+        await state.pipelines.start()
         housekeeping = asyncio.create_task(keep_house(state.database, state.layout, state.admin), name="housekeeping")
         stack.callback(housekeeping.cancel)
         yield

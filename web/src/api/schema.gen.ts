@@ -744,6 +744,54 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/2.0/permissions/pipelines/{pipeline_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Permissions
+         * @description Who may what on a pipeline.
+         */
+        get: operations["pipelines_get_permissions"];
+        /**
+         * Put Permissions
+         * @description Set who may what on a pipeline.
+         */
+        put: operations["pipelines_put_permissions"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Patch Permissions
+         * @description Add to who may what on a pipeline.
+         */
+        patch: operations["pipelines_patch_permissions"];
+        trace?: never;
+    };
+    "/api/2.0/permissions/pipelines/{pipeline_id}/permissionLevels": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Permission Levels
+         * @description The levels of permission.
+         */
+        get: operations["pipelines_get_permission_levels"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/2.0/permissions/serving-endpoints/{endpoint_id}": {
         parameters: {
             query?: never;
@@ -784,6 +832,142 @@ export interface paths {
          * @description The levels of permission.
          */
         get: operations["serving_get_permission_levels"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.0/pipelines": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Pipelines
+         * @description The pipelines that the asker may know of.
+         */
+        get: operations["pipelines_list_pipelines"];
+        put?: never;
+        /**
+         * Create Pipeline
+         * @description Make a pipeline; with ``dry_run`` only say what its settings would be.
+         */
+        post: operations["pipelines_create_pipeline"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.0/pipelines/{pipeline_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Pipeline
+         * @description One pipeline.
+         */
+        get: operations["pipelines_get_pipeline"];
+        /**
+         * Edit Pipeline
+         * @description Give a pipeline other settings.
+         */
+        put: operations["pipelines_edit_pipeline"];
+        post?: never;
+        /**
+         * Delete Pipeline
+         * @description Delete a pipeline; its tables stay.
+         */
+        delete: operations["pipelines_delete_pipeline"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.0/pipelines/{pipeline_id}/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Events
+         * @description Events of a pipeline, the newest first.
+         */
+        get: operations["pipelines_list_events"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.0/pipelines/{pipeline_id}/stop": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Stop Pipeline
+         * @description Stop the update that runs, if one does.
+         */
+        post: operations["pipelines_stop_pipeline"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.0/pipelines/{pipeline_id}/updates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Updates
+         * @description Updates of a pipeline, the newest first.
+         */
+        get: operations["pipelines_list_updates"];
+        put?: never;
+        /**
+         * Start Update
+         * @description Start an update.
+         */
+        post: operations["pipelines_start_update"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.0/pipelines/{pipeline_id}/updates/{update_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Update
+         * @description One update.
+         */
+        get: operations["pipelines_get_update"];
         put?: never;
         post?: never;
         delete?: never;
@@ -4044,6 +4228,18 @@ export interface components {
             type: string;
         };
         /**
+         * EventLogBody
+         * @description The table that the event log is published as.
+         */
+        EventLogBody: {
+            /** Catalog */
+            catalog?: string | null;
+            /** Name */
+            name?: string | null;
+            /** Schema */
+            schema?: string | null;
+        };
+        /**
          * FileNode
          * @description A path on one side of an edge.
          */
@@ -4145,6 +4341,14 @@ export interface components {
         GatewayBody: {
             inference_table_config?: components["schemas"]["CaptureBody"] | null;
         };
+        /**
+         * GlobBody
+         * @description A pattern for files; ``/folder/**`` means all in it.
+         */
+        GlobBody: {
+            /** Include */
+            include: string;
+        };
         /** HTTPValidationError */
         HTTPValidationError: {
             /** Detail */
@@ -4229,6 +4433,17 @@ export interface components {
              * @default 0
              */
             workspace_id: number;
+        };
+        /**
+         * LibraryBody
+         * @description A part of the source.
+         */
+        LibraryBody: {
+            file?: components["schemas"]["PathBody"] | null;
+            glob?: components["schemas"]["GlobBody"] | null;
+            notebook?: components["schemas"]["PathBody"] | null;
+        } & {
+            [key: string]: unknown;
         };
         /**
          * LocationBody
@@ -4700,6 +4915,14 @@ export interface components {
             delete_tags?: string[];
         };
         /**
+         * PathBody
+         * @description A file or notebook.
+         */
+        PathBody: {
+            /** Path */
+            path: string;
+        };
+        /**
          * PathCredentials
          * @description Asks for credentials of a place.
          */
@@ -4744,6 +4967,78 @@ export interface components {
              * @default []
              */
             remove: string[];
+        };
+        /**
+         * PipelineAccess
+         * @description The body of a change of permissions.
+         */
+        PipelineAccess: {
+            /** Access Control List */
+            access_control_list?: components["schemas"]["AccessBody"][];
+        };
+        /**
+         * PipelineBody
+         * @description The settings of a pipeline. Those of clusters and editions are kept and change nothing here.
+         */
+        PipelineBody: {
+            /**
+             * Allow Duplicate Names
+             * @default false
+             */
+            allow_duplicate_names: boolean;
+            /** Catalog */
+            catalog?: string | null;
+            /** Configuration */
+            configuration?: {
+                [key: string]: string;
+            };
+            /**
+             * Continuous
+             * @default false
+             */
+            continuous: boolean;
+            /**
+             * Development
+             * @default false
+             */
+            development: boolean;
+            /**
+             * Dry Run
+             * @default false
+             */
+            dry_run: boolean;
+            event_log?: components["schemas"]["EventLogBody"] | null;
+            /** Expected Last Modified */
+            expected_last_modified?: number | null;
+            /** Gateway Definition */
+            gateway_definition?: {
+                [key: string]: unknown;
+            } | null;
+            /** Id */
+            id?: string | null;
+            /** Ingestion Definition */
+            ingestion_definition?: {
+                [key: string]: unknown;
+            } | null;
+            /** Libraries */
+            libraries?: components["schemas"]["LibraryBody"][];
+            /** Name */
+            name?: string | null;
+            /** Root Path */
+            root_path?: string | null;
+            run_as?: components["schemas"]["RunAsBody"] | null;
+            /** Schema */
+            schema?: string | null;
+            /** Storage */
+            storage?: string | null;
+            /** Tags */
+            tags?: {
+                [key: string]: string;
+            } | null;
+            /** Target */
+            target?: string | null;
+        } & {
+            [key: string]: unknown;
         };
         /**
          * PipelineNode
@@ -4953,6 +5248,16 @@ export interface components {
             input_arguments: components["schemas"]["PolicyArgument"][];
             /** Input Column Names */
             input_column_names: string[];
+        };
+        /**
+         * RunAsBody
+         * @description With whose rights a pipeline runs.
+         */
+        RunAsBody: {
+            /** Service Principal Name */
+            service_principal_name?: string | null;
+            /** User Name */
+            user_name?: string | null;
         };
         /**
          * SampleBody
@@ -5435,6 +5740,40 @@ export interface components {
             schema_name: string;
             /** Staging Location */
             staging_location: string;
+        };
+        /**
+         * StartBody
+         * @description What an update is to do.
+         */
+        StartBody: {
+            /**
+             * Cause
+             * @default API_CALL
+             * @enum {string}
+             */
+            cause: "API_CALL" | "INFRASTRUCTURE_MAINTENANCE" | "JOB_TASK" | "RETRY_ON_FAILURE" | "SCHEMA_CHANGE" | "SERVICE_UPGRADE" | "USER_ACTION";
+            /** Development */
+            development?: boolean | null;
+            /**
+             * Full Refresh
+             * @default false
+             */
+            full_refresh: boolean;
+            /** Full Refresh Selection */
+            full_refresh_selection?: string[];
+            /** Parameters */
+            parameters?: {
+                [key: string]: string;
+            };
+            /** Refresh Selection */
+            refresh_selection?: string[];
+            /**
+             * Validate Only
+             * @default false
+             */
+            validate_only: boolean;
+        } & {
+            [key: string]: unknown;
         };
         /**
          * StorageCredentialList
@@ -7780,6 +8119,146 @@ export interface operations {
             };
         };
     };
+    pipelines_get_permissions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                pipeline_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    pipelines_put_permissions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                pipeline_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PipelineAccess"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    pipelines_patch_permissions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                pipeline_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PipelineAccess"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    pipelines_get_permission_levels: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                pipeline_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     serving_get_permissions: {
         parameters: {
             query?: never;
@@ -7893,6 +8372,359 @@ export interface operations {
             header?: never;
             path: {
                 endpoint_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    pipelines_list_pipelines: {
+        parameters: {
+            query?: {
+                filter?: string | null;
+                max_results?: number;
+                page_token?: string;
+                order_by?: string[] | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    pipelines_create_pipeline: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PipelineBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    pipelines_get_pipeline: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                pipeline_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    pipelines_edit_pipeline: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                pipeline_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PipelineBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    pipelines_delete_pipeline: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                pipeline_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    pipelines_list_events: {
+        parameters: {
+            query?: {
+                filter?: string | null;
+                max_results?: number;
+                order_by?: string[] | null;
+                page_token?: string;
+            };
+            header?: never;
+            path: {
+                pipeline_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    pipelines_stop_pipeline: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                pipeline_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    pipelines_list_updates: {
+        parameters: {
+            query?: {
+                max_results?: number;
+                page_token?: string;
+                until_update_id?: string | null;
+            };
+            header?: never;
+            path: {
+                pipeline_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    pipelines_start_update: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                pipeline_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["StartBody"] | null;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    pipelines_get_update: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                pipeline_id: string;
+                update_id: string;
             };
             cookie?: never;
         };

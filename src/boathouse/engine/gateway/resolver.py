@@ -268,6 +268,18 @@ class Resolver:
 
     # ----------------------------------------------------------------------------------------------------- functions
 
+    def is_provided(self, name: str) -> bool:
+        """Whether the server itself has a table function of this name."""
+        return self._access.is_provided(name)
+
+    def provided(self, name: str, argument: str) -> Any:
+        """The relation of a table function of the server's own, as the asker sees it."""
+        return local_relation(self._access.provided(self._principal, name, argument))
+
+    def full_name(self, name: Sequence[str]) -> str:
+        """A table's name in three parts."""
+        return ".".join(self._session.qualify(list(name)) or name)
+
     def function(self, name: Sequence[str], reader: Reader) -> FunctionInfo | None:
         """The catalog's function of a name, or None."""
         if len(name) == 1 and not (reader.is_asker and self._is_catalogs(name[0])):
@@ -459,6 +471,8 @@ class _Text:
             return Edit(call.start, call.end, literal(constant))
         if call.is_relation and len(call.name) == 1 and call.name[0].lower() == "table_changes":
             return self._table_changes(call)
+        if call.is_relation and len(call.name) == 1 and self._resolver.is_provided(call.name[0]):
+            return self._provided(call)
         function = self._resolver.function(call.name, self._reader)
         if function is None:
             if len(call.name) > 1:
@@ -490,6 +504,26 @@ class _Text:
         name = self._references.add(("table_changes", *arguments), relation)
         alias = "" if call.has_alias else " AS `table_changes`"
         return Edit(call.start, call.end, f"`{name}`{alias}")
+
+    def _provided(self, call: CallUse) -> Edit:
+        """A table function of the server's own: its argument is a string, or the name of a table, also as ``TABLE(name)``."""
+        inner = [token for token in self._tokens if call.start < token.start and token.end < call.end][1:]
+        if inner and inner[0].is_word("TABLE"):
+            inner = [token for token in inner[1:] if not (token.is_mark("(") or token.is_mark(")"))]
+        name, end = read_name(inner, 0)
+        if len(inner) == 1 and inner[0].kind is Kind.STRING and not inner[0].opaque:
+            argument = inner[0].value
+        elif name and end == len(inner):
+            argument = self._resolver.full_name(name)
+        else:
+            message = f"{call.name[0]} takes one argument: a string, or TABLE(name)."
+            raise StatementRefused(message)
+        if self._references is None:
+            message = f"{call.name[0]} cannot be read in an expression here; read it in a query of its own."
+            raise StatementRefused(message)
+        reference = self._references.add((call.name[0].lower(), argument), self._resolver.provided(call.name[0], argument))
+        alias = "" if call.has_alias else f" AS {quote([call.name[0]])}"
+        return Edit(call.start, call.end, f"`{reference}`{alias}")
 
     def _group(self, call: CallUse) -> str:
         inner = [token for token in self._tokens if call.start < token.start and token.end < call.end]

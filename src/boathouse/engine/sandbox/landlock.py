@@ -8,7 +8,8 @@ from pathlib import Path
 
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
 _VERSION_FLAG = 1
-_PATH_BENEATH = 1
+_PATH_BENEATH, _NET_PORT = 1, 2
+_CONNECT_TCP = 1 << 1
 _READ_FILE, _READ_DIR = 1 << 2, 1 << 3
 _WRITE_FILE, _TRUNCATE = 1 << 1, 1 << 14
 _OF_FILES = _READ_FILE | _WRITE_FILE | _TRUNCATE
@@ -29,6 +30,10 @@ class _PathBeneath(ctypes.Structure):
     _fields_ = (("allowed", ctypes.c_uint64), ("parent", ctypes.c_int32))
 
 
+class _NetPort(ctypes.Structure):
+    _fields_ = (("allowed", ctypes.c_uint64), ("port", ctypes.c_uint64))
+
+
 def abi() -> int:
     """The version of Landlock that the kernel offers; 0 without it."""
     if sys.platform != "linux":
@@ -36,13 +41,14 @@ def abi() -> int:
     return max(0, _syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), ctypes.c_uint32(_VERSION_FLAG)))
 
 
-def restrict(read: Iterable[Path], write: Iterable[Path], devices: Iterable[Path] = ()) -> None:
+def restrict(read: Iterable[Path], write: Iterable[Path], devices: Iterable[Path] = (), ports: Iterable[int] = ()) -> None:
     """Take from this process, for ever, all files but those beneath some paths, and what else Landlock can take.
 
     Args:
         read: Files and folders that can be read; those that are missing are left out.
         write: Folders that can be changed.
         devices: Files that can be read and written.
+        ports: To which TCP connections can be made; none to others, where the kernel can see to it.
 
     Raises:
         OSError: If the kernel refuses.
@@ -63,6 +69,11 @@ def restrict(read: Iterable[Path], write: Iterable[Path], devices: Iterable[Path
         for paths, rights in ((read, _READ), (write, _CHANGE), (devices, _READ_FILE | _WRITE_FILE)):
             for path in paths:
                 _allow(ruleset, path, rights)
+        for port in ports if version >= _ABI_WITH_TCP else ():
+            rule = _NetPort(_CONNECT_TCP, port)
+            _checked(
+                _syscall(_ADD_RULE, ctypes.c_int(ruleset), ctypes.c_int(_NET_PORT), ctypes.byref(rule), ctypes.c_uint32(0))
+            )
         _checked(_syscall(_RESTRICT_SELF, ctypes.c_int(ruleset), ctypes.c_uint32(0)))
     finally:
         os.close(ruleset)

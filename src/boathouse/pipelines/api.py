@@ -1,0 +1,6 @@
+"""What other slices use of pipelines."""
+
+from boathouse.pipelines.event_log import EventLog
+from boathouse.pipelines.runtime import Pipelines, Places
+
+__all__ = ["EventLog", "Pipelines", "Places"]

@@ -1,0 +1,189 @@
+"""The process of one update: it runs the pipeline's source and its flows, with the token of whom the pipeline runs as.
+
+It gets its assignment as the first line of its standard input, and answers with lines of JSON on the descriptor that is named there.
+What the source prints goes to its log. Once it has its assignment it confines itself: it can read Python, its packages and the
+pipeline's own folder, write to a folder of its own, and reach the server's two ports.
+"""
+
+import json
+import os
+import sys
+import tempfile
+import threading
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+from boathouse.engine.sandbox import confine, landlock
+from boathouse.pipelines.events import Event, UpdateState, update_progress
+
+_NETWORK_FILES = ("/etc/hosts", "/etc/resolv.conf", "/etc/nsswitch.conf", "/etc/host.conf", "/etc/services")
+_DEVICES = ("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom")
+
+
+@dataclass
+class Wire:
+    """The way to the server: lines of JSON, one at a time."""
+
+    out: Any
+    lock: threading.Lock
+    answered: threading.Event
+    stopping: threading.Event
+
+    def send(self, **message: Any) -> None:
+        """Send a line."""
+        line = json.dumps(message, default=str) + "\n"
+        with self.lock:
+            self.out.write(line)
+            self.out.flush()
+
+    def listen(self) -> None:
+        """Read what the server says, for ever; its end means the end of the update."""
+        for line in sys.stdin:
+            match json.loads(line).get("say"):
+                case "kept":
+                    self.answered.set()
+                case "stop":
+                    self.stopping.set()
+                case _:
+                    pass
+        os._exit(3)
+
+
+class Remembered:
+    """What a pipeline remembers: a copy here, the truth with the server.
+
+    Args:
+        wire: To the server.
+        values: What was remembered so far.
+    """
+
+    def __init__(self, wire: Wire, values: dict[str, Any]) -> None:
+        self._wire = wire
+        self._values = values
+        self._lock = threading.Lock()
+
+    def get(self, key: str) -> Any:
+        """What was remembered, or None."""
+        return self._values.get(key)
+
+    def set(self, key: str, value: Any) -> None:
+        """Remember, for good once this returns; None forgets."""
+        with self._lock:
+            self._wire.answered.clear()
+            self._wire.send(remember={"key": key, "value": value})
+            self._wire.answered.wait()
+            self._values[key] = value
+
+
+def main() -> NoReturn:
+    """Do the update of the assignment on standard input."""
+    assignment: dict[str, Any] = json.loads(sys.stdin.readline())
+    # What user code prints is no message.
+    out = os.fdopen(int(assignment["descriptor"]), "w", encoding="utf-8")
+    if assignment["confined"]:
+        _confine(Path(assignment["folder"]), assignment)
+    wire = Wire(out, threading.Lock(), threading.Event(), threading.Event())
+    threading.Thread(target=wire.listen, name="server", daemon=True).start()
+    _update(assignment, wire)
+    # Threads of user code must not keep it.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
+
+
+def _confine(folder: Path, assignment: dict[str, Any]) -> None:
+    """Before any thread is started: each has the rights of the one that started it."""
+    os.environ.update(HOME=str(folder), TMPDIR=str(folder), PYTHONDONTWRITEBYTECODE="1")
+    tempfile.tempdir = str(folder)
+    confine.drop_rights()
+    read = [*confine.readable(), *(Path(path) for path in _NETWORK_FILES)]
+    if assignment["root"]:
+        read.append(Path(assignment["root"]))
+    landlock.restrict(read, [folder], [Path(device) for device in _DEVICES], assignment["ports"])
+
+
+def _update(assignment: dict[str, Any], wire: Wire) -> UpdateState:
+    update_id = str(assignment["update_id"])
+
+    def emit(event: Event) -> None:
+        wire.send(event=event.to_json())
+
+    try:
+        return _run(assignment, wire, emit)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the update has failed with it
+        emit(update_progress(update_id, UpdateState.FAILED, error=error))
+        return UpdateState.FAILED
+
+
+def _run(assignment: dict[str, Any], wire: Wire, emit: Any) -> UpdateState:
+    # Heavy, and to be imported by a process that is confined already.
+    from pyspark.sql import SparkSession  # noqa: PLC0415
+
+    from boathouse.pipelines.run import Options  # noqa: PLC0415
+    from boathouse.pipelines.session import Session  # noqa: PLC0415
+    from boathouse.pipelines.sources import SourceFile  # noqa: PLC0415
+    from boathouse.pipelines.update import Update, declare_sources  # noqa: PLC0415
+
+    if assignment["root"]:
+        sys.path.insert(0, assignment["root"])
+    session = Session(SparkSession.builder.remote(assignment["remote"]).getOrCreate())
+    options = Options(
+        pipeline_id=assignment["pipeline_id"],
+        update_id=assignment["update_id"],
+        **{key: _tuple(value) for key, value in assignment["options"].items()},
+        storage=_Storage(assignment),
+    )
+    state = Remembered(wire, assignment["remembered"])
+    update = Update(session, assignment["catalog"], assignment["schema"], options, state, emit, wire.stopping)
+    sources = [SourceFile(**one) for one in assignment["sources"]]
+    return update.run(declare_sources(session, sources, assignment["configuration"]))
+
+
+def _tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+class _Storage:
+    """The folder of a pipeline's checkpoints: the one that it names, or a volume that is made when it is needed."""
+
+    def __init__(self, assignment: dict[str, Any]) -> None:
+        self._assignment = assignment
+        self._lock = threading.Lock()
+        self._path: str | None = assignment["storage"]
+
+    def __call__(self) -> str:
+        with self._lock:
+            if self._path is None:
+                self._path = self._volume()
+        return self._path
+
+    def _volume(self) -> str:
+        assignment = self._assignment
+        name = f"pipeline_{assignment['pipeline_id'].replace('-', '_')}"
+        body = {
+            "catalog_name": assignment["catalog"],
+            "schema_name": assignment["schema"],
+            "name": name,
+            "volume_type": "MANAGED",
+            "comment": "Checkpoints of a pipeline",
+        }
+        request = urllib.request.Request(  # noqa: S310 - the server's own address
+            f"{assignment['base_url']}/api/2.1/unity-catalog/volumes",
+            json.dumps(body).encode(),
+            {"Authorization": f"Bearer {assignment['token']}", "Content-Type": "application/json"},
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=30):  # noqa: S310
+                pass
+        except urllib.error.HTTPError as error:
+            told = json.loads(error.read() or b"{}")
+            if error.code != 409:
+                raise RuntimeError(told.get("message", str(error))) from error
+        return f"/Volumes/{assignment['catalog']}/{assignment['schema']}/{name}"
+
+
+if __name__ == "__main__":
+    main()

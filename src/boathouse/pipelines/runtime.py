@@ -1,0 +1,336 @@
+"""The running side of pipelines: a process for each update, what it tells recorded, and what a restart finds."""
+
+import asyncio
+import contextlib
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import quote, urlsplit
+
+import structlog
+
+from boathouse.catalog.api import CatalogService
+from boathouse.db import Database
+from boathouse.engine.sandbox import confine
+from boathouse.errors import BoathouseError, InvalidState
+from boathouse.iam.api import Authenticator, IamService, Principal
+from boathouse.pipelines.events import Event, UpdateState, update_progress
+from boathouse.pipelines.files import SourceReader
+from boathouse.pipelines.info import PipelineInfo, UpdateInfo
+from boathouse.pipelines.repository import PipelineRepository
+from boathouse.pipelines.schemas import StartBody
+from boathouse.pipelines.service import PipelineService, note, remember
+from boathouse.storage.layout import Layout
+
+log = structlog.stdlib.get_logger(__name__)
+
+TOKEN_SECONDS = 7 * 24 * 3600
+STOP_SECONDS = 30.0
+_KEPT_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "VIRTUAL_ENV")
+_PRODUCTION_RETRIES = 2
+T = TypeVar("T")
+
+
+@dataclass
+class Running:
+    """An update under way."""
+
+    pipeline: PipelineInfo
+    update: UpdateInfo
+    process: asyncio.subprocess.Process | None = None
+    task: "asyncio.Task[None] | None" = None
+    stopping: bool = False
+    ended: UpdateState | None = None
+    waiting: list[Callable[[Event], None]] = field(default_factory=list[Callable[[Event], None]])
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where a process of an update finds the server.
+
+    Attributes:
+        base_url: Of the REST API.
+        spark_remote: Of the gateway, as ``SparkSession.builder.remote`` takes it, without the token.
+        python: What becomes of users' Python: ``sandboxed``, ``trusted`` or ``off``.
+    """
+
+    base_url: str
+    spark_remote: str
+    python: str
+
+    @property
+    def ports(self) -> list[int]:
+        """The ports that such a process has to reach."""
+        return [port for url in (self.base_url, self.spark_remote) if (port := urlsplit(url).port) is not None]
+
+
+class Pipelines:
+    """All pipelines of this server. Made and stopped in the server's lifespan.
+
+    Args:
+        database: The metadata database.
+        layout: The lake's folders.
+        authenticator: Makes the tokens of the processes.
+        places: Where the processes find the server.
+    """
+
+    def __init__(self, database: Database, layout: Layout, authenticator: Authenticator, places: Places) -> None:
+        self._database = database
+        self._layout = layout
+        self._authenticator = authenticator
+        self._places = places
+        self._running: dict[str, Running] = {}
+
+    async def start(self) -> None:
+        """End what a server that is gone left, and start continuous pipelines again."""
+        for pipeline_id in await asyncio.to_thread(self._recover):
+            try:
+                await self.start_update(None, pipeline_id, StartBody(cause="RETRY_ON_FAILURE"))
+            except BoathouseError as error:
+                log.warning("pipeline_not_restarted", pipeline=pipeline_id, reason=error.message)
+
+    async def stop(self) -> None:
+        """Stop all updates; they are recorded as failed by the server's stop."""
+        tasks = [one.task for one in self._running.values() if one.task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def manage(self, principal: Principal, action: Callable[[PipelineService], T], *, write: bool = True) -> T:
+        """Do something with the records in one transaction."""
+
+        def act() -> T:
+            with self._database.session(write=write) as session:
+                return action(PipelineService(session, principal))
+
+        return await asyncio.to_thread(act)
+
+    async def start_update(self, principal: Principal | None, pipeline_id: str, body: StartBody) -> UpdateInfo:
+        """Start an update; without a principal as whom the pipeline runs as.
+
+        Raises:
+            UpdateRunning: If one is under way.
+        """
+        if principal is None:
+            principal = await asyncio.to_thread(self._runner, pipeline_id)
+        pipeline, update = await self.manage(principal, lambda service: service.start(pipeline_id, body))
+        running = self._running[update.id] = Running(pipeline, update)
+        running.task = asyncio.create_task(self._carry_out(running), name=f"pipeline-update-{update.id}")
+        return update
+
+    async def stop_update(self, principal: Principal, pipeline_id: str) -> PipelineInfo:
+        """Begin to stop what runs of a pipeline."""
+        pipeline = await self.manage(principal, lambda service: service.get(pipeline_id, "CAN_RUN"), write=False)
+        for running in self._running.values():
+            if running.pipeline.id == pipeline_id and not running.stopping:
+                running.stopping = True
+                await asyncio.to_thread(self._record, running, update_progress(running.update.id, UpdateState.STOPPING))
+                running.waiting.clear()
+                asyncio.get_running_loop().create_task(self._halt(running))
+        return await self.manage(principal, lambda service: service.get(pipeline.id), write=False)
+
+    async def deleted(self, pipeline_id: str) -> None:
+        """Stop what runs of a pipeline that is gone."""
+        for running in [one for one in self._running.values() if one.pipeline.id == pipeline_id]:
+            if running.task is not None:
+                running.task.cancel()
+
+    # ------------------------------------------------------------------------------------------------------ updates
+
+    def _recover(self) -> list[str]:
+        again: list[str] = []
+        with self._database.session(write=True) as session:
+            rows = PipelineRepository(session)
+            for row in rows.active():
+                error = InvalidState("The server was stopped while the update ran.")
+                note(session, row.pipeline_id, row.id, update_progress(row.id, UpdateState.FAILED, error=error))
+                if row.spec.get("continuous"):
+                    again.append(row.pipeline_id)
+        return again
+
+    def _runner(self, pipeline_id: str) -> Principal:
+        with self._database.session() as session:
+            row = PipelineRepository(session).by_id(pipeline_id)
+            if row is None:
+                message = f"The pipeline {pipeline_id} is gone."
+                raise InvalidState(message)
+            return IamService(session).get_principal(row.run_as_id)
+
+    async def _carry_out(self, running: Running) -> None:
+        error: BaseException | None = None
+        try:
+            await self._process(running)
+        except BoathouseError as refused:
+            error = refused
+        except asyncio.CancelledError:
+            error = InvalidState("The server was stopped while the update ran.")
+            raise
+        except Exception as unexpected:
+            log.exception("pipeline_update_failed", update=running.update.id)
+            error = unexpected
+        finally:
+            if running.process is not None and running.process.returncode is None:
+                with contextlib.suppress(ProcessLookupError):
+                    running.process.kill()
+            if running.ended is None:
+                state = UpdateState.CANCELED if running.stopping else UpdateState.FAILED
+                await asyncio.shield(
+                    asyncio.to_thread(
+                        self._record,
+                        running,
+                        update_progress(running.update.id, state, error=None if running.stopping else error),
+                    )
+                )
+            self._running.pop(running.update.id, None)
+
+    async def _process(self, running: Running) -> None:
+        assignment, token = await asyncio.to_thread(self._assignment, running)
+        scratch = Path(tempfile.mkdtemp(prefix="pipeline-"))
+        try:
+            await self._drive(running, {**assignment, "folder": str(scratch)})
+        finally:
+            await asyncio.shield(asyncio.to_thread(self._revoke, token))
+            shutil.rmtree(scratch, ignore_errors=True)
+
+    async def _drive(self, running: Running, assignment: Mapping[str, Any]) -> None:
+        folder = self._layout.logs / "pipelines" / running.pipeline.id
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        read_end, write_end = os.pipe()
+        try:
+            with (folder / f"{running.update.id}.log").open("ab", buffering=0) as out:
+                process = running.process = await asyncio.create_subprocess_exec(
+                    sys.executable,
+                    "-m",
+                    "boathouse.pipelines.driver",
+                    pass_fds=[write_end],
+                    stdin=asyncio.subprocess.PIPE,
+                    stdout=out,
+                    stderr=out,
+                    env={name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ},
+                    process_group=0,
+                )
+            await self._say(running, {**assignment, "descriptor": write_end})
+        finally:
+            os.close(write_end)
+        reader = asyncio.StreamReader(limit=64 * 1024 * 1024)
+        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(read_end, "rb", buffering=0)
+        )
+        try:
+            if running.stopping:
+                await self._say(running, {"say": "stop"})
+            async for line in reader:
+                await self._heard(running, json.loads(line))
+            code = await process.wait()
+        finally:
+            transport.close()
+        if running.ended is None and not running.stopping:
+            message = f"The process of the update ended unexpectedly (exit status {code}). Its log: {folder.name}/{running.update.id}.log."
+            raise InvalidState(message)
+
+    async def _heard(self, running: Running, message: Mapping[str, Any]) -> None:
+        if "event" in message:
+            await asyncio.to_thread(self._record, running, Event.from_json(message["event"]))
+        elif "remember" in message:
+            said = message["remember"]
+            await asyncio.to_thread(self._remember, running.pipeline.id, said["key"], said["value"])
+            await self._say(running, {"say": "kept"})
+
+    async def _say(self, running: Running, message: Mapping[str, Any]) -> None:
+        process = running.process
+        if process is not None and process.stdin is not None:
+            with contextlib.suppress(ConnectionError):
+                process.stdin.write(json.dumps(message).encode() + b"\n")
+                await process.stdin.drain()
+
+    async def _halt(self, running: Running) -> None:
+        """Ask an update to end, and end it where it does not."""
+        await self._say(running, {"say": "stop"})
+        for _ in range(int(STOP_SECONDS * 10)):
+            if running.update.id not in self._running:
+                return
+            await asyncio.sleep(0.1)
+        if running.process is not None and running.process.returncode is None:
+            running.process.kill()
+
+    def _assignment(self, running: Running) -> tuple[dict[str, Any], str]:
+        """What the process of an update is told, and the token in it."""
+        pipeline, update = running.pipeline, running.update
+        spec = update.spec
+        with self._database.session() as session:
+            runner = IamService(session).get_principal(pipeline.run_as_id)
+            reader = SourceReader(CatalogService(session, runner, self._layout), self._layout, runner)
+            sources, root = reader.read(spec), reader.root(spec)
+        token = self._authenticator.issue_internal_token(runner, "pipeline", TOKEN_SECONDS)
+        development = bool(update.options.get("development", spec.get("development", False)))
+        configuration = {**spec.get("configuration", {}), **update.options.get("parameters", {})}
+        entity = quote(f"PIPELINE:{pipeline.id}:{update.id}", safe=":")
+        retries = configuration.get("pipelines.maxFlowRetryAttempts", 0 if development else _PRODUCTION_RETRIES)
+        chosen = ("full_refresh", "full_refresh_selection", "refresh_selection", "validate_only")
+        options: dict[str, Any] = {key: update.options[key] for key in chosen if key in update.options}
+        return {
+            "pipeline_id": pipeline.id,
+            "update_id": update.id,
+            "remote": f"{self._places.spark_remote}/;token={token};x-boathouse-entity={entity}",
+            "base_url": self._places.base_url,
+            "ports": self._places.ports,
+            "token": token,
+            "catalog": pipeline.catalog,
+            "schema": pipeline.schema,
+            "storage": spec.get("storage"),
+            "root": None if root is None else str(root),
+            "configuration": {key: value for key, value in configuration.items() if not key.startswith("pipelines.")},
+            "options": {
+                **options,
+                "retries": int(retries),
+                "parallel": int(configuration.get("pipelines.maxParallelFlows", 4)),
+                "continuous": pipeline.is_continuous,
+            },
+            "remembered": dict(pipeline.remembered),
+            "sources": [source.to_json() for source in sources],
+            "confined": self._confined(runner),
+        }, token
+
+    def _confined(self, runner: Principal) -> bool:
+        """Whether the process has to confine itself.
+
+        Raises:
+            InvalidState: If it would have to and cannot.
+        """
+        if self._places.python == "trusted":
+            return False
+        why = confine.missing()
+        open_to = confine.too_open(self._layout.root) if why is None else None
+        if open_to is not None:
+            why = f"the lake lies in {open_to}, which Python has to read"
+        if why is None:
+            return True
+        if runner.is_admin:
+            return False
+        message = f"The source of a pipeline needs a sandbox, and this server has none: {why}. BOATHOUSE_PYTHON_UDFS=trusted allows it without."
+        raise InvalidState(message)
+
+    def _record(self, running: Running, event: Event) -> None:
+        with self._database.session(write=True) as session:
+            note(session, running.pipeline.id, running.update.id, event)
+        if event.kind == "update_progress" and UpdateState(event.details["state"]).is_final:
+            running.ended = UpdateState(event.details["state"])
+
+    def _remember(self, pipeline_id: str, key: str, value: Any) -> None:
+        with self._database.session(write=True) as session:
+            remember(session, pipeline_id, key, value)
+
+    def _revoke(self, token: str) -> None:
+        with self._database.session(write=True) as session:
+            IamService(session).revoke(token)
+        self._authenticator.forget(token)
+
+    def log_of(self, pipeline_id: str, update_id: str) -> Path:
+        """Where the output of an update's process is."""
+        return self._layout.logs / "pipelines" / pipeline_id / f"{update_id}.log"

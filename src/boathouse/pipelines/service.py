@@ -1,0 +1,338 @@
+"""The rules of pipelines in the database: who may see, run and change them, and what is recorded of updates."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from boathouse.errors import Conflict, NotImplementedHere
+from boathouse.iam.api import IamService, Principal
+from boathouse.iam.errors import PrincipalNotFound
+from boathouse.kit.clock import now_ms
+from boathouse.kit.ids import new_id
+from boathouse.pipelines.errors import PipelineNameTaken, PipelineNotFound, SpecInvalid, UpdateNotFound, UpdateRunning
+from boathouse.pipelines.events import Event, UpdateState
+from boathouse.pipelines.filters import of_events
+from boathouse.pipelines.info import LEVELS, Access, PipelineInfo, UpdateInfo
+from boathouse.pipelines.models import PipelineEventRow, PipelinePermissionRow, PipelineRow, PipelineUpdateRow
+from boathouse.pipelines.repository import PipelineRepository
+from boathouse.pipelines.schemas import AccessBody, PipelineBody, StartBody
+
+_NAME = re.compile(r"[^.`\s]+")
+
+
+class PipelineService:
+    """Pipelines for one principal in one transaction.
+
+    Args:
+        session: The transaction.
+        principal: Who asks.
+    """
+
+    def __init__(self, session: Session, principal: Principal) -> None:
+        self._session = session
+        self._rows = PipelineRepository(session)
+        self._principal = principal
+
+    # --------------------------------------------------------------------------------------------------- pipelines
+
+    def value(self, row: PipelineRow) -> PipelineInfo:
+        """The value of a row."""
+        access = tuple(Access(one.grantee, one.kind, one.level) for one in self._rows.permissions(row.id))
+        return PipelineInfo(
+            id=row.id,
+            name=row.name,
+            creator=row.creator,
+            run_as=row.run_as,
+            run_as_id=row.run_as_id,
+            spec=dict(row.spec),
+            remembered=dict(row.remembered),
+            created_at=row.created_at,
+            updated_at=row.updated_at,
+            access=access,
+            updates=tuple(update_value(one) for one in self._rows.updates(row.id, 5)),
+        )
+
+    def _row(self, pipeline_id: str, level: str) -> PipelineRow:
+        row = self._rows.by_id(pipeline_id)
+        if row is None:
+            raise PipelineNotFound(pipeline_id)
+        self.value(row).require(self._principal, level)
+        return row
+
+    def get(self, pipeline_id: str, level: str = "CAN_VIEW") -> PipelineInfo:
+        """A pipeline."""
+        return self.value(self._row(pipeline_id, level))
+
+    def visible(self) -> list[PipelineInfo]:
+        """The pipelines that the principal may know of, by name."""
+        found = [self.value(row) for row in self._rows.all()]
+        return [one for one in found if one.level_of(self._principal)]
+
+    def create(self, body: PipelineBody) -> PipelineInfo:
+        """Record a new pipeline.
+
+        Raises:
+            SpecInvalid: If a field is not valid.
+            PipelineNameTaken: If the name is another's.
+        """
+        self._check(body)
+        name = body.name or ""
+        if not body.allow_duplicate_names and self._rows.named(name):
+            raise PipelineNameTaken(name)
+        runner = self._runner(body)
+        now = now_ms()
+        row = PipelineRow(
+            id=new_id(),
+            name=name,
+            creator=self._principal.name,
+            creator_id=self._principal.id,
+            run_as=runner.name,
+            run_as_id=runner.id,
+            spec=body.spec(),
+            remembered={},
+            exported=0,
+            event_log=None,
+            created_at=now,
+            updated_at=now,
+        )
+        row.spec = {**row.spec, "id": row.id, "name": name}
+        self._rows.add(row)
+        owner = PipelinePermissionRow(
+            pipeline_id=row.id, grantee=self._principal.name, kind=_kind(self._principal), level="IS_OWNER"
+        )
+        self._rows.add(owner)
+        details = {"user_action": {"user_name": self._principal.name, "action": "CREATE"}}
+        self._note(
+            row.id,
+            None,
+            Event("user_action", f"User {self._principal.name} created the pipeline.", details=details["user_action"]),
+        )
+        return self.value(row)
+
+    def edit(self, pipeline_id: str, body: PipelineBody) -> PipelineInfo:
+        """Give a pipeline other settings.
+
+        Raises:
+            Conflict: If somebody else changed it since the asker looked.
+        """
+        row = self._row(pipeline_id, "CAN_MANAGE")
+        body = body.model_copy(update={"name": body.name or row.name})
+        self._check(body)
+        if body.expected_last_modified is not None and body.expected_last_modified != row.updated_at:
+            message = (
+                f"The pipeline was changed at {row.updated_at}, not at {body.expected_last_modified}: get it and try again."
+            )
+            raise Conflict(message, field="expected_last_modified")
+        others = [one for one in self._rows.named(body.name or "") if one.id != row.id]
+        if others and body.name != row.name and not body.allow_duplicate_names:
+            raise PipelineNameTaken(body.name or "")
+        old = (row.spec.get("catalog"), row.spec.get("schema") or row.spec.get("target"), row.spec.get("storage"))
+        row.spec = {**body.spec(), "id": row.id, "name": body.name}
+        row.name = body.name or row.name
+        if (row.spec.get("catalog"), row.spec.get("schema") or row.spec.get("target"), row.spec.get("storage")) != old:
+            # What is remembered is of the tables that the pipeline had before.
+            row.remembered = {}
+        if body.run_as is not None:
+            runner = self._runner(body)
+            row.run_as, row.run_as_id = runner.name, runner.id
+        row.updated_at = max(now_ms(), row.updated_at + 1)
+        told = Event(
+            "user_action",
+            f"User {self._principal.name} edited the pipeline.",
+            details={"user_name": self._principal.name, "action": "EDIT"},
+        )
+        self._note(row.id, None, told)
+        return self.value(row)
+
+    def delete(self, pipeline_id: str) -> PipelineInfo:
+        """Delete a pipeline, its updates and its events. Its tables stay."""
+        row = self._row(pipeline_id, "IS_OWNER")
+        value = self.value(row)
+        self._rows.remove(row)
+        return value
+
+    def _check(self, body: PipelineBody) -> None:
+        if not body.name:
+            raise SpecInvalid("name", "is missing.")
+        for field in ("ingestion_definition", "gateway_definition"):
+            if getattr(body, field) is not None:
+                message = f"{field} is not supported here. Declare the source in the pipeline's code."
+                raise NotImplementedHere(message, field=field)
+        for field, value in (("catalog", body.catalog), ("schema", body.schema_name), ("target", body.target)):
+            if value is not None and not _NAME.fullmatch(value):
+                raise SpecInvalid(field, f"'{value}' is not a name of one part.")
+        for number, library in enumerate(body.libraries):
+            if (library.file is None) + (library.notebook is None) + (library.glob is None) != 2:
+                raise SpecInvalid(
+                    f"libraries[{number}]", "needs one of file, notebook and glob; jar, maven and whl are not supported."
+                )
+
+    def _runner(self, body: PipelineBody) -> Principal:
+        """With whose rights a pipeline runs: the asker's, or for an admin somebody else's."""
+        asked = body.run_as and (body.run_as.service_principal_name or body.run_as.user_name)
+        if not asked or asked == self._principal.name:
+            return self._principal
+        if not self._principal.is_admin:
+            raise SpecInvalid("run_as", f"is {asked}. Only an admin may let a pipeline run as somebody else.")
+        return IamService(self._session).get_principal(asked)
+
+    # ----------------------------------------------------------------------------------------------------- updates
+
+    def start(self, pipeline_id: str, body: StartBody) -> tuple[PipelineInfo, UpdateInfo]:
+        """Record a new update that is to be started.
+
+        Raises:
+            UpdateRunning: If one is under way.
+            SpecInvalid: If the fields exclude each other.
+        """
+        row = self._row(pipeline_id, "CAN_RUN")
+        if body.full_refresh and (body.full_refresh_selection or body.refresh_selection):
+            raise SpecInvalid("full_refresh", "cannot be combined with refresh_selection or full_refresh_selection.")
+        running = self._rows.active(pipeline_id)
+        if running:
+            raise UpdateRunning(pipeline_id, running[0].id)
+        update = PipelineUpdateRow(
+            id=new_id(),
+            pipeline_id=pipeline_id,
+            active=True,
+            state=UpdateState.QUEUED.value,
+            cause=body.cause,
+            options=body.model_dump(exclude={"cause"}, exclude_unset=True),
+            spec=dict(row.spec),
+            created_at=now_ms(),
+            ended_at=None,
+        )
+        try:
+            self._rows.add(update)
+        except IntegrityError as error:
+            raise UpdateRunning(pipeline_id, "that was just started") from error
+        told = f"Update {update.id[:6]} started by {body.cause}."
+        self._note(pipeline_id, update.id, Event("create_update", told, details={"cause": body.cause, **update.options}))
+        return self.value(row), update_value(update)
+
+    def get_update(self, pipeline_id: str, update_id: str) -> UpdateInfo:
+        """An update of a pipeline."""
+        self._row(pipeline_id, "CAN_VIEW")
+        row = self._rows.update(update_id)
+        if row is None or row.pipeline_id != pipeline_id:
+            raise UpdateNotFound(pipeline_id, update_id)
+        return update_value(row)
+
+    def list_updates(self, pipeline_id: str, limit: int, offset: int) -> list[UpdateInfo]:
+        """Updates of a pipeline, the newest first."""
+        self._row(pipeline_id, "CAN_VIEW")
+        return [update_value(row) for row in self._rows.updates(pipeline_id, limit, offset)]
+
+    def events(
+        self, pipeline_id: str, text: str | None, limit: int, *, newest_first: bool, after: int
+    ) -> tuple[list[PipelineEventRow], int | None]:
+        """A page of events, and where the next one begins.
+
+        Raises:
+            InvalidParameterValue: If the filter is none.
+        """
+        self._row(pipeline_id, "CAN_VIEW")
+        wanted = [PipelineEventRow.pipeline_id == pipeline_id, *of_events(text, self._rows.sequence_of)]
+        if after:
+            wanted.append(PipelineEventRow.sequence < after if newest_first else PipelineEventRow.sequence > after)
+        found = self._rows.events(wanted, limit + 1, newest_first=newest_first)
+        return found[:limit], found[limit - 1].sequence if len(found) > limit else None
+
+    # ------------------------------------------------------------------------------------------------- permissions
+
+    def set_access(self, pipeline_id: str, changes: Sequence[AccessBody], *, replace: bool) -> PipelineInfo:
+        """Give levels of permission; with ``replace``, those not named go, and one of them must be the owner.
+
+        Raises:
+            PrincipalNotFound: If a grantee is nobody.
+            SpecInvalid: If a level is none.
+        """
+        row = self._row(pipeline_id, "CAN_MANAGE")
+        held = self.value(row)
+        wanted = [self._grant(change, f"access_control_list[{index}]") for index, change in enumerate(changes)]
+        owner = next((one for one in wanted if one.level == "IS_OWNER"), None)
+        if owner is not None:
+            held.require(self._principal, "IS_OWNER")
+        named = {one.grantee for one in wanted}
+        kept = [
+            one
+            for one in held.access
+            if one.grantee not in named and (owner is None if one.level == "IS_OWNER" else not replace)
+        ]
+        self._rows.clear_permissions(row.id)
+        for one in (*kept, *wanted):
+            self._rows.add(PipelinePermissionRow(pipeline_id=row.id, grantee=one.grantee, kind=one.kind, level=one.level))
+        return self.value(row)
+
+    def _grant(self, change: AccessBody, where: str) -> Access:
+        kind = next((key for key in ("user_name", "group_name", "service_principal_name") if getattr(change, key)), None)
+        if kind is None:
+            raise SpecInvalid(where, "needs user_name, group_name or service_principal_name.")
+        if change.permission_level not in LEVELS:
+            raise SpecInvalid(f"{where}.permission_level", f"is not valid. Valid: {', '.join(LEVELS)}.")
+        grantee = str(getattr(change, kind))
+        if not IamService(self._session).grantee_exists(grantee):
+            raise PrincipalNotFound(grantee)
+        return Access(grantee, kind, change.permission_level)
+
+    def _note(self, pipeline_id: str, update_id: str | None, event: Event) -> None:
+        note(self._session, pipeline_id, update_id, event)
+
+
+def _kind(principal: Principal) -> str:
+    return "service_principal_name" if principal.kind == "service_principal" else "user_name"
+
+
+def update_value(row: PipelineUpdateRow) -> UpdateInfo:
+    """The value of an update's row."""
+    return UpdateInfo(
+        id=row.id,
+        pipeline_id=row.pipeline_id,
+        active=bool(row.active),
+        state=UpdateState(row.state),
+        cause=row.cause,
+        options=dict(row.options),
+        spec=dict(row.spec),
+        created_at=row.created_at,
+        ended_at=row.ended_at,
+    )
+
+
+def note(session: Session, pipeline_id: str, update_id: str | None, event: Event) -> None:
+    """Record an event, and the state of its update if it tells of one."""
+    rows = PipelineRepository(session)
+    if rows.by_id(pipeline_id) is None:
+        return
+    rows.add(
+        PipelineEventRow(
+            id=new_id(),
+            pipeline_id=pipeline_id,
+            update_id=update_id,
+            time_ms=event.time_ms,
+            event_type=event.kind,
+            level=event.level.value,
+            message=event.message,
+            dataset=event.dataset,
+            flow=event.flow,
+            details=dict(event.details),
+            error=None if event.error is None else dict(event.error),
+        )
+    )
+    if event.kind == "update_progress" and update_id is not None:
+        row = rows.update(update_id)
+        state = UpdateState(event.details["state"])
+        if row is not None and row.active:
+            row.state = state.value
+            if state.is_final:
+                row.active, row.ended_at = None, event.time_ms
+
+
+def remember(session: Session, pipeline_id: str, key: str, value: Any) -> None:
+    """Keep a value for the next updates of a pipeline; None forgets it."""
+    row = PipelineRepository(session).by_id(pipeline_id)
+    if row is not None:
+        kept = {name: one for name, one in row.remembered.items() if name != key}
+        row.remembered = kept if value is None else {**kept, key: value}

@@ -1,0 +1,279 @@
+"""Pipelines over REST with a stock databricks-sdk: settings, updates in processes of their own, events, permissions, restarts."""
+
+import signal
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from databricks.sdk import WorkspaceClient
+from databricks.sdk.errors import BadRequest, NotFound, PermissionDenied, ResourceConflict
+from databricks.sdk.service.pipelines import (
+    EventLogSpec,
+    FileLibrary,
+    NotebookLibrary,
+    PathPattern,
+    PipelineAccessControlRequest,
+    PipelineLibrary,
+    PipelinePermissionLevel,
+)
+from pyspark.sql import SparkSession
+
+from tests.conftest import Server
+
+SECONDS = 120
+ENDED = {"COMPLETED", "FAILED", "CANCELED"}
+
+
+def client_of(server: Server, token: str | None = None) -> WorkspaceClient:
+    return WorkspaceClient(host=server.url, token=token or server.token, auth_type="pat")
+
+
+def until(condition: Callable[[], Any], what: str) -> Any:
+    deadline = time.monotonic() + SECONDS
+    while time.monotonic() < deadline:
+        if found := condition():
+            return found
+        time.sleep(0.1)
+    raise AssertionError(what)
+
+
+def ended(client: WorkspaceClient, pipeline_id: str, update_id: str) -> str:
+    def state() -> str | None:
+        update = client.pipelines.get_update(pipeline_id, update_id).update
+        assert update is not None
+        assert update.state is not None
+        return update.state.value if update.state.value in ENDED else None
+
+    return str(until(state, "the update did not end"))
+
+
+@pytest.fixture
+def workspace(server: Server) -> Path:
+    folder = server.root / "workspace" / "Shared" / uuid.uuid4().hex[:8]
+    (folder / "transformations").mkdir(parents=True)
+    return folder
+
+
+def source(server: Server, path: Path) -> str:
+    return f"/Workspace/{path.relative_to(server.root / 'workspace')}"
+
+
+def check_events(server: Server, client: WorkspaceClient, pipeline_id: str, schema: str) -> int:
+    """Events, page by page, in both orders and filtered; how many there are."""
+    newest = list(client.pipelines.list_pipeline_events(pipeline_id, max_results=3))
+    oldest = list(client.pipelines.list_pipeline_events(pipeline_id, max_results=250, order_by=["timestamp asc"]))
+    assert [one.id for one in newest] == [one.id for one in reversed(oldest)]
+    assert (oldest[1].event_type, newest[0].event_type) == ("create_update", "update_progress")
+    kinds = [one.event_type for one in oldest if one.origin and one.origin.dataset_name == f"{schema}.numbers"]
+    assert list(dict.fromkeys(kinds)) == ["dataset_definition", "flow_definition", "flow_progress", "planning_information"]
+    raw = (
+        server.client().get(f"/api/2.0/pipelines/{pipeline_id}/events", params={"filter": "event_type='flow_progress'"}).json()
+    )
+    done = next(one for one in raw["events"] if "data_quality" in one["details"]["flow_progress"])
+    assert done["details"]["flow_progress"]["data_quality"] == {
+        "dropped_records": 10,
+        "expectations": [{"name": "small", "dataset": f"{schema}.numbers", "passed_records": 10, "failed_records": 10}],
+    }
+    assert not list(client.pipelines.list_pipeline_events(pipeline_id, filter="level='ERROR'"))
+    with pytest.raises(BadRequest, match="filter"):
+        list(client.pipelines.list_pipeline_events(pipeline_id, filter="level ~ 1"))
+    return len(oldest)
+
+
+def test_from_settings_to_events(server: Server, spark: SparkSession, schema: str, workspace: Path) -> None:
+    (workspace / "limits.py").write_text("MOST = 10\n")
+    (workspace / "transformations" / "a.py").write_text(
+        """
+from limits import MOST
+from pyspark import pipelines as dp
+
+try:
+    open("DATABASE")
+except PermissionError as error:
+    print("kept out:", error.strerror)
+
+
+@dp.materialized_view
+@dp.expect_or_drop("small", f"id < {MOST}")
+def numbers():
+    return spark.range(int(spark.conf.get("how.many")))
+""".replace("DATABASE", str(server.root / "metadata.db"))
+    )
+    (workspace / "count.sql").write_text(
+        "-- Databricks notebook source\nCREATE MATERIALIZED VIEW counted AS SELECT count(*) AS n FROM numbers"
+    )
+    client = client_of(server)
+    catalog, short = schema.split(".")
+    name = f"numbers {short}"
+    settings: dict[str, Any] = {
+        "catalog": catalog,
+        "schema": short,
+        "root_path": source(server, workspace),
+        "configuration": {"how.many": "20"},
+        "libraries": [
+            PipelineLibrary(glob=PathPattern(include="transformations/**")),
+            PipelineLibrary(notebook=NotebookLibrary(path=source(server, workspace / "count"))),
+        ],
+    }
+    assert client.pipelines.create(name=name, dry_run=True, **settings).effective_settings is not None
+    pipeline_id = client.pipelines.create(
+        name=name, event_log=EventLogSpec(name="told"), development=True, edition="ADVANCED", **settings
+    ).pipeline_id
+    assert pipeline_id
+    with pytest.raises(ResourceConflict, match="already used"):
+        client.pipelines.create(name=name, **settings)
+
+    update_id = client.pipelines.start_update(pipeline_id).update_id
+    assert update_id
+    with pytest.raises(ResourceConflict, match="active update"):
+        client.pipelines.start_update(pipeline_id)
+    assert ended(client, pipeline_id, update_id) == "COMPLETED"
+    assert [row.n for row in spark.table(f"{schema}.counted").collect()] == [10]
+    log = server.root / "logs" / "pipelines" / pipeline_id / f"{update_id}.log"
+    assert "kept out: Permission denied" in log.read_text()
+
+    found = client.pipelines.get(pipeline_id)
+    assert found.spec is not None
+    assert (found.name, found.state.value if found.state else "", found.creator_user_name) == (
+        name,
+        "IDLE",
+        found.run_as_user_name,
+    )
+    assert (found.spec.catalog, found.spec.schema, found.spec.edition, found.spec.development) == (
+        catalog,
+        short,
+        "ADVANCED",
+        True,
+    )
+    assert [one.update_id for one in found.latest_updates or ()] == [update_id]
+    assert [one.name for one in client.pipelines.list_pipelines(filter=f"name LIKE '%{short}'")] == [name]
+    notebook = source(server, workspace / "count")
+    assert [one.pipeline_id for one in client.pipelines.list_pipelines(filter=f"notebook='{notebook}'")] == [pipeline_id]
+
+    events = check_events(server, client, pipeline_id, schema)
+    by_id = spark.sql(f"SELECT id FROM event_log('{pipeline_id}')").count()
+    by_table = spark.sql(f"SELECT e.origin.update_id FROM event_log(TABLE({schema}.numbers)) AS e WHERE level = 'INFO'")
+    assert {row[0] for row in by_table.collect()} == {None, update_id}
+    assert spark.table(f"{schema}.told").count() == by_id == events
+
+    # Lineage says that the pipeline did it.
+    lineage = server.client().get(
+        "/api/2.0/lineage-tracking/table-lineage", params={"table_name": f"{schema}.counted", "include_entity_lineage": "true"}
+    )
+    assert pipeline_id in lineage.text
+
+    # Other settings; faults with file and line; validation only.
+    (workspace / "count.sql").write_text(
+        "-- Databricks notebook source\n\nCREATE MATERIALIZED VIEW counted AS SELECT nope FROM numbers"
+    )
+    client.pipelines.update(pipeline_id, name=name, **settings | {"configuration": {"how.many": "5"}})
+    second = client.pipelines.start_update(pipeline_id, validate_only=True).update_id
+    assert second
+    assert ended(client, pipeline_id, second) == "FAILED"
+    fault = next(client.pipelines.list_pipeline_events(pipeline_id, filter="level = 'ERROR'"))
+    assert fault.error is not None
+    assert fault.error.exceptions is not None
+    assert f"{source(server, workspace / 'count.sql')}:3" in str(fault.error.exceptions[0].message)
+    assert [one.update_id for one in client.pipelines.list_updates(pipeline_id, max_results=1).updates or ()] == [second]
+    client.pipelines.delete(pipeline_id)
+    with pytest.raises(NotFound):
+        client.pipelines.get(pipeline_id)
+    assert spark.table(f"{schema}.numbers").count() == 10
+
+
+def test_permissions(server: Server, schema: str, workspace: Path) -> None:
+    path = workspace / "a.sql"
+    path.write_text("CREATE MATERIALIZED VIEW v AS SELECT 1 AS x")
+    owner_name, other_name = f"owner-{uuid.uuid4().hex[:6]}", f"other-{uuid.uuid4().hex[:6]}"
+    owner, other = (client_of(server, server.new_principal(name)) for name in (owner_name, other_name))
+    library = PipelineLibrary(file=FileLibrary(path=source(server, path)))
+    catalog, short = schema.split(".")
+    pipeline_id = owner.pipelines.create(name=f"p {short}", catalog=catalog, schema=short, libraries=[library]).pipeline_id
+    assert pipeline_id
+    assert server.client("").get(f"/api/2.0/pipelines/{pipeline_id}").status_code == 401
+    for refused in (
+        lambda: other.pipelines.get(pipeline_id),
+        lambda: other.pipelines.start_update(pipeline_id),
+        lambda: other.pipelines.delete(pipeline_id),
+        lambda: list(other.pipelines.list_pipeline_events(pipeline_id)),
+    ):
+        with pytest.raises(NotFound):
+            refused()
+    assert not list(other.pipelines.list_pipelines())
+    view = PipelineAccessControlRequest(user_name=other_name, permission_level=PipelinePermissionLevel.CAN_VIEW)
+    owner.pipelines.update_permissions(pipeline_id, access_control_list=[view])
+    assert other.pipelines.get(pipeline_id).pipeline_id == pipeline_id
+    with pytest.raises(PermissionDenied, match="CAN_RUN"):
+        other.pipelines.start_update(pipeline_id)
+    with pytest.raises(PermissionDenied, match="CAN_MANAGE"):
+        other.pipelines.update(pipeline_id, name="mine")
+    manage = PipelineAccessControlRequest(user_name=other_name, permission_level=PipelinePermissionLevel.CAN_MANAGE)
+    kept = owner.pipelines.set_permissions(pipeline_id, access_control_list=[manage]).access_control_list or []
+    assert {(one.user_name, (one.all_permissions or [])[0].permission_level) for one in kept if one.user_name} == {
+        (owner_name, PipelinePermissionLevel.IS_OWNER),
+        (other_name, PipelinePermissionLevel.CAN_MANAGE),
+    }
+    assert len(owner.pipelines.get_permission_levels(pipeline_id).permission_levels or []) == 4
+
+    # It runs with its owner's rights, who has none on this schema, and may not read the source of others.
+    update_id = other.pipelines.start_update(pipeline_id).update_id
+    assert update_id
+    assert ended(other, pipeline_id, update_id) == "FAILED"
+    told = next(other.pipelines.list_pipeline_events(pipeline_id, filter="level='ERROR'"))
+    assert "USE" in str(told.message) or "privilege" in str(told.message)
+    private = PipelineLibrary(file=FileLibrary(path="/Workspace/Users/admin/secret.sql"))
+    owner.pipelines.update(pipeline_id, name="renamed", catalog=catalog, schema=short, libraries=[private])
+    update_id = owner.pipelines.start_update(pipeline_id).update_id
+    assert update_id
+    assert ended(owner, pipeline_id, update_id) == "FAILED"
+    assert "not yours to read" in str(next(owner.pipelines.list_pipeline_events(pipeline_id, filter="level='ERROR'")).message)
+    for library in ({"jar": "x"}, {"file": {"path": "a"}, "notebook": {"path": "b"}}):
+        answer = server.client().post("/api/2.0/pipelines", json={"name": f"bad {short}", "libraries": [library]})
+        assert (answer.status_code, answer.json()["error_code"]) == (400, "INVALID_PARAMETER_VALUE")
+        assert "libraries[0]" in answer.json()["message"]
+
+
+def test_a_continuous_pipeline_goes_on_until_it_is_stopped_and_after_a_restart(
+    new_server: Callable[..., Server],
+) -> None:
+    server = new_server()
+    folder = server.root / "workspace" / "Shared"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "a.sql").write_text("CREATE MATERIALIZED VIEW n AS SELECT count(*) AS n FROM main.default.numbers")
+    spark = SparkSession.builder.remote(server.spark_remote()).create()
+    spark.sql("CREATE TABLE main.default.numbers AS SELECT 1 AS id").collect()
+    client = client_of(server)
+    library = PipelineLibrary(file=FileLibrary(path="/Workspace/Shared/a.sql"))
+    pipeline_id = client.pipelines.create(
+        name="on", catalog="main", schema="live", continuous=True, libraries=[library]
+    ).pipeline_id
+    assert pipeline_id
+
+    def count(session: SparkSession, expected: int) -> bool:
+        return bool(session.catalog.tableExists("main.live.n")) and [
+            row.n for row in session.table("main.live.n").collect()
+        ] == [expected]
+
+    until(lambda: count(spark, 1), "nothing was counted")
+    spark.sql("INSERT INTO main.default.numbers VALUES (2)").collect()
+    until(lambda: count(spark, 2), "the new row was not counted")
+    versions = spark.sql("DESCRIBE HISTORY main.live.n").count()
+    assert versions == 3, "made, and one commit for each change"
+    spark.stop()
+    server.stop(signal.SIGKILL)
+
+    server = new_server()
+    client = client_of(server)
+    updates = until(
+        lambda: (found := client.pipelines.get(pipeline_id).latest_updates or []) and len(found) == 2 and found,
+        "it was not started again",
+    )
+    assert updates[1].state is not None
+    assert updates[1].state.value == "FAILED"
+    told = [one.message for one in client.pipelines.list_pipeline_events(pipeline_id, filter="level='ERROR'")]
+    assert told == [f"Update {updates[1].update_id[:6]} has failed: The server was stopped while the update ran."]
+    client.pipelines.stop_and_wait(pipeline_id)
+    assert client.pipelines.get_update(pipeline_id, updates[0].update_id).update.state.value == "CANCELED"
