@@ -4,10 +4,6 @@
 """
 
 GAPS: dict[str, tuple[str, str]] = {
-    "test_access.py::TestPaths::test_no_plan_names_one": (
-        "notyet",
-        "spark.catalog.createTable is refused for everybody, with another error than the test wants",
-    ),
     "test_tables.py::TestFrames::test_another_format": (
         "notyet",
         "only Delta tables are made: Spark has no catalog to register others in",
