@@ -361,12 +361,27 @@ class TestNames:
         with pytest.raises(error), lake.catalog() as catalog:
             catalog.rename(TABLE, "main.default.t", new_name)
 
-    def test_models_keep_their_names(self, lake: Lake) -> None:
+    def test_what_became_of_models_is_told_once_and_in_order(self, lake: Lake) -> None:
+        told: list[tuple[str, str | None]] = []
+
+        def fail(_old: str, _new: str | None) -> None:
+            message = "not now"
+            raise OSError(message)
+
         with lake.catalog() as catalog:
-            catalog.register_model("main.default.m")
-            for kind, name in ((CATALOG, "main"), (SCHEMA, "main.default")):
-                with pytest.raises(InvalidState, match=r"main\.default\.m"):
-                    catalog.rename(kind, name, "x")
+            for name in ("m", "gone"):
+                catalog.register_model(f"main.default.{name}")
+            catalog.rename(SecurableType.MODEL, "main.default.m", "n")
+            catalog.delete_model("main.default.gone")
+            catalog.rename(CATALOG, "main", "prod")
+        with pytest.raises(OSError, match="not now"), lake.catalog() as catalog:
+            catalog.follow_model_changes(fail)
+        with lake.catalog() as catalog:
+            catalog.delete_container(SCHEMA, "prod.default", force=True)
+            catalog.follow_model_changes(lambda old, new: told.append((old, new)))
+            assert not catalog.has_model_changes()
+        renamed = [("main.default.m", "main.default.n"), ("main.default.gone", None), ("main.default.n", "prod.default.n")]
+        assert told == [*renamed, ("prod.default.n", None)]
 
     def test_renaming_needs_manage(self, lake: Lake) -> None:
         lake.enter()

@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
+from mlflow import MlflowClient
 
 from tests.conftest import Server
 
@@ -84,6 +85,13 @@ def place(server: Server) -> Iterator[Place]:
     owner, stranger = server.client(tokens[0]), server.client(tokens[1])
     yield Place(server, admin, owner, names[0], tokens[0], stranger, names[1], tokens[1], f"{catalog}.s")
     admin.delete(f"{UC}/catalogs/{catalog}", params={"force": True})
+
+
+@pytest.fixture
+def mlflow(place: Place, monkeypatch: pytest.MonkeyPatch) -> MlflowClient:
+    """MLflow's own client, as the schema's owner."""
+    monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", place.owner_token)
+    return MlflowClient(place.server.url)
 
 
 def run_client(name: str, place: Place, folder: Path, **environment: str) -> dict[str, Any]:

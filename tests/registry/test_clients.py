@@ -34,7 +34,7 @@ def test_stock_mlflow(place: Place, tmp_path: Path) -> None:
         "unknown": "RESOURCE_DOES_NOT_EXIST",
         "pending": "INVALID_PARAMETER_VALUE",
         "stage": "NOT_IMPLEMENTED",
-        "rename": "NOT_IMPLEMENTED",
+        "rename": "INVALID_PARAMETER_VALUE",
         "file source": "INVALID_PARAMETER_VALUE",
         "traversal": "INVALID_PARAMETER_VALUE",
         "s3 source": "INVALID_PARAMETER_VALUE",

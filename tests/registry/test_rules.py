@@ -1,6 +1,7 @@
 """Who may do what, past every client: names, privileges, owners, true users."""
 
 import pytest
+from mlflow import MlflowClient, MlflowException
 
 from tests.registry.conftest import MLFLOW, UC, Place
 
@@ -192,15 +193,57 @@ def test_paths_that_lead_elsewhere(place: Place, path: str) -> None:
     assert answer.status_code == 400
 
 
-def test_deleting_a_schema_leaves_no_model_behind(place: Place) -> None:
+def test_deleting_a_container_takes_its_models_with_it(place: Place, mlflow: MlflowClient) -> None:
     name = place.model()
-    place.admin.delete(f"{UC}/schemas/{place.schema}", params={"force": True}).raise_for_status()
-    assert code(place.admin.get(f"{MLFLOW}/registered-models/get", params={"name": name}))[0] == 404
-    body = {"name": place.schema.split(".")[1], "catalog_name": place.schema.split(".")[0]}
-    place.admin.post(f"{UC}/schemas", json=body).raise_for_status()
-    assert place.model() == name
-    versions = place.owner.get(f"{UC}/models/{name}/versions").json()["model_versions"]
-    assert [one["version"] for one in versions] == [1]
+    folder = place.server.root / "artifacts" / "registered-models" / name.replace(".", "/")
+    catalog, schema, _ = name.split(".")
+    for container in (f"schemas/{place.schema}", f"catalogs/{catalog}"):
+        refused = code(place.admin.delete(f"{UC}/{container}"))
+        assert refused == (400, "INVALID_STATE")
+        assert mlflow.get_model_version(name, "1").status == "READY"
+        place.admin.delete(f"{UC}/{container}", params={"force": True}).raise_for_status()
+        assert mlflow.search_registered_models(f"name = '{name}'") == []
+        assert mlflow.search_model_versions(f"name = '{name}'") == []
+        assert not folder.exists()
+        with pytest.raises(MlflowException, match=r"does not exist"):
+            mlflow.get_registered_model(name)
+        place.admin.post(f"{UC}/catalogs", json={"name": catalog})
+        place.admin.post(f"{UC}/schemas", json={"name": schema, "catalog_name": catalog}).raise_for_status()
+        rights = {"changes": [{"principal": place.owner_name, "add": ["USE_CATALOG", "USE_SCHEMA", "CREATE_MODEL"]}]}
+        place.admin.patch(f"{UC}/permissions/catalog/{catalog}", json=rights).raise_for_status()
+        assert place.model() == name
+        assert [one.version for one in mlflow.search_model_versions(f"name = '{name}'")] == ["1"]
+
+
+def test_models_follow_new_names(place: Place, mlflow: MlflowClient) -> None:
+    name = place.model()
+    mlflow.set_registered_model_alias(name, "champion", "1")
+    mlflow.set_registered_model_tag(name, "team", "a")
+    mlflow.set_model_version_tag(name, "1", "k", "v")
+    catalog = place.schema.split(".")[0]
+    mlflow.rename_registered_model(name, f"{place.schema}.renamed")
+    place.admin.patch(f"{UC}/schemas/{place.schema}", json={"new_name": "t"}).raise_for_status()
+    # Who takes an old name before anybody asked for the new one takes nothing else.
+    place.admin.post(f"{UC}/schemas", json={"name": "s", "catalog_name": catalog}).raise_for_status()
+    other = place.model("renamed")
+    name = f"{catalog}.t.m"
+    changed = place.owner.patch(f"{UC}/models/{catalog}.t.renamed", json={"new_name": "m", "comment": "c"})
+    assert (changed.json()["full_name"], changed.json()["comment"]) == (name, "c")
+    found = mlflow.get_model_version_by_alias(name, "champion")
+    assert (found.name, found.version, found.tags) == (name, "1", {"k": "v"})
+    assert mlflow.get_registered_model(name).tags == {"team": "a"}
+    assert {one.name for one in mlflow.search_model_versions()} >= {name, other}
+    folder = place.server.root / "artifacts" / "registered-models"
+    for model in (name, other):
+        path = mlflow.get_model_version_download_uri(model, "1").removeprefix("mlflow-artifacts:/")
+        assert place.owner.get(f"/api/2.0/mlflow-artifacts/artifacts/{path}/MLmodel").content == b"flavors: {}"
+        assert (folder / model.replace(".", "/") / "1" / "MLmodel").is_file()
+    assert not (folder / catalog / "t" / "renamed").exists()
+    with pytest.raises(MlflowException, match="already exists"):
+        mlflow.rename_registered_model(other, place.model("taken"))
+    place.let_in()
+    place.grant("function", name, "EXECUTE")
+    assert code(place.stranger.patch(f"{UC}/models/{name}", json={"new_name": "x"})) == DENIED
 
 
 def test_files_of_a_deleted_version_go(place: Place) -> None:

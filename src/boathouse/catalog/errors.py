@@ -126,17 +126,6 @@ class CredentialInUse(InvalidState):
         )
 
 
-class HoldsModels(InvalidState):
-    """A container that cannot get a new name because of the registered models in it."""
-
-    def __init__(self, kind: SecurableType, name: str, models: Sequence[str]) -> None:
-        super().__init__(
-            f"{term(kind).capitalize()} '{name}' cannot be renamed: it holds registered models ({_some(models)}), which keep "
-            "their full names. Delete them first.",
-            full_name=name,
-        )
-
-
 class ConstraintExists(AlreadyExists):
     """A table has a constraint of this name, or a primary key, already."""
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Connection, ForeignKey, Text, UniqueConstraint, event, select
+from sqlalchemy import JSON, BigInteger, Connection, ForeignKey, Integer, Text, UniqueConstraint, event, select
 from sqlalchemy.orm import Mapped, Mapper, mapped_column
 
 from boathouse.catalog.words import searchable
@@ -88,6 +88,17 @@ class DroppedTableRow(Base):
     """The row's values, its grants and tags."""
     dropped_at: Mapped[int] = mapped_column(BigInteger)
     dropped_by: Mapped[str]
+
+
+class ModelChangeRow(Base):
+    """A registered model that was renamed or deleted here and that its versions in MLflow's registry have not followed yet."""
+
+    __tablename__ = "model_changes"
+
+    id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer(), "sqlite"), primary_key=True, autoincrement=True)
+    old_name: Mapped[str]
+    new_name: Mapped[str | None]
+    """None: it was deleted."""
 
 
 def _write_words(_mapper: Mapper[SecurableRow], connection: Connection, row: SecurableRow) -> None:

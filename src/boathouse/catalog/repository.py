@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, Text, and_, case, cast, delete, func, literal, not_, or_, select, update
 from sqlalchemy.orm import Session
 
-from boathouse.catalog.models import METASTORE_ID, DroppedTableRow, GrantRow, SecurableRow, StagingRow, TagRow
+from boathouse.catalog.models import METASTORE_ID, DroppedTableRow, GrantRow, ModelChangeRow, SecurableRow, StagingRow, TagRow
 from boathouse.catalog.privileges import SecurableType
 
 BATCH = 500
@@ -90,6 +90,23 @@ class CatalogRepository:
         """Delete a securable with all that is in it."""
         self.session.execute(delete(SecurableRow).where(SecurableRow.id == row.id))
         self.session.expire_all()
+
+    def note_model_change(self, old: str, new: str | None) -> None:
+        """Record that a registered model has a new name, or (None) is gone."""
+        self.session.add(ModelChangeRow(old_name=old, new_name=new))
+        self.session.flush()
+
+    def model_changes(self) -> list[ModelChangeRow]:
+        """What MLflow's registry has not followed yet, in order; for nobody else until the transaction ends."""
+        return list(self.session.scalars(select(ModelChangeRow).order_by(ModelChangeRow.id).with_for_update()))
+
+    def has_model_changes(self) -> bool:
+        """Whether there is something to follow."""
+        return self.session.scalar(select(ModelChangeRow.id).limit(1)) is not None
+
+    def forget_model_change(self, row: ModelChangeRow) -> None:
+        """It was followed."""
+        self.session.delete(row)
 
     def staged_at(self, location: str) -> StagingRow | None:
         """What was handed out at a location."""

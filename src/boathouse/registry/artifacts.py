@@ -78,9 +78,14 @@ class ArtifactPath:
         raise InvalidParameterValue(message)
 
 
+def model_folder(layout: Layout, name: str) -> Path:
+    """The folder of the files of a model's versions."""
+    return layout.artifacts.joinpath(VERSIONS, *name.split("."))
+
+
 def version_folder(layout: Layout, name: str, version: str | int) -> Path:
     """The folder of a version's files."""
-    return layout.artifacts.joinpath(VERSIONS, *name.split("."), str(int(version)))
+    return model_folder(layout, name) / str(int(version))
 
 
 def version_uri(name: str, version: str | int) -> str:

@@ -7,7 +7,6 @@ from fastapi import APIRouter, Query
 from boathouse.catalog.api import Catalog, SecurableType
 from boathouse.errors import InvalidParameterValue
 from boathouse.registry.dependencies import Registry
-from boathouse.registry.errors import RenameNotSupported
 from boathouse.registry.governance import canonical
 from boathouse.registry.schemas import (
     AliasBody,
@@ -66,10 +65,10 @@ def get_model(registry: Registry, catalog: Catalog, full_name: str) -> ModelBody
 
 @router.patch("/{full_name}", response_model_exclude_none=True)
 def update_model(registry: Registry, catalog: Catalog, full_name: str, body: UpdateModel) -> ModelBody:
-    """Change a model's comment or owner."""
+    """Change a model's name, comment or owner."""
     name = canonical(full_name)
-    if body.new_name is not None and body.new_name.lower() not in {name, name.rsplit(".", 1)[-1]}:
-        raise RenameNotSupported
+    if body.new_name is not None:
+        name = registry.rename_model(name, body.new_name).name
     if body.owner is not None:
         registry.change_owner(name, body.owner)
     model = registry.get_model(name) if body.comment is None else registry.update_model(name, body.comment)

@@ -98,13 +98,6 @@ class StagesNotSupported(NotImplementedHere):
         )
 
 
-class RenameNotSupported(NotImplementedHere):
-    """A new name for a model."""
-
-    def __init__(self) -> None:
-        super().__init__("Renaming a registered model is not built yet: register its versions under the new name.")
-
-
 class VersionIsFinal(InvalidState):
     """Files of a version that is complete."""
 

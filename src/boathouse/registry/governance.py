@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
+from typing import TypeAlias
 
 from boathouse.catalog.api import CatalogService, Privilege, SecurableNotFound, SecurableType
 from boathouse.db.database import Database
@@ -9,6 +10,9 @@ from boathouse.errors import NotFound, PermissionDenied
 from boathouse.registry.context import acting_principal
 from boathouse.registry.errors import ModelExists, ModelNameInvalid, ModelNotFound
 from boathouse.storage.layout import Layout
+
+Follow: TypeAlias = Callable[[str, str | None], None]
+"""Takes a model's old name and its new one, or None if it is gone."""
 
 
 def canonical(name: str) -> str:
@@ -40,7 +44,15 @@ class Governance:
         with self._database.session(write=write) as session:
             yield CatalogService(session, acting_principal(), self._layout)
 
-    def register(self, name: str, comment: str | None, create: Callable[[], None]) -> None:
+    def follow(self, follow: Follow) -> None:
+        """Let MLflow's registry follow what was renamed or deleted in the catalog, by whatever way and in whatever container."""
+        with self._catalog() as catalog:
+            if not catalog.has_model_changes():
+                return
+        with self._catalog(write=True) as catalog:
+            catalog.follow_model_changes(follow)
+
+    def register(self, name: str, comment: str | None, create: Callable[[], None], follow: Follow) -> None:
         """Make a model's securable together with what ``create`` makes in MLflow.
 
         Raises:
@@ -56,6 +68,8 @@ class Governance:
                 raise ModelExists(name)
         with self._catalog(write=True) as catalog:
             catalog.register_model(name, comment=comment)
+            # The name is this one's from here on; who had it before gives it up first.
+            catalog.follow_model_changes(follow)
             create()
 
     def require(self, name: str, privilege: Privilege | None) -> None:
@@ -78,11 +92,15 @@ class Governance:
         with self._catalog(write=True) as catalog:
             catalog.update(SecurableType.MODEL, name, comment=comment, owner=owner)
 
-    def delete(self, name: str, remove: Callable[[], None]) -> None:
-        """Delete a model's securable together with what ``remove`` removes in MLflow. Needs MANAGE."""
+    def rename(self, name: str, new_name: str) -> str:
+        """Rename a model's securable in its schema; its full name then. Needs MANAGE."""
+        with self._catalog(write=True) as catalog:
+            return catalog.rename(SecurableType.MODEL, name, new_name).full_name
+
+    def delete(self, name: str) -> None:
+        """Delete a model's securable. Needs MANAGE."""
         with self._catalog(write=True) as catalog:
             catalog.delete_model(name)
-            remove()
 
     def readable(self, names: Iterable[str]) -> set[str]:
         """Those of some models on which the principal has EXECUTE."""

@@ -11,6 +11,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.prompt.constants import IS_PROMPT_TAG_KEY
 from mlflow.store.artifact.utils.models import _parse_model_uri  # pyright: ignore[reportPrivateUsage]
 from mlflow.store.entities.paged_list import PagedList
+from mlflow.store.model_registry.dbmodels.models import SqlModelVersion
 from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore
 from sqlalchemy import Engine
 
@@ -22,7 +23,6 @@ from boathouse.registry.context import acting_principal
 from boathouse.registry.engines import engine_of
 from boathouse.registry.errors import (
     ApprovalMissing,
-    RenameNotSupported,
     SourceInvalid,
     StagesNotSupported,
     VersionIsFinal,
@@ -73,8 +73,37 @@ class GovernedRegistryStore(SqlAlchemyStore):
         """The canonical name, once the privilege was found; our errors leave as MLflow's."""
         with mlflow_errors():
             full_name = canonical(name)
+            self.follow()
             self._governance.require(full_name, privilege)
             yield full_name
+
+    def follow(self) -> None:
+        """Do here what was done to models in the catalog: it decides, and these tables follow before they are read."""
+        self._governance.follow(self._change)
+
+    def _change(self, old: str, new: str | None) -> None:
+        """Rename a model, or remove it with its versions and their files; again it changes nothing more."""
+        folder = artifacts.model_folder(self._layout, old)
+        with suppress(NotFound), our_errors():
+            if new is None:
+                super().delete_registered_model(old)
+            else:
+                self._move(old, new)
+        if new is None:
+            shutil.rmtree(folder, ignore_errors=True)
+        elif folder.is_dir():
+            target = artifacts.model_folder(self._layout, new)
+            shutil.rmtree(target, ignore_errors=True)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            folder.rename(target)
+
+    def _move(self, old: str, new: str) -> None:
+        super().get_registered_model(old)
+        self._change(new, None)  # the name is this model's: the catalog says so
+        super().rename_registered_model(old, new)
+        with self.ManagedSessionMaker(read_only=False) as session:
+            for row in session.query(SqlModelVersion).filter(SqlModelVersion.name == new):
+                row.storage_location = artifacts.version_uri(new, row.version)
 
     # ------------------------------------------------------------------------------------------------------- models
 
@@ -85,21 +114,15 @@ class GovernedRegistryStore(SqlAlchemyStore):
         made: list[Any] = []
 
         def create() -> None:
-            self._forget(full_name)
+            self._change(full_name, None)  # what is left where MLflow's tables were written and the catalog's were not
             made.append(
                 super(GovernedRegistryStore, self).create_registered_model(full_name, tags, description, deployment_job_id)
             )
 
         with mlflow_errors():
             full_name = canonical(name)
-            self._governance.register(full_name, description or None, create)
+            self._governance.register(full_name, description or None, create, self._change)
         return made[0]
-
-    def _forget(self, name: str) -> None:
-        """Remove what is left of a model whose securable went with its schema."""
-        with suppress(NotFound), our_errors():
-            super().delete_registered_model(name)
-        shutil.rmtree(artifacts.version_folder(self._layout, name, 0).parent, ignore_errors=True)
 
     def update_registered_model(self, name: Any, description: Any, deployment_job_id: Any = None) -> Any:
         """Change a model's description."""
@@ -113,16 +136,17 @@ class GovernedRegistryStore(SqlAlchemyStore):
             self._governance.update(full_name, owner=owner)
 
     def rename_registered_model(self, name: Any, new_name: Any) -> Any:
-        """Not built yet."""
-        del name, new_name
-        with mlflow_errors():
-            raise RenameNotSupported
+        """Give a model another name in its schema."""
+        with self._as(name, Privilege.MANAGE) as full_name:
+            renamed = self._governance.rename(full_name, new_name)
+            self.follow()
+            return super().get_registered_model(renamed)
 
     def delete_registered_model(self, name: Any) -> Any:
         """Delete a model, its versions and their files."""
         with self._as(name, Privilege.MANAGE) as full_name:
-            self._governance.delete(full_name, lambda: super(GovernedRegistryStore, self).delete_registered_model(full_name))
-            shutil.rmtree(artifacts.version_folder(self._layout, full_name, 0).parent, ignore_errors=True)
+            self._governance.delete(full_name)
+            self.follow()
 
     def get_registered_model(self, name: Any) -> Any:
         """A model."""
@@ -134,6 +158,8 @@ class GovernedRegistryStore(SqlAlchemyStore):
     ) -> Any:
         """The models that the principal may read; a page may be short."""
         arguments = {} if max_results is None else {"max_results": max_results}
+        with mlflow_errors():
+            self.follow()
         found = super().search_registered_models(filter_string, order_by=order_by, page_token=page_token, **arguments)
         with mlflow_errors():
             readable = self._governance.readable(model.name for model in found)
@@ -290,6 +316,8 @@ class GovernedRegistryStore(SqlAlchemyStore):
     ) -> Any:
         """The versions of models that the principal may read; a page may be short."""
         arguments = {} if max_results is None else {"max_results": max_results}
+        with mlflow_errors():
+            self.follow()
         found = super().search_model_versions(filter_string, order_by=order_by, page_token=page_token, **arguments)
         with mlflow_errors():
             readable = self._governance.readable(version.name for version in found)

@@ -76,6 +76,11 @@ class ModelRegistry:
         with self._store() as store:
             store.change_owner(name, owner)
 
+    def rename_model(self, name: str, new_name: str) -> ModelInfo:
+        """Give a model another name in its schema: its versions, aliases, tags and grants stay."""
+        with self._store() as store:
+            return model_info(store.rename_registered_model(name, new_name))
+
     def delete_model(self, name: str) -> None:
         """Delete a model, its versions and their files."""
         with self._store() as store:

@@ -13,7 +13,6 @@ from boathouse.iam.api import CurrentPrincipal
 from boathouse.registry import uc_schemas as io
 from boathouse.registry.artifacts import from_databricks
 from boathouse.registry.dependencies import Registry
-from boathouse.registry.errors import RenameNotSupported
 from boathouse.registry.service import PAGE_SIZE
 
 router = APIRouter(prefix="/api/2.0/mlflow/unity-catalog", tags=["mlflow_unity_catalog"])
@@ -43,10 +42,9 @@ def create_model(registry: Registry, body: io.CreateModel) -> io.ModelAnswer:
 
 @router.patch("/registered-models/update", response_model_exclude_none=True)
 def update_model(registry: Registry, body: io.UpdateModel) -> io.ModelAnswer:
-    """Change a model's description."""
-    if body.new_name and body.new_name.lower() != body.name.lower():
-        raise RenameNotSupported
-    changed = registry.get_model(body.name) if body.description is None else registry.update_model(body.name, body.description)
+    """Change a model's name or description."""
+    name = registry.rename_model(body.name, body.new_name).name if body.new_name else body.name
+    changed = registry.get_model(name) if body.description is None else registry.update_model(name, body.description)
     return io.ModelAnswer(registered_model=io.Model.of(changed))
 
 

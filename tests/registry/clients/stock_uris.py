@@ -77,7 +77,7 @@ found["refused"] = {
     "unknown": refused(client.get_registered_model, f"{SCHEMA}.unknown"),
     "pending": refused(client.set_registered_model_alias, NAME, "champion", "1"),
     "stage": refused(client.transition_model_version_stage, NAME, "1", "Production"),
-    "rename": refused(client.rename_registered_model, NAME, f"{SCHEMA}.other"),
+    "rename": refused(client.rename_registered_model, NAME, "main.default.other"),
     "file source": refused(client.create_model_version, NAME, "file:///etc"),
     "traversal": refused(client.create_model_version, NAME, "mlflow-artifacts:/../../etc"),
     "s3 source": refused(client.create_model_version, NAME, "s3://bucket/model"),

@@ -136,6 +136,8 @@ class Containers(CatalogBase):
         for item in contents:
             if item.kind == "MANAGED" and item.location:
                 self.remove_files(item.location)
+            if item.type == SecurableType.MODEL:
+                self.rows.note_model_change(item.full_name, None)
         schemas = [item.id for item in [row, *contents] if item.type == SecurableType.SCHEMA]
         for dropped in self.rows.dropped_in(schemas):
             if dropped.snapshot["kind"] == "MANAGED":

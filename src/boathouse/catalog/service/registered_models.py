@@ -1,5 +1,7 @@
 """Registered models as securables. Their versions and aliases are MLflow's; owner and grants are the catalog's."""
 
+from collections.abc import Callable
+
 from boathouse.catalog.errors import InvalidName, SecurableExists
 from boathouse.catalog.info import SecurableInfo, securable_info
 from boathouse.catalog.privileges import Privilege, SecurableType
@@ -43,4 +45,20 @@ class RegisteredModels(Containers):
         """Delete a model's securable. Needs MANAGE."""
         row = self.find_row(SecurableType.MODEL, full_name)
         self.access.require(row, Privilege.MANAGE)
+        self.rows.note_model_change(row.full_name, None)
         self.rows.remove(row)
+
+    def has_model_changes(self) -> bool:
+        """Whether MLflow's registry has something to follow."""
+        return self.rows.has_model_changes()
+
+    def follow_model_changes(self, follow: Callable[[str, str | None], None]) -> None:
+        """Tell MLflow's registry what became of models, with a new name or with their container too; each is told once.
+
+        Args:
+            follow: Takes the old name and the new one, or None for a deleted model. It may be told again after it failed.
+        """
+        for row in self.rows.model_changes():
+            follow(row.old_name, row.new_name)
+            self.rows.forget_model_change(row)
+        self.session.flush()

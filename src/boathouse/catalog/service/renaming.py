@@ -3,13 +3,16 @@
 from collections.abc import Mapping
 from typing import Any
 
-from boathouse.catalog.errors import HoldsModels, InvalidName, SecurableExists
+from boathouse.catalog.errors import InvalidName, SecurableExists
 from boathouse.catalog.info import SecurableInfo, securable_info
 from boathouse.catalog.models import METASTORE_ID, SecurableRow
 from boathouse.catalog.privileges import Privilege, SecurableType
 from boathouse.catalog.service.base import CatalogBase
 from boathouse.catalog.service.containers import check_reserved
 from boathouse.errors import NotImplementedHere
+
+_ONE_NAME = (SecurableType.FUNCTION, SecurableType.MODEL)
+"""Of these only one in a schema has a name."""
 
 
 class Renaming(CatalogBase):
@@ -29,13 +32,12 @@ class Renaming(CatalogBase):
             PrivilegeMissing: Without MANAGE.
             SecurableExists: If the name is taken.
             InvalidName: If the name is no name, or of another container.
-            HoldsModels: If it is a catalog or schema with registered models: MLflow knows them by their full names.
-            NotImplementedHere: If it is a registered model or the metastore.
+            NotImplementedHere: If it is the metastore.
         """
         row = self.find_row(kind, full_name)
         self.access.require(row, Privilege.MANAGE)
-        if kind in {SecurableType.MODEL, SecurableType.METASTORE}:
-            message = f"A {kind.value.replace('_', ' ')} cannot be renamed here; leave new_name out."
+        if kind is SecurableType.METASTORE:
+            message = "The metastore cannot be renamed; leave new_name out."
             raise NotImplementedHere(message)
         container, _, name = new_name.lower().rpartition(".")
         parent = row.full_name.rpartition(".")[0]
@@ -46,7 +48,7 @@ class Renaming(CatalogBase):
         self.check_name(name)
         check_reserved(kind, name)
         target = f"{parent}.{name}" if parent else name
-        for taken in {SecurableType.FUNCTION: (kind, SecurableType.MODEL)}.get(kind, (kind,)):
+        for taken in _ONE_NAME if kind in _ONE_NAME else (kind,):
             if self.rows.find(taken, target) is not None:
                 raise SecurableExists(taken, target)
         self._move(row, name, target)
@@ -55,12 +57,11 @@ class Renaming(CatalogBase):
     def _move(self, row: SecurableRow, name: str, target: str) -> None:
         old = row.full_name
         inside = self.rows.descendants(row) if row.type in {SecurableType.CATALOG, SecurableType.SCHEMA} else []
-        models = [item.full_name for item in inside if item.type == SecurableType.MODEL]
-        if models:
-            raise HoldsModels(SecurableType(row.type), old, models)
-        row.name, row.full_name = name, target
-        for item in inside:
-            item.full_name = f"{target}.{item.full_name.removeprefix(f'{old}.')}"
+        row.name = name
+        for item in (row, *inside):
+            before, item.full_name = item.full_name, f"{target}{item.full_name.removeprefix(old)}"
+            if item.type == SecurableType.MODEL:
+                self.rows.note_model_change(before, item.full_name)
         if row.parent_id != METASTORE_ID or row.type == SecurableType.CATALOG:
             self.rows.rename_pending(old, target)
             self._follow(SecurableType(row.type), old, target)
