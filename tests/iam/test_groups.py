@@ -5,6 +5,12 @@ from tests.conftest import Server
 from tests.iam.test_scim import GROUPS, ME, USERS, new_user, patch, scim_error, unique
 
 UC = "/api/2.1/unity-catalog"
+SERVING, STORES, MLFLOW = "/api/2.0/serving-endpoints", "/api/2.0/feature-store/online-stores", "/api/2.0/mlflow"
+
+
+def token_of(server: Server, name: str) -> str:
+    made = server.client().post("/api/2.0/token-management/on-behalf-of/tokens", json={"application_id": name})
+    return str(made.raise_for_status().json()["token_value"])
 
 
 def new_group(server: Server, *members: str, **more: Any) -> dict[str, Any]:
@@ -146,3 +152,62 @@ def test_grants_and_owners_follow_names(server: Server) -> None:
     # Whoever takes the name later inherits nothing.
     new_group(server, displayName=new_name)
     assert grantees() == set()
+
+
+def test_what_names_a_user_follows_a_new_name(server: Server) -> None:
+    admin, user, schema, endpoint, store = server.client(), new_user(server), unique("s"), unique("e"), unique("o")
+    old, new = user["userName"], f"{unique('new')}@example.com"
+    url, token = f"{USERS}/{user['id']}", token_of(server, old)
+    mine = server.client(token)
+    admin.post(f"{UC}/schemas", json={"name": schema, "catalog_name": "main"}).raise_for_status()
+    made = admin.post(SERVING, json={"name": endpoint}).json()
+    access = f"/api/2.0/permissions/serving-endpoints/{made['id']}"
+    admin.patch(access, json={"access_control_list": [{"user_name": old, "permission_level": "CAN_QUERY"}]}).raise_for_status()
+    change = {"changes": [{"principal": old, "add": ["USE_SCHEMA"]}]}
+    admin.patch(f"{UC}/permissions/schema/main.{schema}", json=change).raise_for_status()
+    admin.patch(f"{UC}/schemas/main.{schema}", json={"owner": old}).raise_for_status()
+    mine.post(STORES, json={"name": store, "capacity": "CU_1"}).raise_for_status()
+    run = mine.post(f"{MLFLOW}/runs/create", json={"experiment_id": "0"}).json()["run"]["info"]["run_id"]
+    tag = {"run_id": run, "key": "k", "value": "v"}
+    mine.post(f"{MLFLOW}/runs/set-tag", json=tag).raise_for_status()
+
+    taken = patch(server, url, {"op": "replace", "path": "userName", "value": admin.get(ME).json()["userName"].upper()})
+    assert scim_error(taken) == (409, "uniqueness")
+    renamed = patch(server, url, {"op": "replace", "path": "userName", "value": new})
+    assert (renamed.status_code, renamed.json()["userName"]) == (200, new), renamed.text
+
+    assert mine.get(ME).json()["userName"] == new
+    assert admin.get(f"{UC}/schemas/main.{schema}").json()["owner"] == new
+    grants = admin.get(f"{UC}/permissions/schema/main.{schema}").json()["privilege_assignments"]
+    assert [one["principal"] for one in grants] == [new]
+    may_use = {one.get("user_name"): one["all_permissions"] for one in admin.get(access).json()["access_control_list"]}
+    assert (new in may_use, old in may_use) == (True, False)
+    # Not refused any more, but there is nothing to answer.
+    assert mine.post(f"/serving-endpoints/{endpoint}/invocations", json={"inputs": [1]}).status_code in {404, 503}
+    assert mine.get(f"{STORES}/{store}").json()["creator"] == new
+    mine.post(f"{MLFLOW}/runs/set-tag", json=tag).raise_for_status()
+    other = server.client(server.new_principal(old))
+    assert other.post(f"{MLFLOW}/runs/set-tag", json=tag).status_code == 403
+
+    refused = admin.delete(url)
+    assert (refused.status_code, refused.json()["error_code"]) == (400, "INVALID_STATE")
+    assert f"schema main.{schema}; online store {store}" in refused.json()["message"]
+    admin.delete(f"{STORES}/{store}").raise_for_status()
+    admin.patch(f"{UC}/schemas/main.{schema}", json={"owner": "account users"}).raise_for_status()
+    assert admin.delete(url).status_code == 204
+    assert mine.get(ME).status_code == 401
+    heir = server.client(server.new_principal(new))
+    assert heir.post(f"{MLFLOW}/runs/set-tag", json=tag).status_code == 403
+    assert new not in admin.get(access).text
+    assert heir.get(f"{UC}/permissions/schema/main.{schema}").status_code == 200
+    admin.delete(f"{SERVING}/{endpoint}").raise_for_status()
+
+
+def test_who_made_an_endpoint_is_not_deleted_before_it(server: Server) -> None:
+    admin, user, endpoint = server.client(), new_user(server), unique("e")
+    mine = server.client(token_of(server, user["userName"]))
+    mine.post(SERVING, json={"name": endpoint}).raise_for_status()
+    refused = admin.delete(f"{USERS}/{user['id']}")
+    assert (refused.status_code, f"serving endpoint {endpoint}" in refused.text) == (400, True)
+    admin.delete(f"{SERVING}/{endpoint}").raise_for_status()
+    assert admin.delete(f"{USERS}/{user['id']}").status_code == 204

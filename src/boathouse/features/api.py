@@ -2,12 +2,14 @@
 
 from boathouse.features.errors import FeatureSpecInvalid, OnlineTableNotFound
 from boathouse.features.online import OnlineReader
+from boathouse.features.references import FeatureReferences
 from boathouse.features.service import FeatureService, OnlineTable
 from boathouse.features.spec import METADATA_KEY, FeatureLookup, FeatureSpec
 
 __all__ = [
     "METADATA_KEY",
     "FeatureLookup",
+    "FeatureReferences",
     "FeatureService",
     "FeatureSpec",
     "FeatureSpecInvalid",

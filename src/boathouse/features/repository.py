@@ -30,6 +30,16 @@ class FeatureRepository:
         query = select(OnlineTableRow).where(OnlineTableRow.store == store).order_by(OnlineTableRow.full_name)
         return list(self._session.scalars(query))
 
+    def stores_of(self, owner: str) -> list[OnlineStoreRow]:
+        """The stores that a principal made, by name."""
+        query = select(OnlineStoreRow).where(OnlineStoreRow.creator == owner).order_by(OnlineStoreRow.name)
+        return list(self._session.scalars(query))
+
+    def tables_of_owner(self, owner: str) -> list[OnlineTableRow]:
+        """The online tables that a principal owns, by name."""
+        query = select(OnlineTableRow).where(OnlineTableRow.owner == owner).order_by(OnlineTableRow.full_name)
+        return list(self._session.scalars(query))
+
     def add(self, row: OnlineStoreRow | OnlineTableRow) -> None:
         """Insert a row."""
         self._session.add(row)

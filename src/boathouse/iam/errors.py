@@ -141,7 +141,8 @@ class StillReferenced(InvalidState):
     def __init__(self, name: str, references: Sequence[str]) -> None:
         shown = "; ".join(references[:5]) + ("; ..." if len(references) > 5 else "")
         super().__init__(
-            f"'{name}' cannot be deleted while it has what needs an owner: {shown}. Give that to others first.", name=name
+            f"'{name}' cannot be deleted while it has what needs an owner: {shown}. Give that to others, or delete it, first.",
+            name=name,
         )
 
 

@@ -18,7 +18,7 @@ class NameReferences(Protocol):
         ...
 
     def renamed(self, session: Session, old: str, new: str) -> None:
-        """A group has a new name: everything that names it follows."""
+        """A user or group has a new name: everything that names it follows."""
         ...
 
     def deleted(self, session: Session, name: str) -> None:

@@ -154,20 +154,15 @@ class IamRepository:
         below = self._below(ancestor_id)
         return self._session.scalar(select(below.c.group_id).where(below.c.group_id == group_id)) is not None
 
-    def has_active_admin(self) -> bool:
-        """Whether anybody may administer."""
+    def active_admins(self) -> list[PrincipalRow]:
+        """Who may administer, the oldest first."""
         admins = self._session.scalar(select(GroupRow.id).where(GroupRow.name == ADMINS))
         if admins is None:
-            return False
+            return []
         below = self._below(admins)
-        query = (
-            select(PrincipalRow.id)
-            .join(MembershipRow)
-            .join(below, MembershipRow.group_id == below.c.group_id)
-            .where(PrincipalRow.active)
-            .limit(1)
-        )
-        return self._session.scalar(query) is not None
+        members = select(MembershipRow.principal_id).join(below, MembershipRow.group_id == below.c.group_id)
+        query = select(PrincipalRow).where(PrincipalRow.active, PrincipalRow.id.in_(members))
+        return list(self._session.scalars(query.order_by(PrincipalRow.created_at, PrincipalRow.id)))
 
     def join_group(self, name: str, principal_id: str, source: str = "direct") -> None:
         """Put a principal into a group, which is made if it is missing."""

@@ -106,11 +106,10 @@ def _create(directory: Directory, kind: PrincipalKind, body: ScimPrincipal) -> d
 
 def _replace(directory: Directory, kind: PrincipalKind, principal_id: str, body: ScimPrincipal) -> dict[str, Any]:
     person = directory.person(principal_id, kind)
-    given, field = (body.userName, "userName") if kind == "user" else (body.applicationId, "applicationId")
-    if given is not None and given != person.name:
-        message = f"The {field} '{person.name}' cannot be changed: grants name it. Make a new principal instead."
-        raise ScimInvalid("mutability", message, field)
-    return person_body(directory.replace_person(kind, principal_id, person_change(body)))
+    if kind == "service_principal" and body.applicationId not in {None, person.name}:
+        message = f"The applicationId '{person.name}' cannot be changed: clients sign in with it. Make a new principal instead."
+        raise ScimInvalid("mutability", message, "applicationId")
+    return person_body(directory.replace_person(kind, principal_id, person_change(body), body.userName))
 
 
 def _patch(directory: Directory, kind: PrincipalKind, principal_id: str, body: ScimPatch) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from boathouse.registry.dependencies import Registry
 from boathouse.registry.errors import ApprovalMissing, MlflowNotLoaded, ModelNameInvalid, ModelNotFound, our_errors
 from boathouse.registry.files import INTERNAL, MODELS, files_resolver
 from boathouse.registry.info import ModelInfo, ModelVersionInfo
+from boathouse.registry.references import MlflowReferences
 from boathouse.registry.service import ModelRegistry
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "Loaded",
     "MlflowBackend",
     "MlflowNotLoaded",
+    "MlflowReferences",
     "ModelInfo",
     "ModelNameInvalid",
     "ModelNotFound",

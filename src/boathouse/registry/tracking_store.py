@@ -7,7 +7,7 @@ from typing import Any, TypeVar, cast
 from mlflow.entities import ExperimentTag, LoggedModelTag, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST
-from mlflow.store.tracking.dbmodels.models import SqlExperimentTag, SqlLoggedModel, SqlLoggedModelTag, SqlRun
+from mlflow.store.tracking.dbmodels.models import SqlExperimentTag, SqlLoggedModel, SqlLoggedModelTag, SqlRun, SqlTag
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from sqlalchemy import Engine
 
@@ -111,6 +111,19 @@ class GovernedTrackingStore(SqlAlchemyStore):
             self._owners.clear()
         owner = self._owners[kind, subject] = (row[0] or "", str(row[1]))
         return owner
+
+    def change_owner(self, old: str, new: str | None) -> None:
+        """Let what is a user's be another name's; None: nobody's, so that only an admin may change it."""
+        with self.ManagedSessionMaker(read_only=False) as session:
+            session.query(SqlRun).filter(SqlRun.user_id == old).update({"user_id": new or ""})
+            for table, key, value in (
+                (SqlExperimentTag, OWNER_TAG, SqlExperimentTag.value),
+                (SqlLoggedModelTag, USER_TAG, SqlLoggedModelTag.tag_value),
+                (SqlTag, USER_TAG, SqlTag.value),
+            ):
+                name = SqlLoggedModelTag.tag_key if table is SqlLoggedModelTag else table.key
+                session.query(table).filter(name == key, value == old).update({value: new or ""}, synchronize_session=False)
+        self._owners.clear()
 
     def require_artifact(self, path: ArtifactPath, *, write: bool) -> None:
         """Go on only if the acting principal may write (or read) a file of a run, a logged model or a trace.

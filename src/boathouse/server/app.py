@@ -22,6 +22,7 @@ from boathouse.db.database import sqlite_url
 from boathouse.engine import endpoints as engine_endpoints
 from boathouse.engine.api import EngineService
 from boathouse.features import endpoints as features_endpoints
+from boathouse.features.api import FeatureReferences
 from boathouse.history import endpoints as history_endpoints
 from boathouse.history.api import Recorder, install
 from boathouse.iam import endpoints as iam_endpoints
@@ -30,7 +31,7 @@ from boathouse.pipelines import endpoints as pipelines_endpoints
 from boathouse.pipelines.api import EventLog, Pipelines, Places
 from boathouse.registry import endpoints as registry_endpoints
 from boathouse.registry import uc_endpoints as registry_uc_endpoints
-from boathouse.registry.api import INTERNAL, MODELS, MlflowBackend, files_resolver
+from boathouse.registry.api import INTERNAL, MODELS, MlflowBackend, MlflowReferences, files_resolver
 from boathouse.server import errors, health, home, page
 from boathouse.server.audit import Audit
 from boathouse.server.authentication import LOOPBACK_NAMES, Authentication, is_page
@@ -39,7 +40,7 @@ from boathouse.server.mlflow import Mlflow, is_mlflows
 from boathouse.server.observation import Observation
 from boathouse.serving import endpoints as serving_endpoints
 from boathouse.serving import invocations
-from boathouse.serving.api import Serving
+from boathouse.serving.api import Serving, ServingReferences
 from boathouse.storage.layout import Layout
 from boathouse.tables import endpoints as tables_endpoints
 
@@ -116,7 +117,13 @@ def create_app(settings: Settings, addresses: Addresses, admin_name: str = "admi
     state = api.state
     state.settings, state.addresses, state.layout = settings, addresses, layout
     state.database, state.authenticator, state.metrics = database, authenticator, metrics
-    state.identity = Identity.of(settings, addresses.base_url, references=(CatalogReferences(),))
+    references = (
+        CatalogReferences(),
+        FeatureReferences(),
+        ServingReferences(lambda: state.serving),
+        MlflowReferences(lambda: state.mlflow),
+    )
+    state.identity = Identity.of(settings, addresses.base_url, references=references)
     state.admin = admin
     state.recorder = Recorder(
         database,

@@ -1,6 +1,6 @@
 """Every query on serving endpoints."""
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from boathouse.serving.models import EndpointPermissionRow, EndpointRow
@@ -38,6 +38,20 @@ class ServingRepository:
         """The permissions on an endpoint, by grantee."""
         query = select(EndpointPermissionRow).where(EndpointPermissionRow.endpoint_id == endpoint_id)
         return list(self._session.scalars(query.order_by(EndpointPermissionRow.grantee)))
+
+    def created_by(self, name: str) -> list[EndpointRow]:
+        """The endpoints that a principal made, by name."""
+        return list(self._session.scalars(select(EndpointRow).where(EndpointRow.creator == name).order_by(EndpointRow.name)))
+
+    def rename_principal(self, old: str, new: str) -> None:
+        """Let creators and permissions follow a principal's new name."""
+        self._session.execute(update(EndpointRow).where(EndpointRow.creator == old).values(creator=new))
+        renamed = update(EndpointPermissionRow).where(EndpointPermissionRow.grantee == old).values(grantee=new)
+        self._session.execute(renamed)
+
+    def remove_permissions_of(self, name: str) -> None:
+        """Take away all that a principal may do with endpoints."""
+        self._session.execute(delete(EndpointPermissionRow).where(EndpointPermissionRow.grantee == name))
 
     def clear_permissions(self, endpoint_id: str, grantee: str | None = None) -> None:
         """Delete the permissions on an endpoint, of one grantee or all."""

@@ -6,7 +6,7 @@ import random
 import shutil
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -109,6 +109,7 @@ class Serving:
 
     async def start(self) -> None:
         """Bring back the endpoints that were there; they become ready on their own."""
+        self._loop = asyncio.get_running_loop()
         self._folder.mkdir(mode=0o700, exist_ok=True)
         await asyncio.to_thread(_clear, self._folder)
         for record in await asyncio.to_thread(self._records):
@@ -148,6 +149,16 @@ class Serving:
             nobody = Principal("", "", "user", frozenset(), is_admin=True)
             service = ServingService(session, nobody, self._layout)
             return [service.value(row) for row in rows]
+
+    def reload_access(self) -> None:
+        """Read again who made endpoints and who may use them: a principal was renamed or deleted. For any thread."""
+        self._loop.call_soon_threadsafe(self._take_access, self._records())
+
+    def _take_access(self, records: Sequence[Endpoint]) -> None:
+        for record in records:
+            running = self._running.get(record.name)
+            if running is not None:
+                running.record = replace(running.record, creator=record.creator, access=record.access)
 
     # ---- management
 

@@ -115,13 +115,18 @@ class Directory:
             self._rows.join_group(_sound_name(group), row.id)
         return self.person(row.id)
 
-    def replace_person(self, kind: PrincipalKind, principal_id: str, change: PersonChange) -> Person:
-        """Set what can be set; the name stays.
+    def replace_person(self, kind: PrincipalKind, principal_id: str, change: PersonChange, name: str | None = None) -> Person:
+        """Set what can be set; grants and what it owns follow a user's new name. None leaves the name as it is.
 
         Raises:
             LastAdmin: If nobody could administer then.
+            PrincipalExists: If the name is taken, by a group too.
         """
         row = self._row(principal_id, kind)
+        if kind == "user" and name is not None and _sound_name(name) != row.name:
+            if any(one.id != row.id for one in self._rows.users_like(name)):
+                raise PrincipalExists(name)
+            self._rename(row, name)
         row.display_name = change.display_name or row.name
         row.external_id = change.external_id
         row.profile = dict(change.profile)
@@ -175,7 +180,7 @@ class Directory:
         return self._group(row)
 
     def replace_group(self, group_id: str, change: GroupChange) -> Group:
-        """Set name, members and the rest; grants follow a new name.
+        """Set name, members and the rest; grants and what it owns follow a new name.
 
         Raises:
             BuiltInGroup: If the name of a built-in group would change.
@@ -228,7 +233,7 @@ class Directory:
         except IntegrityError as error:
             raise PrincipalExists(row.name) from error
 
-    def _rename(self, row: GroupRow, name: str) -> None:
+    def _rename(self, row: PrincipalRow | GroupRow, name: str) -> None:
         if ADMINS in {row.name, name}:
             raise BuiltInGroup(ADMINS)
         if self._is_taken(name):
@@ -246,7 +251,7 @@ class Directory:
             references.deleted(self._session, name)
 
     def _keep_an_admin(self) -> None:
-        if not self._rows.has_active_admin():
+        if not self._rows.active_admins():
             raise LastAdmin
 
     def _set_members(self, row: GroupRow, wanted: Sequence[str]) -> None:

@@ -116,14 +116,15 @@ class IamService:
         return row
 
     def ensure_admin(self, name: str) -> tuple[Principal, bool]:
-        """The admin of a new lake, made at its first start.
+        """The first admin of a lake, made at its first start.
 
         Returns:
             The principal, and whether it was made now.
         """
-        row = self._rows.principal_by_name(name)
-        if row is not None:
-            return self._principal(row), False
+        admins = self._rows.active_admins()
+        if admins:
+            # By the name it was given first, or whatever it is called by now.
+            return self._principal(next((row for row in admins if row.name == name), admins[0])), False
         return self._principal(self.create_principal(name, "user", groups=(ADMINS,))), True
 
     def get_principal(self, name_or_id: str) -> Principal:

@@ -158,7 +158,7 @@ class SingleSignOn:
                 self._rows.join_group(name, row.id, SSO)
         for name in set(present) - wanted:
             self._rows.remove_member(present[name], row.id)
-            if name == ADMINS and not self._rows.has_active_admin():
+            if name == ADMINS and not self._rows.active_admins():
                 self._rows.join_group(name, row.id, SSO)
                 log.warning("sso.last_admin_kept", user=row.name)
 
