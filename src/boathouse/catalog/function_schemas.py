@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict
 
 from boathouse.catalog.delta_schema import type_name_of
 from boathouse.catalog.info import TABLE_TYPE, FunctionInfo, Parameter
-from boathouse.catalog.schemas import METASTORE, Given
+from boathouse.catalog.schemas import Given, InContainer, Page
 
 
 class ParameterBody(BaseModel):
@@ -76,7 +76,7 @@ class UpdateFunction(BaseModel):
     new_name: str | None = None
 
 
-class FunctionBody(BaseModel):
+class FunctionBody(InContainer):
     """A function, as it is answered."""
 
     function_id: str
@@ -98,14 +98,6 @@ class FunctionBody(BaseModel):
     security_type: str = "DEFINER"
     specific_name: str
     properties: str
-    metastore_id: str = METASTORE
-    owner: str
-    comment: str | None
-    created_at: int
-    created_by: str
-    updated_at: int
-    updated_by: str
-    browse_only: Given[bool] = None
 
     @classmethod
     def of(cls, info: FunctionInfo, *, browse_only: bool = False) -> "FunctionBody":
@@ -141,11 +133,10 @@ class FunctionBody(BaseModel):
         )
 
 
-class FunctionList(BaseModel):
+class FunctionList(Page):
     """A page of functions."""
 
     functions: list[FunctionBody]
-    next_page_token: str | None = None
 
 
 def _parameter(one: Parameter, position: int, kind: str = "COLUMN") -> ParameterBody:

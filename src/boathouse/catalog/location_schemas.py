@@ -5,12 +5,12 @@ from typing import Any
 from pydantic import BaseModel
 
 from boathouse.catalog.info import CredentialInfo, LocationInfo
-from boathouse.catalog.schemas import METASTORE, Given
+from boathouse.catalog.schemas import Given, Owned, Page
 from boathouse.catalog.service.credentials import FIELDS
 from boathouse.errors import InvalidParameterValue
 
 
-class LocationBody(BaseModel):
+class LocationBody(Owned):
     """An external location, as it is answered."""
 
     name: str
@@ -19,13 +19,6 @@ class LocationBody(BaseModel):
     credential_name: str | None
     read_only: bool
     isolation_mode: str = "ISOLATION_MODE_OPEN"
-    metastore_id: str = METASTORE
-    owner: str
-    comment: str | None
-    created_at: int
-    created_by: str
-    updated_at: int
-    updated_by: str
 
     @classmethod
     def of(cls, info: LocationInfo) -> "LocationBody":
@@ -33,11 +26,10 @@ class LocationBody(BaseModel):
         return cls.model_validate(info, from_attributes=True)
 
 
-class LocationList(BaseModel):
+class LocationList(Page):
     """A page of external locations."""
 
     external_locations: list[LocationBody]
-    next_page_token: str | None = None
 
 
 class CreateLocation(BaseModel):
@@ -102,7 +94,7 @@ class UpdateCredential(CredentialValues):
     new_name: str | None = None
 
 
-class CredentialBody(CredentialValues):
+class CredentialBody(CredentialValues, Owned):
     """A storage credential, as it is answered: without its secrets."""
 
     id: str
@@ -112,13 +104,6 @@ class CredentialBody(CredentialValues):
     purpose: str = "STORAGE"
     isolation_mode: str = "ISOLATION_MODE_OPEN"
     used_for_managed_storage: bool = False
-    metastore_id: str = METASTORE
-    owner: str
-    comment: str | None
-    created_at: int
-    created_by: str
-    updated_at: int
-    updated_by: str
 
     @classmethod
     def of(cls, info: CredentialInfo) -> "CredentialBody":
@@ -131,18 +116,16 @@ class CredentialBody(CredentialValues):
         return cls.model_validate({**common, info.kind: dict(info.values)})
 
 
-class StorageCredentialList(BaseModel):
+class StorageCredentialList(Page):
     """A page of storage credentials."""
 
     storage_credentials: list[CredentialBody]
-    next_page_token: str | None = None
 
 
-class CredentialList(BaseModel):
+class CredentialList(Page):
     """A page of credentials."""
 
     credentials: list[CredentialBody]
-    next_page_token: str | None = None
 
 
 class ValidateCredential(CredentialValues):

@@ -43,7 +43,9 @@ def _granted(
     ]
 
 
-def _effective(catalog: CatalogService, kind: str, full_name: str, grantee: str | None) -> list[EffectiveAssignment]:
+def _effective(
+    catalog: CatalogService, kind: str, full_name: str, grantee: str | None, limit: int, page_token: str
+) -> tuple[list[EffectiveAssignment], str | None]:
     securable = catalog.kind_of(kind, full_name)
     own = catalog.find_row(securable, full_name).id
     by_name: dict[str, list[EffectivePrivilege]] = {}
@@ -56,7 +58,8 @@ def _effective(catalog: CatalogService, kind: str, full_name: str, grantee: str 
                 inherited_from_type=held.granted_on.type.upper() if inherited else None,
             )
         )
-    return [EffectiveAssignment(principal=name, privileges=held) for name, held in sorted(by_name.items())]
+    found = [EffectiveAssignment(principal=name, privileges=held) for name, held in sorted(by_name.items())]
+    return paged(found, limit, page_token, lambda one: one.principal)
 
 
 @router.get("/permissions/{kind}/{full_name}")
@@ -109,8 +112,7 @@ def get_effective_permissions(
     page_token: PageToken = "",
 ) -> EffectivePermissions:
     """The privileges that hold on a securable, and where each comes from."""
-    found = _effective(catalog, kind, full_name, principal)
-    page, token = paged(found, max_results, page_token, lambda one: one.principal)
+    page, token = _effective(catalog, kind, full_name, principal, max_results, page_token)
     return EffectivePermissions(privilege_assignments=page, next_page_token=token)
 
 
@@ -124,6 +126,5 @@ def list_effective_permissions(
     page_token: PageToken = "",
 ) -> EffectiveAssignmentPage:
     """The same under its newer name."""
-    found = _effective(catalog, kind, full_name, principal)
-    page, token = paged(found, page_size, page_token, lambda one: one.principal)
+    page, token = _effective(catalog, kind, full_name, principal, page_size, page_token)
     return EffectiveAssignmentPage(effective_privilege_assignments=page, next_page_token=token)

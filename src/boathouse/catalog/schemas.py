@@ -14,7 +14,31 @@ Given: TypeAlias = Annotated[T | None, Field(exclude_if=lambda value: value is N
 """Left out of an answer where there is none, as clients expect that know the field as an object."""
 
 
-class CatalogBody(BaseModel):
+class Owned(BaseModel):
+    """What every securable is answered with. Times are ms since the epoch."""
+
+    metastore_id: str = METASTORE
+    owner: str
+    comment: str | None
+    created_at: int
+    created_by: str
+    updated_at: int
+    updated_by: str
+
+
+class InContainer(Owned):
+    """What of a catalog, or in one, is answered with: ``browse_only`` where the asker may know of it by BROWSE alone."""
+
+    browse_only: Given[bool] = None
+
+
+class Page(BaseModel):
+    """A page of a list, and the token of the next one."""
+
+    next_page_token: str | None = None
+
+
+class CatalogBody(InContainer):
     """A catalog, as it is answered."""
 
     id: str
@@ -22,16 +46,8 @@ class CatalogBody(BaseModel):
     full_name: str
     catalog_type: str = "MANAGED_CATALOG"
     isolation_mode: str = "OPEN"
-    metastore_id: str = METASTORE
     securable_type: str = "CATALOG"
-    owner: str
-    comment: str | None
     properties: dict[str, str]
-    created_at: int
-    created_by: str
-    updated_at: int
-    updated_by: str
-    browse_only: Given[bool] = None
 
     @classmethod
     def of(cls, info: SecurableInfo, *, browse_only: bool = False) -> "CatalogBody":
@@ -40,22 +56,14 @@ class CatalogBody(BaseModel):
         return body.model_copy(update={"browse_only": True}) if browse_only else body
 
 
-class SchemaBody(BaseModel):
+class SchemaBody(InContainer):
     """A schema, as it is answered."""
 
     schema_id: str = Field(validation_alias="id")
     name: str
     catalog_name: str
     full_name: str
-    metastore_id: str = METASTORE
-    owner: str
-    comment: str | None
     properties: dict[str, str]
-    created_at: int
-    created_by: str
-    updated_at: int
-    updated_by: str
-    browse_only: Given[bool] = None
 
     @classmethod
     def of(cls, info: SecurableInfo, *, browse_only: bool = False) -> "SchemaBody":
@@ -119,7 +127,7 @@ class ShownColumn(ColumnBody):
     mask: Given[MaskBody] = None
 
 
-class TableBody(BaseModel):
+class TableBody(InContainer):
     """A table, as it is answered."""
 
     table_id: str = Field(validation_alias="id")
@@ -131,18 +139,10 @@ class TableBody(BaseModel):
     data_source_format: Given[str] = None
     storage_location: Given[str] = None
     columns: list[ShownColumn]
-    metastore_id: str = METASTORE
-    owner: str
-    comment: str | None
     properties: dict[str, str]
-    created_at: int
-    created_by: str
-    updated_at: int
-    updated_by: str
     view_definition: Given[str] = None
     row_filter: Given[RowFilterBody] = None
     table_constraints: Given[list[dict[str, Any]]] = None
-    browse_only: Given[bool] = None
 
     @classmethod
     def of(
@@ -203,7 +203,7 @@ def _shown(column: Mapping[str, Any], masks: Mapping[str, Policy]) -> dict[str, 
     return {**column, "mask": body}
 
 
-class VolumeBody(BaseModel):
+class VolumeBody(InContainer):
     """A volume, as it is answered."""
 
     volume_id: str = Field(validation_alias="id")
@@ -213,14 +213,6 @@ class VolumeBody(BaseModel):
     full_name: str
     volume_type: str
     storage_location: str
-    metastore_id: str = METASTORE
-    owner: str
-    comment: str | None
-    created_at: int
-    created_by: str
-    updated_at: int
-    updated_by: str
-    browse_only: Given[bool] = None
 
     @classmethod
     def of(cls, info: VolumeInfo, *, browse_only: bool = False) -> "VolumeBody":
@@ -229,32 +221,28 @@ class VolumeBody(BaseModel):
         return body.model_copy(update={"browse_only": True}) if browse_only else body
 
 
-class CatalogList(BaseModel):
+class CatalogList(Page):
     """A page of catalogs."""
 
     catalogs: list[CatalogBody]
-    next_page_token: str | None = None
 
 
-class SchemaList(BaseModel):
+class SchemaList(Page):
     """A page of schemas."""
 
     schemas: list[SchemaBody]
-    next_page_token: str | None = None
 
 
-class TableList(BaseModel):
+class TableList(Page):
     """A page of tables."""
 
     tables: list[TableBody]
-    next_page_token: str | None = None
 
 
-class VolumeList(BaseModel):
+class VolumeList(Page):
     """A page of volumes."""
 
     volumes: list[VolumeBody]
-    next_page_token: str | None = None
 
 
 class DroppedTableBody(BaseModel):
@@ -332,11 +320,10 @@ class TableSummary(BaseModel):
     table_type: str
 
 
-class TableSummaryList(BaseModel):
+class TableSummaryList(Page):
     """A page of table summaries."""
 
     tables: list[TableSummary]
-    next_page_token: str | None = None
 
 
 class TableExists(BaseModel):

@@ -719,7 +719,7 @@ export interface paths {
         head?: never;
         /**
          * Update Model
-         * @description Change a model's description.
+         * @description Change a model's name or description.
          */
         patch: operations["mlflow_unity_catalog_update_model"];
         trace?: never;
@@ -2299,7 +2299,7 @@ export interface paths {
         head?: never;
         /**
          * Update Model
-         * @description Change a model's comment or owner.
+         * @description Change a model's name, comment or owner.
          */
         patch: operations["models_update_model"];
         trace?: never;
