@@ -1,6 +1,7 @@
 """What other slices use of pipelines."""
 
+from boathouse.pipelines.connect import PipelineCommands
 from boathouse.pipelines.event_log import EventLog
 from boathouse.pipelines.runtime import Pipelines, Places
 
-__all__ = ["EventLog", "Pipelines", "Places"]
+__all__ = ["EventLog", "PipelineCommands", "Pipelines", "Places"]

@@ -122,6 +122,7 @@ def _run(assignment: dict[str, Any], wire: Wire, emit: Any) -> UpdateState:
     # Heavy, and to be imported by a process that is confined already.
     from pyspark.sql import SparkSession  # noqa: PLC0415
 
+    from boathouse.pipelines.graph_commands import declare_commands  # noqa: PLC0415
     from boathouse.pipelines.run import Options  # noqa: PLC0415
     from boathouse.pipelines.session import Session  # noqa: PLC0415
     from boathouse.pipelines.sources import SourceFile  # noqa: PLC0415
@@ -138,6 +139,8 @@ def _run(assignment: dict[str, Any], wire: Wire, emit: Any) -> UpdateState:
     )
     state = Remembered(wire, assignment["remembered"])
     update = Update(session, assignment["catalog"], assignment["schema"], options, state, emit, wire.stopping)
+    if assignment["commands"]:
+        return update.run(declare_commands(session, assignment["commands"], assignment["configuration"]))
     sources = [SourceFile(**one) for one in assignment["sources"]]
     return update.run(declare_sources(session, sources, assignment["configuration"]))
 

@@ -87,9 +87,12 @@ class Plan:
 
     def relation(self, flow: PlannedFlow) -> Relation:
         """The rows of a flow as the engine can execute it: full names, views in their places."""
-        if flow.relation is None:
+        if flow.relation is not None:
+            return rewritten(flow.relation, self._meaning)
+        source = None if flow.flow.cdc is None else flow.flow.cdc.source
+        if not isinstance(source, str):
             raise TypeError(flow.name)
-        return rewritten(flow.relation, self._meaning)
+        return rewritten(table(parts_of(source), is_stream=flow.is_streaming and not flow.flow.once), self._meaning)
 
     def _meaning(self, use: Use) -> Relation | str:
         key = self.names.key(use.name)
@@ -340,6 +343,7 @@ class Planner:
                     raise DefinitionInvalid(
                         "INVALID_TARGET", f"AUTO CDC writes to streaming tables only, not to {dataset.name}.", location
                     )
+                self._check_changes(dataset, flow)
                 continue
             if flow.flow.once and flow.is_streaming:
                 message = f"The flow {name} is done once, but reads a stream. Read it with spark.read."
@@ -354,6 +358,20 @@ class Planner:
         if len(flows) > 1 and any(flow.relation is None for flow in flows):
             raise DefinitionInvalid(
                 "MULTIPLE_FLOWS", f"{dataset.name} takes changes, so it can have no other flow.", flows[-1].flow.location
+            )
+
+    @staticmethod
+    def _check_changes(dataset: Dataset, flow: PlannedFlow) -> None:
+        cdc, location = flow.flow.cdc, flow.flow.location
+        if dataset.expectations:
+            message = f"{dataset.name} takes changes, so it can have no expectations. Declare them on a view between it and the source."
+            raise DefinitionInvalid("INVALID_EXPECTATION", message, location)
+        if isinstance(cdc, AutoCdc) and cdc.scd_type == 2 and cdc.apply_as_truncates is not None:
+            message = "APPLY AS TRUNCATE is for SCD type 1 only: what was true once cannot be truncated."
+            raise DefinitionInvalid("INVALID_ARGUMENT", message, location)
+        if isinstance(cdc, AutoCdc) and not cdc.keys:
+            raise DefinitionInvalid(
+                "INVALID_ARGUMENT", "keys is empty; name the columns that say which row is meant.", location
             )
 
     def _schema(self, dataset: Dataset, flows: Sequence[PlannedFlow]) -> Schema:

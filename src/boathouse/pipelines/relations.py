@@ -1,6 +1,6 @@
 """Names in a flow's relation: which it reads, and how they are replaced by what they mean in the pipeline."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,6 +89,17 @@ def enforced_in_view(dataset: Dataset, rows: Relation) -> Relation:
         relation.filter.condition.expression_string.expression = condition
         rows = relation
     return rows
+
+
+def with_columns(rows: Relation, columns: Mapping[str, str]) -> Relation:
+    """Rows with further columns, which SQL expressions make."""
+    relation = proto().Relation()
+    relation.with_columns.input.CopyFrom(rows)
+    for name, text in columns.items():
+        alias = relation.with_columns.aliases.add()
+        alias.name.append(name)
+        alias.expr.expression_string.expression = text
+    return relation
 
 
 def walk(root: Any) -> Iterator[Any]:

@@ -4,10 +4,10 @@ import json
 from dataclasses import dataclass
 
 from boathouse.engine.expected import FLAG, KEPT, OPTION, REASON
-from boathouse.engine.gateway.protocol import proto
 from boathouse.engine.gateway.sql_tokens import literal
 from boathouse.pipelines.model import Action, Expectation, Relation
 from boathouse.pipelines.plan import PlannedDataset
+from boathouse.pipelines.relations import with_columns
 
 QUARANTINE = "pipelines.quarantine"
 """Table property: false for no quarantine, or the name of its table."""
@@ -48,7 +48,7 @@ class Checked:
         flags = {
             f"{FLAG}{number}": f"CASE WHEN ({one.constraint}) THEN true END" for number, one in enumerate(self.expectations)
         }
-        relation = _with_columns(rows, flags)
+        relation = with_columns(rows, flags)
         if not self.drops:
             return relation
         dropping = [f"{FLAG}{number}" for number, one in enumerate(self.expectations) if one.action is Action.DROP]
@@ -56,7 +56,7 @@ class Checked:
         reasons = ", ".join(
             f"CASE WHEN {FLAG}{number} IS NULL THEN {literal(one.name)} END" for number, one in enumerate(self.expectations)
         )
-        return _with_columns(relation, {KEPT: kept, REASON: f"CASE WHEN {kept} THEN NULL ELSE concat_ws(', ', {reasons}) END"})
+        return with_columns(relation, {KEPT: kept, REASON: f"CASE WHEN {kept} THEN NULL ELSE concat_ws(', ', {reasons}) END"})
 
 
 def checked(dataset: PlannedDataset) -> Checked:
@@ -68,13 +68,3 @@ def checked(dataset: PlannedDataset) -> Checked:
         last = f"{dataset.name[-1]}_quarantine" if said.lower() == "true" else said
         quarantine = (*dataset.name[:-1], last)
     return Checked(dataset.dataset.expectations, quarantine)
-
-
-def _with_columns(rows: Relation, columns: dict[str, str]) -> Relation:
-    relation = proto().Relation()
-    relation.with_columns.input.CopyFrom(rows)
-    for name, text in columns.items():
-        alias = relation.with_columns.aliases.add()
-        alias.name.append(name)
-        alias.expr.expression_string.expression = text
-    return relation

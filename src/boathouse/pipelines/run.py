@@ -11,12 +11,13 @@ from typing import Any
 from pyspark.errors import PySparkException
 
 from boathouse.engine.gateway.sql_tokens import literal, parts_of, quote
+from boathouse.pipelines.cdc import marked, storage_name
 from boathouse.pipelines.errors import DefinitionInvalid, FlowFailed, GraphInvalid
 from boathouse.pipelines.events import Emit, Event, FlowState, Level, UpdateState, flow_progress, update_progress
-from boathouse.pipelines.model import Column, Kind
+from boathouse.pipelines.model import AutoCdc, Column, Kind
 from boathouse.pipelines.plan import Plan, PlannedDataset, PlannedFlow, ddl
 from boathouse.pipelines.rows import QUARANTINE, Checked, checked
-from boathouse.pipelines.session import Session, expectation_counts
+from boathouse.pipelines.session import Counted, Session, counts_of
 from boathouse.pipelines.targets import Targets
 
 _VIOLATED = re.compile(r"(?P<name>[^,:]+?) \((?P<failed>\d+) of (?P<rows>\d+) rows\)")
@@ -155,6 +156,9 @@ class Runner:
         with self._targets.resetting(dataset, really=reset):
             if there is None or reset:
                 self._create(dataset, dataset.name, dataset.schema, replace=there is not None)
+            for flow in (self._plan.flows[name] for name in dataset.flows):
+                if isinstance(flow.flow.cdc, AutoCdc):
+                    self._prepare_changes(dataset, flow, flow.flow.cdc, reset=reset)
         rules = checked(dataset)
         if rules.quarantine is not None:
             quoted = quote(rules.quarantine)
@@ -162,14 +166,24 @@ class Runner:
                 columns = (*(Column(one.name, one.type) for one in dataset.schema), Column("_quarantine_reason", "STRING"))
                 self._create(dataset, rules.quarantine, columns, replace=reset)
 
+    def _prepare_changes(self, dataset: PlannedDataset, flow: PlannedFlow, cdc: AutoCdc, *, reset: bool) -> None:
+        """The table that keeps the changes of a target."""
+        name = storage_name(dataset)
+        there = self._session.properties(quote(name)) is not None
+        if reset or not there:
+            columns = self._session.analyse(marked(self._session.nothing(flow.schema), cdc))
+            self._create(dataset, name, columns, replace=there)
+
     def _create(self, dataset: PlannedDataset, name: tuple[str, ...], schema: Sequence[Column], *, replace: bool) -> None:
         declared = dataset.dataset
         own = name == dataset.name
         properties = {
             **({key: value for key, value in declared.properties.items() if key != QUARANTINE} if own else {}),
             "pipelines.pipelineId": self._options.pipeline_id,
-            "pipelines.type": dataset.kind.value if own else "QUARANTINE",
+            "pipelines.type": dataset.kind.value if own else "INTERNAL",
         }
+        if name == storage_name(dataset):
+            properties["delta.enableChangeDataFeed"] = "true"
         verb = "CREATE OR REPLACE TABLE" if replace else "CREATE TABLE"
         text = f"{verb} {quote(name)} ({ddl(tuple(schema))}) USING delta"
         if declared.partition_by and own:
@@ -297,11 +311,10 @@ class Runner:
         started = time.monotonic()
         self._targets.write(flow, dataset, rules)
         versions = self._session.versions(dataset.quoted, before) if dataset.kind.is_table else []
-        written, dropped, counts = expectation_counts(versions)
         if inputs is not None:
             self._done_with[flow.name] = inputs
         if versions or not self._quiet:
-            self._completed(flow, dataset, rules, (written, dropped, counts), time.monotonic() - started)
+            self._completed(flow, dataset, rules, counts_of(versions), time.monotonic() - started)
 
     def _progress(self, flow: PlannedFlow, state: FlowState) -> None:
         if not self._quiet:
@@ -321,10 +334,11 @@ class Runner:
         flow: PlannedFlow,
         dataset: PlannedDataset,
         rules: Checked,
-        counted: tuple[int, int, Mapping[str, tuple[int, int]]],
+        counted: Counted,
         seconds: float,
     ) -> None:
-        written, dropped, counts = counted
+        written, dropped, counts = counted.written, counted.dropped, counted.expectations
+        upserted, deleted = counted.upserted, counted.deleted
         quality: dict[str, Any] | None = None
         if rules.expectations:
             quality = {
@@ -340,6 +354,8 @@ class Runner:
                 ],
             }
         metrics = {"num_output_rows": written, "duration_ms": int(seconds * 1000)}
+        if any(self._plan.flows[name].flow.cdc for name in dataset.flows):
+            metrics |= {"num_upserted_rows": upserted, "num_deleted_rows": deleted}
         self._emit(
             flow_progress(
                 flow.name,

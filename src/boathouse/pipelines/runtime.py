@@ -8,7 +8,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
@@ -47,7 +47,10 @@ class Running:
     task: "asyncio.Task[None] | None" = None
     stopping: bool = False
     ended: UpdateState | None = None
-    waiting: list[Callable[[Event], None]] = field(default_factory=list[Callable[[Event], None]])
+    commands: tuple[str, ...] = ()
+    """Of a graph that a client has defined; its pipeline has no source of its own."""
+    listener: Callable[[Event | None], None] | None = None
+    """Is told every event, and None at the end."""
 
 
 @dataclass(frozen=True)
@@ -124,6 +127,31 @@ class Pipelines:
         running.task = asyncio.create_task(self._carry_out(running), name=f"pipeline-update-{update.id}")
         return update
 
+    async def start_graph(
+        self,
+        principal: Principal,
+        spec: dict[str, Any],
+        options: dict[str, Any],
+        commands: tuple[str, ...],
+        listener: Callable[[Event | None], None],
+    ) -> Running:
+        """Run a graph that a client has defined, as an update of the pipeline that has its storage and schema.
+
+        Raises:
+            UpdateRunning: If it runs already.
+        """
+        pipeline, update = await self.manage(principal, lambda service: service.start_graph(spec, options))
+        running = self._running[update.id] = Running(pipeline, update, commands=commands, listener=listener)
+        running.task = asyncio.create_task(self._carry_out(running), name=f"pipeline-update-{update.id}")
+        return running
+
+    async def leave(self, running: Running) -> None:
+        """The client of a graph is gone: if the update still runs, it ends."""
+        running.listener = None
+        if running.update.id in self._running and running.ended is None:
+            running.stopping = True
+            await self._halt(running)
+
     async def stop_update(self, principal: Principal, pipeline_id: str) -> PipelineInfo:
         """Begin to stop what runs of a pipeline."""
         pipeline = await self.manage(principal, lambda service: service.get(pipeline_id, "CAN_RUN"), write=False)
@@ -131,7 +159,6 @@ class Pipelines:
             if running.pipeline.id == pipeline_id and not running.stopping:
                 running.stopping = True
                 await asyncio.to_thread(self._record, running, update_progress(running.update.id, UpdateState.STOPPING))
-                running.waiting.clear()
                 asyncio.get_running_loop().create_task(self._halt(running))
         return await self.manage(principal, lambda service: service.get(pipeline.id), write=False)
 
@@ -188,6 +215,8 @@ class Pipelines:
                     )
                 )
             self._running.pop(running.update.id, None)
+            if running.listener is not None:
+                running.listener(None)
 
     async def _process(self, running: Running) -> None:
         assignment, token = await asyncio.to_thread(self._assignment, running)
@@ -236,7 +265,10 @@ class Pipelines:
 
     async def _heard(self, running: Running, message: Mapping[str, Any]) -> None:
         if "event" in message:
-            await asyncio.to_thread(self._record, running, Event.from_json(message["event"]))
+            event = Event.from_json(message["event"])
+            await asyncio.to_thread(self._record, running, event)
+            if running.listener is not None:
+                running.listener(event)
         elif "remember" in message:
             said = message["remember"]
             await asyncio.to_thread(self._remember, running.pipeline.id, said["key"], said["value"])
@@ -294,6 +326,7 @@ class Pipelines:
             },
             "remembered": dict(pipeline.remembered),
             "sources": [source.to_json() for source in sources],
+            "commands": list(running.commands),
             "confined": self._confined(runner),
         }, token
 

@@ -1,6 +1,7 @@
 """The rules of pipelines in the database: who may see, run and change them, and what is recorded of updates."""
 
 import re
+import uuid
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,6 +21,7 @@ from boathouse.pipelines.models import PipelineEventRow, PipelinePermissionRow, 
 from boathouse.pipelines.repository import PipelineRepository
 from boathouse.pipelines.schemas import AccessBody, PipelineBody, StartBody
 
+_GRAPHS = uuid.UUID("5b3c1d3e-52e0-5a4c-9f5a-0b8b1d0c7f6e")
 _NAME = re.compile(r"[^.`\s]+")
 
 
@@ -83,22 +85,24 @@ class PipelineService:
         if not body.allow_duplicate_names and self._rows.named(name):
             raise PipelineNameTaken(name)
         runner = self._runner(body)
+        return self.value(self._new(new_id(), name, runner, body.spec()))
+
+    def _new(self, pipeline_id: str, name: str, runner: Principal, spec: dict[str, Any]) -> PipelineRow:
         now = now_ms()
         row = PipelineRow(
-            id=new_id(),
+            id=pipeline_id,
             name=name,
             creator=self._principal.name,
             creator_id=self._principal.id,
             run_as=runner.name,
             run_as_id=runner.id,
-            spec=body.spec(),
+            spec={**spec, "id": pipeline_id, "name": name},
             remembered={},
             exported=0,
             event_log=None,
             created_at=now,
             updated_at=now,
         )
-        row.spec = {**row.spec, "id": row.id, "name": name}
         self._rows.add(row)
         owner = PipelinePermissionRow(
             pipeline_id=row.id, grantee=self._principal.name, kind=_kind(self._principal), level="IS_OWNER"
@@ -110,7 +114,7 @@ class PipelineService:
             None,
             Event("user_action", f"User {self._principal.name} created the pipeline.", details=details["user_action"]),
         )
-        return self.value(row)
+        return row
 
     def edit(self, pipeline_id: str, body: PipelineBody) -> PipelineInfo:
         """Give a pipeline other settings.
@@ -194,13 +198,36 @@ class PipelineService:
         running = self._rows.active(pipeline_id)
         if running:
             raise UpdateRunning(pipeline_id, running[0].id)
+        options = body.model_dump(exclude={"cause"}, exclude_unset=True)
+        return self.value(row), self._begin(row, body.cause, options)
+
+    def start_graph(self, spec: dict[str, Any], options: dict[str, Any]) -> tuple[PipelineInfo, UpdateInfo]:
+        """Record a new update of a graph that the asker has defined; its pipeline is made where it is new.
+
+        Raises:
+            UpdateRunning: If one is under way.
+        """
+        place = "|".join([self._principal.id, spec.get("storage") or "", spec["catalog"], spec["schema"]])
+        pipeline_id = str(uuid.uuid5(_GRAPHS, place))
+        row = self._rows.by_id(pipeline_id)
+        if row is None:
+            row = self._new(
+                pipeline_id, f"spark-pipelines {spec['catalog']}.{spec['schema']} {pipeline_id[:8]}", self._principal, spec
+            )
+        row.spec = {**spec, "id": row.id, "name": row.name}
+        running = self._rows.active(pipeline_id)
+        if running:
+            raise UpdateRunning(pipeline_id, running[0].id)
+        return self.value(row), self._begin(row, "API_CALL", {key: value for key, value in options.items() if value})
+
+    def _begin(self, row: PipelineRow, cause: str, options: dict[str, Any]) -> UpdateInfo:
         update = PipelineUpdateRow(
             id=new_id(),
-            pipeline_id=pipeline_id,
+            pipeline_id=row.id,
             active=True,
             state=UpdateState.QUEUED.value,
-            cause=body.cause,
-            options=body.model_dump(exclude={"cause"}, exclude_unset=True),
+            cause=cause,
+            options=options,
             spec=dict(row.spec),
             created_at=now_ms(),
             ended_at=None,
@@ -208,10 +235,10 @@ class PipelineService:
         try:
             self._rows.add(update)
         except IntegrityError as error:
-            raise UpdateRunning(pipeline_id, "that was just started") from error
-        told = f"Update {update.id[:6]} started by {body.cause}."
-        self._note(pipeline_id, update.id, Event("create_update", told, details={"cause": body.cause, **update.options}))
-        return self.value(row), update_value(update)
+            raise UpdateRunning(row.id, "that was just started") from error
+        told = f"Update {update.id[:6]} started by {cause}."
+        self._note(row.id, update.id, Event("create_update", told, details={"cause": cause, **update.options}))
+        return update_value(update)
 
     def get_update(self, pipeline_id: str, update_id: str) -> UpdateInfo:
         """An update of a pipeline."""

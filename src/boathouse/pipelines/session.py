@@ -3,7 +3,7 @@
 import json
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pyspark.errors import PySparkException
@@ -136,14 +136,27 @@ def refused(error: PySparkException) -> DefinitionInvalid:
     return DefinitionInvalid(condition, str(error).removeprefix(f"[{condition}] "))
 
 
-def expectation_counts(versions: Sequence[Version]) -> tuple[int, int, dict[str, tuple[int, int]]]:
-    """What the commits of some versions counted: rows written, rows dropped, and passed and failed rows of each expectation."""
-    written = dropped = 0
-    counts: dict[str, tuple[int, int]] = {}
-    for version in versions:
-        written += int(version.metrics.get("numOutputRows", 0))
-        dropped += int(version.metrics.get("droppedRecords", 0))
-        for one in json.loads(version.metrics.get("expectations", "[]")):
-            passed, failed = counts.get(one["name"], (0, 0))
-            counts[one["name"]] = (passed + int(one["passed"]), failed + int(one["failed"]))
-    return written, dropped, counts
+@dataclass
+class Counted:
+    """What the commits of some versions counted."""
+
+    written: int = 0
+    dropped: int = 0
+    upserted: int = 0
+    deleted: int = 0
+    expectations: dict[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]])
+    """Passed and failed rows by the name of the expectation."""
+
+
+def counts_of(versions: Sequence[Version]) -> Counted:
+    """What the commits of some versions counted."""
+    found = Counted()
+    for metrics in (version.metrics for version in versions):
+        found.written += int(metrics.get("numOutputRows", 0))
+        found.dropped += int(metrics.get("droppedRecords", 0))
+        found.upserted += sum(int(metrics.get(key, 0)) for key in ("numTargetRowsInserted", "numTargetRowsUpdated"))
+        found.deleted += int(metrics.get("numTargetRowsDeleted", 0))
+        for one in json.loads(metrics.get("expectations", "[]")):
+            passed, failed = found.expectations.get(one["name"], (0, 0))
+            found.expectations[one["name"]] = (passed + int(one["passed"]), failed + int(one["failed"]))
+    return found

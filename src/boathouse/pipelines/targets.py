@@ -6,6 +6,8 @@ from typing import Any, Protocol
 
 from pyspark.sql.connect.dataframe import DataFrame
 
+from boathouse.engine.gateway.sql_tokens import quote
+from boathouse.pipelines.cdc import END, START, Changes, marked, storage_name
 from boathouse.pipelines.errors import FlowFailed
 from boathouse.pipelines.events import Emit, Event, Level
 from boathouse.pipelines.model import AutoCdc, Kind, SnapshotCdc
@@ -130,21 +132,21 @@ class Targets:
         self._state.set(f"once:{flow.name}", "done")
 
     def _stream(self, flow: PlannedFlow, dataset: PlannedDataset, frame: DataFrame, options: Mapping[str, str]) -> None:
-        checkpoint = f"{self._storage()}/checkpoints/{flow.target}/{flow.name}/{self._generation(flow.name)}"
-        writer = frame.writeStream.outputMode("append").trigger(availableNow=True).queryName(flow.name)
-        writer = writer.option("checkpointLocation", checkpoint)
         if dataset.kind.is_table:
-            for key, value in options.items():
-                writer = writer.option(key, value)
-            query = writer.format("delta").option("mergeSchema", "true").toTable(dataset.quoted)
-        else:
-            sink = dataset.dataset
-            writer = writer.format(sink.format or "delta")
-            table = sink.options.get("tableName")
-            for key, value in sink.options.items():
-                if key != "tableName":
-                    writer = writer.option(key, value)
-            query = writer.start() if table is None else writer.toTable(table)
+            self._start(flow, frame, dataset.quoted, options)
+            return
+        sink = dataset.dataset
+        more = {key: value for key, value in sink.options.items() if key != "tableName"}
+        self._start(flow, frame, sink.options.get("tableName"), more, sink.format or "delta")
+
+    def _start(
+        self, flow: PlannedFlow, frame: DataFrame, table: str | None, options: Mapping[str, str], form: str = "delta"
+    ) -> None:
+        """Write what a stream has now, to a table or to where the options say."""
+        checkpoint = f"{self._storage()}/checkpoints/{flow.target}/{flow.name}/{self._generation(flow.name)}"
+        writer = frame.writeStream.format(form).outputMode("append").trigger(availableNow=True).queryName(flow.name)
+        writer = writer.option("checkpointLocation", checkpoint).options(**options)
+        query = writer.start() if table is None else writer.option("mergeSchema", "true").toTable(table)
         self._queries.append(query)
         try:
             query.awaitTermination()
@@ -155,8 +157,28 @@ class Targets:
             raise FlowFailed(str(error))
 
     def _change(self, flow: PlannedFlow, dataset: PlannedDataset, cdc: AutoCdc | SnapshotCdc) -> None:
-        message = f"The flow {flow.name} of {dataset.full_name} takes changes ({type(cdc).__name__}), which cannot be run yet."
-        raise FlowFailed(message)
+        if isinstance(cdc, SnapshotCdc):
+            message = f"The flow {flow.name} of {dataset.full_name} takes snapshots, which is not supported yet."
+            raise FlowFailed(message)
+        storage = storage_name(dataset)
+        frame = self._session.frame(marked(self._plan.relation(flow), cdc))
+        if flow.flow.once:
+            writer = frame.write.format("delta").mode("append").option("mergeSchema", "true")
+            writer = writer.option("txnAppId", f"pipelines.once.{flow.name}.{self._generation(flow.name)}")
+            writer.option("txnVersion", "0").saveAsTable(quote(storage))
+        else:
+            self._start(flow, frame, quote(storage), {})
+        newest, applied = self._session.version(quote(storage)), self._state.get(f"cdc:{flow.name}")
+        if applied == newest:
+            return
+        columns = tuple(one.name for one in dataset.schema if one.name not in {START, END})
+        changes = Changes(cdc, dataset.name, storage, columns)
+        since = None if applied is None else int(applied) + 1
+        if since is not None and cdc.apply_as_truncates is not None and self._session.run(changes.truncated(since)):
+            since = None
+        self._session.run(changes.merge(since))
+        # Before this, the next update computes the same states once more.
+        self._state.set(f"cdc:{flow.name}", newest)
 
     def _generation(self, flow: str) -> int:
         """How often a flow was begun anew."""

@@ -28,7 +28,7 @@ from boathouse.history.api import Recorder, install
 from boathouse.iam import endpoints as iam_endpoints
 from boathouse.iam.api import SIGN_IN_SECONDS, Authenticator, IamService, Identity, Principal
 from boathouse.pipelines import endpoints as pipelines_endpoints
-from boathouse.pipelines.api import EventLog, Pipelines, Places
+from boathouse.pipelines.api import EventLog, PipelineCommands, Pipelines, Places
 from boathouse.registry import endpoints as registry_endpoints
 from boathouse.registry import uc_endpoints as registry_uc_endpoints
 from boathouse.registry.api import INTERNAL, MODELS, MlflowBackend, MlflowReferences, files_resolver
@@ -219,6 +219,7 @@ async def _lifespan(api: FastAPI) -> AsyncGenerator[None, None]:
         places = Places(state.addresses.base_url, f"sc://localhost:{state.engines.port}", state.settings.python_udfs)
         state.pipelines = Pipelines(state.database, state.layout, state.authenticator, places)
         stack.push_async_callback(state.pipelines.stop)
+        state.engines.governor.pipeline_commands = PipelineCommands(state.pipelines).execute
         state.serving = Serving(state.database, state.layout, state.authenticator, state.addresses.base_url)
         stack.push_async_callback(state.serving.stop)
         await state.serving.start()

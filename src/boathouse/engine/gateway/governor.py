@@ -4,7 +4,7 @@ import asyncio
 import threading
 import uuid
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
@@ -71,6 +71,8 @@ class Prepared:
 
     request: bytes
     completion: Completion | None = None
+    own: Callable[[], AsyncGenerator[bytes]] | None = None
+    """What answers in the engine's place."""
     declaration: Declaration | None = None
 
 
@@ -86,6 +88,8 @@ class Governor:
         self._access = access
         self.sources = sources
         self._threads = _deep_threads()
+        self.pipeline_commands: Callable[[Any, Principal], Callable[[], AsyncGenerator[bytes]]] | None = None
+        """Answers requests with a PipelineCommand; the slice of pipelines, which is above, puts it here."""
         self._pending: OrderedDict[tuple[str, str, str], Completion] = OrderedDict()
         self._names: WeakKeyDictionary[Engine, SessionNames] = WeakKeyDictionary()
         self._declared: WeakKeyDictionary[Engine, Declared] = WeakKeyDictionary()
@@ -183,6 +187,8 @@ class Governor:
         if parsed.plan.WhichOneof("op_type") == "compressed_operation":
             message = "Compressed plans are not accepted: set spark.connect.session.planCompression.threshold to -1."
             raise StatementRefused(message)
+        if parsed.plan.command.HasField("pipeline_command") and self.pipeline_commands is not None:
+            return Prepared(request, own=self.pipeline_commands(parsed, principal))
         visit = Visit(self._access, principal, self._session(engine, loop, parsed, principal), executes=True)
         translation = translate_catalog(parsed.plan) or translate(parsed, visit.guard)
         visit.changed |= translation.changed

@@ -200,6 +200,11 @@ class Gateway:
             failure: BaseException | None = None
             try:
                 prepared = await self._governor.execute(request, call.principal, call.engine, watched.note)
+                if prepared.own is not None:
+                    async with aclosing(prepared.own()) as messages:
+                        async for message in messages:
+                            yield message
+                    return
                 owned = as_principal(prepared.request, call.principal)
                 declaration = prepared.declaration
                 if declaration is not None and declaration.is_known:
