@@ -382,8 +382,20 @@ class TestHistory:
             with pytest.raises(AnalysisException, match="INSUFFICIENT_PERMISSIONS"):
                 session.table(f"system.{table}").count()
 
-    def test_nobody_writes_it(self, spark: SparkSession) -> None:
+    def test_nobody_writes_it(self, spark: SparkSession, location: Callable[[str], str]) -> None:
+        path = location("system.access.audit")
         for text in (
+            f"DELETE FROM delta.`{path}`",
+            f"VACUUM delta.`{path}`",
+            f"RESTORE TABLE delta.`{path}` TO VERSION AS OF 0",
+            f"ALTER TABLE delta.`{path}` SET TBLPROPERTIES ('delta.appendOnly' = 'false')",
+            f"CREATE TABLE main.default.stolen USING delta LOCATION '{path}'",
+            "UPDATE system.access.audit SET action_name = 'x'",
+            "RESTORE TABLE system.access.audit TO VERSION AS OF 0",
+            "VACUUM system.access.audit",
+            "TRUNCATE TABLE system.access.audit",
+            "ALTER TABLE system.access.audit SET TBLPROPERTIES ('delta.appendOnly' = 'false')",
+            "DROP SCHEMA system.access CASCADE",
             "DELETE FROM system.access.audit",
             "INSERT INTO system.access.audit SELECT * FROM system.access.audit",
             "DROP TABLE system.access.audit",
@@ -391,6 +403,12 @@ class TestHistory:
         ):
             with pytest.raises(AnalysisException):
                 spark.sql(text)
+        rows = spark.createDataFrame([(1,)], "a int").write.mode("overwrite")
+        for place in (path, f"{path}/_delta_log", path.rpartition("/")[0]):
+            with pytest.raises(AnalysisException, match="written by the server alone"):
+                rows.format("delta").option("overwriteSchema", "true").save(place)
+            with pytest.raises(AnalysisException, match="written by the server alone"):
+                rows.parquet(place)
         assert spark.table("system.access.audit").count() > 0
 
 

@@ -10,13 +10,14 @@ from boathouse.catalog.info import (
     TableInfo,
     VolumeInfo,
 )
-from boathouse.catalog.privileges import Privilege, SecurableType
+from boathouse.catalog.privileges import SYSTEM, Privilege, SecurableType
 from boathouse.catalog.references import CatalogReferences
 from boathouse.catalog.service import CatalogService
 from boathouse.catalog.service.grants import GrantChange
 from boathouse.catalog.service.tags import TagChange
 
 __all__ = [
+    "SYSTEM",
     "Catalog",
     "CatalogReferences",
     "CatalogService",

@@ -6,7 +6,7 @@ from enum import Enum
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from boathouse.catalog.api import PolicyInTheWay, Privilege, TableInfo
+from boathouse.catalog.api import SYSTEM, PolicyInTheWay, Privilege, TableInfo
 from boathouse.engine.catalog_access import CatalogAccess
 from boathouse.engine.errors import PathMissing, PathRefused
 from boathouse.engine.gateway.path_names import SCHEME
@@ -73,6 +73,8 @@ class PathGuard:
             self._require(text, Path(os.path.realpath(fixed)), use)
         else:
             self._refuse_policies(Path(os.path.realpath(fixed)))
+            if use is Use.WRITE:
+                self._refuse_records(text, Path(os.path.realpath(fixed)))
         if use is Use.READ and not Path(_split(path)[0]).exists():
             # The engine would read no rows and say nothing.
             raise PathMissing(text)
@@ -106,6 +108,12 @@ class PathGuard:
         securable = self._access.securable_at(self._principal, path)
         if isinstance(securable, TableInfo) and securable.has_policy:
             raise PolicyInTheWay(securable.full_name)
+
+    def _refuse_records(self, text: str, path: Path) -> None:
+        """Not even an admin writes what the server records."""
+        records = Path(os.path.realpath(self._access.layout.tables)) / SYSTEM
+        if is_under(path, records) or is_under(records, path):
+            raise PathRefused(text, f"the tables of the catalog {SYSTEM} are written by the server alone.")
 
     def _require(self, text: str, path: Path, use: Use) -> None:
         securable = self._access.securable_at(self._principal, path)
