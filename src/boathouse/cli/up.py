@@ -143,6 +143,8 @@ def _run(settings: Settings, layout: Layout, listener: socket.socket, *, open_br
         ws="auto",
         lifespan="on",
         server_header=False,
+        # Longer than clients keep an idle connection (reqwest's 90 s), or one is closed while the next request is under way on it.
+        timeout_keep_alive=120,
     )
     _server_class()(config, started).run(sockets=[listener])
 
