@@ -4,8 +4,14 @@ from boathouse.engine.catalog_access import CatalogAccess
 from boathouse.engine.errors import EngineCrashed, EngineUnavailable
 from boathouse.engine.gateway.governor import Governor
 from boathouse.engine.gateway.paths import PathGuard, Use
+from boathouse.engine.gateway.protocol import local_relation, proto
 from boathouse.engine.gateway.server import Gateway
 from boathouse.engine.gateway.session import EngineSession as QuerySession
+from boathouse.engine.gateway.spark_types import Array, Atomic, DataType, Field, Map, Struct
+from boathouse.engine.gateway.spark_types import from_json as type_from_json
+from boathouse.engine.gateway.spark_types import from_message as type_from_message
+from boathouse.engine.gateway.spark_types import to_json as type_to_json
+from boathouse.engine.gateway.table_functions import Answer, Argument, CallContext, TableFunction, TableFunctions, of_text
 from boathouse.engine.link import EngineSession
 from boathouse.engine.metrics import EngineMetrics
 from boathouse.engine.pool import EngineBackend, EnginePool
@@ -21,7 +27,13 @@ from boathouse.engine.streaming.source import (
 )
 
 __all__ = [
+    "Answer",
+    "Argument",
+    "Array",
+    "Atomic",
+    "CallContext",
     "CatalogAccess",
+    "DataType",
     "EngineBackend",
     "EngineCrashed",
     "EngineMetrics",
@@ -29,8 +41,10 @@ __all__ = [
     "EngineService",
     "EngineSession",
     "EngineUnavailable",
+    "Field",
     "Gateway",
     "Governor",
+    "Map",
     "Offset",
     "PathGuard",
     "QuerySession",
@@ -40,5 +54,14 @@ __all__ = [
     "Sources",
     "StreamSchemaChanged",
     "StreamSource",
+    "Struct",
+    "TableFunction",
+    "TableFunctions",
     "Use",
+    "local_relation",
+    "of_text",
+    "proto",
+    "type_from_json",
+    "type_from_message",
+    "type_to_json",
 ]

@@ -2,9 +2,10 @@
 
 import datetime as dt
 import shutil
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pyarrow as pa
@@ -28,34 +29,29 @@ class CatalogAccess:
         database: The metadata database.
         layout: The lake's folders.
         recorder: Brings the system tables up to date.
+        functions: The server's table functions by name, as ``gateway.table_functions`` has them.
 
     Attributes:
         memory: The look-ups of queries, kept while they are still right.
     """
 
-    def __init__(self, database: Database, layout: Layout, recorder: Recorder) -> None:
+    def __init__(
+        self, database: Database, layout: Layout, recorder: Recorder, functions: Mapping[str, Any] = MappingProxyType({})
+    ) -> None:
         self._database = database
         self._recorder = recorder
         self.layout = layout
         self.memory = CatalogMemory(self, database.changes)
+        self.functions: dict[str, Any] = dict(functions)
         self._virtual: dict[str, Callable[[Principal], pa.Table]] = {}
-        self._functions: dict[str, Callable[[Principal, str], pa.Table]] = {}
 
     def provide(self, full_name: str, rows: Callable[[Principal], pa.Table]) -> None:
         """Give a name to a relation that is made anew for whoever reads it."""
         self._virtual[full_name] = rows
 
-    def provide_function(self, name: str, rows: Callable[[Principal, str], pa.Table]) -> None:
-        """Give a name to a table function of one argument, a text or the full name of a table."""
-        self._functions[name] = rows
-
-    def is_provided(self, name: str) -> bool:
-        """Whether a table function has this name."""
-        return name.lower() in self._functions
-
-    def provided(self, principal: Principal, name: str, argument: str) -> pa.Table:
-        """The rows of a table function."""
-        return self._functions[name.lower()](principal, argument)
+    def provide_function(self, name: str, function: Any) -> None:
+        """Give a name to a table function, as ``gateway.table_functions`` has them."""
+        self.functions[name] = function
 
     def virtual(self, principal: Principal, name: Sequence[str]) -> pa.Table | None:
         """The rows of a relation that has no files, or None where the name means no such one."""

@@ -12,6 +12,7 @@ from boathouse.engine.catalog_access import CatalogAccess
 from boathouse.engine.compute import Compute
 from boathouse.engine.gateway.governor import Governor
 from boathouse.engine.gateway.server import Gateway
+from boathouse.engine.gateway.table_functions import TableFunctions
 from boathouse.engine.limits import EngineLimits, PythonFunctions, memory_of
 from boathouse.engine.link import Engines, EngineSession
 from boathouse.engine.metrics import EngineMetrics
@@ -40,6 +41,7 @@ class EngineService:
         memory: Of one engine with its Python functions, e.g. ``2g``; a quarter of the machine's without one.
         python: What becomes of users' Python functions.
         sources: Streaming sources that are not the engine's own.
+        functions: Table functions that are not the engine's own.
 
     Raises:
         EngineAddressInvalid: If the engine is neither.
@@ -62,10 +64,11 @@ class EngineService:
         memory: str | None = None,
         python: PythonFunctions = "sandboxed",
         sources: Sources = MappingProxyType({}),
+        functions: TableFunctions = MappingProxyType({}),
     ) -> None:
         self._database = database
         self._authenticator = authenticator
-        access = self.access = CatalogAccess(database, layout, recorder)
+        access = self.access = CatalogAccess(database, layout, recorder, functions)
         metrics = EngineMetrics(registry)
         limits = EngineLimits(memory_of(memory), python, layout.root)
         backend = EngineBackend(

@@ -275,7 +275,7 @@ def _cloud_files(arguments: list[Token], text: str) -> Relation:
     relation = proto().Relation()
     relation.read.is_streaming = True
     source = relation.read.data_source
-    source.format = "cloudFiles"
+    source.format = "read_files"
     depth, parts = 0, list[list[Token]]([[]])
     for token in arguments:
         depth += token.is_mark("(") - token.is_mark(")")
@@ -295,15 +295,5 @@ def _cloud_files(arguments: list[Token], text: str) -> Relation:
             source.options["path"] = plain
         else:
             key = text[part[0].start : part[arrow - 1].end].strip("`")
-            known = key.lower() in _CLOUD_FILES
-            source.options[f"cloudFiles.{key}" if known else key] = plain
+            source.options[key] = plain
     return relation
-
-
-_CLOUD_FILES = frozenset(
-    {
-        *("format", "schemalocation", "schemahints", "schemaevolutionmode", "infercolumntypes", "includeexistingfiles"),
-        *("maxfilespertrigger", "maxbytespertrigger", "partitioncolumns", "allowoverwrites", "backfillinterval"),
-        *("usestrictglobber", "cleansource"),
-    }
-)

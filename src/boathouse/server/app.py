@@ -20,13 +20,14 @@ from boathouse.config import Settings
 from boathouse.db import Database
 from boathouse.db.database import sqlite_url
 from boathouse.engine import endpoints as engine_endpoints
-from boathouse.engine.api import EngineService
+from boathouse.engine.api import EngineService, of_text
 from boathouse.features import endpoints as features_endpoints
 from boathouse.features.api import FeatureReferences
 from boathouse.history import endpoints as history_endpoints
 from boathouse.history.api import Recorder, install
 from boathouse.iam import endpoints as iam_endpoints
 from boathouse.iam.api import SIGN_IN_SECONDS, Authenticator, IamService, Identity, Principal
+from boathouse.ingest.api import FUNCTIONS, SOURCES
 from boathouse.pipelines import endpoints as pipelines_endpoints
 from boathouse.pipelines.api import EventLog, PipelineCommands, Pipelines, Places
 from boathouse.registry import endpoints as registry_endpoints
@@ -212,10 +213,12 @@ async def _lifespan(api: FastAPI) -> AsyncGenerator[None, None]:
             idle_seconds=state.settings.engine_idle_seconds,
             memory=state.settings.engine_memory,
             python=state.settings.python_udfs,
+            sources=SOURCES,
+            functions=FUNCTIONS,
         )
         stack.push_async_callback(state.engines.stop)
         await state.engines.start()
-        state.engines.access.provide_function("event_log", EventLog(state.database, state.layout).rows)
+        state.engines.access.provide_function("event_log", of_text(EventLog(state.database, state.layout).rows))
         places = Places(state.addresses.base_url, f"sc://localhost:{state.engines.port}", state.settings.python_udfs)
         state.pipelines = Pipelines(state.database, state.layout, state.authenticator, places)
         stack.push_async_callback(state.pipelines.stop)

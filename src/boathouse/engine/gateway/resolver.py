@@ -14,6 +14,8 @@ from boathouse.catalog.api import FunctionInfo, Policy, PolicyInTheWay, Privileg
 from boathouse.engine.catalog_access import CatalogAccess
 from boathouse.engine.catalog_memory import PresentCatalog
 from boathouse.engine.errors import StatementRefused
+from boathouse.engine.gateway import table_functions
+from boathouse.engine.gateway.constants import constant_edits, group_of
 from boathouse.engine.gateway.effects import Effects
 from boathouse.engine.gateway.parameters import given
 from boathouse.engine.gateway.protocol import empty_answer, local_relation, proto
@@ -22,7 +24,7 @@ from boathouse.engine.gateway.references import Reader, References
 from boathouse.engine.gateway.relations import CallUse, Moment, RelationUse, find_uses
 from boathouse.engine.gateway.session import EngineSession
 from boathouse.engine.gateway.shared_engine import SharedEngine
-from boathouse.engine.gateway.sql_tokens import Kind, Token, literal, quote, read_name, tokenize
+from boathouse.engine.gateway.sql_tokens import Token, literal, quote, read_name, tokenize
 from boathouse.engine.gateway.statements import Edit
 from boathouse.engine.gateway.time_travel import version_of
 from boathouse.iam.api import Principal
@@ -46,6 +48,7 @@ class Resolver:
         reads: The tables and views that were read, by full name.
         files: By the name of a reference that holds a table's files, the full name of the table.
         declares: Whether the client only declares a query: then its names are checked, and no rows are made for it.
+        paths: What table functions have read, by its real path.
     """
 
     def __init__(
@@ -65,6 +68,7 @@ class Resolver:
         self.reads: dict[str, TableInfo] = {}
         self.files: dict[str, str] = {}
         self.declares = False
+        self.paths: list[str] = []
         self._paths: dict[str, str] = {}
 
     @cached_property
@@ -255,26 +259,28 @@ class Resolver:
             return empty_answer()
         return local_relation(changes(table.storage_location, start, end))
 
-    def table_changes(self, arguments: Sequence[str], reader: Reader) -> Any:
-        """The relation of ``table_changes('name', start [, end])``; bounds are versions or times."""
-        values = [self._session.value(text) for text in arguments]
-        if len(values) not in {2, 3} or not isinstance(values[0], str):
-            message = (
-                "table_changes takes the name of a table as a string, the first version or time, and perhaps the last one."
-            )
-            raise StatementRefused(message)
-        name, _ = read_name(tokenize(values[0]), 0)
-        return self.changes(name, values[1], values[2] if len(values) == 3 else None, reader)
+    def serves(self, call: CallUse) -> bool:
+        """Whether a call is one of a table function of the server's."""
+        return (
+            call.is_relation
+            and len(call.name) == 1
+            and call.name[0].lower() in {table_functions.TABLE_CHANGES, *self._access.functions}
+        )
+
+    def served(self, name: str, texts: Sequence[str], reader: Reader, hidden: frozenset[str]) -> tuple[Any, tuple[str, ...]]:
+        """The relation of a call of a table function of the server's, and the columns of it that are not hidden."""
+        arguments = table_functions.read_arguments(name, texts, self._session, self.full_name)
+        if name == table_functions.TABLE_CHANGES:
+            return self.changes(*table_functions.bounds_of(arguments), reader), ()
+        if self.declares:
+            return empty_answer(), ()
+        answer = self._access.functions[name](
+            arguments, table_functions.CallContext(reader.principal, self._access, self._session, hidden)
+        )
+        self.paths.extend(answer.paths)
+        return answer.relation, answer.columns
 
     # ----------------------------------------------------------------------------------------------------- functions
-
-    def is_provided(self, name: str) -> bool:
-        """Whether the server itself has a table function of this name."""
-        return self._access.is_provided(name)
-
-    def provided(self, name: str, argument: str) -> Any:
-        """The relation of a table function of the server's own, as the asker sees it."""
-        return local_relation(self._access.provided(self._principal, name, argument))
 
     def full_name(self, name: Sequence[str]) -> str:
         """A table's name in three parts."""
@@ -368,10 +374,14 @@ class _Text:
         for use in self._uses.relations:
             self._relation(use)
         self._names()
-        self._constants()
-        leaves = sorted(self._leaves, key=lambda edit: edit.start)
+        self._leaves += constant_edits(self._tokens, self._resolver.constant)
+        served = [edit for call in self._uses.calls if self._resolver.serves(call) for edit in self._served(call)]
+        self._leaves = [leaf for leaf in self._leaves if not any(one.start <= leaf.start < one.end for one in served)]
+        leaves = sorted([*self._leaves, *served], key=lambda edit: edit.start)
         calls: list[Edit] = []
         for call in reversed(self._uses.calls):
+            if any(one.start <= call.start < one.end for one in served):
+                continue
             # Inner calls come after outer ones: those are done first and become part of the outer one's arguments.
             edit = self._call(call, [*leaves, *calls])
             if edit is not None:
@@ -449,30 +459,13 @@ class _Text:
                 self._leaves.append(Edit(first.start, stop, quote([alias])))
                 return
 
-    def _constants(self) -> None:
-        """CURRENT_USER and its like without parentheses."""
-        for index, token in enumerate(self._tokens):
-            if not token.is_word("CURRENT_USER", "SESSION_USER", "CURRENT_CATALOG", "CURRENT_SCHEMA", "CURRENT_DATABASE"):
-                continue
-            before = self._tokens[index - 1] if index else None
-            after = self._tokens[index + 1] if index + 1 < len(self._tokens) else None
-            is_name = before is not None and (before.is_mark(".") or before.is_word("AS"))
-            is_more = after is not None and (after.is_mark("(") or after.is_mark("."))
-            constant = self._resolver.constant(token.value)
-            if constant is not None and not is_name and not is_more:
-                self._leaves.append(Edit(token.start, token.end, literal(constant)))
-
     def _call(self, call: CallUse, edits: Sequence[Edit]) -> Edit | None:
         """What stands in the place of a call, or None where the engine knows the function."""
         if len(call.name) == 1 and call.name[0].lower() in _GROUP_CHECKS:
-            return Edit(call.start, call.end, str(self._resolver.is_member(self._group(call))).upper())
+            return Edit(call.start, call.end, str(self._resolver.is_member(group_of(call, self._tokens))).upper())
         constant = self._resolver.constant(call.name[0]) if len(call.name) == 1 and not call.arguments else None
         if constant is not None:
             return Edit(call.start, call.end, literal(constant))
-        if call.is_relation and len(call.name) == 1 and call.name[0].lower() == "table_changes":
-            return self._table_changes(call)
-        if call.is_relation and len(call.name) == 1 and self._resolver.is_provided(call.name[0]):
-            return self._provided(call)
         function = self._resolver.function(call.name, self._reader)
         if function is None:
             if len(call.name) > 1:
@@ -492,42 +485,16 @@ class _Text:
         alias = "" if call.has_alias else f" AS {quote([function.name])}"
         return Edit(call.start, call.end, f"`{name}`{alias}")
 
-    def _table_changes(self, call: CallUse) -> Edit | None:
+    def _served(self, call: CallUse) -> list[Edit]:
+        """A table function of the server's, and the stars beside it, which leave out hidden columns."""
+        function = call.name[0].lower()
         if self._references is None:
-            message = "table_changes cannot be read in an expression here; read it in a query of its own."
+            message = f"{function} cannot be read in an expression here; read it in a query of its own."
             raise StatementRefused(message)
-        arguments = [self._sql[start:end] for start, end in call.arguments]
-        if any(token.is_word("SELECT", "FROM", "TABLE") for text in arguments for token in tokenize(text)):
-            message = "table_changes takes literals and expressions of them, not queries."
-            raise StatementRefused(message)
-        relation = self._resolver.table_changes(arguments, self._reader)
-        name = self._references.add(("table_changes", *arguments), relation)
-        alias = "" if call.has_alias else " AS `table_changes`"
-        return Edit(call.start, call.end, f"`{name}`{alias}")
-
-    def _provided(self, call: CallUse) -> Edit:
-        """A table function of the server's own: its argument is a string, or the name of a table, also as ``TABLE(name)``."""
-        inner = [token for token in self._tokens if call.start < token.start and token.end < call.end][1:]
-        if inner and inner[0].is_word("TABLE"):
-            inner = [token for token in inner[1:] if not (token.is_mark("(") or token.is_mark(")"))]
-        name, end = read_name(inner, 0)
-        if len(inner) == 1 and inner[0].kind is Kind.STRING and not inner[0].opaque:
-            argument = inner[0].value
-        elif name and end == len(inner):
-            argument = self._resolver.full_name(name)
-        else:
-            message = f"{call.name[0]} takes one argument: a string, or TABLE(name)."
-            raise StatementRefused(message)
-        if self._references is None:
-            message = f"{call.name[0]} cannot be read in an expression here; read it in a query of its own."
-            raise StatementRefused(message)
-        reference = self._references.add((call.name[0].lower(), argument), self._resolver.provided(call.name[0], argument))
-        alias = "" if call.has_alias else f" AS {quote([call.name[0]])}"
-        return Edit(call.start, call.end, f"`{reference}`{alias}")
-
-    def _group(self, call: CallUse) -> str:
-        inner = [token for token in self._tokens if call.start < token.start and token.end < call.end]
-        if len(inner) == 2 and inner[1].kind is Kind.STRING and not inner[1].opaque:
-            return inner[1].value
-        message = f"{call.name[0]} takes the name of a group as a plain string."
-        raise StatementRefused(message)
+        texts = [self._sql[start:end] for start, end in call.arguments]
+        hidden = table_functions.hidden_names(self._tokens)
+        relation, shown = self._resolver.served(function, texts, self._reader, hidden)
+        name = self._references.add((function, *texts, *sorted(hidden)), relation)
+        alias = "" if call.has_alias else f" AS {quote([function])}"
+        stars = table_functions.stars_beside(self._tokens, call.start, shown) if hidden else []
+        return [Edit(call.start, call.end, f"`{name}`{alias}"), *stars]

@@ -150,7 +150,7 @@ def finish(trace: Trace, plan: Any, visit: Visit, change: Change | None) -> None
     through = [views.get((session_id, name), Sources()) for name in sorted(effects.temporary)]
     sources = Sources(
         tables={name: table for one in (visit.resolver.reads, *(one.tables for one in through)) for name, table in one.items()},
-        paths=tuple(dict.fromkeys(chain(visit.paths_read, *(one.paths for one in through)))),
+        paths=tuple(dict.fromkeys(chain(visit.paths_read, visit.resolver.paths, *(one.paths for one in through)))),
         files={name: table for one in (visit.resolver.files, *(one.files for one in through)) for name, table in one.items()},
     )
     for name in effects.defined:
