@@ -68,12 +68,13 @@ class Result:
 
     @property
     def expectations(self) -> dict[str, dict[str, Counts]]:
-        """Counts by the last part of the dataset's name and the expectation's."""
+        """Counts of all flows of a dataset, by the last part of its name and the expectation's."""
         found: dict[str, dict[str, Counts]] = {}
         for event in self.events:
             for one in event.details.get("data_quality", {}).get("expectations", []):
-                counts = Counts(one["passed_records"], one["failed_records"])
-                found.setdefault(one["dataset"].rsplit(".", 1)[-1], {})[one["name"]] = counts
+                of_dataset = found.setdefault(one["dataset"].rsplit(".", 1)[-1], {})
+                before = of_dataset.get(one["name"], Counts(0, 0))
+                of_dataset[one["name"]] = Counts(before.passed + one["passed_records"], before.failed + one["failed_records"])
         return found
 
 

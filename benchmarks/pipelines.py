@@ -1,0 +1,116 @@
+"""What expectations cost: the same pipeline with five expectations and without, and against the same rows written by hand.
+
+    python benchmarks/pipelines.py [--rounds 5] [--rows 5000000] [--json FILE]
+
+One materialized view over a Delta table of some columns, refreshed in turns, each first in every other round; a figure is the median
+over the rounds of that round's ratio.
+
+- ``warn``: five expectations that warn, over the view without them.
+- ``drop``: five, two of which drop about 2 % of the rows into the quarantine table, over the view without them.
+- ``by_hand``: the view without expectations over ``saveAsTable`` of the same query by the same client.
+
+The counts are compared with those of a query.
+"""
+
+import argparse
+import statistics
+import tempfile
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from common import parse, report, server, session
+
+from boathouse.pipelines.sources import SourceFile
+from boathouse.pipelines.testing import PipelineUnderTest
+
+QUERY = "SELECT id, region, amount, amount * 1.2 AS gross, day, concat('order ', id) AS text FROM orders"
+RULES = (
+    ("has_region", "region IS NOT NULL"),
+    ("known_region", "region IN ('r0', 'r1', 'r2', 'r3', 'r4', 'r5', 'r6')"),
+    ("positive", "amount > 0"),
+    ("sane", "amount < 990"),
+    ("recent", "day >= DATE'2020-01-01'"),
+)
+DROPPING = ("positive", "sane")
+
+
+def source(drops: tuple[str, ...] | None) -> SourceFile:
+    """The pipeline: without expectations, with some that warn, or with some of them dropping."""
+    if drops is None:
+        return SourceFile("plain.sql", f"CREATE MATERIALIZED VIEW plain AS {QUERY}")
+    name = "dropped" if drops else "warned"
+    rules = ", ".join(
+        f"CONSTRAINT {rule} EXPECT ({text}){' ON VIOLATION DROP ROW' if rule in drops else ''}" for rule, text in RULES
+    )
+    return SourceFile(f"{name}.sql", f"CREATE MATERIALIZED VIEW {name} ({rules}) AS {QUERY}")
+
+
+def seconds(work: Callable[[], Any]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, default=5_000_000)
+    parser.add_argument("--rounds", type=int, default=5)
+    arguments = parse(parser)
+    with tempfile.TemporaryDirectory() as folder, server(Path(folder)) as lake, session(lake.remote()) as spark:
+        pipeline = PipelineUnderTest(spark, "main", f"bench_{uuid.uuid4().hex[:6]}")
+        spark.sql(f"CREATE SCHEMA main.{pipeline.schema}").collect()
+        spark.sql(
+            f"CREATE TABLE {pipeline.name('orders')} AS SELECT id, concat('r', CAST(id % 8 AS STRING)) AS region, "
+            f"CAST(id * 7919 % 1000 AS DOUBLE) - 5 AS amount, date_add(DATE'2021-01-01', CAST(id % 365 AS INT)) AS day "
+            f"FROM range({arguments.rows})"
+        ).collect()
+        spark.sql(f"USE SCHEMA main.{pipeline.schema}").collect()
+        results: dict[str, Any] = {}
+
+        def by_hand() -> None:
+            frame = spark.sql(QUERY).write.format("delta").mode("overwrite").option("overwriteSchema", "true")
+            frame.saveAsTable(pipeline.name("hand"))
+
+        def refresh(drops: tuple[str, ...] | None) -> Callable[[], None]:
+            def work() -> None:
+                results[str(drops)] = pipeline.run(source(drops))
+
+            return work
+
+        ways = {"plain": refresh(None), "warn": refresh(()), "drop": refresh(DROPPING), "by_hand": by_hand}
+        taken: dict[str, list[float]] = {name: [] for name in ways}
+        for number in range(arguments.rounds + 1):
+            for name in ways if number % 2 else reversed(ways):
+                took = seconds(ways[name])
+                if number:
+                    taken[name].append(took)
+        counted = ", ".join(f"count(CASE WHEN {text} THEN 1 END) AS {rule}" for rule, text in RULES)
+        truth = spark.sql(f"SELECT {counted} FROM {pipeline.name('orders')}").collect()[0].asDict()
+        for drops, table in (((), "warned"), (DROPPING, "dropped")):
+            found = results[str(drops)].expectations[table]
+            assert {rule: counts.passed for rule, counts in found.items()} == truth, (found, truth)
+        kept, aside = (spark.table(pipeline.name(name)).count() for name in ("dropped", "dropped_quarantine"))
+        assert kept + aside == arguments.rows
+        spark.sql("USE SCHEMA main.default").collect()
+
+    def ratio(over: str, under: str) -> float:
+        return statistics.median(one / other for one, other in zip(taken[over], taken[under], strict=True))
+
+    report(
+        {
+            "rows": arguments.rows,
+            "dropped": aside,
+            "warn_over_plain": ratio("warn", "plain"),
+            "drop_over_plain": ratio("drop", "plain"),
+            "plain_over_by_hand": ratio("plain", "by_hand"),
+            "seconds": {name: statistics.median(values) for name, values in taken.items()},
+        },
+        arguments,
+    )
+
+
+if __name__ == "__main__":
+    main()

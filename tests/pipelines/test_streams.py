@@ -1,0 +1,172 @@
+"""Streaming tables: each row once, whatever happens between two updates; expectations on the same way; changes; sinks."""
+
+from importlib import import_module
+from importlib.util import find_spec
+
+import pytest
+
+from boathouse.engine.expected import OPTION
+from boathouse.pipelines.events import UpdateState
+from boathouse.pipelines.sources import SourceFile
+from boathouse.pipelines.testing import Counts, PipelineUnderTest
+
+
+def takes_expectations() -> bool:
+    """Whether the gateway's streams are there, and pass on what expectations found."""
+    if find_spec("boathouse.engine.streaming.spec") is None:
+        return False
+    spec = import_module("boathouse.engine.streaming.spec")
+    return OPTION in spec._KNOWN_OPTIONS[spec.SinkKind.DELTA]
+
+
+pytestmark = pytest.mark.skipif(not takes_expectations(), reason="the gateway has no streams that take expectations yet")
+
+ORDERS = SourceFile(
+    "/w/orders.py",
+    """
+from pyspark import pipelines as dp
+from pyspark.sql import functions as F
+
+dp.create_streaming_table("all_orders", comment="From both shops", expect_all_or_drop={"has_amount": "amount IS NOT NULL"})
+
+
+@dp.append_flow(target="all_orders")
+def east():
+    return spark.readStream.table("east_orders")
+
+
+@dp.append_flow(target="all_orders", name="west")
+def _():
+    return dp.read_stream("west_orders").where("amount IS NULL OR amount > 0")
+
+
+@dp.append_flow(target="all_orders", once=True)
+def backfill():
+    return spark.createDataFrame([(100, 1)], "id BIGINT, amount BIGINT")
+
+
+@dp.temporary_view
+def large():
+    return spark.readStream.table("all_orders").where("amount >= 10")
+
+
+@dp.table(partition_cols=["bucket"])
+@dp.expect("even", "id % 2 = 0")
+def large_orders():
+    return spark.readStream.table("large").withColumn("bucket", F.col("id") % 2)
+
+
+@dp.materialized_view
+def totals():
+    return spark.read.table("large_orders").agg(F.sum("amount").alias("total"), F.count("*").alias("n"))
+""",
+)
+
+
+def given(pipeline: PipelineUnderTest, shop: str, *orders: tuple[int, int | None]) -> None:
+    pipeline.given(shop, list(orders), "id BIGINT, amount BIGINT")
+
+
+def ids(pipeline: PipelineUnderTest, table: str) -> list[int]:
+    return [row["id"] for row in pipeline.rows(table, "id")]
+
+
+def test_each_row_once(pipeline: PipelineUnderTest) -> None:
+    given(pipeline, "east_orders", (1, 5), (2, 20), (3, None))
+    given(pipeline, "west_orders", (11, 30), (12, -1))
+    first = pipeline.run(ORDERS)
+    assert set(first.flows.values()) == {"COMPLETED"}
+    assert ids(pipeline, "all_orders") == [1, 2, 11, 100]
+    assert ids(pipeline, "large_orders") == [2, 11]
+    assert pipeline.rows("totals") == [{"total": 50, "n": 2}]
+    assert [(row["id"], row["_quarantine_reason"]) for row in pipeline.rows("all_orders_quarantine")] == [(3, "has_amount")]
+    assert first.expectations["large_orders"] == {"even": Counts(1, 1)}
+
+    # Only what is new, and its counts alone.
+    given(pipeline, "east_orders", (4, 40), (5, None))
+    second = pipeline.run(ORDERS)
+    assert ids(pipeline, "all_orders") == [1, 2, 4, 11, 100]
+    assert ids(pipeline, "all_orders_quarantine") == [3, 5]
+    assert pipeline.rows("totals") == [{"total": 90, "n": 3}]
+    assert second.expectations["large_orders"] == {"even": Counts(1, 0)}
+
+    # Nothing new: no commit. Anew: everything once more, and once.
+    versions = pipeline.spark.sql(f"DESCRIBE HISTORY {pipeline.name('all_orders')}").count()
+    pipeline.run(ORDERS)
+    assert pipeline.spark.sql(f"DESCRIBE HISTORY {pipeline.name('all_orders')}").count() == versions
+    again = pipeline.run(ORDERS, full_refresh=True)
+    assert [event.details["state"] for event in again.events if event.kind == "update_progress"][1] == "RESETTING"
+    assert ids(pipeline, "all_orders") == [1, 2, 4, 11, 100]
+    assert ids(pipeline, "all_orders_quarantine") == [3, 5]
+    assert pipeline.rows("totals") == [{"total": 90, "n": 3}]
+
+
+def test_rows_that_fail_an_update_come_again(pipeline: PipelineUnderTest) -> None:
+    text = """
+CREATE OR REFRESH STREAMING TABLE strict (
+  id BIGINT NOT NULL COMMENT 'key', amount BIGINT, CONSTRAINT known EXPECT (amount IS NOT NULL) ON VIOLATION FAIL UPDATE
+) AS SELECT * FROM STREAM(orders);
+CREATE FLOW more AS INSERT INTO strict BY NAME SELECT amount, id FROM STREAM others;
+"""
+    given(pipeline, "orders", (1, 1))
+    given(pipeline, "others", (50, 5))
+    pipeline.run(SourceFile("strict.sql", text))
+    given(pipeline, "orders", (2, 2), (3, None))
+    failed = pipeline.run(SourceFile("strict.sql", text), expect=UpdateState.FAILED)
+    assert failed.expectations["strict"] == {"known": Counts(1, 1)}
+    assert ids(pipeline, "strict") == [1, 50]
+    pipeline.run(SourceFile("lax.sql", text.replace("ON VIOLATION FAIL UPDATE", "")))
+    assert ids(pipeline, "strict") == [1, 2, 3, 50]
+
+
+def test_changes_become_states(pipeline: PipelineUnderTest) -> None:
+    text = """
+CREATE OR REFRESH STREAMING TABLE newest;
+CREATE FLOW newest_flow AS AUTO CDC INTO newest FROM STREAM(changes) KEYS (id)
+  APPLY AS DELETE WHEN op = 'D' SEQUENCE BY at COLUMNS * EXCEPT (op, at) STORED AS SCD TYPE 1;
+CREATE OR REFRESH STREAMING TABLE states;
+APPLY CHANGES INTO LIVE.states FROM STREAM(LIVE.kept) KEYS (id)
+  APPLY AS DELETE WHEN op = 'D' SEQUENCE BY at COLUMNS * EXCEPT (op) STORED AS SCD TYPE 2 TRACK HISTORY ON * EXCEPT (at);
+CREATE TEMPORARY VIEW kept AS SELECT * FROM STREAM(changes) WHERE id < 10;
+"""
+    source = SourceFile("cdc.sql", text)
+    shape = "id BIGINT, name STRING, op STRING, at BIGINT"
+    pipeline.given("changes", [(1, "ann", "I", 1), (2, "bob", "I", 2), (99, "x", "I", 2), (1, "anne", "U", 5)], shape)
+    pipeline.run(source)
+    assert pipeline.rows("newest") == [{"id": 1, "name": "anne"}, {"id": 2, "name": "bob"}, {"id": 99, "name": "x"}]
+    # A change that comes late, one that changes nothing, and a deletion.
+    pipeline.given("changes", [(1, "ana", "U", 3), (1, "anne", "U", 7), (2, "bob", "D", 6)], shape)
+    result = pipeline.run(source)
+    assert pipeline.rows("newest") == [{"id": 1, "name": "anne"}, {"id": 99, "name": "x"}]
+    assert [tuple(row.values()) for row in pipeline.rows("states", "id", "__START_AT")] == [
+        (1, "ann", 1, 1, 3),
+        (1, "ana", 3, 3, 5),
+        (1, "anne", 7, 5, None),
+        (2, "bob", 2, 2, 6),
+    ]
+    told = [event.details["metrics"] for event in result.events if "metrics" in event.details and event.flow == "newest_flow"]
+    assert [(one["num_upserted_rows"], one["num_deleted_rows"]) for one in told] == [(1, 1)]
+    pipeline.run(source, full_refresh=True)
+    assert len(pipeline.rows("states")) == 4
+
+
+def test_sinks(pipeline: PipelineUnderTest) -> None:
+    given(pipeline, "orders", (1, 1))
+    table = f"{pipeline.catalog}.{pipeline.schema}.outside"
+    source = SourceFile(
+        "sink.py",
+        f"""
+from pyspark import pipelines as dp
+
+dp.create_sink("out", "delta", {{"tableName": "{table}"}})
+
+
+@dp.append_flow(target="out")
+def to_out():
+    return spark.readStream.table("orders")
+""",
+    )
+    for number in (2, 3):
+        pipeline.run(source)
+        given(pipeline, "orders", (number, number))
+    assert ids(pipeline, "outside") == [1, 2]
