@@ -18,6 +18,7 @@ from boathouse.engine.link import Engines, EngineSession
 from boathouse.engine.metrics import EngineMetrics
 from boathouse.engine.pool import EngineBackend, EnginePool
 from boathouse.engine.spark_engine import SparkAddress, SparkPool
+from boathouse.engine.streaming.foreach.host import Door
 from boathouse.engine.streaming.source import Sources
 from boathouse.history.api import Recorder
 from boathouse.iam.api import Authenticator, IamService, Principal
@@ -89,6 +90,10 @@ class EngineService:
             self.engines, self.governor, authenticator.authenticate_sql, metrics, recorder, host=host, port=port
         )
 
+        self.governor.streams.door = Door(
+            lambda: self.gateway.port, _reachable(host), self._issue_to_function, self._revoke, limits
+        )
+
     @property
     def port(self) -> int:
         """The gateway's port, once started."""
@@ -119,7 +124,15 @@ class EngineService:
     def _issue(self, principal: Principal, lifetime_seconds: float) -> str:
         return self._authenticator.issue_internal_token(principal, "engine", lifetime_seconds)
 
+    def _issue_to_function(self, principal: Principal, lifetime_seconds: float) -> str:
+        return self._authenticator.issue_internal_token(principal, "foreach", lifetime_seconds)
+
     def _revoke(self, token: str) -> None:
         with self._database.session(write=True) as session:
             IamService(session).revoke(token)
         self._authenticator.forget(token)
+
+
+def _reachable(host: str) -> str:
+    """An address that a gateway which listens on a host can be reached at from this machine."""
+    return "127.0.0.1" if host in {"0.0.0.0", ""} else "[::1]" if host == "::" else host  # noqa: S104

@@ -19,6 +19,7 @@ DAY_MS = 24 * 3600 * 1000
 INTERNAL_SCOPES: dict[str, frozenset[str]] = {
     "engine": frozenset({UNITY_CATALOG}),
     "pipeline": frozenset({FILES, SQL, UNITY_CATALOG}),
+    "foreach": frozenset({SQL}),
     "serving": frozenset({FILES, MLFLOW, UNITY_CATALOG}),
 }
 """What the tokens of child processes may be used for, by purpose; others may do what their principal may."""

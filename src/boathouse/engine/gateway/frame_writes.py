@@ -64,7 +64,7 @@ def put(visit: Visit, command: Any, target: DeltaTarget, rows: Any, plan: Plan, 
     staging = open_staging(load(str(target.folder), target.name) or target)
     command.write_operation.path = str(staging.folder)
 
-    append = Operation("WRITE", {"mode": "Append"}, visit.principal.name)
+    append = visit.streams.operation or Operation("WRITE", {"mode": "Append"}, visit.principal.name)
 
     def finish_staged() -> None:
         publish(staging, lambda now: None if was_done(now, identifier) else [identifier.action()], append)

@@ -28,6 +28,8 @@ from boathouse.engine.gateway.shared_engine import SharedEngine
 from boathouse.engine.gateway.spark_catalog import translate_catalog
 from boathouse.engine.gateway.statements import parse
 from boathouse.engine.gateway.statuses import CatalogRefusal, catalog_refusal
+from boathouse.engine.gateway.stream_reads import StreamReads
+from boathouse.engine.gateway.streams import Streams
 from boathouse.engine.gateway.trace import Trace, begin, finish, target_of
 from boathouse.engine.gateway.visit import Visit
 from boathouse.engine.link import Engine
@@ -86,7 +88,7 @@ class Governor:
 
     def __init__(self, access: CatalogAccess, sources: Sources) -> None:
         self._access = access
-        self.sources = sources
+        self.streams = Streams(access, sources)
         self._threads = _deep_threads()
         self.pipeline_commands: Callable[[Any, Principal], Callable[[], AsyncGenerator[bytes]]] | None = None
         """Answers requests with a PipelineCommand; the slice of pipelines, which is above, puts it here."""
@@ -189,10 +191,27 @@ class Governor:
             raise StatementRefused(message)
         if parsed.plan.command.HasField("pipeline_command") and self.pipeline_commands is not None:
             return Prepared(request, own=self.pipeline_commands(parsed, principal))
-        visit = Visit(self._access, principal, self._session(engine, loop, parsed, principal), executes=True)
+        session = self._session(engine, loop, parsed, principal)
+        if self.streams.handles(parsed.plan.command):
+            return Prepared(request, own=self.streams.execute(session, self.prepare, note))
+        return self._prepare(parsed, request, session, note, StreamReads(self.streams.batches))
+
+    def prepare(self, request: bytes, session: EngineSession, reads: StreamReads) -> Prepared:
+        """Look at an ExecutePlanRequest of a streaming query in its session; blocks."""
+        parsed = proto().ExecutePlanRequest.FromString(request)
+        return self._prepare(parsed, request, replace(session, request=parsed), lambda _: None, reads)
+
+    def _prepare(
+        self, parsed: Any, request: bytes, session: EngineSession, note: Callable[[Trace], None], reads: StreamReads
+    ) -> Prepared:
+        principal, engine = session.principal, session.engine
+        asks = _asks(parsed.plan)
+        if asks:
+            reads = self.streams.analysed(session)
+        visit = Visit(self._access, principal, session, executes=True, streams=reads)
+        visit.resolver.declares = asks
         translation = translate_catalog(parsed.plan) or translate(parsed, visit.guard)
         visit.changed |= translation.changed
-        asks = visit.resolver.declares = _asks(parsed.plan)
         trace = begin(parsed.plan, visit.session)
         note(trace)
         trace.target = target_of(parsed.plan, visit)
@@ -227,13 +246,19 @@ class Governor:
     def _analyze(self, request: bytes, principal: Principal, engine: Engine, loop: asyncio.AbstractEventLoop) -> Analysis:
         parsed = proto().AnalyzePlanRequest.FromString(request)
         asked = None if engine.capabilities.keeps_frames else Frames.of(parsed)
-        visit = Visit(self._access, principal, self._session(engine, loop, parsed, principal))
+        session = self._session(engine, loop, parsed, principal)
+        reads = self.streams.analysed(session)
+        visit = Visit(self._access, principal, session, streams=reads)
         visit.changed |= translate(parsed, visit.guard).changed
         visit.walk(parsed)
         if parsed.WhichOneof("analyze") == "explain":
             visit.require_explainable()
         if asked is not None:
             return Analysis(request, asked.answer(visit))
+        if reads.found and parsed.WhichOneof("analyze") == "is_streaming":
+            answer = proto().AnalyzePlanResponse(session_id=parsed.session_id)
+            answer.is_streaming.is_streaming = True
+            return Analysis(request, answer.SerializeToString())
         return Analysis(parsed.SerializeToString() if visit.changed else request)
 
     def _session(self, engine: Engine, loop: asyncio.AbstractEventLoop, request: Any, principal: Principal) -> EngineSession:

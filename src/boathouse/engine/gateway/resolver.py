@@ -5,7 +5,7 @@ privileges of who reads: the asker, or inside a view or function its owner. What
 the asker's own is evaluated.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -70,6 +70,8 @@ class Resolver:
         self.declares = False
         self.paths: list[str] = []
         self._paths: dict[str, str] = {}
+        self.rows_of: Callable[[TableInfo], Any] | None = None
+        """What stands for all of a table's files: where only some of its rows are to be read, still under its policies."""
 
     @cached_property
     def _catalog(self) -> PresentCatalog:
@@ -216,6 +218,8 @@ class Resolver:
 
     def _files(self, table: TableInfo, version: int | None, options: Mapping[str, str]) -> Any:
         """A table's files as a relation."""
+        if self.rows_of is not None:
+            return self.rows_of(table)
         relation = self.files_of(table.full_name, from_url(table.storage_location), table.data_source_format.lower())
         source = relation.read.data_source
         source.options.update(options)

@@ -4,7 +4,6 @@ Messages are bytes on their way through. Only plans (ExecutePlan, AnalyzePlan) a
 """
 
 import asyncio
-import itertools
 import secrets
 import time
 import traceback
@@ -17,10 +16,10 @@ import grpc
 import grpc.aio
 import structlog
 
+from boathouse.engine.gateway.attempts import Attempts
 from boathouse.engine.gateway.declarations import Answered
 from boathouse.engine.gateway.governor import Completion, Governor
 from boathouse.engine.gateway.observer import Observer
-from boathouse.engine.gateway.retry import MOST_READS, is_torn_read, jittered
 from boathouse.engine.gateway.session import as_principal
 from boathouse.engine.gateway.statuses import WireError, canceled, forwarded, own
 from boathouse.engine.link import CHANNEL_OPTIONS, SERVICE, Engine, Engines
@@ -66,50 +65,6 @@ class _Call:
 
     def __post_init__(self) -> None:
         self.timeout = self.context.time_remaining()
-
-
-@dataclass
-class _Attempts:
-    """One operation, done again where that is right: as long as no result of it was sent."""
-
-    call: _Call
-    stream: Any
-
-    async def plain(self, request: bytes | None) -> AsyncGenerator[bytes]:
-        """What the engine sends; once more from the beginning where it read a log while that was written."""
-        for attempt in itertools.count(1):
-            began = False
-            try:
-                async for message in self.stream:
-                    began = True
-                    yield message
-            except grpc.aio.AioRpcError as error:
-                if began or request is None or attempt > MOST_READS or not is_torn_read(error):
-                    raise
-                await asyncio.sleep(jittered(attempt))
-                self._execute(request)
-            else:
-                return
-
-    async def completed(self, completion: Completion) -> AsyncGenerator[bytes]:
-        """What the client is to get of an operation that the gateway has changed."""
-        while True:
-            try:
-                async for message in self.stream:
-                    for part in await completion.on_message(message):
-                        yield part
-            except grpc.aio.AioRpcError as error:
-                again = await completion.again(error)
-                if again is None:
-                    raise
-                self._execute(again)
-            else:
-                break
-        for part in await completion.on_end():
-            yield part
-
-    def _execute(self, request: bytes) -> None:
-        self.stream = self.call.engine.stream("ExecutePlan")(request, timeout=self.call.context.time_remaining())
 
 
 class Gateway:
@@ -170,6 +125,7 @@ class Gateway:
     async def stop(self) -> None:
         """Close all connections and stop the engines, within about a second."""
         if self._server is not None:
+            await self._governor.streams.stop()
             await asyncio.gather(self._server.stop(0.2), self._observer.drain())
             await self._pool.stop()
             self._server = None
@@ -177,13 +133,18 @@ class Gateway:
     async def unary(self, method: str, request: bytes, context: Context) -> bytes:
         """Pass on a call with one message each way."""
         async with self._call(method, context) as call:
-            if method == "ReleaseExecute" and (released := self._answered.release(call.principal.id, request)) is not None:
-                return released
+            if method == "ReleaseExecute":
+                released = self._answered.release(call.principal.id, request)
+                released = self._governor.streams.release(request, call.principal) if released is None else released
+                if released is not None:
+                    return released
             if method == "AnalyzePlan":
                 analysis = await self._governor.analyze(request, call.principal, call.engine)
                 if analysis.answer is not None:
                     return analysis.answer
                 request = analysis.request
+            elif method == "ReleaseSession":
+                await self._governor.streams.end_session(request, call.principal)
             await self._governor.check(method, request, call.principal, call.engine)
             forward = call.engine.unary(method)
             answer: bytes = await forward(as_principal(request, call.principal), timeout=call.timeout)
@@ -227,7 +188,8 @@ class Gateway:
     async def reattach(self, request: bytes, context: Context) -> AsyncIterator[bytes]:
         """Pass on what is left of an execution after its connection broke."""
         async with self._call("ReattachExecute", context) as call:
-            answered = self._answered.reattach(call.principal.id, request)
+            kept = self._governor.streams.kept(request, call.principal)
+            answered = self._answered.reattach(call.principal.id, request) if kept is None else kept
             if answered is not None:
                 for message in answered:
                     yield message
@@ -254,7 +216,7 @@ class Gateway:
     async def _completing(
         self, call: _Call, stream: Any, completion: Completion | None, request: bytes | None
     ) -> AsyncIterator[bytes]:
-        attempts = _Attempts(call, stream)
+        attempts = Attempts(call.engine, stream, call.context.time_remaining)
         try:
             parts = attempts.plain(request) if completion is None else attempts.completed(completion)
             async with aclosing(parts):

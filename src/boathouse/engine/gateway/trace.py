@@ -12,6 +12,7 @@ from boathouse.catalog.api import TableInfo
 from boathouse.engine.gateway.change import Change, nothing
 from boathouse.engine.gateway.column_lineage import links
 from boathouse.engine.gateway.effects import Sources
+from boathouse.engine.gateway.paths import Use
 from boathouse.engine.gateway.protocol import sql_node
 from boathouse.engine.gateway.session import EngineSession
 from boathouse.engine.gateway.sql_tokens import parts_of
@@ -99,6 +100,9 @@ def _command_text(command: Any, kind: str) -> str:
             return f"DataFrame: write to {command.write_operation_v2.table_name}"
         case "merge_into_table_command":
             return f"DataFrame: merge into {command.merge_into_table_command.target_table_name}"
+        case "write_stream_operation_start":
+            start = command.write_stream_operation_start
+            return f"DataFrame: stream to {start.table_name or start.path or start.format or 'foreachBatch'}"
         case _:
             return f"DataFrame: {kind}"
 
@@ -141,6 +145,13 @@ def target_of(plan: Any, visit: Visit) -> TableRef | None:
             return _named(parts_of(command.merge_into_table_command.target_table_name), visit)
         case _:
             return None
+
+
+def stream_target(table: str, path: str, visit: Visit) -> TableRef | None:
+    """What a streaming query writes, as the client has asked for it."""
+    if table:
+        return _named(parts_of(table), visit)
+    return _at(visit.guard.resolve(path, Use.WRITE), visit) if path else None
 
 
 def finish(trace: Trace, plan: Any, visit: Visit, change: Change | None) -> None:

@@ -6,8 +6,6 @@ from collections.abc import Iterable, Mapping, MutableMapping
 from pathlib import Path
 from typing import Any
 
-from google.protobuf.descriptor import FieldDescriptor
-
 from boathouse.catalog.api import PolicyInTheWay, Privilege, SecurableNotFound, SecurableType
 from boathouse.engine.catalog_access import CatalogAccess
 from boathouse.engine.errors import PathRefused, StatementRefused
@@ -27,6 +25,8 @@ from boathouse.engine.gateway.shared_engine import SharedEngine
 from boathouse.engine.gateway.spark_catalog import answer_catalog
 from boathouse.engine.gateway.sql_tokens import Kind, Token, literal, parts_of, quote, tokenize
 from boathouse.engine.gateway.statements import Edit, Statement, apply, cached_query, fixed, parse
+from boathouse.engine.gateway.stream_reads import OF_STREAMS, Look, StreamReads, look_at
+from boathouse.engine.gateway.walk import children
 from boathouse.engine.pool import SCRATCH_CATALOG
 from boathouse.iam.api import Principal
 from boathouse.storage.paths import to_url
@@ -44,11 +44,21 @@ class Visit:
         paths_read: Where files are read that are named by their path.
         resolver: What resolves its names; it knows afterwards what is read.
         effects: What its statements do beside what the plan says.
+        streams: What takes the place of streaming reads.
     """
 
-    def __init__(self, access: CatalogAccess, principal: Principal, session: EngineSession, *, executes: bool = False) -> None:
+    def __init__(
+        self,
+        access: CatalogAccess,
+        principal: Principal,
+        session: EngineSession,
+        *,
+        executes: bool = False,
+        streams: StreamReads | None = None,
+    ) -> None:
         self.access = access
         self.executes = executes
+        self.streams = streams or StreamReads()
         self.principal = principal
         self.session = session
         self.guard = PathGuard(access, principal)
@@ -78,17 +88,17 @@ class Visit:
             if name == "spark.connect.Relation":
                 references = References(self.numbers)
                 relations.append((message, references))
-                children = self.look_at_relation(message, references, standalone=standalone)
+                inner = self.look_at_relation(message, references, standalone=standalone)
             elif name == "spark.connect.Expression.ExpressionString":
-                children = self.look_at_expression_string(message, references)
+                inner = self.look_at_expression_string(message, references)
             else:
                 look = _LOOKS.get(name)
                 if look is not None:
                     look(self, message)
-                children = _children(message)
+                inner = children(message)
             commands = name == "spark.connect.SqlCommand" or (of_extension and name == "spark.connect.Plan")
             commands = commands and self.executes
-            stack.extend((child, references, commands) for child in children)
+            stack.extend((child, references, commands) for child in inner)
         # The innermost first: wrapping copies what is inside.
         for relation, references in reversed(relations):
             if references:
@@ -111,6 +121,12 @@ class Visit:
             standalone: Whether it is a SQL command of its own.
         """
         kind = relation.WhichOneof("rel_type")
+        if kind in OF_STREAMS:
+            found = look_at(relation, self.streams)
+            self.changed |= found is not Look.LEFT
+            if found is Look.GOVERNED:
+                return []
+            kind = relation.WhichOneof("rel_type")
         if kind == "sql":
             return self._look_at_sql(relation, relation, references, standalone=standalone)
         if kind == "with_relations" and relation.with_relations.root.WhichOneof("rel_type") == "sql":
@@ -127,7 +143,7 @@ class Visit:
             return []
         if kind == "read" and relation.read.HasField("data_source") and self._read_path_changes(relation):
             return []
-        return _children(relation)
+        return children(relation)
 
     def _look_at_sql(self, node: Any, holder: Any, references: References, *, standalone: bool) -> list[Any]:
         """A SQL text: if it is a statement that the gateway itself answers, the answer comes in its place."""
@@ -151,7 +167,7 @@ class Visit:
         if governed != node.sql.query:
             node.sql.query = governed
             self.changed = True
-        return _children(node.sql)
+        return children(node.sql)
 
     def _without_cache(self, statement: Statement, *, standalone: bool) -> Statement:
         """CACHE TABLE with a query as the temporary view that it makes."""
@@ -457,21 +473,6 @@ def _refuse_scratch(text: str) -> None:
 
 def _is_path(text: str) -> bool:
     return looks_absolute(text) or "/" in text or ".." in text
-
-
-def _children(message: Any) -> list[Any]:
-    children: list[Any] = []
-    for field, value in message.ListFields():
-        if field.type != FieldDescriptor.TYPE_MESSAGE:
-            continue
-        if field.message_type.GetOptions().map_entry:
-            if field.message_type.fields_by_name["value"].type == FieldDescriptor.TYPE_MESSAGE:
-                children.extend(value.values())
-        elif field.is_repeated:
-            children.extend(value)
-        else:
-            children.append(value)
-    return children
 
 
 _LOOKS = {

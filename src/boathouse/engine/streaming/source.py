@@ -14,6 +14,7 @@ from boathouse.engine.catalog_access import CatalogAccess
 from boathouse.engine.gateway.paths import PathGuard
 from boathouse.engine.gateway.session import EngineSession
 from boathouse.errors import BoathouseError
+from boathouse.history.api import TableRef
 from boathouse.iam.api import Principal
 
 Offset: TypeAlias = dict[str, Any]
@@ -50,8 +51,11 @@ class SourceContext:
         guard: Turns the paths that the principal names into real ones, or refuses them.
         session: Asks the engine, in the query's session.
         folder: The source's own durable state: ``<checkpointLocation>/sources/<index>``. It need not be there yet. Where only
-            a schema is asked for, an empty folder that is removed afterwards.
-        staging: Where it may write files for a batch, as durable as the folder; what is of committed batches the source removes.
+            a schema is asked for, an empty folder that is removed afterwards. The principal can read and write there: a path
+            that is read from it has to be checked like one from a client, and nothing may lie there that it must not see.
+        staging: Where it may write files for a batch, as durable as the folder and as open; what is of committed batches the
+            source removes.
+        scratch: A folder of the server's own, which the principal does not reach; gone when the query ends.
     """
 
     principal: Principal
@@ -60,6 +64,7 @@ class SourceContext:
     session: EngineSession
     folder: Path
     staging: Path
+    scratch: Path
 
 
 class StreamSource(ABC):
@@ -87,6 +92,21 @@ class StreamSource(ABC):
     @abstractmethod
     def relation(self, start: Offset | None, end: Offset) -> Any:
         """The rows after a start up to and with an end, as a Relation message; nothing in it is governed again."""
+
+    def rows(self, start: Offset | None, end: Offset) -> int | None:
+        """How many rows that relation has, where the source can tell it without reading them."""
+        del start, end
+        return None
+
+    @property
+    def reads(self) -> tuple[TableRef, ...]:
+        """The tables and paths that it reads, for the lineage."""
+        return ()
+
+    @property
+    def description(self) -> str:
+        """What a query's progress calls it."""
+        return ", ".join(one.full_name or one.path or "" for one in self.reads) or type(self).__name__
 
     @abstractmethod
     def committed(self, end: Offset) -> None:

@@ -1,0 +1,347 @@
+"""The commands of streaming queries: answered by the gateway, which runs the queries; the engine knows nothing of them."""
+
+import asyncio
+import uuid
+from collections import OrderedDict
+from collections.abc import AsyncGenerator, Callable
+from contextlib import suppress
+from typing import Any
+
+from boathouse.engine.catalog_access import CatalogAccess
+from boathouse.engine.errors import GatewayStopping, StatementRefused
+from boathouse.engine.gateway.protocol import proto
+from boathouse.engine.gateway.session import EngineSession
+from boathouse.engine.gateway.trace import Trace, begin, finish, stream_target
+from boathouse.engine.gateway.visit import Visit
+from boathouse.engine.streaming.errors import NotOnThisEngine
+from boathouse.engine.streaming.foreach.host import Door, FunctionProcess
+from boathouse.engine.streaming.manager import Ear, SessionQueries, StreamManager
+from boathouse.engine.streaming.progress import timestamp
+from boathouse.engine.streaming.query import StreamingQuery
+from boathouse.engine.streaming.reads import AnalysedReads, Readers
+from boathouse.engine.streaming.runner import Prepare, Runner
+from boathouse.engine.streaming.source import Sources
+from boathouse.engine.streaming.spec import read_spec
+from boathouse.iam.api import Principal
+from boathouse.kit.clock import now_ms
+
+STREAM_COMMANDS = frozenset(
+    {
+        "write_stream_operation_start",
+        "streaming_query_command",
+        "streaming_query_manager_command",
+        "streaming_query_listener_bus_command",
+    }
+)
+_MOST_KEPT = 1000
+
+Messages = AsyncGenerator[bytes]
+
+
+class Streams:
+    """The gateway's side of streaming queries.
+
+    Args:
+        access: The catalog.
+        sources: Streaming sources that are not the engine's own.
+    """
+
+    def __init__(self, access: CatalogAccess, sources: Sources) -> None:
+        self._access = access
+        self._sources = sources
+        self._manager = StreamManager(access.layout.run / "streams")
+        self._kept: OrderedDict[tuple[str, str, str], list[bytes]] = OrderedDict()
+        self.batches: dict[str, Any] = {}
+        """By its identifier, the rows of a batch that a function of ``foreachBatch`` has in its hands."""
+        self.door: Door | None = None
+        """How functions' calls come to the gateway; known once there is one."""
+
+    def handles(self, command: Any) -> bool:
+        """Whether a command is the gateway's own to answer."""
+        kind = command.WhichOneof("command_type")
+        if kind == "remove_cached_remote_relation_command":
+            return command.remove_cached_remote_relation_command.relation.relation_id in self.batches
+        return kind in STREAM_COMMANDS
+
+    def start(self, function: bytes, runner: Runner) -> FunctionProcess:
+        """A process for a pickled function of ``foreachBatch``."""
+        if self.door is None:
+            raise GatewayStopping
+        session, layout = runner.session, self._access.layout
+        folder = layout.run / "functions" / uuid.uuid4().hex
+        log = layout.logs / f"engine-{session.principal.id}.log"
+        return FunctionProcess(self.door, session.principal, session.request.session_id, function, folder, log)
+
+    def analysed(self, session: EngineSession) -> AnalysedReads:
+        """For a plan that is only analysed."""
+        return AnalysedReads(self._readers(session), self.batches)
+
+    def _readers(self, session: EngineSession) -> Readers:
+        return Readers(self._access, session.principal, session, self._sources)
+
+    def execute(self, session: EngineSession, prepare: Prepare, note: Callable[[Trace], None]) -> Callable[[], Messages]:
+        """Look at a command of a streaming query, on a worker thread; what gives its answers, on the event loop."""
+        command = session.request.plan.command
+        ours = self._manager.of((session.principal.id, session.request.session_id))
+        match command.WhichOneof("command_type"):
+            case "write_stream_operation_start":
+                return self._start(session, prepare, note, ours)
+            case "streaming_query_command":
+                query = _found(ours, command.streaming_query_command.query_id)
+                answering = lambda: _query_answer(query, command.streaming_query_command)  # noqa: E731
+            case "streaming_query_manager_command":
+                answering = lambda: _manager_answer(ours, command.streaming_query_manager_command)  # noqa: E731
+            case "remove_cached_remote_relation_command":
+                # It ends with its batch.
+                return lambda: _replayed([_end(session.request)])
+            case _:
+                return lambda: self._listen(session.request, ours)
+        return lambda: self._answered(session, answering)
+
+    # --------------------------------------------------------------------------------------------------------- start
+
+    def _start(
+        self, session: EngineSession, prepare: Prepare, note: Callable[[Trace], None], ours: SessionQueries
+    ) -> Callable[[], Messages]:
+        key = _key(session.request, session.principal)
+        known = self._kept.get(key)
+        if known is not None:
+            return lambda: _replayed(known)
+        trace = begin(session.request.plan, session)
+        note(trace)
+        start = session.request.plan.command.write_stream_operation_start
+        if session.capabilities.is_shared:
+            raise NotOnThisEngine.there("Streaming queries", session.capabilities.name)
+        spec = read_spec(start)
+        # A copy is looked at as it would be analysed: what it reads and writes must be allowed, and is told to the history.
+        governed = proto().Plan()
+        governed.CopyFrom(session.request.plan)
+        visit = Visit(self._access, session.principal, session, streams=self.analysed(session))
+        trace.target = stream_target(spec.table, spec.path, visit)
+        visit.walk(governed)
+        rows = proto().Relation()
+        rows.CopyFrom(governed.command.write_stream_operation_start.input)
+        query = self._manager.start(spec, Runner(session, prepare), self._readers(session), self)
+        finish(trace, governed, visit, None)
+        trace.reads = tuple(dict.fromkeys([*trace.reads, *query.reads]))
+        trace.queries = lambda: (rows,)
+
+        def explain() -> str:
+            visit.require_explainable()
+            return session.explain(rows)
+
+        query.explain = explain
+        result = proto().ExecutePlanResponse()
+        started = result.write_stream_operation_start_result
+        started.query_id.id, started.query_id.run_id, started.name = query.id, query.run_id, query.name or ""
+        if ours.ear is not None:
+            event = query.progress.event(name=query.name, timestamp=timestamp(now_ms()), jobTags=[])
+            started.query_started_event_json = event
+        messages = self._keep(key, [_message(session.request, result), _end(session.request)])
+        return lambda: _replayed(messages)
+
+    # --------------------------------------------------------------------------------------------------------- others
+
+    async def _answered(self, session: EngineSession, answering: Callable[[], Any]) -> Messages:
+        result = await answering()
+        for message in self._keep(
+            _key(session.request, session.principal), [_message(session.request, result), _end(session.request)]
+        ):
+            yield message
+
+    async def _listen(self, request: Any, ours: SessionQueries) -> Messages:
+        """Tell a client's listeners of events, until they are taken away."""
+        command = request.plan.command.streaming_query_listener_bus_command
+        result = proto().ExecutePlanResponse()
+        if command.remove_listener_bus_listener:
+            if ours.ear is not None:
+                ours.ear.tell(None)
+                ours.ear = None
+            result.streaming_query_listener_events_result.SetInParent()
+            yield _message(request, result)
+            yield _end(request)
+            return
+        if ours.ear is not None:
+            ours.ear.tell(None)
+        ear = ours.ear = Ear(asyncio.get_running_loop())
+        result.streaming_query_listener_events_result.listener_bus_listener_added = True
+        yield _message(request, result)
+        try:
+            while (told := await ear.events.get()) is not None:
+                event, text = told
+                result = proto().ExecutePlanResponse()
+                one = result.streaming_query_listener_events_result.events.add()
+                one.event_type, one.event_json = proto().StreamingQueryEventType.Value(event.value), text
+                yield _message(request, result)
+            yield _end(request)
+        finally:
+            if ours.ear is ear:
+                ours.ear = None
+
+    # -------------------------------------------------------------------------------------------------- the connection
+
+    def kept(self, request: bytes, principal: Principal) -> list[bytes] | None:
+        """What is left to be sent of an answer of the gateway's own, for a client that lost its connection."""
+        if not self._kept:
+            return None
+        parsed = proto().ReattachExecuteRequest.FromString(request)
+        messages = self._kept.get(_key(parsed, principal))
+        if messages is None or not parsed.last_response_id:
+            return messages
+        ids = [proto().ExecutePlanResponse.FromString(message).response_id for message in messages]
+        return messages[ids.index(parsed.last_response_id) + 1 :] if parsed.last_response_id in ids else messages
+
+    def release(self, request: bytes, principal: Principal) -> bytes | None:
+        """Forget an answer that the client has; None where it is one of the engine's."""
+        if not self._kept:
+            return None
+        parsed = proto().ReleaseExecuteRequest.FromString(request)
+        key = _key(parsed, principal)
+        if key not in self._kept:
+            return None
+        if parsed.HasField("release_all"):
+            del self._kept[key]
+        return (
+            proto().ReleaseExecuteResponse(session_id=parsed.session_id, operation_id=parsed.operation_id).SerializeToString()
+        )
+
+    async def end_session(self, request: bytes, principal: Principal) -> None:
+        """Stop the queries of a session that is released."""
+        parsed = proto().ReleaseSessionRequest.FromString(request)
+        await self._manager.end_session((principal.id, parsed.session_id))
+
+    async def stop(self) -> None:
+        """Stop all queries, within about a second."""
+        await self._manager.stop()
+
+    def _keep(self, key: tuple[str, str, str], messages: list[bytes]) -> list[bytes]:
+        self._kept[key] = messages
+        while len(self._kept) > _MOST_KEPT:
+            self._kept.popitem(last=False)
+        return messages
+
+
+def _key(request: Any, principal: Principal) -> tuple[str, str, str]:
+    return principal.id, request.session_id, request.operation_id
+
+
+def _found(ours: SessionQueries, wanted: Any) -> StreamingQuery:
+    query = ours.queries.get(wanted.run_id)
+    if query is None or query.id != wanted.id:
+        message = (
+            f"[STREAMING_QUERY_NOT_FOUND] Streaming query {wanted.id} (run {wanted.run_id}) is not one of this session, or the "
+            "server was started anew since. Queries end with their server; start it again, and it goes on from its checkpoint."
+        )
+        raise StatementRefused(message)
+    return query
+
+
+async def _query_answer(query: StreamingQuery, command: Any) -> Any:
+    """The answer to a command about one query."""
+    response = proto().ExecutePlanResponse()
+    result = response.streaming_query_command_result
+    result.query_id.id, result.query_id.run_id = query.id, query.run_id
+    match command.WhichOneof("command"):
+        case "status":
+            result.status.status_message = query.message
+            result.status.is_data_available = query.has_data
+            result.status.is_trigger_active = query.in_trigger
+            result.status.is_active = query.is_active
+        case "last_progress":
+            result.recent_progress.recent_progress_json.extend(query.progress.recent[-1:])
+        case "recent_progress":
+            result.recent_progress.recent_progress_json.extend(query.progress.recent)
+        case "stop":
+            query.stop()
+            await query.ended.wait()
+        case "process_all_available":
+            await query.processed_all()
+        case "explain":
+            result.explain.result = await asyncio.to_thread(query.explain)
+        case "exception":
+            result.exception.SetInParent()
+            if query.failure is not None:
+                kind = query.failure.spark_classes[0]
+                result.exception.exception_message = f"{kind}: [STREAM_FAILED] {query.failure.message}"
+                result.exception.error_class = query.failure.condition
+        case "await_termination":
+            within = command.await_termination.timeout_ms if command.await_termination.HasField("timeout_ms") else None
+            result.await_termination.terminated = await _terminated(query, within)
+        case other:
+            message = f"The streaming command '{other}' is not known."
+            raise StatementRefused(message)
+    return response
+
+
+async def _terminated(query: StreamingQuery, within_ms: int | None) -> bool:
+    with suppress(TimeoutError):
+        await asyncio.wait_for(query.ended.wait(), None if within_ms is None else within_ms / 1000)
+    if query.failure is not None:
+        raise query.failure
+    return not query.is_active
+
+
+async def _manager_answer(ours: SessionQueries, command: Any) -> Any:
+    """The answer to a command about all queries of a session."""
+    response = proto().ExecutePlanResponse()
+    result = response.streaming_query_manager_command_result
+    match command.WhichOneof("command"):
+        case "active":
+            result.active.SetInParent()
+            for query in ours.active():
+                _describe(result.active.active_queries.add(), query)
+        case "get_query":
+            found = next((query for query in ours.active() if query.id == command.get_query), None)
+            if found is not None:
+                _describe(result.query, found)
+            else:
+                result.SetInParent()
+        case "await_any_termination":
+            wanted = command.await_any_termination
+            within = wanted.timeout_ms / 1000 if wanted.HasField("timeout_ms") else None
+            with suppress(TimeoutError):
+                await asyncio.wait_for(_any_ended(ours), within)
+            failed = next((query.failure for query in ours.ended if query.failure is not None), None)
+            if failed is not None:
+                raise failed
+            result.await_any_termination.terminated = bool(ours.ended)
+        case "reset_terminated":
+            ours.ended.clear()
+            result.reset_terminated = True
+        case "list_listeners":
+            result.list_listeners.SetInParent()
+        case other:
+            message = f"The streaming command '{other}' is not supported: listeners of this client run on its own side."
+            raise StatementRefused(message)
+    return response
+
+
+async def _any_ended(ours: SessionQueries) -> None:
+    while not ours.ended:
+        await ours.changed.wait()
+
+
+def _describe(instance: Any, query: StreamingQuery) -> None:
+    instance.id.id, instance.id.run_id = query.id, query.run_id
+    if query.name is not None:
+        instance.name = query.name
+
+
+def _message(request: Any, response: Any) -> bytes:
+    response.session_id, response.operation_id, response.response_id = (
+        request.session_id,
+        request.operation_id,
+        str(uuid.uuid4()),
+    )
+    return response.SerializeToString()
+
+
+def _end(request: Any) -> bytes:
+    response = proto().ExecutePlanResponse()
+    response.result_complete.SetInParent()
+    return _message(request, response)
+
+
+async def _replayed(messages: list[bytes]) -> Messages:
+    for message in messages:
+        yield message

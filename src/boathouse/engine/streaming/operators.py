@@ -1,0 +1,227 @@
+"""Which operators of a plan work on a stream row by row, and which need what came before."""
+
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+from boathouse.engine.gateway.sql_tokens import Kind, Token, tokenize
+from boathouse.engine.gateway.walk import children
+from boathouse.engine.streaming.errors import NotOnThisEngine
+
+_ROW_BY_ROW = frozenset(
+    {
+        *(
+            "project",
+            "filter",
+            "subquery_alias",
+            "to_df",
+            "with_columns_renamed",
+            "with_columns",
+            "drop",
+            "hint",
+            "repartition",
+        ),
+        *("repartition_by_expression", "to_schema", "map_partitions", "with_watermark", "unpivot", "with_relations", "fill_na"),
+        *("drop_na", "replace", "cached_remote_relation", "sample"),
+    }
+)
+_OF_ALL_ROWS = frozenset({"sort", "limit"})
+_NAMES = {
+    "group_map": "applyInPandas",
+    "co_group_map": "cogroup().applyInPandas",
+    "apply_in_pandas_with_state": "applyInPandasWithState",
+    "limit": "limit",
+    "offset": "offset",
+    "tail": "tail",
+    "sort": "sort",
+    "as_of_join": "An as-of join",
+    "lateral_join": "A lateral join",
+    "aggregate": "Aggregation",
+    "deduplicate": "dropDuplicates",
+    "collect_metrics": "observe",
+}
+_KEEPS_LEFT = ("JOIN_TYPE_LEFT_OUTER", "JOIN_TYPE_LEFT_ANTI", "JOIN_TYPE_LEFT_SEMI")
+AGGREGATES = frozenset(
+    {
+        *("any", "any_value", "approx_count_distinct", "approx_percentile", "array_agg", "avg", "bit_and", "bit_or", "bit_xor"),
+        *(
+            "bool_and",
+            "bool_or",
+            "collect_list",
+            "collect_set",
+            "corr",
+            "count",
+            "count_if",
+            "covar_pop",
+            "covar_samp",
+            "every",
+        ),
+        *(
+            "first",
+            "first_value",
+            "grouping",
+            "kurtosis",
+            "last",
+            "last_value",
+            "listagg",
+            "max",
+            "max_by",
+            "mean",
+            "median",
+            "min",
+        ),
+        *(
+            "min_by",
+            "mode",
+            "percentile",
+            "percentile_approx",
+            "skewness",
+            "some",
+            "std",
+            "stddev",
+            "stddev_pop",
+            "stddev_samp",
+        ),
+        *("string_agg", "sum", "try_avg", "try_sum", "var_pop", "var_samp", "variance"),
+    }
+)
+_STATEFUL_WORDS = ("GROUP", "DISTINCT", "HAVING", "OVER", "ORDER", "SORT", "CLUSTER", "DISTRIBUTE", "LIMIT", "OFFSET", "WINDOW")
+_SET_WORDS = ("UNION", "INTERSECT", "EXCEPT", "MINUS", "JOIN")
+
+
+def require_row_by_row(plan: Any, *, complete: bool = False) -> None:
+    """Go on only if a numbered plan can be done batch by batch without remembering anything.
+
+    Args:
+        plan: The plan.
+        complete: Whether each batch has all rows, so that they can be sorted and limited.
+
+    Raises:
+        NotOnThisEngine: If it cannot.
+    """
+    stack = [plan]
+    while stack:
+        message = stack.pop()
+        name = message.DESCRIPTOR.full_name
+        if name == "spark.connect.Relation":
+            if not is_stream(message):
+                continue
+            if not (complete and message.WhichOneof("rel_type") in _OF_ALL_ROWS):
+                _require(message)
+        elif name == "spark.connect.Expression.Window":
+            raise NotOnThisEngine("A window function (over)")
+        elif name == "spark.connect.SubqueryExpression":
+            raise NotOnThisEngine("A subquery on a stream")
+        stack.extend(children(message))
+
+
+def is_stream(relation: Any) -> bool:
+    """Whether the rows of a relation in a numbered plan come from a stream."""
+    stack = [relation]
+    while stack:
+        message = stack.pop()
+        if message.DESCRIPTOR.full_name == "spark.connect.CachedRemoteRelation":
+            return True
+        stack.extend(children(message))
+    return False
+
+
+def inputs(relation: Any) -> list[Any]:
+    """The relations right below one."""
+    kind = relation.WhichOneof("rel_type")
+    found: list[Any] = []
+    stack = children(getattr(relation, kind)) if kind else []
+    while stack:
+        message = stack.pop(0)
+        if message.DESCRIPTOR.full_name == "spark.connect.Relation":
+            found.append(message)
+        else:
+            stack.extend(children(message))
+    return found
+
+
+def _require(relation: Any) -> None:
+    kind = relation.WhichOneof("rel_type")
+    match kind:
+        case "join":
+            _require_join(relation.join)
+        case "set_op":
+            _require_union(relation.set_op)
+        case "project" if any(_aggregates(one) for one in relation.project.expressions):
+            raise NotOnThisEngine("An aggregate function outside of groupBy().agg()", "Write df.groupBy(...).agg(...).")
+        case "with_relations":
+            _require_text(relation.with_relations)
+        case "hint" | "sample" | None:
+            pass
+        case _ if kind not in _ROW_BY_ROW:
+            raise NotOnThisEngine(_NAMES.get(kind, str(kind)))
+        case _:
+            pass
+
+
+def _require_join(join: Any) -> None:
+    left, right = is_stream(join.left), is_stream(join.right)
+    kind = type(join).JoinType.Name(join.join_type)
+    if left and right:
+        raise NotOnThisEngine("A join of two streams")
+    fits = kind in {"JOIN_TYPE_INNER", "JOIN_TYPE_CROSS"} or (left and kind in _KEEPS_LEFT)
+    if not fits and not (right and kind == "JOIN_TYPE_RIGHT_OUTER"):
+        shown = kind.removeprefix("JOIN_TYPE_").replace("_", " ").lower()
+        side = "left" if left else "right"
+        raise NotOnThisEngine(
+            f"A {shown} join with the stream on its {side} side", "Inner joins work, and outer joins that keep the stream."
+        )
+
+
+def _require_union(union: Any) -> None:
+    kind = type(union).SetOpType.Name(union.set_op_type)
+    if kind != "SET_OP_TYPE_UNION":
+        raise NotOnThisEngine(kind.removeprefix("SET_OP_TYPE_").lower())
+    if not union.is_all:
+        raise NotOnThisEngine("A union of distinct rows", "union() keeps all rows.")
+    if not (is_stream(union.left_input) and is_stream(union.right_input)):
+        raise NotOnThisEngine("A union of a stream with a DataFrame that is none")
+
+
+def _require_text(holder: Any) -> None:
+    """A SQL text that reads streams by reference: nothing in it may need more than one row."""
+    if holder.root.WhichOneof("rel_type") != "sql":
+        return
+    tokens = tokenize(holder.root.sql.query)
+    streams = sum(1 for one in holder.references if is_stream(one))
+    for index, token in enumerate(tokens):
+        if token.is_word(*_STATEFUL_WORDS):
+            raise NotOnThisEngine(f"{token.value} in a SQL text over a stream", "Use the DataFrame's methods.")
+        if token.is_word(*_SET_WORDS) and (streams > 1 or not token.is_word("JOIN") or _is_outer(tokens, index)):
+            raise NotOnThisEngine(f"{token.value} in a SQL text over a stream", "Use the DataFrame's methods.")
+        called = index + 1 < len(tokens) and tokens[index + 1].is_mark("(")
+        if token.kind is Kind.WORD and called and token.identifier.lower() in AGGREGATES:
+            raise NotOnThisEngine(f"The aggregate function {token.raw} in a SQL text over a stream", "Use groupBy().agg().")
+
+
+def _is_outer(tokens: Sequence[Token], index: int) -> bool:
+    before = tokens[max(0, index - 2) : index]
+    return any(token.is_word("LEFT", "RIGHT", "FULL", "OUTER", "SEMI", "ANTI") for token in before)
+
+
+def _aggregates(expression: Any) -> bool:
+    """Whether an expression calls an aggregate function."""
+    stack = [expression]
+    while stack:
+        message = stack.pop()
+        name = message.DESCRIPTOR.full_name
+        if name == "spark.connect.Expression.UnresolvedFunction" and message.function_name.lower() in AGGREGATES:
+            return True
+        if name == "spark.connect.Expression.ExpressionString" and calls_aggregate(message.expression):
+            return True
+        stack.extend(children(message))
+    return False
+
+
+def calls_aggregate(text: str) -> bool:
+    """Whether a SQL text calls an aggregate function."""
+    tokens = tokenize(text)
+    return any(
+        token.kind is Kind.WORD and token.identifier.lower() in AGGREGATES and following.is_mark("(")
+        for token, following in itertools.pairwise(tokens)
+    )

@@ -1,0 +1,175 @@
+"""``groupBy().agg()``: of each group, what its aggregates need is remembered, not its rows."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from boathouse.engine.gateway.protocol import proto
+from boathouse.engine.gateway.spark_types import Struct
+from boathouse.engine.gateway.spark_types import sql as type_text
+from boathouse.engine.gateway.sql_tokens import parts_of
+from boathouse.engine.gateway.walk import children
+from boathouse.engine.streaming.errors import NotOnThisEngine, StreamRefused
+from boathouse.engine.streaming.operators import AGGREGATES, calls_aggregate
+from boathouse.engine.streaming.state.operator import TOUCHED, Operator, Watermarks, moment, remembered, renamed, sql
+from boathouse.engine.streaming.state.shape import Watermark
+
+_MERGED_BY = {
+    **{name: ((name, name),) for name in ("sum", "min", "max", "bool_and", "bool_or", "every", "some", "any")},
+    **{name: ((name, "sum"),) for name in ("count", "count_if")},
+    **dict.fromkeys(("avg", "mean"), (("sum", "sum"), ("count", "sum"))),
+}
+"""Aggregate function -> what is computed of new rows for it, and how such values are put together."""
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A column of the state that an aggregate is made of."""
+
+    name: str
+    merge: str
+
+
+class Aggregate(Operator):
+    """Groups and their aggregates.
+
+    Args:
+        node: The relation.
+        output: Its columns.
+        watermark: Below it, or None.
+        mode: Of the query's output.
+
+    Raises:
+        NotOnThisEngine: If an aggregate function cannot be put together from parts.
+        StreamRefused: If rows are to be appended and no watermark says when a group is complete.
+    """
+
+    name = "stateStoreSave"
+
+    def __init__(self, node: Any, output: Struct, watermark: Watermark | None, mode: str) -> None:
+        given = node.aggregate
+        if given.group_type != proto().Aggregate.GROUP_TYPE_GROUPBY:
+            raise NotOnThisEngine("rollup, cube or pivot")
+        self._mode = mode
+        self._fields = output.fields
+        self._keys = [f"__k{index}" for index in range(len(given.grouping_expressions))]
+        self._parts: list[_Part] = []
+        self._finals: list[Any] = []
+        self._partial = proto().Relation()
+        self._partial.aggregate.input.CopyFrom(given.input)
+        self._partial.aggregate.group_type = given.group_type
+        for key, expression in zip(self._keys, given.grouping_expressions, strict=True):
+            self._partial.aggregate.grouping_expressions.append(_aliased(expression, key))
+        for expression in given.aggregate_expressions:
+            final = proto().Expression()
+            final.CopyFrom(expression)
+            self._split(final)
+            self._finals.append(final)
+        self._time = self._time_key(given, watermark)
+        if mode == "append" and self._time is None:
+            message = (
+                "[STREAMING_OUTPUT_MODE.UNSUPPORTED_OPERATION] Append output mode not supported for streaming aggregations without a "
+                "watermark on one of the grouping columns: use withWatermark and group by that column or a window of it, or use "
+                "the output mode update or complete."
+            )
+            raise StreamRefused(message)
+
+    def _time_key(self, given: Any, watermark: Watermark | None) -> str | None:
+        """What tells of a group's time, as SQL."""
+        if watermark is None:
+            return None
+        for key, expression in zip(self._keys, given.grouping_expressions, strict=True):
+            inner = expression.alias.expr if expression.WhichOneof("expr_type") == "alias" else expression
+            call = inner.unresolved_function if inner.WhichOneof("expr_type") == "unresolved_function" else None
+            is_window = call is not None and call.function_name.lower() == "window"
+            column = call.arguments[0] if call is not None and is_window else inner
+            if column.WhichOneof("expr_type") == "unresolved_attribute":
+                name = parts_of(column.unresolved_attribute.unparsed_identifier)[-1]
+                if name.lower() == watermark.column.lower():
+                    return f"{key}.end" if is_window else key
+        return None
+
+    def _split(self, expression: Any) -> None:
+        """Compute the parts of each aggregate in an expression, and put what is made of them in its place."""
+        kind = expression.WhichOneof("expr_type")
+        if kind == "expression_string" and calls_aggregate(expression.expression_string.expression):
+            raise NotOnThisEngine("An aggregate function in a text", "Use the functions of pyspark.sql.functions.")
+        if kind != "unresolved_function" or expression.unresolved_function.function_name.lower() not in AGGREGATES:
+            for child in _expressions(expression):
+                self._split(child)
+            return
+        call = expression.unresolved_function
+        name = call.function_name.lower()
+        if name not in _MERGED_BY or call.is_distinct:
+            shown = f"{name}(DISTINCT)" if call.is_distinct else name
+            raise NotOnThisEngine(f"The aggregate function {shown}", f"Those that are: {', '.join(sorted(_MERGED_BY))}.")
+        made: list[str] = []
+        for compute, merge in _MERGED_BY[name]:
+            part = _Part(f"__p{len(self._parts)}", merge)
+            computed = proto().Expression()
+            computed.CopyFrom(expression)
+            computed.unresolved_function.function_name = compute
+            self._partial.aggregate.aggregate_expressions.append(_aliased(computed, part.name))
+            self._parts.append(part)
+            made.append(part.name)
+        final = made[0] if len(made) == 1 else f"({made[0]} / {made[1]})"
+        expression.Clear()
+        expression.expression_string.expression = final
+
+    def advance(self, marks: Watermarks, *, first: bool) -> Any:
+        """All groups, those among them that are complete now."""
+        keys = [*self._keys]
+        listed = ", ".join([*keys, *(part.name for part in self._parts)])
+        late = f" WHERE {self._time} > {moment(marks.late)}" if self._forgets and marks.late > 0 else ""
+        fresh = f"SELECT {listed}, TRUE AS {TOUCHED} FROM __fresh{late}"  # noqa: S608
+        if first:
+            return sql(fresh, {"__fresh": self._partial})
+        merged = ", ".join([*keys, *(f"{part.merge}({part.name}) AS {part.name}" for part in self._parts)])
+        grouped = f" GROUP BY {', '.join(keys)}" if keys else ""
+        query = (
+            f"SELECT {merged}, bool_or({TOUCHED}) AS {TOUCHED} FROM "  # noqa: S608
+            f"(SELECT {listed}, FALSE AS {TOUCHED} FROM __known UNION ALL {fresh}) AS __both{grouped}"
+        )
+        return sql(query, {"__known": remembered(), "__fresh": self._partial})
+
+    @property
+    def _forgets(self) -> bool:
+        return self._time is not None and self._mode != "complete"
+
+    def kept(self, evict: int) -> str:
+        """Groups that are not complete; in complete mode all."""
+        return f"{self._time} > {moment(evict)}" if self._forgets else "TRUE"
+
+    def output(self, marks: Watermarks, state: Any) -> Any:
+        """The groups that are complete now, or that have changed, or all."""
+        condition = {"append": f"{self._time} <= {moment(marks.evict)}", "update": TOUCHED}.get(self._mode, "TRUE")
+        chosen = sql(f"SELECT * FROM __state WHERE {condition}", {"__state": state})  # noqa: S608
+        final = proto().Relation()
+        final.project.input.CopyFrom(chosen)
+        for key in self._keys:
+            final.project.expressions.add().unresolved_attribute.unparsed_identifier = key
+        for expression, one in zip(self._finals, self._fields[len(self._keys) :], strict=True):
+            cast = final.project.expressions.add().cast
+            inner = expression.alias.expr if expression.WhichOneof("expr_type") == "alias" else expression
+            cast.expr.CopyFrom(inner)
+            cast.type_str = type_text(one.type)
+        return renamed(final, self._fields)
+
+
+def _aliased(expression: Any, name: str) -> Any:
+    aliased = proto().Expression()
+    inner = expression.alias.expr if expression.WhichOneof("expr_type") == "alias" else expression
+    aliased.alias.expr.CopyFrom(inner)
+    aliased.alias.name.append(name)
+    return aliased
+
+
+def _expressions(message: Any) -> list[Any]:
+    found: list[Any] = []
+    stack = children(message)
+    while stack:
+        one = stack.pop()
+        if one.DESCRIPTOR.full_name == "spark.connect.Expression":
+            found.append(one)
+        else:
+            stack.extend(children(one))
+    return found

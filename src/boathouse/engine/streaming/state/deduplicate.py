@@ -1,0 +1,81 @@
+"""``dropDuplicates`` and ``dropDuplicatesWithinWatermark``: the first row of each key; the keys are remembered."""
+
+from typing import Any
+
+from boathouse.engine.gateway.protocol import proto
+from boathouse.engine.gateway.spark_types import Struct
+from boathouse.engine.gateway.sql_tokens import quote
+from boathouse.engine.streaming.errors import StreamRefused
+from boathouse.engine.streaming.state.operator import TOUCHED, Operator, Watermarks, columns, moment, remembered, sql
+from boathouse.engine.streaming.state.shape import Watermark
+
+_EXPIRES = "__expires"
+
+
+class Deduplicate(Operator):
+    """The first row of each key.
+
+    Args:
+        node: The relation.
+        output: Its columns.
+        watermark: Below it, or None.
+        mode: Of the query's output.
+
+    Raises:
+        StreamRefused: If the output mode or the watermark does not fit.
+    """
+
+    name = "dedupe"
+
+    def __init__(self, node: Any, output: Struct, watermark: Watermark | None, mode: str) -> None:
+        if mode == "complete":
+            message = (
+                "[STREAMING_OUTPUT_MODE.INVALID] Complete output mode is not supported without an aggregation: use append."
+            )
+            raise StreamRefused(message)
+        given = node.deduplicate
+        self._names = [one.name for one in output.fields]
+        known = {name.lower(): name for name in self._names}
+        wanted: list[str] = self._names if given.all_columns_as_keys else list(given.column_names)
+        self._keys = [known.get(name.lower(), name) for name in wanted]
+        self._time = None if watermark is None else known.get(watermark.column.lower())
+        if given.within_watermark and self._time is None:
+            message = "dropDuplicatesWithinWatermark is not supported without a watermark: use withWatermark before it."
+            raise StreamRefused(message)
+        self._expires = "CAST(NULL AS TIMESTAMP)"
+        if given.within_watermark and watermark is not None and self._time is not None:
+            seconds, rest = divmod(watermark.delay_ms, 1000)
+            self._expires = f"{quote([self._time])} + INTERVAL '{seconds}.{rest:03}' SECOND"
+        elif self._time is not None and self._time in self._keys:
+            self._expires = f"CAST({quote([self._time])} AS TIMESTAMP)"
+        self._rows = proto().Relation()
+        self._rows.deduplicate.CopyFrom(given)
+        self._rows.deduplicate.within_watermark = False
+
+    def advance(self, marks: Watermarks, *, first: bool) -> Any:
+        """The keys there were, and the new rows with other ones."""
+        new = proto().Relation()
+        new.CopyFrom(self._rows)
+        if self._time is not None and marks.late > 0:
+            late = f"SELECT * FROM __rows WHERE {quote([self._time])} > {moment(marks.late)}"  # noqa: S608
+            inner = sql(late, {"__rows": self._rows.deduplicate.input})
+            new.deduplicate.input.CopyFrom(inner)
+        names = columns(self._names)
+        fresh = f"SELECT {names}, {self._expires} AS {_EXPIRES}, TRUE AS {TOUCHED} FROM __fresh"  # noqa: S608
+        if first:
+            return sql(fresh, {"__fresh": new})
+        same = " AND ".join(f"__fresh.{quote([key])} <=> __known.{quote([key])}" for key in self._keys)
+        query = (
+            f"SELECT {names}, {_EXPIRES}, FALSE AS {TOUCHED} FROM __known UNION ALL "  # noqa: S608
+            f"{fresh} LEFT ANTI JOIN __known ON {same}"
+        )
+        return sql(query, {"__known": remembered(), "__fresh": new})
+
+    def kept(self, evict: int) -> str:
+        """Keys that have not expired."""
+        return f"{_EXPIRES} IS NULL OR {_EXPIRES} > {moment(evict)}"
+
+    def output(self, marks: Watermarks, state: Any) -> Any:
+        """The new rows."""
+        del marks
+        return sql(f"SELECT {columns(self._names)} FROM __state WHERE {TOUCHED}", {"__state": state})  # noqa: S608
