@@ -249,6 +249,11 @@ def test_a_list_of_files_is_not_trusted(lake: Lake, tmp_path: Path):
     lake.log = FileLog(lake.checkpoint)
     with pytest.raises(FileOutside, match=r"secret\.json"):
         inside(Place(str(lake.folder), lake.folder), lake.log.between(0, 1)[0].path)
+    lake.settle()
+    lake.find()
+    lake.log._db.execute("INSERT INTO folders (path, parent) SELECT '..', id FROM folders WHERE path = ''")
+    with pytest.raises(FileOutside):
+        lake.find()
     lake.log.close()
     (lake.checkpoint / FILE_NAME).rename(tmp_path / "other.db")
     (lake.checkpoint / FILE_NAME).symlink_to(tmp_path / "other.db")

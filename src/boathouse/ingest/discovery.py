@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 
 from boathouse.ingest.options import Options
-from boathouse.ingest.paths import Place, is_hidden, translate
+from boathouse.ingest.paths import Place, inside, is_hidden, translate
 from boathouse.ingest.state import FileLog, Listing
 from boathouse.ingest.whole import GRACE_SECONDS, is_whole
 
@@ -91,7 +91,8 @@ class Discovery:
         waiting: list[tuple[str, int | None]] = [("", None)]
         while waiting:
             path, parent = waiting.pop()
-            real = self._place.base / path
+            # Folders that are known stand in a list that the principal can write.
+            real = inside(self._place, path)
             try:
                 changed = real.stat().st_mtime_ns
             except FileNotFoundError:
@@ -123,8 +124,9 @@ class Discovery:
         found: list[tuple[str, int, int]] = []
         whole = True
         for name in names:
+            path_of = f"{real}/{name}"
             try:
-                status = (real / name).stat()
+                status = os.stat(path_of)  # noqa: PTH116 - making Paths of 100,000 files takes as long as looking at them
             except FileNotFoundError:
                 continue
             if not self._is_meant(status.st_mtime, walk.now):
@@ -132,7 +134,7 @@ class Discovery:
             is_new = not self._options.allow_overwrites or not listing.is_known(folder, name, status.st_mtime_ns)
             if not is_new:
                 continue
-            if (status.st_size == 0 and not self._takes_empty) or not is_whole(real / name, status.st_mtime, walk.now):
+            if (status.st_size == 0 and not self._takes_empty) or not is_whole(path_of, status.st_mtime, walk.now):
                 whole = False
                 if status.st_size:
                     walk.waiting = max(walk.waiting, status.st_mtime + GRACE_SECONDS)

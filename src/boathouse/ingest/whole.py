@@ -4,13 +4,12 @@ import errno
 import os
 import signal
 import sys
-from pathlib import Path
 
 GRACE_SECONDS = 2.0
 """Where the file system does not tell who writes: a file is taken when nothing was written to it for so long."""
 
 
-def is_being_written(path: Path) -> bool | None:
+def is_being_written(path: str) -> bool | None:
     """Whether a process has a file open to write in it; None where that cannot be told.
 
     A read lease is given only on files that nobody has open to write. Linux gives one to the owner of a file, and to root.
@@ -32,7 +31,7 @@ def is_being_written(path: Path) -> bool | None:
     return False
 
 
-def is_whole(path: Path, modified: float, now: float) -> bool:
+def is_whole(path: str, modified: float, now: float) -> bool:
     """Whether a file is to be taken: nobody writes to it, or where nobody can tell, nothing was written for a while."""
     try:
         written = is_being_written(path)
