@@ -137,7 +137,7 @@ class CloudFiles(StreamSource):
         if direct is not None:
             self._counted = (end, row_count(direct))
             return parquet_relation(direct, self._row, self._options.rescued_column)
-        folder = self._context.staging / str(last)
+        folder = self._context.scratch / str(last)
         staged = stage(shape, files, folder)
         if self._bad is not None:
             stream = hashlib.sha256(str(self._context.folder).encode()).hexdigest()[:8]
@@ -165,7 +165,7 @@ class CloudFiles(StreamSource):
         """Note that the files up to an end are in the sink, and remove what was put down for them."""
         last = int(end[_KEY])
         self._files.committed(last, int(time.time() * 1000))
-        shutil.rmtree(self._context.staging / str(last), ignore_errors=True)
+        shutil.rmtree(self._context.scratch / str(last), ignore_errors=True)
         if self._options.clean != "OFF":
             clean(self._files, self._place, self._options, self._clean_to)
 
