@@ -236,8 +236,9 @@ def test_permissions(server: Server, schema: str, workspace: Path) -> None:
         assert "libraries[0]" in answer.json()["message"]
 
 
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_a_continuous_pipeline_goes_on_until_it_is_stopped_and_after_a_restart(
-    new_server: Callable[..., Server],
+    new_server: Callable[..., Server], how: signal.Signals
 ) -> None:
     server = new_server()
     folder = server.root / "workspace" / "Shared"
@@ -263,7 +264,7 @@ def test_a_continuous_pipeline_goes_on_until_it_is_stopped_and_after_a_restart(
     versions = spark.sql("DESCRIBE HISTORY main.live.n").count()
     assert versions == 3, "made, and one commit for each change"
     spark.stop()
-    server.stop(signal.SIGKILL)
+    server.stop(how)
 
     server = new_server()
     client = client_of(server)

@@ -89,6 +89,7 @@ class Pipelines:
         self._authenticator = authenticator
         self._places = places
         self._running: dict[str, Running] = {}
+        self._closing = False
 
     async def start(self) -> None:
         """End what a server that is gone left, and start continuous pipelines again."""
@@ -99,7 +100,8 @@ class Pipelines:
                 log.warning("pipeline_not_restarted", pipeline=pipeline_id, reason=error.message)
 
     async def stop(self) -> None:
-        """Stop all updates; they are recorded as failed by the server's stop."""
+        """Stop all updates; the next start finds them, as it does after a crash, and records that they failed."""
+        self._closing = True
         tasks = [one.task for one in self._running.values() if one.task is not None]
         for task in tasks:
             task.cancel()
@@ -195,9 +197,6 @@ class Pipelines:
             await self._process(running)
         except BoathouseError as refused:
             error = refused
-        except asyncio.CancelledError:
-            error = InvalidState("The server was stopped while the update ran.")
-            raise
         except Exception as unexpected:
             log.exception("pipeline_update_failed", update=running.update.id)
             error = unexpected
@@ -205,7 +204,7 @@ class Pipelines:
             if running.process is not None and running.process.returncode is None:
                 with contextlib.suppress(ProcessLookupError):
                     running.process.kill()
-            if running.ended is None:
+            if running.ended is None and not self._closing:
                 state = UpdateState.CANCELED if running.stopping else UpdateState.FAILED
                 await asyncio.shield(
                     asyncio.to_thread(
