@@ -81,7 +81,16 @@ class TestDelta:
             drain(stream, f"{schema}.t")
         assert sorted(row[0] for row in rows(spark, f"{schema}.t")) == expected
 
-    def test_deletion_vectors_and_mapped_columns(self, spark: SparkSession, schema: str, drain: Drain) -> None:
+    def test_deletion_vectors_and_odd_partitions(self, spark: SparkSession, schema: str, drain: Drain) -> None:
+        name, on = f"{schema}.vectors", "TBLPROPERTIES ('delta.enableDeletionVectors' = 'true')"
+        spark.sql(f"CREATE TABLE {name} (a INT, p STRING) PARTITIONED BY (p) {on}")
+        spark.sql(f"INSERT INTO {name} VALUES (1, 'x y/z'), (2, 'x y/z'), (3, NULL), (4, 'ä%')")
+        spark.sql(f"DELETE FROM {name} WHERE a = 2")
+        query = drain(spark.readStream.table(name), f"{schema}.t")
+        assert rows(spark, f"{schema}.t") == [(1, "x y/z"), (3, None), (4, "ä%")]
+        assert query.lastProgress.numInputRows == 3
+
+    def test_mapped_columns(self, spark: SparkSession, schema: str, drain: Drain) -> None:
         name = f"{schema}.mapped"
         spark.sql(f"CREATE TABLE {name} (id INT, v STRING) TBLPROPERTIES ('delta.columnMapping.mode' = 'name')")
         spark.sql(f"INSERT INTO {name} VALUES (1, 'a'), (2, 'b')")

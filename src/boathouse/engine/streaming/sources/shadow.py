@@ -57,10 +57,6 @@ def _linked(add: Action, table: Path) -> Action:
     if vector and vector["storageType"] == "u":
         # Before the twenty letters of its identifier stands the folder that it lies in.
         linked["deletionVector"] = {**vector, "pathOrInlineDv": f"{_LINK}/{vector['pathOrInlineDv']}"}
-        if len(vector["pathOrInlineDv"]) > 20:
-            linked["deletionVector"]["pathOrInlineDv"] = f"{_LINK}/{vector['pathOrInlineDv']}"
-    elif vector and vector["storageType"] == "p":
-        linked["deletionVector"] = {**vector, "pathOrInlineDv": vector["pathOrInlineDv"]}
     return linked
 
 
