@@ -116,6 +116,18 @@ def test_parquet_without_evolution(landing: Landing) -> None:
     ]
 
 
+def test_the_read_that_stream_read_files_stands_for(landing: Landing) -> None:
+    landing.put("a.json", {"id": 1, "price": 1.5})
+    reader = landing.spark.readStream.format("read_files").option("path", f"{landing.path}/in").option("format", "json")
+    landing.run(reader.load())
+    landing.put("b.json", {"id": "2"})
+    landing.run(reader.load())
+    assert landing.rows("id", "price") == [(1, 1.5), (None, None)]
+    assert (landing.real / "state" / "sources" / "0" / "_schemas" / "0").exists()
+    with pytest.raises(PySparkException, match="The option format is missing"):
+        landing.spark.readStream.format("read_files").load(f"{landing.path}/in").schema  # noqa: B018
+
+
 def test_a_file_that_is_gone_before_it_is_read(landing: Landing) -> None:
     landing.put("a.json", {"id": 1})
     landing.put("b.json", {"id": 2, "new": 1})
