@@ -1,25 +1,8 @@
 """Streaming tables: each row once, whatever happens between two updates; expectations on the same way; changes; sinks."""
 
-from importlib import import_module
-from importlib.util import find_spec
-
-import pytest
-
-from boathouse.engine.expected import OPTION
 from boathouse.pipelines.events import UpdateState
 from boathouse.pipelines.sources import SourceFile
 from boathouse.pipelines.testing import Counts, PipelineUnderTest
-
-
-def takes_expectations() -> bool:
-    """Whether the gateway's streams are there, and pass on what expectations found."""
-    if find_spec("boathouse.engine.streaming.spec") is None:
-        return False
-    spec = import_module("boathouse.engine.streaming.spec")
-    return OPTION in spec._KNOWN_OPTIONS[spec.SinkKind.DELTA]
-
-
-pytestmark = pytest.mark.skipif(not takes_expectations(), reason="the gateway has no streams that take expectations yet")
 
 ORDERS = SourceFile(
     "/w/orders.py",

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
 
+from boathouse.engine.expected import OPTION as EXPECTATIONS
 from boathouse.engine.streaming.errors import NotOnThisEngine, StreamRefused
 from boathouse.engine.streaming.intervals import milliseconds
 
@@ -33,7 +34,7 @@ NEEDS_CHECKPOINT = frozenset({SinkKind.DELTA, SinkKind.FOREACH_BATCH})
 _KNOWN_OPTIONS = {
     SinkKind.DELTA: {
         *("path", "mergeschema", "overwriteschema", "userMetadata".lower(), "ignorenullcolumns", "dataskippingnumindexedcols"),
-        *("optimizewrite", "autocompact", "compression", "maxrecordsperfile"),
+        *(EXPECTATIONS, "optimizewrite", "autocompact", "compression", "maxrecordsperfile"),
     },
     SinkKind.MEMORY: set[str](),
     SinkKind.CONSOLE: {"numrows", "truncate"},
