@@ -1,4 +1,4 @@
-"""OpenLineage events, against a real HTTP server and the shapes of the published schema."""
+"""OpenLineage events, against a real HTTP server that fails, is slow or is gone, and the shapes of the published schema."""
 
 import json
 import re
@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from boathouse.history.api import Entity, TableRef
 from boathouse.history.openlineage import OpenLineage, run_event
@@ -26,11 +27,13 @@ class Receiver:
         self.events: list[dict[str, Any]] = []
         self.paths: list[str] = []
         self.failures: list[int] = []
+        self.server: ThreadingHTTPServer | None = None
         received = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
+                received.gate.wait(4)
                 received.paths.append(self.path)
                 status = received.failures.pop(0) if received.failures else 201
                 if status == 201:
@@ -43,7 +46,15 @@ class Receiver:
             def log_message(self, *_: object) -> None:
                 pass
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.handler = Handler
+        self.gate = threading.Event()
+        self.gate.set()
+        self.open()
+
+    def open(self) -> None:
+        """Listen; after an outage at the same port."""
+        port = self.server.server_port if self.server is not None else 0
+        self.server = ThreadingHTTPServer(("127.0.0.1", port), self.handler)
         self.url = f"http://127.0.0.1:{self.server.server_port}"
         self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
         self.thread.start()
@@ -55,6 +66,8 @@ class Receiver:
         return self.events
 
     def close(self) -> None:
+        """Go away, as in an outage."""
+        assert self.server is not None
         self.server.shutdown()
         self.server.server_close()
         self.thread.join()
@@ -65,6 +78,19 @@ def receiver() -> Iterator[Receiver]:
     made = Receiver()
     yield made
     made.close()
+
+
+def left(history: History) -> int:
+    """How many events still wait."""
+    with history.lake.database.session() as session:
+        return int(session.execute(text("SELECT count(*) FROM history_events WHERE stream = 'openlineage'")).scalar_one())
+
+
+def lost(history: History) -> list[tuple[str, str]]:
+    """What the audit table tells of events that are never sent: how many, and why."""
+    history.recorder(start=False).flush()
+    found = [row for row in history.rows("system.access.audit") if row["action_name"] == "openLineageEventsLost"]
+    return [(dict(row["request_params"])["count"], row["response"]["error_message"]) for row in found]
 
 
 def check(event: dict[str, Any]) -> None:
@@ -131,7 +157,7 @@ def test_an_event_without_an_entity(target: str | None) -> None:
 
 
 def test_the_recorder_sends_what_it_records(history: History, receiver: Receiver) -> None:
-    receiver.failures = [500, 503]
+    receiver.failures = [500, 404]
     recorder = history.recorder(openlineage_url=receiver.url, namespace="boathouse://here")
     records = [lineage("main.s.a", f"main.s.t{number}") for number in range(5)]
     for record in records:
@@ -142,29 +168,92 @@ def test_the_recorder_sends_what_it_records(history: History, receiver: Receiver
         check(event)
     assert set(receiver.paths) == {"/api/v1/lineage"}
     assert len(receiver.paths) == 7
+    recorder.stop()
+    assert left(history) == 0
 
 
-def test_an_event_that_is_refused_does_not_hold_up_the_next(receiver: Receiver) -> None:
+def test_an_event_that_is_refused_does_not_hold_up_the_next_and_is_told_of(history: History, receiver: Receiver) -> None:
     receiver.failures = [422]
-    sender = OpenLineage(f"{receiver.url}/custom/path", first_wait=0.01)
-    sender.start()
-    sender.send(lineage("main.s.a", "main.s.b"))
-    sender.send(lineage("main.s.a", "main.s.c"))
+    recorder = history.recorder(openlineage_url=f"{receiver.url}/custom/path")
+    recorder.lineage(lineage("main.s.a", "main.s.b"))
+    recorder.lineage(lineage("main.s.a", "main.s.c"))
     (event,) = receiver.wait(1)
-    sender.stop()
+    recorder.stop()
     assert event["outputs"][0]["name"] == "main.s.c"
     assert set(receiver.paths) == {"/custom/path"}
-    assert sender.lost == 1
+    assert lost(history) == [("1", "The OpenLineage address refused it with status 422.")]
 
 
-def test_nobody_waits_for_an_address_that_does_not_answer(history: History, receiver: Receiver) -> None:
+def test_an_outage_and_a_restart_lose_nothing_and_hold_nobody_up(history: History, receiver: Receiver) -> None:
     receiver.close()
-    recorder = history.recorder(start=False, openlineage_url=receiver.url)
-    recorder.start()
-    started = time.monotonic()
-    for _ in range(100):
-        recorder.lineage(lineage("main.s.a", "main.s.b"))
+    first = [lineage("main.s.a", f"main.s.t{number}") for number in range(120)]
+    recorder = history.recorder(openlineage_url=receiver.url)
+    for record in first:
+        recorder.lineage(record)
+    # That the tables are up to date waits for no address.
     recorder.flush()
+    assert len(history.rows("system.access.table_lineage")) == 120
     recorder.stop()
-    assert time.monotonic() - started < 20
-    assert len(history.rows("system.access.table_lineage")) == 100
+    assert left(history) == 120
+    again = history.recorder(openlineage_url=receiver.url)
+    second = [lineage("main.s.a", f"main.s.u{number}") for number in range(5)]
+    for record in second:
+        again.lineage(record)
+    receiver.open()
+    wanted = [record.statement_id for record in (*first, *second)]
+    assert [event["run"]["runId"] for event in receiver.wait(125)] == wanted
+    again.stop()
+    assert (left(history), lost(history)) == (0, [])
+
+
+def test_a_slow_address_gets_all_in_order_and_each_once(history: History, receiver: Receiver) -> None:
+    receiver.gate.clear()
+    recorder = history.recorder(openlineage_url=receiver.url)
+    records = [lineage("main.s.a", f"main.s.t{number}") for number in range(60)]
+    for record in records:
+        recorder.lineage(record)
+        recorder.settle()
+    assert receiver.events == []
+    receiver.gate.set()
+    assert [event["run"]["runId"] for event in receiver.wait(60)] == [record.statement_id for record in records]
+    recorder.stop()
+    assert len(receiver.paths) == 60
+
+
+def test_two_servers_of_a_database_send_each_event_once(history: History, receiver: Receiver) -> None:
+    servers = [history.recorder(openlineage_url=receiver.url) for _ in range(1 if history.lake.database.is_sqlite else 2)]
+    records = [lineage("main.s.a", f"main.s.t{number}") for number in range(40)]
+    for number, record in enumerate(records):
+        servers[number % len(servers)].lineage(record)
+    receiver.wait(40)
+    for server in servers:
+        server.stop()
+    assert sorted(event["run"]["runId"] for event in receiver.events) == sorted(record.statement_id for record in records)
+
+
+def test_what_waits_is_bounded_and_what_is_dropped_is_told_of(history: History, receiver: Receiver) -> None:
+    receiver.close()
+    told: list[tuple[int, str]] = []
+    recorder = history.recorder(start=False, openlineage_url=receiver.url)
+    records = [lineage("main.s.a", f"main.s.t{number}") for number in range(30)]
+    for record in records:
+        recorder.lineage(record)
+    recorder.settle()
+    made = {"on_lost": lambda count, reason: told.append((count, reason)), "first_wait": 0.01}
+    with_room_for_ten = OpenLineage(history.lake.database, receiver.url, most=10, **made)
+    with_room_for_ten.start()
+    with_room_for_ten.stop()
+    assert (left(history), told) == (10, [(20, "The OpenLineage address did not take them in time.")])
+    with history.lake.database.session(write=True) as session:
+        week = (
+            "UPDATE history_events SET created_at = created_at - 7 * 86400000 WHERE id IN (SELECT min(id) FROM history_events"
+        )
+        session.execute(text(f"{week} WHERE stream = 'openlineage')"))
+    with_room = OpenLineage(history.lake.database, receiver.url, **made)
+    with_room.start()
+    with_room.stop()
+    assert (left(history), [count for count, _ in told]) == (9, [20, 1])
+    receiver.open()
+    with_room.start()
+    assert [event["run"]["runId"] for event in receiver.wait(9)] == [record.statement_id for record in records[21:]]
+    with_room.stop()

@@ -27,6 +27,18 @@ _SESSIONS = pa.schema(
 )
 
 
+def cluster_id_of(principal_id: str) -> str:
+    """The cluster of a principal, by the principal's identifier."""
+    digest = hashlib.sha256(principal_id.encode()).hexdigest()
+    number = int(digest[:16], 16)
+    return f"{number % 10**4:04}-{number // 10**4 % 10**6:06}-{digest[16:24]}"
+
+
+def warehouse_id_of(principal_id: str) -> str:
+    """The same engine as a SQL warehouse."""
+    return hashlib.sha256(b"warehouse" + principal_id.encode()).hexdigest()[:16]
+
+
 @dataclass(frozen=True)
 class Cluster:
     """A principal's engine, running or not.
@@ -50,14 +62,12 @@ class Cluster:
     @property
     def cluster_id(self) -> str:
         """Stable for a principal, in the form of Databricks' ids."""
-        digest = hashlib.sha256(self.principal.id.encode()).hexdigest()
-        number = int(digest[:16], 16)
-        return f"{number % 10**4:04}-{number // 10**4 % 10**6:06}-{digest[16:24]}"
+        return cluster_id_of(self.principal.id)
 
     @property
     def warehouse_id(self) -> str:
         """Stable for a principal, in the form of Databricks' ids."""
-        return hashlib.sha256(b"warehouse" + self.principal.id.encode()).hexdigest()[:16]
+        return warehouse_id_of(self.principal.id)
 
     @property
     def running(self) -> bool:
@@ -144,7 +154,7 @@ class Compute:
         return pa.Table.from_pylist(
             [
                 {
-                    "cluster_id": self._cluster(session.principal, session, None).cluster_id,
+                    "cluster_id": cluster_id_of(session.principal.id),
                     "principal": session.principal.name,
                     "state": "RUNNING",
                     "process_id": session.pid,

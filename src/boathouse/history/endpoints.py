@@ -129,11 +129,13 @@ def list_queries(
     end_time_ms: Annotated[int | None, Query(alias="filter_by.query_start_time_range.end_time_ms")] = None,
 ) -> QueryList:
     """The queries of the last 30 days, newest first: the asker's own, for an admin everybody's."""
-    if warehouse_ids:
-        message = "filter_by.warehouse_ids is not supported: each user has one warehouse. Use filter_by.user_ids."
-        raise InvalidParameterValue(message, field="filter_by.warehouse_ids")
     wanted = QueryFilter(
-        principal_ids=user_ids, statuses=statuses, statement_ids=statement_ids, from_ms=start_time_ms, to_ms=end_time_ms
+        principal_ids=user_ids,
+        statuses=statuses,
+        statement_ids=statement_ids,
+        warehouse_ids=warehouse_ids,
+        from_ms=start_time_ms,
+        to_ms=end_time_ms,
     )
     found, token = history.queries(wanted, max_results, page_token)
     return QueryList(

@@ -15,7 +15,7 @@ from boathouse.errors import TemporarilyUnavailable
 from boathouse.history import rows
 from boathouse.history.export import Exporter
 from boathouse.history.floods import Floods
-from boathouse.history.openlineage import DEFAULT_NAMESPACE, OpenLineage
+from boathouse.history.openlineage import DEFAULT_NAMESPACE, STREAM, OpenLineage
 from boathouse.history.records import AuditEvent, CommitRecord, LineageRecord, QueryRecord
 from boathouse.history.repository import WRITING, HistoryRepository
 from boathouse.history.system_tables import AUDIT, COLUMN_LINEAGE, HISTORY, TABLE_LINEAGE, TABLES
@@ -68,7 +68,9 @@ class Recorder:
     ) -> None:
         self._database = database
         self._exporter = Exporter(database, layout)
-        self._openlineage = None if openlineage_url is None else OpenLineage(openlineage_url, namespace)
+        self._openlineage = (
+            None if openlineage_url is None else OpenLineage(database, openlineage_url, namespace, on_lost=self._untold)
+        )
         self._capacity = capacity
         self._floods = Floods()
         self._queue: deque[Record] = deque()
@@ -122,8 +124,6 @@ class Recorder:
     def lineage(self, record: LineageRecord) -> None:
         """Record what a statement read and wrote."""
         self._put(record)
-        if self._openlineage is not None:
-            self._openlineage.send(record)
 
     def commits(self, record: CommitRecord) -> None:
         """Record the commits that a statement can have made."""
@@ -156,6 +156,9 @@ class Recorder:
     def settle(self) -> None:
         """Wait until all that was recorded so far is in the database."""
         self._drain()
+
+    def _untold(self, count: int, reason: str) -> None:
+        self._put(_lost_event("openLineageEventsLost", count, reason))
 
     def _tell_floods(self) -> None:
         for event in self._floods.tell():
@@ -214,7 +217,7 @@ class Recorder:
                 lost = self._lost - self._lost_told
             if not batch and not lost:
                 return 0
-            self._write([*batch, *([_lost_event(lost)] if lost else [])])
+            self._write([*batch, *([_lost_event("recordsLost", lost, "The queue of the history was full.")] if lost else [])])
             with self._changed:
                 for _ in batch:
                     self._queue.popleft()
@@ -240,7 +243,7 @@ class Recorder:
             log.warning("history_record_refused", record=type(batch[0]).__name__, reason=str(error).splitlines()[0])
 
     def _insert(self, batch: Sequence[Record]) -> None:
-        found = _Rows()
+        found = _Rows(self._openlineage)
         for record in batch:
             found.take(record)
         with self._database.session(write=True) as session:
@@ -251,6 +254,8 @@ class Recorder:
             repository.save_edges(found.edges)
             repository.save_columns(found.columns)
             repository.save_commits(found.commits)
+        if self._openlineage is not None and any(stream == STREAM for stream, _ in found.events):
+            self._openlineage.wake()
 
     def _export_on(self) -> None:
         tidied = 0.0
@@ -270,7 +275,8 @@ class Recorder:
 class _Rows:
     """What a batch of records becomes."""
 
-    def __init__(self) -> None:
+    def __init__(self, openlineage: OpenLineage | None) -> None:
+        self._openlineage = openlineage
         self.events: list[tuple[str, dict[str, Any]]] = []
         self.queries: list[dict[str, Any]] = []
         self.edges: list[dict[str, Any]] = []
@@ -295,17 +301,19 @@ class _Rows:
                 self.events += [(COLUMN_LINEAGE.full_name, rows.clean(row)) for row in columns]
                 self.edges += [rows.clean(row) for row in rows.edges(record)]
                 self.columns += [rows.clean(row) for row in rows.column_edges(record)]
+                if self._openlineage is not None:
+                    self.events.append((STREAM, rows.clean(self._openlineage.event(record))))
 
 
-def _lost_event(count: int) -> AuditEvent:
+def _lost_event(action: str, count: int, reason: str) -> AuditEvent:
     return AuditEvent(
         time_ms=now_ms(),
         principal=None,
         principal_id=None,
         request_id=new_id(),
         service="history",
-        action="recordsLost",
+        action=action,
         params={"count": str(count)},
         status_code=503,
-        error="The queue of the history was full.",
+        error=reason,
     )

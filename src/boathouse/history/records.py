@@ -70,6 +70,8 @@ class QueryRecord:
         status: How it ended.
         error: Why it failed, or None.
         client: What the client called itself.
+        cluster_id: Of the engine that ran it, as a cluster.
+        warehouse_id: The same engine as a SQL warehouse.
         started_ms: When it came in, in ms since the epoch.
         ended_ms: When it ended.
         waiting_ms: How long it waited for an engine.
@@ -88,6 +90,8 @@ class QueryRecord:
     status: QueryStatus
     error: str | None = None
     client: str | None = None
+    cluster_id: str | None = None
+    warehouse_id: str | None = None
     started_ms: int
     ended_ms: int
     waiting_ms: int = 0

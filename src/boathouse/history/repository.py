@@ -19,6 +19,9 @@ WRITING = 815_916
 EXPORTING = 815_917
 """Advisory lock of PostgreSQL: one server at a time exports."""
 
+SENDING = 815_918
+"""Advisory lock of PostgreSQL: one server at a time sends OpenLineage events."""
+
 _BATCH = 200
 
 
@@ -38,6 +41,7 @@ class QueryFilter:
         principal_ids: Whose.
         statuses: How they ended.
         statement_ids: By their identifiers.
+        warehouse_ids: In which warehouses they ran.
         from_ms: Started then or later.
         to_ms: Started then or before.
         after: Start and identifier of the last query of the page before.
@@ -46,6 +50,7 @@ class QueryFilter:
     principal_ids: Sequence[str] | None = None
     statuses: Sequence[str] | None = None
     statement_ids: Sequence[str] | None = None
+    warehouse_ids: Sequence[str] | None = None
     from_ms: int | None = None
     to_ms: int | None = None
     after: tuple[int, str] | None = None
@@ -62,6 +67,12 @@ class HistoryRepository:
         """Wait for a lock that all servers of a PostgreSQL share, until the transaction ends. SQLite has one server."""
         if self._dialect == "postgresql":
             self._session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
+
+    def try_lock(self, key: int) -> bool:
+        """Take such a lock if nobody has it, until the transaction ends."""
+        if self._dialect != "postgresql":
+            return True
+        return bool(self._session.scalar(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": key}))
 
     def add_events(self, events: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
         """Append rows of system tables, each with the table's full name. Needs the lock WRITING."""
@@ -82,6 +93,13 @@ class HistoryRepository:
     def remove_exported(self, stream: str, last_id: int) -> None:
         """Delete rows that are in their system table now."""
         self._session.execute(delete(EventRow).where(EventRow.stream == stream, EventRow.id <= last_id))
+
+    def drop_oldest(self, stream: str, before_ms: int, most: int) -> int:
+        """Delete the rows from before a moment, and the oldest of those that are too many. How many they were."""
+        newest = select(EventRow.id).where(EventRow.stream == stream).order_by(EventRow.id.desc())
+        excess = self._session.scalar(newest.offset(most).limit(1)) or 0
+        old = or_(EventRow.created_at < before_ms, EventRow.id <= excess)
+        return self._session.execute(delete(EventRow).where(EventRow.stream == stream, old)).rowcount  # type: ignore[attr-defined]
 
     def save_queries(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Insert queries, or replace those that are there."""
@@ -129,6 +147,7 @@ class HistoryRepository:
             (QueryRow.principal_id, wanted.principal_ids),
             (QueryRow.status, wanted.statuses),
             (QueryRow.statement_id, wanted.statement_ids),
+            (QueryRow.details["compute"]["warehouse_id"].as_string(), wanted.warehouse_ids),
         ):
             if values is not None:
                 query = query.where(column.in_(list(values)))

@@ -41,6 +41,11 @@ def query_row(record: QueryRecord) -> dict[str, Any]:
         "statement_id": record.statement_id,
         "session_id": record.session_id,
         "execution_status": record.status,
+        "compute": {
+            "type": None if record.warehouse_id is None else "WAREHOUSE",
+            "cluster_id": record.cluster_id,
+            "warehouse_id": record.warehouse_id,
+        },
         "executed_by_user_id": record.principal_id,
         "executed_by": record.principal,
         "executed_as_user_id": record.principal_id,

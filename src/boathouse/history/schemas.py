@@ -182,6 +182,7 @@ class QueryInfo(BaseModel):
     statement_type: str
     user_name: str | None = None
     executed_as_user_name: str | None = None
+    warehouse_id: str | None = None
     client_application: str | None = None
     query_start_time_ms: int
     query_end_time_ms: int | None = None
@@ -206,6 +207,7 @@ class QueryInfo(BaseModel):
             statement_type=kind if kind in STATEMENT_TYPES else "OTHER",
             user_name=details.get("executed_by"),
             executed_as_user_name=details.get("executed_as"),
+            warehouse_id=(details.get("compute") or {}).get("warehouse_id"),
             client_application=details.get("client_application"),
             query_start_time_ms=row.started_at,
             query_end_time_ms=details.get("end_time"),

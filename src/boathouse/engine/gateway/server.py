@@ -19,7 +19,7 @@ import structlog
 from boathouse.engine.gateway.attempts import Attempts
 from boathouse.engine.gateway.declarations import Answered
 from boathouse.engine.gateway.governor import Completion, Governor
-from boathouse.engine.gateway.observer import Observer
+from boathouse.engine.gateway.observer import Observer, Watched
 from boathouse.engine.gateway.session import as_principal
 from boathouse.engine.gateway.statuses import WireError, canceled, forwarded, own
 from boathouse.engine.link import CHANNEL_OPTIONS, SERVICE, Engine, Engines
@@ -27,6 +27,7 @@ from boathouse.engine.metrics import EngineMetrics
 from boathouse.errors import BoathouseError, InternalError, Unauthenticated
 from boathouse.history.api import Recorder
 from boathouse.iam.api import Principal
+from boathouse.kit.clock import now_ms
 
 log = structlog.get_logger(__name__)
 
@@ -60,7 +61,9 @@ class _Call:
     context: Context
     principal: Principal
     engine: Engine
+    came_ms: int
     status: str = "OK"
+    told: WireError | None = None
     timeout: float | None = field(init=False)
 
     def __post_init__(self) -> None:
@@ -157,13 +160,13 @@ class Gateway:
     async def execute(self, request: bytes, context: Context) -> AsyncIterator[bytes]:
         """Pass on the execution of a plan."""
         async with self._call("ExecutePlan", context) as call:
-            watched = self._observer.watch(call.principal, context)
-            failure: BaseException | None = None
-            try:
+            watched = self._observer.watch(call.principal, context, call.came_ms)
+            async with self._watching(call, watched):
                 prepared = await self._governor.execute(request, call.principal, call.engine, watched.note)
                 if prepared.own is not None:
                     async with aclosing(prepared.own()) as messages:
                         async for message in messages:
+                            watched.count(message)
                             yield message
                     return
                 owned = as_principal(prepared.request, call.principal)
@@ -178,12 +181,9 @@ class Gateway:
                 async for message in self._completing(call, stream, prepared.completion, owned):
                     if declaration is not None:
                         declaration.learn(message)
+                    else:
+                        watched.count(message)
                     yield message
-            except BaseException as error:
-                failure = error
-                raise
-            finally:
-                self._observer.ended(watched, failure)
 
     async def reattach(self, request: bytes, context: Context) -> AsyncIterator[bytes]:
         """Pass on what is left of an execution after its connection broke."""
@@ -196,9 +196,30 @@ class Gateway:
                 return
             completion = await self._governor.pending(request, call.principal)
             owned = as_principal(request, call.principal)
-            stream = call.engine.stream("ReattachExecute")(owned, timeout=call.timeout)
-            async for message in self._completing(call, stream, completion, None):
-                yield message
+            watched = self._observer.resumed(call.principal, request)
+            async with self._watching(call, watched):
+                stream = call.engine.stream("ReattachExecute")(owned, timeout=call.timeout)
+                async for message in self._completing(call, stream, completion, None):
+                    if watched is not None:
+                        watched.count(message)
+                    yield message
+
+    @asynccontextmanager
+    async def _watching(self, call: _Call, watched: Watched | None) -> AsyncGenerator[None]:
+        """Record how an execution ends, before its client hears of it."""
+        failure: BaseException | None = None
+        try:
+            yield
+        except grpc.aio.AioRpcError as error:
+            failure = error
+            call.told = await self._engine_error(error, call.engine, call.principal)
+            raise
+        except BaseException as error:
+            failure = error
+            raise
+        finally:
+            if watched is not None:
+                self._observer.ended(watched, failure, call.told)
 
     async def add_artifacts(self, requests: AsyncIterator[bytes], context: Context) -> bytes:
         """Pass on uploaded files."""
@@ -229,7 +250,7 @@ class Gateway:
     @asynccontextmanager
     async def _call(self, method: str, context: Context) -> AsyncGenerator[_Call]:
         """Authenticate, find the engine, and turn what goes wrong into a status."""
-        began = time.perf_counter()
+        began, came_ms = time.perf_counter(), now_ms()
         request_id = secrets.token_hex(8)
         status, name = "OK", None
         self._metrics.open.inc()
@@ -238,10 +259,11 @@ class Gateway:
             name = principal.name
             engine = await self._pool.get(principal)
             with engine:
+                call = _Call(method, context, principal, engine, came_ms)
                 try:
-                    yield _Call(method, context, principal, engine)
+                    yield call
                 except grpc.aio.AioRpcError as error:
-                    wire = await self._engine_error(error, engine, principal)
+                    wire = call.told or await self._engine_error(error, engine, principal)
                     status = wire.code.name
                     await _abort(context, wire)
         except BoathouseError as error:

@@ -16,7 +16,7 @@ from boathouse.engine.gateway.paths import Use
 from boathouse.engine.gateway.protocol import sql_node
 from boathouse.engine.gateway.session import EngineSession
 from boathouse.engine.gateway.sql_tokens import parts_of
-from boathouse.engine.gateway.statements import parse
+from boathouse.engine.gateway.statements import Statement, parse
 from boathouse.engine.gateway.visit import Visit
 from boathouse.history.api import ColumnLink, Entity, TableRef
 from boathouse.storage.paths import from_url
@@ -24,6 +24,7 @@ from boathouse.storage.paths import from_url
 ENTITY_HEADER = "x-boathouse-entity"
 _ENTITY = re.compile(r"(?P<type>[A-Z_]{1,40}):(?P<id>[^:\s]{1,200})(?::(?P<run>\S{1,200}))?")
 _LONGEST = 10_000
+_WRITES = ("INSERT", "UPDATE", "DELETE", "MERGE")
 
 
 @dataclass
@@ -32,7 +33,7 @@ class Trace:
 
     Attributes:
         text: Its SQL, or what a DataFrame asks for.
-        kind: First word of the SQL, or ``DATAFRAME``.
+        kind: What kind of statement the SQL is, by its first word; ``SELECT`` for all queries, or ``DATAFRAME``.
         is_recorded: Whether it is a query of its own; not where the client only asks what a text is.
         reads: Tables, views and paths.
         target: What it writes, or None.
@@ -86,8 +87,18 @@ def begin(plan: Any, session: EngineSession) -> Trace:
 
 
 def _of_sql(text: str, session: EngineSession) -> Trace:
-    verb = parse(text).verb
-    return Trace(text[:_LONGEST], verb[0] if verb else "SELECT", session)
+    return Trace(text[:_LONGEST], _kind(parse(text)), session)
+
+
+def _kind(statement: Statement) -> str:
+    if statement.tokens and statement.tokens[0].is_word("EXPLAIN"):
+        return "EXPLAIN"
+    if statement.is_query or not statement.verb:
+        return "SELECT"
+    first = statement.verb[0]
+    if first in {"WITH", "FROM"}:
+        return next((token.value for token in statement.tokens if token.is_word(*_WRITES)), "INSERT")
+    return "DESCRIBE" if first == "DESC" else first
 
 
 def _command_text(command: Any, kind: str) -> str:
