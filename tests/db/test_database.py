@@ -3,12 +3,14 @@ import threading
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import text
 
 from boathouse.db import Base, Database
-from boathouse.db.database import sqlite_url
+from boathouse.db.database import MIGRATIONS, sqlite_url
 from boathouse.db.errors import DatabaseTooNew, DatabaseUnreachable
 from boathouse.iam.api import IamService
 
@@ -155,3 +157,26 @@ def test_the_number_of_changes_tells_of_each_commit_that_changes_rights_and_of_n
     after("change")
     other.dispose()
     database.dispose()
+
+
+def test_lineage_of_an_earlier_version_knows_who_made_it(database_url: str) -> None:
+    database = Database(database_url)
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with database.engine.execution_options(boathouse_write=True).begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0009")
+        connection.execute(
+            text(
+                "INSERT INTO principals (id, name, kind, display_name, active, created_at, profile) "
+                "VALUES ('7', 'ann', 'user', '', true, 1, '{}')"
+            )
+        )
+        for source, principal in (("a", "ann"), ("b", "gone")):
+            edge = "INSERT INTO lineage_edges VALUES (:source, 'c', '', '', 'TABLE', 'TABLE', NULL, :principal, 1)"
+            connection.execute(text(edge), {"source": source, "principal": principal})
+    database.migrate()
+    with database.session() as session:
+        found = session.execute(text("SELECT source, principal_id FROM lineage_edges ORDER BY source")).all()
+    database.dispose()
+    assert [tuple(row) for row in found] == [("a", "7"), ("b", "")]

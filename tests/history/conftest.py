@@ -58,6 +58,7 @@ def lineage(source: str, target: str | None, *columns: tuple[str, str | None], *
         "target": None if target is None else TableRef(full_name=target),
         "columns": tuple(ColumnLink(source_table=source, source_column=one, target_column=other) for one, other in columns),
         "principal": "admin",
+        "principal_id": "1",
         "time_ms": NOW,
         "statement_id": str(uuid.uuid4()),
     }

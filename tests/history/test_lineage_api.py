@@ -1,5 +1,6 @@
 """Lineage and queries over REST, as their clients ask."""
 
+import base64
 import time
 import uuid
 from collections.abc import Iterator
@@ -151,22 +152,67 @@ def test_what_a_column_comes_from_and_goes_to(traced: Traced) -> None:
     }
 
 
-def test_wrong_input(traced: Traced) -> None:
-    name = traced.name("b")
-    for path, asked, status in (
-        (TABLES, {}, 400),
-        (TABLES, {"table_name": name, "include_entity_lineage": "perhaps"}, 400),
-        (TABLES, {"table_name": "main.default.none"}, 404),
-        (COLUMNS, {"table_name": name}, 400),
-        (COLUMNS, {"table_name": name, "column_name": "none"}, 400),
-    ):
-        answer = traced.admin.get(path, params=asked)
-        assert answer.status_code == status, answer.text
-        assert answer.json()["error_code"] in {"INVALID_PARAMETER_VALUE", "TABLE_DOES_NOT_EXIST"}
-    assert traced.admin.post(TABLES, content=b"{", headers={"Content-Type": "application/json"}).status_code == 400
-    assert traced.admin.post(TABLES, content=b" " * 70_000).status_code == 400
-    assert traced.server.client("").get(TABLES, params={"table_name": name}).status_code == 401
+@pytest.mark.parametrize(
+    ("path", "asked", "status", "code", "named"),
+    [
+        (TABLES, {}, 400, "INVALID_PARAMETER_VALUE", "table_name"),
+        (TABLES, {"table_name": ""}, 400, "INVALID_PARAMETER_VALUE", "table_name"),
+        (TABLES, {"table_name": 5}, 400, "INVALID_PARAMETER_VALUE", "table_name"),
+        (TABLES, {"table_name": "$.b", "include_entity_lineage": "perhaps"}, 400, "INVALID_PARAMETER_VALUE", "include_entity"),
+        (TABLES, {"table_name": "b"}, 400, "INVALID_PARAMETER_VALUE", "catalog.schema.name"),
+        (TABLES, {"table_name": "main.default.none"}, 404, "TABLE_DOES_NOT_EXIST", "main.default.none"),
+        (COLUMNS, {"column_name": "x"}, 400, "INVALID_PARAMETER_VALUE", "table_name"),
+        (COLUMNS, {"table_name": "$.b"}, 400, "INVALID_PARAMETER_VALUE", "column_name"),
+        (COLUMNS, {"table_name": "$.b", "column_name": ["x"]}, 400, "INVALID_PARAMETER_VALUE", "column_name"),
+        (COLUMNS, {"table_name": "$.b", "column_name": "none"}, 400, "INVALID_PARAMETER_VALUE", "no column 'none'. Valid: x."),
+        (COLUMNS, {"table_name": "main.default.none", "column_name": "x"}, 404, "TABLE_DOES_NOT_EXIST", "main.default.none"),
+    ],
+)
+def test_wrong_input(traced: Traced, path: str, asked: dict[str, Any], status: int, code: str, named: str) -> None:
+    asked = {key: value.replace("$", traced.schema) if isinstance(value, str) else value for key, value in asked.items()}
+    answer = traced.admin.post(path, json=asked)
+    assert (answer.status_code, answer.json()["error_code"]) == (status, code), answer.text
+    assert named in answer.json()["message"]
+    assert set(answer.json()) == {"error_code", "message", "details"}
+
+
+def test_wrong_bodies(traced: Traced) -> None:
+    for content, named in ((b"{", "JSON"), (b" " * 70_000, "too long"), (b"[1]", "table_name")):
+        answer = traced.admin.post(TABLES, content=content, headers={"Content-Type": "application/json"})
+        assert (answer.status_code, answer.json()["error_code"]) == (400, "INVALID_PARAMETER_VALUE")
+        assert named in answer.json()["message"]
+    assert traced.server.client("").get(TABLES, params={"table_name": traced.name("b")}).status_code == 401
     assert traced.admin.get("/api/2.0/lineage-tracking/external-lineage").status_code == 404
+
+
+def test_what_one_did_stays_ones_own_under_a_new_name(traced: Traced) -> None:
+    users = "/api/2.0/preview/scim/v2/Users"
+    me = traced.user.get("/api/2.0/preview/scim/v2/Me").json()
+    mine = query(principal=traced.user_name, principal_id=me["id"])
+    traced.recorder.query(mine)
+    about = {"principal": traced.user_name, "principal_id": me["id"]}
+    traced.recorder.lineage(lineage(traced.name("a"), traced.name("b"), ("x", "x"), **about))
+    traced.recorder.settle()
+
+    def seen(client: httpx.Client) -> tuple[list[str], bool, bool]:
+        queries = client.get("/api/2.0/sql/history/queries").json()["res"]
+        tables = client.get(TABLES, params={"table_name": traced.name("b")}).json()["upstreams"]
+        columns = client.get(COLUMNS, params={"table_name": traced.name("b"), "column_name": "x"}).json()["upstream_cols"]
+        a_table = any(one.get("tableInfo", {}).get("name") == "a" for one in tables)
+        return [one["query_id"] for one in queries], a_table, any(one.get("table_name") == "a" for one in columns)
+
+    assert seen(traced.user) == ([mine.statement_id], True, True)
+    traced.admin.put(f"{users}/{me['id']}", json={"userName": f"new-{traced.user_name}"}).raise_for_status()
+    assert seen(traced.user) == ([mine.statement_id], True, True)
+    other = traced.server.client(traced.server.new_principal(traced.user_name))
+    for kind, securable, privilege in (
+        ("catalog", traced.schema.split(".")[0], "USE CATALOG"),
+        ("schema", traced.schema, "USE SCHEMA"),
+        ("table", traced.name("b"), "SELECT"),
+    ):
+        changes = {"changes": [{"principal": traced.user_name, "add": [privilege]}]}
+        traced.admin.patch(f"{UC}/permissions/{kind}/{securable}", json=changes).raise_for_status()
+    assert seen(other) == ([], False, False)
 
 
 def test_queries_by_the_sdk(traced: Traced) -> None:
@@ -216,8 +262,28 @@ def test_queries_of_others_and_wrong_input(traced: Traced) -> None:
     path = "/api/2.0/sql/history/queries"
     assert traced.server.client("").get(path).status_code == 401
     assert traced.user.get(path, params={"filter_by.user_ids": "1"}).json() == {"res": [], "has_next_page": False}
-    for params in ({"max_results": 0}, {"max_results": 1001}, {"page_token": "nonsense"}, {"filter_by.warehouse_ids": "w"}):
-        answer = traced.user.get(path, params=params)
-        assert (answer.status_code, answer.json()["error_code"]) == (400, "INVALID_PARAMETER_VALUE")
+    others = base64.urlsafe_b64encode(b'{"name": "t"}').decode()
+    tokens = [
+        "nonsense",
+        others,
+        *(base64.urlsafe_b64encode(text).decode() for text in (b"[Infinity, 1]", b"[1e99, 2]", b"[" * 9000)),
+    ]
+    tables = {"catalog_name": traced.schema.split(".")[0], "schema_name": "default", "max_results": 1}
+    tokens.append(traced.admin.get(f"{UC}/tables", params=tables).json()["next_page_token"])
+    since = "filter_by.query_start_time_range"
+    for field, value in (
+        *(("max_results", value) for value in (0, 1001, "many")),
+        *(("page_token", value) for value in tokens),
+        ("include_metrics", "perhaps"),
+        ("filter_by.statuses", "DONE"),
+        (f"{since}.start_time_ms", "yesterday"),
+        (f"{since}.end_time_ms", 10**20),
+        (f"{since}.end_time_ms", -1),
+    ):
+        answer = traced.user.get(path, params={field: value})
+        assert (answer.status_code, answer.json()["error_code"]) == (400, "INVALID_PARAMETER_VALUE"), (field, value)
+        assert field in answer.json()["message"]
+    answer = traced.user.get(path, params={f"{since}.start_time_ms": 2, f"{since}.end_time_ms": 1})
+    assert (answer.status_code, f"{since}.end_time_ms" in answer.json()["message"]) == (400, True)
     with pytest.raises(InvalidParameterValue):
         WorkspaceClient(host=traced.server.url, token=traced.user_token).query_history.list(page_token="%%%")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from boathouse.history.api import flatten_params
+from boathouse.history.api import flatten_params, redact_sql
 from boathouse.history.params import MAX_PARAMS, MAX_VALUE, REDACTED, is_secret
 
 SECRETS = (
@@ -84,3 +84,27 @@ def test_one_level_is_flat_and_long_ones_are_cut() -> None:
     found = flatten_params({"a": 1, "b": {"c": True, "d": {"e": [1]}}, "n": None, "l": "x" * 5000})
     assert found == {"a": "1", "b.c": "true", "b.d": '{"e": [1]}', "l": "x" * (MAX_VALUE - 1) + "…"}
     assert len(flatten_params({str(number): number for number in range(1000)})) == MAX_PARAMS
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("SET a.secret.key = hush hush", "SET a.secret.key = [REDACTED]"),
+        ("set spark.sql.ansi.enabled = true", "set spark.sql.ansi.enabled = true"),
+        (
+            "CREATE TABLE t (a INT) OPTIONS (password 'hush', url 'u')",
+            "CREATE TABLE t (a INT) OPTIONS (password '[REDACTED]', url 'u')",
+        ),
+        (
+            "ALTER TABLE t SET TBLPROPERTIES ('x.api-key'='it''s', 'b'='c')",
+            "ALTER TABLE t SET TBLPROPERTIES ('x.api-key'='[REDACTED]', 'b'='c')",
+        ),
+        ('SELECT f(api_token => "hu\\"sh")', "SELECT f(api_token => '[REDACTED]')"),
+        ("WITH (CREDENTIAL = 'the text was cut he", "WITH (CREDENTIAL = '[REDACTED]'"),
+        ("SELECT 1 FROM t WHERE state = 'CA' AND code = 'x' AND note = 'a password'", None),
+        ("SELECT 'dapi0123456789abcdef'", "SELECT '[REDACTED]'"),
+        ("a" * 10_000 + " '" * 5_000, None),
+    ],
+)
+def test_secrets_in_sql(text: str, kept: str | None) -> None:
+    assert redact_sql(text) == (text if kept is None else kept)

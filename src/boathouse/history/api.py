@@ -3,6 +3,7 @@
 from boathouse.history.authors import Author
 from boathouse.history.install import install
 from boathouse.history.params import flatten as flatten_params
+from boathouse.history.params import redact_sql
 from boathouse.history.recorder import Recorder
 from boathouse.history.records import (
     AuditEvent,
@@ -34,4 +35,5 @@ __all__ = [
     "authors_of",
     "flatten_params",
     "install",
+    "redact_sql",
 ]

@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field, ValidationError
 from boathouse.catalog.api import Catalog
 from boathouse.errors import InvalidParameterValue
 from boathouse.history.recorder import Recorder
+from boathouse.history.records import QueryStatus
 from boathouse.history.repository import QueryFilter
 from boathouse.history.schemas import ColumnLineage, CommitBody, HistoryBody, QueryInfo, QueryList, TableLineage
 from boathouse.history.service import HistoryService
@@ -121,14 +122,17 @@ def list_queries(
     max_results: Annotated[int, Query(ge=1, le=1000)] = 100,
     page_token: str | None = None,
     include_metrics: Annotated[bool, Query()] = False,
-    statuses: Annotated[list[str] | None, Query(alias="filter_by.statuses")] = None,
+    statuses: Annotated[list[QueryStatus] | None, Query(alias="filter_by.statuses")] = None,
     user_ids: Annotated[list[str] | None, Query(alias="filter_by.user_ids")] = None,
     statement_ids: Annotated[list[str] | None, Query(alias="filter_by.statement_ids")] = None,
     warehouse_ids: Annotated[list[str] | None, Query(alias="filter_by.warehouse_ids")] = None,
-    start_time_ms: Annotated[int | None, Query(alias="filter_by.query_start_time_range.start_time_ms")] = None,
-    end_time_ms: Annotated[int | None, Query(alias="filter_by.query_start_time_range.end_time_ms")] = None,
+    start_time_ms: Annotated[int | None, Query(ge=0, lt=2**63, alias="filter_by.query_start_time_range.start_time_ms")] = None,
+    end_time_ms: Annotated[int | None, Query(ge=0, lt=2**63, alias="filter_by.query_start_time_range.end_time_ms")] = None,
 ) -> QueryList:
     """The queries of the last 30 days, newest first: the asker's own, for an admin everybody's."""
+    if start_time_ms is not None and end_time_ms is not None and end_time_ms < start_time_ms:
+        field = "filter_by.query_start_time_range.end_time_ms"
+        raise InvalidParameterValue(f"The field {field} is before start_time_ms: give one that is not earlier.", field=field)
     wanted = QueryFilter(
         principal_ids=user_ids,
         statuses=statuses,

@@ -50,7 +50,8 @@ class EdgeRow(Base):
     source_kind: Mapped[str]
     target_kind: Mapped[str]
     entity_run_id: Mapped[str | None]
-    principal: Mapped[str]
+    principal_id: Mapped[str]
+    """Who was last seen to make it; empty for somebody who is gone."""
     last_at: Mapped[int] = mapped_column(BigInteger)
 
 
@@ -85,5 +86,5 @@ class ColumnRow(Base):
     target_column: Mapped[str] = mapped_column(primary_key=True)
     source_kind: Mapped[str]
     target_kind: Mapped[str]
-    principal: Mapped[str]
+    principal_id: Mapped[str]
     last_at: Mapped[int] = mapped_column(BigInteger)

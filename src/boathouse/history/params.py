@@ -55,6 +55,15 @@ _PUBLIC_NAMES = frozenset(
 _TOKENS = re.compile(r"\b(?:dapi[\w-]{8,}|bh[a-z]_[\w-]{16,}|eyJ[\w-]{8,}\.[\w.-]+|AKIA[A-Z0-9]{12,})")
 """Texts that are tokens wherever they stand."""
 
+_GIVEN = re.compile(
+    r"""(?<![\w.$-])(?P<name>['"`]?[\w.$-]++['"`]?)(?P<gap>\s*(?:=>|=)?\s*)"""
+    r"""(?:'(?:[^'\\]|\\.|'')*+(?:'|$)|"(?:[^"\\]|\\.|"")*+(?:"|$))""",
+    re.DOTALL,
+)
+"""A name and the string that it is given in SQL; the text may end within the string."""
+
+_SET = re.compile(r"\s*SET\s+(?P<name>[^\s=]+)\s*=\s*(?P<value>.*)", re.DOTALL | re.IGNORECASE)
+
 
 def is_secret(name: str) -> bool:
     """Whether a field of this name holds a secret."""
@@ -63,10 +72,29 @@ def is_secret(name: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def _is_secret(name: str) -> bool:
-    plain = re.sub(r"[^a-z0-9]", "", name.lower())
-    if plain in _PUBLIC_NAMES:
-        return False
-    return plain in _SECRET_NAMES or any(part in plain for part in _SECRET_PARTS)
+    return _plain(name) in _SECRET_NAMES or _has_secret_part(name)
+
+
+def _has_secret_part(name: str) -> bool:
+    plain = _plain(name)
+    return plain not in _PUBLIC_NAMES and any(part in plain for part in _SECRET_PARTS)
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
+def redact_sql(text: str) -> str:
+    """A statement without the values that it gives to secret settings, options and properties, and without tokens."""
+    found = _SET.match(text)
+    if found is not None and _has_secret_part(found["name"]):
+        return text[: found.start("value")] + REDACTED
+    return _TOKENS.sub(REDACTED, _GIVEN.sub(_redacted_value, text))
+
+
+def _redacted_value(found: re.Match[str]) -> str:
+    kept = found["name"] + found["gap"]
+    return f"{kept}'{REDACTED}'" if _has_secret_part(found["name"]) else found[0]
 
 
 def flatten(params: Mapping[str, Any]) -> dict[str, str]:

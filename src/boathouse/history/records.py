@@ -178,6 +178,7 @@ class LineageRecord:
         target: What it wrote, or None for a read.
         columns: Which column went to which.
         principal: Name of who ran it.
+        principal_id: Its identifier.
         time_ms: When it ended, in ms since the epoch.
         statement_id: Of the query.
         entity: What caused it, or None.
@@ -187,6 +188,7 @@ class LineageRecord:
     target: TableRef | None = None
     columns: tuple[ColumnLink, ...] = ()
     principal: str
+    principal_id: str
     time_ms: int
     statement_id: str
     entity: Entity | None = None

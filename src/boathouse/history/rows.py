@@ -105,7 +105,7 @@ def edges(record: LineageRecord) -> Iterator[dict[str, Any]]:
             "entity_type": entity.type,
             "entity_id": entity.id,
             "entity_run_id": entity.run_id,
-            "principal": record.principal,
+            "principal_id": record.principal_id,
             "last_at": record.time_ms,
         }
     if record.target is not None and record.entity is not None and not record.sources:
@@ -117,7 +117,7 @@ def edges(record: LineageRecord) -> Iterator[dict[str, Any]]:
             "entity_type": entity.type,
             "entity_id": entity.id,
             "entity_run_id": entity.run_id,
-            "principal": record.principal,
+            "principal_id": record.principal_id,
             "last_at": record.time_ms,
         }
 
@@ -136,7 +136,7 @@ def column_edges(record: LineageRecord) -> Iterator[dict[str, Any]]:
                 "target": name_of(record.target),
                 "target_kind": record.target.kind,
                 "target_column": link.target_column,
-                "principal": record.principal,
+                "principal_id": record.principal_id,
                 "last_at": record.time_ms,
             }
 

@@ -56,11 +56,12 @@ class HistoryService:
 
     def _side(self, edges: Sequence[EdgeRow], shown: set[str], *, upstream: bool, entities: bool) -> list[Neighbour]:
         found: dict[str, Neighbour] = {}
+        own = {edge.source if upstream else edge.target for edge in edges if self._own(edge.principal_id)}
         for edge in edges:
             other, kind = (edge.source, edge.source_kind) if upstream else (edge.target, edge.target_kind)
-            may = not other or other in shown or self._own(edge.principal)
             if other or entities:
-                node = found.setdefault(other, _neighbour(other, kind, edge.last_at, may=may))
+                node = found.setdefault(other, _neighbour(other, kind, edge.last_at, may=other in shown or other in own))
+                may = not other or other in shown or self._own(edge.principal_id)
                 if entities and may and edge.entity_id:
                     node.add_entity(edge.entity_type, edge.entity_id)
         return list(found.values())
@@ -87,14 +88,14 @@ class HistoryService:
                 (False, edge.source, edge.source_column, edge.target),
             ):
                 if mine == table.full_name and my_column.lower() == column_name.lower():
-                    may = other in shown or self._own(edge.principal)
+                    may = other in shown or self._own(edge.principal_id)
                     node = ColumnNode.of(edge, upstream=upstream) if may else ColumnNode(has_permission=False)
                     sides[upstream].append(node)
         return ColumnLineage(upstream_cols=sides[True], downstream_cols=sides[False])
 
-    def _own(self, principal: str) -> bool:
+    def _own(self, principal_id: str) -> bool:
         """Whether the asker made an edge itself, or may know of all."""
-        return self._principal.is_admin or principal == self._principal.name
+        return self._principal.is_admin or principal_id == self._principal.id
 
     def _shown(self, names: "chain[str]") -> set[str]:
         """Which of some tables the asker may know of. Those that are gone are nobody's but the admins'."""
@@ -143,8 +144,12 @@ def _token(row: QueryRow) -> str:
 
 def _read_token(text: str) -> tuple[int, str]:
     try:
-        started, identifier = json.loads(base64.urlsafe_b64decode(text.encode()))
-        return int(started), str(identifier)
-    except (binascii.Error, ValueError, TypeError) as error:
-        message = "page_token is not one of this server's: use the next_page_token of the answer before."
-        raise InvalidParameterValue(message, field="page_token") from error
+        found = json.loads(base64.urlsafe_b64decode(text.encode()))
+    except (binascii.Error, ValueError, RecursionError):
+        found = None
+    match found:
+        case [int(started), str(identifier)] if 0 <= started < 2**63:
+            return started, identifier
+        case _:
+            message = "The field page_token is none of this list: use the next_page_token of the answer before."
+            raise InvalidParameterValue(message, field="page_token")

@@ -47,6 +47,7 @@ class ModelLineage:
                 LineageRecord(
                     sources=tuple(dict.fromkeys(map(_ref, found))),
                     principal=acting_principal().name,
+                    principal_id=acting_principal().id,
                     time_ms=now_ms(),
                     statement_id=new_id(),
                     entity=Entity(type="MODEL_VERSION", id=f"{model}/{version}", run_id=run_id),

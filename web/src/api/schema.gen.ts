@@ -5174,6 +5174,8 @@ export interface components {
             status: string;
             /** User Name */
             user_name?: string | null;
+            /** Warehouse Id */
+            warehouse_id?: string | null;
         };
         /**
          * QueryList
@@ -9805,7 +9807,7 @@ export interface operations {
                 max_results?: number;
                 page_token?: string | null;
                 include_metrics?: boolean;
-                "filter_by.statuses"?: string[] | null;
+                "filter_by.statuses"?: ("FINISHED" | "FAILED" | "CANCELED")[] | null;
                 "filter_by.user_ids"?: string[] | null;
                 "filter_by.statement_ids"?: string[] | null;
                 "filter_by.warehouse_ids"?: string[] | null;

@@ -245,6 +245,7 @@ class Observer:
                 target=trace.target,
                 columns=columns,
                 principal=watched.principal.name,
+                principal_id=watched.principal.id,
                 time_ms=time_ms,
                 statement_id=watched.statement_id,
                 entity=watched.entity,

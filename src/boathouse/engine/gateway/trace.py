@@ -18,7 +18,7 @@ from boathouse.engine.gateway.session import EngineSession
 from boathouse.engine.gateway.sql_tokens import parts_of
 from boathouse.engine.gateway.statements import Statement, parse
 from boathouse.engine.gateway.visit import Visit
-from boathouse.history.api import ColumnLink, Entity, TableRef
+from boathouse.history.api import ColumnLink, Entity, TableRef, redact_sql
 from boathouse.storage.paths import from_url
 
 ENTITY_HEADER = "x-boathouse-entity"
@@ -87,7 +87,7 @@ def begin(plan: Any, session: EngineSession) -> Trace:
 
 
 def _of_sql(text: str, session: EngineSession) -> Trace:
-    return Trace(text[:_LONGEST], _kind(parse(text)), session)
+    return Trace(redact_sql(text[:_LONGEST]), _kind(parse(text)), session)
 
 
 def _kind(statement: Statement) -> str:
