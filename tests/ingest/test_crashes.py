@@ -39,7 +39,7 @@ def test_killed_at_random_points(new_server: Callable[..., Server], tmp_path: Pa
             (source / f"{written}.json").write_text("\n".join(rows) + "\n")
             written += 1
         server = new_server()
-        start(server, processingTime="0 seconds")
+        spark, _ = start(server, processingTime="0 seconds")
         try:
             server.process.wait(chance.uniform(0.2, 4))
         except subprocess.TimeoutExpired:
@@ -47,6 +47,9 @@ def test_killed_at_random_points(new_server: Callable[..., Server], tmp_path: Pa
                 child.kill()
             server.process.send_signal(signal.SIGKILL)
             server.process.wait()
+        # It would look for its server for ten minutes before it ended.
+        spark.client.set_retry_policies([])
+        spark.stop()
     server = new_server()
     spark, query = start(server, availableNow=True)
     query.awaitTermination(300)
