@@ -229,6 +229,7 @@ def test_queries_by_the_sdk(traced: Traced) -> None:
             error="no such table" if failed else None,
             kind="DATAFRAME" if number == 3 else "MERGE",
             client="tableau",
+            warehouse_id=f"w{number}",
         )
         ids.append(record.statement_id)
         traced.recorder.query(record)
@@ -252,6 +253,8 @@ def test_queries_by_the_sdk(traced: Traced) -> None:
     assert [one.query_id for one in failed_only.res or []] == [ids[2]]
     by_id = user.query_history.list(filter_by=QueryFilter(statement_ids=[ids[0], ids[1]]))
     assert {one.query_id for one in by_id.res or []} == {ids[0], ids[1]}
+    by_warehouse = user.query_history.list(filter_by=QueryFilter(warehouse_ids=["w1", "w3", "w9"])).res or []
+    assert [(one.query_id, one.warehouse_id) for one in by_warehouse] == [(ids[3], "w3"), (ids[1], "w1")]
     admin = WorkspaceClient(host=traced.server.url, token=traced.server.token)
     everybodys = admin.query_history.list(filter_by=since).res or []
     assert {one.user_name for one in everybodys} >= {traced.user_name, "admin"}
