@@ -17,6 +17,12 @@ function filesChanged(metrics: Record<string, unknown>): string {
   return [added ? `+${count(added)}` : "", removed ? `−${count(removed)}` : ""].filter(Boolean).join(" ") || "–";
 }
 
+/** What caused a version, on one line; the whole of a long one on hover. */
+function Cause({ type, id }: { type: string; id: string }) {
+  const text = `${type.toLowerCase().replaceAll("_", " ")} ${id}`;
+  return <div className="cause" title={text}>{text}</div>;
+}
+
 /** The versions of a table: what was done, when, by whom. */
 export function HistoryView({ table, mayRead }: { table: Table; mayRead: boolean }) {
   const name = table.full_name;
@@ -35,7 +41,7 @@ export function HistoryView({ table, mayRead }: { table: Table; mayRead: boolean
                     <td className="num"><Link to={`?tab=sample&version=${commit.version}`} title="Rows of this version">{commit.version}</Link></td>
                     <td>{time(commit.timestamp)}</td>
                     <td>{commit.operation}</td>
-                    <td className="soft">{commit.user ?? "–"}{commit.entity_type && <div className="small">{commit.entity_type.toLowerCase()} {commit.entity_id}</div>}</td>
+                    <td className="soft">{commit.user ?? "–"}{commit.entity_type && <Cause type={commit.entity_type} id={commit.entity_id ?? ""} />}</td>
                     <td className="num">{count(commit.rows)}</td>
                     <td className="num soft">{filesChanged(commit.metrics)}</td>
                     <td className="num soft">{bytes(figure(commit.metrics, "numOutputBytes", "numAddedBytes"))}</td>
