@@ -1,5 +1,7 @@
 """Streaming tables: each row once, whatever happens between two updates; expectations on the same way; changes; sinks."""
 
+from pathlib import Path
+
 from boathouse.pipelines.events import UpdateState
 from boathouse.pipelines.sources import SourceFile
 from boathouse.pipelines.testing import Counts, PipelineUnderTest
@@ -153,3 +155,23 @@ def to_out():
         pipeline.run(source)
         given(pipeline, "orders", (number, number))
     assert ids(pipeline, "outside") == [1, 2]
+
+
+def test_new_columns_of_files(pipeline: PipelineUnderTest, tmp_path: Path) -> None:
+    landing = tmp_path / "landing"
+    landing.mkdir()
+    source = SourceFile(
+        "/w/files.sql",
+        f"""
+        CREATE OR REFRESH STREAMING TABLE raw AS SELECT * FROM STREAM read_files('{landing}', format => 'json');
+        CREATE OR REFRESH STREAMING TABLE kept AS SELECT * FROM STREAM raw;
+        """,
+    )
+    (landing / "a.json").write_text('{"id": 1}\n')
+    assert pipeline.run(source).state is UpdateState.COMPLETED
+    (landing / "b.json").write_text('{"id": 2, "note": "new"}\n')
+    result = pipeline.run(source)
+    assert result.state is UpdateState.COMPLETED
+    rows = [{"id": 1, "note": None, "_rescued_data": None}, {"id": 2, "note": "new", "_rescued_data": None}]
+    assert pipeline.rows("kept", "id") == rows
+    assert [event.message for event in result.events if "planned again" in event.message] != []

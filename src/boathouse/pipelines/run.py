@@ -22,6 +22,8 @@ from boathouse.pipelines.targets import Targets
 
 _VIOLATED = re.compile(r"(?P<name>[^,:]+?) \((?P<failed>\d+) of (?P<rows>\d+) rows\)")
 _FATAL = ("EXPECTATION_VIOLATION",)
+_NEW_COLUMNS = "[UNKNOWN_FIELD_EXCEPTION."
+"""A stream's schema has grown: not the flow is to be tried again, but the update to be planned again."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,11 @@ class Outcome:
 
     states: dict[str, FlowState] = field(default_factory=dict[str, FlowState])
     errors: dict[str, BaseException] = field(default_factory=dict[str, BaseException])
+
+    @property
+    def has_new_columns(self) -> bool:
+        """Whether a flow failed since its files have columns that it did not know, and nothing failed for another reason."""
+        return bool(self.errors) and all(_NEW_COLUMNS in str(error) for error in self.errors.values())
 
     def raise_first(self) -> None:
         """Raise the error of the first flow that failed, if one did."""
@@ -291,7 +298,8 @@ class Runner:
                 with self._locks[flow.target]:
                     self._once(flow, dataset)
             except (PySparkException, FlowFailed) as error:
-                final = attempt == self._options.retries or _condition(error) in _FATAL or self._stopping.is_set()
+                hopeless = _condition(error) in _FATAL or _NEW_COLUMNS in str(error)
+                final = attempt == self._options.retries or hopeless or self._stopping.is_set()
                 if final:
                     raise
                 told = f"Flow '{flow.name}' failed and is tried again ({attempt + 1} of {self._options.retries}): {error}"

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pyspark.errors import PySparkException
@@ -22,6 +22,8 @@ from boathouse.pipelines.targets import State, Targets
 
 Declare = Callable[[Declarations], AbstractContextManager[None]]
 """Puts into some declarations what a pipeline consists of; in its context their queries can be asked for."""
+_MOST_PLANS = 10
+"""Of one update: each time that files bring new columns, it is planned again."""
 
 
 @dataclass
@@ -50,10 +52,15 @@ class Update:
         """Do it, and tell how it ended; every error is an event."""
         try:
             self._tell(UpdateState.INITIALIZING)
-            plan = self.plan(declare)
-            if self.options.validate_only:
-                return self._tell(UpdateState.COMPLETED)
-            return self._execute(plan)
+            for _ in range(_MOST_PLANS - 1):
+                outcome = self._attempt(declare)
+                if self.stopping.is_set() or not outcome.has_new_columns:
+                    return self._end(outcome)
+                told = f"Update {self.options.update_id[:6]} is planned again: files have columns that its tables had not."
+                self.emit(Event("update_progress", told, Level.WARN, {"state": UpdateState.INITIALIZING.value}))
+                # What was to be made anew has been.
+                self.options = replace(self.options, full_refresh=False, full_refresh_selection=())
+            return self._end(self._attempt(declare))
         except GraphInvalid as error:
             for fault in error.faults:
                 self.emit(update_progress(self.options.update_id, UpdateState.FAILED, error=fault))
@@ -62,6 +69,10 @@ class Update:
             told = refused(error) if isinstance(error, PySparkException) else error
             self.emit(update_progress(self.options.update_id, UpdateState.FAILED, error=told))
             return UpdateState.FAILED
+
+    def _attempt(self, declare: Declare) -> Outcome:
+        plan = self.plan(declare)
+        return Outcome() if self.options.validate_only else self._execute(plan)
 
     def plan(self, declare: Declare) -> Plan:
         """Declare and plan.
@@ -93,7 +104,7 @@ class Update:
             self.session.run(f"CREATE SCHEMA {quote((self.catalog, self.schema))}")
             self.session.run(f"USE SCHEMA {quote((self.schema,))}")
 
-    def _execute(self, plan: Plan) -> UpdateState:
+    def _execute(self, plan: Plan) -> Outcome:
         targets = Targets(self.session, plan, self.state, self.options.storage, self.emit)
         runner = Runner(self.session, plan, self.options, targets, self.emit, self.stopping)
         watcher = threading.Thread(target=lambda: self.stopping.wait() and targets.stop(), daemon=True)
@@ -103,7 +114,7 @@ class Update:
         outcome = runner.run()
         while self.options.continuous and not outcome.errors and not self.stopping.wait(self.options.interval):
             outcome = runner.run(quiet=True)
-        return self._end(outcome)
+        return outcome
 
     def _end(self, outcome: Outcome) -> UpdateState:
         if self.stopping.is_set():
