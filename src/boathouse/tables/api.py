@@ -43,7 +43,7 @@ from boathouse.tables.log import (
     write_commit,
 )
 from boathouse.tables.optimize import Optimized, optimize
-from boathouse.tables.properties import CHANGE_FEED, FEED_SINCE, check_all, shown
+from boathouse.tables.properties import CHANGE_FEED, FEED_SINCE, check_new, shown
 from boathouse.tables.repair import generate_manifest, missing_files, remove_missing
 from boathouse.tables.replacing import replace_by
 from boathouse.tables.restore import Restored, restore, truncate
@@ -89,7 +89,7 @@ __all__ = [
     "change_columns",
     "change_range",
     "changes",
-    "check_all",
+    "check_new",
     "clone",
     "clustering_columns",
     "commit_info",

@@ -187,9 +187,9 @@ def check(properties: Mapping[str, str]) -> None:
             interval_ms(value)
 
 
-def check_all(properties: Mapping[str, str]) -> None:
-    """Go on only with properties that a new table can have, features and all; raises DeltaRefused."""
-    check(properties)
+def check_new(properties: Mapping[str, str]) -> None:
+    """Go on only with properties that a table can be made with, features and constraints too; raises DeltaRefused."""
+    check({key: value for key, value in properties.items() if not key.startswith(CONSTRAINT)})
     features_of(properties)
 
 

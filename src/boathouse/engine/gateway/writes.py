@@ -48,8 +48,8 @@ class TableDraft:
 
     def __post_init__(self) -> None:
         """Refuse properties that the table cannot have before anything is made."""
-        tables.check_all(self.properties)
-        tables.check_all(self.defaults)
+        tables.check_new(self.properties)
+        tables.check_new(self.defaults)
 
     @property
     def full_name(self) -> str:
