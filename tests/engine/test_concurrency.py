@@ -19,7 +19,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from boathouse.engine.gateway.delta_target import load
-from boathouse.engine.gateway.retry import Loss, Retry, loss_of
+from boathouse.engine.gateway.retry import MOST_READS, Loss, Retry, loss_of
 from boathouse.engine.write_errors import ConcurrentModification
 from tests.conftest import Server
 from tests.engine.conftest import Connect
@@ -166,6 +166,17 @@ class TestRules:
             [retry.next_wait(lost("Failed to commit transaction: 0")) for _ in range(60)]
         assert caught.value.error_code == "CONCURRENT_MODIFICATION"
         assert caught.value.condition == "DELTA_CONCURRENT_WRITE"
+
+    def test_a_log_that_cannot_be_read_is_read_again_until_it_is(self, folder: str) -> None:
+        target = load(folder, "t")
+        assert target is not None
+        retry = Retry(target)
+        torn = lost("Missing commit file: expected version 0, found 388")
+        for _ in range(3):
+            assert all(retry.next_wait(torn) is not None for _ in range(MOST_READS))
+            assert retry.next_wait(lost("Failed to commit transaction: 0")) is not None
+        waits = [retry.next_wait(torn) for _ in range(MOST_READS + 1)]
+        assert waits[-1] is None
 
     def test_a_changed_schema_or_transaction_is(self, folder: str) -> None:
         target = load(folder, "t")

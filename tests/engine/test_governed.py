@@ -207,6 +207,18 @@ class TestFunctions:
         spark.sql("USE main.default")
         assert found == [("session",)]
 
+    def test_a_function_in_a_frame_hides_none(self, spark: SparkSession, schema: str) -> None:
+        spark.sql(f"CREATE FUNCTION {schema}.inlined(a INT) RETURNS STRING RETURN 'catalog'")
+
+        def inlined(_: int) -> str:
+            return "frame"
+
+        assert rows(spark.range(1).select(F.udf(inlined)("id"))) == [("frame",)]
+        spark.sql(f"USE {schema}")
+        found = rows(spark.sql("SELECT inlined(1)"))
+        spark.sql("USE main.default")
+        assert found == [("catalog",)]
+
 
 class TestPolicies:
     def test_filter_and_mask(self, spark: SparkSession, filtered: str, reader: User, grant: Grant) -> None:

@@ -83,6 +83,7 @@ class Retry:
     Attributes:
         target: The table that it writes, as it was when the operation was planned.
         replaces: Whether it brings its own schema, so that a change of the table's does not matter.
+        reads: How often in a row the log could not be read.
     """
 
     target: DeltaTarget
@@ -110,6 +111,7 @@ class Retry:
             log.info("gateway.commit_lost", table=self.target.name, condition=refusal.condition, attempts=self.attempts)
             raise refusal from error
         self.attempts += 1
+        self.reads = 0
         return jittered(self.attempts - 1)
 
     def _refusal(self, loss: Loss) -> ConcurrentModification | None:

@@ -315,9 +315,12 @@ class Visit:
         self.session.names.temporary.update(names)
         self.effects.defined.update(names)
 
-    def look_at_registration(self, command: Any) -> None:
-        """A function of the session: from now on its name hides one of the catalog."""
-        self.session.names.functions.add((self.session.request.session_id, command.function_name.lower()))
+    def look_at_command(self, command: Any) -> None:
+        """A function of the session, scalar or table: from now on its name hides one of the catalog."""
+        kind = command.WhichOneof("command_type")
+        if kind in {"register_function", "register_table_function"}:
+            name = getattr(command, kind).function_name
+            self.session.names.functions.add((self.session.request.session_id, name.lower()))
 
     def look_at_options(self, options: MutableMapping[str, str], source: str, use: Use) -> None:
         """Options of a reader or writer: the path, and whatever else names a place in the lake."""
@@ -481,7 +484,7 @@ _LOOKS = {
     "spark.connect.Expression.Literal": Visit.look_at_literal,
     "spark.connect.Expression.UnresolvedFunction": Visit.look_at_function,
     "spark.connect.CreateDataFrameViewCommand": Visit.look_at_view,
-    "spark.connect.CommonInlineUserDefinedFunction": Visit.look_at_registration,
+    "spark.connect.Command": Visit.look_at_command,
     "spark.connect.MergeIntoTableCommand": Visit.look_at_merge,
     "spark.connect.WriteStreamOperationStart": Visit.look_at_stream,
 }
