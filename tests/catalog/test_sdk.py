@@ -205,7 +205,7 @@ class TestTags:
 
 
 class TestNames:
-    def test_everything_but_models_gets_another_name(self, place: Place) -> None:
+    def test_everything_gets_another_name(self, place: Place) -> None:
         sdk, table = place.sdk(), staged_table(place)
         sdk.volumes.create(place.catalog, place.schema, "v", uc.VolumeType.MANAGED)
         place.admin.put(f"/api/2.0/fs/files/Volumes/{place.catalog}/{place.schema}/v/x", content=b"1").raise_for_status()
@@ -222,8 +222,9 @@ class TestNames:
         assert [one.full_name for one in sdk.tables.list(place.catalog, "r")] == [f"{place.catalog}.r.u"]
         model = {"name": "m", "catalog_name": place.catalog, "schema_name": "r"}
         place.admin.post(f"{UC}/models", json=model).raise_for_status()
-        with pytest.raises(errors.BadRequest, match="registered models"):
-            sdk.schemas.update(place.full, new_name="q")
+        assert sdk.schemas.update(place.full, new_name="q").full_name == f"{place.catalog}.q"
+        place.schema = "q"
+        assert sdk.registered_models.get(f"{place.full}.m").name == "m"
         with pytest.raises(errors.BadRequest, match="in its container"):
             sdk.volumes.update(f"{place.full}.w", new_name="other.place.w")
         with pytest.raises(errors.PermissionDenied):

@@ -1,5 +1,6 @@
 """Reads files as a batch does, without a server."""
 
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,8 @@ def staged(folder: Path, options: Options, row: Struct, *, metadata: bool = Fals
     where = place(str(folder), str(folder))
     files = [FileRead(path, modified, size) for path, modified, size in find(where, options) if size]
     shape = Shape(where, options, notation(options), row, metadata)
-    result = stage(shape, files, folder.parent / f"{folder.name}-staged")
+    # A batch that is staged already is not read again, so each call has a place of its own.
+    result = stage(shape, files, folder.parent / f"staged-{uuid.uuid4()}")
     return result, [row for path in result.files for row in pq.ParquetFile(path).read().to_pylist()]
 
 
