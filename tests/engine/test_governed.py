@@ -210,7 +210,7 @@ class TestFunctions:
     def test_a_function_in_a_frame_hides_none(self, spark: SparkSession, schema: str) -> None:
         spark.sql(f"CREATE FUNCTION {schema}.inlined(a INT) RETURNS STRING RETURN 'catalog'")
 
-        def inlined(_: int) -> str:
+        def inlined(_):
             return "frame"
 
         assert rows(spark.range(1).select(F.udf(inlined)("id"))) == [("frame",)]
