@@ -1,7 +1,10 @@
 """External locations and storage credentials: CREATE, DROP, DESCRIBE, SHOW."""
 
+from collections.abc import Callable
+
 import pyarrow as pa
 
+from boathouse.catalog.api import CatalogService
 from boathouse.engine.errors import StatementRefused
 from boathouse.engine.gateway.answers.asked import Asked
 from boathouse.engine.gateway.answers.describe import pairs_table
@@ -42,18 +45,7 @@ def create_location(words: Grammar, asked: Asked) -> pa.Table:
 @answers("DROP EXTERNAL LOCATION")
 def drop_location(words: Grammar, asked: Asked) -> pa.Table:
     """``DROP EXTERNAL LOCATION [IF EXISTS] name [FORCE]``."""
-    missing_ok = words.accept("IF", "EXISTS")
-    name = words.word("the name of a location")
-    force = words.accept("FORCE")
-    words.end()
-    asked.to_change("DROP EXTERNAL LOCATION")
-    with asked.catalog(write=True) as service:
-        try:
-            service.delete_location(name, force=force)
-        except NotFound:
-            if not missing_ok:
-                raise
-    return NOTHING
+    return _drop(words, asked, "DROP EXTERNAL LOCATION", "location", CatalogService.delete_location)
 
 
 @answers("DESCRIBE EXTERNAL LOCATION", "DESC EXTERNAL LOCATION")
@@ -131,14 +123,18 @@ def describe_credential(words: Grammar, asked: Asked) -> pa.Table:
 @answers("DROP STORAGE CREDENTIAL", "DROP CREDENTIAL")
 def drop_credential(words: Grammar, asked: Asked) -> pa.Table:
     """``DROP STORAGE CREDENTIAL [IF EXISTS] name [FORCE]``."""
+    return _drop(words, asked, "DROP STORAGE CREDENTIAL", "credential", CatalogService.delete_credential)
+
+
+def _drop(words: Grammar, asked: Asked, what: str, noun: str, delete: Callable[..., None]) -> pa.Table:
     missing_ok = words.accept("IF", "EXISTS")
-    name = words.word("the name of a credential")
+    name = words.word(f"the name of a {noun}")
     force = words.accept("FORCE")
     words.end()
-    asked.to_change("DROP STORAGE CREDENTIAL")
+    asked.to_change(what)
     with asked.catalog(write=True) as service:
         try:
-            service.delete_credential(name, force=force)
+            delete(service, name, force=force)
         except NotFound:
             if not missing_ok:
                 raise
