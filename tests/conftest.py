@@ -18,7 +18,7 @@ import pytest
 
 from tests.postgres import binaries, create_database, postgres
 
-START_SECONDS = 60
+START_SECONDS = 150
 
 if not hasattr(sys.modules["__main__"], "__file__"):
     # pyspark takes a process without a main file, as pytest-xdist's workers are, for a run of its own doctests.

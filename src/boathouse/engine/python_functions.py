@@ -7,6 +7,7 @@ from types import CodeType
 from typing import Any
 
 from boathouse.catalog.api import FunctionInfo
+from boathouse.kit.pyspark_import import import_pyspark
 
 
 class PythonBody:
@@ -59,6 +60,7 @@ def registration(function: FunctionInfo, name: str, output_type: Any) -> Any:
         name: Its name in the session.
         output_type: Its return type as a DataType message.
     """
+    import_pyspark()
     import pyspark.sql.connect.proto as messages  # noqa: PLC0415 - pyspark needs more than a second
     from pyspark.serializers import CloudPickleSerializer  # noqa: PLC0415
     from pyspark.sql.connect.types import proto_schema_to_pyspark_data_type  # noqa: PLC0415

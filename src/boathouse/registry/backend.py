@@ -15,6 +15,7 @@ import structlog
 from boathouse.db.database import Database
 from boathouse.errors import BoathouseError
 from boathouse.history.api import Recorder
+from boathouse.kit.pyspark_import import import_pyspark
 from boathouse.registry.errors import MlflowNotLoaded
 from boathouse.registry.governance import Governance
 from boathouse.registry.lineage import ModelLineage
@@ -115,10 +116,9 @@ class MlflowBackend:
 
     def _assemble(self) -> Loaded:
         os.environ.update(_ENVIRONMENT, _MLFLOW_SERVER_ARTIFACT_DESTINATION=to_url(self.layout.artifacts))
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="starlette.middleware.wsgi is deprecated")
-            from mlflow.server import handlers  # noqa: PLC0415 - takes seconds; the server is up before
-            from mlflow.server.fastapi_app import create_fastapi_app  # noqa: PLC0415
+        import_mlflow()
+        from mlflow.server import handlers  # noqa: PLC0415
+        from mlflow.server.fastapi_app import create_fastapi_app  # noqa: PLC0415
         from mlflow.tracking._tracking_service import utils  # noqa: PLC0415
 
         from boathouse.registry.engines import tables_url  # noqa: PLC0415
@@ -135,6 +135,14 @@ class MlflowBackend:
         log.info("mlflow_loaded")
         page = Path(handlers.__file__).parent / "js" / "build" / "index.html"
         return Loaded(create_fastapi_app(), page, tracking, registry)
+
+
+def import_mlflow() -> None:
+    """Import MLflow's server. It takes seconds; Boathouse's is up before."""
+    import_pyspark()  # MLflow does, from another end than the gateway
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="starlette.middleware.wsgi is deprecated")
+        import mlflow.server.fastapi_app  # noqa: F401, PLC0415  # pyright: ignore[reportUnusedImport]
 
 
 def _replace(module: ModuleType, **values: Any) -> None:

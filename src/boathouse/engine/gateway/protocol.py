@@ -7,10 +7,13 @@ from typing import Any
 
 import pyarrow as pa
 
+from boathouse.kit.pyspark_import import import_pyspark
+
 
 @cache
 def proto() -> ModuleType:
     """The module of all message classes."""
+    import_pyspark()
     import pyspark.sql.connect.proto as module  # noqa: PLC0415
     from google.protobuf.internal import api_implementation  # noqa: PLC0415
 
