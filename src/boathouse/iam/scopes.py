@@ -11,11 +11,12 @@ FEATURE_STORE = "feature-store"
 FILES = "files"
 MLFLOW = "mlflow"
 SCIM = "scim"
+SECRETS = "secrets"
 SERVING = "serving"
 SQL = "sql"
 UNITY_CATALOG = "unity-catalog"
 
-SCOPES = (ALL_APIS, AUTHENTICATION, FEATURE_STORE, FILES, MLFLOW, SCIM, SERVING, SQL, UNITY_CATALOG)
+SCOPES = (ALL_APIS, AUTHENTICATION, FEATURE_STORE, FILES, MLFLOW, SCIM, SECRETS, SERVING, SQL, UNITY_CATALOG)
 """All scopes; the door says which path needs which."""
 
 _OTHER_NAMES = {"model-serving": SERVING}

@@ -33,6 +33,8 @@ from boathouse.pipelines.api import EventLog, PipelineCommands, Pipelines, Place
 from boathouse.registry import endpoints as registry_endpoints
 from boathouse.registry import uc_endpoints as registry_uc_endpoints
 from boathouse.registry.api import INTERNAL, MODELS, MlflowBackend, MlflowReferences, files_resolver
+from boathouse.secrets import endpoints as secrets_endpoints
+from boathouse.secrets.api import SecretReferences, SecretService
 from boathouse.server import errors, health, home, page
 from boathouse.server.audit import Audit
 from boathouse.server.authentication import LOOPBACK_NAMES, Authentication, is_page
@@ -103,6 +105,7 @@ def create_app(settings: Settings, addresses: Addresses, admin_name: str = "admi
         catalog = CatalogService(session, admin, layout)
         catalog.ensure_defaults()
         catalog.renew_secrets()
+        SecretService(session, admin, layout).renew()
     install(database, layout, admin)
     authenticator = Authenticator(database)
     metrics = CollectorRegistry()
@@ -120,6 +123,7 @@ def create_app(settings: Settings, addresses: Addresses, admin_name: str = "admi
     state.database, state.authenticator, state.metrics = database, authenticator, metrics
     references = (
         CatalogReferences(),
+        SecretReferences(),
         FeatureReferences(),
         ServingReferences(lambda: state.serving),
         MlflowReferences(lambda: state.mlflow),
@@ -156,6 +160,7 @@ ROUTERS = (
     catalog_endpoints.router,
     permission_endpoints.router,
     files_endpoints.router,
+    secrets_endpoints.router,
     tables_endpoints.router,
     history_endpoints.router,
     features_endpoints.router,

@@ -27,7 +27,13 @@ _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _TOKEN = "/oidc/v1/token"  # noqa: S105 - a path
 _SSO = "/api/boathouse/v1/sso/"
 _CHANGING = ("/api/", "/ajax-api/", _TOKEN)
-_SECURABLES = ("/api/2.1/unity-catalog/", "/api/2.0/unity-catalog/", "/api/2.0/lineage-tracking/", "/api/boathouse/v1/tables/")
+_SECURABLES = (
+    "/api/2.1/unity-catalog/",
+    "/api/2.0/unity-catalog/",
+    "/api/2.0/lineage-tracking/",
+    "/api/2.0/secrets/",
+    "/api/boathouse/v1/tables/",
+)
 _LOOKS = re.compile(r"/(search|search-[\w-]+|batch-get[\w-]*|get[\w-]*)$")
 """Paths that are posted to without changing anything."""
 
@@ -42,6 +48,7 @@ SERVICES: tuple[tuple[str, str], ...] = (
     ("/api/2.0/accounts/", "accounts"),
     ("/api/boathouse/v1/s", "accounts"),
     ("/oidc/", "accounts"),
+    ("/api/2.0/secrets/", "secrets"),
     ("/api/2.0/fs/", "filesystem"),
     ("/api/2.0/sql/", "databrickssql"),
     ("/api/2.1/clusters/", "clusters"),

@@ -48,6 +48,7 @@ SCOPES: tuple[tuple[str, str], ...] = (
     ("/api/2.0/unity-catalog/", "unity-catalog"),
     ("/api/2.0/lineage-tracking/", "unity-catalog"),
     ("/api/2.0/fs/", "files"),
+    ("/api/2.0/secrets/", "secrets"),
     ("/api/2.0/sql/", "sql"),
     ("/api/2.0/feature-store/", "feature-store"),
     ("/api/2.0/serving-endpoints", "serving"),

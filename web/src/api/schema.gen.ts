@@ -1164,6 +1164,226 @@ export interface paths {
         patch: operations["scim_patch_user"];
         trace?: never;
     };
+    "/api/2.0/secrets/acls/delete": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Delete Secret Acl
+         * @description Take somebody's permission on a scope away.
+         */
+        post: operations["secrets_delete_secret_acl"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.0/secrets/acls/get": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Secret Acl
+         * @description What somebody may do with a scope.
+         */
+        get: operations["secrets_get_secret_acl"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.0/secrets/acls/list": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Secret Acls
+         * @description Who may what with a scope.
+         */
+        get: operations["secrets_list_secret_acls"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.0/secrets/acls/put": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Put Secret Acl
+         * @description Give somebody a permission on a scope.
+         */
+        post: operations["secrets_put_secret_acl"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.0/secrets/delete": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Delete Secret
+         * @description Forget a secret.
+         */
+        post: operations["secrets_delete_secret"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.0/secrets/get": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Secret
+         * @description A secret's value, in base64.
+         */
+        get: operations["secrets_get_secret"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.0/secrets/list": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Secrets
+         * @description The keys of a scope, without the values.
+         */
+        get: operations["secrets_list_secrets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.0/secrets/put": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Put Secret
+         * @description Give a secret its value.
+         */
+        post: operations["secrets_put_secret"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.0/secrets/scopes/create": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Create Scope
+         * @description Make a scope; its maker manages it.
+         */
+        post: operations["secrets_create_scope"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.0/secrets/scopes/delete": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Delete Scope
+         * @description Delete a scope with its secrets.
+         */
+        post: operations["secrets_delete_scope"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.0/secrets/scopes/list": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Scopes
+         * @description The scopes that the asker may read.
+         */
+        get: operations["secrets_list_scopes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/2.0/serving-endpoints": {
         parameters: {
             query?: never;
@@ -3239,6 +3459,24 @@ export interface components {
             access_control_list?: components["schemas"]["AccessBody"][];
         };
         /**
+         * AclBody
+         * @description A permission.
+         */
+        AclBody: {
+            /** Permission */
+            permission: string;
+            /** Principal */
+            principal: string;
+        };
+        /**
+         * AclList
+         * @description Permissions.
+         */
+        AclList: {
+            /** Items */
+            items: components["schemas"]["AclBody"][];
+        };
+        /**
          * Activity
          * @description A commit; ``time`` in ms since the epoch.
          */
@@ -3822,6 +4060,25 @@ export interface components {
             properties?: {
                 [key: string]: string;
             } | null;
+        };
+        /**
+         * CreateScope
+         * @description Asks for a scope.
+         */
+        CreateScope: {
+            /** Backend Azure Keyvault */
+            backend_azure_keyvault?: {
+                [key: string]: unknown;
+            } | null;
+            /** Initial Manage Principal */
+            initial_manage_principal?: string | null;
+            /** Scope */
+            scope: string;
+            /**
+             * Scope Backend Type
+             * @default DATABRICKS
+             */
+            scope_backend_type: string;
         };
         /**
          * CreateSecret
@@ -4739,6 +4996,34 @@ export interface components {
             registered_models: components["schemas"]["Model"][];
         };
         /**
+         * NameAcl
+         * @description Names a principal's permission.
+         */
+        NameAcl: {
+            /** Principal */
+            principal: string;
+            /** Scope */
+            scope: string;
+        };
+        /**
+         * NameScope
+         * @description Names a scope.
+         */
+        NameScope: {
+            /** Scope */
+            scope: string;
+        };
+        /**
+         * NameSecret
+         * @description Names a secret.
+         */
+        NameSecret: {
+            /** Key */
+            key: string;
+            /** Scope */
+            scope: string;
+        };
+        /**
          * Neighbour
          * @description What lies one edge away: a table or a path with the entities of the edge, or entities alone.
          */
@@ -5132,6 +5417,32 @@ export interface components {
             source_version: number;
         };
         /**
+         * PutAcl
+         * @description Gives a principal a permission.
+         */
+        PutAcl: {
+            /** Permission */
+            permission: string;
+            /** Principal */
+            principal: string;
+            /** Scope */
+            scope: string;
+        };
+        /**
+         * PutSecret
+         * @description Gives a secret its value: text, or bytes in base64.
+         */
+        PutSecret: {
+            /** Bytes Value */
+            bytes_value?: string | null;
+            /** Key */
+            key: string;
+            /** Scope */
+            scope: string;
+            /** String Value */
+            string_value?: string | null;
+        };
+        /**
          * QueryInfo
          * @description A query that ended.
          */
@@ -5506,30 +5817,25 @@ export interface components {
             value?: string | null;
         };
         /**
-         * SecretBody
-         * @description A secret without its value.
+         * ScopeBody
+         * @description A scope, as it is answered.
          */
-        SecretBody: {
-            /** Create Time */
-            create_time: string;
-            /** Expire Time */
-            expire_time: string;
-            /** Id */
-            id: string;
-            /** Scopes */
-            scopes?: string[] | null;
-            /** Status */
-            status: string;
-            /** Update Time */
-            update_time: string;
+        ScopeBody: {
+            /**
+             * Backend Type
+             * @default DATABRICKS
+             */
+            backend_type: string;
+            /** Name */
+            name: string;
         };
         /**
-         * SecretList
-         * @description A service principal's secrets.
+         * ScopeList
+         * @description Scopes.
          */
-        SecretList: {
-            /** Secrets */
-            secrets: components["schemas"]["SecretBody"][];
+        ScopeList: {
+            /** Scopes */
+            scopes: components["schemas"]["ScopeBody"][];
         };
         /**
          * SecurableBody
@@ -6273,6 +6579,16 @@ export interface components {
             result: string;
         };
         /**
+         * ValueBody
+         * @description A secret with its value, in base64.
+         */
+        ValueBody: {
+            /** Key */
+            key: string;
+            /** Value */
+            value: string;
+        };
+        /**
          * Version
          * @description A version of a registered model.
          */
@@ -6533,6 +6849,32 @@ export interface components {
             warehouses: components["schemas"]["WarehouseBody"][];
         };
         /**
+         * SecretBody
+         * @description A secret without its value.
+         */
+        boathouse__iam__token_schemas__SecretBody: {
+            /** Create Time */
+            create_time: string;
+            /** Expire Time */
+            expire_time: string;
+            /** Id */
+            id: string;
+            /** Scopes */
+            scopes?: string[] | null;
+            /** Status */
+            status: string;
+            /** Update Time */
+            update_time: string;
+        };
+        /**
+         * SecretList
+         * @description A service principal's secrets.
+         */
+        boathouse__iam__token_schemas__SecretList: {
+            /** Secrets */
+            secrets: components["schemas"]["boathouse__iam__token_schemas__SecretBody"][];
+        };
+        /**
          * CreateModel
          * @description A new model.
          */
@@ -6622,6 +6964,24 @@ export interface components {
             /** Version */
             version: string;
         };
+        /**
+         * SecretBody
+         * @description A secret without its value.
+         */
+        boathouse__secrets__schemas__SecretBody: {
+            /** Key */
+            key: string;
+            /** Last Updated Timestamp */
+            last_updated_timestamp: number;
+        };
+        /**
+         * SecretList
+         * @description Secrets.
+         */
+        boathouse__secrets__schemas__SecretList: {
+            /** Secrets */
+            secrets: components["schemas"]["boathouse__secrets__schemas__SecretBody"][];
+        };
     };
     responses: never;
     parameters: never;
@@ -6668,7 +7028,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["SecretList"];
+                    "application/json": components["schemas"]["boathouse__iam__token_schemas__SecretList"];
                 };
             };
             /** @description Validation Error */
@@ -9431,6 +9791,362 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    secrets_delete_secret_acl: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NameAcl"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    secrets_get_secret_acl: {
+        parameters: {
+            query: {
+                scope: string;
+                principal: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AclBody"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    secrets_list_secret_acls: {
+        parameters: {
+            query: {
+                scope: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AclList"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    secrets_put_secret_acl: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PutAcl"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    secrets_delete_secret: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NameSecret"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    secrets_get_secret: {
+        parameters: {
+            query: {
+                scope: string;
+                key: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ValueBody"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    secrets_list_secrets: {
+        parameters: {
+            query: {
+                scope: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["boathouse__secrets__schemas__SecretList"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    secrets_put_secret: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PutSecret"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    secrets_create_scope: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateScope"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    secrets_delete_scope: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NameScope"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    secrets_list_scopes: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScopeList"];
                 };
             };
         };
