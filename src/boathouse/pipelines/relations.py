@@ -8,14 +8,12 @@ from google.protobuf.descriptor import FieldDescriptor
 
 from boathouse.engine.gateway.protocol import proto
 from boathouse.engine.gateway.relations import find_uses
-from boathouse.engine.gateway.sql_tokens import Kind as TokenKind
-from boathouse.engine.gateway.sql_tokens import Token, literal, parts_of, quote, tokenize
+from boathouse.engine.gateway.sql_tokens import literal, parts_of, quote, tokenize
 from boathouse.engine.gateway.statements import Edit, apply
-from boathouse.pipelines.errors import DefinitionInvalid
+from boathouse.engine.gateway.stream_texts import expand_streams
 from boathouse.pipelines.model import Action, Dataset, Kind, Relation
 
 _FIRST_PLAN_ID = 1 << 39
-_BEFORE_RELATION = ("FROM", "JOIN")
 
 
 @dataclass(frozen=True)
@@ -134,6 +132,7 @@ class _Rewriter:
         self._number = 0
 
     def rewrite(self, root: Relation) -> None:
+        expand_streams(root)
         # What comes in the place of a name is not looked at again: its own names are not this relation's.
         found = [one for one in walk(root) if one.DESCRIPTOR.full_name == "spark.connect.Relation"]
         inside = {id(one.with_relations.root): one for one in found if one.WhichOneof("rel_type") == "with_relations"}
@@ -159,7 +158,7 @@ class _Rewriter:
 
     def _sql(self, relation: Relation, holder: Relation | None) -> None:
         node = relation.sql
-        text, streams, files = _without_stream(node.query)
+        text = node.query
         given = set[str]()
         if holder is not None:
             given = {
@@ -173,18 +172,12 @@ class _Rewriter:
             is_path = len(use.name) == 2 and "/" in use.name[1]
             if use.expression is not None or is_path or (len(use.name) == 1 and use.name[0].lower() in given):
                 continue
-            is_stream = use.start in streams
-            meant = self._meaning(Use(use.name, is_stream))
-            if isinstance(meant, str) and is_stream:
-                meant = table(parts_of(meant), is_stream=True)
+            meant = self._meaning(Use(use.name, is_stream=False))
             if isinstance(meant, str):
                 edits.append(Edit(use.start, use.end, meant))
             else:
                 name = self._reference(references, meant)
                 edits.append(Edit(use.start, use.end, name if use.has_alias else f"{name} AS {quote((use.name[-1],))}"))
-        for call in files:
-            name = self._reference(references, call.relation)
-            edits.append(Edit(call.start, call.end, name if call.has_alias else f"{name} AS read_files"))
         node.query = apply(text, edits)
         if references:
             _wrap(relation if holder is None else holder, references)
@@ -208,92 +201,3 @@ def _wrap(relation: Relation, references: list[tuple[str, Relation]]) -> None:
         reference.common.plan_id = _FIRST_PLAN_ID + number
         reference.subquery_alias.alias = name.strip("`")
         reference.subquery_alias.input.CopyFrom(meant)
-
-
-# ---------------------------------------------------------------------------------------------------------- STREAM
-
-
-@dataclass(frozen=True)
-class _Files:
-    """``STREAM read_files(...)``: where it stands, and the read that it is."""
-
-    start: int
-    end: int
-    relation: Relation
-    has_alias: bool
-
-
-def _without_stream(text: str) -> tuple[str, set[int], list[_Files]]:
-    """A text without its words STREAM, all other characters where they were; where streamed names begin; streamed files."""
-    tokens = tokenize(text)
-    blanks: list[tuple[int, int]] = []
-    streams: set[int] = set()
-    files: list[_Files] = []
-    for at, token in enumerate(tokens[:-1]):
-        if not (token.is_word("STREAM") and at and (tokens[at - 1].is_word(*_BEFORE_RELATION) or tokens[at - 1].is_mark(","))):
-            continue
-        following = at + 1
-        if tokens[following].is_mark("("):
-            end = _closing(tokens, following)
-            blanks += [(tokens[following].start, tokens[following].end), (tokens[end].start, tokens[end].end)]
-            following += 1
-        elif not tokens[following].is_identifier or tokens[following].is_word("AS"):
-            continue
-        blanks.append((token.start, token.end))
-        if tokens[following].is_word("READ_FILES"):
-            end = _closing(tokens, following + 1)
-            after = tokens[end + 1 :]
-            while after and after[0].is_mark(")") and (after[0].start, after[0].end) in blanks:
-                after = after[1:]
-            files.append(
-                _Files(
-                    tokens[following].start,
-                    tokens[end].end,
-                    _cloud_files(tokens[following + 2 : end], text),
-                    bool(after) and (after[0].is_word("AS") or after[0].kind is TokenKind.NAME),
-                )
-            )
-        else:
-            streams.add(tokens[following].start)
-    for start, end in blanks:
-        text = text[:start] + " " * (end - start) + text[end:]
-    return text, streams, files
-
-
-def _closing(tokens: list[Token], at: int) -> int:
-    """The index of the parenthesis that closes the one at an index."""
-    depth = 0
-    for index in range(at, len(tokens)):
-        depth += tokens[index].is_mark("(") - tokens[index].is_mark(")")
-        if depth == 0:
-            return index
-    raise DefinitionInvalid("PARSE_SYNTAX_ERROR", "A parenthesis is not closed.")
-
-
-def _cloud_files(arguments: list[Token], text: str) -> Relation:
-    """``read_files(path, format => 'json', ...)`` as the streaming read that it stands for."""
-    relation = proto().Relation()
-    relation.read.is_streaming = True
-    source = relation.read.data_source
-    source.format = "read_files"
-    depth, parts = 0, list[list[Token]]([[]])
-    for token in arguments:
-        depth += token.is_mark("(") - token.is_mark(")")
-        if depth == 0 and token.is_mark(","):
-            parts.append([])
-        else:
-            parts[-1].append(token)
-    for part in parts:
-        arrow = next(
-            (at for at, one in enumerate(part) if one.is_mark("=") and at + 1 < len(part) and part[at + 1].is_mark(">")), None
-        )
-        value = part if arrow is None else part[arrow + 2 :]
-        if not value:
-            raise DefinitionInvalid("PARSE_SYNTAX_ERROR", "An argument of read_files has no value.")
-        plain = value[0].value if value[0].kind is TokenKind.STRING else text[value[0].start : value[-1].end]
-        if arrow is None:
-            source.options["path"] = plain
-        else:
-            key = text[part[0].start : part[arrow - 1].end].strip("`")
-            source.options[key] = plain
-    return relation

@@ -29,6 +29,7 @@ from boathouse.engine.gateway.spark_catalog import translate_catalog
 from boathouse.engine.gateway.statements import parse
 from boathouse.engine.gateway.statuses import CatalogRefusal, catalog_refusal
 from boathouse.engine.gateway.stream_reads import StreamReads
+from boathouse.engine.gateway.stream_texts import expand_streams
 from boathouse.engine.gateway.streams import Streams
 from boathouse.engine.gateway.trace import Trace, begin, finish, target_of
 from boathouse.engine.gateway.visit import Visit
@@ -186,6 +187,8 @@ class Governor:
         note: Callable[[Trace], None],
     ) -> Prepared:
         parsed = proto().ExecutePlanRequest.FromString(request)
+        if b"stream" in request.lower() and expand_streams(parsed):
+            request = parsed.SerializeToString()
         if parsed.plan.WhichOneof("op_type") == "compressed_operation":
             message = "Compressed plans are not accepted: set spark.connect.session.planCompression.threshold to -1."
             raise StatementRefused(message)
@@ -222,9 +225,9 @@ class Governor:
             # The engine gives such a text back, and the client sends it again as a plan: it must remain the client's own.
             trace.is_recorded = False
             parsed = proto().ExecutePlanRequest.FromString(request)
-            if engine.capabilities.runs_relations:
+            if engine.capabilities.runs_relations and not reads.found:
                 return Prepared(request, declaration=self._declaration(engine, parsed))
-            # An engine that looks at names at once would find none; so the gateway gives it back.
+            # An engine that looks at names at once would find none, and none knows streams; so the gateway gives it back.
             text = proto().Relation()
             text.CopyFrom(parsed.plan.command.sql_command.input)
             change = by_path.answered(parsed.plan.command, text)
@@ -245,6 +248,8 @@ class Governor:
 
     def _analyze(self, request: bytes, principal: Principal, engine: Engine, loop: asyncio.AbstractEventLoop) -> Analysis:
         parsed = proto().AnalyzePlanRequest.FromString(request)
+        if b"stream" in request.lower() and expand_streams(parsed):
+            request = parsed.SerializeToString()
         asked = None if engine.capabilities.keeps_frames else Frames.of(parsed)
         session = self._session(engine, loop, parsed, principal)
         reads = self.streams.analysed(session)

@@ -68,10 +68,11 @@ class CallUse:
 
 @dataclass(frozen=True)
 class Uses:
-    """Everything that a text names: relations, and calls of functions."""
+    """Everything that a text names: relations, calls of functions, and at which tokens the word STREAM stands before a relation."""
 
     relations: tuple[RelationUse, ...]
     calls: tuple[CallUse, ...]
+    streams: tuple[int, ...] = ()
 
 
 @dataclass
@@ -109,11 +110,12 @@ class _Scan:
         self.defining = self.statement in {"CREATE", "REPLACE"}
         self.relations: list[RelationUse] = []
         self.calls: list[CallUse] = []
+        self.streams: list[int] = []
 
     def run(self) -> Uses:
         while self.at < len(self.tokens):
             self._step(self.tokens[self.at])
-        return Uses(tuple(self.relations), tuple(self.calls))
+        return Uses(tuple(self.relations), tuple(self.calls), tuple(self.streams))
 
     def _step(self, token: Token) -> None:
         level = self.levels[-1]
@@ -205,7 +207,10 @@ class _Scan:
         elif token.is_word("LATERAL"):
             level.lateral_names = following is not None and following.is_word("VIEW")
         elif token.is_word("STREAM") and level.expects and following is not None:
-            return following.is_identifier or following.is_mark("(")
+            if following.is_mark("(") or (following.is_identifier and not following.is_word("AS", *_NOT_ALIASES)):
+                self.streams.append(self.at)
+                return True
+            return False
         elif token.is_word("VALUES") and level.expects:
             level.expects = False
         elif token.value in _ENDS_FROM:

@@ -31,9 +31,11 @@ class StreamReads:
 
     Attributes:
         operation: What commits of such a plan say of themselves, where that is not what the engine's own would say.
+        found: Whether there was a streaming read.
     """
 
     operation: Operation | None = None
+    found: bool = False
 
     def __init__(self, batches: Mapping[str, Any] | None = None) -> None:
         self._batches = batches or {}

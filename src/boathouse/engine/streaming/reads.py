@@ -113,15 +113,11 @@ class AnalysedReads(StreamReads):
     Args:
         readers: Opens the sources.
         batches: By its identifier, the rows of a batch of ``foreachBatch``.
-
-    Attributes:
-        found: Whether there was a streaming read.
     """
 
     def __init__(self, readers: Readers, batches: Mapping[str, Any] | None = None) -> None:
         super().__init__(batches)
         self._readers = readers
-        self.found = False
 
     def of_read(self, relation: Any) -> Any:
         """What stands in its place: the same table or files without the stream, or no rows."""

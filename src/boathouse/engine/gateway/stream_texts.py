@@ -1,0 +1,217 @@
+"""``STREAM t``, ``STREAM(t)`` and ``STREAM read_files(...)`` in SQL texts: each becomes a reference to the streaming read that it means."""
+
+import itertools
+from dataclasses import dataclass, field
+from typing import Any
+
+from boathouse.engine.errors import StatementRefused
+from boathouse.engine.gateway.protocol import proto
+from boathouse.engine.gateway.relations import find_uses
+from boathouse.engine.gateway.sql_tokens import Kind, Token, parts_of, quote, read_name, tokenize
+from boathouse.engine.gateway.statements import Edit, apply
+from boathouse.engine.gateway.walk import children
+
+_numbers = itertools.count(1)
+_FIRST_PLAN_ID = 1 << 48
+
+
+@dataclass
+class _Streamed:
+    """One such place in a text: offsets of what is streamed, the read that it means, and what it is called without an alias."""
+
+    start: int
+    end: int
+    relation: Any
+    name: str
+    blanks: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
+
+
+def expand_streams(root: Any) -> bool:
+    """Replace what a plan's texts stream, in place; whether there was something.
+
+    Raises:
+        StatementRefused: If what follows the word STREAM cannot be read.
+    """
+    # The innermost first: wrapping copies what is inside.
+    relations = [one for one in _messages(root) if one.DESCRIPTOR.full_name == "spark.connect.Relation"]
+    holders = {id(one.with_relations.root): one for one in relations if one.WhichOneof("rel_type") == "with_relations"}
+    found = False
+    for relation in reversed(relations):
+        if relation.WhichOneof("rel_type") == "sql" and "stream" in relation.sql.query.lower():
+            found |= _expand(relation, holders.get(id(relation)))
+    return found
+
+
+def _messages(root: Any) -> list[Any]:
+    found = [root]
+    for message in found:
+        found.extend(children(message))
+    return found
+
+
+def _expand(relation: Any, holder: Any | None) -> bool:
+    text = relation.sql.query
+    streamed = _streamed(text)
+    if not streamed:
+        return False
+    for one in streamed:
+        for start, end in one.blanks:
+            text = text[:start] + " " * (end - start) + text[end:]
+    uses = find_uses(tokenize(text), text)
+    aliased = {one.start for one in (*uses.relations, *uses.calls) if one.has_alias}
+    edits: list[Edit] = []
+    references: list[tuple[int, str, Any]] = []
+    for one in streamed:
+        number = next(_numbers)
+        name = f"__stream{number}"
+        references.append((number, name, one.relation))
+        edits.append(Edit(one.start, one.end, name if one.start in aliased else f"{name} AS {quote((one.name,))}"))
+    relation.sql.query = apply(text, edits)
+    if holder is None:
+        root = proto().Relation()
+        root.CopyFrom(relation)
+        relation.Clear()
+        relation.common.CopyFrom(root.common)
+        relation.with_relations.root.CopyFrom(root)
+    for number, name, meant in references:
+        reference = (holder or relation).with_relations.references.add()
+        reference.common.plan_id = _FIRST_PLAN_ID + number
+        reference.subquery_alias.alias = name
+        reference.subquery_alias.input.CopyFrom(meant)
+    return True
+
+
+# ------------------------------------------------------------------------------------------------------------- parsing
+
+
+def _streamed(text: str) -> list[_Streamed]:
+    tokens = tokenize(text)
+    found: list[_Streamed] = []
+    for at in find_uses(tokens, text).streams:
+        token = tokens[at]
+        in_parentheses = tokens[at + 1].is_mark("(")
+        first = at + 2 if in_parentheses else at + 1
+        one, after = _read(tokens, first, text)
+        one.blanks.append((token.start, token.end))
+        if in_parentheses:
+            if after >= len(tokens) or not tokens[after].is_mark(")"):
+                raise _invalid("STREAM(...) takes one table, or read_files(...).")
+            one.blanks += [(tokens[first - 1].start, tokens[first - 1].end), (tokens[after].start, tokens[after].end)]
+            after += 1
+        after = _options(tokens, after, text, one)
+        _watermark(tokens, after, one)
+        found.append(one)
+    return found
+
+
+def _read(tokens: list[Token], first: int, text: str) -> tuple[_Streamed, int]:
+    """What is streamed, and the index of the token after it."""
+    relation = proto().Relation()
+    relation.read.is_streaming = True
+    if (
+        first < len(tokens)
+        and tokens[first].is_word("READ_FILES")
+        and first + 1 < len(tokens)
+        and tokens[first + 1].is_mark("(")
+    ):
+        end = _closing(tokens, first + 1)
+        relation.read.data_source.format = "read_files"
+        for key, value in _arguments(tokens[first + 2 : end], text):
+            relation.read.data_source.options[key or "path"] = value
+        return _Streamed(tokens[first].start, tokens[end].end, relation, "read_files"), end + 1
+    parts, after = read_name(tokens, first)
+    if not parts:
+        raise _invalid("STREAM takes the name of a table, or read_files(...).")
+    relation.read.named_table.unparsed_identifier = quote(parts)
+    return _Streamed(tokens[first].start, tokens[after - 1].end, relation, parts[-1]), after
+
+
+def _options(tokens: list[Token], at: int, text: str, one: _Streamed) -> int:
+    """``WITH (option = value, ...)`` after a table; the index of the token after it."""
+    opens = at + 1 < len(tokens) and tokens[at].is_word("WITH") and tokens[at + 1].is_mark("(")
+    if not opens or not one.relation.read.HasField("named_table"):
+        return at
+    end = _closing(tokens, at + 1)
+    for key, value in _arguments(tokens[at + 2 : end], text):
+        if key is None:
+            raise _invalid("WITH (...) after STREAM takes options as 'name' = 'value'.")
+        one.relation.read.named_table.options[key] = value
+    one.blanks.append((tokens[at].start, tokens[end].end))
+    return end + 1
+
+
+def _watermark(tokens: list[Token], at: int, one: _Streamed) -> None:
+    """``WATERMARK column DELAY OF INTERVAL ...`` after what is streamed."""
+    if at + 1 >= len(tokens) or not tokens[at].is_word("WATERMARK"):
+        return
+    parts, after = read_name(tokens, at + 1)
+    words = tokens[after : after + 3]
+    if (
+        not parts
+        or len(words) < 3
+        or not (words[0].is_word("DELAY") and words[1].is_word("OF") and words[2].is_word("INTERVAL"))
+    ):
+        raise _invalid("WATERMARK takes a column and a delay: WATERMARK event_time DELAY OF INTERVAL 10 SECONDS.")
+    end = after + 3
+    while end < len(tokens) and (tokens[end].kind is Kind.STRING or _is_span(tokens[end], tokens[end - 1])):
+        end += 1
+    watermark = proto().Relation()
+    watermark.with_watermark.input.CopyFrom(one.relation)
+    watermark.with_watermark.event_time = quote(parts)
+    delay = " ".join(token.value if token.kind is Kind.STRING else token.raw for token in tokens[after + 3 : end])
+    watermark.with_watermark.delay_threshold = delay
+    one.relation = watermark
+    one.blanks.append((tokens[at].start, tokens[end - 1].end))
+
+
+def _is_span(token: Token, before: Token) -> bool:
+    """Whether a token is a number of a span of time, or the unit that follows a number or a string."""
+    if token.kind is not Kind.WORD:
+        return False
+    return token.raw.isdigit() or before.kind is Kind.STRING or before.raw.isdigit()
+
+
+def _arguments(tokens: list[Token], text: str) -> list[tuple[str | None, str]]:
+    """``name => value`` and ``name = value`` in a list; names are None where there are none."""
+    depth, parts = 0, list[list[Token]]([[]])
+    for token in tokens:
+        depth += token.is_mark("(") - token.is_mark(")")
+        if depth == 0 and token.is_mark(","):
+            parts.append([])
+        else:
+            parts[-1].append(token)
+    found: list[tuple[str | None, str]] = []
+    for part in parts:
+        equals = next((index for index, one in enumerate(part) if one.is_mark("=")), None)
+        key = None if equals is None else _key(part[:equals], text)
+        value = part if equals is None else part[equals + 1 :]
+        if equals is not None and value and value[0].is_mark(">"):
+            value = value[1:]
+        if not value or key == "":
+            raise _invalid("An argument after STREAM has no name or no value.")
+        plain = value[0].value if value[0].kind is Kind.STRING else text[value[0].start : value[-1].end]
+        found.append((key, plain))
+    return found
+
+
+def _key(tokens: list[Token], text: str) -> str:
+    if not tokens:
+        return ""
+    if len(tokens) == 1 and tokens[0].kind is Kind.STRING:
+        return tokens[0].value
+    written = text[tokens[0].start : tokens[-1].end]
+    return ".".join(parts_of(written)) if "`" in written else written
+
+
+def _closing(tokens: list[Token], at: int) -> int:
+    """The index of the parenthesis that closes the one at an index."""
+    depth = 0
+    for index in range(at, len(tokens)):
+        depth += tokens[index].is_mark("(") - tokens[index].is_mark(")")
+        if depth == 0:
+            return index
+    raise _invalid("A parenthesis after STREAM is not closed.")
+
+
+def _invalid(message: str) -> StatementRefused:
+    return StatementRefused(f"[PARSE_SYNTAX_ERROR] {message}")

@@ -1,0 +1,52 @@
+"""STREAM in SQL texts."""
+
+from pathlib import Path
+
+import pytest
+from pyspark.errors import AnalysisException
+from pyspark.sql import SparkSession
+
+from tests.engine.streaming.conftest import Drain
+from tests.engine.streaming.test_queries import rows
+
+
+def test_tables_and_files(spark: SparkSession, schema: str, drain: Drain, tmp_path: Path) -> None:
+    spark.sql(f"CREATE TABLE {schema}.orders (id INT, kind STRING)")
+    spark.sql(f"INSERT INTO {schema}.orders VALUES (1, 'a'), (2, 'b')")
+    spark.sql(f"CREATE TABLE {schema}.kinds (kind STRING, label STRING)")
+    spark.sql(f"INSERT INTO {schema}.kinds VALUES ('a', 'first'), ('c', 'third')")
+    joined = spark.sql(f"""
+        WITH named AS (SELECT o.id, k.label FROM STREAM({schema}.orders) AS o JOIN {schema}.kinds k ON o.kind = k.kind)
+        SELECT id, upper(label) AS label FROM named /* not FROM STREAM x */ WHERE label <> 'FROM STREAM y'
+    """)
+    assert joined.isStreaming
+    assert joined.schema.simpleString() == "struct<id:int,label:string>"
+    drain(joined, f"{schema}.joined")
+    later = spark.sql(f"SELECT orders.id FROM STREAM {schema}.orders WITH ('startingVersion' = 'latest') WHERE id > 0")
+    drain(later, f"{schema}.later", "later")
+    spark.sql(f"INSERT INTO {schema}.orders VALUES (3, 'c')")
+    drain(joined, f"{schema}.joined")
+    drain(later, f"{schema}.later", "later")
+    assert rows(spark, f"{schema}.joined") == [(1, "FIRST"), (3, "THIRD")]
+    assert rows(spark, f"{schema}.later") == [(3,)]
+
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.json").write_text('{"id": 7}\n{"id": 8}\n')
+    files = spark.sql(f"SELECT id + 1 AS id FROM STREAM read_files('{tmp_path}/in', format => 'json', schema => 'id INT') f")
+    drain(files.where("id > 8"), f"{schema}.files", "files")
+    assert rows(spark, f"{schema}.files") == [(9,)]
+
+
+def test_a_watermark_and_what_is_refused(spark: SparkSession, schema: str) -> None:
+    spark.sql(f"CREATE TABLE {schema}.events (at TIMESTAMP, stream STRING)")
+    marked = spark.sql(f"SELECT at, stream FROM STREAM({schema}.events) WATERMARK at DELAY OF INTERVAL 10 SECONDS AS e")
+    assert marked.isStreaming
+    assert not spark.sql(f"SELECT stream FROM {schema}.events").isStreaming
+    with pytest.raises(AnalysisException, match="TABLE_OR_VIEW_NOT_FOUND"):
+        spark.sql(f"SELECT * FROM STREAM {schema}.nothing")
+    with pytest.raises(AnalysisException, match=r"writeStream\.start"):
+        marked.collect()
+    with pytest.raises(AnalysisException, match=r"writeStream\.start"):
+        spark.sql(f"INSERT INTO {schema}.events SELECT * FROM STREAM {schema}.events")
+    with pytest.raises(AnalysisException, match="WATERMARK takes"):
+        spark.sql(f"SELECT * FROM STREAM {schema}.events WATERMARK at")
