@@ -3,6 +3,7 @@
 from boathouse.catalog.dependencies import Catalog, WritableCatalog
 from boathouse.catalog.errors import InvalidName, PolicyInTheWay, PrivilegeMissing, SecurableExists, SecurableNotFound
 from boathouse.catalog.info import (
+    ConnectionInfo,
     FunctionInfo,
     Parameter,
     Policy,
@@ -13,6 +14,7 @@ from boathouse.catalog.info import (
 from boathouse.catalog.privileges import SYSTEM, Privilege, SecurableType
 from boathouse.catalog.references import CatalogReferences
 from boathouse.catalog.service import CatalogService
+from boathouse.catalog.service.connections import OpenConnection
 from boathouse.catalog.service.grants import GrantChange
 from boathouse.catalog.service.tags import TagChange
 
@@ -21,9 +23,11 @@ __all__ = [
     "Catalog",
     "CatalogReferences",
     "CatalogService",
+    "ConnectionInfo",
     "FunctionInfo",
     "GrantChange",
     "InvalidName",
+    "OpenConnection",
     "Parameter",
     "Policy",
     "PolicyInTheWay",

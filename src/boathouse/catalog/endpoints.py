@@ -3,6 +3,7 @@
 from fastapi import APIRouter
 
 from boathouse.catalog import (
+    connection_endpoints,
     container_endpoints,
     function_endpoints,
     location_endpoints,
@@ -22,6 +23,7 @@ for part in (
     volume_endpoints.router,
     function_endpoints.router,
     location_endpoints.router,
+    connection_endpoints.router,
     tag_endpoints.router,
     search_endpoints.router,
     securable_endpoints.router,

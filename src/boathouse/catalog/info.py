@@ -164,6 +164,27 @@ class CredentialInfo(SecurableInfo):
     read_only: bool
 
 
+@dataclass(frozen=True, kw_only=True)
+class ConnectionInfo(SecurableInfo):
+    """A connection without its secret options; of those that refer to a secret, the reference."""
+
+    connection_type: str
+    options: Mapping[str, str]
+    read_only: bool
+
+    @property
+    def credential_type(self) -> str:
+        """How it signs in, as the API names it."""
+        return "USERNAME_PASSWORD" if "user" in self.options else "BEARER_TOKEN"
+
+    @property
+    def url(self) -> str:
+        """Where it leads, for people."""
+        scheme = "" if self.connection_type == "HTTP" else f"jdbc://{self.connection_type.lower()}/"
+        port = f":{self.options['port']}" if "port" in self.options else ""
+        return f"{scheme}{self.options['host']}{port}{self.options.get('base_path', '')}"
+
+
 def _common(row: SecurableRow) -> dict[str, Any]:
     return {
         "id": row.id,
@@ -249,4 +270,15 @@ def credential_info(row: SecurableRow) -> CredentialInfo:
     details = row.details
     return CredentialInfo(
         **_common(row), kind=details["kind"], values=dict(details["public"]), read_only=bool(details.get("read_only"))
+    )
+
+
+def connection_info(row: SecurableRow) -> ConnectionInfo:
+    """The value of a connection's row, without its secret options."""
+    details = row.details
+    return ConnectionInfo(
+        **_common(row),
+        connection_type=details["connection_type"],
+        options={**details["options"], **details["references"]},
+        read_only=bool(details["read_only"]),
     )

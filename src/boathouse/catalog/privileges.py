@@ -15,6 +15,7 @@ class SecurableType(StrEnum):
     MODEL = "registered_model"
     EXTERNAL_LOCATION = "external_location"
     STORAGE_CREDENTIAL = "storage_credential"
+    CONNECTION = "connection"
 
     @classmethod
     def parse(cls, text: str) -> "SecurableType | None":
@@ -35,8 +36,10 @@ class Privilege(StrEnum):
     """What may be done with a securable."""
 
     CREATE_CATALOG = "CREATE CATALOG"
+    CREATE_CONNECTION = "CREATE CONNECTION"
     CREATE_EXTERNAL_LOCATION = "CREATE EXTERNAL LOCATION"
     CREATE_STORAGE_CREDENTIAL = "CREATE STORAGE CREDENTIAL"
+    USE_CONNECTION = "USE CONNECTION"
     USE_CATALOG = "USE CATALOG"
     USE_SCHEMA = "USE SCHEMA"
     CREATE_SCHEMA = "CREATE SCHEMA"
@@ -110,6 +113,7 @@ GRANTABLE: dict[SecurableType, frozenset[Privilege]] = {
     SecurableType.METASTORE: frozenset(
         {
             Privilege.CREATE_CATALOG,
+            Privilege.CREATE_CONNECTION,
             Privilege.CREATE_EXTERNAL_LOCATION,
             Privilege.CREATE_STORAGE_CREDENTIAL,
             Privilege.MANAGE,
@@ -119,6 +123,7 @@ GRANTABLE: dict[SecurableType, frozenset[Privilege]] = {
     SecurableType.SCHEMA: frozenset(_SCHEMA),
     SecurableType.EXTERNAL_LOCATION: frozenset(_LOCATION),
     SecurableType.STORAGE_CREDENTIAL: frozenset(_CREDENTIAL),
+    SecurableType.CONNECTION: frozenset({Privilege.USE_CONNECTION} | _GENERAL),
     **{kind: frozenset(privileges) for kind, privileges in _LEAF.items()},
 }
 """Which privileges can be granted on which kind; on a container also those that its contents inherit."""
@@ -134,6 +139,7 @@ SHOWING: dict[SecurableType, frozenset[Privilege]] = {
     SecurableType.SCHEMA: frozenset(_CATALOG - {Privilege.USE_CATALOG}),
     SecurableType.EXTERNAL_LOCATION: frozenset({Privilege.MANAGE}),
     SecurableType.STORAGE_CREDENTIAL: frozenset({Privilege.MANAGE}),
+    SecurableType.CONNECTION: frozenset({Privilege.MANAGE}),
     **{kind: frozenset(privileges) for kind, privileges in _LEAF.items()},
 }
 """Which privileges that hold on a container let a grantee know of everything of a kind in it."""

@@ -2088,6 +2088,58 @@ export interface paths {
         patch: operations["catalog_update_catalog"];
         trace?: never;
     };
+    "/api/2.1/unity-catalog/connections": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Connections
+         * @description The connections that the asker may know of, without their secret options.
+         */
+        get: operations["connections_list_connections"];
+        put?: never;
+        /**
+         * Create Connection
+         * @description Make a connection to a database or an HTTP API.
+         */
+        post: operations["connections_create_connection"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.1/unity-catalog/connections/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Connection
+         * @description One connection, without its secret options.
+         */
+        get: operations["connections_get_connection"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete Connection
+         * @description Delete a connection.
+         */
+        delete: operations["connections_delete_connection"];
+        options?: never;
+        head?: never;
+        /**
+         * Update Connection
+         * @description Change a connection; its options as a whole, but that secret ones which are not named stay.
+         */
+        patch: operations["connections_update_connection"];
+        trace?: never;
+    };
     "/api/2.1/unity-catalog/constraints": {
         parameters: {
             query?: never;
@@ -3870,6 +3922,66 @@ export interface components {
             traffic_config?: components["schemas"]["TrafficBody"] | null;
         };
         /**
+         * ConnectionBody
+         * @description A connection, as it is answered: without its secret options.
+         */
+        ConnectionBody: {
+            /** Comment */
+            comment: string | null;
+            /** Connection Id */
+            connection_id: string;
+            /** Connection Type */
+            connection_type: string;
+            /** Created At */
+            created_at: number;
+            /** Created By */
+            created_by: string;
+            /** Credential Type */
+            credential_type: string;
+            /** Full Name */
+            full_name: string;
+            /**
+             * Metastore Id
+             * @default boathouse
+             */
+            metastore_id: string;
+            /** Name */
+            name: string;
+            /** Options */
+            options: {
+                [key: string]: string;
+            };
+            /** Owner */
+            owner: string;
+            /** Properties */
+            properties: {
+                [key: string]: string;
+            };
+            /** Read Only */
+            read_only: boolean;
+            /**
+             * Securable Type
+             * @default CONNECTION
+             */
+            securable_type: string;
+            /** Updated At */
+            updated_at: number;
+            /** Updated By */
+            updated_by: string;
+            /** Url */
+            url: string;
+        };
+        /**
+         * ConnectionList
+         * @description A page of connections.
+         */
+        ConnectionList: {
+            /** Connections */
+            connections: components["schemas"]["ConnectionBody"][];
+            /** Next Page Token */
+            next_page_token?: string | null;
+        };
+        /**
          * ConstraintBody
          * @description A constraint: one of the three.
          */
@@ -3900,6 +4012,44 @@ export interface components {
             properties?: {
                 [key: string]: string;
             } | null;
+        };
+        /**
+         * CreateConnection
+         * @description Asks for a connection.
+         */
+        CreateConnection: {
+            /** Comment */
+            comment?: string | null;
+            /** Connection Type */
+            connection_type: string;
+            /** Name */
+            name: string;
+            /**
+             * Options
+             * @default {}
+             */
+            options: {
+                [key: string]: string;
+            };
+            /**
+             * Properties
+             * @default {}
+             */
+            properties: {
+                [key: string]: string;
+            };
+            /**
+             * Read Only
+             * @default true
+             */
+            read_only: boolean;
+            /**
+             * Secrets
+             * @default {}
+             */
+            secrets: {
+                [key: string]: string;
+            };
         };
         /**
          * CreateConstraint
@@ -6362,6 +6512,32 @@ export interface components {
         TrafficBody: {
             /** Routes */
             routes?: components["schemas"]["RouteBody"][] | null;
+        };
+        /**
+         * UpdateConnection
+         * @description Changes a connection; what is not given stays.
+         */
+        UpdateConnection: {
+            /** Comment */
+            comment?: string | null;
+            /** New Name */
+            new_name?: string | null;
+            /**
+             * Options
+             * @default {}
+             */
+            options: {
+                [key: string]: string;
+            };
+            /** Owner */
+            owner?: string | null;
+            /**
+             * Secrets
+             * @default {}
+             */
+            secrets: {
+                [key: string]: string;
+            };
         };
         /**
          * UpdateCredential
@@ -11402,6 +11578,172 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["CatalogBody"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    connections_list_connections: {
+        parameters: {
+            query?: {
+                /** @description Size of a page; 0 answers everything */
+                max_results?: number;
+                /** @description next_page_token of the page before */
+                page_token?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConnectionList"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    connections_create_connection: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateConnection"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConnectionBody"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    connections_get_connection: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConnectionBody"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    connections_delete_connection: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    connections_update_connection: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UpdateConnection"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConnectionBody"];
                 };
             };
             /** @description Validation Error */

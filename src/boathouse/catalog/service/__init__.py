@@ -1,5 +1,6 @@
 """The rules of the catalog, for one principal in one transaction."""
 
+from boathouse.catalog.service.connections import Connections
 from boathouse.catalog.service.dropping import Dropping
 from boathouse.catalog.service.functions import Functions
 from boathouse.catalog.service.grants import Grants
@@ -11,7 +12,7 @@ from boathouse.catalog.service.vending import Vending
 from boathouse.catalog.service.views import Views
 
 
-class CatalogService(Dropping, Policies, Functions, Views, Tags, Vending, RegisteredModels, Renaming, Grants):
+class CatalogService(Connections, Dropping, Policies, Functions, Views, Tags, Vending, RegisteredModels, Renaming, Grants):
     """Everything that can be done with the catalog.
 
     Args:

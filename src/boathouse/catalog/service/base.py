@@ -28,6 +28,7 @@ _LEVELS = {
     SecurableType.CATALOG: 1,
     SecurableType.EXTERNAL_LOCATION: 1,
     SecurableType.STORAGE_CREDENTIAL: 1,
+    SecurableType.CONNECTION: 1,
     SecurableType.SCHEMA: 2,
 }
 

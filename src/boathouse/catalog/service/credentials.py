@@ -150,12 +150,13 @@ class Credentials(CatalogBase):
         """Encrypt with the first key what is not yet: at the start, for whoever rotated keys.
 
         Returns:
-            How many credentials were changed. One that no key opens stays as it is, and the log names it.
+            How many credentials and connections were changed. One that no key opens stays as it is, and the log names it.
 
         Raises:
             KeyInvalid: If the setting with the keys, or the key file, holds none.
         """
-        rows, changed = self.rows.of_type(SecurableType.STORAGE_CREDENTIAL), 0
+        kinds = (SecurableType.STORAGE_CREDENTIAL, SecurableType.CONNECTION)
+        rows, changed = [row for kind in kinds for row in self.rows.of_type(kind)], 0
         keys = self._keys if rows or self.layout.secret_key else None
         for row in rows:
             if keys is None or _is_current(row.details, keys):
@@ -164,7 +165,7 @@ class Credentials(CatalogBase):
             try:
                 write_secret(details, read_secret(details, keys), keys)
             except SecretUnreadable as error:
-                log.warning("storage_credential_unreadable", credential=row.name, reason=error.message)
+                log.warning("secret_unreadable", kind=row.type, name=row.name, reason=error.message)
                 continue
             row.details = details
             changed += 1

@@ -10,6 +10,7 @@ from boathouse.catalog.api import Privilege, SecurableType
 from boathouse.engine.errors import StatementRefused
 from boathouse.engine.gateway.answers import columns
 from boathouse.engine.gateway.answers.asked import Asked, Place
+from boathouse.engine.gateway.answers.connections import change_options
 from boathouse.engine.gateway.answers.grammar import Grammar, TableRef, refuse_queries
 from boathouse.engine.gateway.answers.registry import NOTHING, answers
 from boathouse.engine.gateway.answers.tags import change_tags
@@ -317,12 +318,16 @@ _KINDS = {
     "MODEL": SecurableType.MODEL,
     "LOCATION": SecurableType.EXTERNAL_LOCATION,
     "CREDENTIAL": SecurableType.STORAGE_CREDENTIAL,
+    "CONNECTION": SecurableType.CONNECTION,
+    "SERVER": SecurableType.CONNECTION,
 }
 
 
 @answers(
     "ALTER EXTERNAL LOCATION",
     "ALTER STORAGE CREDENTIAL",
+    "ALTER CONNECTION",
+    "ALTER SERVER",
     "ALTER SCHEMA",
     "ALTER DATABASE",
     "ALTER CATALOG",
@@ -334,6 +339,8 @@ def alter_other(words: Grammar, asked: Asked) -> pa.Table:
     """``ALTER kind name [SET] OWNER TO | RENAME TO | SET TAGS | UNSET TAGS | SET DBPROPERTIES``."""
     kind = _KINDS[words.tokens[words.at - 1].value]
     parts = words.name(f"the name of a {kind.value}")
+    if kind is SecurableType.CONNECTION and words.accept("OPTIONS"):
+        return change_options(words, asked, asked.full_name(parts, kind))
     sets = words.accept("SET")
     match (
         words.expect_one("OWNER", "TAGS", "DBPROPERTIES", "PROPERTIES", "URL")

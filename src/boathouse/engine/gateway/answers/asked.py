@@ -98,13 +98,16 @@ class Asked:
                 return f"{self.session.namespace[0]}.{parts[0]}"
             case SecurableType.SCHEMA if len(parts) == 2:
                 return ".".join(parts)
-            case SecurableType.EXTERNAL_LOCATION | SecurableType.STORAGE_CREDENTIAL if len(parts) == 1:
+            case SecurableType.EXTERNAL_LOCATION | SecurableType.STORAGE_CREDENTIAL | SecurableType.CONNECTION if (
+                len(parts) == 1
+            ):
                 return parts[0]
             case (
                 SecurableType.CATALOG
                 | SecurableType.SCHEMA
                 | SecurableType.EXTERNAL_LOCATION
                 | SecurableType.STORAGE_CREDENTIAL
+                | SecurableType.CONNECTION
             ):
                 raise SecurableNotFound(kind, ".".join(parts))
             case _:

@@ -12,6 +12,8 @@ from boathouse.engine.gateway.answers.registry import NOTHING, answers
 _KINDS: tuple[tuple[tuple[str, ...], SecurableType], ...] = (
     (("EXTERNAL", "LOCATION"), SecurableType.EXTERNAL_LOCATION),
     (("STORAGE", "CREDENTIAL"), SecurableType.STORAGE_CREDENTIAL),
+    (("CONNECTION",), SecurableType.CONNECTION),
+    (("SERVER",), SecurableType.CONNECTION),
     (("CATALOG",), SecurableType.CATALOG),
     (("SCHEMA",), SecurableType.SCHEMA),
     (("DATABASE",), SecurableType.SCHEMA),
@@ -23,7 +25,14 @@ _KINDS: tuple[tuple[tuple[str, ...], SecurableType], ...] = (
     (("MODEL",), SecurableType.MODEL),
     (("METASTORE",), SecurableType.METASTORE),
 )
-_SHORT = frozenset({SecurableType.METASTORE, SecurableType.EXTERNAL_LOCATION, SecurableType.STORAGE_CREDENTIAL})
+_SHORT = frozenset(
+    {
+        SecurableType.METASTORE,
+        SecurableType.EXTERNAL_LOCATION,
+        SecurableType.STORAGE_CREDENTIAL,
+        SecurableType.CONNECTION,
+    }
+)
 
 
 def securable(words: Grammar, asked: Asked) -> tuple[SecurableType, str]:
