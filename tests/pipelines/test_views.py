@@ -128,6 +128,44 @@ def test_dropped_rows_are_set_aside_and_only_kept_ones_are_read(
     assert not list((Path(folder) / "_boathouse_staging").glob("*"))
 
 
+def test_rows_are_dropped_alike_however_they_are_made(pipeline: PipelineUnderTest) -> None:
+    rules = (
+        "CONSTRAINT there EXPECT (total IS NOT NULL), CONSTRAINT big EXPECT (total > 10) ON VIOLATION DROP ROW, "
+        "CONSTRAINT fine EXPECT (total > -100) ON VIOLATION FAIL UPDATE"
+    )
+    queries = {
+        "row_by_row": "SELECT customer, amount + 1 AS total FROM orders WHERE id < 4",
+        "grouped": "SELECT customer, sum(amount) + 1 AS total FROM orders WHERE id < 4 GROUP BY customer",
+        "by_chance": "SELECT customer, amount + CAST(rand() * 0 AS INT) + 1 AS total FROM orders WHERE id < 4",
+    }
+    pipeline.given("orders", ORDERS)
+    for kept in ("true", "false"):
+        text = "".join(
+            f"CREATE MATERIALIZED VIEW {name} ({rules}) PARTITIONED BY (customer) "
+            f"TBLPROPERTIES ('pipelines.quarantine' = '{kept}') AS {query};"
+            for name, query in queries.items()
+        )
+        result = pipeline.run(SourceFile("q.sql", text))
+        for name in queries:
+            assert pipeline.rows(name) == [
+                {"customer": None, "total": 11},
+                {"customer": "ann", "total": 31},
+                {"customer": "bob", "total": 11},
+            ]
+            assert result.expectations[name] == {"there": Counts(3, 0), "big": Counts(3, 0), "fine": Counts(3, 0)}
+        pipeline.given("orders", [{"id": 3, "customer": "eve", "amount": 1}, {"id": 2, "customer": "fay", "amount": None}])
+        result = pipeline.run(
+            SourceFile("q.sql", text.replace("fine EXPECT (total > -100)", "fine EXPECT (total > -100 OR total IS NULL)"))
+        )
+        for name in queries:
+            assert result.expectations[name] == {"there": Counts(4, 1), "big": Counts(3, 2), "fine": Counts(5, 0)}, (name, kept)
+            assert [row["customer"] for row in pipeline.rows(name)] == [None, "ann", "bob"]
+            if kept == "true":
+                reasons = {row["customer"]: row["_quarantine_reason"] for row in pipeline.rows(f"{name}_quarantine")}
+                assert reasons == {"eve": "big", "fay": "there, big"}
+        pipeline.spark.sql(f"DELETE FROM {pipeline.name('orders')} WHERE customer IN ('eve', 'fay')").collect()
+
+
 def test_an_expectation_that_fails_the_update_leaves_the_table_as_it_was(pipeline: PipelineUnderTest) -> None:
     source = SourceFile(
         "/w/f.py",

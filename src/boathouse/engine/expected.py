@@ -1,7 +1,7 @@
 """How rows carry what expectations found in them, from whoever evaluates these to the write that counts them."""
 
 OPTION = "boathouse.expectations"
-"""The writer's option: a JSON object with names, failing, drops and quarantine."""
+"""The writer's option: a JSON object with names, failing, dropping and quarantine."""
 FLAG = "__expect_"
 """Before the number of an expectation: the column that is true where it is met, and NULL elsewhere."""
 KEPT = "__expect_kept"

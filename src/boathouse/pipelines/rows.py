@@ -36,7 +36,7 @@ class Checked:
         said = {
             "names": [one.name for one in self.expectations],
             "failing": [one.name for one in self.expectations if one.action is Action.FAIL],
-            "drops": self.drops,
+            "dropping": [one.name for one in self.expectations if one.action is Action.DROP],
             "quarantine": None if self.quarantine is None else ".".join(self.quarantine),
         }
         return {OPTION: json.dumps(said)}

@@ -8,10 +8,11 @@ are no source of a value, and are left out, as Databricks leaves them out.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-_SECTION = re.compile(r"^== (.*) ==$", re.MULTILINE)
+from boathouse.engine.gateway.plan_text import PlanNode, sections, split, tree
+
 _NUMBER = re.compile(r"#(\d+)")
 _NAMED = re.compile(r"^(?P<value>.*) AS (?P<name>.+?)$", re.DOTALL)
 _ITEM = re.compile(r"^(?:(?P<value>.*) AS )?(?:[^()]*\.)?#(?P<number>\d+)$", re.DOTALL)
@@ -31,14 +32,6 @@ class Link:
     column: str
 
 
-@dataclass
-class _Node:
-    """A line of a plan and the lines under it."""
-
-    text: str
-    children: list["_Node"] = field(default_factory=list["_Node"])
-
-
 def links(plan: str, tables: Mapping[str, str]) -> list[Link]:
     """The sources of each column of a query.
 
@@ -49,9 +42,8 @@ def links(plan: str, tables: Mapping[str, str]) -> list[Link]:
     Returns:
         In the order of the result's columns; a constant has no link.
     """
-    sections = _SECTION.split(plan)
-    texts = dict(zip(sections[1::2], sections[2::2], strict=False))
-    roots = _tree(texts.get("Parsed Logical Plan", ""))
+    texts = sections(plan)
+    roots = tree(texts.get("Parsed Logical Plan", ""))
     if not roots:
         return []
     reading = _Reading(tables)
@@ -65,48 +57,15 @@ def links(plan: str, tables: Mapping[str, str]) -> list[Link]:
     return found
 
 
-def _tree(text: str) -> list[_Node]:
-    roots: list[_Node] = []
-    path: list[tuple[int, _Node]] = []
-    for line in text.splitlines():
-        if not line.strip():
-            continue
-        depth = len(line) - len(line.lstrip())
-        node = _Node(line.strip())
-        while path and path[-1][0] >= depth:
-            path.pop()
-        (path[-1][1].children if path else roots).append(node)
-        path.append((depth, node))
-    return roots
-
-
 def _names(physical: str) -> dict[int, str]:
     """The names of the result's columns: the outermost projection gives them back."""
     for line in physical.splitlines():
         text = line.strip()
         if text.startswith("ProjectionExec: expr=[") and text.endswith("]"):
-            items = _split(text[len("ProjectionExec: expr=[") : -1])
+            items = split(text[len("ProjectionExec: expr=[") : -1])
             matches = [_OUTPUT.fullmatch(item.strip()) for item in items]
             return {int(match[1]): match[2] for match in matches if match is not None}
     return {}
-
-
-def _split(text: str) -> Iterator[str]:
-    """The parts between commas that stand outside of brackets and quotes."""
-    depth, start, quoted = 0, 0, False
-    for index, char in enumerate(text):
-        if char == '"':
-            quoted = not quoted
-        elif quoted:
-            continue
-        elif char in "([{":
-            depth += 1
-        elif char in ")]}":
-            depth -= 1
-        elif char == "," and depth == 0:
-            yield text[start:index].strip()
-            start = index + 1
-    yield text[start:].strip()
 
 
 class _Reading:
@@ -117,12 +76,12 @@ class _Reading:
         self._named: dict[str, set[Column]] = {}
         self.sources: dict[int, set[Column]] = {}
 
-    def visit(self, node: _Node, table: str | None) -> list[int]:
+    def visit(self, node: PlanNode, table: str | None) -> list[int]:
         """The numbers of a node's columns; ``table`` is whose files are below, if they are a table's."""
         kind, _, rest = node.text.partition(": ")
         if kind == "SubqueryAlias" and rest in self._tables:
             table = self._tables[rest]
-        if kind == "Projection" and not any(_ITEM.match(item) for item in _split(rest)):
+        if kind == "Projection" and not any(_ITEM.match(item) for item in split(rest)):
             self._named |= _Reading(self._tables).names(node, rest, table)
             return []
         children = [self.visit(child, table) for child in node.children if not child.text.startswith("Subquery:")]
@@ -133,21 +92,21 @@ class _Reading:
         if kind == "Projection":
             scanned = bool(node.children) and node.children[0].text.startswith("TableScan")
             return [
-                number for item in _split(rest) if (number := self._item(item, table if scanned else None, scanned)) is not None
+                number for item in split(rest) if (number := self._item(item, table if scanned else None, scanned)) is not None
             ]
         for part in _LISTS.findall(node.text):
-            for item in _split(part):
+            for item in split(part):
                 self._value(item)
         if kind in {"Union", "Union:"} or node.text == "Union":
             return self._union(children)
         return [number for numbers in children for number in numbers]
 
-    def names(self, node: _Node, items: str, table: str | None) -> dict[str, set[Column]]:
+    def names(self, node: PlanNode, items: str, table: str | None) -> dict[str, set[Column]]:
         """What a projection that gives no numbers gives names to."""
         for child in node.children:
             self.visit(child, table)
         found: dict[str, set[Column]] = {}
-        for item in _split(items):
+        for item in split(items):
             match = _NAMED.match(item)
             if match is not None:
                 qualifier, _, number = match["value"].rpartition(".")

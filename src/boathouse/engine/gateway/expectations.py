@@ -1,12 +1,14 @@
 """Writes whose rows carry what expectations found in them: counted, kept or set aside in the same pass that writes them.
 
 The rows come with a column for each expectation, true where it is met and NULL where not, and with one that says whether the row is
-kept. They are written once, beside the table, kept and dropped rows in files of their own; how many rows met what then stands in
-the footers of these files, and a commit takes the kept ones into the table. Readers do not see the columns, which its schema lacks.
+kept. They are written beside the table, kept and dropped rows in files of their own; how many rows met what then stands in the
+footers of these files, and a commit takes the kept ones into the table. Readers do not see the columns, which its schema lacks.
+
+Files of their own cost a sort of all rows where the engine writes both at once. So where the rows are the same each time they are
+made, and cheap to make, the dropped ones are made a second time instead: from the same versions of what they are made of.
 """
 
 import json
-import shutil
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -25,7 +27,9 @@ from boathouse.engine.gateway.delta_target import DeltaTarget, load
 from boathouse.engine.gateway.enforcement import Rules, fit, project
 from boathouse.engine.gateway.evolution import add_columns
 from boathouse.engine.gateway.ingest import Plan, option
+from boathouse.engine.gateway.plan_text import parsed
 from boathouse.engine.gateway.protocol import proto
+from boathouse.engine.gateway.repeatable import fix_versions, is_row_by_row, unrepeatable
 from boathouse.engine.gateway.spark_types import Field, Struct, from_message, nullable, sql, to_json
 from boathouse.engine.gateway.sql_tokens import literal, quote
 from boathouse.engine.gateway.staging import STAGING, Staging
@@ -46,20 +50,30 @@ class Expected:
     Attributes:
         names: Of the expectations, in the order of their columns.
         failing: Those that must hold for every row, so that otherwise nothing is written.
-        drops: Whether there is a column that says which rows are kept.
+        dropping: Those whose rows are dropped where they are not met.
         quarantine: Full name of the table that takes the rows that are not; None for none.
     """
 
     names: tuple[str, ...]
     failing: frozenset[str]
-    drops: bool
+    dropping: frozenset[str]
     quarantine: str | None
+
+    @property
+    def drops(self) -> bool:
+        """Whether there is a column that says which rows are kept."""
+        return bool(self.dropping)
+
+    @property
+    def flags(self) -> dict[str, str]:
+        """The column of each expectation, by its name."""
+        return {name: f"{FLAG}{number}" for number, name in enumerate(self.names)}
 
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns that the rows have in addition."""
         more = (KEPT, REASON) if self.drops else ()
-        return (*(f"{FLAG}{number}" for number in range(len(self.names))), *more)
+        return (*self.flags.values(), *more)
 
 
 def expected(options: Mapping[str, str]) -> Expected | None:
@@ -73,18 +87,43 @@ def expected(options: Mapping[str, str]) -> Expected | None:
         return None
     try:
         said = json.loads(text)
-        return Expected(tuple(said["names"]), frozenset(said["failing"]), bool(said["drops"]), said["quarantine"])
+        return Expected(tuple(said["names"]), frozenset(said["failing"]), frozenset(said["dropping"]), said["quarantine"])
     except (ValueError, KeyError, TypeError) as error:
-        message = f"The option {OPTION} must be a JSON object with names, failing, drops and quarantine."
+        message = f"The option {OPTION} must be a JSON object with names, failing, dropping and quarantine."
         raise StatementRefused(message) from error
 
 
 @dataclass(frozen=True)
-class _Write:
-    """One write under way."""
+class _File:
+    """A file that the engine has written beside the table: the folder that it is in, and its action in that folder's log."""
 
+    folder: Path
+    add: dict[str, Any]
+    is_kept: bool
+
+    @property
+    def path(self) -> Path:
+        """Where it is."""
+        return self.folder / unquote(self.add["path"])
+
+    @property
+    def rows(self) -> int:
+        """How many rows it has."""
+        return int(json.loads(self.add["stats"])["numRecords"]) if self.add.get("stats") else 0
+
+
+@dataclass(frozen=True)
+class _Write:
+    """One write under way.
+
+    Attributes:
+        dropped: The rows that are dropped, where they are not to be found in files of their own.
+    """
+
+    visit: Visit
     staging: Staging
     said: Expected
+    dropped: Any | None
     quarantine: DeltaTarget | None
     replaces: bool
     schema: Struct | None
@@ -124,26 +163,64 @@ def put_expected(
         raise StatementRefused(message)
     quarantine = _quarantine(visit, said)
     rows, schema, target = _fitting(visit, target, rows, plan.rules, said, schema_too=schema_too)
-    folder = target.folder / STAGING / uuid.uuid4().hex
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    partition_by = plan.partition_by if schema_too else target.partition_by
-    write = proto().WriteOperation(source="delta", path=str(folder))
-    write.mode = proto().WriteOperation.SAVE_MODE_OVERWRITE
-    write.input.CopyFrom(rows)
-    write.partitioning_columns.extend([*([KEPT] if said.drops else []), *partition_by])
-    command.write_operation.CopyFrom(write)
-    staging = Staging(target, folder)
-    changed = replace(target, schema=schema, partition_by=tuple(partition_by))
+    partition_by = tuple(plan.partition_by if schema_too else target.partition_by)
+    dropped = _made_again(visit, rows, schema, said)
+    if dropped is not None:
+        unmet = {column for name, column in said.flags.items() if name not in said.dropping}
+        rows = _only(rows, quote([KEPT]), [*schema.names, *sorted(unmet)])
+    staging = Staging(target, target.folder / STAGING / uuid.uuid4().hex)
+    staging.folder.parent.mkdir(parents=True, exist_ok=True)
+    beside = (KEPT,) if said.drops and dropped is None else ()
+    if beside and partition_by:
+        # The files lack the columns that this table is partitioned by, and the quarantine table is not.
+        written = proto().Relation()
+        written.read.data_source.format = "delta"
+        written.read.data_source.paths.append(str(staging.folder))
+        dropped = _dropped(written, schema, said)
+    command.write_operation.CopyFrom(_into(staging.folder, rows, (*beside, *partition_by)))
+    changed = replace(target, schema=schema, partition_by=partition_by)
     new_schema = schema if schema_too and changed.fingerprint != target.fingerprint else None
-    one = _Write(staging, said, quarantine, replaces, new_schema, identifier_of(plan.options), visit.principal.name)
+    identifier = identifier_of(plan.options)
+    one = _Write(visit, staging, said, dropped, quarantine, replaces, new_schema, identifier, visit.principal.name)
 
     def finish() -> None:
         try:
-            _publish(one, tuple(partition_by))
+            _publish(one, partition_by)
         finally:
             staging.discard()
 
-    return Change(finish, lambda: shutil.rmtree(folder, ignore_errors=True))
+    return Change(finish, staging.discard)
+
+
+def _into(folder: Path, rows: Any, partition_by: Sequence[str]) -> Any:
+    """The write of rows into a new hidden table."""
+    write = proto().WriteOperation(source="delta", path=str(folder))
+    write.mode = proto().WriteOperation.SAVE_MODE_OVERWRITE
+    write.input.CopyFrom(rows)
+    write.partitioning_columns.extend(partition_by)
+    return write
+
+
+def _only(rows: Any, condition: str, names: Sequence[str]) -> Any:
+    """Some columns of those rows for which a condition holds."""
+    filtered = proto().Relation()
+    filtered.filter.input.CopyFrom(rows)
+    filtered.filter.condition.expression_string.expression = condition
+    return project(filtered, [(name, quote([name])) for name in names])
+
+
+def _made_again(visit: Visit, rows: Any, schema: Struct, said: Expected) -> Any | None:
+    """The relation of the dropped rows, if making them by themselves gives just those; what it reads is then fixed in the rows too."""
+    if not said.drops or visit.effects.temporary or unrepeatable(rows) is not None or not fix_versions(rows):
+        return None
+    plan = parsed(visit.session.explain(rows))
+    if plan is None or not is_row_by_row(plan):
+        return None
+    return _dropped(rows, schema, said)
+
+
+def _dropped(rows: Any, schema: Struct, said: Expected) -> Any:
+    return _only(rows, f"NOT {quote([KEPT])}", [*schema.names, *said.flags.values(), REASON])
 
 
 def _quarantine(visit: Visit, said: Expected) -> DeltaTarget | None:
@@ -215,40 +292,66 @@ def _constrained(rows: Any, target: DeltaTarget, said: Expected) -> Any:
 
 def _publish(write: _Write, partition_by: Sequence[str]) -> None:
     staging, said = write.staging, write.said
-    adds = _adds(staging)
-    failed = _failed(staging.folder, adds, said)
-    total = sum(_rows(add) for add in adds)
-    kept = [add for add in adds if _is_kept(add)]
-    dropped = [add for add in adds if not _is_kept(add)]
+    files = _files(staging.folder)
+    if write.dropped is not None:
+        files = [one for one in files if one.is_kept]
+    failed = _failed(files, said)
+    aside = 0
+    if write.dropped is not None and write.quarantine is None:
+        aside = _count(write, failed)
+    elif write.dropped is not None:
+        beside = staging.folder / "_dropped"
+        command = proto().Command()
+        command.write_operation.CopyFrom(_into(beside, write.dropped, write.quarantine.partition_by))
+        write.visit.session.run(command)
+        more = [replace(one, is_kept=False) for one in _files(beside)]
+        failed = {name: failed[name] + count for name, count in _failed(more, said).items()}
+        files += more
+    kept, dropped = [one for one in files if one.is_kept], [one for one in files if not one.is_kept]
+    aside += sum(one.rows for one in dropped)
+    total = sum(one.rows for one in kept) + aside
     violated = {name: count for name, count in failed.items() if count and name in said.failing}
     if violated:
         raise ExpectationViolated(staging.target.name, violated, total)
     metrics = {
-        "numOutputRows": sum(_rows(add) for add in kept),
+        "numOutputRows": total - aside,
         "numFiles": len(kept),
-        "droppedRecords": sum(_rows(add) for add in dropped),
+        "droppedRecords": aside,
         "expectations": json.dumps(
             [{"name": name, "passed": total - failed[name], "failed": failed[name]} for name in said.names]
         ),
     }
     if write.quarantine is not None:
-        _commit(write, write.quarantine, dropped, {"numOutputRows": metrics["droppedRecords"]}, None, ())
+        _commit(write, write.quarantine, dropped, {"numOutputRows": aside}, None, ())
     _commit(write, staging.target, kept, metrics, write.schema, partition_by)
 
 
-def _adds(staging: Staging) -> list[dict[str, Any]]:
-    """The files of a hidden table that the engine made by itself."""
-    adds: list[dict[str, Any]] = []
-    for entry in sorted((staging.folder / "_delta_log").glob("*.json")):
+def _count(write: _Write, failed: dict[str, int]) -> int:
+    """How many rows are dropped, where they are not kept elsewhere; what they do not meet is added to what is not met."""
+    relation = proto().Relation()
+    relation.aggregate.input.CopyFrom(write.dropped)
+    relation.aggregate.group_type = proto().Aggregate.GROUP_TYPE_GROUPBY
+    for text in ("count(1) AS `rows`", *(f"count({quote([flag])}) AS {quote([flag])}" for flag in write.said.flags.values())):
+        relation.aggregate.aggregate_expressions.add().expression_string.expression = text
+    row = write.visit.session.rows(relation).to_pylist()[0]
+    for name, flag in write.said.flags.items():
+        failed[name] += row["rows"] - row[flag]
+    return int(row["rows"])
+
+
+def _files(folder: Path) -> list[_File]:
+    """The files of a hidden table that the engine made by itself; without rows there may be none."""
+    found: list[_File] = []
+    for entry in sorted((folder / "_delta_log").glob("*.json")):
         actions = (json.loads(line) for line in entry.read_text().splitlines() if line.strip())
-        adds += [action["add"] for action in actions if "add" in action]
-    return adds
+        found += [_File(folder, action["add"], _is_kept(action["add"])) for action in actions if "add" in action]
+    return [one for one in found if one.rows]
 
 
 def _commit(
     write: _Write,
     target: DeltaTarget,
-    adds: Sequence[dict[str, Any]],
+    files: Sequence[_File],
     metrics: Mapping[str, Any],
     schema: Struct | None,
     partition_by: Sequence[str],
@@ -256,7 +359,7 @@ def _commit(
     """Take files into a table, in one commit."""
     identifier = write.identifier
     known = frozenset((schema or target.schema).names)
-    placed = [_placed(write.staging, target, add, known) for add in adds]
+    placed = [_placed(one, target, known) for one in files]
 
     def work(state: State) -> Sequence[Action] | None:
         if identifier is not None and state.transactions.get(identifier.app_id, -1) >= identifier.version:
@@ -276,15 +379,15 @@ def _commit(
     change(to_url(target.folder), Operation("WRITE", {"mode": mode}, write.user, dict(metrics)), work)
 
 
-def _placed(staging: Staging, target: DeltaTarget, add: dict[str, Any], known: frozenset[str]) -> dict[str, Any]:
-    """A file of the hidden table at its place in another, and its action there."""
-    source = unquote(add["path"])
+def _placed(file: _File, target: DeltaTarget, known: frozenset[str]) -> dict[str, Any]:
+    """A file of a hidden table at its place in another, and its action there."""
+    add, source = file.add, unquote(file.add["path"])
     place = "/".join(part for part in source.split("/") if not part.startswith(f"{KEPT}="))
     if place.startswith("/") or ".." in Path(place).parts:
         raise ValueError(place)
     path = target.folder / place
     path.parent.mkdir(parents=True, exist_ok=True)
-    (staging.folder / source).replace(path)
+    file.path.replace(path)
     stats = json.loads(add["stats"]) if add.get("stats") else {}
     for kind in ("minValues", "maxValues", "nullCount"):
         stats[kind] = {key: value for key, value in (stats.get(kind) or {}).items() if key in known}
@@ -297,25 +400,18 @@ def _is_kept(add: Mapping[str, Any]) -> bool:
     return str(add["partitionValues"].get(KEPT, "true")).lower() == "true"
 
 
-def _rows(add: Mapping[str, Any]) -> int:
-    return int(json.loads(add["stats"])["numRecords"]) if add.get("stats") else 0
-
-
-def _failed(folder: Path, adds: Sequence[Mapping[str, Any]], said: Expected) -> dict[str, int]:
-    """How many rows did not meet each expectation, from the footers of the files."""
+def _failed(files: Sequence[_File], said: Expected) -> dict[str, int]:
+    """How many rows of some files did not meet each expectation, from the footers; one without a column for it is met by all."""
     failed = dict.fromkeys(said.names, 0)
-    for add in adds:
-        footer: Any = pq.read_metadata(folder / unquote(add["path"]))
-        for number in range(footer.num_row_groups):
-            group = footer.row_group(number)
-            columns = {group.column(at).path_in_schema: group.column(at) for at in range(group.num_columns)}
-            for at, name in enumerate(said.names):
-                statistics = columns[f"{FLAG}{at}"].statistics
-                if statistics is None or statistics.null_count is None:
-                    column = pq.read_table(folder / unquote(add["path"]), columns=[f"{FLAG}{at}"])
-                    failed[name] += column.column(0).null_count
-                    if number == 0:
-                        continue
-                    break
-                failed[name] += int(statistics.null_count)
+    for file in files:
+        footer: Any = pq.read_metadata(file.path)
+        groups = [footer.row_group(number) for number in range(footer.num_row_groups)]
+        for name, flag in said.flags.items():
+            columns = [
+                one.column(at) for one in groups for at in range(one.num_columns) if one.column(at).path_in_schema == flag
+            ]
+            if all(one.statistics is not None and one.statistics.null_count is not None for one in columns):
+                failed[name] += sum(int(one.statistics.null_count) for one in columns)
+            else:
+                failed[name] += pq.read_table(file.path, columns=[flag]).column(0).null_count
     return failed
