@@ -12,7 +12,6 @@ from typing import TypeAlias
 
 from boathouse.engine.gateway.paths import PathGuard, Use
 from boathouse.engine.gateway.session import EngineSession
-from boathouse.engine.gateway.stream_reads import StreamReads
 from boathouse.engine.streaming.checkpoint import Checkpoint
 from boathouse.engine.streaming.errors import StreamRefused
 from boathouse.engine.streaming.query import Event, Parts, StreamingQuery
@@ -21,7 +20,7 @@ from boathouse.engine.streaming.runner import Runner
 from boathouse.engine.streaming.sinks import Functions, sink_of
 from boathouse.engine.streaming.source import StreamSource
 from boathouse.engine.streaming.spec import NEEDS_CHECKPOINT, StreamSpec
-from boathouse.engine.streaming.state.shape import shape_of
+from boathouse.engine.streaming.state.shape import require_shape
 from boathouse.engine.streaming.state.stateful import Stateful
 from boathouse.storage.paths import from_url
 
@@ -166,7 +165,7 @@ def _parts(spec: StreamSpec, runner: Runner, readers: Readers, functions: Functi
     if not reads:
         message = "'writeStream' can be called only on streaming Dataset/DataFrame. Read with readStream, or use write."
         raise StreamRefused(message)
-    shape = shape_of(plan, spec.mode)
+    remembers = require_shape(plan, spec.mode)
     checkpoint = Checkpoint(_checkpoint_folder(spec, runner.session, readers, scratch))
     sources: list[StreamSource] = []
     try:
@@ -174,9 +173,9 @@ def _parts(spec: StreamSpec, runner: Runner, readers: Readers, functions: Functi
             sources.append(readers.open(read, checkpoint.folder / "sources" / str(index), scratch / str(index)))
         sink = sink_of(spec, checkpoint.query_id, runner, readers, functions)
         stateful = None
-        if shape is not None:
+        if remembers:
             nothing = {reference(index): empty(source.schema()) for index, source in enumerate(sources)}
-            stateful = Stateful(shape, spec.mode, checkpoint.folder / "state" / "0", runner, StreamReads(nothing))
+            stateful = Stateful(plan, spec.mode, checkpoint.folder / "state", runner, nothing)
         sink.prepare(spec.rows, AnalysedReads(readers))
     except BaseException:
         for source in sources:

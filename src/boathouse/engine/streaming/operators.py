@@ -89,30 +89,34 @@ _STATEFUL_WORDS = ("GROUP", "DISTINCT", "HAVING", "OVER", "ORDER", "SORT", "CLUS
 _SET_WORDS = ("UNION", "INTERSECT", "EXCEPT", "MINUS", "JOIN")
 
 
-def require_row_by_row(plan: Any, *, complete: bool = False) -> None:
-    """Go on only if a numbered plan can be done batch by batch without remembering anything.
+def require_row_by_row(plan: Any, *, complete: bool = False, remembering: Sequence[Any] = ()) -> None:
+    """Go on only if a numbered plan can be done batch by batch without remembering anything but what some of its relations do.
 
     Args:
         plan: The plan.
         complete: Whether each batch has all rows, so that they can be sorted and limited.
+        remembering: The relations of the plan that remember.
 
     Raises:
         NotOnThisEngine: If it cannot.
     """
-    stack = [plan]
+    allowed = {id(one) for one in remembering}
+    stack = [(plan, complete)]
     while stack:
-        message = stack.pop()
+        message, complete = stack.pop()
         name = message.DESCRIPTOR.full_name
         if name == "spark.connect.Relation":
             if not is_stream(message):
                 continue
-            if not (complete and message.WhichOneof("rel_type") in _OF_ALL_ROWS):
+            if id(message) in allowed:
+                complete = False
+            elif not (complete and message.WhichOneof("rel_type") in _OF_ALL_ROWS):
                 _require(message)
         elif name == "spark.connect.Expression.Window":
             raise NotOnThisEngine("A window function (over)")
         elif name == "spark.connect.SubqueryExpression":
             raise NotOnThisEngine("A subquery on a stream")
-        stack.extend(children(message))
+        stack.extend((one, complete) for one in children(message))
 
 
 def is_stream(relation: Any) -> bool:
@@ -162,8 +166,6 @@ def _require(relation: Any) -> None:
 def _require_join(join: Any) -> None:
     left, right = is_stream(join.left), is_stream(join.right)
     kind = type(join).JoinType.Name(join.join_type)
-    if left and right:
-        raise NotOnThisEngine("A join of two streams")
     fits = kind in {"JOIN_TYPE_INNER", "JOIN_TYPE_CROSS"} or (left and kind in _KEEPS_LEFT)
     if not fits and not (right and kind == "JOIN_TYPE_RIGHT_OUTER"):
         shown = kind.removeprefix("JOIN_TYPE_").replace("_", " ").lower()

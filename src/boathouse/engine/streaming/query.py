@@ -58,7 +58,7 @@ class Parts:
         sink: Where the rows go.
         checkpoint: What is kept of it.
         runner: Executes its plans.
-        stateful: Its operator that remembers rows between batches, or None.
+        stateful: Its operators that remember rows between batches, or None.
     """
 
     spec: StreamSpec
@@ -304,12 +304,10 @@ class StreamingQuery:
         stateful = parts.stateful
         if stateful is None:
             return parts.sink.write(number, parts.plan, BatchReads(rows, operation)), 0
-        marks = Watermarks(late=self._late_ms, evict=planned.watermark_ms)
-        reads = BatchReads({**rows, **stateful.before(number, marks.late)}, operation)
-        handed_on = stateful.advance(number, marks, reads)
-        output = parts.sink.write(number, stateful.plan, BatchReads({**rows, **handed_on}, operation))
-        reached = stateful.watermark(reads) if self.has_data or rows else None
-        return output, max(planned.watermark_ms, reached or 0)
+        meant = {**rows, **stateful.advance(number, Watermarks(late=self._late_ms, evict=planned.watermark_ms), rows)}
+        output = parts.sink.write(number, stateful.plan, BatchReads(meant, operation))
+        reached = stateful.watermark(meant) if list(planned.ends) != self._ends else 0
+        return output, max(planned.watermark_ms, reached)
 
     def _count(self, rows: Any, source: StreamSource, start: Offset | None, end: Offset | None) -> int:
         """How many rows a source gives; where it does not know, they are read once more."""
@@ -333,7 +331,7 @@ class StreamingQuery:
             parts.sink.description,
             output,
             watermark_ms=planned.watermark_ms if stateful is not None and stateful.has_watermark else None,
-            state=() if stateful is None else (stateful.progress(self._next),),
+            state=() if stateful is None else stateful.progress(self._next),
             since_last_s=since,
         )
         self._tell(Event.PROGRESS, f'{{"progress":{self.progress.add(done)}}}')

@@ -1,17 +1,17 @@
 """``groupBy().agg()``: of each group, what its aggregates need is remembered, not its rows."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from boathouse.engine.gateway.protocol import proto
-from boathouse.engine.gateway.spark_types import Struct
+from boathouse.engine.gateway.protocol import nullable_schema, proto
 from boathouse.engine.gateway.spark_types import sql as type_text
-from boathouse.engine.gateway.sql_tokens import parts_of
 from boathouse.engine.gateway.walk import children
 from boathouse.engine.streaming.errors import NotOnThisEngine, StreamRefused
 from boathouse.engine.streaming.operators import AGGREGATES, calls_aggregate
-from boathouse.engine.streaming.state.operator import TOUCHED, Operator, Watermarks, moment, remembered, renamed, sql
-from boathouse.engine.streaming.state.shape import Watermark
+from boathouse.engine.streaming.state.event_time import EventTime, Times, time_of, unaliased
+from boathouse.engine.streaming.state.names import Scope
+from boathouse.engine.streaming.state.operator import TOUCHED, Operator, Watermarks, fields_of, later, remembered, renamed, sql
 
 _MERGED_BY = {
     **{name: ((name, name),) for name in ("sum", "min", "max", "bool_and", "bool_or", "every", "some", "any")},
@@ -34,8 +34,8 @@ class Aggregate(Operator):
 
     Args:
         node: The relation.
-        output: Its columns.
-        watermark: Below it, or None.
+        output: Its schema, as a message.
+        times: The event times below it.
         mode: Of the query's output.
 
     Raises:
@@ -45,12 +45,14 @@ class Aggregate(Operator):
 
     name = "stateStoreSave"
 
-    def __init__(self, node: Any, output: Struct, watermark: Watermark | None, mode: str) -> None:
+    def __init__(self, node: Any, output: Any, times: Times, mode: str) -> None:
         given = node.aggregate
         if given.group_type != proto().Aggregate.GROUP_TYPE_GROUPBY:
             raise NotOnThisEngine("rollup, cube or pivot")
         self._mode = mode
-        self._fields = output.fields
+        self._fields = fields_of(output)
+        self.schema = nullable_schema(output)[0]
+        self.scopes = (Scope.of(node, self.schema.names),)
         self._keys = [f"__k{index}" for index in range(len(given.grouping_expressions))]
         self._parts: list[_Part] = []
         self._finals: list[Any] = []
@@ -64,7 +66,7 @@ class Aggregate(Operator):
             final.CopyFrom(expression)
             self._split(final)
             self._finals.append(final)
-        self._time = self._time_key(given, watermark)
+        self._time = self._time_key(given, times)
         if mode == "append" and self._time is None:
             message = (
                 "[STREAMING_OUTPUT_MODE.UNSUPPORTED_OPERATION] Append output mode not supported for streaming aggregations without a "
@@ -73,19 +75,14 @@ class Aggregate(Operator):
             )
             raise StreamRefused(message)
 
-    def _time_key(self, given: Any, watermark: Watermark | None) -> str | None:
+    def _time_key(self, given: Any, times: Times) -> str | None:
         """What tells of a group's time, as SQL."""
-        if watermark is None:
-            return None
-        for key, expression in zip(self._keys, given.grouping_expressions, strict=True):
-            inner = expression.alias.expr if expression.WhichOneof("expr_type") == "alias" else expression
-            call = inner.unresolved_function if inner.WhichOneof("expr_type") == "unresolved_function" else None
-            is_window = call is not None and call.function_name.lower() == "window"
-            column = call.arguments[0] if call is not None and is_window else inner
-            if column.WhichOneof("expr_type") == "unresolved_attribute":
-                name = parts_of(column.unresolved_attribute.unparsed_identifier)[-1]
-                if name.lower() == watermark.column.lower():
-                    return f"{key}.end" if is_window else key
+        self.times = {}
+        for key, expression, one in zip(self._keys, given.grouping_expressions, self._fields, strict=False):
+            time = time_of(unaliased(expression)[0], times)
+            if time is not None:
+                self.times = {one.name.lower(): EventTime(one.name, time.is_window)}
+                return time.of(key)
         return None
 
     def _split(self, expression: Any) -> None:
@@ -115,11 +112,12 @@ class Aggregate(Operator):
         expression.Clear()
         expression.expression_string.expression = final
 
-    def advance(self, marks: Watermarks, *, first: bool) -> Any:
+    def advance(self, store: str, marks: Watermarks, *, first: bool) -> Any:
         """All groups, those among them that are complete now."""
+        del store
         keys = [*self._keys]
         listed = ", ".join([*keys, *(part.name for part in self._parts)])
-        late = f" WHERE {self._time} > {moment(marks.late)}" if self._forgets and marks.late > 0 else ""
+        late = f" WHERE {self._later(marks.late)}"
         fresh = f"SELECT {listed}, TRUE AS {TOUCHED} FROM __fresh{late}"  # noqa: S608
         if first:
             return sql(fresh, {"__fresh": self._partial})
@@ -131,17 +129,19 @@ class Aggregate(Operator):
         )
         return sql(query, {"__known": remembered(), "__fresh": self._partial})
 
-    @property
-    def _forgets(self) -> bool:
-        return self._time is not None and self._mode != "complete"
+    def _later(self, mark: int) -> str:
+        """The condition that a group is not complete; in complete mode all are kept."""
+        return "TRUE" if self._time is None or self._mode == "complete" else later(self._time, mark)
 
-    def kept(self, evict: int) -> str:
+    def kept(self, store: str, evict: int) -> str:
         """Groups that are not complete; in complete mode all."""
-        return f"{self._time} > {moment(evict)}" if self._forgets else "TRUE"
+        del store
+        return self._later(evict)
 
-    def output(self, marks: Watermarks, state: Any) -> Any:
+    def output(self, marks: Watermarks, states: Mapping[str, Any]) -> Any:
         """The groups that are complete now, or that have changed, or all."""
-        condition = {"append": f"{self._time} <= {moment(marks.evict)}", "update": TOUCHED}.get(self._mode, "TRUE")
+        state = states[""]
+        condition = {"append": f"NOT {self._later(marks.evict)}", "update": TOUCHED}.get(self._mode, "TRUE")
         chosen = sql(f"SELECT * FROM __state WHERE {condition}", {"__state": state})  # noqa: S608
         final = proto().Relation()
         final.project.input.CopyFrom(chosen)
@@ -149,16 +149,14 @@ class Aggregate(Operator):
             final.project.expressions.add().unresolved_attribute.unparsed_identifier = key
         for expression, one in zip(self._finals, self._fields[len(self._keys) :], strict=True):
             cast = final.project.expressions.add().cast
-            inner = expression.alias.expr if expression.WhichOneof("expr_type") == "alias" else expression
-            cast.expr.CopyFrom(inner)
+            cast.expr.CopyFrom(unaliased(expression)[0])
             cast.type_str = type_text(one.type)
         return renamed(final, self._fields)
 
 
 def _aliased(expression: Any, name: str) -> Any:
     aliased = proto().Expression()
-    inner = expression.alias.expr if expression.WhichOneof("expr_type") == "alias" else expression
-    aliased.alias.expr.CopyFrom(inner)
+    aliased.alias.expr.CopyFrom(unaliased(expression)[0])
     aliased.alias.name.append(name)
     return aliased
 

@@ -1,4 +1,4 @@
-"""What both kinds of operators have in common: from what was remembered and what is new to what is to be remembered."""
+"""What all operators have in common: from what was remembered and what is new to what is to be remembered."""
 
 import itertools
 from abc import ABC, abstractmethod
@@ -6,14 +6,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import pyarrow as pa
+
 from boathouse.engine.gateway.protocol import proto
-from boathouse.engine.gateway.spark_types import Field
+from boathouse.engine.gateway.spark_types import Field, Struct, from_message
 from boathouse.engine.gateway.sql_tokens import quote
+from boathouse.engine.streaming.state.event_time import Times
+from boathouse.engine.streaming.state.names import Scope
 
 _plan_ids = itertools.count(1 << 50)
 """Numbers that no client and no other reference has."""
-STATE = "state/in"
+_STATE = "state/in"
 """What stands in a plan for what was remembered."""
+_CURRENT = "state/now"
+"""What stands in a plan for what another store of the same operator remembers now."""
 TOUCHED = "__touched"
 """Column of the state: whether a row of this batch made it what it is."""
 
@@ -36,20 +42,30 @@ class Operator(ABC):
 
     Attributes:
         name: What a query's progress calls it.
+        stores: What it remembers things in, in the order in which they are worked out; most have one without a name.
+        schema: The columns that it hands on.
+        scopes: How the plan above may name them through relations below.
+        times: Which of them are event times.
+        lag_ms: How far behind the watermark the rows can be that it hands on.
     """
 
     name: str
+    stores: tuple[str, ...] = ("",)
+    schema: pa.Schema
+    scopes: tuple[Scope, ...]
+    times: Times
+    lag_ms: int = 0
 
     @abstractmethod
-    def advance(self, marks: Watermarks, *, first: bool) -> Any:
+    def advance(self, store: str, marks: Watermarks, *, first: bool) -> Any:
         """The rows to be remembered, of what is new and, but for the first batch, what was; some of them only for this batch."""
 
     @abstractmethod
-    def kept(self, evict: int) -> str:
+    def kept(self, store: str, evict: int) -> str:
         """Which rows of a state are still of use for the next batch, as a condition, once a watermark was reached."""
 
     @abstractmethod
-    def output(self, marks: Watermarks, state: Any) -> Any:
+    def output(self, marks: Watermarks, states: Mapping[str, Any]) -> Any:
         """The operator's rows, of what is remembered now."""
 
 
@@ -65,11 +81,49 @@ def sql(query: str, relations: Mapping[str, Any]) -> Any:
     return relation
 
 
-def remembered() -> Any:
+def remembered_id(store: str) -> str:
+    """The identifier of what was remembered."""
+    return f"{_STATE}/{store}"
+
+
+def current_id(store: str) -> str:
+    """The identifier of what is remembered now."""
+    return f"{_CURRENT}/{store}"
+
+
+def remembered(store: str = "") -> Any:
     """The reference to what was remembered."""
     relation = proto().Relation()
-    relation.cached_remote_relation.relation_id = STATE
+    relation.cached_remote_relation.relation_id = remembered_id(store)
     return relation
+
+
+def current(store: str) -> Any:
+    """The reference to what a store before this one remembers now."""
+    relation = proto().Relation()
+    relation.cached_remote_relation.relation_id = current_id(store)
+    return relation
+
+
+def union(*relations: Any) -> Any:
+    """All rows of some relations with the same columns."""
+    whole = relations[0]
+    for one in relations[1:]:
+        both = proto().Relation()
+        both.set_op.left_input.CopyFrom(whole)
+        both.set_op.right_input.CopyFrom(one)
+        both.set_op.set_op_type = proto().SetOperation.SET_OP_TYPE_UNION
+        both.set_op.is_all = True
+        whole = both
+    return whole
+
+
+def fields_of(message: Any) -> Sequence[Field]:
+    """The columns of a schema message."""
+    struct = from_message(message)
+    if not isinstance(struct, Struct):
+        raise TypeError
+    return struct.fields
 
 
 def renamed(relation: Any, fields: Sequence[Field]) -> Any:
@@ -83,6 +137,11 @@ def renamed(relation: Any, fields: Sequence[Field]) -> Any:
 def moment(milliseconds: int) -> str:
     """A moment as SQL."""
     return f"timestamp_millis({milliseconds})"
+
+
+def later(time: str, milliseconds: int, lag: int = 0) -> str:
+    """The condition that a time is after a watermark, or so much before it; a row without a time is never too old."""
+    return "TRUE" if milliseconds <= 0 else f"coalesce({time} > {moment(milliseconds - lag)}, TRUE)"
 
 
 def columns(names: Sequence[str]) -> str:

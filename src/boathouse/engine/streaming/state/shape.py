@@ -1,18 +1,16 @@
-"""A plan taken apart: what lies below its one operator with a memory, that operator, and what lies above it."""
+"""A plan taken apart: its operators with a memory, the innermost first, and what lies above them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from boathouse.engine.gateway.protocol import proto
 from boathouse.engine.gateway.sql_tokens import parts_of
 from boathouse.engine.gateway.walk import children
 from boathouse.engine.streaming.errors import NotOnThisEngine, StreamRefused
 from boathouse.engine.streaming.intervals import milliseconds
 from boathouse.engine.streaming.operators import is_stream, require_row_by_row
 
-OUTPUT = "state/out"
-"""What stands in the upper plan for the operator's rows."""
+_OUTPUT = "state/out"
 
 
 @dataclass(frozen=True)
@@ -30,59 +28,64 @@ class Watermark:
     rows: Any
 
 
-@dataclass(frozen=True)
-class Shape:
-    """A numbered plan with one operator that remembers.
-
-    Attributes:
-        above: The plan, with a reference in that operator's place.
-        node: The operator's relation.
-        watermark: The one below it, or None.
-    """
-
-    above: Any
-    node: Any
-    watermark: Watermark | None
+def output_id(index: int) -> str:
+    """What stands in a plan for the rows of one of its operators with a memory."""
+    return f"{_OUTPUT}/{index}"
 
 
-def shape_of(plan: Any, mode: str) -> Shape | None:
-    """Take a numbered plan apart; None where it needs no memory.
+def remembering(plan: Any) -> list[Any]:
+    """The relations of a numbered plan that need a memory, the innermost first."""
+    return [one for one in reversed(list(_relations(plan))) if _remembers(one)]
+
+
+def require_shape(plan: Any, mode: str) -> bool:
+    """Go on only if a numbered plan can be done batch by batch; whether it has operators with a memory.
 
     Raises:
-        NotOnThisEngine: If it cannot be done batch by batch here.
+        NotOnThisEngine: If it cannot be done here.
         StreamRefused: If the output mode does not go with it.
     """
-    above = proto().Relation()
-    above.CopyFrom(plan)
-    nodes = [one for one in _relations(above) if one.WhichOneof("rel_type") in {"aggregate", "deduplicate"} and is_stream(one)]
-    if not nodes:
-        require_row_by_row(plan)
-        if mode == "complete":
-            message = (
-                "[STREAMING_OUTPUT_MODE.INVALID] Complete output mode is not supported without an aggregation: use append."
-            )
-            raise StreamRefused(message)
-        return None
-    if len(nodes) > 1:
-        raise NotOnThisEngine(
-            "More than one aggregation or dropDuplicates", "Write the first one's rows to a table, and stream that."
+    nodes = remembering(plan)
+    aggregates = {id(one) for one in nodes if one.WhichOneof("rel_type") == "aggregate"}
+    if not aggregates and mode == "complete":
+        message = "[STREAMING_OUTPUT_MODE.INVALID] Complete output mode is not supported without an aggregation: use append."
+        raise StreamRefused(message)
+    if mode != "append" and any(one is not node and id(one) in aggregates for node in nodes for one in remembering(node)):
+        message = (
+            f"[STREAMING_OUTPUT_MODE.UNSUPPORTED_OPERATION] In {mode} output mode nothing that remembers rows may follow an "
+            "aggregation: use append, with a watermark."
         )
-    node = proto().Relation()
-    node.CopyFrom(nodes[0])
-    nodes[0].cached_remote_relation.relation_id = OUTPUT
-    require_row_by_row(above, complete=mode == "complete")
-    require_row_by_row(getattr(node, node.WhichOneof("rel_type")).input)
-    return Shape(above, node, _watermark(node))
+        raise StreamRefused(message)
+    if mode != "append" and any(one.WhichOneof("rel_type") == "join" for one in nodes):
+        message = (
+            "[STREAMING_OUTPUT_MODE.UNSUPPORTED_OPERATION] Join between two streaming DataFrames is not supported in "
+            f"{mode.capitalize()} output mode, only in Append output mode."
+        )
+        raise StreamRefused(message)
+    require_row_by_row(plan, complete=mode == "complete", remembering=nodes)
+    return bool(nodes)
 
 
-def _watermark(node: Any) -> Watermark | None:
-    found = [one.with_watermark for one in _relations(node) if one.WhichOneof("rel_type") == "with_watermark"]
-    if len(found) > 1:
-        raise NotOnThisEngine("More than one watermark")
-    if not found:
-        return None
-    delay = milliseconds(found[0].delay_threshold, "The delay of withWatermark")
-    return Watermark(parts_of(found[0].event_time)[-1], delay, found[0].input)
+def watermark_of(relation: Any) -> Watermark:
+    """The watermark that a ``with_watermark`` relation sets."""
+    given = relation.with_watermark
+    delay = milliseconds(given.delay_threshold, "The delay of withWatermark")
+    return Watermark(parts_of(given.event_time)[-1], delay, given.input)
+
+
+def watermarks(plan: Any) -> list[Any]:
+    """The ``with_watermark`` relations of a plan."""
+    return [one for one in _relations(plan) if one.WhichOneof("rel_type") == "with_watermark"]
+
+
+def _remembers(relation: Any) -> bool:
+    match relation.WhichOneof("rel_type"):
+        case "aggregate" | "deduplicate":
+            return is_stream(relation)
+        case "join":
+            return is_stream(relation.join.left) and is_stream(relation.join.right)
+        case _:
+            return False
 
 
 def _relations(plan: Any) -> Iterator[Any]:
@@ -92,3 +95,11 @@ def _relations(plan: Any) -> Iterator[Any]:
         if message.DESCRIPTOR.full_name == "spark.connect.Relation":
             yield message
         stack.extend(reversed(children(message)))
+
+
+def require_one_watermark(node: Any) -> Watermark | None:
+    """The one watermark below an operator, or None."""
+    found = watermarks(node)
+    if len(found) > 1:
+        raise NotOnThisEngine("dropDuplicatesWithinWatermark after more than one watermark")
+    return watermark_of(found[0]) if found else None

@@ -1,114 +1,180 @@
-"""A query's operator with a memory: what it remembers of each batch, written beside the checkpoint's offsets.
+"""A query's operators with a memory: what they remember of each batch, written beside the checkpoint's offsets.
 
-The state of a batch is written before the batch goes to its sink, as a Delta table of its own. It is worked out from the state of
+The state of a batch is written before the batch goes to its sink, as Delta tables of its own. It is worked out from the state of
 the batch before, which is not touched; so a batch that is done again comes to the same.
 """
 
 import datetime as dt
 import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from boathouse.engine.gateway.protocol import proto
-from boathouse.engine.gateway.spark_types import Struct, from_message
+from boathouse.engine.gateway.protocol import local_relation, proto
 from boathouse.engine.gateway.stream_reads import StreamReads
 from boathouse.engine.streaming.errors import StreamRefused
+from boathouse.engine.streaming.operators import inputs
 from boathouse.engine.streaming.runner import Runner
 from boathouse.engine.streaming.state.aggregate import Aggregate
 from boathouse.engine.streaming.state.deduplicate import Deduplicate
-from boathouse.engine.streaming.state.operator import STATE, Operator, Watermarks, sql
-from boathouse.engine.streaming.state.shape import OUTPUT, Shape
+from boathouse.engine.streaming.state.event_time import Times, event_times
+from boathouse.engine.streaming.state.join import Join
+from boathouse.engine.streaming.state.names import rename
+from boathouse.engine.streaming.state.operator import Operator, Watermarks, current, current_id, remembered_id, sql
+from boathouse.engine.streaming.state.shape import (
+    Watermark,
+    output_id,
+    remembering,
+    require_one_watermark,
+    watermark_of,
+    watermarks,
+)
 from boathouse.tables.api import row_count
+
+_POLICY = "spark.sql.streaming.multipleWatermarkPolicy"
+
+
+@dataclass(frozen=True)
+class _Step:
+    """One operator: where its state lies, and how far behind the watermark the rows can be that it gets."""
+
+    operator: Operator
+    folder: Path
+    lag_ms: int
+
+    def place(self, store: str, batch: int) -> Path:
+        """Where the state of a batch lies."""
+        return self.folder / store / str(batch)
 
 
 class Stateful:
-    """The operator of one query.
+    """The operators of one query.
 
     Args:
-        shape: The query's plan.
+        plan: The query's numbered plan.
         mode: Its output mode.
-        folder: ``state/0`` of the checkpoint.
+        folder: ``state`` of the checkpoint.
         runner: Executes plans.
-        reads: Puts something of the same columns in the place of the plan's streams.
+        nothing: What stands for the plan's streams, without rows.
     """
 
-    def __init__(self, shape: Shape, mode: str, folder: Path, runner: Runner, reads: StreamReads) -> None:
-        self._shape = shape
-        self._folder = folder
+    def __init__(self, plan: Any, mode: str, folder: Path, runner: Runner, nothing: Mapping[str, Any]) -> None:
         self._runner = runner
-        output = from_message(runner.session.schema(runner.governed(shape.node, reads)))
-        if not isinstance(output, Struct):
-            raise TypeError
-        made = Aggregate if shape.node.WhichOneof("rel_type") == "aggregate" else Deduplicate
-        self._operator: Operator = made(shape.node, output, shape.watermark, mode)
+        self._steps: list[_Step] = []
+        self.plan = proto().Relation()
+        """The query's plan with references in the operators' places."""
+        self.plan.CopyFrom(plan)
+        self._marks: list[Watermark] = []
+        self._reached: list[int] = []
+        self._takes_most = (runner.session.setting(_POLICY) or "min").lower() == "max"
+        known, times, lags = dict(nothing), dict[str, Times](), dict[str, int]()
+        nodes = remembering(self.plan)
+        for index, relation in enumerate(nodes):
+            node = proto().Relation()
+            node.CopyFrom(relation)
+            below = inputs(node)
+            lag = max((lags.get(one, 0) for one in _references(node)), default=0)
+            operator = self._operator(node, below, mode if index == len(nodes) - 1 else "append", known, times)
+            reference = output_id(index)
+            relation.cached_remote_relation.relation_id = reference
+            rename(self.plan, operator.scopes)
+            known[reference] = local_relation(operator.schema.empty_table())
+            times[reference], lags[reference] = operator.times, lag + operator.lag_ms
+            self._marks += [watermark_of(one) for one in watermarks(node)]
+            self._steps.append(_Step(operator, folder / str(index), lag))
+        self._marks += [watermark_of(one) for one in watermarks(self.plan)]
+        self._reached = [0] * len(self._marks)
 
-    @property
-    def plan(self) -> Any:
-        """The query's plan with a reference in the operator's place."""
-        return self._shape.above
+    def _operator(
+        self, node: Any, below: list[Any], mode: str, known: Mapping[str, Any], times: Mapping[str, Times]
+    ) -> Operator:
+        def schema(relation: Any) -> Any:
+            return self._runner.session.schema(self._runner.governed(relation, StreamReads(known)))
+
+        match node.WhichOneof("rel_type"):
+            case "aggregate":
+                return Aggregate(node, schema(node), event_times(below[0], times), mode)
+            case "deduplicate":
+                watermark = require_one_watermark(node) if node.deduplicate.within_watermark else None
+                return Deduplicate(node, schema(node), event_times(below[0], times), watermark, mode)
+            case _:
+                sides = node.join.left, node.join.right
+                left, right = (event_times(one, times) for one in sides)
+                return Join(node, (schema(sides[0]), schema(sides[1])), (left, right))
 
     @property
     def has_watermark(self) -> bool:
         """Whether time goes on in it."""
-        return self._shape.watermark is not None
+        return bool(self._marks)
 
-    def advance(self, batch: int, marks: Watermarks, reads: StreamReads) -> dict[str, Any]:
-        """Work out the state of a batch, and give what the operator hands on.
+    def advance(self, batch: int, marks: Watermarks, rows: Mapping[str, Any]) -> dict[str, Any]:
+        """Work out the state of a batch, and give what the operators hand on.
 
         Args:
             batch: Its number.
             marks: The watermarks that hold in it.
-            reads: Knows the new rows and what was remembered.
+            rows: The new rows, by their references.
         """
-        place = self._folder / str(batch)
+        handed_on: dict[str, Any] = {}
+        for index, step in enumerate(self._steps):
+            own = Watermarks(max(0, marks.late - step.lag_ms), max(0, marks.evict - step.lag_ms))
+            meant = {**rows, **handed_on}
+            for store in step.operator.stores:
+                if batch:
+                    meant[remembered_id(store)] = self._before(step, store, batch, own.late)
+                place = step.place(store, batch)
+                self._write(step.operator.advance(store, own, first=batch == 0), meant, place)
+                meant[current_id(store)] = _table(place)
+            states = {store: current(store) for store in step.operator.stores}
+            handed_on[output_id(index)] = self._runner.governed(step.operator.output(own, states), StreamReads(meant))
+        return handed_on
+
+    def _write(self, state: Any, meant: Mapping[str, Any], place: Path) -> None:
         shutil.rmtree(place, ignore_errors=True)
-        state = self._runner.governed(self._operator.advance(marks, first=batch == 0), reads)
         command = proto().Command()
         command.write_operation.source, command.write_operation.path = "delta", str(place)
         command.write_operation.mode = proto().WriteOperation.SAVE_MODE_APPEND
-        command.write_operation.input.CopyFrom(state)
+        command.write_operation.input.CopyFrom(self._runner.governed(state, StreamReads(meant)))
         self._runner.session.run(command)
-        return {OUTPUT: self._operator.output(marks, _table(place))}
 
-    def before(self, batch: int, late: int) -> dict[str, Any]:
-        """What a batch is to know of those before.
-
-        Raises:
-            StreamRefused: If the checkpoint does not have it.
-        """
-        if batch == 0:
-            return {}
-        place = self._folder / str(batch - 1)
+    def _before(self, step: _Step, store: str, batch: int, late: int) -> Any:
+        """What a batch is to know of those before."""
+        place = step.place(store, batch - 1)
         if not (place / "_delta_log").is_dir():
             message = f"The checkpoint lacks the state of batch {batch - 1}. Use another checkpointLocation."
             raise StreamRefused(message)
-        return {STATE: sql(f"SELECT * FROM __state WHERE {self._operator.kept(late)}", {"__state": _table(place)})}  # noqa: S608
+        return sql(f"SELECT * FROM __state WHERE {step.operator.kept(store, late)}", {"__state": _table(place)})  # noqa: S608
 
-    def watermark(self, reads: StreamReads) -> int | None:
-        """The watermark that the new rows of a batch come to, in ms since the epoch; None where there are none."""
-        mark = self._shape.watermark
-        if mark is None:
-            return None
-        query = sql(f"SELECT max(`{mark.column}`) AS latest FROM __rows", {"__rows": mark.rows})  # noqa: S608 - a name of the client's plan
-        found = self._runner.rows(query, reads)
-        latest = found.column(0)[0].as_py() if found.num_rows else None
-        if not isinstance(latest, dt.datetime):
-            return None
-        aware = latest if latest.tzinfo is not None else latest.replace(tzinfo=dt.UTC)
-        return int(aware.timestamp() * 1000) - mark.delay_ms
+    def watermark(self, rows: Mapping[str, Any]) -> int:
+        """The watermark that the rows so far come to, in ms since the epoch: as Spark says, 0 until all sides have had some."""
+        for index, mark in enumerate(self._marks):
+            query = sql(f"SELECT max(`{mark.column}`) AS latest FROM __rows", {"__rows": mark.rows})  # noqa: S608 - a name of the client's plan
+            found = self._runner.rows(query, StreamReads(rows))
+            latest = found.column(0)[0].as_py() if found.num_rows else None
+            if isinstance(latest, dict):
+                latest = latest.get("end")
+            if isinstance(latest, dt.datetime):
+                aware = latest if latest.tzinfo is not None else latest.replace(tzinfo=dt.UTC)
+                self._reached[index] = max(self._reached[index], int(aware.timestamp() * 1000) - mark.delay_ms)
+        return (max if self._takes_most else min)(self._reached, default=0)
 
     def committed(self, batch: int) -> None:
         """Forget the states from which no batch can begin any more."""
-        for place in self._folder.glob("*"):
-            if place.name.isdigit() and int(place.name) < batch - 1:
-                shutil.rmtree(place, ignore_errors=True)
+        for step in self._steps:
+            for place in [one for store in step.operator.stores for one in (step.folder / store).glob("*")]:
+                if place.name.isdigit() and int(place.name) < batch - 1:
+                    shutil.rmtree(place, ignore_errors=True)
 
-    def progress(self, batch: int) -> dict[str, Any]:
-        """What a query's progress tells of it."""
-        total = row_count((self._folder / str(batch)).as_uri()) or 0
+    def progress(self, batch: int) -> list[dict[str, Any]]:
+        """What a query's progress tells of them."""
+        return [self._progress(step, batch) for step in self._steps]
+
+    def _progress(self, step: _Step, batch: int) -> dict[str, Any]:
+        total = sum(row_count(step.place(store, batch).as_uri()) or 0 for store in step.operator.stores)
         zeros = ("allUpdatesTimeMs", "allRemovalsTimeMs", "commitTimeMs", "memoryUsedBytes", "numRowsDroppedByWatermark")
         return {
-            "operatorName": self._operator.name,
+            "operatorName": step.operator.name,
             "numRowsTotal": total,
             "numRowsUpdated": 0,
             "numRowsRemoved": 0,
@@ -116,6 +182,13 @@ class Stateful:
             "numStateStoreInstances": 1,
             **dict.fromkeys(zeros, 0),
         }
+
+
+def _references(node: Any) -> list[str]:
+    """The references in a relation."""
+    if node.WhichOneof("rel_type") == "cached_remote_relation":
+        return [node.cached_remote_relation.relation_id]
+    return [found for one in inputs(node) for found in _references(one)]
 
 
 def _table(place: Path) -> Any:
