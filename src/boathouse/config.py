@@ -37,6 +37,10 @@ class Settings(BaseSettings):
         default="sandboxed",
         description="Python functions of users run in a sandbox (Linux), in the engine with the server's own rights, or not at all.",
     )
+    kafka_brokers: str = Field(
+        default="",
+        description="Kafka brokers that everybody may reach through the server, host:port with commas, * for any; admins reach all.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="Least level of log lines.")
     log_format: Literal["console", "json"] = Field(default="console", description="How log lines are written.")
     openlineage_url: str | None = Field(

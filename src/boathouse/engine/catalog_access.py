@@ -33,6 +33,7 @@ class CatalogAccess:
 
     Attributes:
         memory: The look-ups of queries, kept while they are still right.
+        brokers: Patterns of the Kafka brokers that everybody may reach through the server, ``host:port``.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class CatalogAccess:
         self.layout = layout
         self.memory = CatalogMemory(self, database.changes)
         self.functions: dict[str, Any] = dict(functions)
+        self.brokers: tuple[str, ...] = ()
         self._virtual: dict[str, Callable[[Principal], pa.Table]] = {}
 
     def provide(self, full_name: str, rows: Callable[[Principal], pa.Table]) -> None:

@@ -43,6 +43,7 @@ class EngineService:
         python: What becomes of users' Python functions.
         sources: Streaming sources that are not the engine's own.
         functions: Table functions that are not the engine's own.
+        brokers: Patterns of the Kafka brokers that everybody may reach, with commas.
 
     Raises:
         EngineAddressInvalid: If the engine is neither.
@@ -66,10 +67,12 @@ class EngineService:
         python: PythonFunctions = "sandboxed",
         sources: Sources = MappingProxyType({}),
         functions: TableFunctions = MappingProxyType({}),
+        brokers: str = "",
     ) -> None:
         self._database = database
         self._authenticator = authenticator
         access = self.access = CatalogAccess(database, layout, recorder, functions)
+        access.brokers = tuple(one.strip() for one in brokers.split(",") if one.strip())
         metrics = EngineMetrics(registry)
         limits = EngineLimits(memory_of(memory), python, layout.root)
         backend = EngineBackend(

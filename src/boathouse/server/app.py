@@ -218,6 +218,7 @@ async def _lifespan(api: FastAPI) -> AsyncGenerator[None, None]:
             idle_seconds=state.settings.engine_idle_seconds,
             memory=state.settings.engine_memory,
             python=state.settings.python_udfs,
+            brokers=state.settings.kafka_brokers,
             sources=SOURCES,
             functions=FUNCTIONS,
         )

@@ -26,13 +26,18 @@ _INNER = ("jdk.internal.ref", "sun.nio.ch", "sun.nio.cs", "sun.security.action",
 
 def jars() -> Path:
     """The folder with all jars; skips the test where they cannot be had."""
+    return fetched(POM, "spark", "Apache Spark")
+
+
+def fetched(pom: Path, name: str, what: str) -> Path:
+    """The folder with the jars of a project file; skips the test where they cannot be had."""
     if shutil.which("java") is None or shutil.which("mvn") is None:
-        pytest.skip("Apache Spark needs Java 17 and Maven, which are not installed on this machine")
-    found = re.search(r"<version>([\w.-]+)</version>", POM.read_text())
-    folder = ROOT / ".tools" / f"spark-{found[1] if found else ''}"
+        pytest.skip(f"{what} needs Java 17 and Maven, which are not installed on this machine")
+    found = re.search(r"<version>([\w.-]+)</version>", pom.read_text())
+    folder = ROOT / ".tools" / f"{name}-{found[1] if found else ''}"
     if not folder.exists():
         fresh = folder.with_name(f"{folder.name}.{os.getpid()}")
-        command = ["mvn", "-q", "-B", "-f", str(POM), "dependency:copy-dependencies", "-DincludeScope=runtime"]
+        command = ["mvn", "-q", "-B", "-f", str(pom), "dependency:copy-dependencies", "-DincludeScope=runtime"]
         subprocess.run([*command, f"-DoutputDirectory={fresh}"], check=True, timeout=900)
         try:
             fresh.rename(folder)

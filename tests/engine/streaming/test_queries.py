@@ -190,7 +190,7 @@ class TestRefusals:
             (lambda writer: writer.trigger(processingTime="soon"), "processingTime 'soon'"),
             (lambda writer: writer.option("chekpointLocation", "/x"), "chekpointLocation.*Known"),
             (lambda writer: writer.outputMode("sideways"), "sideways.*append"),
-            (lambda writer: writer.format("kafka"), "kafka.*Sinks here"),
+            (lambda writer: writer.format("redis"), "redis.*Sinks here"),
             (lambda writer: writer.foreach(print), "foreach.*foreachBatch"),
             (lambda writer: writer.format("memory"), "queryName"),
             (lambda writer: writer.format("delta").option("path", "/tmp/x"), "checkpointLocation must be specified"),

@@ -28,6 +28,7 @@ from boathouse.engine.gateway.statements import Edit, Statement, apply, cached_q
 from boathouse.engine.gateway.stream_reads import OF_STREAMS, Look, StreamReads, look_at
 from boathouse.engine.gateway.walk import children
 from boathouse.engine.pool import SCRATCH_CATALOG
+from boathouse.engine.streaming.kafka.source import rows_now
 from boathouse.iam.api import Principal
 from boathouse.storage.paths import to_url
 from boathouse.tables.api import Bound, changes, forget_checkpoint_hint
@@ -122,9 +123,7 @@ class Visit:
         """
         kind = relation.WhichOneof("rel_type")
         if kind in OF_STREAMS:
-            found = look_at(relation, self.streams)
-            self.changed |= found is not Look.LEFT
-            if found is Look.GOVERNED:
+            if self._replace_streams(relation):
                 return []
             kind = relation.WhichOneof("rel_type")
         if kind == "sql":
@@ -144,6 +143,17 @@ class Visit:
         if kind == "read" and relation.read.HasField("data_source") and self._read_path_changes(relation):
             return []
         return children(relation)
+
+    def _replace_streams(self, relation: Any) -> bool:
+        """What only streams have, and reads from Kafka, in place; whether nothing is left to be done to the relation."""
+        found = look_at(relation, self.streams)
+        self.changed |= found is not Look.LEFT
+        source = relation.read.data_source if relation.WhichOneof("rel_type") == "read" else None
+        if found is Look.LEFT and self.shared is None and source is not None and source.format.lower() == "kafka":
+            rows = rows_now(dict(source.options), self.access, self.principal, executes=self.executes)
+            self._replace(relation, rows, "kafka")
+            return True
+        return found is Look.GOVERNED
 
     def _look_at_sql(self, node: Any, holder: Any, references: References, *, standalone: bool) -> list[Any]:
         """A SQL text: if it is a statement that the gateway itself answers, the answer comes in its place."""

@@ -171,7 +171,7 @@ def _parts(spec: StreamSpec, runner: Runner, readers: Readers, functions: Functi
     try:
         for index, read in enumerate(reads):
             sources.append(readers.open(read, checkpoint.folder / "sources" / str(index), scratch / str(index)))
-        sink = sink_of(spec, checkpoint.query_id, runner, readers, functions)
+        sink = sink_of(spec, checkpoint.query_id, runner, readers, functions, scratch / "sink")
         stateful = None
         if remembers:
             nothing = {reference(index): empty(source.schema()) for index, source in enumerate(sources)}

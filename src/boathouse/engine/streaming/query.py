@@ -18,7 +18,7 @@ from boathouse.engine.streaming.errors import StreamFailed, StreamRefused
 from boathouse.engine.streaming.progress import Batch, Progress, SourceRows, timestamp
 from boathouse.engine.streaming.reads import BatchReads, empty, reference
 from boathouse.engine.streaming.runner import Runner, Stopped
-from boathouse.engine.streaming.sinks import Sink
+from boathouse.engine.streaming.sink import Sink
 from boathouse.engine.streaming.source import Offset, ReadLimits, StreamSource
 from boathouse.engine.streaming.spec import StreamSpec, When
 from boathouse.engine.streaming.state.operator import Watermarks
@@ -154,6 +154,8 @@ class StreamingQuery:
             self._condition.notify_all()
         self._parts.runner.stop()
         self._parts.sink.stop()
+        for source in self._parts.sources:
+            source.stop()
 
     async def processed_all(self) -> None:
         """Wait until all that its sources have now is in the sink; on the event loop.

@@ -16,7 +16,7 @@ from boathouse.engine.gateway.stream_reads import StreamReads, is_streaming
 from boathouse.engine.gateway.walk import children
 from boathouse.engine.streaming.errors import NotOnThisEngine, StreamRefused
 from boathouse.engine.streaming.source import SourceContext, SourceFactory, Sources, StreamSource
-from boathouse.engine.streaming.sources import OWN
+from boathouse.engine.streaming.sources.own import OWN
 from boathouse.iam.api import Principal
 from boathouse.tables.api import Operation
 

@@ -1,7 +1,6 @@
 """Where the rows of a query go."""
 
 import uuid
-from abc import ABC, abstractmethod
 from collections.abc import MutableMapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,46 +15,16 @@ from boathouse.engine.gateway.sql_tokens import parts_of
 from boathouse.engine.gateway.stream_reads import StreamReads
 from boathouse.engine.streaming.errors import StreamRefused
 from boathouse.engine.streaming.foreach.host import FunctionProcess
+from boathouse.engine.streaming.kafka.sink import KafkaSink
 from boathouse.engine.streaming.reads import Readers
 from boathouse.engine.streaming.runner import Runner
+from boathouse.engine.streaming.sink import Sink
 from boathouse.engine.streaming.spec import SinkKind, StreamSpec
 
 _NOT_FOR_WRITER = frozenset({"checkpointlocation", "queryname", "path"})
 _MOST_MEMORY = 128 * 1024**2
 _CONSOLE_ROWS = 20
 _CONSOLE_WIDTH = 20
-
-
-class Sink(ABC):
-    """Takes the rows of one query, batch by batch."""
-
-    @property
-    @abstractmethod
-    def description(self) -> str:
-        """What the query's progress calls it."""
-
-    @abstractmethod
-    def prepare(self, rows: Any, reads: StreamReads) -> None:
-        """Make ready what the query is to write, when it starts.
-
-        Args:
-            rows: The client's relation.
-            reads: Puts something with the same columns in the place of its streams.
-        """
-
-    @abstractmethod
-    def write(self, batch: int, rows: Any, reads: StreamReads) -> int:
-        """Take a batch; done a second time with the same number, it must not leave anything twice.
-
-        Returns:
-            How many rows there were, or -1 if the sink cannot say.
-        """
-
-    def stop(self) -> None:  # noqa: B027 - most are stopped with the engine's work
-        """Break off a write that is under way; from another thread."""
-
-    def close(self) -> None:  # noqa: B027 - most hold nothing
-        """Let go of what the sink holds."""
 
 
 class Functions(Protocol):
@@ -288,8 +257,8 @@ class ForeachBatchSink(Sink):
         self._process.close()
 
 
-def sink_of(spec: StreamSpec, query_id: str, runner: Runner, readers: Readers, functions: Functions) -> Sink:
-    """Where the rows of a query go."""
+def sink_of(spec: StreamSpec, query_id: str, runner: Runner, readers: Readers, functions: Functions, scratch: Path) -> Sink:
+    """Where the rows of a query go; with a folder of the server's own for what is on its way."""
     match spec.sink:
         case SinkKind.DELTA:
             return DeltaSink(spec, query_id, runner, readers)
@@ -299,5 +268,7 @@ def sink_of(spec: StreamSpec, query_id: str, runner: Runner, readers: Readers, f
             return ConsoleSink(spec, runner, readers.access.layout.logs / f"engine-{runner.principal.id}.log")
         case SinkKind.NOOP:
             return NoopSink(runner)
+        case SinkKind.KAFKA:
+            return KafkaSink(spec.options, runner, readers, scratch)
         case SinkKind.FOREACH_BATCH:
             return ForeachBatchSink(runner, functions.start(spec.function, runner), functions.batches)

@@ -112,6 +112,9 @@ class StreamSource(ABC):
     def committed(self, end: Offset) -> None:
         """Hear that the batch that ends there is in its sink; may be told twice."""
 
+    def stop(self) -> None:  # noqa: B027 - most are stopped with the engine's work
+        """Break off what it is doing; from another thread."""
+
     @abstractmethod
     def close(self) -> None:
         """Let go of what the source holds."""

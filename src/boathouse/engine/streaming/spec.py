@@ -27,10 +27,11 @@ class SinkKind(Enum):
     MEMORY = "memory"
     CONSOLE = "console"
     NOOP = "noop"
+    KAFKA = "kafka"
     FOREACH_BATCH = "foreachBatch"
 
 
-NEEDS_CHECKPOINT = frozenset({SinkKind.DELTA, SinkKind.FOREACH_BATCH})
+NEEDS_CHECKPOINT = frozenset({SinkKind.DELTA, SinkKind.FOREACH_BATCH, SinkKind.KAFKA})
 _KNOWN_OPTIONS = {
     SinkKind.DELTA: {
         *("path", "mergeschema", "overwriteschema", "userMetadata".lower(), "ignorenullcolumns", "dataskippingnumindexedcols"),
@@ -39,6 +40,7 @@ _KNOWN_OPTIONS = {
     SinkKind.MEMORY: set[str](),
     SinkKind.CONSOLE: {"numrows", "truncate"},
     SinkKind.NOOP: set[str](),
+    SinkKind.KAFKA: {"topic", "includeheaders"},
     SinkKind.FOREACH_BATCH: set[str](),
 }
 _OF_ALL = {"checkpointlocation", "queryname", "asyncprogresstrackingenabled"}
@@ -144,7 +146,7 @@ def _sink(start: Any) -> SinkKind:
         return SinkKind.DELTA
     found = next((kind for kind in SinkKind if kind.value.lower() == wanted and kind is not SinkKind.FOREACH_BATCH), None)
     if found is None:
-        valid = "delta, memory, console, noop, and foreachBatch for everything else"
+        valid = "delta, kafka, memory, console, noop, and foreachBatch for everything else"
         raise NotOnThisEngine(f"The streaming sink '{start.format}'", f"Sinks here: {valid}.")
     return found
 
@@ -152,7 +154,8 @@ def _sink(start: Any) -> SinkKind:
 def _require_known(sink: SinkKind, options: Mapping[str, str]) -> None:
     known = _KNOWN_OPTIONS[sink] | _OF_ALL
     for key in options:
-        if key.lower() not in known and not key.lower().startswith("delta."):
+        prefix = "kafka." if sink is SinkKind.KAFKA else "delta."
+        if key.lower() not in known and not key.lower().startswith(prefix):
             valid = ", ".join(sorted(known))
             message = f"The option '{key}' of writeStream is not known for {sink.value}. Known: {valid}."
             raise StreamRefused(message)
