@@ -6,6 +6,7 @@ import { CatalogPage } from "./features/catalog/CatalogPage";
 import { HomePage } from "./features/home/HomePage";
 import { SignInPage } from "./features/iam/SignInPage";
 import { TokensPage } from "./features/iam/TokensPage";
+import { PipelinesPage } from "./features/pipelines/PipelinesPage";
 import { ModelPage } from "./features/registry/ModelPage";
 import { ModelsPage } from "./features/registry/ModelsPage";
 import { EndpointPage } from "./features/serving/EndpointPage";
@@ -23,6 +24,8 @@ const router = createBrowserRouter([
     children: [
       { path: "/", element: <HomePage /> },
       { path: "/catalog/:catalog?/:schema?/:name?", element: <CatalogPage /> },
+      { path: "/pipelines", element: <PipelinesPage /> },
+      { path: "/pipelines/:id", lazy: async () => ({ Component: (await import("./features/pipelines/PipelinePage")).PipelinePage }) },
       { path: "/models", element: <ModelsPage /> },
       { path: "/models/:name", element: <ModelPage /> },
       { path: "/serving", element: <EndpointsPage /> },

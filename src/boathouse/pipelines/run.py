@@ -277,9 +277,8 @@ class Runner:
         dataset = self._plan.datasets[flow.target]
         message = getattr(error, "message", None) or str(error)
         quality = _violations(message, dataset.full_name)
-        located = DefinitionInvalid(
-            getattr(error, "condition", None) or _condition(error) or type(error).__name__, message, flow.flow.location
-        )
+        condition = getattr(error, "condition", None) or _condition(error) or type(error).__name__
+        located = DefinitionInvalid(condition, message.removeprefix(f"[{condition}] "), flow.flow.location)
         self._emit(
             flow_progress(
                 flow.name,

@@ -13,6 +13,7 @@ from boathouse.iam.api import IamService, Principal
 from boathouse.iam.errors import PrincipalNotFound
 from boathouse.kit.clock import now_ms
 from boathouse.kit.ids import new_id
+from boathouse.pipelines import graph
 from boathouse.pipelines.errors import PipelineNameTaken, PipelineNotFound, SpecInvalid, UpdateNotFound, UpdateRunning
 from boathouse.pipelines.events import Event, UpdateState
 from boathouse.pipelines.filters import of_events
@@ -23,6 +24,8 @@ from boathouse.pipelines.schemas import AccessBody, PipelineBody, StartBody
 
 _GRAPHS = uuid.UUID("5b3c1d3e-52e0-5a4c-9f5a-0b8b1d0c7f6e")
 _NAME = re.compile(r"[^.`\s]+")
+_MOST_EVENTS = 10_000
+"""Of one update that are looked at for its graph."""
 
 
 class PipelineService:
@@ -267,6 +270,26 @@ class PipelineService:
             wanted.append(PipelineEventRow.sequence < after if newest_first else PipelineEventRow.sequence > after)
         found = self._rows.events(wanted, limit + 1, newest_first=newest_first)
         return found[:limit], found[limit - 1].sequence if len(found) > limit else None
+
+    def planned(self, pipeline_id: str, update_id: str) -> tuple[str | None, list[PipelineEventRow], list[PipelineEventRow]]:
+        """Of an update, or of the one before it that was planned: its identifier, the events that define datasets, those of progress.
+
+        Progress is of the asked update alone; of a long one, the newest events.
+        """
+        self.get_update(pipeline_id, update_id)
+        of_update = [PipelineEventRow.pipeline_id == pipeline_id, PipelineEventRow.update_id == update_id]
+        last = self._rows.events(of_update, 1)
+        definitions = [PipelineEventRow.pipeline_id == pipeline_id, PipelineEventRow.event_type.in_(graph.DEFINITIONS)]
+        newest = self._rows.events([*definitions, PipelineEventRow.sequence <= (last[0].sequence if last else 0)], 1)
+        if not newest:
+            return None, [], []
+        defined = [*definitions, PipelineEventRow.update_id == newest[0].update_id]
+        progress = [*of_update, PipelineEventRow.event_type.in_(graph.PROGRESS)]
+        return (
+            newest[0].update_id,
+            self._rows.events(defined, _MOST_EVENTS)[::-1],
+            self._rows.events(progress, _MOST_EVENTS)[::-1],
+        )
 
     # ------------------------------------------------------------------------------------------------- permissions
 

@@ -29,6 +29,7 @@ from boathouse.iam import endpoints as iam_endpoints
 from boathouse.iam.api import SIGN_IN_SECONDS, Authenticator, IamService, Identity, Principal
 from boathouse.ingest.api import FUNCTIONS, SOURCES
 from boathouse.pipelines import endpoints as pipelines_endpoints
+from boathouse.pipelines import page_endpoints as pipelines_page
 from boathouse.pipelines.api import EventLog, PipelineCommands, Pipelines, Places
 from boathouse.registry import endpoints as registry_endpoints
 from boathouse.registry import uc_endpoints as registry_uc_endpoints
@@ -167,6 +168,7 @@ ROUTERS = (
     engine_endpoints.clusters,
     engine_endpoints.warehouses,
     pipelines_endpoints.router,
+    pipelines_page.router,
     registry_endpoints.router,
     registry_uc_endpoints.router,
     serving_endpoints.router,

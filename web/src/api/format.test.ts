@@ -1,6 +1,6 @@
 import { describe, expect, it, vi } from "vitest";
 import { ApiError, call, exchange, path, readable, safeNext } from "./client";
-import { ago, bytes, cell, compact, count, figure, time } from "./format";
+import { ago, bytes, cell, compact, count, duration, figure, time } from "./format";
 
 describe("figures for people", () => {
   it("groups digits and marks what is unknown", () => {
@@ -9,6 +9,10 @@ describe("figures for people", () => {
     expect(count(null)).toBe("–");
     expect(compact(9999)).toBe("9,999");
     expect(compact(336776)).toBe("336.8K");
+  });
+  it("gives durations in the unit that fits", () => {
+    expect([0, 85, 12_340, 59_949, 59_990, 245_000, 12_060_000].map(duration)).toEqual(["0 ms", "85 ms", "12.3 s", "59.9 s", "1 min 0 s", "4 min 5 s", "3 h 21 min"]);
+    expect(duration(null)).toBe("–");
   });
   it("gives sizes in powers of 1000", () => {
     expect(bytes(999)).toBe("999 B");

@@ -36,6 +36,16 @@ export function ago(ms: number | null | undefined, now: number = Date.now()): st
   return `${Math.floor(seconds / 86_400)} d ago`;
 }
 
+/** 85 ms, 12.3 s, 4 min 5 s, 3 h 20 min. */
+export function duration(ms: number | null | undefined): string {
+  if (ms === null || ms === undefined) return "–";
+  if (ms < 1000) return `${Math.round(ms)} ms`;
+  if (ms < 59_950) return `${(ms / 1000).toFixed(1)} s`;
+  const seconds = Math.round(ms / 1000);
+  const minutes = Math.floor(seconds / 60);
+  return seconds < 3600 ? `${minutes} min ${seconds % 60} s` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}
+
 /** A figure of any size in few digits: 0.7146, 5.3, 1,204. */
 export function figure(value: number): string {
   return Math.abs(value) >= 1000 ? count(Math.round(value)) : String(Number(value.toPrecision(4)));

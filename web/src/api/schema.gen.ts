@@ -3144,6 +3144,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/boathouse/v1/pipelines/{pipeline_id}/graph": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Pipeline Graph
+         * @description The datasets of a pipeline, with what an update did to each; without an identifier the newest update.
+         */
+        get: operations["pipelines_get_pipeline_graph"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/boathouse/v1/pipelines/{pipeline_id}/updates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Update Summaries
+         * @description Updates of a pipeline with when each ended, the newest first.
+         */
+        get: operations["pipelines_list_update_summaries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/boathouse/v1/search": {
         parameters: {
             query?: never;
@@ -4756,6 +4796,103 @@ export interface components {
             /** Include */
             include: string;
         };
+        /**
+         * GraphColumn
+         * @description A column of a dataset.
+         */
+        GraphColumn: {
+            /** Name */
+            name: string;
+            /** Type */
+            type: string;
+        };
+        /**
+         * GraphExpectation
+         * @description What rows have to be like, and how many were; counts are null where none were taken.
+         */
+        GraphExpectation: {
+            /** Action */
+            action: string;
+            /** Constraint */
+            constraint: string;
+            /** Failed */
+            failed?: number | null;
+            /** Name */
+            name: string;
+            /** Passed */
+            passed?: number | null;
+        };
+        /**
+         * GraphFlow
+         * @description A query that fills a dataset, and how far it is. ``status`` is null where the update did not run it.
+         */
+        GraphFlow: {
+            /** Dropped */
+            dropped?: number | null;
+            /** Duration Ms */
+            duration_ms?: number | null;
+            /** Error */
+            error?: string | null;
+            /** Kind */
+            kind: string;
+            /** Location */
+            location: string;
+            /** Name */
+            name: string;
+            /** Once */
+            once: boolean;
+            /** Planned */
+            planned?: string | null;
+            /** Rows */
+            rows?: number | null;
+            /** Status */
+            status?: string | null;
+        };
+        /**
+         * GraphNode
+         * @description A dataset, or something outside of the pipeline that it reads.
+         */
+        GraphNode: {
+            /**
+             * Columns
+             * @default []
+             */
+            columns: components["schemas"]["GraphColumn"][];
+            /** Comment */
+            comment?: string | null;
+            /** Dropped */
+            dropped?: number | null;
+            /** Duration Ms */
+            duration_ms?: number | null;
+            /**
+             * Expectations
+             * @default []
+             */
+            expectations: components["schemas"]["GraphExpectation"][];
+            /**
+             * Flows
+             * @default []
+             */
+            flows: components["schemas"]["GraphFlow"][];
+            /**
+             * Inputs
+             * @default []
+             */
+            inputs: string[];
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "STREAMING_TABLE" | "MATERIALIZED_VIEW" | "TEMPORARY_VIEW" | "SINK" | "SOURCE";
+            /** Location */
+            location?: string | null;
+            /** Name */
+            name: string;
+            /** Rows */
+            rows?: number | null;
+            /** Status */
+            status?: string | null;
+        };
         /** HTTPValidationError */
         HTTPValidationError: {
             /** Detail */
@@ -5474,6 +5611,28 @@ export interface components {
             target?: string | null;
         } & {
             [key: string]: unknown;
+        };
+        /**
+         * PipelineGraph
+         * @description The datasets of a pipeline with the figures of one update.
+         *
+         *     Attributes:
+         *         level: What the asker may do.
+         *         update: The update; null if there was none yet.
+         *         planned_by: The update that the datasets are known from; another one where the update was not planned to its end.
+         *         nodes: The datasets and what they read.
+         */
+        PipelineGraph: {
+            /**
+             * Level
+             * @enum {string}
+             */
+            level: "CAN_VIEW" | "CAN_RUN" | "CAN_MANAGE" | "IS_OWNER";
+            /** Nodes */
+            nodes: components["schemas"]["GraphNode"][];
+            /** Planned By */
+            planned_by: string | null;
+            update: components["schemas"]["UpdateSummary"] | null;
         };
         /**
          * PipelineNode
@@ -6590,6 +6749,16 @@ export interface components {
             owner?: string | null;
         };
         /**
+         * UpdateList
+         * @description A page of updates, the newest first.
+         */
+        UpdateList: {
+            /** Next Offset */
+            next_offset: number | null;
+            /** Updates */
+            updates: components["schemas"]["UpdateSummary"][];
+        };
+        /**
          * UpdateLocation
          * @description Changes an external location; what is not given stays.
          */
@@ -6648,6 +6817,30 @@ export interface components {
             properties?: {
                 [key: string]: string;
             } | null;
+        };
+        /**
+         * UpdateSummary
+         * @description An update; times in ms since the epoch.
+         */
+        UpdateSummary: {
+            /** Cause */
+            cause: string;
+            /** Ended At */
+            ended_at: number | null;
+            /** Full Refresh */
+            full_refresh: boolean;
+            /** Full Refresh Selection */
+            full_refresh_selection: string[];
+            /** Selection */
+            selection: string[];
+            /** Started At */
+            started_at: number;
+            /** State */
+            state: string;
+            /** Update Id */
+            update_id: string;
+            /** Validate Only */
+            validate_only: boolean;
         };
         /**
          * UpdateTags
@@ -14291,6 +14484,73 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Home"];
+                };
+            };
+        };
+    };
+    pipelines_get_pipeline_graph: {
+        parameters: {
+            query?: {
+                update_id?: string | null;
+            };
+            header?: never;
+            path: {
+                pipeline_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PipelineGraph"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    pipelines_list_update_summaries: {
+        parameters: {
+            query?: {
+                limit?: number;
+                offset?: number;
+            };
+            header?: never;
+            path: {
+                pipeline_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UpdateList"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
                 };
             };
         };

@@ -1,5 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
-import { useSearchParams } from "react-router";
+import { Link, useSearchParams } from "react-router";
 import { get, path } from "../../api/client";
 import { Badge, Empty, Head, Loaded, Snippet, Tabs } from "../../ui/primitives";
 import { ColumnsView } from "./ColumnsView";
@@ -24,6 +24,12 @@ function Definition({ table }: { table: Table }) {
   );
 }
 
+/** The pipeline that makes a table, by its name where the asker may know of it. */
+function MadeBy({ pipeline }: { pipeline: string }) {
+  const query = useQuery({ queryKey: ["pipeline", pipeline, "settings"], queryFn: () => get<{ name: string }>(path("/api/2.0/pipelines", pipeline)), retry: false });
+  return <div className="faint">Made by the pipeline {query.data ? <Link to={path("/pipelines", pipeline)}>{query.data.name}</Link> : pipeline}</div>;
+}
+
 /** A table or view; which tab is open lives in the URL. */
 export function TableView({ name }: { name: string }) {
   const [params] = useSearchParams();
@@ -34,10 +40,11 @@ export function TableView({ name }: { name: string }) {
       {(table) => {
         const tabs = tabsOf(table);
         const tab = tabs.map((one) => one.toLowerCase()).find((one) => one === params.get("tab")) ?? "columns";
+        const pipeline = table.properties["pipelines.pipelineId"];
         const mayRead = securable.data?.privileges.includes("SELECT") ?? true;
         return (
           <>
-            <Head title={table.full_name} sub={<>{table.comment ? <div>{table.comment}</div> : null}<div className="faint">Owner {table.owner}</div><Tags tags={securable.data?.tags} /></>}>
+            <Head title={table.full_name} sub={<>{table.comment ? <div>{table.comment}</div> : null}<div className="faint">Owner {table.owner}</div>{pipeline ? <MadeBy pipeline={pipeline} /> : null}<Tags tags={securable.data?.tags} /></>}>
               {isView(table) ? <Badge tone="accent">view</Badge> : null}
               {table.data_source_format && table.data_source_format !== "DELTA" ? <Badge>{table.data_source_format.toLowerCase()}</Badge> : null}
               {table.properties.quality ? <Badge tone="accent">{table.properties.quality}</Badge> : null}
