@@ -72,6 +72,47 @@ class TestAggregates:
         drain(count, f"{schema}.t", mode="complete")
         assert rows(spark, f"{schema}.t") == [(3,)]
 
+    def test_others(self, spark: SparkSession, schema: str, events: str, drain: Drain) -> None:
+        """Put together from batches, they are what they are of all rows at once."""
+
+        def of(frame: DataFrame) -> DataFrame:
+            n, at = functions.col("n"), functions.col("at")
+            return frame.groupBy("k").agg(
+                functions.round(functions.stddev(n + 1_000_000), 6).alias("stddev"),
+                functions.round(functions.var_pop(n), 6).alias("var_pop"),
+                functions.approx_count_distinct(n).alias("distinct"),
+                functions.sort_array(functions.collect_list(n)).alias("list"),
+                functions.sort_array(functions.collect_set(n)).alias("set"),
+                functions.max_by(n, at).alias("max_by"),
+                functions.min_by(n, at).alias("min_by"),
+                functions.bit_xor(n).alias("xor"),
+            )
+
+        firsts = (
+            spark.readStream.table(events)
+            .groupBy("k")
+            .agg(
+                functions.first("n").alias("first"),
+                functions.last("n").alias("last"),
+                functions.first("n", ignorenulls=True).alias("some"),
+            )
+        )
+        add(spark, events, (5, "a", 1), (1, "b", 5), (2, "a", 4))
+        spark.sql(f"INSERT INTO {events} VALUES (TIMESTAMP'2026-01-01 12:00:03', 'c', NULL)")
+        drain(of(spark.readStream.table(events)), f"{schema}.t", mode="complete")
+        drain(firsts.where("k <> 'a'"), f"{schema}.firsts", "firsts", mode="complete")
+        add(spark, events, (3, "a", 7), (9, "a", 4), (4, "c", 0), (4, "c", 3))
+        spark.sql(f"INSERT INTO {events} VALUES (TIMESTAMP'2026-01-01 12:00:09', 'b', NULL)")
+        drain(of(spark.readStream.table(events)), f"{schema}.t", mode="complete")
+        drain(firsts.where("k <> 'a'"), f"{schema}.firsts", "firsts", mode="complete")
+        expected = sorted((tuple(row) for row in of(spark.table(events)).collect()), key=repr)
+        assert rows(spark, f"{schema}.t") == expected
+        assert expected[0][1:4] == (pytest.approx(2.44949), pytest.approx(4.5), 3)
+        found = {row.k: (row.first, row.last, row.some) for row in spark.table(f"{schema}.firsts").collect()}
+        assert found["b"] == (5, None, 5)
+        assert found["c"][0] is None
+        assert found["c"][2] in {0, 3}
+
     def test_windows_are_appended_once_they_are_complete(
         self, spark: SparkSession, schema: str, events: str, drain: Drain
     ) -> None:
@@ -112,7 +153,12 @@ class TestAggregates:
         stream = spark.readStream.table(events)
         for frame, mode, message in (
             (stream.groupBy("k").count(), "append", "watermark"),
-            (stream.groupBy("k").agg(functions.collect_list("n")), "complete", "collect_list.*Apache Spark"),
+            (stream.groupBy("k").agg(functions.median("n")), "complete", "median.*Apache Spark"),
+            (
+                stream.withWatermark("at", "1 second").groupBy(functions.session_window("at", "5 seconds")).count(),
+                "append",
+                "session window.*Apache Spark",
+            ),
             (stream.groupBy("k").agg(functions.countDistinct("n")), "complete", "DISTINCT.*Apache Spark"),
             (stream.groupBy("k").count().groupBy("count").count(), "complete", "may follow an aggregation"),
             (stream.select("k"), "complete", "Complete output mode"),

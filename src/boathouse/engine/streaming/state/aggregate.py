@@ -1,7 +1,6 @@
 """``groupBy().agg()``: of each group, what its aggregates need is remembered, not its rows."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from boathouse.engine.gateway.protocol import nullable_schema, proto
@@ -12,21 +11,7 @@ from boathouse.engine.streaming.operators import AGGREGATES, calls_aggregate
 from boathouse.engine.streaming.state.event_time import EventTime, Times, time_of, unaliased
 from boathouse.engine.streaming.state.names import Scope
 from boathouse.engine.streaming.state.operator import TOUCHED, Operator, Watermarks, fields_of, later, remembered, renamed, sql
-
-_MERGED_BY = {
-    **{name: ((name, name),) for name in ("sum", "min", "max", "bool_and", "bool_or", "every", "some", "any")},
-    **{name: ((name, "sum"),) for name in ("count", "count_if")},
-    **dict.fromkeys(("avg", "mean"), (("sum", "sum"), ("count", "sum"))),
-}
-"""Aggregate function -> what is computed of new rows for it, and how such values are put together."""
-
-
-@dataclass(frozen=True)
-class _Part:
-    """A column of the state that an aggregate is made of."""
-
-    name: str
-    merge: str
+from boathouse.engine.streaming.state.parts import RULES
 
 
 class Aggregate(Operator):
@@ -54,7 +39,8 @@ class Aggregate(Operator):
         self.schema = nullable_schema(output)[0]
         self.scopes = (Scope.of(node, self.schema.names),)
         self._keys = [f"__k{index}" for index in range(len(given.grouping_expressions))]
-        self._parts: list[_Part] = []
+        self._merges: dict[str, str] = {}
+        """How each column of the state is put together, as SQL."""
         self._finals: list[Any] = []
         self._partial = proto().Relation()
         self._partial.aggregate.input.CopyFrom(given.input)
@@ -96,36 +82,39 @@ class Aggregate(Operator):
             return
         call = expression.unresolved_function
         name = call.function_name.lower()
-        if name not in _MERGED_BY or call.is_distinct:
-            shown = f"{name}(DISTINCT)" if call.is_distinct else name
-            raise NotOnThisEngine(f"The aggregate function {shown}", f"Those that are: {', '.join(sorted(_MERGED_BY))}.")
-        made: list[str] = []
-        for compute, merge in _MERGED_BY[name]:
-            part = _Part(f"__p{len(self._parts)}", merge)
+        rule = RULES.get(name)
+        if call.is_distinct:
+            message = "Spark has none over streams either: use approx_count_distinct, which is exact here."
+            raise NotOnThisEngine(f"The aggregate function {name}(DISTINCT)", message)
+        if rule is None:
+            raise NotOnThisEngine(f"The aggregate function {name}", f"Those that are: {', '.join(sorted(RULES))}.")
+        names = [f"__p{len(self._merges) + index}" for index in range(len(rule.parts))]
+        skips_nulls = name in {"first", "last", "first_value", "last_value"} and _is_true(call.arguments[1:])
+        for part, column in zip(rule.parts, names, strict=True):
             computed = proto().Expression()
             computed.CopyFrom(expression)
-            computed.unresolved_function.function_name = compute
-            self._partial.aggregate.aggregate_expressions.append(_aliased(computed, part.name))
-            self._parts.append(part)
-            made.append(part.name)
-        final = made[0] if len(made) == 1 else f"({made[0]} / {made[1]})"
+            computed.unresolved_function.function_name = part.compute
+            if part.arguments is not None:
+                chosen = list(call.arguments)[slice(*part.arguments)]
+                del computed.unresolved_function.arguments[:]
+                computed.unresolved_function.arguments.extend(chosen)
+            self._partial.aggregate.aggregate_expressions.append(_aliased(computed, column))
+            self._merges[column] = part.merge.format(*names) + (f" FILTER (WHERE {column} IS NOT NULL)" if skips_nulls else "")
         expression.Clear()
-        expression.expression_string.expression = final
+        expression.expression_string.expression = rule.final.format(*names)
 
     def advance(self, store: str, marks: Watermarks, *, first: bool) -> Any:
         """All groups, those among them that are complete now."""
         del store
-        keys = [*self._keys]
-        listed = ", ".join([*keys, *(part.name for part in self._parts)])
-        late = f" WHERE {self._later(marks.late)}"
-        fresh = f"SELECT {listed}, TRUE AS {TOUCHED} FROM __fresh{late}"  # noqa: S608
+        listed = ", ".join([*self._keys, *self._merges])
+        rows = f"SELECT {listed}, TRUE AS {TOUCHED} FROM __fresh WHERE {self._later(marks.late)}"  # noqa: S608
         if first:
-            return sql(fresh, {"__fresh": self._partial})
-        merged = ", ".join([*keys, *(f"{part.merge}({part.name}) AS {part.name}" for part in self._parts)])
-        grouped = f" GROUP BY {', '.join(keys)}" if keys else ""
+            return sql(rows, {"__fresh": self._partial})
+        merged = ", ".join([*self._keys, *(f"{text} AS {name}" for name, text in self._merges.items())])
+        grouped = f" GROUP BY {', '.join(self._keys)}" if self._keys else ""
         query = (
             f"SELECT {merged}, bool_or({TOUCHED}) AS {TOUCHED} FROM "  # noqa: S608
-            f"(SELECT {listed}, FALSE AS {TOUCHED} FROM __known UNION ALL {fresh}) AS __both{grouped}"
+            f"(SELECT {listed}, FALSE AS {TOUCHED} FROM __known UNION ALL {rows}) AS __both{grouped}"
         )
         return sql(query, {"__known": remembered(), "__fresh": self._partial})
 
@@ -152,6 +141,10 @@ class Aggregate(Operator):
             cast.expr.CopyFrom(unaliased(expression)[0])
             cast.type_str = type_text(one.type)
         return renamed(final, self._fields)
+
+
+def _is_true(arguments: Any) -> bool:
+    return any(one.literal.boolean for one in arguments)
 
 
 def _aliased(expression: Any, name: str) -> Any:
