@@ -3,6 +3,7 @@
 from boathouse.engine.catalog_access import CatalogAccess
 from boathouse.engine.errors import EngineCrashed, EngineUnavailable
 from boathouse.engine.gateway.governor import Governor
+from boathouse.engine.gateway.hidden_columns import METADATA_OPTION
 from boathouse.engine.gateway.paths import PathGuard, Use
 from boathouse.engine.gateway.protocol import local_relation, proto
 from boathouse.engine.gateway.server import Gateway
@@ -27,6 +28,7 @@ from boathouse.engine.streaming.source import (
 )
 
 __all__ = [
+    "METADATA_OPTION",
     "Answer",
     "Argument",
     "Array",

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from boathouse.engine.api import (
+    METADATA_OPTION,
     Offset,
     ReadLimits,
     SourceContext,
@@ -43,8 +44,9 @@ def cloud_files(data_source: Any, context: SourceContext) -> StreamSource:
         PathRefused: If the principal may not read the path.
     """
     given = dict(data_source.options)
+    metadata = given.pop(METADATA_OPTION, "") == "true"
     options = stream_options(given, has_schema=bool(data_source.schema))
-    return CloudFiles(_path(data_source), data_source.schema, options, context)
+    return CloudFiles(_path(data_source), data_source.schema, options, context, metadata=metadata)
 
 
 def read_files_stream(data_source: Any, context: SourceContext) -> StreamSource:
@@ -55,11 +57,12 @@ def read_files_stream(data_source: Any, context: SourceContext) -> StreamSource:
         PathRefused: If the principal may not read the path.
     """
     given = dict(data_source.options)
+    metadata = given.pop(METADATA_OPTION, "") == "true"
     file_format, schema = _taken(given, "format"), data_source.schema or _taken(given, "schema")
     if not file_format:
         raise OptionMissing("format", f"it is one of {', '.join(FORMATS)}")
     options = sql_options(given, file_format, has_schema=bool(schema), is_stream=True)
-    return CloudFiles(_path(data_source), schema, options, context, keeps_schema=context.folder)
+    return CloudFiles(_path(data_source), schema, options, context, keeps_schema=context.folder, metadata=metadata)
 
 
 def _taken(given: dict[str, str], name: str) -> str:
@@ -85,11 +88,20 @@ class CloudFiles(StreamSource):
         options: Checked.
         context: What it works with.
         keeps_schema: Where an inferred schema is kept if no option says it.
+        metadata: Whether there is a column of facts about each row's file.
     """
 
     def __init__(
-        self, path: str, schema: str, options: Options, context: SourceContext, *, keeps_schema: Path | None = None
+        self,
+        path: str,
+        schema: str,
+        options: Options,
+        context: SourceContext,
+        *,
+        keeps_schema: Path | None = None,
+        metadata: bool = False,
     ) -> None:
+        self._metadata = metadata
         self._options = options
         self._context = context
         self._place = place_of(path, context.guard)
@@ -105,13 +117,13 @@ class CloudFiles(StreamSource):
 
     @property
     def _shape(self) -> Shape:
-        return Shape(self._place, self._options, self._how, self._row)
+        return Shape(self._place, self._options, self._how, self._row, self._metadata)
 
     # ------------------------------------------------------------------------------------------------------- the seam
 
     def schema(self) -> Any:
         """The rows' schema."""
-        return to_message(self._row, proto().DataType())
+        return to_message(self._shape.full, proto().DataType())
 
     def latest(self, start: Offset | None, limits: ReadLimits) -> Offset | None:
         """The number of the last file of the next batch."""

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from pyspark.errors import AnalysisException
-from pyspark.sql import SparkSession
+from pyspark.sql import SparkSession, functions
 
 from tests.engine.streaming.conftest import Drain
 from tests.engine.streaming.test_queries import rows
@@ -50,3 +50,26 @@ def test_a_watermark_and_what_is_refused(spark: SparkSession, schema: str) -> No
         spark.sql(f"INSERT INTO {schema}.events SELECT * FROM STREAM {schema}.events")
     with pytest.raises(AnalysisException, match="WATERMARK takes"):
         spark.sql(f"SELECT * FROM STREAM {schema}.events WATERMARK at")
+
+
+def test_facts_about_files(spark: SparkSession, schema: str, drain: Drain, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    file = tmp_path / "in" / "a.json"
+    file.write_text('{"id": 1}\n{"id": 2}\n')
+    loader = spark.readStream.format("cloudFiles").option("cloudFiles.format", "json").schema("id INT").load(f"{tmp_path}/in")
+    named = loader.select("*", "_metadata.file_name", functions.col("_metadata")["file_size"].alias("size"))
+    assert named.schema.simpleString() == "struct<id:int,file_name:string,size:bigint>"
+    chained = loader.where("_metadata.file_size > 1").withColumn("file", functions.col("_metadata.file_path")).where("id > 1")
+    assert chained.columns == ["id", "file"]
+    text = spark.sql(f"""
+        SELECT *, _metadata.file_name AS name FROM STREAM read_files('{tmp_path}/in', format => 'json', schema => 'id INT')
+    """)
+    drain(named, f"{schema}.named", "named")
+    drain(chained, f"{schema}.chained", "chained")
+    drain(text, f"{schema}.text", "text")
+    drain(loader.select("*"), f"{schema}.plain", "plain")
+    size = file.stat().st_size
+    assert rows(spark, f"{schema}.named") == [(1, "a.json", size), (2, "a.json", size)]
+    assert [(row.id, row.file.endswith("/in/a.json")) for row in spark.table(f"{schema}.chained").collect()] == [(2, True)]
+    assert rows(spark, f"{schema}.text") == [(1, "a.json"), (2, "a.json")]
+    assert rows(spark, f"{schema}.plain") == [(1,), (2,)]

@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -22,6 +23,7 @@ from boathouse.engine.gateway.completion import Completion
 from boathouse.engine.gateway.declarations import Declaration, Declared, shape
 from boathouse.engine.gateway.delta_connect.translate import translate
 from boathouse.engine.gateway.frames import Frames
+from boathouse.engine.gateway.hidden_columns import METADATA, expand_hidden
 from boathouse.engine.gateway.protocol import command_result, empty_answer, proto, rows_result, sql_node
 from boathouse.engine.gateway.session import EngineSession, SessionNames
 from boathouse.engine.gateway.shared_engine import SharedEngine
@@ -195,6 +197,8 @@ class Governor:
         if parsed.plan.command.HasField("pipeline_command") and self.pipeline_commands is not None:
             return Prepared(request, own=self.pipeline_commands(parsed, principal))
         session = self._session(engine, loop, parsed, principal)
+        if METADATA.encode() in request and expand_hidden(parsed, partial(self.streams.columns, session)):
+            request = parsed.SerializeToString()
         if self.streams.handles(parsed.plan.command):
             return Prepared(request, own=self.streams.execute(session, self.prepare, note))
         return self._prepare(parsed, request, session, note, StreamReads(self.streams.batches))
@@ -252,6 +256,8 @@ class Governor:
             request = parsed.SerializeToString()
         asked = None if engine.capabilities.keeps_frames else Frames.of(parsed)
         session = self._session(engine, loop, parsed, principal)
+        if METADATA.encode() in request and expand_hidden(parsed, partial(self.streams.columns, session)):
+            request = parsed.SerializeToString()
         reads = self.streams.analysed(session)
         visit = Visit(self._access, principal, session, streams=reads)
         visit.changed |= translate(parsed, visit.guard).changed

@@ -76,6 +76,11 @@ class Streams:
         """For a plan that is only analysed."""
         return AnalysedReads(self._readers(session), self.batches)
 
+    def columns(self, session: EngineSession, read: Any) -> list[str]:
+        """The names of the columns of a streaming read."""
+        with self._readers(session).opened(read) as source:
+            return [one.name for one in source.schema().struct.fields]
+
     def _readers(self, session: EngineSession) -> Readers:
         return Readers(self._access, session.principal, session, self._sources)
 
