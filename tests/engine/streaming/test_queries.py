@@ -12,6 +12,7 @@ from pyspark.errors import AnalysisException, StreamingQueryException
 from pyspark.sql import SparkSession, functions
 from pyspark.sql.streaming import StreamingQueryListener
 
+from tests.conftest import Server
 from tests.engine.streaming.conftest import Checkpoint, Drain
 
 
@@ -48,6 +49,23 @@ def test_each_row_is_written_once(spark: SparkSession, schema: str, source: str,
     newest = target.history(1)[0]
     assert newest["operation"] == "STREAMING UPDATE"
     assert newest["operationParameters"] == {"outputMode": "Append", "queryId": first.id, "epochId": "1"}
+
+
+def test_each_version_has_its_user_and_its_cause(
+    spark: SparkSession, server: Server, schema: str, source: str, checkpoint: Checkpoint
+) -> None:
+    session = SparkSession.builder.remote(f"{server.spark_remote()};x-boathouse-entity=JOB:42:7").create()
+    try:
+        writer = session.readStream.option("maxFilesPerTrigger", 1).table(source).writeStream
+        query = writer.option("checkpointLocation", checkpoint()).toTable(f"{schema}.target")
+        query.processAllAvailable()
+        spark.sql(f"INSERT INTO {source} VALUES (3, 'c')")
+        query.processAllAvailable()
+    finally:
+        session.stop()
+    history = spark.sql(f"DESCRIBE HISTORY {schema}.target").where("operation = 'STREAMING UPDATE'").collect()
+    assert len(history) == 2
+    assert {(row.userName, row.job.jobId, row.job.runId) for row in history} == {("root@localhost", "42", "7")}
 
 
 def test_the_checkpoint_has_the_shape_of_sparks(

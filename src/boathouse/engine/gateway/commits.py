@@ -1,13 +1,27 @@
 """Which commits of a table's log a statement may have made: the engine writes nobody's name into them."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from boathouse.history.api import Commit
 from boathouse.tables.api import commit_info, commit_time, commits
 
+_NEWEST = 20
 _ENGINES = re.compile(r"sail|apache-spark", re.IGNORECASE)
+
+
+def commits_of_batch(places: Iterable[str], query_id: str, batch: int) -> tuple[Commit, ...]:
+    """The commits of a batch of a streaming query, which have its identifier; among the newest few of each table."""
+    found: list[Commit] = []
+    for place in places:
+        folder = Path(place)
+        for version in reversed(commits(folder)[-_NEWEST:]):
+            said = commit_info(folder, version).get("operationParameters") or {}
+            if said.get("queryId") == query_id and str(said.get("epochId")) == str(batch):
+                found.append(Commit(place, version, commit_time(folder, version), is_named=True))
+                break
+    return tuple(found)
 
 
 def commits_since(places: Mapping[str, int], principal: str, since_ms: int) -> tuple[Commit, ...]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias, TypeVar
@@ -22,6 +22,7 @@ from boathouse.errors import BoathouseError, Unauthenticated
 from boathouse.history.api import (
     AuditEvent,
     ColumnLink,
+    Commit,
     CommitRecord,
     Entity,
     LineageRecord,
@@ -71,7 +72,7 @@ class Watched:
     def note(self, trace: Trace) -> None:
         """Take what is known of the plan; it may be filled in later."""
         self.trace = trace
-        trace.claim = self.claim
+        trace.claim, trace.claim_commits = self.claim, self.record_commits
         request = trace.session.request
         self.client, self.session_id = request.client_type or None, request.session_id
 
@@ -99,10 +100,14 @@ class Watched:
             # What was written is there all the same.
             log.warning("gateway.commits_unknown", statement_id=self.statement_id, error=type(error).__name__)
             return
-        if made:
+        self.record_commits(made)
+
+    def record_commits(self, made: Sequence[Commit]) -> None:
+        """Record that some commits are the statement's; from any thread."""
+        if made and self.trace is not None:
             self.recorder.commits(
                 CommitRecord(
-                    commits=made,
+                    commits=tuple(made),
                     is_sure=self.trace.is_sure,
                     principal=self.principal.name,
                     principal_id=self.principal.id,

@@ -9,6 +9,7 @@ from typing import Any
 
 from boathouse.engine.catalog_access import CatalogAccess
 from boathouse.engine.errors import GatewayStopping, StatementRefused
+from boathouse.engine.gateway.commits import commits_of_batch
 from boathouse.engine.gateway.protocol import proto
 from boathouse.engine.gateway.session import EngineSession
 from boathouse.engine.gateway.trace import Trace, begin, finish, stream_target
@@ -126,8 +127,12 @@ class Streams:
         visit.walk(governed)
         rows = proto().Relation()
         rows.CopyFrom(governed.command.write_stream_operation_start.input)
-        query = self._manager.start(spec, Runner(session, prepare), self._readers(session), self)
         finish(trace, governed, visit, None)
+
+        def committed(query_id: str, batch: int) -> None:
+            trace.claim_commits(commits_of_batch(trace.places(), query_id, batch))
+
+        query = self._manager.start(spec, Runner(session, prepare), self._readers(session), self, committed)
         trace.reads = tuple(dict.fromkeys([*trace.reads, *query.reads]))
         trace.queries = lambda: (rows,)
 

@@ -18,7 +18,7 @@ from boathouse.engine.gateway.session import EngineSession
 from boathouse.engine.gateway.sql_tokens import parts_of
 from boathouse.engine.gateway.statements import Statement, parse
 from boathouse.engine.gateway.visit import Visit
-from boathouse.history.api import ColumnLink, Entity, TableRef, redact_sql
+from boathouse.history.api import ColumnLink, Commit, Entity, TableRef, redact_sql
 from boathouse.storage.paths import from_url
 
 ENTITY_HEADER = "x-boathouse-entity"
@@ -42,6 +42,7 @@ class Trace:
         places: Gives the folders of the Delta tables that it wrote, and their newest versions before.
         is_sure: Whether it makes a commit whatever the tables hold.
         claim: Records what it has committed; to be called once that is done, before the client hears of it.
+        claim_commits: Records that some commits are the plan's, where they are known.
         session: In which the engine can explain them.
     """
 
@@ -56,6 +57,7 @@ class Trace:
     places: Callable[[], Mapping[str, int]] = dict[str, int]
     is_sure: bool = True
     claim: Callable[[], None] = nothing
+    claim_commits: Callable[[Sequence[Commit]], None] = lambda _: None
 
     def columns(self) -> tuple[ColumnLink, ...]:
         """Which columns of what was read each column of the target was made of; asks the engine, so it blocks."""

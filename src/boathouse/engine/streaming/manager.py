@@ -14,7 +14,7 @@ from boathouse.engine.gateway.paths import PathGuard, Use
 from boathouse.engine.gateway.session import EngineSession
 from boathouse.engine.streaming.checkpoint import Checkpoint
 from boathouse.engine.streaming.errors import StreamRefused
-from boathouse.engine.streaming.query import Event, Parts, StreamingQuery
+from boathouse.engine.streaming.query import Committed, Event, Parts, StreamingQuery
 from boathouse.engine.streaming.reads import AnalysedReads, Readers, empty, numbered, reference
 from boathouse.engine.streaming.runner import Runner
 from boathouse.engine.streaming.sinks import Functions, sink_of
@@ -89,8 +89,17 @@ class StreamManager:
         with self._lock:
             return self._sessions.setdefault(key, SessionQueries())
 
-    def start(self, spec: StreamSpec, runner: Runner, readers: Readers, functions: Functions) -> StreamingQuery:
+    def start(
+        self, spec: StreamSpec, runner: Runner, readers: Readers, functions: Functions, committed: Committed
+    ) -> StreamingQuery:
         """Start a query; blocks until its first batch can be planned.
+
+        Args:
+            spec: As it was asked for.
+            runner: Executes its plans.
+            readers: Opens its sources.
+            functions: Starts the process of a function.
+            committed: Hears of each batch that is in the sink, on the query's thread.
 
         Raises:
             BoathouseError: If something of it is not valid or not allowed.
@@ -120,7 +129,7 @@ class StreamManager:
             if ours.ear is not None:
                 ours.ear.tell((event, text))
 
-        query = StreamingQuery(parts, tell, end)
+        query = StreamingQuery(parts, tell, end, committed)
         ours.queries[query.run_id] = query
         query.start()
         return query

@@ -45,6 +45,8 @@ class Event(Enum):
 
 
 Tell = Callable[[Event, str], None]
+Committed = Callable[[str, int], None]
+"""Hears the query's identifier and the number of a batch that is in the sink."""
 
 
 @dataclass
@@ -94,9 +96,10 @@ class StreamingQuery:
         parts: What it is made of.
         tell: Hears of its events, on its thread.
         release: Called at its end, on its thread.
+        committed: Hears of each batch that is in the sink, on its thread.
     """
 
-    def __init__(self, parts: Parts, tell: Tell, release: Callable[[], None]) -> None:
+    def __init__(self, parts: Parts, tell: Tell, release: Callable[[], None], committed: Committed) -> None:
         self.id = parts.checkpoint.query_id
         self.run_id = str(uuid.uuid4())
         self.name = parts.spec.name
@@ -112,6 +115,7 @@ class StreamingQuery:
         self._parts = parts
         self._tell = tell
         self._release = release
+        self._committed = committed
         self._terminated = False
         self._stopping = False
         self._condition = threading.Condition()
@@ -291,6 +295,7 @@ class StreamingQuery:
             parts.checkpoint.commit(number, watermark_ms)
             if parts.stateful is not None:
                 parts.stateful.committed(number)
+        self._committed(self.id, number)
         for source, end in zip(parts.sources, ends, strict=True):
             if end is not None:
                 source.committed(end)
