@@ -13,7 +13,7 @@ from pyspark.errors import AnalysisException
 from pyspark.sql import SparkSession
 from pyspark.sql.connect import proto
 
-from boathouse.engine.gateway.produced import produced_rows
+from boathouse.engine.gateway.produced import carried
 from boathouse.engine.gateway.protocol import local_relation
 from tests.conftest import Server
 
@@ -44,7 +44,7 @@ def response(**fields: Any) -> Any:
     ],
 )
 def test_rows_are_counted_without_looking_at_them(message: Any, rows: int) -> None:
-    assert produced_rows(message.SerializeToString()) == rows
+    assert carried(message.SerializeToString()).rows == rows
 
 
 def test_whole_rows(server: Server, spark: SparkSession, schema: str) -> None:

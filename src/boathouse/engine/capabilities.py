@@ -19,6 +19,8 @@ class Capabilities:
         binds_parameters: Whether it puts parameters into a SQL text. Delta's parser for Spark does not.
         keeps_frames: Whether it keeps frames that are asked to be cached, compares plans and lists a plan's files. Else the
             gateway answers.
+        keeps_answers: Whether it keeps the answers of an operation for one whose connection broke, or says that it has not. Else
+            its operations end with their connection.
         sets_in_sql: Whether SET and RESET change settings. Else the gateway sets them.
         barrier: What stands before and after a query past which no predicate of the asker may be moved.
     """
@@ -31,6 +33,7 @@ class Capabilities:
     binds_everywhere: bool
     binds_parameters: bool
     keeps_frames: bool
+    keeps_answers: bool
     sets_in_sql: bool
     barrier: tuple[str, str]
 
@@ -44,6 +47,8 @@ SAIL = Capabilities(
     binds_everywhere=True,
     binds_parameters=True,
     keeps_frames=False,
+    # The last 128, and those before are left out without a word.
+    keeps_answers=False,
     sets_in_sql=False,
     barrier=("", " LIMIT 9223372036854775807"),
 )
@@ -56,6 +61,7 @@ SPARK = Capabilities(
     binds_everywhere=False,
     binds_parameters=False,
     keeps_frames=True,
+    keeps_answers=True,
     sets_in_sql=True,
     # A limit would be the end of parallel work. Spark moves nothing below a condition that is not deterministic; it has to
     # stand outside of the query, since a join that the policy's subquery becomes would else be put above it.

@@ -1,8 +1,17 @@
 """What can be wrong with an engine."""
 
 from collections.abc import Mapping
+from typing import ClassVar
 
-from boathouse.errors import BoathouseError, Conflict, InvalidParameterValue, NotFound, PermissionDenied, TemporarilyUnavailable
+from boathouse.errors import (
+    BoathouseError,
+    Conflict,
+    InvalidParameterValue,
+    InvalidState,
+    NotFound,
+    PermissionDenied,
+    TemporarilyUnavailable,
+)
 
 
 class EngineUnavailable(TemporarilyUnavailable):
@@ -152,6 +161,48 @@ class OperationCanceled(Conflict):
 
     def __init__(self) -> None:
         super().__init__("Operation has been canceled.")
+
+
+class OperationCutOff(TemporarilyUnavailable):
+    """An operation whose answers ended without a word of the engine that they are all."""
+
+    error_code = "ENGINE_CUT_OFF"
+
+    def __init__(self) -> None:
+        super().__init__("The engine broke off in the middle of its answer. Run the query again.")
+
+
+class OperationRefused(InvalidState):
+    """An operation that cannot be begun, or taken up again, as the client wants it; under Spark's names.
+
+    Attributes:
+        spark_classes: The exception's class on the wire.
+        condition: Its error condition.
+        sql_state: Its SQLSTATE.
+    """
+
+    error_code = "OPERATION_REFUSED"
+    spark_classes: ClassVar[tuple[str, ...]] = ("org.apache.spark.SparkSQLException",)
+
+    def __init__(self, condition: str, sql_state: str, message: str) -> None:
+        super().__init__(message)
+        self.condition = condition
+        self.sql_state = sql_state
+
+
+def handle_refused(operation_id: str, reason: str) -> OperationRefused:
+    """An operation by its identifier; the reason is OPERATION_NOT_FOUND, OPERATION_ABANDONED or OPERATION_ALREADY_EXISTS."""
+    why = {
+        "OPERATION_NOT_FOUND": "Operation not found.",
+        "OPERATION_ABANDONED": "Operation was considered abandoned because of inactivity and removed.",
+        "OPERATION_ALREADY_EXISTS": "Operation already exists.",
+    }[reason]
+    return OperationRefused(f"INVALID_HANDLE.{reason}", "HY000", f"The handle {operation_id} is invalid. {why}")
+
+
+def cursor_refused(reason: str, why: str) -> OperationRefused:
+    """A place in an operation's answers; the reason is the second part of Spark's condition."""
+    return OperationRefused(f"INVALID_CURSOR.{reason}", "HY109", f"The cursor is invalid. {why}")
 
 
 class ExpectationViolated(InvalidParameterValue):

@@ -1,9 +1,10 @@
 """One principal's way to an engine, whatever the engine is: a channel, and who uses it."""
 
+import asyncio
+import contextlib
 import time
 from abc import ABC, abstractmethod
-from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol, Self
@@ -24,6 +25,8 @@ CHANNEL_OPTIONS: list[tuple[str, int]] = [
     ("grpc.use_local_subchannel_pool", 1),
     ("grpc.optimization_target", 0),
 ]
+
+_TELL_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -71,12 +74,8 @@ class Engine(ABC):
     last_used_at: float = field(default_factory=time.time)
     open_requests: int = 0
     stopping: bool = False
-    interrupted: deque[str] = field(default_factory=lambda: deque[str](maxlen=100))
     _calls: dict[str, Any] = field(default_factory=dict[str, Any], repr=False)
-
-    def note_interrupted(self, operations: Iterable[str]) -> None:
-        """Remember which operations were interrupted: the engine afterwards only says that it does not know them."""
-        self.interrupted.extend(operation for operation in operations if operation not in self.interrupted)
+    _told: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]], repr=False)
 
     def unary(self, method: str) -> Any:
         """A method with one message each way, as bytes."""
@@ -89,6 +88,16 @@ class Engine(ABC):
     def upload(self, method: str) -> Any:
         """A method that takes a stream of messages, as bytes."""
         return self._call(method, self.channel.stream_unary)
+
+    def tell(self, method: str, request: bytes) -> None:
+        """Call a method with one message each way, whose answer nobody waits for."""
+        task = asyncio.ensure_future(self._tell(method, request))
+        self._told.add(task)
+        task.add_done_callback(self._told.discard)
+
+    async def _tell(self, method: str, request: bytes) -> None:
+        with contextlib.suppress(grpc.aio.AioRpcError, grpc.aio.UsageError):
+            await self.unary(method)(request, timeout=_TELL_SECONDS)
 
     def _call(self, method: str, make: Callable[..., Any]) -> Any:
         if method not in self._calls:

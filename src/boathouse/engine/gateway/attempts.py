@@ -1,64 +1,213 @@
-"""One operation on an engine, done again where that is right."""
+"""One operation on an engine: taken up again where its connection ends early, and done again where that is right.
+
+Towards the engine the gateway is a client that reattaches, whatever its own client does: so a stream that ends is known from one
+that was cut off, and an engine's operation that nobody wants any more is stopped and forgotten there.
+"""
 
 import asyncio
+import contextlib
 import itertools
-from collections.abc import AsyncGenerator, Callable
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
+import grpc
 from grpc.aio import AioRpcError
 
+from boathouse.engine.errors import OperationCanceled, OperationCutOff
 from boathouse.engine.gateway.completion import Completion
+from boathouse.engine.gateway.produced import carried
 from boathouse.engine.gateway.retry import MOST_READS, is_torn_read, jittered
+from boathouse.engine.gateway.session import as_principal
+from boathouse.engine.gateway.wire import encoded
 from boathouse.engine.link import Engine
+from boathouse.iam.api import Principal
+
+_MOST_RESUMES = 10
+"""Attempts in a row to take an operation up again that brought nothing."""
+_RELEASED_AFTER = 32
+"""So many answers the engine keeps, at most about, although the gateway has them."""
+_ASK_SECONDS = 10.0
+_ALL = encoded(5, b"")
+_BY_OPERATION = b"\x20\x03"
+"""Field 4, the type of an interrupt."""
+
+T = TypeVar("T")
+
+
+def _never() -> bool:
+    return False
 
 
 @dataclass
 class Attempts:
-    """Repeats an operation as long as no result of it was sent.
+    """Executes one request.
 
     Attributes:
         engine: What executes it.
-        stream: What the engine sends.
-        remaining: Seconds that the client still waits, or None.
+        principal: Whose session it is in.
+        request: An ExecutePlanRequest as the engine is to get it, by ``heads.for_engine``.
+        session_id: Of the request.
+        operation_id: Of the request.
+        completion: What the gateway has to do at its end, or None.
+        interrupted: Whether the client wants it to stop.
+        rows: Of the answers so far.
+        end: The engine's message that all is well, once it has come.
     """
 
     engine: Engine
-    stream: Any
-    remaining: Callable[[], float | None] = lambda: None
+    principal: Principal
+    request: bytes
+    session_id: str
+    operation_id: str
+    completion: Completion | None = None
+    interrupted: Callable[[], bool] = _never
+    rows: int = field(default=0, init=False)
+    end: bytes | None = field(default=None, init=False)
+    _last: str = field(default="", init=False)
+    _unreleased: int = field(default=0, init=False)
+    _stream: Any = field(default=None, init=False)
 
-    async def plain(self, request: bytes | None) -> AsyncGenerator[bytes]:
+    async def answers(self) -> AsyncGenerator[bytes]:
+        """What the client is to get, without the message that says that this was all.
+
+        Raises:
+            AioRpcError: The engine's error.
+            BoathouseError: What the end of the operation fails with; or that the client has interrupted it.
+        """
+        try:
+            parts = self._plain() if self.completion is None else self._completed(self.completion)
+            async with contextlib.aclosing(parts):
+                async for part in parts:
+                    yield part
+        except AioRpcError:
+            self._let_go()
+            await _to_the_end(self._undo())
+            raise
+        except BaseException:
+            # Its client may be gone: then the engine must not go on, and has to have stopped before anything is undone.
+            await _to_the_end(self._stop())
+            raise
+        self._let_go()
+
+    async def _plain(self) -> AsyncGenerator[bytes]:
         """What the engine sends; once more from the beginning where it read a log while that was written."""
         for attempt in itertools.count(1):
             began = False
             try:
-                async for message in self.stream:
-                    began = True
-                    yield message
+                async with contextlib.aclosing(self._messages()) as messages:
+                    async for message, rows in messages:
+                        began = True
+                        self.rows += rows
+                        yield message
             except AioRpcError as error:
-                if began or request is None or attempt > MOST_READS or not is_torn_read(error):
+                if began or attempt > MOST_READS or not is_torn_read(error):
                     raise
                 await asyncio.sleep(jittered(attempt))
-                self._execute(request)
             else:
                 return
 
-    async def completed(self, completion: Completion) -> AsyncGenerator[bytes]:
+    async def _completed(self, completion: Completion) -> AsyncGenerator[bytes]:
         """What the client is to get of an operation that the gateway has changed."""
         while True:
             try:
-                async for message in self.stream:
-                    for part in await completion.on_message(message):
-                        yield part
+                async with contextlib.aclosing(self._messages()) as messages:
+                    async for message, rows in messages:
+                        if completion.passes(message):
+                            self.rows += rows
+                            yield message
             except AioRpcError as error:
-                again = await completion.again(error)
-                if again is None:
+                if not await completion.again(error, self.interrupted):
                     raise
-                self._execute(again)
             else:
                 break
-        for part in await completion.on_end():
-            yield part
+        answer = await _to_the_end(completion.finished(self.end or b""))
+        if answer is not None:
+            self.rows += carried(answer).rows
+            yield answer
 
-    def _execute(self, request: bytes) -> None:
-        self.stream = self.engine.stream("ExecutePlan")(request, timeout=self.remaining())
+    async def _messages(self) -> AsyncGenerator[tuple[bytes, int]]:
+        """What the engine sends, with the rows in it, until it says that this was all."""
+        if self._stream is not None:
+            # It would refuse, or answer with what has failed, since the operation has the same name.
+            await self._ask("ReleaseExecute", self._about(_ALL))
+        self._stream, self._last = self.engine.stream("ExecutePlan")(self.request), ""
+        tries = 0
+        while True:
+            failure: AioRpcError | None = None
+            try:
+                async for message in self._stream:
+                    tries = 0
+                    told = carried(message)
+                    if told.is_complete:
+                        self.end = message
+                        return
+                    self._note(told.response_id)
+                    yield message, told.rows
+            except AioRpcError as error:
+                failure = error
+            if self.interrupted():
+                raise OperationCanceled from failure
+            tries += 1
+            if not await self._can_resume(failure, tries):
+                raise failure or OperationCutOff
+            last = encoded(5, self._last) if self._last else b""
+            self._stream = self.engine.stream("ReattachExecute")(self._about(last))
+
+    async def _can_resume(self, failure: AioRpcError | None, tries: int) -> bool:
+        """Whether to take the operation up again after its stream has ended too early, or with an error; waits for its turn."""
+        if not self.engine.capabilities.keeps_answers or tries > _MOST_RESUMES:
+            return False
+        if failure is None:
+            # Spark ends a stream after some minutes.
+            return True
+        if failure.code() is not grpc.StatusCode.UNAVAILABLE or await self.engine.loss() is not None:
+            return False
+        await asyncio.sleep(jittered(tries))
+        return True
+
+    def _note(self, response_id: str) -> None:
+        """Remember the last answer, and let the engine forget those before it from time to time."""
+        self._last = response_id
+        self._unreleased += 1
+        if self._unreleased >= _RELEASED_AFTER:
+            self._unreleased = 0
+            self.engine.tell("ReleaseExecute", self._about(encoded(6, encoded(1, response_id))))
+
+    def _let_go(self) -> None:
+        """Let the engine forget an operation that has ended."""
+        if self._stream is not None:
+            self._stream.cancel()
+            self.engine.tell("ReleaseExecute", self._about(_ALL))
+
+    async def _stop(self) -> None:
+        """Stop the operation in the engine, and undo what was made for it."""
+        if self._stream is not None:
+            self._stream.cancel()
+            named = encoded(1, self.session_id) + _BY_OPERATION + encoded(6, self.operation_id)
+            await self._ask("Interrupt", as_principal(named, self.principal))
+            self._let_go()
+        await self._undo()
+
+    async def _undo(self) -> None:
+        if self.completion is not None:
+            await self.completion.failed()
+
+    def _about(self, asked: bytes) -> bytes:
+        """A request about the operation."""
+        return as_principal(encoded(1, self.session_id) + encoded(3, self.operation_id) + asked, self.principal)
+
+    async def _ask(self, method: str, request: bytes) -> None:
+        """Ask something of the engine to which it may have nothing to say."""
+        with contextlib.suppress(AioRpcError):
+            await self.engine.unary(method)(request, timeout=_ASK_SECONDS)
+
+
+async def _to_the_end(work: Coroutine[Any, Any, T]) -> T:
+    """Do something that must not be left half done, even where nobody waits for it any more."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 from grpc.aio import AioRpcError
 
@@ -12,101 +11,73 @@ from boathouse.engine.gateway.change import nothing
 from boathouse.engine.gateway.protocol import proto
 from boathouse.engine.gateway.retry import Retry
 from boathouse.engine.gateway.statuses import refused_write
+from boathouse.engine.gateway.wire import encoded, fields
 
 
 @dataclass
 class Completion:
-    """The end of one operation, wherever the client hears of it: in its first call, or after it attached again.
+    """The end of one operation.
 
     Attributes:
-        reattachable: Whether the operation outlives its connection and ends with a message of its own.
         finish: Done once when the engine has succeeded; an error of it is the operation's error. None for an operation whose
             results are the engine's own.
-        undo: Done when the engine has failed.
+        undo: Done when the engine has failed, or is not to go on.
         answer: Makes the message to send before the end, once ``finish`` is done; None for an operation without one.
-        forget: Called at the end, either way.
         ended: Called when all has succeeded, before the client hears of it.
         retry: How it is done again when its commit lost, or None where it is not.
-        request: The request as the engine got it.
-        engines: By which session and identifier the engine's own answers go.
-        interrupted: Whether the client wants it to stop.
     """
 
-    reattachable: bool
     finish: Callable[[], None] | None
     undo: Callable[[], None]
     answer: Callable[[], bytes] | None
-    forget: Callable[[], None]
     ended: Callable[[], None] = nothing
     retry: Retry | None = None
-    request: bytes = b""
-    interrupted: bool = False
-    done: bool = False
-    answered: bool = False
-    engines: Any = field(default_factory=lambda: proto().ExecutePlanResponse())
+    done: bool = field(default=False, init=False)
+    answered: bool = field(default=False, init=False)
 
-    async def on_message(self, message: bytes) -> list[bytes]:
-        """What to send for a message of the engine."""
-        if self.done:
-            return [message]
+    def passes(self, message: bytes) -> bool:
+        """Whether the client is to get a message of the engine."""
         response = proto().ExecutePlanResponse.FromString(message)
         # A message without a result only says that the engine is at work.
         self.answered |= response.WhichOneof("response_type") is not None
-        self.engines.session_id, self.engines.server_side_session_id = response.session_id, response.server_side_session_id
-        if not response.HasField("result_complete"):
-            # A result of the rewritten command is not that of the client's.
-            has_result = response.HasField("arrow_batch") or response.HasField("sql_command_result")
-            return [] if has_result and self.finish is not None else [message]
-        # The client lets go of answers by their identifiers, which the engine must know.
-        self.engines.response_id = response.response_id
-        return [*await self._end(), message]
+        # A result of the rewritten command is not that of the client's.
+        return self.finish is None or not (response.HasField("arrow_batch") or response.HasField("sql_command_result"))
 
-    async def on_end(self) -> list[bytes]:
-        """What to send when the engine's stream has ended without an error."""
-        return [] if self.reattachable or self.done else await self._end()
-
-    async def again(self, error: AioRpcError) -> bytes | None:
-        """After an engine's error: the request to send once more, or None if the error stands. Waits for its turn.
+    async def again(self, error: AioRpcError, interrupted: Callable[[], bool]) -> bool:
+        """After an engine's error: whether to execute it once more; else the error stands. Waits for its turn.
 
         Raises:
             ConcurrentModification: If its commit lost and it may not be repeated.
             OperationCanceled: If the client wanted it to stop meanwhile.
             WriteRefused: If the error says that what was to be written does not fit.
         """
-        try:
-            wait = None
-            if self.retry is not None and not self.answered and not self.done:
-                wait = await asyncio.to_thread(self.retry.next_wait, error)
-        except BaseException:
-            await self._fail()
-            raise
+        wait = None
+        if self.retry is not None and not self.answered:
+            wait = await asyncio.to_thread(self.retry.next_wait, error)
         if wait is not None:
             await asyncio.sleep(wait)
-            if not self.interrupted:
-                return self.request
-        await self._fail()
-        if self.interrupted:
+            if not interrupted():
+                return True
+        if interrupted():
             raise OperationCanceled from error
         refusal = refused_write(error)
         if refusal is not None:
             raise refusal from error
-        return None
+        return False
 
-    async def _fail(self) -> None:
+    async def finished(self, end: bytes) -> bytes | None:
+        """What is left to do once the engine has told of the end; the message to send before that, if there is one."""
+        if self.finish is not None:
+            await asyncio.to_thread(self.finish)
+        self.done = True
+        await asyncio.to_thread(self.ended)
+        if self.answer is None:
+            return None
+        # What comes a second time in a message counts: a client takes no answer that is of another session than the rest.
+        return self.answer() + b"".join(encoded(15, end[start:stop]) for number, start, stop in fields(end) if number == 15)
+
+    async def failed(self) -> None:
+        """Undo it, unless it is done."""
         if not self.done:
             self.done = True
-            self.forget()
             await asyncio.to_thread(self.undo)
-
-    async def _end(self) -> list[bytes]:
-        self.done = True
-        self.forget()
-        try:
-            if self.finish is not None:
-                await asyncio.to_thread(self.finish)
-        except BaseException:
-            await asyncio.to_thread(self.undo)
-            raise
-        await asyncio.to_thread(self.ended)
-        # What comes a second time in a message counts.
-        return [self.answer() + self.engines.SerializeToString()] if self.answer is not None else []

@@ -1,11 +1,10 @@
 """``spark.sql(text)`` of a query: the client asks what the text is, and gets it back. Nothing is executed until it is collected.
 
 The engine only parses such a text. A text with the shape of one that the engine has taken before needs no second parsing, so the
-gateway answers it, and what the client then says of that operation (to let go of it, to attach to it again).
+gateway answers it.
 """
 
 import re
-import uuid
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,13 +13,9 @@ from boathouse.engine.gateway.protocol import proto
 from boathouse.engine.gateway.sql_tokens import Kind, Token
 
 _MOST_SHAPES = 2000
-_MOST_KEPT = 1000
 _LONGEST = 4000
 _NUMBER = re.compile(r"[0-9]{1,9}")
 _STRING = re.compile(r"'[^'\\]*'")
-
-Key = tuple[str, str, str]
-"""Principal, session, operation."""
 
 
 def shape(sql: str, tokens: tuple[Token, ...]) -> str | None:
@@ -87,65 +82,17 @@ class Declaration:
                 shapes.popitem(last=False)
             self.declared.sessions[self.request.session_id] = response.server_side_session_id
 
-    def answer(self) -> list[tuple[str, bytes]]:
-        """What the engine would answer: the identifiers of the responses, and these."""
+    def answer(self) -> tuple[bytes, bytes]:
+        """What the engine would answer, and what it would say then: that this was all."""
         request = self.request
         result, end = (
             proto().ExecutePlanResponse(
                 session_id=request.session_id,
                 server_side_session_id=self.declared.sessions[request.session_id],
                 operation_id=request.operation_id,
-                response_id=str(uuid.uuid4()),
             )
             for _ in range(2)
         )
         result.sql_command_result.relation.CopyFrom(request.plan.command.sql_command.input)
         end.result_complete.SetInParent()
-        reattachable = any(option.reattach_options.reattachable for option in request.request_options)
-        return [(one.response_id, one.SerializeToString()) for one in ((result, end) if reattachable else (result,))]
-
-
-class Answered:
-    """The operations that the gateway has answered without an engine, until their clients let go of them. For one thread."""
-
-    def __init__(self) -> None:
-        self._kept: OrderedDict[Key, tuple[str, list[tuple[str, bytes]]]] = OrderedDict()
-
-    def keep(self, principal_id: str, declaration: Declaration) -> list[bytes]:
-        """Answer a declaration. Its answer is kept where the client may attach to it again."""
-        answer = declaration.answer()
-        request = declaration.request
-        if request.operation_id and len(answer) > 1:
-            key = (principal_id, request.session_id, request.operation_id)
-            self._kept[key] = (declaration.declared.sessions[request.session_id], answer)
-            while len(self._kept) > _MOST_KEPT:
-                self._kept.popitem(last=False)
-        return [message for _, message in answer]
-
-    def release(self, principal_id: str, request: bytes) -> bytes | None:
-        """Answer a ReleaseExecuteRequest, if it is about such an operation."""
-        if not self._kept:
-            return None
-        parsed = proto().ReleaseExecuteRequest.FromString(request)
-        key = (principal_id, parsed.session_id, parsed.operation_id)
-        kept = self._kept.get(key)
-        if kept is None:
-            return None
-        if parsed.WhichOneof("release") != "release_until":
-            del self._kept[key]
-        answer = proto().ReleaseExecuteResponse(
-            session_id=parsed.session_id, server_side_session_id=kept[0], operation_id=parsed.operation_id
-        )
-        encoded: bytes = answer.SerializeToString()
-        return encoded
-
-    def reattach(self, principal_id: str, request: bytes) -> list[bytes] | None:
-        """Answer a ReattachExecuteRequest, if it is about such an operation: what the client has not seen yet."""
-        if not self._kept:
-            return None
-        parsed = proto().ReattachExecuteRequest.FromString(request)
-        kept = self._kept.get((principal_id, parsed.session_id, parsed.operation_id))
-        if kept is None:
-            return None
-        seen = [number for number, (name, _) in enumerate(kept[1]) if name == parsed.last_response_id]
-        return [message for _, message in kept[1][seen[0] + 1 if seen else 0 :]]
+        return result.SerializeToString(), end.SerializeToString()

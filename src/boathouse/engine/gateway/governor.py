@@ -2,8 +2,6 @@
 
 import asyncio
 import threading
-import uuid
-from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -40,7 +38,6 @@ from boathouse.engine.streaming.source import Sources
 from boathouse.errors import BoathouseError, PermissionDenied
 from boathouse.iam.api import Principal
 
-_MOST_PENDING = 1000
 _THREADS = 12
 _STACK_BYTES = 64 * 1024 * 1024
 _BAD_REQUEST, _NOT_FOUND = 400, 404
@@ -95,7 +92,6 @@ class Governor:
         self._threads = _deep_threads()
         self.pipeline_commands: Callable[[Any, Principal], Callable[[], AsyncGenerator[bytes]]] | None = None
         """Answers requests with a PipelineCommand; the slice of pipelines, which is above, puts it here."""
-        self._pending: OrderedDict[tuple[str, str, str], Completion] = OrderedDict()
         self._names: WeakKeyDictionary[Engine, SessionNames] = WeakKeyDictionary()
         self._declared: WeakKeyDictionary[Engine, Declared] = WeakKeyDictionary()
 
@@ -147,27 +143,6 @@ class Governor:
             bounds.check_config(proto().ConfigRequest.FromString(request))
         elif method == "AddArtifacts":
             bounds.check_artifacts(proto().AddArtifactsRequest.FromString(request))
-
-    async def pending(self, request: bytes, principal: Principal) -> Completion | None:
-        """What is left to do at the end of the operation that a ReattachExecuteRequest names."""
-        if not self._pending:
-            return None
-        parsed = proto().ReattachExecuteRequest.FromString(request)
-        return self._pending.get((principal.id, parsed.session_id, parsed.operation_id))
-
-    def interrupt(self, request: bytes, principal: Principal) -> None:
-        """Stop doing again what an InterruptRequest names; what the engine is doing, it stops itself."""
-        if not self._pending:
-            return
-        parsed = proto().InterruptRequest.FromString(request)
-        one = parsed.operation_id if parsed.WhichOneof("interrupt") == "operation_id" else None
-        for (owner, session, operation), completion in list(self._pending.items()):
-            if (owner, session) == (principal.id, parsed.session_id) and one in {None, operation}:
-                completion.interrupted = True
-
-    def interrupted(self, answer: bytes) -> list[str]:
-        """The operations that an InterruptResponse names."""
-        return list(proto().InterruptResponse.FromString(answer).interrupted_ids)
 
     async def explain(self, error: AioRpcError, principal: Principal) -> BoathouseError | None:
         """The catalog's refusal in its own words, if an engine's error stands for one."""
@@ -235,7 +210,7 @@ class Governor:
             text = proto().Relation()
             text.CopyFrom(parsed.plan.command.sql_command.input)
             change = by_path.answered(parsed.plan.command, text)
-            return Prepared(parsed.SerializeToString(), self._completion(change, parsed, principal))
+            return Prepared(parsed.SerializeToString(), self._completion(change, parsed))
         change = change_command(visit, parsed)
         if parsed.plan.HasField("command") and not engine.capabilities.knows_catalogs:
             change = by_path.named_by_path(visit, parsed, change)
@@ -247,7 +222,7 @@ class Governor:
             trace.claim()
         if not (visit.changed or change is not None):
             return Prepared(request)
-        completion = None if change is None else self._completion(change, parsed, principal, trace.claim)
+        completion = None if change is None else self._completion(change, parsed, trace.claim)
         return Prepared(parsed.SerializeToString(), completion)
 
     def _analyze(self, request: bytes, principal: Principal, engine: Engine, loop: asyncio.AbstractEventLoop) -> Analysis:
@@ -284,33 +259,15 @@ class Governor:
         text = given.sql.query
         return Declaration(request, shape(text, parse(text).tokens), self._declared.setdefault(engine, Declared()))
 
-    def _completion(
-        self, change: Change, request: Any, principal: Principal, ended: Callable[[], None] = nothing
-    ) -> Completion | None:
+    def _completion(self, change: Change, request: Any, ended: Callable[[], None] = nothing) -> Completion | None:
         if change.finish is None and change.retry is None:
             return None
-        if not request.operation_id:
-            request.operation_id = str(uuid.uuid4())
 
         def answer() -> bytes:
             relation = empty_answer() if change.answer is None else change.answer()
-            return rows_result(request, relation) if change.as_rows else command_result(request, relation)[1]
+            return rows_result(request, relation) if change.as_rows else command_result(request, relation)
 
-        key = (principal.id, request.session_id, request.operation_id)
-        reattachable = any(option.reattach_options.reattachable for option in request.request_options)
-        completion = Completion(
-            reattachable,
-            change.finish,
-            change.undo,
-            answer if change.is_sql else None,
-            forget=lambda: self._pending.pop(key, None) and None,
-            ended=ended,
-            retry=change.retry,
-        )
-        self._pending[key] = completion
-        while len(self._pending) > _MOST_PENDING:
-            self._pending.popitem(last=False)
-        return completion
+        return Completion(change.finish, change.undo, answer if change.is_sql else None, ended, change.retry)
 
     def _explain(self, refusal: CatalogRefusal, principal: Principal) -> BoathouseError | None:
         kind, name = refusal.kind.rstrip("s"), refusal.name

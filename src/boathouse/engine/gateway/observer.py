@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeAlias, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import grpc
 import structlog
@@ -14,9 +14,8 @@ from grpc.aio import AioRpcError
 from boathouse.engine.compute import cluster_id_of, warehouse_id_of
 from boathouse.engine.errors import OperationCanceled
 from boathouse.engine.gateway.commits import commits_since
-from boathouse.engine.gateway.produced import is_end, produced_rows
-from boathouse.engine.gateway.protocol import proto
-from boathouse.engine.gateway.statuses import WireError
+from boathouse.engine.gateway.produced import carried
+from boathouse.engine.gateway.statuses import WireError, canceled
 from boathouse.engine.gateway.trace import ENTITY_HEADER, Trace, entity_of
 from boathouse.errors import BoathouseError, Unauthenticated
 from boathouse.history.api import (
@@ -36,9 +35,6 @@ from boathouse.kit.clock import now_ms
 log = structlog.get_logger(__name__)
 
 _SHORT = 2000
-_LEFT_SECONDS = 60.0
-_Operation: TypeAlias = tuple[str, str, str]
-"""Principal, session, operation."""
 
 T = TypeVar("T")
 
@@ -67,7 +63,6 @@ class Watched:
     claimed: bool = False
     waited_ms: int = 0
     rows: int = 0
-    complete: bool = False
 
     def note(self, trace: Trace) -> None:
         """Take what is known of the plan; it may be filled in later."""
@@ -78,16 +73,7 @@ class Watched:
 
     def count(self, message: bytes) -> None:
         """Count the rows that a message takes to the client."""
-        rows = produced_rows(message)
-        self.rows += rows
-        self.complete = self.complete or (not rows and is_end(message))
-
-    @property
-    def is_open(self) -> bool:
-        """Whether the client is to ask for the rest: its operation outlives the connection, and has not said that it is complete."""
-        if self.complete or self.trace is None:
-            return False
-        return any(option.reattach_options.reattachable for option in self.trace.session.request.request_options)
+        self.rows += carried(message).rows
 
     def claim(self) -> None:
         """Record what was committed, once. Reads tables' logs, so it is to be called on a worker thread."""
@@ -129,7 +115,6 @@ class Observer:
         self._recorder = recorder
         self._work = work
         self._tasks: set[asyncio.Task[None]] = set()
-        self._open: dict[_Operation, tuple[Watched, asyncio.TimerHandle]] = {}
 
     def watch(self, principal: Principal, context: Any, came_ms: int) -> Watched:
         """Begin to look at an execution that came in at a moment and has had to wait for its engine until now."""
@@ -153,34 +138,10 @@ class Observer:
             )
         )
 
-    def resumed(self, principal: Principal, request: bytes) -> Watched | None:
-        """The execution whose rest a ReattachExecuteRequest asks for."""
-        if not self._open:
-            return None
-        parsed = proto().ReattachExecuteRequest.FromString(request)
-        watched, timer = self._open.pop((principal.id, parsed.session_id, parsed.operation_id), (None, None))
-        if timer is not None:
-            timer.cancel()
-        return watched
-
-    def _leave(self, watched: Watched, request: Any) -> None:
-        """Wait for the client to ask for the rest; an operation that nobody asks for any more was given up."""
-        key = (watched.principal.id, request.session_id, request.operation_id)
-        timer = asyncio.get_running_loop().call_later(_LEFT_SECONDS, self._give_up, key)
-        self._open[key] = (watched, timer)
-
-    def _give_up(self, key: _Operation) -> None:
-        watched, timer = self._open.pop(key)
-        timer.cancel()
-        self.ended(watched, asyncio.CancelledError(), None)
-
     def ended(self, watched: Watched, error: BaseException | None, told: WireError | None) -> None:
         """Record an execution that has ended, with its error if it failed, and what the client is told of one of the engine's."""
         trace = watched.trace
         if trace is None or not (trace.is_recorded or error is not None):
-            return
-        if error is None and watched.is_open:
-            self._leave(watched, trace.session.request)
             return
         status, code, text = _result(error, told)
         now = now_ms()
@@ -230,9 +191,7 @@ class Observer:
             task.add_done_callback(self._tasks.discard)
 
     async def drain(self) -> None:
-        """Wait for the lineage that is still being asked for, and for no rest of an operation any more."""
-        for key in list(self._open):
-            self._give_up(key)
+        """Wait for the lineage that is still being asked for."""
         with suppress(TimeoutError):
             await asyncio.wait_for(asyncio.gather(*self._tasks, return_exceptions=True), 2.0)
 
@@ -264,13 +223,13 @@ def _result(error: BaseException | None, told: WireError | None) -> tuple[QueryS
         case None:
             return "FINISHED", 200, None
         case OperationCanceled():
-            return "CANCELED", 499, error.message
+            return "CANCELED", 499, canceled().message
         case BoathouseError():
             return "FAILED", error.status, error.message
         case AioRpcError():
             text = (error.details() or "" if told is None else told.message)[:_SHORT]
-            canceled = error.code() is grpc.StatusCode.CANCELLED or "OPERATION_CANCELED" in text
-            return ("CANCELED" if canceled else "FAILED"), 499 if canceled else 400, text
+            stopped = error.code() is grpc.StatusCode.CANCELLED or "OPERATION_CANCELED" in text
+            return ("CANCELED" if stopped else "FAILED"), 499 if stopped else 400, text
         case Exception():
             return "FAILED", 500, type(error).__name__
         case _:

@@ -1,53 +1,43 @@
-"""How many rows a message of an engine carries, read from its first bytes: the rows themselves are not looked at."""
+"""What a message of an engine carries, read from its outermost fields: the rows themselves are not looked at."""
+
+from typing import NamedTuple
 
 import pyarrow as pa
 
 from boathouse.engine.gateway.protocol import proto
+from boathouse.engine.gateway.wire import fields, text_of, varint
 
-_BATCH = 2 << 3 | 2
-_COMMAND_RESULT = 5 << 3 | 2
-"""Number and kind of a field, as they stand before it."""
-
-_ROW_COUNT = 1 << 3
+_BATCH, _COMMAND_RESULT, _RESPONSE, _COMPLETE = 2, 5, 13, 14
 
 
-def produced_rows(message: bytes) -> int:
-    """The rows of a result that an ExecutePlanResponse carries.
+class Carried(NamedTuple):
+    """Of an ExecutePlanResponse.
 
-    Its fields are skipped over by their lengths up to the batch, whose first field is its number of rows; a batch is never parsed.
-    Only the result of a SQL command, which has its rows inside a relation, is.
+    Attributes:
+        response_id: The engine's name for it.
+        rows: Of a result.
+        is_complete: Whether it says that its operation has ended well.
     """
-    at, size = 0, len(message)
-    while at < size:
-        key, length = message[at], message[at + 1]
-        at += 2
-        if key >= 0x80:
-            length, at = _varint(message, at)
-        elif length >= 0x80:
-            length, at = _varint(message, at - 1)
-        if key == _BATCH:
-            # A number that is zero is left out.
-            return _varint(message, at + 1)[0] if length and message[at] == _ROW_COUNT else 0
-        if key == _COMMAND_RESULT:
-            return _rows_of_command(message)
-        at += length
-    return 0
+
+    response_id: str
+    rows: int
+    is_complete: bool
 
 
-def is_end(message: bytes) -> bool:
-    """Whether a message says that its operation is complete; a client that does not get it asks for the rest."""
-    return bool(proto().ExecutePlanResponse.FromString(message).HasField("result_complete"))
-
-
-def _varint(message: bytes, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte = message[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, at
-        shift += 7
+def carried(message: bytes) -> Carried:
+    """What it carries. Only the result of a SQL command, which has its rows inside a relation, is decoded."""
+    response, rows, complete = "", 0, False
+    for number, start, end in fields(message):
+        if number == _BATCH:
+            # Its first field is the number of rows; a number that is zero is left out.
+            rows = varint(message, start + 1)[0] if end > start and message[start] == 1 << 3 else 0
+        elif number == _COMMAND_RESULT:
+            rows = _rows_of_command(message)
+        elif number == _RESPONSE:
+            response = text_of(message, start, end)
+        elif number == _COMPLETE:
+            complete = True
+    return Carried(response, rows, complete)
 
 
 def _rows_of_command(message: bytes) -> int:

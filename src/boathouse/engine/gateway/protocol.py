@@ -1,6 +1,5 @@
 """Spark Connect's messages, imported on first use: pyspark needs more than a second."""
 
-import uuid
 from functools import cache
 from types import ModuleType
 from typing import Any
@@ -50,16 +49,15 @@ def empty_answer() -> Any:
     return local_relation(pa.table({}))
 
 
-def command_result(request: Any, relation: Any) -> tuple[str, bytes]:
-    """The response that carries a SQL command's result, and its identifier."""
+def command_result(request: Any, relation: Any) -> bytes:
+    """The response that carries a SQL command's result."""
     response = proto().ExecutePlanResponse(
         session_id=request.session_id,
         server_side_session_id=request.session_id,
         operation_id=request.operation_id,
-        response_id=str(uuid.uuid4()),
     )
     response.sql_command_result.relation.CopyFrom(relation)
-    return response.response_id, response.SerializeToString()
+    return response.SerializeToString()
 
 
 def rows_result(request: Any, relation: Any) -> bytes:
@@ -68,7 +66,6 @@ def rows_result(request: Any, relation: Any) -> bytes:
         session_id=request.session_id,
         server_side_session_id=request.session_id,
         operation_id=request.operation_id,
-        response_id=str(uuid.uuid4()),
     )
     response.arrow_batch.data = relation.local_relation.data
     response.arrow_batch.row_count = pa.ipc.open_stream(relation.local_relation.data).read_all().num_rows

@@ -4,27 +4,27 @@ Messages are bytes on their way through. Only plans (ExecutePlan, AnalyzePlan) a
 """
 
 import asyncio
-import secrets
 import time
-import traceback
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import grpc
 import grpc.aio
 import structlog
 
-from boathouse.engine.gateway.attempts import Attempts
-from boathouse.engine.gateway.declarations import Answered
-from boathouse.engine.gateway.governor import Completion, Governor
-from boathouse.engine.gateway.observer import Observer, Watched
+from boathouse.engine.gateway.execution import Execution, engine_failure, unexpected
+from boathouse.engine.gateway.governor import Governor
+from boathouse.engine.gateway.heads import ExecuteHead, InterruptHead, OperationHead, session_of
+from boathouse.engine.gateway.observer import Observer
+from boathouse.engine.gateway.operation import Operation, OperationFailed
+from boathouse.engine.gateway.operations import Operations
 from boathouse.engine.gateway.session import as_principal
-from boathouse.engine.gateway.statuses import WireError, canceled, forwarded, own
+from boathouse.engine.gateway.statuses import WireError, own
 from boathouse.engine.link import CHANNEL_OPTIONS, SERVICE, Engine, Engines
 from boathouse.engine.metrics import EngineMetrics
-from boathouse.errors import BoathouseError, InternalError, Unauthenticated
+from boathouse.errors import BoathouseError, Unauthenticated
 from boathouse.history.api import Recorder
 from boathouse.iam.api import Principal
 from boathouse.kit.clock import now_ms
@@ -47,7 +47,6 @@ _SERVER_OPTIONS: list[tuple[str, int]] = [
     ("grpc.so_reuseport", 0),
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 5000),
 ]
-_LOST = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED, grpc.StatusCode.UNKNOWN})
 
 Context: TypeAlias = Any
 """grpc.aio.ServicerContext, which its stubs make generic and the library does not."""
@@ -57,17 +56,15 @@ Context: TypeAlias = Any
 class _Call:
     """One call in progress."""
 
-    method: str
     context: Context
     principal: Principal
-    engine: Engine
     came_ms: int
-    status: str = "OK"
-    told: WireError | None = None
-    timeout: float | None = field(init=False)
+    engine: Engine | None = None
 
-    def __post_init__(self) -> None:
-        self.timeout = self.context.time_remaining()
+    @property
+    def timeout(self) -> float | None:
+        """Seconds that its client still waits, if it does not wait for ever."""
+        return self.context.time_remaining()
 
 
 class Gateway:
@@ -99,7 +96,7 @@ class Gateway:
         self._authenticate = authenticate
         self._metrics = metrics
         self._observer = Observer(recorder, governor.work)
-        self._answered = Answered()
+        self._operations = Operations()
         self._host = host
         self._wanted_port = port
         self._server: grpc.aio.Server | None = None
@@ -121,6 +118,7 @@ class Gateway:
             message = f"port {self._wanted_port} of {self._host} cannot be listened on"
             raise OSError(message) from error
         await server.start()
+        self._operations.start()
         await self._pool.start()
         self._server = server
         log.info("gateway.started", host=self._host, port=self.port)
@@ -129,185 +127,125 @@ class Gateway:
         """Close all connections and stop the engines, within about a second."""
         if self._server is not None:
             await self._governor.streams.stop()
-            await asyncio.gather(self._server.stop(0.2), self._observer.drain())
+            await asyncio.gather(self._server.stop(0.2), self._end_operations())
             await self._pool.stop()
             self._server = None
+
+    async def _end_operations(self) -> None:
+        await self._operations.stop()
+        await self._observer.drain()
 
     async def unary(self, method: str, request: bytes, context: Context) -> bytes:
         """Pass on a call with one message each way."""
         async with self._call(method, context) as call:
+            principal = call.principal
             if method == "ReleaseExecute":
-                released = self._answered.release(call.principal.id, request)
-                released = self._governor.streams.release(request, call.principal) if released is None else released
-                if released is not None:
-                    return released
-            if method == "AnalyzePlan":
-                analysis = await self._governor.analyze(request, call.principal, call.engine)
-                if analysis.answer is not None:
-                    return analysis.answer
-                request = analysis.request
-            elif method == "ReleaseSession":
-                await self._governor.streams.end_session(request, call.principal)
-            await self._governor.check(method, request, call.principal, call.engine)
-            forward = call.engine.unary(method)
-            answer: bytes = await forward(as_principal(request, call.principal), timeout=call.timeout)
-            if method == "Interrupt":
-                self._governor.interrupt(request, call.principal)
-                call.engine.note_interrupted(self._governor.interrupted(answer))
-            return answer
+                return self._operations.release(principal.id, OperationHead.of_release(request))
+            engine = await self._engine_of(call)
+            with engine:
+                if method == "AnalyzePlan":
+                    analysis = await self._governor.analyze(request, principal, engine)
+                    if analysis.answer is not None:
+                        return analysis.answer
+                    request = analysis.request
+                elif method == "ReleaseSession":
+                    await self._governor.streams.end_session(request, principal)
+                    self._operations.end_session(principal.id, session_of(request))
+                elif method == "Interrupt":
+                    self._operations.interrupt(principal.id, InterruptHead.of(request))
+                await self._governor.check(method, request, principal, engine)
+                answer: bytes = await engine.unary(method)(as_principal(request, principal), timeout=call.timeout)
+                return answer
         raise AssertionError
 
     async def execute(self, request: bytes, context: Context) -> AsyncIterator[bytes]:
-        """Pass on the execution of a plan."""
+        """The answers to an execution of a plan."""
         async with self._call("ExecutePlan", context) as call:
-            watched = self._observer.watch(call.principal, context, call.came_ms)
-            async with self._watching(call, watched):
-                prepared = await self._governor.execute(request, call.principal, call.engine, watched.note)
-                if prepared.own is not None:
-                    async with aclosing(prepared.own()) as messages:
-                        async for message in messages:
-                            watched.count(message)
-                            yield message
-                    return
-                owned = as_principal(prepared.request, call.principal)
-                declaration = prepared.declaration
-                if declaration is not None and declaration.is_known:
-                    for message in self._answered.keep(call.principal.id, declaration):
-                        yield message
-                    return
-                if prepared.completion is not None:
-                    prepared.completion.request = owned
-                stream = call.engine.stream("ExecutePlan")(owned, timeout=call.timeout)
-                async for message in self._completing(call, stream, prepared.completion, owned):
-                    if declaration is not None:
-                        declaration.learn(message)
-                    else:
-                        watched.count(message)
-                    yield message
+            engine, principal = await self._engine_of(call), call.principal
+            watched = self._observer.watch(principal, context, call.came_ms)
+
+            def start(operation: Operation) -> asyncio.Task[None]:
+                execution = Execution(self._governor, self._observer, engine, principal, watched, operation)
+                return operation.start(execution.answers(request), execution.told)
+
+            operation = self._operations.begin(principal.id, ExecuteHead.of(request), request, start)
+            try:
+                async with aclosing(operation.listen()) as answers:
+                    async for answer in answers:
+                        yield answer
+            finally:
+                if not operation.head.is_reattachable:
+                    self._operations.end(principal.id, operation)
 
     async def reattach(self, request: bytes, context: Context) -> AsyncIterator[bytes]:
-        """Pass on what is left of an execution after its connection broke."""
+        """What is left of an operation's answers after its connection broke."""
         async with self._call("ReattachExecute", context) as call:
-            kept = self._governor.streams.kept(request, call.principal)
-            answered = self._answered.reattach(call.principal.id, request) if kept is None else kept
-            if answered is not None:
-                for message in answered:
-                    yield message
-                return
-            completion = await self._governor.pending(request, call.principal)
-            owned = as_principal(request, call.principal)
-            watched = self._observer.resumed(call.principal, request)
-            async with self._watching(call, watched):
-                stream = call.engine.stream("ReattachExecute")(owned, timeout=call.timeout)
-                async for message in self._completing(call, stream, completion, None):
-                    if watched is not None:
-                        watched.count(message)
-                    yield message
-
-    @asynccontextmanager
-    async def _watching(self, call: _Call, watched: Watched | None) -> AsyncGenerator[None]:
-        """Record how an execution ends, before its client hears of it."""
-        failure: BaseException | None = None
-        try:
-            yield
-        except grpc.aio.AioRpcError as error:
-            failure = error
-            call.told = await self._engine_error(error, call.engine, call.principal)
-            raise
-        except BaseException as error:
-            failure = error
-            raise
-        finally:
-            if watched is not None:
-                self._observer.ended(watched, failure, call.told)
+            head = OperationHead.of_reattach(request)
+            operation = self._operations.find(call.principal.id, head)
+            async with aclosing(operation.listen(head.response_id)) as answers:
+                async for answer in answers:
+                    yield answer
 
     async def add_artifacts(self, requests: AsyncIterator[bytes], context: Context) -> bytes:
         """Pass on uploaded files."""
         async with self._call("AddArtifacts", context) as call:
-            forward = call.engine.upload("AddArtifacts")
-            owned = self._uploads(call, requests)
-            return await forward(owned, timeout=call.timeout)
+            engine = await self._engine_of(call)
+            with engine:
+                return await engine.upload("AddArtifacts")(self._uploads(call, engine, requests), timeout=call.timeout)
         raise AssertionError
 
-    async def _uploads(self, call: _Call, requests: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    async def _uploads(self, call: _Call, engine: Engine, requests: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         async for request in requests:
-            await self._governor.check("AddArtifacts", request, call.principal, call.engine)
+            await self._governor.check("AddArtifacts", request, call.principal, engine)
             yield as_principal(request, call.principal)
 
-    async def _completing(
-        self, call: _Call, stream: Any, completion: Completion | None, request: bytes | None
-    ) -> AsyncIterator[bytes]:
-        attempts = Attempts(call.engine, stream, call.context.time_remaining)
-        try:
-            parts = attempts.plain(request) if completion is None else attempts.completed(completion)
-            async with aclosing(parts):
-                async for part in parts:
-                    yield part
-        finally:
-            # The client may be gone: then the engine must not go on sending.
-            attempts.stream.cancel()
+    async def _engine_of(self, call: _Call) -> Engine:
+        """The engine of who calls, started if it does not run."""
+        call.engine = await self._pool.get(call.principal)
+        return call.engine
 
     @asynccontextmanager
     async def _call(self, method: str, context: Context) -> AsyncGenerator[_Call]:
-        """Authenticate, find the engine, and turn what goes wrong into a status."""
+        """Authenticate, and turn what goes wrong into a status."""
         began, came_ms = time.perf_counter(), now_ms()
-        request_id = secrets.token_hex(8)
-        status, name = "OK", None
+        status, name, call = "OK", None, None
         self._metrics.open.inc()
         try:
             principal = await self._principal_of(context)
             name = principal.name
-            engine = await self._pool.get(principal)
-            with engine:
-                call = _Call(method, context, principal, engine, came_ms)
-                try:
-                    yield call
-                except grpc.aio.AioRpcError as error:
-                    wire = call.told or await self._engine_error(error, engine, principal)
-                    status = wire.code.name
-                    await _abort(context, wire)
-        except BoathouseError as error:
-            wire = own(error)
-            status = wire.code.name
-            if isinstance(error, Unauthenticated):
-                self._observer.refused(method, context, error)
-            log.info("gateway.refused", request_id=request_id, method=method, principal=name, error=error.error_code)
-            await _abort(context, wire)
+            call = _Call(context, principal, came_ms)
+            yield call
         except (asyncio.CancelledError, GeneratorExit):
             status = "CANCELLED"
             raise
         except grpc.aio.AbortError:
             raise
         except Exception as error:  # noqa: BLE001 - a client must always get a status that says something
-            status = "INTERNAL"
-            log.error(  # noqa: TRY400 - its traceback could show a request's values
-                "gateway.failed", request_id=request_id, method=method, principal=name, traceback=traceback.format_exc()
-            )
-            failure = InternalError(f"The gateway failed: {type(error).__name__} (request {request_id}; see the server's log).")
-            await _abort(context, own(failure))
+            wire = await self._told(method, context, call, error)
+            status = wire.code.name
+            await context.abort(wire.code, wire.message, wire.trailers)
         finally:
             seconds = time.perf_counter() - began
             self._metrics.open.dec()
             self._metrics.requests.labels(method, status).inc()
             self._metrics.seconds.labels(method).observe(seconds)
-            log.debug(
-                "gateway.call",
-                request_id=request_id,
-                method=method,
-                principal=name,
-                status=status,
-                seconds=round(seconds, 4),
-            )
+            log.debug("gateway.call", method=method, principal=name, status=status, seconds=round(seconds, 4))
 
-    async def _engine_error(self, error: grpc.aio.AioRpcError, engine: Engine, principal: Principal) -> WireError:
-        if error.code() in _LOST:
-            loss = await engine.loss()
-            if loss is not None:
-                return own(loss)
-        if any(operation in (error.details() or "") for operation in engine.interrupted):
-            return canceled()
-        refusal = await self._governor.explain(error, principal)
-        return forwarded(error) if refusal is None else own(refusal)
+    async def _told(self, method: str, context: Context, call: _Call | None, error: Exception) -> WireError:
+        """What the client of a call is told of an error."""
+        name = None if call is None else call.principal.name
+        match error:
+            case OperationFailed():
+                return error.told
+            case grpc.aio.AioRpcError() if call is not None and call.engine is not None:
+                return await engine_failure(error, call.engine, self._governor, call.principal)
+            case BoathouseError():
+                if isinstance(error, Unauthenticated):
+                    self._observer.refused(method, context, error)
+                log.info("gateway.refused", method=method, principal=name, error=error.error_code)
+                return own(error)
+            case _:
+                return own(unexpected(error, method, name))
 
     async def _principal_of(self, context: Context) -> Principal:
         for key, value in context.invocation_metadata() or ():
@@ -330,11 +268,6 @@ class Gateway:
             self._known.clear()
         self._known[token] = (now + 1.0, principal)
         return principal
-
-
-async def _abort(context: Context, wire: WireError) -> NoReturn:
-    await context.abort(wire.code, wire.message, wire.trailers)
-    raise AssertionError
 
 
 class _Routes(grpc.GenericRpcHandler[bytes, bytes] if TYPE_CHECKING else grpc.GenericRpcHandler):

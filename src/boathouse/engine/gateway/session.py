@@ -15,6 +15,7 @@ from boathouse.engine.capabilities import Capabilities
 from boathouse.engine.gateway.effects import Sources
 from boathouse.engine.gateway.protocol import proto
 from boathouse.engine.gateway.sql_tokens import quote
+from boathouse.engine.gateway.wire import encoded
 from boathouse.engine.link import Engine
 from boathouse.engine.pool import SCRATCH_CATALOG
 from boathouse.engine.python_functions import registration
@@ -33,13 +34,7 @@ def as_principal(request: bytes, principal: Principal) -> bytes:
 
 @lru_cache(1000)
 def _user_context(name: str) -> bytes:
-    context = proto().UserContext(user_id=name, user_name=name).SerializeToString()
-    length, size = bytearray(), len(context)
-    while size > 0x7F:
-        length.append(size & 0x7F | 0x80)
-        size >>= 7
-    length.append(size)
-    return b"\x12" + bytes(length) + context
+    return encoded(2, proto().UserContext(user_id=name, user_name=name).SerializeToString())
 
 
 @dataclass

@@ -12,7 +12,7 @@ from google.rpc.error_details_pb2 import ErrorInfo
 from google.rpc.status_pb2 import Status
 from grpc.aio import AioRpcError
 
-from boathouse.engine.errors import OperationCanceled
+from boathouse.engine.errors import OperationCanceled, OperationRefused
 from boathouse.engine.streaming.errors import StreamFailed
 from boathouse.engine.write_errors import ConcurrentModification, WriteRefused
 from boathouse.errors import BoathouseError, TemporarilyUnavailable, Unauthenticated
@@ -70,7 +70,7 @@ def own(error: BoathouseError) -> WireError:
         return WireError(grpc.StatusCode.FAILED_PRECONDITION, error.message)
     if isinstance(error, OperationCanceled):
         return canceled()
-    if isinstance(error, WriteRefused | ConcurrentModification | StreamFailed):
+    if isinstance(error, WriteRefused | ConcurrentModification | StreamFailed | OperationRefused):
         text = f"[{error.condition}] {error.message} SQLSTATE: {error.sql_state}"
         return spark_error(list(error.spark_classes), error.condition, error.sql_state, text)
     condition, state = _STATES.get(error.error_code, (error.error_code, "42000"))

@@ -2,7 +2,6 @@
 
 import asyncio
 import uuid
-from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
 from typing import Any
@@ -34,7 +33,6 @@ STREAM_COMMANDS = frozenset(
         "streaming_query_listener_bus_command",
     }
 )
-_MOST_KEPT = 1000
 
 Messages = AsyncGenerator[bytes]
 
@@ -51,7 +49,6 @@ class Streams:
         self._access = access
         self._sources = sources
         self._manager = StreamManager(access.layout.run / "streams")
-        self._kept: OrderedDict[tuple[str, str, str], list[bytes]] = OrderedDict()
         self.batches: dict[str, Any] = {}
         """By its identifier, the rows of a batch that a function of ``foreachBatch`` has in its hands."""
         self.door: Door | None = None
@@ -109,10 +106,6 @@ class Streams:
     def _start(
         self, session: EngineSession, prepare: Prepare, note: Callable[[Trace], None], ours: SessionQueries
     ) -> Callable[[], Messages]:
-        key = _key(session.request, session.principal)
-        known = self._kept.get(key)
-        if known is not None:
-            return lambda: _replayed(known)
         trace = begin(session.request.plan, session)
         note(trace)
         start = session.request.plan.command.write_stream_operation_start
@@ -147,17 +140,14 @@ class Streams:
         if ours.ear is not None:
             event = query.progress.event(name=query.name, timestamp=timestamp(now_ms()), jobTags=[])
             started.query_started_event_json = event
-        messages = self._keep(key, [_message(session.request, result), _end(session.request)])
-        return lambda: _replayed(messages)
+        return lambda: _replayed([_message(session.request, result), _end(session.request)])
 
     # --------------------------------------------------------------------------------------------------------- others
 
     async def _answered(self, session: EngineSession, answering: Callable[[], Any]) -> Messages:
         result = await answering()
-        for message in self._keep(
-            _key(session.request, session.principal), [_message(session.request, result), _end(session.request)]
-        ):
-            yield message
+        yield _message(session.request, result)
+        yield _end(session.request)
 
     async def _listen(self, request: Any, ours: SessionQueries) -> Messages:
         """Tell a client's listeners of events, until they are taken away."""
@@ -188,33 +178,6 @@ class Streams:
             if ours.ear is ear:
                 ours.ear = None
 
-    # -------------------------------------------------------------------------------------------------- the connection
-
-    def kept(self, request: bytes, principal: Principal) -> list[bytes] | None:
-        """What is left to be sent of an answer of the gateway's own, for a client that lost its connection."""
-        if not self._kept:
-            return None
-        parsed = proto().ReattachExecuteRequest.FromString(request)
-        messages = self._kept.get(_key(parsed, principal))
-        if messages is None or not parsed.last_response_id:
-            return messages
-        ids = [proto().ExecutePlanResponse.FromString(message).response_id for message in messages]
-        return messages[ids.index(parsed.last_response_id) + 1 :] if parsed.last_response_id in ids else messages
-
-    def release(self, request: bytes, principal: Principal) -> bytes | None:
-        """Forget an answer that the client has; None where it is one of the engine's."""
-        if not self._kept:
-            return None
-        parsed = proto().ReleaseExecuteRequest.FromString(request)
-        key = _key(parsed, principal)
-        if key not in self._kept:
-            return None
-        if parsed.HasField("release_all"):
-            del self._kept[key]
-        return (
-            proto().ReleaseExecuteResponse(session_id=parsed.session_id, operation_id=parsed.operation_id).SerializeToString()
-        )
-
     async def end_session(self, request: bytes, principal: Principal) -> None:
         """Stop the queries of a session that is released."""
         parsed = proto().ReleaseSessionRequest.FromString(request)
@@ -223,16 +186,6 @@ class Streams:
     async def stop(self) -> None:
         """Stop all queries, within about a second."""
         await self._manager.stop()
-
-    def _keep(self, key: tuple[str, str, str], messages: list[bytes]) -> list[bytes]:
-        self._kept[key] = messages
-        while len(self._kept) > _MOST_KEPT:
-            self._kept.popitem(last=False)
-        return messages
-
-
-def _key(request: Any, principal: Principal) -> tuple[str, str, str]:
-    return principal.id, request.session_id, request.operation_id
 
 
 def _found(ours: SessionQueries, wanted: Any) -> StreamingQuery:

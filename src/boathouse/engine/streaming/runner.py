@@ -108,6 +108,7 @@ class Runner:
             session_id=template.session_id, client_type=template.client_type, operation_id=str(uuid.uuid4())
         )
         request.user_context.CopyFrom(template.user_context)
+        request.request_options.add().reattach_options.reattachable = True
         return request
 
     def _run(self, request: Any, reads: StreamReads) -> pa.Table:
@@ -115,7 +116,7 @@ class Runner:
             message = "The engine of the query has ended. Start the query again: it goes on from its checkpoint."
             raise StreamRefused(message)
         prepared = self.prepare(request.SerializeToString(), self.session, reads)
-        self._task = asyncio.run_coroutine_threadsafe(self._execute(prepared), self.session.loop)
+        self._task = asyncio.run_coroutine_threadsafe(self._execute(prepared, request.operation_id), self.session.loop)
         if self._stopped:
             self._task.cancel()
         try:
@@ -125,26 +126,19 @@ class Runner:
         finally:
             self._task = None
 
-    async def _execute(self, prepared: Prepared) -> pa.Table:
-        owned = as_principal(prepared.request, self.principal)
-        completion = prepared.completion
-        if completion is not None:
-            completion.request = owned
-        attempts = Attempts(self.engine, self.engine.stream("ExecutePlan")(owned))
-        parts = attempts.plain(owned) if completion is None else attempts.completed(completion)
+    async def _execute(self, prepared: Prepared, operation_id: str) -> pa.Table:
+        attempts = Attempts(
+            self.engine,
+            self.principal,
+            as_principal(prepared.request, self.principal),
+            self.session.request.session_id,
+            operation_id,
+            prepared.completion,
+        )
         batches: list[pa.RecordBatch] = []
-        try:
-            async with contextlib.aclosing(parts):
-                async for part in parts:
-                    response = proto().ExecutePlanResponse.FromString(part)
-                    if response.HasField("arrow_batch"):
-                        batches += pa.ipc.open_stream(response.arrow_batch.data)
-        except BaseException:
-            if completion is not None and not completion.done:
-                completion.done = True
-                completion.forget()
-                await asyncio.shield(asyncio.to_thread(completion.undo))
-            raise
-        finally:
-            attempts.stream.cancel()
+        async with contextlib.aclosing(attempts.answers()) as parts:
+            async for part in parts:
+                response = proto().ExecutePlanResponse.FromString(part)
+                if response.HasField("arrow_batch"):
+                    batches += pa.ipc.open_stream(response.arrow_batch.data)
         return pa.Table.from_batches(batches) if batches else pa.table({})

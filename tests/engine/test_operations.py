@@ -1,0 +1,162 @@
+"""What a gateway keeps of the answers of all its clients' operations, and for how long."""
+
+import asyncio
+import itertools
+from collections.abc import AsyncGenerator
+
+import pytest
+
+from boathouse.engine.errors import OperationRefused
+from boathouse.engine.gateway.heads import ExecuteHead, OperationHead
+from boathouse.engine.gateway.operation import Bounds, Operation, OperationFailed
+from boathouse.engine.gateway.operations import Operations
+from boathouse.engine.gateway.statuses import WireError, own
+from boathouse.engine.gateway.wire import MessageInvalid, encoded, fields
+from boathouse.errors import InternalError
+
+SMALL = Bounds(retry_bytes=1000, ahead_bytes=500, all_bytes=4000, operations=3, left_seconds=0)
+SIZE = 100 + 2 + 38
+"""Of an answer with its field's head and its name."""
+
+
+class Source:
+    """A hundred answers of 100 bytes, and how many of them were taken."""
+
+    def __init__(self) -> None:
+        self.taken = 0
+        self.closed = False
+
+    async def answers(self) -> AsyncGenerator[bytes]:
+        try:
+            for number in range(100):
+                self.taken += 1
+                yield encoded(2, bytes([number]) * 100)
+        finally:
+            self.closed = True
+
+
+async def told(_: Exception) -> WireError:
+    return own(InternalError("as it should not be"))
+
+
+def begin(operations: Operations, name: str, source: Source, *, reattachable: bool = True) -> Operation:
+    head = ExecuteHead("session", name, reattachable, frozenset())
+    return operations.begin("me", head, name.encode(), lambda one: one.start(source.answers(), told))
+
+
+def head(name: str, response: str = "") -> OperationHead:
+    return OperationHead("session", name, response)
+
+
+def name_of(answer: bytes) -> str:
+    return next(answer[start:end].decode() for number, start, end in fields(answer) if number == 13)
+
+
+async def settled() -> None:
+    for _ in range(300):
+        await asyncio.sleep(0)
+
+
+def test_only_so_much_is_taken_ahead_and_kept_behind() -> None:
+    async def run() -> None:
+        operations, source = Operations(SMALL), Source()
+        operation = begin(operations, "a", source)
+        await settled()
+        # Until there are 500 bytes, whether somebody listens or not.
+        assert source.taken == 4
+        assert operations.bytes == 4 * SIZE
+        listening = operation.listen()
+        got = [await anext(listening) for _ in range(50)]
+        await listening.aclose()
+        await settled()
+        assert source.taken == 50 - 1 + 4
+        assert operations.bytes <= 1000 + 500 + SIZE
+        # What it has had last is kept, so that it can go on; what is long past is not.
+        rest = [one async for one in operations.find("me", head("a")).listen(name_of(got[48]))]
+        assert [one[2] for one in got[:49] + rest] == list(range(100))
+        for lost in ("", name_of(got[9])):
+            with pytest.raises(OperationRefused, match="no longer available"):
+                await anext(operation.listen(lost))
+        operations.release("me", head("a", name_of(rest[-1])))
+        assert operations.bytes == 0
+        assert [one async for one in operation.listen(name_of(rest[-1]))] == []
+        operations.release("me", head("a"))
+        assert source.closed
+
+    asyncio.run(run())
+
+
+def test_who_is_away_for_too_long_is_given_up() -> None:
+    async def run() -> None:
+        operations, source = Operations(SMALL), Source()
+        listening = begin(operations, "a", source).listen()
+        await anext(listening)
+        operations.sweep()
+        assert operations.find("me", head("a")).is_attended
+        await listening.aclose()
+        operations.sweep()
+        await settled()
+        assert source.closed
+        assert operations.bytes == 0
+        for ask in (lambda: operations.find("me", head("a")), lambda: begin(operations, "a", Source())):
+            with pytest.raises(OperationRefused, match="considered abandoned") as caught:
+                ask()
+            assert caught.value.condition == "INVALID_HANDLE.OPERATION_ABANDONED"
+        with pytest.raises(OperationRefused, match="not found"):
+            operations.find("me", head("b"))
+        with pytest.raises(OperationRefused, match="not found"):
+            operations.find("another", head("a"))
+
+    asyncio.run(run())
+
+
+def test_all_operations_together_are_bounded() -> None:
+    async def run() -> None:
+        bounds = Bounds(retry_bytes=100_000, ahead_bytes=500, all_bytes=4000, operations=3, left_seconds=60)
+        operations, sources = Operations(bounds), [Source() for _ in range(5)]
+        first = begin(operations, "0", sources[0])
+        listening = first.listen()
+        for _ in range(60):
+            await anext(listening)
+        assert operations.bytes <= 4000
+        for number in range(1, 5):
+            begin(operations, str(number), sources[number])
+            await settled()
+            assert operations.bytes <= 4000
+        # Three there may be, of which the first has its client: the other two are the youngest.
+        assert [one.closed for one in sources] == [False, True, True, False, False]
+        assert (await anext(listening))[2] == 60
+        await operations.stop()
+        assert all(one.closed for one in sources)
+        with pytest.raises((OperationFailed, OperationRefused)):
+            await anext(listening)
+
+    asyncio.run(run())
+
+
+def test_an_operation_that_ends_with_its_connection_keeps_nothing() -> None:
+    async def run() -> None:
+        operations, source = Operations(SMALL), Source()
+        operation = begin(operations, "a", source, reattachable=False)
+        got = [one[2] async for one in operation.listen()]
+        assert got == list(range(100))
+        assert operations.bytes == 0
+        with pytest.raises(OperationRefused, match="not reattachable"):
+            operations.find("me", head("a"))
+        operations.end("me", operation)
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("message", [b"\x0a", b"\x0a\x05abc", b"\x0b", b"\x08" + b"\xff" * 11, b"\xff" * 20])
+def test_bytes_that_are_no_message_are_refused(message: bytes) -> None:
+    with pytest.raises(MessageInvalid):
+        list(fields(message))
+
+
+@pytest.mark.parametrize("size", [0, 1, 127, 128, 20_000])
+def test_fields_are_found_by_their_lengths(size: int) -> None:
+    message = encoded(1, "a" * size) + b"\x10\x96\x01" + b"\x1d" + bytes(4) + b"\x21" + bytes(8) + encoded(300, b"z")
+    found = [(number, message[start:end]) for number, start, end in fields(message)]
+    assert found == [(1, b"a" * size), (2, b"\x96\x01"), (3, bytes(4)), (4, bytes(8)), (300, b"z")]
+    assert len(list(itertools.islice(fields(message), 2))) == 2
