@@ -6,7 +6,8 @@ The same rows (six columns, a third of them text) go from one Delta table into a
 (``stream``; its ``addBatch``), as a plain append of the same session without an identifier (``append``), as an append with
 ``txnAppId`` and ``txnVersion`` (``staged``: what the stream does, written beside the table and moved in), and as Arrow that a client
 takes from the gateway and gives to ``write_deltalake`` with ``app_transactions`` (``arrow``). Ratios are to ``append``, medians over the rounds.
-``increment`` is the ``triggerExecution`` of batches of one row each, in milliseconds, the median of twenty.
+``state_ms`` is the ``triggerExecution`` of batches of one row into ``dropDuplicates``, by the number of keys that it remembers.
+``increment_ms`` is the ``triggerExecution`` of batches of one row each, in milliseconds, the median of twenty.
 """
 
 import argparse
@@ -66,6 +67,22 @@ def increments(spark: SparkSession, folder: Path) -> float:
     return statistics.median(one.durationMs["triggerExecution"] for one in query.recentProgress)
 
 
+def states(spark: SparkSession, folder: Path) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for keys in (10_000, 1_000_000):
+        source = f"main.bench.keys{keys}"
+        spark.sql(f"CREATE TABLE {source} AS SELECT id, md5(CAST(id AS STRING)) AS k FROM range({keys})")
+        stream = spark.readStream.option("maxFilesPerTrigger", 1).table(source).dropDuplicates(["k"])
+        writer = stream.writeStream.option("checkpointLocation", str(folder / f"keys{keys}")).trigger(availableNow=True)
+        writer.toTable(f"{source}_once").awaitTermination()
+        for number in range(8):
+            spark.sql(f"INSERT INTO {source} VALUES ({number}, 'new {number}')")
+        query = writer.toTable(f"{source}_once")
+        query.awaitTermination()
+        found[str(keys)] = statistics.median(one.durationMs["triggerExecution"] for one in query.recentProgress)
+    return found
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=2_000_000)
@@ -84,6 +101,7 @@ def main() -> None:
                     way: round(statistics.median(one[way] / one["append"] for one in rounds), 2) for way in rounds[0]
                 },
                 "increment_ms": increments(spark, folder),
+                "state_ms": states(spark, folder),
             }
     report(figures, asked)
 

@@ -1,6 +1,7 @@
 """Operators that remember rows between batches: what they hand on, and when they forget."""
 
 import datetime as dt
+import json
 from pathlib import Path
 from typing import Any
 
@@ -196,6 +197,54 @@ class TestDuplicates:
         add(spark, events, (25, "a", 1), (15, "c", 1))
         drain(stream, f"{schema}.t")
         assert result() == [("a", 0), ("a", 25), ("b", 30)]
+
+
+def test_of_a_large_state_only_new_rows_are_written(
+    spark: SparkSession, schema: str, drain: Drain, checkpoint: Checkpoint
+) -> None:
+    """Keys, and the rows of a join's sides, stay as they are; what is forgotten goes when all is written again."""
+    noon = "TIMESTAMP'2026-01-01 12:00:00'"
+    for name in ("many", "few"):
+        spark.sql(f"CREATE TABLE {schema}.{name} (at TIMESTAMP, k BIGINT)")
+    spark.sql(f"INSERT INTO {schema}.many SELECT {noon} + INTERVAL '1' SECOND * (id % 100), id FROM range(60000)")
+    spark.sql(f"INSERT INTO {schema}.few VALUES ({noon}, 5)")
+
+    def stream(name: str) -> DataFrame:
+        return spark.readStream.table(f"{schema}.{name}").withWatermark("at", "10 seconds")
+
+    keys = stream("many").dropDuplicatesWithinWatermark(["k"]).select("k")
+    few = stream("few").withColumnsRenamed({"at": "then", "k": "other"})
+    pairs = (
+        stream("many").join(few, functions.expr("k = other AND at >= then AND at <= then + INTERVAL 50 SECONDS")).select("k")
+    )
+
+    def both() -> Any:
+        drain(keys, f"{schema}.keys", "keys")
+        return drain(pairs, f"{schema}.pairs", "pairs")
+
+    def total(name: str) -> tuple[int, int]:
+        found = spark.table(f"{schema}.{name}").agg(functions.count("k"), functions.countDistinct("k")).collect()[0]
+        return found[0], found[1]
+
+    both()
+    spark.sql(f"INSERT INTO {schema}.many VALUES ({noon} + INTERVAL '90' SECOND, 7), ({noon} + INTERVAL '95' SECOND, 60000)")
+    spark.sql(f"INSERT INTO {schema}.few VALUES ({noon} + INTERVAL '90' SECOND, 7), ({noon} + INTERVAL '95' SECOND, 99)")
+    query = both()
+    # The first 7 was forgotten.
+    assert total("keys") == (60002, 60001)
+    assert rows(spark, f"{schema}.pairs") == [(5,), (7,), (99,)]
+    first, *others = sorted(int(path.name) for path in (Path(checkpoint("pairs")) / "state" / "0" / "left").iterdir())
+    assert first == 0
+    assert len(others) >= 2
+    assert json.loads((Path(checkpoint("pairs")) / "state" / "0" / "left" / str(others[-1]) / "_parts").read_text())[0] == 0
+    assert query.lastProgress.stateOperators[0].numRowsTotal == 60005
+    # A batch is done again; of two keys, one was forgotten.
+    max((Path(checkpoint("keys")) / "commits").iterdir(), key=lambda path: int(path.name)).unlink()
+    spark.sql(f"INSERT INTO {schema}.many VALUES ({noon} + INTERVAL '96' SECOND, 1), ({noon} + INTERVAL '96' SECOND, 60000)")
+    query = both()
+    assert total("keys") == (60003, 60001)
+    # Of the join's rows those are left that the watermark at 85 s has not passed.
+    assert 8000 < query.lastProgress.stateOperators[0].numRowsTotal < 10_000
 
 
 def test_the_state_is_the_querys_own(

@@ -57,12 +57,13 @@ class Deduplicate(Operator):
             self._expires = f"{self._time.of(self._time.name)} + INTERVAL '{seconds}.{rest:03}' SECOND"
         elif self._time is not None and self._time.name in self._keys:
             self._expires = f"CAST({self._time.of(self._time.name)} AS TIMESTAMP)"
+        self.growing = {"": f"{columns(self._names)}, {_EXPIRES}, FALSE AS {TOUCHED}"}
         self._rows = proto().Relation()
         self._rows.deduplicate.CopyFrom(given)
         self._rows.deduplicate.within_watermark = False
 
     def advance(self, store: str, marks: Watermarks, *, first: bool) -> Any:
-        """The keys there were, and the new rows with other ones."""
+        """The new rows with keys that were not there."""
         del store
         new = proto().Relation()
         new.CopyFrom(self._rows)
@@ -75,11 +76,7 @@ class Deduplicate(Operator):
         if first:
             return sql(fresh, {"__fresh": new})
         same = " AND ".join(f"__fresh.{quote([key])} <=> __known.{quote([key])}" for key in self._keys)
-        query = (
-            f"SELECT {names}, {_EXPIRES}, FALSE AS {TOUCHED} FROM __known UNION ALL "  # noqa: S608
-            f"{fresh} LEFT ANTI JOIN __known ON {same}"
-        )
-        return sql(query, {"__known": remembered(), "__fresh": new})
+        return sql(f"{fresh} LEFT ANTI JOIN __known ON {same}", {"__known": remembered(), "__fresh": new})
 
     def kept(self, store: str, evict: int) -> str:
         """Keys that have not expired."""

@@ -107,6 +107,11 @@ class Join(Operator):
             raise StreamRefused(message)
         # What says whether a row was matched is worked out from the other side's new rows.
         self.stores = ("left", "right") if self._kind == "right" else ("right", "left")
+        self.growing = {
+            side.name: f"{columns(side.names)}, FALSE AS {_new(side)}"
+            for side in (self._left, self._right)
+            if side is not self._flagged
+        }
         self.schema, self.scopes, self.times = self._output()
         lags = [one.expires[1] for one in (self._left, self._right) if one.expires is not None]
         self.lag_ms = max([0, *lags])
@@ -190,7 +195,7 @@ class Join(Operator):
     # ------------------------------------------------------------------------------------------------------- batches
 
     def advance(self, store: str, marks: Watermarks, *, first: bool) -> Any:
-        """The rows of a side that there were, and the new ones that are not too late."""
+        """The new rows of a side that are not too late; where they are told to have been matched, those that there were too."""
         side = self._left if store == "left" else self._right
         names = columns(side.names)
         rows = proto().Relation()
@@ -198,13 +203,11 @@ class Join(Operator):
         rows.to_df.column_names.extend(side.names)
         late = " AND ".join(later(time, marks.late) for time in side.late) or "TRUE"
         flag = f", FALSE AS {_MATCHED}" if side is self._flagged else ""
-        all_rows = sql(f"SELECT {names}, TRUE AS {_new(side)}{flag} FROM __rows WHERE {late}", {"__rows": rows})  # noqa: S608
-        if not first:
-            known = f"SELECT {names}, FALSE AS {_new(side)}{', ' + _MATCHED if flag else ''} FROM __known"  # noqa: S608
-            all_rows = union(sql(known, {"__known": remembered(store)}), all_rows)
+        new = sql(f"SELECT {names}, TRUE AS {_new(side)}{flag} FROM __rows WHERE {late}", {"__rows": rows})  # noqa: S608
         if side is not self._flagged:
-            return all_rows
-        return self._flags(side, names, all_rows)
+            return new
+        known = f"SELECT {names}, FALSE AS {_new(side)}, {_MATCHED} FROM __known"  # noqa: S608
+        return self._flags(side, names, new if first else union(sql(known, {"__known": remembered(store)}), new))
 
     def _flags(self, side: _Side, names: str, rows: Any) -> Any:
         """Rows with whether one of the other side has matched them yet, and whether that was in this batch."""

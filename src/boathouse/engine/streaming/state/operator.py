@@ -4,6 +4,7 @@ import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import pyarrow as pa
@@ -43,6 +44,8 @@ class Operator(ABC):
     Attributes:
         name: What a query's progress calls it.
         stores: What it remembers things in, in the order in which they are worked out; most have one without a name.
+        growing: By the name of a store whose rows stay as they are once they are there, the columns with which they are read
+            again, as SQL: only new rows are written to it.
         schema: The columns that it hands on.
         scopes: How the plan above may name them through relations below.
         times: Which of them are event times.
@@ -51,6 +54,7 @@ class Operator(ABC):
 
     name: str
     stores: tuple[str, ...] = ("",)
+    growing: Mapping[str, str] = MappingProxyType({})
     schema: pa.Schema
     scopes: tuple[Scope, ...]
     times: Times
@@ -58,7 +62,10 @@ class Operator(ABC):
 
     @abstractmethod
     def advance(self, store: str, marks: Watermarks, *, first: bool) -> Any:
-        """The rows to be remembered, of what is new and, but for the first batch, what was; some of them only for this batch."""
+        """The rows to be remembered, some of them only for this batch.
+
+        Of a growing store the new ones; of others all, made of what is new and, but for the first batch, what was.
+        """
 
     @abstractmethod
     def kept(self, store: str, evict: int) -> str:

@@ -1,10 +1,12 @@
 """A query's operators with a memory: what they remember of each batch, written beside the checkpoint's offsets.
 
 The state of a batch is written before the batch goes to its sink, as Delta tables of its own. It is worked out from the state of
-the batch before, which is not touched; so a batch that is done again comes to the same.
+the batch before, which is not touched; so a batch that is done again comes to the same. Where rows stay as they are once they are
+there, a batch has a table of the new ones only, and the list of the batches whose tables hold the others.
 """
 
 import datetime as dt
+import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +15,7 @@ from typing import Any
 
 from boathouse.engine.gateway.protocol import local_relation, proto
 from boathouse.engine.gateway.stream_reads import StreamReads
+from boathouse.engine.streaming.checkpoint import write
 from boathouse.engine.streaming.errors import StreamRefused
 from boathouse.engine.streaming.operators import inputs
 from boathouse.engine.streaming.runner import Runner
@@ -21,7 +24,16 @@ from boathouse.engine.streaming.state.deduplicate import Deduplicate
 from boathouse.engine.streaming.state.event_time import Times, event_times
 from boathouse.engine.streaming.state.join import Join
 from boathouse.engine.streaming.state.names import rename
-from boathouse.engine.streaming.state.operator import Operator, Watermarks, current, current_id, remembered_id, sql
+from boathouse.engine.streaming.state.operator import (
+    Operator,
+    Watermarks,
+    current,
+    current_id,
+    remembered,
+    remembered_id,
+    sql,
+    union,
+)
 from boathouse.engine.streaming.state.shape import (
     Watermark,
     output_id,
@@ -32,6 +44,11 @@ from boathouse.engine.streaming.state.shape import (
 )
 from boathouse.tables.api import row_count
 
+_PARTS = "_parts"
+_MOST_PARTS = 16
+"""Tables that a state is read from at most; then it is written whole again, without what is forgotten."""
+_FEW = 50_000
+"""Rows that are written again sooner than a further table is read."""
 _POLICY = "spark.sql.streaming.multipleWatermarkPolicy"
 
 
@@ -46,6 +63,17 @@ class _Step:
     def place(self, store: str, batch: int) -> Path:
         """Where the state of a batch lies."""
         return self.folder / store / str(batch)
+
+    def parts(self, store: str, batch: int) -> list[int]:
+        """The batches whose tables make up the state of a batch, the oldest first."""
+        path = self.place(store, batch) / _PARTS
+        try:
+            return [int(one) for one in json.loads(path.read_text())]
+        except FileNotFoundError:
+            return [batch]
+        except (ValueError, TypeError) as error:
+            message = f"The file {path.name} of the state of batch {batch} is damaged. Use another checkpointLocation."
+            raise StreamRefused(message) from error
 
 
 class Stateful:
@@ -67,6 +95,7 @@ class Stateful:
         self.plan.CopyFrom(plan)
         self._marks: list[Watermark] = []
         self._reached: list[int] = []
+        self._grown: dict[Path, Any] = {}
         self._takes_most = (runner.session.setting(_POLICY) or "min").lower() == "max"
         known, times, lags = dict(nothing), dict[str, Times](), dict[str, int]()
         nodes = remembering(self.plan)
@@ -123,12 +152,27 @@ class Stateful:
             for store in step.operator.stores:
                 if batch:
                     meant[remembered_id(store)] = self._before(step, store, batch, own.late)
-                place = step.place(store, batch)
-                self._write(step.operator.advance(store, own, first=batch == 0), meant, place)
-                meant[current_id(store)] = _table(place)
+                meant[current_id(store)] = self._advanced(step, store, batch, own, meant)
             states = {store: current(store) for store in step.operator.stores}
             handed_on[output_id(index)] = self._runner.governed(step.operator.output(own, states), StreamReads(meant))
         return handed_on
+
+    def _advanced(self, step: _Step, store: str, batch: int, marks: Watermarks, meant: Mapping[str, Any]) -> Any:
+        """Write the state of a batch; all of it as a relation."""
+        place = step.place(store, batch)
+        state = step.operator.advance(store, marks, first=batch == 0)
+        if store not in step.operator.growing or not batch:
+            self._write(state, meant, place)
+            return _table(place)
+        known = sql(f"SELECT {step.operator.growing[store]} FROM __known", {"__known": remembered(store)})  # noqa: S608
+        parts = step.parts(store, batch - 1)
+        if len(parts) >= _MOST_PARTS or (row_count(step.place(store, parts[0]).as_uri()) or 0) < _FEW:
+            self._write(union(known, state), meant, place)
+            return _table(place)
+        self._write(state, meant, place)
+        write(place / _PARTS, json.dumps([*parts, batch]))
+        self._grown[place] = union(self._runner.governed(known, StreamReads(meant)), _table(place))
+        return self._grown[place]
 
     def _write(self, state: Any, meant: Mapping[str, Any], place: Path) -> None:
         shutil.rmtree(place, ignore_errors=True)
@@ -140,11 +184,13 @@ class Stateful:
 
     def _before(self, step: _Step, store: str, batch: int, late: int) -> Any:
         """What a batch is to know of those before."""
-        place = step.place(store, batch - 1)
-        if not (place / "_delta_log").is_dir():
-            message = f"The checkpoint lacks the state of batch {batch - 1}. Use another checkpointLocation."
+        places = [step.place(store, one) for one in step.parts(store, batch - 1)]
+        missing = next((place for place in places if not (place / "_delta_log").is_dir()), None)
+        if missing is not None:
+            message = f"The checkpoint lacks the state of batch {missing.name}. Use another checkpointLocation."
             raise StreamRefused(message)
-        return sql(f"SELECT * FROM __state WHERE {step.operator.kept(store, late)}", {"__state": _table(place)})  # noqa: S608
+        state = union(*map(_table, places))
+        return sql(f"SELECT * FROM __state WHERE {step.operator.kept(store, late)}", {"__state": state})  # noqa: S608
 
     def watermark(self, rows: Mapping[str, Any]) -> int:
         """The watermark that the rows so far come to, in ms since the epoch: as Spark says, 0 until all sides have had some."""
@@ -162,16 +208,18 @@ class Stateful:
     def committed(self, batch: int) -> None:
         """Forget the states from which no batch can begin any more."""
         for step in self._steps:
-            for place in [one for store in step.operator.stores for one in (step.folder / store).glob("*")]:
-                if place.name.isdigit() and int(place.name) < batch - 1:
-                    shutil.rmtree(place, ignore_errors=True)
+            for store in step.operator.stores:
+                kept = {*step.parts(store, batch), *step.parts(store, max(0, batch - 1))}
+                for place in (step.folder / store).glob("*"):
+                    if place.name.isdigit() and int(place.name) < batch - 1 and int(place.name) not in kept:
+                        shutil.rmtree(place, ignore_errors=True)
 
     def progress(self, batch: int) -> list[dict[str, Any]]:
         """What a query's progress tells of them."""
         return [self._progress(step, batch) for step in self._steps]
 
     def _progress(self, step: _Step, batch: int) -> dict[str, Any]:
-        total = sum(row_count(step.place(store, batch).as_uri()) or 0 for store in step.operator.stores)
+        total = sum(self._rows(step, store, batch) for store in step.operator.stores)
         zeros = ("allUpdatesTimeMs", "allRemovalsTimeMs", "commitTimeMs", "memoryUsedBytes", "numRowsDroppedByWatermark")
         return {
             "operatorName": step.operator.name,
@@ -182,6 +230,11 @@ class Stateful:
             "numStateStoreInstances": 1,
             **dict.fromkeys(zeros, 0),
         }
+
+    def _rows(self, step: _Step, store: str, batch: int) -> int:
+        """How many rows a state has; where it is in several tables, they are counted without those that are forgotten."""
+        grown = self._grown.pop(step.place(store, batch), None)
+        return row_count(step.place(store, batch).as_uri()) or 0 if grown is None else self._runner.count(grown)
 
 
 def _references(node: Any) -> list[str]:
