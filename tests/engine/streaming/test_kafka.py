@@ -137,6 +137,12 @@ def test_the_sink(spark: SparkSession, schema: str, broker: Broker, topic: str, 
     assert sorted((row.key, row.value, row.partition) for row in found if row.key) == [(b"k", b"a", 1), (b"k", b"c", 1)]
     assert [row.value for row in found][2] == b"c"
     assert [(one.key, one.value) for one in found[0].headers] == [("h", b"1")]
+    # Rows that are there, at once.
+    frame = spark.sql(f"SELECT 'z' AS value, '{topic}' AS topic, 0 AS partition")
+    frame.write.format("kafka").option("kafka.bootstrap.servers", broker.address).save()
+    assert spark.read.format("kafka").options(**options(broker, topic)).load().where("partition = 0").head().value == b"z"
+    with pytest.raises(AnalysisException, match="topic option required"):
+        frame.select("value").write.format("kafka").option("kafka.bootstrap.servers", broker.address).save()
     for columns, message in (("key", "'value' not found"), (("value", "n AS topic"), "topic attribute unsupported type")):
         frame = spark.readStream.table(f"{schema}.s").selectExpr(*([columns] if isinstance(columns, str) else columns))
         writer = frame.writeStream.format("kafka").option("kafka.bootstrap.servers", broker.address)

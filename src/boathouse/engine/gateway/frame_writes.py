@@ -1,5 +1,7 @@
 """DataFrameWriter and DataFrameWriterV2: which table or path is meant, and how its rows get there."""
 
+import shutil
+import uuid
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -14,13 +16,15 @@ from boathouse.engine.gateway.expression_text import expression_text
 from boathouse.engine.gateway.ingest import Ingest, Mode, Plan, evolves, is_true, option, overwrite_mode, session_options
 from boathouse.engine.gateway.path_names import FILE_FORMATS, looks_absolute
 from boathouse.engine.gateway.paths import Use
-from boathouse.engine.gateway.protocol import empty_answer, proto
+from boathouse.engine.gateway.protocol import empty_answer, nullable_schema, proto
 from boathouse.engine.gateway.retry import Retry
 from boathouse.engine.gateway.sql_tokens import parts_of
 from boathouse.engine.gateway.staging import open_staging, publish
 from boathouse.engine.gateway.transactions import identifier_of, note, was_done
 from boathouse.engine.gateway.visit import Visit
 from boathouse.engine.gateway.writes import TableDraft, TableWriter, default_properties
+from boathouse.engine.streaming.kafka.client import configuration, require_brokers
+from boathouse.engine.streaming.kafka.sending import Sender
 from boathouse.storage.paths import from_url, to_url
 from boathouse.tables.api import Operation
 
@@ -92,6 +96,8 @@ def target_of(table: TableInfo | None) -> DeltaTarget | None:
 def write_v1(visit: Visit, command: Any) -> Change | None:
     """DataFrameWriter."""
     write = command.write_operation
+    if write.source.lower() == "kafka" and visit.shared is None:
+        return _send_to_kafka(visit, write)
     if write.WhichOneof("save_type") == "table":
         parts = parts_of(write.table.table_name)
         if not is_path_name(parts):
@@ -111,6 +117,30 @@ def write_v1(visit: Visit, command: Any) -> Change | None:
     visit.changed |= before != dict(write.options)
     path = write.path or option(write.options, "path")
     return _save_path(visit, command, path, Match.NAME) if path else None
+
+
+def _send_to_kafka(visit: Visit, write: Any) -> Change:
+    """Rows for a topic: the engine writes them to files, and what lies there is sent."""
+    options = dict(write.options)
+    require_brokers(options, visit.access, visit.principal)
+    sender = Sender(options, configuration(options, visit.guard))
+    sender.require_columns(nullable_schema(visit.session.schema(write.input))[0])
+    folder = visit.access.layout.run / "kafka" / uuid.uuid4().hex
+    folder.mkdir(parents=True)
+    write.source, write.path, write.mode = "parquet", str(folder), proto().WriteOperation.SAVE_MODE_OVERWRITE
+    write.options.clear()
+    visit.changed = True
+
+    def discard() -> None:
+        shutil.rmtree(folder, ignore_errors=True)
+
+    def finish() -> None:
+        try:
+            sender.send(folder)
+        finally:
+            discard()
+
+    return Change(finish, discard)
 
 
 def _save_path(visit: Visit, command: Any, path: str, match: Match) -> Change | None:

@@ -6,6 +6,10 @@ from boathouse.engine.errors import StatementRefused
 from boathouse.errors import BoathouseError
 
 
+class Stopped(Exception):
+    """The query was stopped in the middle of a batch; it is done again when the query is started again."""
+
+
 class StreamRefused(StatementRefused):
     """A streaming query that cannot be run as it is written."""
 

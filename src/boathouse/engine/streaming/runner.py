@@ -16,7 +16,7 @@ from boathouse.engine.gateway.protocol import proto
 from boathouse.engine.gateway.session import EngineSession, as_principal
 from boathouse.engine.gateway.stream_reads import StreamReads
 from boathouse.engine.link import Engine
-from boathouse.engine.streaming.errors import StreamRefused
+from boathouse.engine.streaming.errors import Stopped, StreamRefused
 from boathouse.iam.api import Principal
 
 
@@ -36,10 +36,6 @@ class Prepared(Protocol):
 
 Prepare = Callable[[bytes, EngineSession, StreamReads], Prepared]
 """Checks and changes an ExecutePlanRequest of a session; blocks."""
-
-
-class Stopped(Exception):
-    """The query was stopped while it waited for its engine."""
 
 
 @dataclass

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from boathouse.engine.streaming.errors import SourceChanged, StreamRefused
+from boathouse.engine.streaming.errors import SourceChanged, Stopped, StreamRefused
 from boathouse.engine.streaming.kafka.client import library
 from boathouse.engine.streaming.kafka.offsets import EARLIEST, LATEST, Partition, Positions, require_same
 from boathouse.engine.streaming.kafka.options import Bound, KafkaOptions
@@ -134,6 +134,7 @@ class Broker:
         Raises:
             SourceChanged: If some of them are gone, and that is an error.
             StreamRefused: If they do not come in time.
+            Stopped: If it was stopped before they were there.
         """
         left = self._readable(start, end)
         kafka, schema, count = library(), schema_of(self._options), 0
@@ -141,7 +142,9 @@ class Broker:
             consumer = self._connected()
             consumer.assign([kafka.TopicPartition(*one, start[one]) for one in left])
             last = time.monotonic()
-            while left and not self._stopped.is_set():
+            while left:
+                if self._stopped.is_set():
+                    raise Stopped
                 messages = consumer.consume(_AT_ONCE, timeout=_POLL_SECONDS)
                 if messages:
                     last = time.monotonic()

@@ -1,32 +1,18 @@
 """Rows to Kafka: at least once, as Spark documents it for its own sink."""
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from boathouse.engine.gateway.paths import PathGuard
 from boathouse.engine.gateway.protocol import nullable_schema, proto
 from boathouse.engine.gateway.stream_reads import StreamReads
-from boathouse.engine.streaming.errors import StreamRefused
-from boathouse.engine.streaming.kafka.client import configuration, library, require_brokers
-from boathouse.engine.streaming.kafka.reading import failed
+from boathouse.engine.streaming.kafka.client import configuration, require_brokers
+from boathouse.engine.streaming.kafka.sending import Sender
 from boathouse.engine.streaming.reads import Readers
 from boathouse.engine.streaming.runner import Runner
 from boathouse.engine.streaming.sink import Sink
-
-_AT_ONCE = 10_000
-_FLUSH_SECONDS = 120.0
-_HEADERS = pa.list_(pa.struct([("key", pa.string()), ("value", pa.binary())]))
-_FORMS = {
-    "key": (pa.string(), pa.binary()),
-    "value": (pa.string(), pa.binary()),
-    "topic": (pa.string(),),
-    "partition": (pa.int32(),),
-}
 
 
 class KafkaSink(Sink):
@@ -46,12 +32,8 @@ class KafkaSink(Sink):
         self._runner = runner
         self._readers = readers
         self._scratch = scratch
-        self._topic = next((value for key, value in options.items() if key.lower() == "topic"), None)
-        self._configuration = configuration(options, PathGuard(readers.access, runner.principal))
+        self._sender = Sender(options, configuration(options, PathGuard(readers.access, runner.principal)))
         self._require_allowed()
-        self._producer: Any = None
-        self._failures: list[str] = []
-        self._stopped = False
 
     @property
     def description(self) -> str:
@@ -61,7 +43,7 @@ class KafkaSink(Sink):
     def prepare(self, rows: Any, reads: StreamReads) -> None:
         """Look at the columns."""
         schema = self._runner.session.schema(self._runner.governed(rows, reads))
-        _require_columns(nullable_schema(schema)[0], self._topic)
+        self._sender.require_columns(nullable_schema(schema)[0])
 
     def write(self, batch: int, rows: Any, reads: StreamReads) -> int:
         """Send the rows, and wait until the brokers have them."""
@@ -75,101 +57,13 @@ class KafkaSink(Sink):
         command.write_operation.input.CopyFrom(self._runner.governed(rows, reads))
         self._runner.session.run(command)
         try:
-            return self._send(place)
+            return self._sender.send(place)
         finally:
             shutil.rmtree(place, ignore_errors=True)
 
     def stop(self) -> None:
         """Send no more rows."""
-        self._stopped = True
-
-    def close(self) -> None:
-        """Disconnect."""
-        self._producer = None
+        self._sender.stop()
 
     def _require_allowed(self) -> None:
         require_brokers(self._given, self._readers.access, self._runner.principal)
-
-    def _send(self, place: Path) -> int:
-        producer, count = self._connected(), 0
-        self._failures.clear()
-        for row in _rows(place):
-            topic = self._topic or row.get("topic")
-            if topic is None:
-                message = "null topic present in the data. Use the topic option for setting a topic."
-                raise StreamRefused(message)
-            self._produce(producer, topic, row)
-            count += 1
-            if self._failures or self._stopped:
-                break
-        left = producer.flush(_FLUSH_SECONDS)
-        if self._failures or left:
-            cause = self._failures[0] if self._failures else f"{left} rows were not taken within {_FLUSH_SECONDS:.0f} s"
-            message = f"Kafka did not take all rows of the batch: {cause}. It is sent again when the query is started again."
-            raise StreamRefused(message)
-        return count
-
-    def _produce(self, producer: Any, topic: str, row: Mapping[str, Any]) -> None:
-        headers = row.get("headers")
-        more: dict[str, Any] = {} if row.get("partition") is None else {"partition": row["partition"]}
-        if headers is not None:
-            more["headers"] = [(one["key"], one["value"]) for one in headers if one is not None]
-        while True:
-            try:
-                producer.produce(topic, value=row.get("value"), key=row.get("key"), on_delivery=self._told, **more)
-            except BufferError:
-                producer.poll(1.0)
-            except library().KafkaException as error:
-                raise failed(error) from None
-            else:
-                producer.poll(0)
-                return
-
-    def _told(self, error: Any, _: Any) -> None:
-        if error is not None:
-            self._failures.append(error.str())
-
-    def _connected(self) -> Any:
-        if self._producer is None:
-            kafka = library()
-            try:
-                self._producer = kafka.Producer({"acks": "all", **self._configuration})
-            except (kafka.KafkaException, ValueError, TypeError) as error:
-                raise failed(error) from None
-        return self._producer
-
-
-def _rows(place: Path) -> Iterator[dict[str, Any]]:
-    for file in sorted(place.rglob("*.parquet")):
-        with pq.ParquetFile(file) as parquet:
-            for part in parquet.iter_batches(_AT_ONCE):
-                yield from part.to_pylist()
-
-
-def _require_columns(schema: pa.Schema, topic: str | None) -> None:
-    """Go on only if the rows have the columns that Spark's sink takes.
-
-    Raises:
-        StreamRefused: If one is missing or of another type.
-    """
-    columns = {field.name.lower(): field.type for field in schema}
-    if "value" not in columns:
-        message = "Required attribute 'value' not found: the rows for Kafka need a column value, a string or binary."
-        raise StreamRefused(message)
-    if topic is None and "topic" not in columns:
-        message = "topic option required when no 'topic' attribute is present. Use the topic option for setting a topic."
-        raise StreamRefused(message)
-    for name, kind in columns.items():
-        valid = (_HEADERS,) if name == "headers" else _FORMS.get(name, ())
-        if valid and not any(_same(kind, one) for one in valid):
-            shown = " or ".join("array<struct<key: string, value: binary>>" if one is _HEADERS else str(one) for one in valid)
-            message = f"{name} attribute unsupported type {kind}: it must be {shown}."
-            raise StreamRefused(message)
-
-
-def _same(kind: pa.DataType, wanted: pa.DataType) -> bool:
-    """Whether two types are the same, but for the names and nullability that Arrow tells apart."""
-    if pa.types.is_list(wanted):
-        fields = kind.value_type if pa.types.is_list(kind) and pa.types.is_struct(kind.value_type) else None
-        return fields is not None and [(one.name, one.type) for one in fields] == [("key", pa.string()), ("value", pa.binary())]
-    return kind == wanted

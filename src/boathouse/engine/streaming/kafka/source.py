@@ -138,7 +138,7 @@ def rows_now(options: dict[str, str], access: CatalogAccess, principal: Principa
     folder.mkdir(parents=True, exist_ok=True)
     for old in folder.iterdir():
         # The engine reads a file when it executes the plan; nobody hears when it is done.
-        if time.time() - old.stat().st_mtime > _KEPT_SECONDS:
+        if old.suffix == ".parquet" and time.time() - old.stat().st_mtime > _KEPT_SECONDS:
             old.unlink(missing_ok=True)
     broker = Broker(given, settings)
     try:
