@@ -79,6 +79,7 @@ def test_outer_and_semi_joins(spark: SparkSession, schema: str, ads: tuple[str, 
     streams = {
         "left": impressions.alias("i").join(clicks.alias("c"), condition, "left").select("i.k", "n", "c.c"),
         "right": clicks.alias("c").join(impressions.alias("i"), condition, "right").select("i.k", "n", "c.c"),
+        "full": impressions.alias("i").join(clicks.alias("c"), condition, "full").select("i.k", "n", "c.c"),
         "semi": impressions.alias("i").join(clicks.alias("c"), condition, "left_semi").selectExpr("i.k", "n", "0 AS c"),
         "using": impressions.join(clicks.withColumnRenamed("clicked", "shown"), ["k", "shown"]).select("k", "n", "c"),
     }
@@ -89,9 +90,9 @@ def test_outer_and_semi_joins(spark: SparkSession, schema: str, ads: tuple[str, 
         return {name: rows(spark, f"{schema}.{name}") for name in streams}
 
     add(spark, ads[0], (0, "a", 1), (5, "b", 2), (6, "c", 3))
-    add(spark, ads[1], (3, "a", 10), (4, "a", 11), (6, "c", 12))
+    add(spark, ads[1], (3, "a", 10), (4, "a", 11), (6, "c", 12), (5, "x", 9))
     first = drained()
-    assert first["left"] == first["right"] == [("a", 1, 10), ("a", 1, 11), ("c", 3, 12)]
+    assert first["left"] == first["right"] == first["full"] == [("a", 1, 10), ("a", 1, 11), ("c", 3, 12)]
     assert first["semi"] == [("a", 1, 0), ("c", 3, 0)]
     assert first["using"] == [("c", 3, 12)]
     # The watermark comes to 70 s: b, shown at 5 s, can be clicked no more. d can.
@@ -99,6 +100,8 @@ def test_outer_and_semi_joins(spark: SparkSession, schema: str, ads: tuple[str, 
     add(spark, ads[1], (100, "e", 13), (5, "a", 14))
     second = drained()
     assert second["left"] == second["right"] == [("a", 1, 10), ("a", 1, 11), ("a", 1, 14), ("b", 2, None), ("c", 3, 12)]
+    # Clicked at 5 s, e could have been shown until now.
+    assert second["full"] == [*second["left"][:4], ("c", 3, 12), (None, None, 9)]
     assert second["semi"] == first["semi"]
     assert second["using"] == first["using"]
 
@@ -140,7 +143,8 @@ def test_what_is_refused(spark: SparkSession, ads: tuple[str, str]) -> None:
     impressions, clicks = sides(spark, ads)
     aggregate = impressions.groupBy("k").count()
     for frame, mode, message in (
-        (impressions.join(clicks, "k", "full"), "append", "full outer.*Apache Spark"),
+        (impressions.join(clicks, "k", "left_anti"), "append", "left anti.*Apache Spark"),
+        (impressions.join(clicks, "k", "full"), "append", "FullOuter.*watermark"),
         (impressions.join(clicks, "k", "left"), "append", "LeftOuter.*watermark"),
         (impressions.join(clicks, "k").groupBy("k").count(), "complete", "only in Append"),
         (aggregate.groupBy("count").count(), "complete", "may follow an aggregation"),

@@ -224,7 +224,7 @@ class TestRefusals:
             (lambda stream: stream.select(functions.count("*")), "aggregate function"),
             (lambda stream: stream.orderBy("id"), "sort"),
             (lambda stream: stream.limit(1), "limit"),
-            (lambda stream: stream.join(stream.select("id"), "id", "full"), "full outer join of two streams"),
+            (lambda stream: stream.join(stream.select("id"), "id", "left_anti"), "left anti join of two streams"),
             (lambda stream: stream.intersect(stream), "intersect"),
         ],
     )

@@ -30,9 +30,12 @@ _TYPES = {
     "JOIN_TYPE_CROSS": "inner",
     "JOIN_TYPE_LEFT_OUTER": "left",
     "JOIN_TYPE_RIGHT_OUTER": "right",
+    "JOIN_TYPE_FULL_OUTER": "full",
     "JOIN_TYPE_LEFT_SEMI": "semi",
 }
 _NEW, _MATCHED, _NOW = "__new", "__matched", "__now"
+_PLAIN = "plain"
+"""The store of a full join's right rows without what became of them."""
 
 
 class _Side:
@@ -90,28 +93,27 @@ class Join(Operator):
         kind = type(given).JoinType.Name(given.join_type)
         if kind not in _TYPES:
             shown = kind.removeprefix("JOIN_TYPE_").replace("_", " ").lower()
-            raise NotOnThisEngine(f"A {shown} join of two streams", "Inner, left outer, right outer and left semi joins work.")
+            raise NotOnThisEngine(f"A {shown} join of two streams", "Inner, outer and left semi joins work.")
         self._kind = _TYPES[kind]
         self._left = _Side("left", given.left, schemas[0], set(), times[0])
         self._right = _Side("right", given.right, schemas[1], {name.lower() for name in self._left.names}, times[1])
         self._using = [self._common(name) for name in given.using_columns]
         self._condition = self._conditions(given)
         self._expire()
-        self._flagged = {"left": self._left, "semi": self._left, "right": self._right}.get(self._kind)
-        if self._kind in {"left", "right"} and (self._flagged is None or self._flagged.expires is None):
+        outer = {"left": (self._left,), "right": (self._right,), "full": (self._left, self._right)}
+        self._outer = outer.get(self._kind, ())
+        self._flagged = (self._left,) if self._kind == "semi" else self._outer
+        if any(side.expires is None for side in self._outer):
             message = (
                 f"[UNSUPPORTED_STREAMING_OPERATOR] Stream-stream {self._kind.capitalize()}Outer join between two streaming DataFrames is "
                 "not supported without a watermark in the join keys, or a watermark on the nullable side and an appropriate range "
                 "condition."
             )
             raise StreamRefused(message)
-        # What says whether a row was matched is worked out from the other side's new rows.
-        self.stores = ("left", "right") if self._kind == "right" else ("right", "left")
-        self.growing = {
-            side.name: f"{columns(side.names)}, FALSE AS {_new(side)}"
-            for side in (self._left, self._right)
-            if side is not self._flagged
-        }
+        # What says whether a row was matched is worked out from the other side's rows; a full join has the right ones twice.
+        self.stores = {"right": ("left", "right"), "full": (_PLAIN, "left", "right")}.get(self._kind, ("right", "left"))
+        plain = [store for store in self.stores if self._side(store) not in self._flagged or store == _PLAIN]
+        self.growing = {store: f"{columns(self._side(store).names)}, FALSE AS {_new(self._side(store))}" for store in plain}
         self.schema, self.scopes, self.times = self._output()
         lags = [one.expires[1] for one in (self._left, self._right) if one.expires is not None]
         self.lag_ms = max([0, *lags])
@@ -190,21 +192,26 @@ class Join(Operator):
         return schema, scopes, times
 
     def _key(self, left: str, right: str) -> str:
+        if self._kind == "full":
+            return f"coalesce({quote([left])}, {quote([right])})"
         return quote([right if self._kind == "right" else left])
+
+    def _side(self, store: str) -> _Side:
+        return self._left if store == "left" else self._right
 
     # ------------------------------------------------------------------------------------------------------- batches
 
     def advance(self, store: str, marks: Watermarks, *, first: bool) -> Any:
         """The new rows of a side that are not too late; where they are told to have been matched, those that there were too."""
-        side = self._left if store == "left" else self._right
+        side, is_plain = self._side(store), store in self.growing
         names = columns(side.names)
         rows = proto().Relation()
         rows.to_df.input.CopyFrom(side.rows)
         rows.to_df.column_names.extend(side.names)
         late = " AND ".join(later(time, marks.late) for time in side.late) or "TRUE"
-        flag = f", FALSE AS {_MATCHED}" if side is self._flagged else ""
+        flag = "" if is_plain else f", FALSE AS {_MATCHED}"
         new = sql(f"SELECT {names}, TRUE AS {_new(side)}{flag} FROM __rows WHERE {late}", {"__rows": rows})  # noqa: S608
-        if side is not self._flagged:
+        if is_plain:
             return new
         known = f"SELECT {names}, FALSE AS {_new(side)}, {_MATCHED} FROM __known"  # noqa: S608
         return self._flags(side, names, new if first else union(sql(known, {"__known": remembered(store)}), new))
@@ -212,13 +219,14 @@ class Join(Operator):
     def _flags(self, side: _Side, names: str, rows: Any) -> Any:
         """Rows with whether one of the other side has matched them yet, and whether that was in this batch."""
         other = self._right if side is self._left else self._left
+        theirs = _PLAIN if self._kind == "full" and other is self._right else other.name
         is_new = proto().Expression()
         is_new.expression_string.expression = f"{_new(side)} OR {_new(other)}"
         open_rows = sql(f"SELECT * FROM __rows WHERE NOT {_MATCHED}", {"__rows": rows})  # noqa: S608
         known = f"SELECT {names}, {_new(side)}, TRUE AS {_MATCHED}, FALSE AS {_NOW} FROM __rows WHERE {_MATCHED}"  # noqa: S608
         parts = [sql(known, {"__rows": rows})]
         for kind, matched in (("JOIN_TYPE_LEFT_SEMI", "TRUE"), ("JOIN_TYPE_LEFT_ANTI", "FALSE")):
-            found = self._joined(open_rows, current(other.name), kind, is_new)
+            found = self._joined(open_rows, current(theirs), kind, is_new)
             flags = f"{matched} AS {_MATCHED}, {matched} AS {_NOW}"
             parts.append(sql(f"SELECT {names}, {_new(side)}, {flags} FROM __found", {"__found": found}))  # noqa: S608
         return union(*parts)
@@ -242,7 +250,7 @@ class Join(Operator):
 
     def kept(self, store: str, evict: int) -> str:
         """Rows that others may still match."""
-        side = self._left if store == "left" else self._right
+        side = self._side(store)
         kept = "TRUE" if side.expires is None else later(side.expires[0], evict, side.expires[1])
         return f"{kept} AND NOT {_MATCHED}" if self._kind == "semi" and side is self._left else kept
 
@@ -257,14 +265,13 @@ class Join(Operator):
             self._of(self._left, left, is_new=False), self._of(self._right, right, is_new=True), "JOIN_TYPE_INNER"
         )
         parts = [sql(f"SELECT {listed} FROM __pairs", {"__pairs": pairs}) for pairs in (new_left, new_right)]  # noqa: S608
-        side = self._flagged
-        if side is not None and side.expires is not None:
+        for side in self._outer:
             other = self._right if side is self._left else self._left
             empty = ", ".join(
                 f"CAST(NULL AS {type_text(kind)}) AS {quote([name])}"
                 for name, kind in zip(other.names, other.types, strict=True)
             )
-            done = f"NOT {_MATCHED} AND NOT {later(side.expires[0], marks.evict, side.expires[1])}"
+            done = f"NOT {_MATCHED} AND NOT {self.kept(side.name, marks.evict)}"
             alone = f"SELECT {columns(side.names)}, {empty} FROM __rows WHERE {done}"  # noqa: S608
             rows = sql(alone, {"__rows": states[side.name]})
             parts.append(sql(f"SELECT {listed} FROM __alone", {"__alone": rows}))  # noqa: S608
