@@ -11,11 +11,9 @@ from pathlib import Path
 
 import pandas as pd
 from databricks.sdk import WorkspaceClient
-from databricks.sdk.errors import AlreadyExists, NotFound, ResourceAlreadyExists, ResourceConflict
+from databricks.sdk.errors import NotFound
 from databricks.sdk.service.catalog import VolumeType
-from flights import EXTRA_DAYS, LANDING, Report, workspace
-
-TAKEN = (AlreadyExists, ResourceAlreadyExists, ResourceConflict)
+from flights import EXTRA_DAYS, LANDING, TAKEN, Report, workspace
 
 
 def source(name: str) -> pd.DataFrame:

@@ -9,12 +9,15 @@ from collections.abc import Iterable, Iterator, Sized
 from typing import Any, TypeVar
 
 from databricks.sdk import WorkspaceClient
+from databricks.sdk.errors import AlreadyExists, ResourceAlreadyExists, ResourceConflict
 from pyspark.sql import DataFrame, SparkSession
 
 warnings.filterwarnings("ignore", category=FutureWarning)
 
 SCHEMA = "main.flights"
 LANDING = "/Volumes/main/flights/landing"
+CODE = "/Volumes/main/flights/code"
+TAKEN = (AlreadyExists, ResourceAlreadyExists, ResourceConflict)
 EXTRA_DAYS = int(os.environ.get("FLIGHTS_DAYS", "1"))
 """FLIGHTS_DAYS=9 takes only every 9th day of the year: the same loop on less data, for tests."""
 

@@ -73,24 +73,24 @@ def wait_for(process: subprocess.Popen[str], text: str, seconds: float) -> None:
 
 @pytest.mark.timeout(1200)
 def test_killed_at_several_steps_it_ends_with_the_same_rows(tmp_path: Path) -> None:
-    for text, seconds in (("1 ingest", 1.5), ("2 refine", 1.2), ("7 serve", 3.0)):
+    for text, seconds in (("1 pipeline", 1.5), ("1 pipeline", 4.0), ("6 serve", 3.0)):
         process = demo(tmp_path, "--exit")
         wait_for(process, text, seconds)
         kill_all(process)
     first = whole_run(tmp_path)
     counts = rows(tmp_path)
-    serve, monitor = first["07_serve"]["figures"], first["08_monitor"]["figures"]
-    assert counts["bronze_flights"] == first["01_ingest"]["figures"]["bronze_flights"]
+    serve, monitor = first["06_serve"]["figures"], first["07_monitor"]["figures"]
+    assert counts["bronze_flights"] == first["01_pipeline"]["figures"]["bronze_flights"]
     assert counts["silver_flights"] + counts["silver_flights_quarantine"] == counts["bronze_flights"]
-    assert counts["training_set"] == first["04_training_set"]["figures"]["labels"]
+    assert counts["training_set"] == first["03_training_set"]["figures"]["labels"]
     assert serve["hours"] == serve["inference_rows"] == counts["flight_delay_payload"]
     assert monitor["predictions"] == counts["delay_predictions"]
     # What the endpoint looked up is what the training join gives.
     assert monitor["largest_skew"] == 0
     again = whole_run(tmp_path)
     assert rows(tmp_path) == counts
-    assert again["07_serve"]["figures"]["requests"] == 0
-    assert again["08_monitor"]["figures"]["new_version"] == monitor["new_version"]
+    assert again["06_serve"]["figures"]["requests"] == 0
+    assert again["07_monitor"]["figures"]["new_version"] == monitor["new_version"]
 
 
 def test_what_stops_the_demo_is_one_message(tmp_path: Path) -> None:

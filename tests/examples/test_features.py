@@ -1,4 +1,4 @@
-"""Expectations are counted, and no feature holds what was not known at the time of the prediction."""
+"""No feature holds what was not known at the time of the prediction."""
 
 import numpy as np
 import pandas as pd
@@ -19,34 +19,6 @@ def times(rows: pd.DataFrame) -> pd.DataFrame:
     for name in rows.select_dtypes("datetimetz"):
         rows[name] = rows[name].dt.tz_convert("UTC").dt.tz_localize(None)
     return rows
-
-
-def test_expectations_are_counted_and_dropped_rows_can_be_seen(trained_on: Flights, raw_flights: pd.DataFrame) -> None:
-    found = trained_on.rows(
-        "SELECT name, passed, failed FROM main.flights.expectations WHERE dataset = 'silver_flights' "
-        "AND bronze_version = (SELECT max(bronze_version) FROM main.flights.expectations WHERE dataset = 'silver_flights')"
-    ).set_index("name")
-    assert not found.index.duplicated().any()
-    diverted = raw_flights["dep_time"].notna() & raw_flights["arr_delay"].isna()
-    expected = {
-        "has_key": 0,
-        "known_origin": 0,
-        "once": 0,
-        "has_outcome": int(diverted.sum()),
-        "has_tailnum": int(raw_flights["tailnum"].isna().sum()),
-    }
-    assert {name: int(found["failed"][name]) for name in expected} == expected
-    assert (found["passed"] + found["failed"] == len(raw_flights)).all()
-    aside = trained_on.rows("SELECT reason, count(*) AS n FROM main.flights.silver_flights_quarantine GROUP BY reason")
-    assert dict(zip(aside["reason"], aside["n"], strict=True)) == {"has_outcome": diverted.sum()}
-    assert trained_on.value("SELECT count(*) FROM main.flights.silver_flights") == len(raw_flights) - diverted.sum()
-
-
-def test_refining_again_changes_no_count(trained_on: Flights) -> None:
-    tables = ("silver_flights", "silver_weather", "silver_flights_quarantine", "gold_daily_delays", "expectations")
-    counts = {name: trained_on.value(f"SELECT count(*) FROM main.flights.{name}") for name in tables}
-    trained_on.step("02_refine")
-    assert {name: trained_on.value(f"SELECT count(*) FROM main.flights.{name}") for name in tables} == counts
 
 
 def test_one_example_for_each_flight(trained_on: Flights, raw_flights: pd.DataFrame) -> None:
@@ -130,7 +102,7 @@ def test_weather_that_arrives_later_changes_nothing(trained_on: Flights) -> None
     row = ", ".join(f"{values.get(name, 'CAST(-999 AS DOUBLE)')} AS {name}" for name in names)
     try:
         trained_on.spark.sql(f"INSERT INTO {features} SELECT {row}")
-        trained_on.step("04_training_set")
+        trained_on.step("03_training_set")
         after = times(training_set(trained_on))
         earlier = before["prediction_time"] < available
         pd.testing.assert_frame_equal(after[earlier], before[earlier])
@@ -139,7 +111,7 @@ def test_weather_that_arrives_later_changes_nothing(trained_on: Flights) -> None
         assert changed.any()
     finally:
         trained_on.spark.sql(f"DELETE FROM {features} WHERE temp = -999")
-        trained_on.step("04_training_set")
+        trained_on.step("03_training_set")
     pd.testing.assert_frame_equal(times(training_set(trained_on)), before)
 
 
@@ -152,7 +124,7 @@ def test_outcomes_that_are_known_later_change_nothing(trained_on: Flights) -> No
         trained_on.spark.sql(f"UPDATE main.flights.silver_flights SET late = NOT late WHERE known_at >= {moment}")
         delay = f"UPDATE main.flights.silver_flights SET dep_delay = dep_delay {sign} 500 WHERE departed_at >= {moment}"
         trained_on.spark.sql(delay)
-        for name in ("03_features", "04_training_set"):
+        for name in ("02_features", "03_training_set"):
             trained_on.step(name)
 
     try:

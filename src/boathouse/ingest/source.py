@@ -37,7 +37,7 @@ _KEY = "seqNum"
 
 
 def cloud_files(data_source: Any, context: SourceContext) -> StreamSource:
-    """The source of ``readStream.format("cloudFiles")``.
+    """The source of ``readStream.format("cloudFiles")``; an inferred schema is kept in the checkpoint if no option says where.
 
     Raises:
         InvalidParameterValue: If an option is not valid.
@@ -46,7 +46,7 @@ def cloud_files(data_source: Any, context: SourceContext) -> StreamSource:
     given = dict(data_source.options)
     metadata = given.pop(METADATA_OPTION, "") == "true"
     options = stream_options(given, has_schema=bool(data_source.schema))
-    return CloudFiles(_path(data_source), data_source.schema, options, context, metadata=metadata)
+    return CloudFiles(_path(data_source), data_source.schema, options, context, keeps_schema=context.folder, metadata=metadata)
 
 
 def read_files_stream(data_source: Any, context: SourceContext) -> StreamSource:
@@ -98,7 +98,7 @@ class CloudFiles(StreamSource):
         options: Options,
         context: SourceContext,
         *,
-        keeps_schema: Path | None = None,
+        keeps_schema: Path,
         metadata: bool = False,
     ) -> None:
         self._metadata = metadata
@@ -209,16 +209,9 @@ class CloudFiles(StreamSource):
         guard.resolve(self._place.asked, Use.WRITE)
         return None if options.clean_destination is None else local(guard, options.clean_destination, Use.WRITE)
 
-    def _schema_log(self, otherwise: Path | None) -> SchemaLog:
+    def _schema_log(self, otherwise: Path) -> SchemaLog:
         location = self._options.schema_location
-        if location is not None:
-            return SchemaLog(local(self._context.guard, location, Use.WRITE))
-        if otherwise is None:
-            raise OptionMissing(
-                "cloudFiles.schemaLocation",
-                "the inferred schema is kept there, e.g. in the checkpointLocation. Or give a schema with readStream.schema(...)",
-            )
-        return SchemaLog(otherwise)
+        return SchemaLog(otherwise if location is None else local(self._context.guard, location, Use.WRITE))
 
     def _inferred(self) -> Columns:
         options = self._options

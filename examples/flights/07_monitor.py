@@ -133,7 +133,7 @@ def measure_months(report: Report, baseline: pd.DataFrame, current: pd.DataFrame
 
 def retrain(report: Report, spark: SparkSession, client: MlflowClient, champion: str, rows: pd.DataFrame) -> dict[str, Any]:
     """Train a challenger on the later data too, and compare it with the champion on months that neither has seen."""
-    tune = importlib.import_module("05_tune")
+    tune = importlib.import_module("04_tune")
     learn, judge = rows[rows["month"] <= RETRAIN_THROUGH], rows[rows["month"] > RETRAIN_THROUGH]
     version = find_challenger(client, champion)
     if version is None:

@@ -26,7 +26,7 @@ def best_run(client: MlflowClient) -> Run:
     experiment = client.get_experiment_by_name("/flights/delay")
     runs = client.search_runs([experiment.experiment_id], "tags.model_uri != ''", order_by=["start_time DESC"], max_results=1)
     if not runs:
-        stop("There is no tuned model yet: run 05_tune.py first.")
+        stop("There is no tuned model yet: run 04_tune.py first.")
     return runs[0]
 
 
