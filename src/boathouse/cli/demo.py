@@ -286,6 +286,7 @@ def _show_links(server: Running, token: str) -> None:
     console.print(f"  MLflow    {server.base_url}/mlflow/")
     console.print(f"  endpoint  {server.base_url}/serving/flight-delay")
     console.print(f"  tables    {server.base_url}/catalog/main/flights")
+    console.print(f"  pipeline  {server.base_url}/pipelines")
 
 
 def _write(path: Path, outcomes: list[Outcome], seconds: float) -> None:
