@@ -30,6 +30,18 @@ def test_tables_and_files(spark: SparkSession, schema: str, drain: Drain, tmp_pa
     assert rows(spark, f"{schema}.joined") == [(1, "FIRST"), (3, "THIRD")]
     assert rows(spark, f"{schema}.later") == [(3,)]
 
+    # A left join keeps the stream's rows; one that keeps those of the table would give them once a batch.
+    kept = f"SELECT o.id, k.label FROM (SELECT * FROM STREAM({schema}.orders)) o LEFT JOIN {schema}.kinds k ON o.kind = k.kind"
+    drain(spark.sql(kept), f"{schema}.kept", "kept")
+    assert rows(spark, f"{schema}.kept") == [(1, "first"), (2, None), (3, "third")]
+    for other in (
+        f"SELECT k.label FROM {schema}.kinds k LEFT JOIN STREAM({schema}.orders) o ON o.kind = k.kind",
+        f"SELECT k.label FROM STREAM({schema}.orders) o RIGHT JOIN {schema}.kinds k ON o.kind = k.kind",
+        f"WITH o AS (SELECT * FROM STREAM({schema}.orders)) SELECT k.label FROM {schema}.kinds k LEFT JOIN o ON o.kind = k.kind",
+    ):
+        with pytest.raises(AnalysisException, match="JOIN in a SQL text over a stream"):
+            drain(spark.sql(other), f"{schema}.other", "other")
+
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "a.json").write_text('{"id": 7}\n{"id": 8}\n')
     files = spark.sql(f"SELECT id + 1 AS id FROM STREAM read_files('{tmp_path}/in', format => 'json', schema => 'id INT') f")

@@ -190,20 +190,33 @@ def _require_text(holder: Any) -> None:
     if holder.root.WhichOneof("rel_type") != "sql":
         return
     tokens = tokenize(holder.root.sql.query)
-    streams = sum(1 for one in holder.references if is_stream(one))
+    streams = [one.subquery_alias.alias for one in holder.references if is_stream(one)]
     for index, token in enumerate(tokens):
         if token.is_word(*_STATEFUL_WORDS):
             raise NotOnThisEngine(f"{token.value} in a SQL text over a stream", "Use the DataFrame's methods.")
-        if token.is_word(*_SET_WORDS) and (streams > 1 or not token.is_word("JOIN") or _is_outer(tokens, index)):
+        if token.is_word(*_SET_WORDS) and not (len(streams) == 1 and token.is_word("JOIN") and _fits(tokens, index, *streams)):
             raise NotOnThisEngine(f"{token.value} in a SQL text over a stream", "Use the DataFrame's methods.")
         called = index + 1 < len(tokens) and tokens[index + 1].is_mark("(")
         if token.kind is Kind.WORD and called and token.identifier.lower() in AGGREGATES:
             raise NotOnThisEngine(f"The aggregate function {token.raw} in a SQL text over a stream", "Use groupBy().agg().")
 
 
-def _is_outer(tokens: Sequence[Token], index: int) -> bool:
-    before = tokens[max(0, index - 2) : index]
-    return any(token.is_word("LEFT", "RIGHT", "FULL", "OUTER", "SEMI", "ANTI") for token in before)
+def _fits(tokens: Sequence[Token], join: int, stream: str) -> bool:
+    """Whether a JOIN of a text that reads one stream is an inner one, or a left one with the stream on its left side."""
+    kind = tokens[max(0, join - 2) : join]
+    if not any(token.is_word("LEFT", "RIGHT", "FULL", "OUTER", "SEMI", "ANTI") for token in kind):
+        return True
+    reads = [at for at, token in enumerate(tokens) if token.is_identifier and token.identifier == stream]
+    if len(reads) != 1 or any(token.is_word("RIGHT", "FULL") for token in kind):
+        return False
+    depth = 0
+    for at in range(join - 1, -1, -1):
+        depth += tokens[at].is_mark(")") - tokens[at].is_mark("(")
+        if depth < 0:
+            return False
+        if depth == 0 and tokens[at].is_word("FROM"):
+            return at < reads[0] < join
+    return False
 
 
 def _aggregates(expression: Any) -> bool:
