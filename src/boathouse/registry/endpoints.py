@@ -29,13 +29,16 @@ PageToken = Annotated[str, Query(description="next_page_token of the page before
 
 @router.get("", response_model_exclude_none=True)
 def list_models(
+    registry: Registry,
     catalog: Catalog,
     catalog_name: str | None = None,
     schema_name: str | None = None,
     max_results: MaxResults = 0,
     page_token: PageToken = "",
+    *,
+    include_aliases: bool = False,
 ) -> ModelList:
-    """The models that the asker may know of: of a schema, of a catalog, or all."""
+    """The models that the asker may know of: of a schema, of a catalog, or all; with aliases where it may read them."""
     if schema_name is not None and catalog_name is None:
         message = "schema_name needs catalog_name beside it."
         raise InvalidParameterValue(message, field="catalog_name")
@@ -46,7 +49,8 @@ def list_models(
     rest = [info for info in models if info.full_name > page_token]
     page = rest[:max_results] if max_results else rest
     token = page[-1].full_name if len(page) < len(rest) else None
-    return ModelList(registered_models=[ModelBody.of(info) for info in page], next_page_token=token)
+    known = {model.name: model for model in registry.all_models()} if include_aliases else {}
+    return ModelList(registered_models=[ModelBody.of(info, known.get(info.full_name)) for info in page], next_page_token=token)
 
 
 @router.post("", response_model_exclude_none=True)

@@ -1,6 +1,6 @@
 """The registry's use cases, for one principal. What they do to MLflow goes through the store that MLflow's own clients reach."""
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -65,6 +65,15 @@ class ModelRegistry:
         with self._store() as store:
             found = store.search_registered_models(max_results=max_results, page_token=page_token or None)
             return [model_info(entity) for entity in found], found.token
+
+    def all_models(self) -> Iterator[ModelInfo]:
+        """All models that may be read, by name."""
+        token: str | None = None
+        while True:
+            page, token = self.list_models(page_token=token)
+            yield from page
+            if not token:
+                return
 
     def update_model(self, name: str, description: str) -> ModelInfo:
         """Change a model's description."""

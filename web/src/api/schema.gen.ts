@@ -2533,7 +2533,7 @@ export interface paths {
         };
         /**
          * List Models
-         * @description The models that the asker may know of: of a schema, of a catalog, or all.
+         * @description The models that the asker may know of: of a schema, of a catalog, or all; with aliases where it may read them.
          */
         get: operations["models_list_models"];
         put?: never;
@@ -12897,6 +12897,7 @@ export interface operations {
                 max_results?: number;
                 /** @description next_page_token of the page before */
                 page_token?: string;
+                include_aliases?: boolean;
             };
             header?: never;
             path?: never;

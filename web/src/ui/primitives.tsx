@@ -1,14 +1,19 @@
 import { Check, Copy } from "lucide-react";
-import { type ReactNode, useRef, useState } from "react";
+import { Fragment, type ReactNode, useRef, useState } from "react";
 import { NavLink, useSearchParams } from "react-router";
 import { ApiError } from "../api/client";
+
+/** A name that breaks after its dots, underscores and slashes where it has to. */
+export function Name({ text }: { text: string }) {
+  return text.split(/(?<=[._/])/).map((part, index) => <Fragment key={index}>{index ? <wbr /> : null}{part}</Fragment>);
+}
 
 export function Head({ title, sub, children }: { title: string; sub?: ReactNode; children?: ReactNode }) {
   return (
     <header className="head">
       <title>{`${title} · Boathouse`}</title>
       <div style={{ minWidth: 0, flex: 1 }}>
-        <h1>{title}</h1>
+        <h1><Name text={title} /></h1>
         {sub !== undefined && <div className="sub">{sub}</div>}
       </div>
       {children}

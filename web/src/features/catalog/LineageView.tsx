@@ -2,7 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { ArrowRight } from "lucide-react";
 import { Link, useSearchParams } from "react-router";
 import { get, type Schemas, tableHref } from "../../api/client";
-import { Empty, Loaded } from "../../ui/primitives";
+import { Empty, Loaded, Name } from "../../ui/primitives";
 import { type ColumnEnd, columnsOf, type Node, nodesOf } from "./lineage";
 import type { Table } from "./table";
 
@@ -11,7 +11,7 @@ const LINEAGE = "/api/2.0/lineage-tracking";
 function Card({ node }: { node: Node }) {
   return (
     <li className="node">
-      {node.table ? <Link to={`${tableHref(node.table)}?tab=lineage`} className="wrap">{node.label}</Link> : <span className="wrap soft">{node.label}</span>}
+      {node.table ? <Link to={`${tableHref(node.table)}?tab=lineage`} className="wrap"><Name text={node.label} /></Link> : <span className="wrap soft"><Name text={node.label} /></span>}
       <div className="faint">{[node.note, node.time ? `${node.time} UTC` : ""].filter(Boolean).join(" · ")}</div>
       {node.causes.length ? <div className="soft wrap">by {node.causes.join(", ")}</div> : null}
     </li>
@@ -84,7 +84,7 @@ export function LineageView({ table }: { table: Table }) {
           <section className="panel gap graph" aria-label="Tables">
             <Side title="Comes from" nodes={nodesOf(upstreams)} none="No table is known." />
             <ArrowRight className="arrow" aria-hidden />
-            <div className="node this wrap">{table.full_name.split(".").map((part, index) => <span key={index}>{index ? <>.<wbr /></> : null}{part}</span>)}</div>
+            <div className="node this wrap"><Name text={table.full_name} /></div>
             <ArrowRight className="arrow" aria-hidden />
             <Side title="Goes to" nodes={nodesOf(downstreams)} none="No table is known." />
           </section>

@@ -2,7 +2,7 @@ import { X } from "lucide-react";
 import { Link } from "react-router";
 import { tableHref } from "../../api/client";
 import { count, duration } from "../../api/format";
-import { Badge, Failure } from "../../ui/primitives";
+import { Badge, Failure, Name } from "../../ui/primitives";
 import { useUpdates } from "./Actions";
 import { hasTable, kindText, type Level, type Node, refusal, share, tone, words } from "./types";
 
@@ -19,7 +19,7 @@ function Expectations({ node }: { node: Node }) {
           <tbody>
             {node.expectations.map((one) => (
               <tr key={one.name}>
-                <td className="name">{one.name}</td>
+                <td className="name"><Name text={one.name} /></td>
                 <td className="mono soft wrap">{one.constraint}</td>
                 <td className="soft nowrap">{ACTIONS[one.action] ?? one.action}</td>
                 <td className="num">{count(one.passed)}</td>
@@ -64,7 +64,7 @@ export function NodePanel({ id, node, level, busy, onClose }: { id: string; node
   return (
     <section className="panel gap-above" aria-label={`Dataset ${node.name}`}>
       <div className="panel-head">
-        <h2 className="wrap">{hasTable(node) ? <Link to={tableHref(node.name)}>{node.name}</Link> : node.name} {node.status ? <Badge tone={tone(node.status)}>{words(node.status)}</Badge> : null}</h2>
+        <h2 className="wrap">{hasTable(node) ? <Link to={tableHref(node.name)}><Name text={node.name} /></Link> : <Name text={node.name} />} {node.status ? <Badge tone={tone(node.status)}>{words(node.status)}</Badge> : null}</h2>
         <button type="button" className="icon" aria-label="Close" onClick={onClose}><X size={16} /></button>
       </div>
       {node.comment ? <p className="soft wrap">{node.comment}</p> : null}
