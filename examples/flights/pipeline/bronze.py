@@ -5,6 +5,7 @@ What does not fit its column, and a line that is no record, is kept as text in `
 
 from pyspark import pipelines as dp
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 spark = SparkSession.active()
 LANDING = "/Volumes/main/flights/landing"
@@ -12,9 +13,10 @@ BRONZE = {"quality": "bronze"}
 
 
 def files(folder: str, file_format: str, **options: str) -> DataFrame:
-    """The new files of a folder; the first of them tell its columns and their types."""
+    """The new files of a folder; the first of them tell its columns and their types. ``_file`` is where a row comes from."""
     reader = spark.readStream.format("cloudFiles").option("cloudFiles.format", file_format).options(**options)
-    return reader.option("cloudFiles.inferColumnTypes", "true").load(f"{LANDING}/{folder}")
+    rows = reader.option("cloudFiles.inferColumnTypes", "true").load(f"{LANDING}/{folder}")
+    return rows.select("*", F.col("_metadata.file_path").alias("_file"))
 
 
 @dp.table(table_properties=BRONZE, comment="Flights, one JSON-lines file a day")

@@ -55,7 +55,7 @@ def silver_flights() -> DataFrame:
         "departed_at",
         # A few rows contradict themselves: no flight has arrived before it left and flew.
         F.greatest(landed, F.col("departed_at") + minutes(F.col("air_time"))).alias("known_at"),
-        "_rescued_data",
+        *("_rescued_data", "_file"),
     )
 
 
@@ -69,7 +69,7 @@ def silver_weather() -> DataFrame:
         "origin",
         F.to_timestamp("time_hour").alias("time_hour"),
         *("temp", "dewp", "humid", "wind_speed", "precip", "pressure", "visib"),
-        "_rescued_data",
+        *("_rescued_data", "_file"),
     )
 
 

@@ -32,7 +32,7 @@ AS SELECT concat_ws('-', date_format(hour_utc, 'yyyyMMddHH'), minute, carrier, f
           -- A few rows contradict themselves: no flight has arrived before it left and flew.
           greatest(arrival + make_dt_interval(CASE WHEN arrival <= sched_dep THEN 1 ELSE 0 END, 0, arr_delay, 0),
                    departed_at + make_dt_interval(0, 0, air_time, 0)) AS known_at,
-          _rescued_data
+          _rescued_data, _file
 FROM STREAM(flights_in_utc);
 
 CREATE OR REFRESH STREAMING TABLE silver_weather (
@@ -43,7 +43,7 @@ CREATE OR REFRESH STREAMING TABLE silver_weather (
 )
 COMMENT 'One row an airport and hour'
 TBLPROPERTIES ('quality' = 'silver')
-AS SELECT origin, to_timestamp(time_hour) AS time_hour, temp, dewp, humid, wind_speed, precip, pressure, visib, _rescued_data
+AS SELECT origin, to_timestamp(time_hour) AS time_hour, temp, dewp, humid, wind_speed, precip, pressure, visib, _rescued_data, _file
 FROM STREAM(bronze_weather);
 
 CREATE OR REFRESH MATERIALIZED VIEW silver_flights_copies (
