@@ -77,6 +77,7 @@ def test_databricks_uris_and_sdk(place: Place, tmp_path: Path) -> None:
         "models": [name],
         "comment": "late flights",
         "aliases": [["champion", 2]],
+        "listed aliases": [["champion", 2]],
         "alias": 2,
         "by_alias": 2,
         "versions": [2, 1],

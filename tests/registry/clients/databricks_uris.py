@@ -66,11 +66,19 @@ found["refused"] = {
 
 sdk = WorkspaceClient()
 parts = SCHEMA.split(".")
+MODELS = "/api/2.1/unity-catalog/models"
 got = sdk.registered_models.get(NAME, include_aliases=True)
 found["sdk"] = {
     "models": [one.full_name for one in sdk.registered_models.list(catalog_name=parts[0], schema_name=parts[1])],
     "comment": got.comment,
     "aliases": [[one.alias_name, one.version_num] for one in got.aliases],
+    "listed aliases": [
+        [alias["alias_name"], alias["version_num"]]
+        for one in sdk.api_client.do(
+            "GET", MODELS, query=dict(zip(("catalog_name", "schema_name"), parts, strict=True)) | {"include_aliases": "true"}
+        )["registered_models"]
+        for alias in one["aliases"]
+    ],
     "alias": sdk.registered_models.set_alias(NAME, "challenger", 2).version_num,
     "by_alias": sdk.model_versions.get_by_alias(NAME, "challenger").version,
     "versions": [one.version for one in sdk.model_versions.list(NAME)],
