@@ -43,7 +43,7 @@ def postgres() -> Iterator[str]:
             )
 
         run("initdb", "-D", str(data), "-U", "boathouse", "--auth=trust", "-E", "UTF8", "--no-sync")
-        options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off"
+        options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off -c wal_level=logical"
         run("pg_ctl", "-D", str(data), "-o", options, "-l", str(folder / "log"), "-w", "start")
         try:
             yield f"postgresql://boathouse@127.0.0.1:{port}/postgres"

@@ -12,70 +12,15 @@ import tempfile
 import threading
 import urllib.error
 import urllib.request
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
 from boathouse.engine.sandbox import confine, landlock
 from boathouse.pipelines.events import Event, UpdateState, update_progress
+from boathouse.pipelines.wire import Remembered, Wire
 
 _NETWORK_FILES = ("/etc/hosts", "/etc/resolv.conf", "/etc/nsswitch.conf", "/etc/host.conf", "/etc/services")
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom")
-
-
-@dataclass
-class Wire:
-    """The way to the server: lines of JSON, one at a time."""
-
-    out: Any
-    lock: threading.Lock
-    answered: threading.Event
-    stopping: threading.Event
-
-    def send(self, **message: Any) -> None:
-        """Send a line."""
-        line = json.dumps(message, default=str) + "\n"
-        with self.lock:
-            self.out.write(line)
-            self.out.flush()
-
-    def listen(self) -> None:
-        """Read what the server says, for ever; its end means the end of the update."""
-        for line in sys.stdin:
-            match json.loads(line).get("say"):
-                case "kept":
-                    self.answered.set()
-                case "stop":
-                    self.stopping.set()
-                case _:
-                    pass
-        os._exit(3)
-
-
-class Remembered:
-    """What a pipeline remembers: a copy here, the truth with the server.
-
-    Args:
-        wire: To the server.
-        values: What was remembered so far.
-    """
-
-    def __init__(self, wire: Wire, values: dict[str, Any]) -> None:
-        self._wire = wire
-        self._values = values
-        self._lock = threading.Lock()
-
-    def get(self, key: str) -> Any:
-        """What was remembered, or None."""
-        return self._values.get(key)
-
-    def set(self, key: str, value: Any) -> None:
-        """Remember, for good once this returns; None forgets."""
-        with self._lock:
-            self._wire.answered.clear()
-            self._wire.send(remember={"key": key, "value": value})
-            self._wire.answered.wait()
-            self._values[key] = value
 
 
 def main() -> NoReturn:
@@ -123,6 +68,7 @@ def _run(assignment: dict[str, Any], wire: Wire, emit: Any) -> UpdateState:
     from pyspark.sql import SparkSession  # noqa: PLC0415
 
     from boathouse.pipelines.graph_commands import declare_commands  # noqa: PLC0415
+    from boathouse.pipelines.ingestion import ingest  # noqa: PLC0415
     from boathouse.pipelines.run import Options  # noqa: PLC0415
     from boathouse.pipelines.session import Session  # noqa: PLC0415
     from boathouse.pipelines.sources import SourceFile  # noqa: PLC0415
@@ -141,6 +87,8 @@ def _run(assignment: dict[str, Any], wire: Wire, emit: Any) -> UpdateState:
     update = Update(session, assignment["catalog"], assignment["schema"], options, state, emit, wire.stopping)
     if assignment["commands"]:
         return update.run(declare_commands(session, assignment["commands"], assignment["configuration"]))
+    if assignment["landed"]:
+        return ingest(update, assignment["landed"], state)
     sources = [SourceFile(**one) for one in assignment["sources"]]
     return update.run(declare_sources(session, sources, assignment["configuration"]))
 

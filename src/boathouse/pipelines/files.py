@@ -57,6 +57,14 @@ class SourceReader:
             raise SpecInvalid("libraries", f"name {len(found)} files; {_MOST_FILES} is the most.")
         return [SourceFile(_named(path, shown), _content(path, shown)) for path, shown in found.items()]
 
+    def text(self, path: str, field: str) -> str:
+        """The text of one file.
+
+        Raises:
+            SpecInvalid: If it does not exist, or is none that the principal may read.
+        """
+        return _content(self._one(path, field), path)
+
     def _absolute(self, text: str, root: str | None, field: str) -> str:
         if text.startswith("/"):
             return text

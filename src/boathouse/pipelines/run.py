@@ -16,6 +16,7 @@ from boathouse.pipelines.errors import DefinitionInvalid, FlowFailed, GraphInval
 from boathouse.pipelines.events import Emit, Event, FlowState, Level, UpdateState, flow_progress, update_progress
 from boathouse.pipelines.model import AutoCdc, Column, Kind
 from boathouse.pipelines.plan import Plan, PlannedDataset, PlannedFlow, ddl
+from boathouse.pipelines.relations import table
 from boathouse.pipelines.rows import QUARANTINE, Checked, checked
 from boathouse.pipelines.session import Counted, Session, counts_of
 from boathouse.pipelines.targets import Targets
@@ -40,6 +41,7 @@ class Options:
         retries: How often a flow that failed is tried again.
         parallel: How many flows run at once.
         continuous: Whether to go on with what is new until the update is stopped.
+        failed: Messages of what failed before, by the name of its table.
         interval: Seconds between two rounds of a continuous update.
         storage: Folder of the checkpoints, as the engine knows it; asked for when it is needed.
     """
@@ -53,6 +55,7 @@ class Options:
     retries: int = 0
     parallel: int = 4
     continuous: bool = False
+    failed: Mapping[str, str] = field(default_factory=dict[str, str])
     interval: float = 2.0
     storage: Callable[[], str] = str
 
@@ -165,6 +168,8 @@ class Runner:
                 self._create(dataset, dataset.name, dataset.schema, replace=there is not None)
             for flow in (self._plan.flows[name] for name in dataset.flows):
                 if isinstance(flow.flow.cdc, AutoCdc):
+                    if there is not None and not reset:
+                        self._widen(dataset)
                     self._prepare_changes(dataset, flow, flow.flow.cdc, reset=reset)
         rules = checked(dataset)
         if rules.quarantine is not None:
@@ -180,6 +185,13 @@ class Runner:
         if reset or not there:
             columns = self._session.analyse(marked(self._session.nothing(flow.schema), cdc))
             self._create(dataset, name, columns, replace=there)
+
+    def _widen(self, dataset: PlannedDataset) -> None:
+        """Give a target the columns that its changes have come to have."""
+        there = {column.name.lower() for column in self._session.analyse(table(dataset.name))}
+        new = tuple(column for column in dataset.schema if column.name.lower() not in there)
+        if new:
+            self._run(dataset, f"ALTER TABLE {dataset.quoted} ADD COLUMNS ({ddl(new)})")
 
     def _create(self, dataset: PlannedDataset, name: tuple[str, ...], schema: Sequence[Column], *, replace: bool) -> None:
         declared = dataset.dataset

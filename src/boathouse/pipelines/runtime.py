@@ -23,6 +23,7 @@ from boathouse.iam.api import Authenticator, IamService, Principal
 from boathouse.pipelines.events import Event, UpdateState, update_progress
 from boathouse.pipelines.files import SourceReader
 from boathouse.pipelines.info import PipelineInfo, UpdateInfo
+from boathouse.pipelines.ingestion_spec import source_of
 from boathouse.pipelines.repository import PipelineRepository
 from boathouse.pipelines.schemas import StartBody
 from boathouse.pipelines.service import PipelineService, note, remember
@@ -34,6 +35,8 @@ TOKEN_SECONDS = 7 * 24 * 3600
 STOP_SECONDS = 30.0
 _KEPT_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "VIRTUAL_ENV")
 _PRODUCTION_RETRIES = 2
+_DRIVER = "boathouse.pipelines.driver"
+_EXTRACTION = "boathouse.pipelines.extraction"
 T = TypeVar("T")
 
 
@@ -47,6 +50,8 @@ class Running:
     task: "asyncio.Task[None] | None" = None
     stopping: bool = False
     ended: UpdateState | None = None
+    landed: dict[str, Any] | None = None
+    """Of an ingestion: what has landed, and what has not."""
     commands: tuple[str, ...] = ()
     """Of a graph that a client has defined; its pipeline has no source of its own."""
     listener: Callable[[Event | None], None] | None = None
@@ -221,12 +226,39 @@ class Pipelines:
         assignment, token = await asyncio.to_thread(self._assignment, running)
         scratch = Path(tempfile.mkdtemp(prefix="pipeline-"))
         try:
-            await self._drive(running, {**assignment, "folder": str(scratch)})
+            if running.update.spec.get("ingestion_definition") is not None:
+                await self._ingest(running, {**assignment, "folder": str(scratch)})
+            else:
+                await self._drive(running, _DRIVER, {**assignment, "folder": str(scratch)})
         finally:
             await asyncio.shield(asyncio.to_thread(self._revoke, token))
             shutil.rmtree(scratch, ignore_errors=True)
 
-    async def _drive(self, running: Running, assignment: Mapping[str, Any]) -> None:
+    async def _ingest(self, running: Running, assignment: Mapping[str, Any]) -> None:
+        """Bring what is new at a source, then what has landed into its tables, then let the source know."""
+        extraction = {**assignment, "source": await asyncio.to_thread(self._source, running)}
+        await self._drive(running, _EXTRACTION, extraction)
+        if running.ended is not None or running.stopping or running.landed is None:
+            return
+        landed, remembered = running.landed, await asyncio.to_thread(self._remembered, running.pipeline.id)
+        await self._drive(running, _DRIVER, {**assignment, "landed": landed, "remembered": remembered})
+        if landed["confirm"] and not running.stopping:
+            remembered = await asyncio.to_thread(self._remembered, running.pipeline.id)
+            await self._drive(running, _EXTRACTION, {**extraction, "remembered": remembered, "confirm": True})
+
+    def _source(self, running: Running) -> dict[str, Any]:
+        """The connection of an ingestion, and its declaration of an HTTP API if that stands in a file."""
+        with self._database.session() as session:
+            runner = IamService(session).get_principal(running.pipeline.run_as_id)
+            catalog = CatalogService(session, runner, self._layout)
+            return source_of(running.update.spec, catalog, SourceReader(catalog, self._layout, runner))
+
+    def _remembered(self, pipeline_id: str) -> dict[str, Any]:
+        with self._database.session() as session:
+            row = PipelineRepository(session).by_id(pipeline_id)
+            return {} if row is None else dict(row.remembered)
+
+    async def _drive(self, running: Running, module: str, assignment: Mapping[str, Any]) -> None:
         folder = self._layout.logs / "pipelines" / running.pipeline.id
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         read_end, write_end = os.pipe()
@@ -235,7 +267,7 @@ class Pipelines:
                 process = running.process = await asyncio.create_subprocess_exec(
                     sys.executable,
                     "-m",
-                    "boathouse.pipelines.driver",
+                    module,
                     pass_fds=[write_end],
                     stdin=asyncio.subprocess.PIPE,
                     stdout=out,
@@ -258,7 +290,7 @@ class Pipelines:
             code = await process.wait()
         finally:
             transport.close()
-        if running.ended is None and not running.stopping:
+        if running.ended is None and not running.stopping and (module == _DRIVER or running.landed is None):
             message = f"The process of the update ended unexpectedly (exit status {code}). Its log: {folder.name}/{running.update.id}.log."
             raise InvalidState(message)
 
@@ -268,6 +300,8 @@ class Pipelines:
             await asyncio.to_thread(self._record, running, event)
             if running.listener is not None:
                 running.listener(event)
+        elif "landed" in message:
+            running.landed = message["landed"]
         elif "remember" in message:
             said = message["remember"]
             await asyncio.to_thread(self._remember, running.pipeline.id, said["key"], said["value"])
@@ -326,6 +360,7 @@ class Pipelines:
             "remembered": dict(pipeline.remembered),
             "sources": [source.to_json() for source in sources],
             "commands": list(running.commands),
+            "landed": None,
             "confined": self._confined(runner),
         }, token
 

@@ -18,6 +18,7 @@ from boathouse.pipelines.errors import PipelineNameTaken, PipelineNotFound, Spec
 from boathouse.pipelines.events import Event, UpdateState
 from boathouse.pipelines.filters import of_events
 from boathouse.pipelines.info import LEVELS, Access, PipelineInfo, UpdateInfo
+from boathouse.pipelines.ingestion_spec import check_ingestion
 from boathouse.pipelines.models import PipelineEventRow, PipelinePermissionRow, PipelineRow, PipelineUpdateRow
 from boathouse.pipelines.repository import PipelineRepository
 from boathouse.pipelines.schemas import AccessBody, PipelineBody, StartBody
@@ -164,10 +165,11 @@ class PipelineService:
     def _check(self, body: PipelineBody) -> None:
         if not body.name:
             raise SpecInvalid("name", "is missing.")
-        for field in ("ingestion_definition", "gateway_definition"):
-            if getattr(body, field) is not None:
-                message = f"{field} is not supported here. Declare the source in the pipeline's code."
-                raise NotImplementedHere(message, field=field)
+        if body.gateway_definition is not None:
+            message = "gateway_definition is not supported here: an ingestion pipeline reads its source by itself."
+            raise NotImplementedHere(message, field="gateway_definition")
+        if body.ingestion_definition is not None:
+            check_ingestion(body)
         for field, value in (("catalog", body.catalog), ("schema", body.schema_name), ("target", body.target)):
             if value is not None and not _NAME.fullmatch(value):
                 raise SpecInvalid(field, f"'{value}' is not a name of one part.")

@@ -10,8 +10,8 @@ from pyspark.errors import PySparkException
 
 from boathouse.engine.gateway.sql_tokens import quote
 from boathouse.errors import BoathouseError
-from boathouse.pipelines.errors import DefinitionInvalid, GraphInvalid
-from boathouse.pipelines.events import Emit, Event, Level, UpdateState, update_progress
+from boathouse.pipelines.errors import DefinitionInvalid, FlowFailed, GraphInvalid
+from boathouse.pipelines.events import Emit, Event, FlowState, Level, UpdateState, update_progress
 from boathouse.pipelines.model import Declarations, Kind
 from boathouse.pipelines.plan import Plan, PlannedDataset, Planner
 from boathouse.pipelines.python_source import Registry, declaring, run_python
@@ -114,6 +114,13 @@ class Update:
         outcome = runner.run()
         while self.options.continuous and not outcome.errors and not self.stopping.wait(self.options.interval):
             outcome = runner.run(quiet=True)
+        return self._with_failures(outcome)
+
+    def _with_failures(self, outcome: Outcome) -> Outcome:
+        """How an update ended, with what had failed before it."""
+        for name, message in self.options.failed.items():
+            outcome.states[name] = FlowState.FAILED
+            outcome.errors[name] = FlowFailed(message)
         return outcome
 
     def _end(self, outcome: Outcome) -> UpdateState:

@@ -1,0 +1,212 @@
+"""HTTP APIs, read by dlt's rest_api source from a declaration. Only a process of its own may import this."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+import yaml
+from dlt.common.exceptions import DltException
+from dlt.sources.helpers.requests import Client
+from dlt.sources.rest_api import rest_api_source
+from requests.adapters import BaseAdapter, HTTPAdapter
+
+from boathouse.catalog.api import OpenConnection
+from boathouse.ingest.connectors.columns import Column, text_of
+from boathouse.ingest.connectors.definition import ScdType, TableObject
+from boathouse.ingest.connectors.errors import (
+    DefinitionFieldInvalid,
+    KeysMissing,
+    SourceTableMissing,
+    SourceUnreachable,
+)
+from boathouse.ingest.connectors.extract import Extraction, Landed, query_based
+
+FIELD = "ingestion_definition.source_configurations.api_source_connector_config.configs.rest_api"
+_SECONDS = 60
+_TRIES = 3
+_LARGEST = 2**63
+
+
+class RestReader:
+    """Reads resources of an API one by one.
+
+    Args:
+        connection: To the API.
+        declaration: What dlt's rest_api source takes, in YAML or JSON, without ``client.base_url`` and ``client.auth``.
+        extraction: This one.
+
+    Raises:
+        DefinitionFieldInvalid: If the declaration is not valid.
+    """
+
+    confirms = False
+
+    def __init__(self, connection: OpenConnection, declaration: str, extraction: Extraction) -> None:
+        self._connection = connection
+        self._extraction = extraction
+        self._declared = _parsed(declaration)
+        self._source({})
+
+    def tables(self, schema: str | None) -> list[str]:  # noqa: ARG002 - an API has none
+        """Names of the resources."""
+        return list(self._source({}).selected_resources)
+
+    def check(self, one: TableObject) -> tuple[str, ...]:
+        """The keys of a resource.
+
+        Raises:
+            SourceTableMissing: If it is not declared.
+            KeysMissing: If it has no keys and needs them.
+        """
+        resource = self._source({}).resources.get(one.source_table or "")
+        if resource is None:
+            raise SourceTableMissing(one.source, self.tables(None))
+        hint: Any = resource.compute_table_schema().get("columns", {})
+        keys = one.settings.primary_keys or tuple(name for name, column in hint.items() if column.get("primary_key"))
+        if one.settings.cursor is not None and one.settings.scd is not ScdType.APPEND_ONLY and not keys:
+            raise KeysMissing(one.source)
+        return keys
+
+    def read(self, one: TableObject) -> Landed:
+        """Bring what is new of a resource. All rows of it that are new are in memory at once."""
+        keys, since = self.check(one), self._extraction.since(one)
+        try:
+            rows = [
+                row
+                for item in self._source({one.source_table or "": since}).resources[one.source_table or ""]
+                for row in _rows(item)
+            ]
+        except (DltException, requests.RequestException) as error:
+            raise self._unreachable(error) from error
+        return query_based(self._extraction, one, columns=_columns(rows, one), keys=keys, rows=lambda _: iter([rows]))
+
+    def begin(self, objects: Sequence[TableObject]) -> None:
+        """Each is read by itself."""
+
+    def confirm(self) -> None:
+        """The source need not know."""
+
+    def close(self) -> None:
+        """Let the connections go."""
+        self._extraction.landing.close()
+
+    def _source(self, since: Mapping[str, Any]) -> Any:
+        """The source; incremental parameters of some resources begin at a value."""
+        config = yaml.safe_load(yaml.safe_dump(self._declared))
+        options = self._connection.options
+        base = _base(options)
+        client: Any = {**config.get("client", {}), "base_url": base, "session": _session(base)}
+        if "bearer_token" in options:
+            client["auth"] = {"type": "bearer", "token": options["bearer_token"]}
+        elif "user" in options:
+            client["auth"] = {"type": "http_basic", "username": options["user"], "password": options["password"]}
+        for resource in config["resources"]:
+            if isinstance(resource, dict) and since.get(str(resource.get("name"))) is not None:
+                _begin_at(resource, since[str(resource["name"])])
+        try:
+            config["client"] = client
+            return rest_api_source(config, name="api")
+        except (DltException, ValueError, KeyError, TypeError) as error:
+            raise DefinitionFieldInvalid(FIELD, f"is not valid: {' '.join(str(error).split())[:500]}") from error
+
+    def _unreachable(self, error: Exception) -> SourceUnreachable:
+        cause: BaseException = error
+        while cause.__cause__ is not None and not isinstance(cause, requests.RequestException):
+            cause = cause.__cause__
+        # What a query has may be secret.
+        text = re.sub(r"\?\S*", "", " ".join(str(cause).split()))[:500]
+        for option in ("bearer_token", "password"):
+            if option in self._connection.options:
+                text = text.replace(self._connection.options[option], "***")
+        return SourceUnreachable(self._connection.name, text)
+
+
+def _parsed(declaration: str) -> dict[str, Any]:
+    try:
+        found = yaml.safe_load(declaration)
+    except yaml.YAMLError as error:
+        raise DefinitionFieldInvalid(FIELD, f"is not valid YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(found, dict) or not isinstance(found.get("resources"), list) or not found["resources"]:
+        raise DefinitionFieldInvalid(FIELD, "needs a list of resources.")
+    client = found.get("client") or {}
+    for name in ("base_url", "auth", "session"):
+        if name in client:
+            raise DefinitionFieldInvalid(f"{FIELD}.client.{name}", "comes from the connection; leave it out.")
+    for number, resource in enumerate(found["resources"]):
+        endpoint = resource.get("endpoint") if isinstance(resource, dict) else resource
+        path = endpoint.get("path") if isinstance(endpoint, dict) else endpoint
+        if isinstance(path, str) and (urlsplit(path).scheme or path.startswith("//")):
+            where = f"{FIELD}.resources[{number}].endpoint.path"
+            raise DefinitionFieldInvalid(where, "has to be relative to the connection's host and base_path.")
+    return {**found, "client": client}
+
+
+def _base(options: Mapping[str, str]) -> str:
+    port = f":{options['port']}" if "port" in options else ""
+    return f"{options['host'].rstrip('/')}{port}/{options.get('base_path', '').strip('/')}".rstrip("/") + "/"
+
+
+class _Refusing(BaseAdapter):
+    """Sends nothing: an answer of the API must not lead its token to another host."""
+
+    def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
+        """Refuse."""
+        message = f"the API leads to {urlsplit(request.url or '').netloc}, which is not the host of the connection"
+        raise requests.exceptions.InvalidURL(message)
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+
+def _session(base: str) -> requests.Session:
+    session = Client(request_timeout=_SECONDS, request_max_attempts=_TRIES, raise_for_status=False).session
+    session.trust_env = False
+    session.adapters.clear()
+    parts = urlsplit(base)
+    session.mount("http", _Refusing())
+    session.mount(f"{parts.scheme}://{parts.netloc.lower()}/", HTTPAdapter())
+    return session
+
+
+def _begin_at(resource: dict[str, Any], value: Any) -> None:
+    """Let the incremental parameters of a resource begin at a value."""
+    endpoint = resource.get("endpoint")
+    if not isinstance(endpoint, dict):
+        return
+    params = endpoint.get("params") or {}
+    for one in (endpoint.get("incremental"), *params.values()):
+        if isinstance(one, dict) and "cursor_path" in one:
+            one["initial_value"] = value
+
+
+def _rows(item: Any) -> Iterable[Mapping[str, Any]]:
+    return item if isinstance(item, list) else [item]
+
+
+def _columns(rows: Sequence[Mapping[str, Any]], one: TableObject) -> list[Column]:
+    """The columns of JSON objects: what is nested, or of several types, becomes text."""
+    include, exclude = set(one.settings.include), set(one.settings.exclude)
+    needed = {*one.settings.primary_keys, one.settings.cursor, one.settings.sequence_by}
+    kinds: dict[str, set[str]] = {}
+    for row in rows:
+        for name, value in row.items():
+            if value is not None and (name in needed or ((not include or name in include) and name not in exclude)):
+                kinds.setdefault(name, set()).add(_kind(value))
+    return [_column(name, found) for name, found in kinds.items()]
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, bool):
+        return "BOOLEAN"
+    if isinstance(value, int):
+        return "BIGINT" if -_LARGEST <= value < _LARGEST else "STRING"
+    return "DOUBLE" if isinstance(value, float) else "STRING"
+
+
+def _column(name: str, kinds: set[str]) -> Column:
+    if kinds == {"BIGINT", "DOUBLE"}:
+        return Column(name, "DOUBLE", float)
+    (kind, *more) = kinds
+    return Column(name, "STRING", text_of) if more or kind == "STRING" else Column(name, kind)

@@ -1,0 +1,165 @@
+"""Every change of PostgreSQL's tables by logical replication, and resources of an HTTP API."""
+
+import json
+import signal
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any, ClassVar
+from urllib.parse import parse_qs, urlsplit
+
+import psycopg
+import pytest
+from pyspark.sql import SparkSession
+
+from tests.conftest import Server
+from tests.pipelines.ingestion import Ingestion, kill_when, landed, postgres_options
+from tests.postgres import create_database
+
+TOKEN = "token-of-the-api-1"
+
+
+@pytest.fixture
+def ingestion(server: Server, spark: SparkSession, schema: str) -> Ingestion:
+    return Ingestion(server, spark, *schema.split("."))
+
+
+@pytest.mark.timeout(900)
+def test_changes_of_postgresql(ingestion: Ingestion, postgres_url: str) -> None:
+    url = create_database(postgres_url)
+    with psycopg.connect(url, autocommit=True) as pg:
+        pg.execute("CREATE TABLE people (id INT PRIMARY KEY, name TEXT, long TEXT, addresses INET[])")
+        pg.execute("ALTER TABLE people ALTER COLUMN long SET STORAGE EXTERNAL")
+        pg.execute(
+            """INSERT INTO people SELECT n, 'n' || n, repeat('x', 9000), '{10.0.0.1,NULL}' FROM generate_series(1, 4) n"""
+        )
+        pg.execute("CREATE TABLE numbers (n INT PRIMARY KEY)")
+        ingestion.connect("POSTGRESQL", **postgres_options(url))
+        pipeline_id = ingestion.pipeline(
+            ingestion.table("people", schema="public"),
+            ingestion.table("people", "history", schema="public", scd_type="SCD_TYPE_2", include_columns=["id", "name"]),
+            ingestion.table("numbers", schema="public"),
+            connector_type="CDC",
+        )
+        assert landed(ingestion.run(pipeline_id)) == {"people": 4, "history": 4, "numbers": 0}
+        states = "id, name, length(long), cast(addresses AS STRING)"
+        assert ingestion.rows("people", states)[0] == (1, "n1", 9000, "[10.0.0.1, NULL]")
+        # A long value that is not touched is not sent; a key changes; a row comes and goes in one transaction.
+        pg.execute("UPDATE people SET name = 'N1' WHERE id = 1")
+        pg.execute("UPDATE people SET id = 20 WHERE id = 2")
+        pg.execute("DELETE FROM people WHERE id = 3; INSERT INTO people VALUES (5, 'n5')")
+        with pg.transaction():
+            pg.execute("INSERT INTO numbers SELECT * FROM generate_series(1, 5)")
+            pg.execute("DELETE FROM numbers WHERE n = 4")
+        # Killed while it brings them on: the slot is where it was, and nothing is lost nor there twice.
+        update_id = ingestion.begin(pipeline_id)
+        kill_when(ingestion, pipeline_id, update_id, "RUNNING", signal.SIGKILL)
+        assert ingestion.end(pipeline_id, update_id) == "FAILED"
+        pg.execute("ALTER TABLE people ADD COLUMN age INT")
+        pg.execute("UPDATE people SET age = 7 WHERE id = 4")
+        ingestion.run(pipeline_id)
+        assert ingestion.rows("people", f"{states}, age") == [
+            (1, "N1", 9000, "[10.0.0.1, NULL]", None),
+            (20, "n2", 9000, "[10.0.0.1, NULL]", None),
+            (4, "n4", 9000, "[10.0.0.1, NULL]", 7),
+            (5, "n5", None, None, None),
+        ]
+        ended = "id, name, __END_AT IS NULL"
+        assert ingestion.rows("history", ended) == [
+            *((1, "N1", True), (1, "n1", False), (2, "n2", False), (20, "n2", True)),
+            *((3, "n3", False), (4, "n4", True), (5, "n5", True)),
+        ]
+        assert ingestion.rows("numbers") == [(1,), (2,), (3,), (5,)]
+        pg.execute("TRUNCATE numbers; INSERT INTO numbers VALUES (9)")
+        ingestion.run(pipeline_id)
+        assert ingestion.rows("numbers") == [(9,)]
+        # The slot follows what is in the tables, and no other slot is left.
+        slots = pg.execute("SELECT slot_name FROM pg_replication_slots WHERE database = current_database()").fetchall()
+        assert slots == [(f"boathouse_{pipeline_id.replace('-', '_')}",)]
+        assert landed(ingestion.run(pipeline_id, full_refresh_selection=["people"]))["people"] == 4
+        assert [row[0] for row in ingestion.rows("people", "id")] == [1, 20, 4, 5]
+        pg.execute("CREATE TABLE bare (n INT)")
+        bare = ingestion.pipeline(ingestion.table("bare", schema="public", primary_keys=["n"]), connector_type="CDC")
+        assert "Run ALTER TABLE public.bare REPLICA IDENTITY FULL" in ingestion.fails(bare)
+        pg.execute(f"SELECT pg_drop_replication_slot('boathouse_{pipeline_id.replace('-', '_')}')")
+        assert "is gone, and changes with it" in ingestion.fails(pipeline_id)
+
+
+class _Api(BaseHTTPRequestHandler):
+    """Issues by pages of two, for who has the token; ``away`` leads to another host."""
+
+    issues: ClassVar[list[dict[str, Any]]] = []
+
+    def do_GET(self) -> None:
+        url = urlsplit(self.path)
+        query = {key: values[0] for key, values in parse_qs(url.query).items()}
+        if self.headers.get("Authorization") != f"Bearer {TOKEN}":
+            self._say(401, {"error": "who?"})
+        elif url.path == "/v1/issues":
+            page = int(query["page"])
+            found = [one for one in self.issues if one["updated"] >= query["since"]]
+            self._say(200, found[(page - 1) * 2 : page * 2])
+        elif url.path == "/v1/away":
+            self._say(200, {"data": [{"id": 1}], "next": "http://localhost:1/steal"})
+        else:
+            self._say(404, {})
+
+    def _say(self, status: int, value: Any) -> None:
+        body = json.dumps(value).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        """Nothing."""
+
+
+@pytest.fixture
+def api() -> Iterator[int]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Api)
+    Thread(target=server.serve_forever, daemon=True).start()
+    yield server.server_address[1]
+    server.shutdown()
+    server.server_close()
+
+
+DECLARED = """
+resources:
+  - name: issues
+    primary_key: id
+    endpoint:
+      path: issues
+      params:
+        since: {type: incremental, cursor_path: updated, initial_value: "2024-01-02"}
+      paginator: {type: page_number, base_page: 1, total_path: null}
+  - name: away
+    endpoint: {path: away, data_selector: data, paginator: {type: json_link, next_url_path: next}}
+"""
+
+
+@pytest.mark.timeout(900)
+def test_an_http_api(ingestion: Ingestion, api: int) -> None:
+    _Api.issues = [
+        {"id": n, "title": f"t{n}", "score": n / 2, "updated": f"2024-01-0{n}", "labels": [{"name": "x"}]} for n in range(1, 6)
+    ]
+    options = {"host": "http://127.0.0.1", "port": str(api), "base_path": "/v1", "bearer_token": TOKEN}
+    ingestion.connect("HTTP", **options)
+    declared = {"source_configurations": [{"api_source_connector_config": {"configs": {"rest_api": DECLARED}}}]}
+    pipeline_id = ingestion.pipeline(ingestion.table("issues", cursor="updated"), **declared)
+    assert landed(ingestion.run(pipeline_id)) == {"issues": 4}
+    _Api.issues[1] |= {"title": "changed", "updated": "2024-01-06", "more": True}
+    assert landed(ingestion.run(pipeline_id)) == {"issues": 1}
+    assert ingestion.rows("issues") == [
+        (2, "changed", 1.0, "2024-01-06", '[{"name": "x"}]', True),
+        (3, "t3", 1.5, "2024-01-03", '[{"name": "x"}]', None),
+        (4, "t4", 2.0, "2024-01-04", '[{"name": "x"}]', None),
+        (5, "t5", 2.5, "2024-01-05", '[{"name": "x"}]', None),
+    ]
+    away = ingestion.pipeline(ingestion.table("away"), ingestion.table("nothing"), **declared)
+    told = ingestion.fails(away)
+    assert "the API leads to localhost:1, which is not the host of the connection" in told
+    assert "The source has no table nothing. It has: issues, away" in told or "It has: away, issues" in told
+    wrong = {"source_configurations": [{"api_source_connector_config": {"configs": {"rest_api": "resources: ["}}}]}
+    assert "rest_api is not valid YAML" in ingestion.fails(ingestion.pipeline(ingestion.table("issues"), **wrong))
