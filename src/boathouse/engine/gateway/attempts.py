@@ -127,12 +127,15 @@ class Attempts:
             yield answer
 
     async def _messages(self) -> AsyncGenerator[tuple[bytes, int]]:
-        """What the engine sends, with the rows in it, until it says that this was all."""
+        """What the engine sends, with the rows in it, until it says that this was all.
+
+        The schema goes out with the first rows: each message costs a client a call more, with which it lets go of it.
+        """
         if self._stream is not None:
             # It would refuse, or answer with what has failed, since the operation has the same name.
             await self._ask("ReleaseExecute", self._about(_ALL))
         self._stream, self._last = self.engine.stream("ExecutePlan")(self.request), ""
-        tries = 0
+        tries, schema = 0, b""
         while True:
             failure: AioRpcError | None = None
             try:
@@ -140,10 +143,16 @@ class Attempts:
                     tries = 0
                     told = carried(message)
                     if told.is_complete:
+                        if schema:
+                            yield schema, 0
                         self.end = message
                         return
                     self._note(told.response_id)
-                    yield message, told.rows
+                    if told.is_schema:
+                        schema = message
+                        continue
+                    yield schema + message, told.rows
+                    schema = b""
             except AioRpcError as error:
                 failure = error
             if self.interrupted():

@@ -7,7 +7,9 @@ import pyarrow as pa
 from boathouse.engine.gateway.protocol import proto
 from boathouse.engine.gateway.wire import fields, text_of, varint
 
-_BATCH, _COMMAND_RESULT, _RESPONSE, _COMPLETE = 2, 5, 13, 14
+_BATCH, _COMMAND_RESULT, _SCHEMA, _RESPONSE, _COMPLETE = 2, 5, 7, 13, 14
+_NAMES = frozenset({1, 12, 13, 15})
+"""Of the session, the operation and the message itself."""
 
 
 class Carried(NamedTuple):
@@ -17,16 +19,18 @@ class Carried(NamedTuple):
         response_id: The engine's name for it.
         rows: Of a result.
         is_complete: Whether it says that its operation has ended well.
+        is_schema: Whether it has the schema of the rows and nothing else.
     """
 
     response_id: str
     rows: int
     is_complete: bool
+    is_schema: bool
 
 
 def carried(message: bytes) -> Carried:
     """What it carries. Only the result of a SQL command, which has its rows inside a relation, is decoded."""
-    response, rows, complete = "", 0, False
+    response, rows, complete, schema, others = "", 0, False, False, False
     for number, start, end in fields(message):
         if number == _BATCH:
             # Its first field is the number of rows; a number that is zero is left out.
@@ -37,7 +41,11 @@ def carried(message: bytes) -> Carried:
             response = text_of(message, start, end)
         elif number == _COMPLETE:
             complete = True
-    return Carried(response, rows, complete)
+        if number == _SCHEMA:
+            schema = True
+        elif number not in _NAMES:
+            others = True
+    return Carried(response, rows, complete, schema and not others)
 
 
 def _rows_of_command(message: bytes) -> int:
