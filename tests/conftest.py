@@ -137,10 +137,16 @@ def running_server(folder: Path, *arguments: str, **environment: str) -> Iterato
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server that a whole test run shares; tests make catalogs, schemas and users of their own in it."""
+def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server that a whole test run shares."""
     with running_server(tmp_path_factory.mktemp("shared"), BOATHOUSE_ENGINE_IDLE_SECONDS="150") as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def server(shared_server: Server) -> Server:
+    """The shared server, where a folder of tests has no other; tests make catalogs, schemas and users of their own in it."""
+    return shared_server
 
 
 @pytest.fixture(scope="session")
@@ -152,14 +158,17 @@ def postgres_url() -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
-def server_on_each_database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server over SQLite, then one over PostgreSQL; folders of tests take it as their `server`."""
-    environment: dict[str, str] = {}
-    if request.param == "postgresql":
-        environment["BOATHOUSE_DATABASE_URL"] = create_database(request.getfixturevalue("postgres_url"))
-    with running_server(tmp_path_factory.mktemp(request.param), **environment) as running:
+@pytest.fixture(scope="session")
+def server_on_postgres(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A second shared server, over PostgreSQL."""
+    with running_server(tmp_path_factory.mktemp("postgresql"), BOATHOUSE_DATABASE_URL=create_database(postgres_url)) as running:
         yield running
+
+
+@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+def server_on_each_database(request: pytest.FixtureRequest) -> Server:
+    """The shared server over SQLite, then the one over PostgreSQL; folders of tests take it as their `server`."""
+    return request.getfixturevalue("shared_server" if request.param == "sqlite" else "server_on_postgres")
 
 
 @pytest.fixture

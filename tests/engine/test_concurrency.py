@@ -28,6 +28,7 @@ Location = Callable[[str], str]
 
 APPENDERS, APPENDS = 8, 50
 MERGERS, MERGES = 4, 15
+ROUNDS = 4
 
 
 def commits(folder: str) -> list[dict[str, Any]]:
@@ -98,7 +99,7 @@ def test_updates_and_overwrites_are_repeated(connect: Connect, spark: SparkSessi
 
     def work(number: int) -> None:
         mine = sessions[number]
-        for n in range(8):
+        for n in range(ROUNDS):
             mine.sql(f"UPDATE {name} SET v = v + 1 WHERE k = {number}")
             mine.sql(f"INSERT INTO {name} VALUES ({number + 10}, {n})")
             mine.sql(f"DELETE FROM {name} WHERE k = {number + 10} AND v < {n}")
@@ -107,7 +108,8 @@ def test_updates_and_overwrites_are_repeated(connect: Connect, spark: SparkSessi
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(work, range(4)))
     found = sorted((row.k, row.v) for row in spark.table(name).collect())
-    assert found == [(k, 8) for k in range(4)] + [(k + 10, 7) for k in range(4)] + [(k + 20, 7) for k in range(4)]
+    last = ROUNDS - 1
+    assert found == [(k, ROUNDS) for k in range(4)] + [(k + 10, last) for k in range(4)] + [(k + 20, last) for k in range(4)]
 
 
 def test_columns_added_at_the_same_time_are_all_there(connect: Connect, spark: SparkSession, schema: str) -> None:

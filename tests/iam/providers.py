@@ -23,7 +23,7 @@ def running(*command: str, port: int) -> Iterator[str]:
     process = subprocess.Popen([sys.executable, *command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     issuer = f"http://127.0.0.1:{port}"
     try:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while True:
             try:
                 httpx.get(f"{issuer}/.well-known/openid-configuration").raise_for_status()

@@ -273,11 +273,11 @@ def test_signing_out_ends_the_session_and_names_the_providers(sso: Server, issue
     assert stolen.status_code == 401
 
 
-def test_the_page_learns_of_it(sso: Server, server: Server) -> None:
+def test_the_page_learns_of_it(sso: Server, shared_server: Server) -> None:
     assert sso.client("").get("/api/boathouse/v1/sign-in-options").json() == {"sso": {"name": "127.0.0.1", "url": LOGIN}}
-    assert server.client("").get("/api/boathouse/v1/sign-in-options").json() == {"sso": None}
-    assert refusal(server.client("").get(LOGIN)) == (404, "RESOURCE_DOES_NOT_EXIST")
-    assert refusal(server.client("").get("/api/boathouse/v1/sso/callback")) == (404, "RESOURCE_DOES_NOT_EXIST")
+    assert shared_server.client("").get("/api/boathouse/v1/sign-in-options").json() == {"sso": None}
+    assert refusal(shared_server.client("").get(LOGIN)) == (404, "RESOURCE_DOES_NOT_EXIST")
+    assert refusal(shared_server.client("").get("/api/boathouse/v1/sso/callback")) == (404, "RESOURCE_DOES_NOT_EXIST")
 
 
 def test_no_secret_reaches_the_log_or_the_database(sso: Server, issuer: str) -> None:

@@ -154,6 +154,9 @@ def create_app(settings: Settings, addresses: Addresses, admin_name: str = "admi
     return Boathouse(Observation(audited, metrics), api, database, authenticator, admin)
 
 
+MLFLOW_AFTER_SECONDS = 5
+"""When MLflow begins to load, unless somebody asks for it before: the first page and the first query have the processor alone."""
+
 ROUTERS = (
     health.router,
     home.router,
@@ -234,7 +237,8 @@ async def _lifespan(api: FastAPI) -> AsyncGenerator[None, None]:
         state.serving = Serving(state.database, state.layout, state.authenticator, state.addresses.base_url)
         stack.push_async_callback(state.serving.stop)
         await state.serving.start()
-        state.mlflow.start()
+        mlflow = asyncio.get_running_loop().call_later(MLFLOW_AFTER_SECONDS, state.mlflow.start)
+        stack.callback(mlflow.cancel)
         await state.pipelines.start()
         housekeeping = asyncio.create_task(keep_house(state.database, state.layout, state.admin), name="housekeeping")
         stack.callback(housekeeping.cancel)
