@@ -12,7 +12,7 @@ from boathouse.engine.catalog_access import CatalogAccess
 from boathouse.engine.compute import Compute
 from boathouse.engine.gateway.governor import Governor
 from boathouse.engine.gateway.server import Gateway
-from boathouse.engine.gateway.table_functions import TableFunctions
+from boathouse.engine.gateway.table_functions import TableFunctions, changes_by_path
 from boathouse.engine.limits import EngineLimits, PythonFunctions, memory_of
 from boathouse.engine.link import Engines, EngineSession
 from boathouse.engine.metrics import EngineMetrics
@@ -88,6 +88,7 @@ class EngineService:
             self.engines = SparkPool(SparkAddress.parse(engine), metrics, limits, idle_seconds=idle_seconds)
         self.compute = Compute(self.engines)
         access.provide("system.compute.sessions", self.compute.sessions_table)
+        access.provide_function("table_changes_by_path", changes_by_path)
         self.governor = Governor(access, sources)
         self.gateway = Gateway(
             self.engines, self.governor, authenticator.authenticate_sql, metrics, recorder, host=host, port=port

@@ -36,6 +36,18 @@ def test_what_the_engine_changed(spark: SparkSession, table: str, schema: str) -
         spark.sql(f"SELECT * FROM table_changes('{schema}.other', 0)").collect()
 
 
+def test_by_path(spark: SparkSession, table: str, location: Callable[[str], str], user: tuple[str, SparkSession]) -> None:
+    spark.sql(f"ALTER TABLE {table} SET TBLPROPERTIES (delta.enableChangeDataFeed = true)")
+    spark.sql(f"UPDATE {table} SET s = 'z' WHERE id = 1")
+    text = f"SELECT id, s, _change_type FROM table_changes_by_path('{location(table)}', 3)"
+    assert sorted(tuple(row) for row in spark.sql(text).collect()) == [
+        (1, "a", "update_preimage"),
+        (1, "z", "update_postimage"),
+    ]
+    with pytest.raises(AnalysisException, match="INSUFFICIENT_PERMISSIONS"):
+        user[1].sql(text).collect()
+
+
 def test_with_deletion_vectors(spark: SparkSession, schema: str) -> None:
     name = f"{schema}.dv"
     spark.sql(f"CREATE TABLE {name} (a INT) TBLPROPERTIES ('delta.enableDeletionVectors' = 'true')")

@@ -6,18 +6,21 @@ Other slices bring them, as they bring streaming sources; the server hands them 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import pyarrow as pa
 
 from boathouse.engine.catalog_access import CatalogAccess
 from boathouse.engine.errors import StatementRefused
-from boathouse.engine.gateway.paths import PathGuard
+from boathouse.engine.gateway.paths import PathGuard, Use
 from boathouse.engine.gateway.protocol import local_relation
 from boathouse.engine.gateway.session import EngineSession
 from boathouse.engine.gateway.sql_tokens import Kind, Token, quote, read_name, tokenize
 from boathouse.engine.gateway.statements import Edit
 from boathouse.iam.api import Principal
+from boathouse.storage.paths import to_url
+from boathouse.tables.api import changes
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,7 @@ TableFunctions: TypeAlias = Mapping[str, TableFunction]
 """Table functions by their names in lower case."""
 
 TABLE_CHANGES = "table_changes"
-"""The one table function that is the gateway's own: the change data feed."""
+"""The change data feed of a table by its name, which the resolver has to know."""
 _HIDDEN = frozenset({"_metadata"})
 _ENDS_FROM = (
     "WHERE",
@@ -144,6 +147,16 @@ def _value(tokens: Sequence[Token], text: str, session: EngineSession) -> Any:
     if len(tokens) == 1 and tokens[0].is_word("TRUE", "FALSE"):
         return tokens[0].is_word("TRUE")
     return session.value(text[tokens[0].start : tokens[-1].end])
+
+
+def changes_by_path(arguments: Sequence[Argument], context: CallContext) -> Answer:
+    """``table_changes_by_path('/path', start [, end])``: the change data feed of a Delta table where it lies."""
+    values = [argument.value for argument in arguments]
+    if len(values) not in {2, 3} or not isinstance(values[0], str):
+        message = "table_changes_by_path takes a path as a string, the first version or time, and perhaps the last one."
+        raise StatementRefused(message)
+    real = context.guard.resolve(values[0], Use.READ)
+    return Answer(local_relation(changes(to_url(Path(real)), *values[1:])), (real,))
 
 
 def bounds_of(arguments: Sequence[Argument]) -> tuple[list[str], Any, Any]:
