@@ -25,6 +25,14 @@ if not hasattr(sys.modules["__main__"], "__file__"):
     sys.modules["__main__"].__file__ = __file__
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A file's tests run in one process, and all tests of Apache Spark in one, so that they share its server."""
+    for item in items:
+        group = "spark" if "tests/engine/spark/" in item.nodeid else item.nodeid.partition("::")[0]
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 @dataclass
 class Server:
     """A running `boathouse up`.

@@ -22,6 +22,7 @@ class Capabilities:
         keeps_answers: Whether it keeps the answers of an operation for one whose connection broke, or says that it has not. Else
             its operations end with their connection.
         sets_in_sql: Whether SET and RESET change settings. Else the gateway sets them.
+        runs_streams: Whether it has streaming queries of its own. Else the gateway runs them, in micro-batches.
         barrier: What stands before and after a query past which no predicate of the asker may be moved.
     """
 
@@ -35,6 +36,7 @@ class Capabilities:
     keeps_frames: bool
     keeps_answers: bool
     sets_in_sql: bool
+    runs_streams: bool
     barrier: tuple[str, str]
 
 
@@ -50,6 +52,7 @@ SAIL = Capabilities(
     # The last 128, and those before are left out without a word.
     keeps_answers=False,
     sets_in_sql=False,
+    runs_streams=False,
     barrier=("", " LIMIT 9223372036854775807"),
 )
 SPARK = Capabilities(
@@ -63,6 +66,7 @@ SPARK = Capabilities(
     keeps_frames=True,
     keeps_answers=True,
     sets_in_sql=True,
+    runs_streams=True,
     # A limit would be the end of parallel work. Spark moves nothing below a condition that is not deterministic; it has to
     # stand outside of the query, since a join that the policy's subquery becomes would else be put above it.
     barrier=("SELECT * FROM (", ") WHERE rand() >= 0"),

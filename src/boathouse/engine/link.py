@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol, Self
@@ -74,6 +74,8 @@ class Engine(ABC):
     last_used_at: float = field(default_factory=time.time)
     open_requests: int = 0
     stopping: bool = False
+    closing: list[Callable[[], Awaitable[None]]] = field(default_factory=list[Callable[[], Awaitable[None]]], repr=False)
+    """What is to be ended before the channel is closed."""
     _calls: dict[str, Any] = field(default_factory=dict[str, Any], repr=False)
     _told: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]], repr=False)
 

@@ -25,6 +25,7 @@ DEFAULT_PORT = 15002
 _ADDRESS = re.compile(r"sc://(?P<host>\[[0-9A-Fa-f:.]+\]|[^\s/:;?#@]+)(?::(?P<port>\d{1,5}))?/?(?:;(?P<parameters>\S*))?")
 _KNOWN = frozenset({"token", "use_ssl"})
 _REACH_SECONDS = 1.0
+_CLOSE_SECONDS = 0.8
 _MOST_ENDINGS = 1000
 
 
@@ -208,6 +209,10 @@ class SparkPool:
         self._endings.move_to_end(engine.principal.id)
         while len(self._endings) > _MOST_ENDINGS:
             self._endings.popitem(last=False)
+        # Spark would go on with them.
+        with contextlib.suppress(TimeoutError):
+            ending = asyncio.gather(*(end() for end in list(engine.closing)), return_exceptions=True)
+            await asyncio.wait_for(ending, _CLOSE_SECONDS)
         await engine.channel.close(None)
         log.info("engine.disconnected", principal=engine.principal.name, reason=reason)
 

@@ -12,19 +12,29 @@ from tests.engine.spark.gaps import GAPS
 from tests.engine.spark.runtime import connect_server
 
 HERE = Path(__file__).parent
-LONG = frozenset({"test_writes.py", "test_delta_table.py", "test_escapes.py", "test_enforcement.py"})
-"""Suites that take minutes: run with SPARK_TESTS=all."""
+QUICK = frozenset(
+    {
+        "test_spark_engine.py",
+        "test_governed.py",
+        "test_streams.py::test_a_running_query",
+        "test_streams.py::test_a_revoked_grant_ends_the_stream",
+        "test_stream_programs.py::test_program[upserts]",
+        "test_stream_programs.py::test_program[windows]",
+    }
+)
+"""What always runs: a test of each kind. The others take an hour and run with SPARK_TESTS=all."""
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what is in this folder, and what is known to fail."""
     for item in items:
         if not item.path.is_relative_to(HERE):
             continue
         item.add_marker("spark")
-        if item.path.name in LONG and os.environ.get("SPARK_TESTS") != "all":
-            item.add_marker(pytest.mark.skip(reason="takes minutes on Spark: set SPARK_TESTS=all"))
         name = "::".join([item.path.name, *item.nodeid.split("::")[1:]])
+        if os.environ.get("SPARK_TESTS") != "all" and not {item.path.name, name} & QUICK:
+            item.add_marker(pytest.mark.skip(reason="takes long on Spark: set SPARK_TESTS=all"))
         gap = GAPS.get(name) or GAPS.get(name.split("[")[0])
         if gap is not None:
             item.add_marker(pytest.mark.xfail(strict=True, reason=f"{gap[0]}: {gap[1]}"))
@@ -32,7 +42,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def spark_connect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A Spark Connect server that a whole test run shares."""
+    """A Spark Connect server that a whole test run shares; SPARK_TESTS_REMOTE names one that runs already."""
+    if os.environ.get("SPARK_TESTS_REMOTE"):
+        yield os.environ["SPARK_TESTS_REMOTE"]
+        return
     with connect_server(tmp_path_factory.mktemp("spark"), token="of-the-tests") as address:
         yield address
 

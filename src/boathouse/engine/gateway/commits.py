@@ -24,6 +24,19 @@ def commits_of_batch(places: Iterable[str], query_id: str, batch: int) -> tuple[
     return tuple(found)
 
 
+def commits_of_query(place: str, query_id: str, before: int) -> tuple[Commit, ...]:
+    """The commits of a streaming query to a table after a version."""
+    found: list[Commit] = []
+    folder = Path(place)
+    for version in reversed(commits(folder)):
+        if version <= before:
+            break
+        said = commit_info(folder, version).get("operationParameters") or {}
+        if said.get("queryId") == query_id:
+            found.append(Commit(place, version, commit_time(folder, version), is_named=True))
+    return tuple(reversed(found))
+
+
 def commits_since(places: Mapping[str, int], principal: str, since_ms: int) -> tuple[Commit, ...]:
     """The commits that a principal's statement can have made.
 

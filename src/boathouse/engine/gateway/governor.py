@@ -88,7 +88,7 @@ class Governor:
 
     def __init__(self, access: CatalogAccess, sources: Sources) -> None:
         self._access = access
-        self.streams = Streams(access, sources)
+        self.streams = Streams(access, sources, self.work)
         self._threads = _deep_threads()
         self.pipeline_commands: Callable[[Any, Principal], Callable[[], AsyncGenerator[bytes]]] | None = None
         """Answers requests with a PipelineCommand; the slice of pipelines, which is above, puts it here."""
@@ -176,7 +176,7 @@ class Governor:
             request = parsed.SerializeToString()
         if self.streams.handles(parsed.plan.command):
             return Prepared(request, own=self.streams.execute(session, self.prepare, note))
-        return self._prepare(parsed, request, session, note, StreamReads(self.streams.batches))
+        return self._prepare(parsed, request, session, note, self.streams.executed(session))
 
     def prepare(self, request: bytes, session: EngineSession, reads: StreamReads) -> Prepared:
         """Look at an ExecutePlanRequest of a streaming query in its session; blocks."""

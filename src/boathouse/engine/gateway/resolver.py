@@ -68,7 +68,7 @@ class Resolver:
         self.declares = False
         self.paths: list[str] = []
         self._paths: dict[str, str] = {}
-        self.rows_of: Callable[[TableInfo], Any] | None = None
+        self.rows_of: Callable[[TableInfo], Any | None] = lambda _: None
         """What stands for all of a table's files: where only some of its rows are to be read, still under its policies."""
 
     @cached_property
@@ -137,6 +137,23 @@ class Resolver:
         if reader.is_asker and table.data_source_format != "DELTA":
             return None
         return self._files(table, version, options or {})
+
+    def stream(self, table: TableInfo, name: Sequence[str], options: Mapping[str, str]) -> Any | None:
+        """A Delta table as a stream of its files, under its policies."""
+
+        def files(one: TableInfo) -> Any | None:
+            if one.full_name != table.full_name:
+                return None
+            relation = self.files_of(one.full_name, from_url(one.storage_location))
+            relation.read.is_streaming = True
+            relation.read.data_source.options.update(options)
+            return relation
+
+        before, self.rows_of = self.rows_of, files
+        try:
+            return self.relation(name)
+        finally:
+            self.rows_of = before
 
     def _virtual(self, principal: Principal, full: Sequence[str]) -> Any | None:
         """A relation without files."""
@@ -216,8 +233,9 @@ class Resolver:
 
     def _files(self, table: TableInfo, version: int | None, options: Mapping[str, str]) -> Any:
         """A table's files as a relation."""
-        if self.rows_of is not None:
-            return self.rows_of(table)
+        instead = self.rows_of(table)
+        if instead is not None:
+            return instead
         relation = self.files_of(table.full_name, from_url(table.storage_location), table.data_source_format.lower())
         source = relation.read.data_source
         source.options.update(options)

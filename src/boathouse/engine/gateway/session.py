@@ -2,7 +2,7 @@
 
 import asyncio
 import itertools
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any
@@ -147,6 +147,25 @@ class EngineSession:
         request = proto().ExecutePlanRequest()
         request.plan.command.CopyFrom(command)
         return self._wait(self._execute(self._own(request)))
+
+    def answers(self, command: Any) -> list[Any]:
+        """Execute a command as it stands, and give all messages of the engine's answer."""
+        return self._wait(self.responses(command))
+
+    async def responses(self, command: Any) -> list[Any]:
+        """The same, on the event loop."""
+        return [message async for message in self.messages(command)]
+
+    async def messages(self, command: Any) -> AsyncGenerator[Any]:
+        """The same, one by one as they come."""
+        request = proto().ExecutePlanRequest()
+        request.plan.command.CopyFrom(command)
+        stream = self.engine.stream("ExecutePlan")(self._own(request))
+        try:
+            async for message in stream:
+                yield proto().ExecutePlanResponse.FromString(message)
+        finally:
+            stream.cancel()
 
     def value(self, expression: str, relation: Any | None = None) -> Any:
         """The value of an expression without columns; with a SQL relation, its parameters can stand in it."""

@@ -31,17 +31,19 @@ class StreamReads:
 
     Attributes:
         operation: What commits of such a plan say of themselves, where that is not what the engine's own would say.
-        found: Whether there was a streaming read.
+        passes: Whether what only streams have goes to the engine as it is.
+        found: Whether something took the place of a streaming read, so that the engine does not see that there is one.
     """
 
     operation: Operation | None = None
-    found: bool = False
+    passes = False
+    found = False
 
     def __init__(self, batches: Mapping[str, Any] | None = None) -> None:
         self._batches = batches or {}
 
-    def of_read(self, relation: Any) -> Any:
-        """What stands in the place of a streaming read; it is governed like every part of the plan.
+    def of_read(self, relation: Any) -> Any | None:
+        """What stands in the place of a streaming read; it is governed like every part of the plan. None: the read itself.
 
         Raises:
             StatementRefused: If there is to be no such read.
@@ -71,7 +73,10 @@ class Look(Enum):
 def look_at(relation: Any, streams: StreamReads) -> Look:
     """Replace what only streams have, in place."""
     if is_streaming(relation):
-        _take_place(relation, streams.of_read(relation))
+        meant = streams.of_read(relation)
+        if meant is None:
+            return Look.LEFT
+        _take_place(relation, meant)
         return Look.CHANGED
     match relation.WhichOneof("rel_type"):
         case "cached_remote_relation":
@@ -80,14 +85,14 @@ def look_at(relation: Any, streams: StreamReads) -> Look:
                 return Look.LEFT
             _take_place(relation, meant)
             return Look.GOVERNED
-        case "with_watermark":
+        case "with_watermark" if not streams.passes:
             # It only matters to streams; the filter that keeps all rows keeps the number that columns refer to, too.
             inner = proto().Relation()
             inner.CopyFrom(relation.with_watermark.input)
             relation.filter.input.CopyFrom(inner)
             relation.filter.condition.literal.boolean = True
             return Look.CHANGED
-        case "deduplicate" if relation.deduplicate.within_watermark:
+        case "deduplicate" if relation.deduplicate.within_watermark and not streams.passes:
             relation.deduplicate.within_watermark = False
             return Look.CHANGED
         case _:

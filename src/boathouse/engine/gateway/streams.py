@@ -1,23 +1,26 @@
-"""The commands of streaming queries: answered by the gateway, which runs the queries; the engine knows nothing of them."""
+"""The commands of streaming queries, answered by the gateway: of those that it runs, and of those that an engine runs."""
 
 import asyncio
 import uuid
 from collections.abc import AsyncGenerator, Callable
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from typing import Any
 
 from boathouse.engine.catalog_access import CatalogAccess
 from boathouse.engine.errors import GatewayStopping, StatementRefused
 from boathouse.engine.gateway.commits import commits_of_batch
+from boathouse.engine.gateway.passing import Passing, Work, can_be_passed
 from boathouse.engine.gateway.protocol import proto
 from boathouse.engine.gateway.session import EngineSession
+from boathouse.engine.gateway.stream_reads import StreamReads
 from boathouse.engine.gateway.trace import Trace, begin, finish, stream_target
 from boathouse.engine.gateway.visit import Visit
 from boathouse.engine.streaming.errors import NotOnThisEngine
 from boathouse.engine.streaming.foreach.host import Door, FunctionProcess
-from boathouse.engine.streaming.manager import Ear, SessionQueries, StreamManager
+from boathouse.engine.streaming.manager import Ear, Query, SessionQueries, StreamManager
+from boathouse.engine.streaming.passed import PassedQuery, PassedReads
 from boathouse.engine.streaming.progress import timestamp
-from boathouse.engine.streaming.query import StreamingQuery
+from boathouse.engine.streaming.query import Event, StreamingQuery
 from boathouse.engine.streaming.reads import AnalysedReads, Readers
 from boathouse.engine.streaming.runner import Prepare, Runner
 from boathouse.engine.streaming.source import Sources
@@ -43,12 +46,15 @@ class Streams:
     Args:
         access: The catalog.
         sources: Streaming sources that are not the engine's own.
+        work: Runs something that blocks on a worker thread.
     """
 
-    def __init__(self, access: CatalogAccess, sources: Sources) -> None:
+    def __init__(self, access: CatalogAccess, sources: Sources, work: Work) -> None:
         self._access = access
+        self._work = work
+        self._run = access.layout.run / "streams"
         self._sources = sources
-        self._manager = StreamManager(access.layout.run / "streams")
+        self._manager = StreamManager(self._run)
         self.batches: dict[str, Any] = {}
         """By its identifier, the rows of a batch that a function of ``foreachBatch`` has in its hands."""
         self.door: Door | None = None
@@ -70,9 +76,16 @@ class Streams:
         log = layout.logs / f"engine-{session.principal.id}.log"
         return FunctionProcess(self.door, session.principal, session.request.session_id, function, folder, log)
 
-    def analysed(self, session: EngineSession) -> AnalysedReads:
+    def analysed(self, session: EngineSession) -> StreamReads:
         """For a plan that is only analysed."""
-        return AnalysedReads(self._readers(session), self.batches)
+        kind = PassedReads if session.capabilities.runs_streams else AnalysedReads
+        return kind(self._readers(session), self.batches)
+
+    def executed(self, session: EngineSession) -> StreamReads:
+        """For a plan that is executed at once."""
+        if session.capabilities.runs_streams:
+            return PassedReads(self._readers(session), self.batches, executes=True)
+        return StreamReads(self.batches)
 
     def columns(self, session: EngineSession, read: Any) -> list[str]:
         """The names of the columns of a streaming read."""
@@ -98,7 +111,7 @@ class Streams:
                 # It ends with its batch.
                 return lambda: _replayed([_end(session.request)])
             case _:
-                return lambda: self._listen(session.request, ours)
+                return lambda: self._listen(session, ours)
         return lambda: self._answered(session, answering)
 
     # --------------------------------------------------------------------------------------------------------- start
@@ -109,13 +122,34 @@ class Streams:
         trace = begin(session.request.plan, session)
         note(trace)
         start = session.request.plan.command.write_stream_operation_start
-        if session.capabilities.is_shared:
-            raise NotOnThisEngine.there("Streaming queries", session.capabilities.name)
-        spec = read_spec(start)
+        if session.capabilities.runs_streams and can_be_passed(start, self._sources):
+            answer = self._pass(session, prepare, trace, ours)
+            return lambda: _replayed([_message(session.request, answer), _end(session.request)])
+        try:
+            return self._run_here(session, prepare, trace, ours)
+        except NotOnThisEngine as error:
+            raise error.on(session.capabilities) from error
+
+    def _pass(self, session: EngineSession, prepare: Prepare, trace: Trace, ours: SessionQueries) -> Any:
+        """Start a query on the engine; the answer."""
+        start = session.request.plan.command.write_stream_operation_start
+        ours.require_free(start.query_name)
+        query, result = Passing(session, self._readers(session), prepare, self._work).start(trace, self._run)
+        session.loop.call_soon_threadsafe(self._manager.adopt, query)
+        response = proto().ExecutePlanResponse()
+        response.write_stream_operation_start_result.CopyFrom(result)
+        return response
+
+    def _run_here(self, session: EngineSession, prepare: Prepare, trace: Trace, ours: SessionQueries) -> Callable[[], Messages]:
+        """Start a query that the gateway runs itself."""
+        spec = read_spec(session.request.plan.command.write_stream_operation_start)
         # A copy is looked at as it would be analysed: what it reads and writes must be allowed, and is told to the history.
         governed = proto().Plan()
         governed.CopyFrom(session.request.plan)
-        visit = Visit(self._access, session.principal, session, streams=self.analysed(session))
+        # The function has a process of the gateway's own, so no engine has to be asked whether it may run.
+        governed.command.write_stream_operation_start.ClearField("foreach_batch")
+        reads = AnalysedReads(self._readers(session), self.batches)
+        visit = Visit(self._access, session.principal, session, streams=reads)
         trace.target = stream_target(spec.table, spec.path, visit)
         visit.walk(governed)
         rows = proto().Relation()
@@ -149,11 +183,14 @@ class Streams:
         yield _message(session.request, result)
         yield _end(session.request)
 
-    async def _listen(self, request: Any, ours: SessionQueries) -> Messages:
+    async def _listen(self, session: EngineSession, ours: SessionQueries) -> Messages:
         """Tell a client's listeners of events, until they are taken away."""
+        request = session.request
         command = request.plan.command.streaming_query_listener_bus_command
         result = proto().ExecutePlanResponse()
         if command.remove_listener_bus_listener:
+            if session.capabilities.runs_streams:
+                await session.responses(request.plan.command)
             if ours.ear is not None:
                 ours.ear.tell(None)
                 ours.ear = None
@@ -164,6 +201,7 @@ class Streams:
         if ours.ear is not None:
             ours.ear.tell(None)
         ear = ours.ear = Ear(asyncio.get_running_loop())
+        heard = await _hear(session, ear) if session.capabilities.runs_streams else None
         result.streaming_query_listener_events_result.listener_bus_listener_added = True
         yield _message(request, result)
         try:
@@ -177,6 +215,8 @@ class Streams:
         finally:
             if ours.ear is ear:
                 ours.ear = None
+            if heard is not None:
+                heard.cancel()
 
     async def end_session(self, request: bytes, principal: Principal) -> None:
         """Stop the queries of a session that is released."""
@@ -188,7 +228,22 @@ class Streams:
         await self._manager.stop()
 
 
-def _found(ours: SessionQueries, wanted: Any) -> StreamingQuery:
+async def _hear(session: EngineSession, ear: Ear) -> "asyncio.Task[None]":
+    """Begin to pass on what the engine tells of the queries that it runs; ends when that is cancelled."""
+    events = session.messages(session.request.plan.command)
+    await anext(events)
+
+    async def pass_on() -> None:
+        async with aclosing(events):
+            async for response in events:
+                for one in response.streaming_query_listener_events_result.events:
+                    kind = Event(proto().StreamingQueryEventType.Name(one.event_type))
+                    ear.events.put_nowait((kind, one.event_json))
+
+    return asyncio.create_task(pass_on(), name="stream-events")
+
+
+def _found(ours: SessionQueries, wanted: Any) -> Query:
     query = ours.queries.get(wanted.run_id)
     if query is None or query.id != wanted.id:
         message = (
@@ -199,11 +254,33 @@ def _found(ours: SessionQueries, wanted: Any) -> StreamingQuery:
     return query
 
 
-async def _query_answer(query: StreamingQuery, command: Any) -> Any:
+async def _query_answer(query: Query, command: Any) -> Any:
     """The answer to a command about one query."""
     response = proto().ExecutePlanResponse()
     result = response.streaming_query_command_result
     result.query_id.id, result.query_id.run_id = query.id, query.run_id
+    match command.WhichOneof("command"):
+        case "stop":
+            query.stop()
+            await query.ended.wait()
+        case "exception":
+            result.exception.SetInParent()
+            if query.failure is not None:
+                kind = query.failure.spark_classes[0]
+                result.exception.exception_message = f"{kind}: [STREAM_FAILED] {query.failure.message}"
+                result.exception.error_class = query.failure.condition
+        case "await_termination":
+            within = command.await_termination.timeout_ms if command.await_termination.HasField("timeout_ms") else None
+            result.await_termination.terminated = await _terminated(query, within)
+        case _ if isinstance(query, PassedQuery):
+            return await query.ask(command)
+        case _:
+            await _tell(query, command, result)
+    return response
+
+
+async def _tell(query: StreamingQuery, command: Any, result: Any) -> None:
+    """Answer what only who runs a query knows of it."""
     match command.WhichOneof("command"):
         case "status":
             result.status.status_message = query.message
@@ -214,29 +291,16 @@ async def _query_answer(query: StreamingQuery, command: Any) -> Any:
             result.recent_progress.recent_progress_json.extend(query.progress.recent[-1:])
         case "recent_progress":
             result.recent_progress.recent_progress_json.extend(query.progress.recent)
-        case "stop":
-            query.stop()
-            await query.ended.wait()
         case "process_all_available":
             await query.processed_all()
         case "explain":
             result.explain.result = await asyncio.to_thread(query.explain)
-        case "exception":
-            result.exception.SetInParent()
-            if query.failure is not None:
-                kind = query.failure.spark_classes[0]
-                result.exception.exception_message = f"{kind}: [STREAM_FAILED] {query.failure.message}"
-                result.exception.error_class = query.failure.condition
-        case "await_termination":
-            within = command.await_termination.timeout_ms if command.await_termination.HasField("timeout_ms") else None
-            result.await_termination.terminated = await _terminated(query, within)
         case other:
             message = f"The streaming command '{other}' is not known."
             raise StatementRefused(message)
-    return response
 
 
-async def _terminated(query: StreamingQuery, within_ms: int | None) -> bool:
+async def _terminated(query: Query, within_ms: int | None) -> bool:
     with suppress(TimeoutError):
         await asyncio.wait_for(query.ended.wait(), None if within_ms is None else within_ms / 1000)
     if query.failure is not None:
@@ -284,7 +348,7 @@ async def _any_ended(ours: SessionQueries) -> None:
         await ours.changed.wait()
 
 
-def _describe(instance: Any, query: StreamingQuery) -> None:
+def _describe(instance: Any, query: Query) -> None:
     instance.id.id, instance.id.run_id = query.id, query.run_id
     if query.name is not None:
         instance.name = query.name

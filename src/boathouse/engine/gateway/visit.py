@@ -2,7 +2,7 @@
 
 import itertools
 import secrets
-from collections.abc import Iterable, Mapping, MutableMapping
+from collections.abc import Iterable, Iterator, MutableMapping
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +26,13 @@ from boathouse.engine.gateway.spark_catalog import answer_catalog
 from boathouse.engine.gateway.sql_tokens import Kind, Token, literal, parts_of, quote, tokenize
 from boathouse.engine.gateway.statements import Edit, Statement, apply, cached_query, fixed, parse
 from boathouse.engine.gateway.stream_reads import OF_STREAMS, Look, StreamReads, look_at
+from boathouse.engine.gateway.stream_tables import check_written, feed_bounds, passed_stream
 from boathouse.engine.gateway.walk import children
 from boathouse.engine.pool import SCRATCH_CATALOG
 from boathouse.engine.streaming.kafka.source import rows_now
 from boathouse.iam.api import Principal
 from boathouse.storage.paths import to_url
-from boathouse.tables.api import Bound, changes, forget_checkpoint_hint
+from boathouse.tables.api import changes, forget_checkpoint_hint
 
 _MOMENTS = {"versionasof": "version", "timestampasof": "timestamp"}
 _PATH_OPTIONS = frozenset({"path", "paths", "location", "checkpointlocation"})
@@ -56,6 +57,7 @@ class Visit:
         *,
         executes: bool = False,
         streams: StreamReads | None = None,
+        numbers: Iterator[int] | None = None,
     ) -> None:
         self.access = access
         self.executes = executes
@@ -68,7 +70,9 @@ class Visit:
         capabilities = session.capabilities
         self.shared = SharedEngine(session.engine, principal) if capabilities.is_shared else None
         # Where references are temporary views, nobody must be able to guess their names.
-        self.numbers = session.names.numbers if capabilities.binds_everywhere else itertools.count(secrets.randbits(38))
+        self.numbers = numbers or (
+            session.names.numbers if capabilities.binds_everywhere else itertools.count(secrets.randbits(38))
+        )
         self.effects = Effects()
         self.resolver = Resolver(access, principal, session, self.numbers, self.effects)
 
@@ -206,9 +210,12 @@ class Visit:
         read.named_table.unparsed_identifier = self.table_name(name, Use.READ)
         self.look_at_options(read.named_table.options, "", Use.READ)
         if read.is_streaming:
-            return False
+            meant = passed_stream(self, read)
+            if meant is not None:
+                self._replace(relation, meant, parts_of(name)[-1])
+            return meant is not None
         moment, options = None, dict(read.named_table.options)
-        feed = _feed(options)
+        feed = feed_bounds(options)
         if feed is not None:
             meant = self.resolver.changes(parts_of(name), *feed)
             self._replace(relation, meant, parts_of(name)[-1])
@@ -245,7 +252,7 @@ class Visit:
     def _read_path_changes(self, relation: Any) -> bool:
         """The change data feed of a Delta table by its path; whether it was asked for."""
         source = relation.read.data_source
-        feed = _feed(source.options)
+        feed = feed_bounds(source.options)
         path = next(iter(source.paths), None) or source.options.get("path")
         if feed is None or source.format.lower() != "delta" or path is None or relation.read.is_streaming:
             return False
@@ -285,6 +292,8 @@ class Visit:
         if not read.HasField("data_source"):
             return
         source = read.data_source
+        if read.is_streaming:
+            check_written(self, source.options, source.paths)
         paths = [self.path(path, source.format, Use.READ) for path in source.paths]
         if paths != list(source.paths):
             source.paths[:] = paths
@@ -459,23 +468,6 @@ class Visit:
         table = None if name is None else self.access.table(self.principal, ".".join(name))
         if table is not None and table.has_policy and not self.access.manages(self.principal, table):
             raise PolicyInTheWay(table.full_name)
-
-
-def _feed(options: Mapping[str, str]) -> tuple[Bound, Bound | None] | None:
-    """The bounds of the change data feed that a reader's options ask for, or None."""
-    given = {key.lower(): value for key, value in options.items()}
-    if given.get("readchangefeed", given.get("readchangedata", "false")).lower() != "true":
-        return None
-
-    def bound(side: str) -> Bound | None:
-        version, time = given.get(f"{side}version"), given.get(f"{side}timestamp")
-        return int(version) if version is not None and version.isdigit() else version or time
-
-    start = bound("starting")
-    if start is None:
-        message = "readChangeFeed needs startingVersion or startingTimestamp."
-        raise StatementRefused(message)
-    return start, bound("ending")
 
 
 def _refuse_scratch(text: str) -> None:

@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+from boathouse.engine.capabilities import Capabilities
 from boathouse.engine.errors import StatementRefused
 from boathouse.errors import BoathouseError
 
@@ -21,17 +22,21 @@ class NotOnThisEngine(StreamRefused):
 
     def __init__(self, what: str, instead: str = "") -> None:
         hint = f" {instead}" if instead else ""
+        self._what = f"{what} is not supported"
+        self._hint = hint
         super().__init__(
             f"{what} is not supported in a streaming query on the embedded engine.{hint} Apache Spark as the engine "
             "(BOATHOUSE_ENGINE=sc://...) is the one that runs it."
         )
 
-    @classmethod
-    def there(cls, what: str, engine: str) -> "StreamRefused":
-        """What is not to be had with another engine than the embedded one."""
+    def on(self, capabilities: Capabilities) -> StreamRefused:
+        """The same for an engine that has streams: the query is one of those that the gateway runs all the same."""
+        if not capabilities.runs_streams:
+            return self
         message = (
-            f"{what} are not passed on to {engine}: the gateway cannot see what such a query reads while it runs. The embedded engine "
-            "(BOATHOUSE_ENGINE=sail) runs them."
+            f"{self._what} in a streaming query with foreachBatch, cloudFiles, the change data feed or expectations.{self._hint} "
+            f"Such queries are run by the server and not by {capabilities.name}: write the stream to a table without them first, "
+            "and stream from that."
         )
         return StreamRefused(message)
 

@@ -14,6 +14,7 @@ from boathouse.engine.gateway.paths import PathGuard, Use
 from boathouse.engine.gateway.session import EngineSession
 from boathouse.engine.streaming.checkpoint import Checkpoint
 from boathouse.engine.streaming.errors import StreamRefused
+from boathouse.engine.streaming.passed import PassedQuery
 from boathouse.engine.streaming.query import Committed, Event, Parts, StreamingQuery
 from boathouse.engine.streaming.reads import AnalysedReads, Readers, empty, numbered, reference
 from boathouse.engine.streaming.runner import Runner
@@ -30,6 +31,8 @@ _STOP_SECONDS = 0.8
 
 SessionKey: TypeAlias = tuple[str, str]
 """A principal's identifier and the session's."""
+Query: TypeAlias = StreamingQuery | PassedQuery
+"""One that the gateway runs, or one that the engine runs."""
 
 
 @dataclass
@@ -61,14 +64,20 @@ class SessionQueries:
         changed: Is notified whenever one ends.
     """
 
-    queries: dict[str, StreamingQuery] = field(default_factory=dict[str, StreamingQuery])
-    ended: list[StreamingQuery] = field(default_factory=list[StreamingQuery])
+    queries: dict[str, Query] = field(default_factory=dict[str, Query])
+    ended: list[Query] = field(default_factory=list[Query])
     ear: Ear | None = None
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def active(self) -> list[StreamingQuery]:
+    def active(self) -> list[Query]:
         """Those that run."""
         return [query for query in list(self.queries.values()) if query.is_active]
+
+    def require_free(self, name: str | None) -> None:
+        """Go on only if no query that runs has a name."""
+        if name and any(one.name == name for one in self.active()):
+            message = f"Cannot start query with name {name} as a query with that name is already active in this session."
+            raise StreamRefused(message)
 
 
 class StreamManager:
@@ -106,9 +115,7 @@ class StreamManager:
         """
         session = runner.session
         ours = self.of((session.principal.id, session.request.session_id))
-        if spec.name is not None and any(one.name == spec.name for one in ours.active()):
-            message = f"Cannot start query with name {spec.name} as a query with that name is already active in this session."
-            raise StreamRefused(message)
+        ours.require_free(spec.name)
         scratch = self._run / uuid.uuid4().hex
         scratch.mkdir(parents=True)
         try:
@@ -134,6 +141,19 @@ class StreamManager:
         query.start()
         return query
 
+    def adopt(self, query: PassedQuery) -> None:
+        """Look after a query that was started on the engine; on the event loop."""
+        session = query.session
+        ours = self.of((session.principal.id, session.request.session_id))
+        release = _hold(session)
+
+        def ended() -> None:
+            release()
+            self._ended(ours, query)
+
+        ours.queries[query.run_id] = query
+        query.watch(ended)
+
     async def end_session(self, key: SessionKey) -> None:
         """Stop all queries of a session, and forget it."""
         with self._lock:
@@ -153,7 +173,7 @@ class StreamManager:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(_stopped(active), _STOP_SECONDS)
 
-    def _ended(self, ours: SessionQueries, query: StreamingQuery) -> None:
+    def _ended(self, ours: SessionQueries, query: Query) -> None:
         ours.ended.append(query)
         ours.changed.set()
         ours.changed = asyncio.Event()
@@ -162,7 +182,7 @@ class StreamManager:
             del ours.queries[run_id]
 
 
-async def _stopped(queries: list[StreamingQuery]) -> None:
+async def _stopped(queries: list[Query]) -> None:
     for query in queries:
         query.stop()
     await asyncio.gather(*(query.ended.wait() for query in queries))
@@ -195,19 +215,30 @@ def _parts(spec: StreamSpec, runner: Runner, readers: Readers, functions: Functi
 
 
 def _checkpoint_folder(spec: StreamSpec, session: EngineSession, readers: Readers, scratch: Path) -> Path:
-    location = spec.checkpoint
+    place = checkpoint_place(spec.checkpoint, spec.name, session, readers, is_needed=spec.sink in NEEDS_CHECKPOINT)
+    return scratch / "checkpoint" if place is None else from_url(place)
+
+
+def checkpoint_place(
+    location: str | None, name: str | None, session: EngineSession, readers: Readers, *, is_needed: bool
+) -> str | None:
+    """Where a query's checkpoint really lies: where its writer says, or below the session's setting; None without either.
+
+    Raises:
+        StreamRefused: If it is needed and nothing names it.
+    """
     if location is None:
         base = session.setting(_SETTING)
-        location = f"{base.rstrip('/')}/{spec.name}" if base and spec.name else None
+        location = f"{base.rstrip('/')}/{name}" if base and name else None
     if location is not None:
-        return from_url(PathGuard(readers.access, session.principal).resolve(location, Use.WRITE))
-    if spec.sink in NEEDS_CHECKPOINT:
+        return PathGuard(readers.access, session.principal).resolve(location, Use.WRITE)
+    if is_needed:
         message = (
             'checkpointLocation must be specified either through option("checkpointLocation", ...) or, with a queryName, '
             f'spark.conf.set("{_SETTING}", ...).'
         )
         raise StreamRefused(message)
-    return scratch / "checkpoint"
+    return None
 
 
 def _hold(session: EngineSession) -> Callable[[], None]:

@@ -161,7 +161,7 @@ def empty(schema: Any) -> Any:
 def _not_streaming(read: Any) -> Any | None:
     """A table or path as it is read without a stream, so that its columns and their lineage are those; None for other sources."""
     still = proto().Relation()
-    if read.WhichOneof("rel_type") == "read" and not _has_feed(read):
+    if read.WhichOneof("rel_type") == "read" and not asks_for_feed(read):
         if read.read.HasField("named_table"):
             still.read.named_table.unparsed_identifier = read.read.named_table.unparsed_identifier
             return still
@@ -173,7 +173,8 @@ def _not_streaming(read: Any) -> Any | None:
     return None
 
 
-def _has_feed(read: Any) -> bool:
+def asks_for_feed(read: Any) -> bool:
+    """Whether a read is one of the change data feed, by its options."""
     options = read.read.named_table.options if read.read.HasField("named_table") else read.read.data_source.options
     return any(
         key.lower() in {"readchangefeed", "readchangedata"} and value.lower() == "true" for key, value in options.items()

@@ -8,22 +8,23 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from boathouse.catalog.api import PolicyInTheWay, Privilege, SecurableNotFound, SecurableType, TableInfo
+from boathouse.catalog.api import SecurableNotFound, SecurableType
 from boathouse.engine.gateway.effects import Effects
 from boathouse.engine.gateway.paths import Use
 from boathouse.engine.gateway.protocol import proto
 from boathouse.engine.gateway.resolver import Resolver
 from boathouse.engine.gateway.sql_tokens import parts_of
+from boathouse.engine.gateway.stream_tables import streamed_table
 from boathouse.engine.streaming.checkpoint import read_json, write
 from boathouse.engine.streaming.errors import StreamRefused
 from boathouse.engine.streaming.source import Offset, ReadLimits, SourceContext, StreamSource
-from boathouse.engine.streaming.sources.delta_log import LogStream, Position, Rows, Tolerance
+from boathouse.engine.streaming.sources.delta_log import WORKED_OUT, LogStream, Position, Rows, Tolerance
 from boathouse.engine.streaming.sources.options import Options
 from boathouse.engine.streaming.sources.shadow import shadow
 from boathouse.errors import BoathouseError
 from boathouse.history.api import TableRef
 from boathouse.storage.paths import to_url
-from boathouse.tables.api import Action, change_range, replay
+from boathouse.tables.api import Action, change_range, replay, write_changes
 from boathouse.tables.versions import last_version
 
 _KNOWN = (
@@ -137,6 +138,8 @@ class DeltaSource(StreamSource):
         for one in self._between(start, end):
             if one.file is None:
                 continue
+            if one.kind == WORKED_OUT:
+                return None
             stats = one.file.get("stats")
             if not stats:
                 return None
@@ -161,27 +164,8 @@ class DeltaSource(StreamSource):
         name = self._name or ""
         if _is_path(name):
             return to_url(Path(self._context.guard.resolve(parts_of(name)[1], Use.READ)))
-        table = self._table(name)
-        if self._with_feed and table.has_policy and not self._context.access.manages(self._context.principal, table):
-            raise PolicyInTheWay(table.full_name)
-        return table.storage_location
-
-    def _table(self, name: str) -> TableInfo:
-        full = self._context.session.qualify(tuple(parts_of(name)))
-        access, principal = self._context.access, self._context.principal
-        table = None if full is None else access.table(principal, ".".join(full), Privilege.SELECT)
-        if table is None:
-            raise SecurableNotFound(SecurableType.TABLE, ".".join(full or (name,)))
-        if table.is_view:
-            message = f"{table.full_name} is a view. Only tables can be read as a stream; read what the view reads."
-            raise StreamRefused(message)
-        if table.data_source_format != "DELTA":
-            message = (
-                f"{table.full_name} is a {table.data_source_format} table. Only Delta tables can be read as a stream by their name; "
-                f"use readStream.format('{table.data_source_format.lower()}') and a path."
-            )
-            raise StreamRefused(message)
-        return table
+        context = self._context
+        return streamed_table(context.access, context.session, parts_of(name), with_feed=self._with_feed).storage_location
 
     # ----------------------------------------------------------------------------------------------------- positions
 
@@ -267,7 +251,9 @@ class DeltaSource(StreamSource):
         parts = parts_of(name)
         session = self._context.session
         resolver = Resolver(self._context.access, self._context.principal, session, session.names.numbers, Effects())
-        resolver.rows_of = lambda _: self._rows(rows)
+        own = ".".join(session.qualify(tuple(parts)) or parts).lower()
+        # What a policy's function reads is not the stream's.
+        resolver.rows_of = lambda table: self._rows(rows) if table.full_name == own else None
         meant = resolver.relation(parts)
         if meant is None:
             raise SecurableNotFound(SecurableType.TABLE, name)
@@ -281,6 +267,7 @@ class DeltaSource(StreamSource):
             files = [one.file for one in rows if one.file is not None]
             return shadow(folder / secrets.token_hex(8), self._log.folder, state.protocol, state.metadata, files)
         parts = [self._feed(kind, [one for one in rows if one.kind == kind and one.file is not None]) for kind in _kinds(rows)]
+        parts += [self._worked_out(one.version) for one in rows if one.kind == WORKED_OUT]
         relation = parts[0]
         for part in parts[1:]:
             union = proto().Relation()
@@ -289,7 +276,16 @@ class DeltaSource(StreamSource):
             union.set_op.set_op_type = proto().SetOperation.SET_OP_TYPE_UNION
             union.set_op.is_all = True
             union.set_op.by_name = True
+            union.set_op.allow_missing_columns = True
             relation = union
+        return relation
+
+    def _worked_out(self, version: int) -> Any:
+        """What a version changed: the rows of its files that are not in both the old and the new ones."""
+        relation = proto().Relation()
+        relation.read.data_source.format = "parquet"
+        folder = self._context.scratch / secrets.token_hex(8)
+        relation.read.data_source.paths.extend(map(str, write_changes(self._log.location, version, version, folder)))
         return relation
 
     def _feed(self, kind: str, rows: list[Rows]) -> Any:
@@ -311,7 +307,7 @@ def _column(name: str, kind: str, number: int) -> Action:
 
 
 def _kinds(rows: list[Rows]) -> list[str]:
-    found = list(dict.fromkeys(one.kind for one in rows if one.file is not None))
+    found = list(dict.fromkeys(one.kind for one in rows if one.file is not None and one.kind != WORKED_OUT))
     return found or ["insert"]
 
 

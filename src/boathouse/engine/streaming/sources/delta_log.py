@@ -62,6 +62,10 @@ class Rows:
     time_ms: int
 
 
+WORKED_OUT = "worked out"
+"""The kind of a version whose changes no file of its own holds, and that replaced files by others."""
+
+
 @dataclass(frozen=True)
 class Tolerance:
     """What becomes of versions that do not only add rows.
@@ -167,7 +171,7 @@ class LogStream:
             if "metaData" in action:
                 self._require_schema(action["metaData"], version)
         if self._with_feed:
-            return self._changes(actions)
+            return self._changes(actions, version)
         adds = [one["add"] for one in actions if "add" in one and one["add"].get("dataChange", True)]
         removes = [one["remove"] for one in actions if "remove" in one and one["remove"].get("dataChange", True)]
         if removes:
@@ -177,18 +181,16 @@ class LogStream:
             self._require_tolerated(adds, version, str(info.get("operation", "UNKNOWN")))
         return iter([("insert", add) for add in adds])
 
-    def _changes(self, actions: list[Action]) -> Iterator[tuple[str, Action]]:
+    def _changes(self, actions: list[Action], version: int) -> Iterator[tuple[str, Action]]:
         recorded = [("change", one["cdc"]) for one in actions if "cdc" in one]
         if recorded:
             return iter(recorded)
         adds = [one["add"] for one in actions if "add" in one and one["add"].get("dataChange", True)]
         removes = [one["remove"] for one in actions if "remove" in one and one["remove"].get("dataChange", True)]
-        if any(one.get("deletionVector") for one in (*adds, *removes)) and removes:
-            message = (
-                "The change data feed of a version with deletion vectors and without files of its own is not supported in a stream. "
-                "Read it with spark.read.option('readChangeFeed', 'true')."
-            )
-            raise SourceChanged("DELTA_CHANGE_DATA_FILE_NOT_FOUND", message)
+        if removes and (adds or any(one.get("deletionVector") for one in removes)):
+            # Most rows of such files did not change: the version is one piece, whose changes have to be worked out.
+            size = sum(int(one.get("size") or 0) for one in (*adds, *removes))
+            return iter([(WORKED_OUT, {"path": str(version), "size": size})])
         return iter([*(("insert", add) for add in adds), *(("delete", one) for one in removes)])
 
     def _require_tolerated(self, adds: list[Action], version: int, operation: str) -> None:
