@@ -51,8 +51,8 @@ class Broker:
         admin.delete_records([where])[where].result(30)
 
     def send(self, topic: str, *values: str | None, partition: int = 0, **more: Any) -> None:
-        """Send rows, in one transaction where the client is given an identifier of one."""
-        transaction = more.pop("transaction", None)
+        """Send rows, in one transaction where the client is given an identifier of one; it can be aborted."""
+        transaction, aborts = more.pop("transaction", None), more.pop("aborts", False)
         settings = {"bootstrap.servers": self.address} | ({"transactional.id": transaction} if transaction else {})
         producer = Producer(settings)
         if transaction:
@@ -62,7 +62,7 @@ class Broker:
             producer.produce(topic, value=value, partition=partition, **more)
         assert producer.flush(30) == 0
         if transaction:
-            producer.commit_transaction(30)
+            (producer.abort_transaction if aborts else producer.commit_transaction)(30)
 
 
 @contextmanager

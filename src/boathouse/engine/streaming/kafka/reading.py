@@ -231,6 +231,8 @@ class Broker:
                 self._consumer = kafka.Consumer(
                     {
                         "group.id": f"{self._options.group_prefix}-{uuid.uuid4()}",
+                        # As Kafka's own client has it; the library has the other.
+                        "isolation.level": "read_uncommitted",
                         **self._configuration,
                         "enable.auto.commit": False,
                         "enable.partition.eof": True,
