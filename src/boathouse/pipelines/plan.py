@@ -85,22 +85,33 @@ class Plan:
     flows: Mapping[str, PlannedFlow]
     names: "Names"
 
-    def relation(self, flow: PlannedFlow) -> Relation:
-        """The rows of a flow as the engine can execute it: full names, views in their places."""
+    def relation(self, flow: PlannedFlow, tables: Mapping[tuple[str, ...], Relation] | None = None) -> Relation:
+        """The rows of a flow as the engine can execute it: full names, views in their places.
+
+        Args:
+            flow: The flow.
+            tables: What stands for some tables, by their full names.
+        """
+
+        def meaning(use: Use) -> Relation | str:
+            return self._meaning(use, tables or {})
+
         if flow.relation is not None:
-            return rewritten(flow.relation, self._meaning)
+            return rewritten(flow.relation, meaning)
         source = None if flow.flow.cdc is None else flow.flow.cdc.source
         if not isinstance(source, str):
             raise TypeError(flow.name)
-        return rewritten(table(parts_of(source), is_stream=flow.is_streaming and not flow.flow.once), self._meaning)
+        return rewritten(table(parts_of(source), is_stream=flow.is_streaming and not flow.flow.once), meaning)
 
-    def _meaning(self, use: Use) -> Relation | str:
-        key = self.names.key(use.name)
-        dataset = self.datasets.get(key)
+    def _meaning(self, use: Use, tables: Mapping[tuple[str, ...], Relation]) -> Relation | str:
+        dataset = self.datasets.get(self.names.key(use.name))
+        if dataset is not None and dataset.kind is Kind.TEMPORARY_VIEW:
+            return enforced_in_view(dataset.dataset, self.relation(self.flows[dataset.flows[0]], tables))
+        full = self.names.full(use.name) if dataset is None else dataset.name
+        if full in tables:
+            return tables[full]
         if dataset is None:
-            return quote(self.names.full(use.name))
-        if dataset.kind is Kind.TEMPORARY_VIEW:
-            return enforced_in_view(dataset.dataset, self.relation(self.flows[dataset.flows[0]]))
+            return quote(full)
         return table(dataset.name, is_stream=True) if use.is_stream else dataset.quoted
 
     def upstream(self, flow: PlannedFlow) -> set[str]:

@@ -163,6 +163,8 @@ class Runner:
             message = f"{dataset.full_name} is there already and {whose}. Drop it, or choose another name."
             raise DefinitionInvalid("TABLE_ALREADY_EXISTS", message, dataset.dataset.location)
         reset = dataset.key in self._renewed and dataset.kind is Kind.STREAMING_TABLE
+        if there is None or dataset.key in self._renewed:
+            self._targets.compute_anew(dataset)
         with self._targets.resetting(dataset, really=reset):
             if there is None or reset:
                 self._create(dataset, dataset.name, dataset.schema, replace=there is not None)

@@ -95,6 +95,19 @@ class Session:
         """The newest version of a table."""
         return int(self.run(f"DESCRIBE HISTORY {quoted} LIMIT 1")[0]["version"])
 
+    def table_id(self, quoted: str) -> str | None:
+        """The identifier of a Delta table; None for what is none."""
+        try:
+            rows = self.run(f"DESCRIBE DETAIL {quoted}")
+        except PySparkException:
+            return None
+        found = rows[0].asDict() if rows else {}
+        return str(found["id"]) if found.get("format") == "delta" else None
+
+    def explain(self, relation: Relation) -> str:
+        """The engine's plans of a relation."""
+        return str(self.frame(relation)._explain_string("extended"))  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+
     def properties(self, quoted: str) -> dict[str, str] | None:
         """The properties of a table; None where there is no table."""
         try:

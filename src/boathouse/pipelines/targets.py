@@ -12,6 +12,7 @@ from boathouse.pipelines.errors import FlowFailed
 from boathouse.pipelines.events import Emit, Event, Level
 from boathouse.pipelines.model import AutoCdc, Kind, SnapshotCdc
 from boathouse.pipelines.plan import Plan, PlannedDataset, PlannedFlow
+from boathouse.pipelines.refresh import Refresher, Technique
 from boathouse.pipelines.rows import Checked
 from boathouse.pipelines.session import Session
 
@@ -81,6 +82,11 @@ class Targets:
         """Whether the emptying of a table was begun and not ended."""
         return self._state.get(f"reset:{dataset.key}") is not None
 
+    def compute_anew(self, dataset: PlannedDataset) -> None:
+        """Have the next refresh of a view compute all of it."""
+        for name in dataset.flows:
+            self._state.set(f"refresh:{name}", None)
+
     def stop(self) -> None:
         """Stop the streams that run."""
         for query in list(self._queries):
@@ -91,26 +97,42 @@ class Targets:
         if flow.flow.cdc is not None:
             self._change(flow, dataset, flow.flow.cdc)
             return
-        frame = self._session.frame(rules.flagged(self._plan.relation(flow)))
         if dataset.kind is Kind.MATERIALIZED_VIEW:
-            self._recompute(flow, dataset, frame, rules)
-        elif flow.flow.once:
+            self._refresh(flow, dataset, rules)
+            return
+        frame = self._session.frame(rules.flagged(self._plan.relation(flow)))
+        if flow.flow.once:
             self._append_once(flow, dataset, frame, rules)
         else:
             self._stream(flow, dataset, frame, rules.options if dataset.kind.is_table else {})
 
-    def _recompute(self, flow: PlannedFlow, dataset: PlannedDataset, frame: DataFrame, rules: Checked) -> None:
-        self._emit(
-            Event(
-                "planning_information",
-                f"Flow '{flow.name}' was planned to be executed as COMPLETE_RECOMPUTE.",
-                Level.INFO,
-                {"technique_information": [_RECOMPUTE]},
-                dataset.full_name,
-                flow.name,
-            )
-        )
-        writer = frame.write.format("delta").mode("overwrite").options(**rules.options)
+    def _refresh(self, flow: PlannedFlow, dataset: PlannedDataset, rules: Checked) -> None:
+        """Bring a materialized view up to date."""
+        refresher = Refresher(self._session, self._plan, flow, dataset, rules)
+        mark = f"refresh:{flow.name}"
+        refresh = refresher.decide(self._state.get(mark))
+        why = "" if refresh.issue is None else f" ({refresh.issue[1]})"
+        told = f"Flow '{flow.name}' was planned to be executed as {refresh.technique}{why}."
+        self._emit(Event("planning_information", told, Level.INFO, refresh.details, dataset.full_name, flow.name))
+        if refresh.technique is Technique.NO_OP:
+            return
+        before = self._session.version(dataset.quoted)
+        if refresh.technique is Technique.GROUP_AGGREGATE:
+            refresher.merge(refresh)
+        else:
+            self._put(dataset, self._session.frame(rules.flagged(refresh.relation)), rules, refresh.technique)
+        after = self._session.version(dataset.quoted)
+        # Somebody else's commit between the two would be taken for this one's.
+        known = refresh.remember if after <= before + 1 else None
+        self._state.set(mark, None if known is None else {**known, "target": after})
+
+    @staticmethod
+    def _put(dataset: PlannedDataset, frame: DataFrame, rules: Checked, technique: Technique) -> None:
+        writer = frame.write.format("delta").options(**rules.options)
+        if technique is Technique.APPEND_ONLY:
+            writer.mode("append").saveAsTable(dataset.quoted)
+            return
+        writer = writer.mode("overwrite")
         if not dataset.dataset.columns:
             writer = writer.option("overwriteSchema", "true")
             if dataset.dataset.partition_by:
@@ -183,10 +205,3 @@ class Targets:
     def _generation(self, flow: str) -> int:
         """How often a flow was begun anew."""
         return int(self._state.get(f"checkpoint:{flow}") or 0)
-
-
-_RECOMPUTE: dict[str, Any] = {
-    "maintenance_type": "MAINTENANCE_TYPE_COMPLETE_RECOMPUTE",
-    "is_chosen": True,
-    "is_applicable": True,
-}

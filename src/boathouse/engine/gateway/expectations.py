@@ -299,7 +299,7 @@ def _publish(write: _Write, partition_by: Sequence[str]) -> None:
     aside = 0
     if write.dropped is not None and write.quarantine is None:
         aside = _count(write, failed)
-    elif write.dropped is not None:
+    elif write.dropped is not None and write.quarantine is not None:
         beside = staging.folder / "_dropped"
         command = proto().Command()
         command.write_operation.CopyFrom(_into(beside, write.dropped, write.quarantine.partition_by))

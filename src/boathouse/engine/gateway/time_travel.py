@@ -1,11 +1,25 @@
 """What a time travel clause means."""
 
+from collections.abc import MutableMapping
+
 from boathouse.catalog.api import TableInfo
 from boathouse.engine.catalog_access import CatalogAccess
 from boathouse.engine.errors import StatementRefused
 from boathouse.engine.gateway.relations import Moment
 from boathouse.engine.gateway.session import EngineSession
-from boathouse.engine.gateway.sql_tokens import tokenize
+from boathouse.engine.gateway.sql_tokens import literal, tokenize
+
+MOMENTS = {"versionasof": "version", "timestampasof": "timestamp"}
+"""A reader's options, in lower case -> the clause that they stand for."""
+
+
+def moment_of(options: MutableMapping[str, str]) -> Moment | None:
+    """The moment that a reader's options name; they are taken out."""
+    moment = None
+    for key in [one for one in options if one.lower() in MOMENTS]:
+        kind, value = MOMENTS[key.lower()], options.pop(key)
+        moment = Moment(kind, value if kind == "version" else literal(value))
+    return moment
 
 
 def version_of(moment: Moment, table: TableInfo, session: EngineSession, access: CatalogAccess) -> int:

@@ -18,7 +18,6 @@ from boathouse.engine.gateway.path_names import FILE_FORMATS, looks_absolute
 from boathouse.engine.gateway.paths import PathGuard, Use
 from boathouse.engine.gateway.protocol import local_relation, proto, sql_node
 from boathouse.engine.gateway.references import References
-from boathouse.engine.gateway.relations import Moment
 from boathouse.engine.gateway.resolver import Resolver
 from boathouse.engine.gateway.session import EngineSession
 from boathouse.engine.gateway.shared_engine import SharedEngine
@@ -27,14 +26,15 @@ from boathouse.engine.gateway.sql_tokens import Kind, Token, literal, parts_of, 
 from boathouse.engine.gateway.statements import Edit, Statement, apply, cached_query, fixed, parse
 from boathouse.engine.gateway.stream_reads import OF_STREAMS, Look, StreamReads, look_at
 from boathouse.engine.gateway.stream_tables import check_written, feed_bounds, passed_stream
+from boathouse.engine.gateway.time_travel import MOMENTS, moment_of
 from boathouse.engine.gateway.walk import children
 from boathouse.engine.pool import SCRATCH_CATALOG
 from boathouse.engine.streaming.kafka.source import rows_now
+from boathouse.engine.streaming.sources.appended import appended
 from boathouse.iam.api import Principal
 from boathouse.storage.paths import to_url
 from boathouse.tables.api import changes, forget_checkpoint_hint
 
-_MOMENTS = {"versionasof": "version", "timestampasof": "timestamp"}
 _PATH_OPTIONS = frozenset({"path", "paths", "location", "checkpointlocation"})
 
 
@@ -214,19 +214,16 @@ class Visit:
             if meant is not None:
                 self._replace(relation, meant, parts_of(name)[-1])
             return meant is not None
-        moment, options = None, dict(read.named_table.options)
+        options = dict(read.named_table.options)
         feed = feed_bounds(options)
         if feed is not None:
             meant = self.resolver.changes(parts_of(name), *feed)
             self._replace(relation, meant, parts_of(name)[-1])
             return True
-        for key in list(options):
-            if key.lower() in _MOMENTS:
-                kind = _MOMENTS[key.lower()]
-                value = options.pop(key)
-                moment = Moment(kind, value if kind == "version" else literal(value))
+        self.resolver.rows_of = appended(options, self.access.layout.run / "appended")
         parts = parts_of(name)
-        meant = self.resolver.relation(parts, moment, None, options)
+        meant = self.resolver.relation(parts, moment_of(options), None, options)
+        self.resolver.rows_of = None
         if meant is None:
             return False
         self._replace(relation, meant, parts[-1])
@@ -298,7 +295,7 @@ class Visit:
         if paths != list(source.paths):
             source.paths[:] = paths
         self.look_at_options(source.options, source.format, Use.READ)
-        if source.format.lower() == "delta" and any(key.lower() in _MOMENTS for key in source.options):
+        if source.format.lower() == "delta" and any(key.lower() in MOMENTS for key in source.options):
             for place in source.paths:
                 forget_checkpoint_hint(to_url(Path(place)))
         path = source.options.get("path")
