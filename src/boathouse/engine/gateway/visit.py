@@ -220,10 +220,10 @@ class Visit:
             meant = self.resolver.changes(parts_of(name), *feed)
             self._replace(relation, meant, parts_of(name)[-1])
             return True
-        self.resolver.rows_of = appended(options, self.access.layout.run / "appended")
-        parts = parts_of(name)
+        parts, before = parts_of(name), self.resolver.rows_of
+        self.resolver.rows_of = appended(options, self.access.layout.run / "appended") or before
         meant = self.resolver.relation(parts, moment_of(options), None, options)
-        self.resolver.rows_of = None
+        self.resolver.rows_of = before
         if meant is None:
             return False
         self._replace(relation, meant, parts[-1])
