@@ -296,13 +296,13 @@ def _publish(write: _Write, partition_by: Sequence[str]) -> None:
     if write.dropped is not None:
         files = [one for one in files if one.is_kept]
     failed = _failed(files, said)
-    aside = 0
-    if write.dropped is not None and write.quarantine is None:
+    aside, quarantine = 0, write.quarantine
+    if write.dropped is not None and quarantine is None:
         aside = _count(write, failed)
-    elif write.dropped is not None and write.quarantine is not None:
+    elif write.dropped is not None and quarantine is not None:
         beside = staging.folder / "_dropped"
         command = proto().Command()
-        command.write_operation.CopyFrom(_into(beside, write.dropped, write.quarantine.partition_by))
+        command.write_operation.CopyFrom(_into(beside, write.dropped, quarantine.partition_by))
         write.visit.session.run(command)
         more = [replace(one, is_kept=False) for one in _files(beside)]
         failed = {name: failed[name] + count for name, count in _failed(more, said).items()}
