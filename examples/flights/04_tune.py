@@ -102,7 +102,8 @@ def main() -> None:
         found = done.data.metrics["auc_july_august"]
         report.figures(f"tuned already: AUC {found:.3f} on July and August", **figures(done, version))
         return
-    rows = spark.table(f"{SCHEMA}.training_set").toPandas()
+    # What is learned depends on the order of the rows, and a table has none.
+    rows = spark.table(f"{SCHEMA}.training_set").toPandas().sort_values("flight_id", ignore_index=True)
     learn, judge = rows[rows["month"] <= 6], rows[rows["month"] > 6]
     with mlflow.start_run(run_name="tune") as parent:
         log_dataset(rows, version)

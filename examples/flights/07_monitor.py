@@ -200,7 +200,7 @@ def main() -> None:
     join_outcomes(spark)
     served = spark.table(PREDICTIONS).toPandas()
     champion = str(served["model_version"].iloc[0])
-    everything = examples(spark, "true").toPandas()
+    everything = examples(spark, "true").toPandas().sort_values("flight_id", ignore_index=True)
     baseline, current = everything[everything["month"] <= 8], everything[everything["month"] >= 10]
     expected = float(client.get_model_version(MODEL, champion).tags["september_auc"])
     profiles, drifts, alerts, aucs, psi = measure_months(report, baseline, current, served, expected)
