@@ -4,6 +4,7 @@ from boathouse.iam.authenticator import Authenticator
 from boathouse.iam.dependencies import CurrentAdmin, CurrentPrincipal
 from boathouse.iam.errors import CredentialsMissing
 from boathouse.iam.identity import Identity, reached_at
+from boathouse.iam.levels import Access, Levels
 from boathouse.iam.principal import ACCOUNT_USERS, ADMINS, Principal
 from boathouse.iam.references import NameReferences
 from boathouse.iam.scim_views import SCIM, scim_form
@@ -16,12 +17,14 @@ __all__ = [
     "SCIM",
     "SESSION_SECONDS",
     "SIGN_IN_SECONDS",
+    "Access",
     "Authenticator",
     "CredentialsMissing",
     "CurrentAdmin",
     "CurrentPrincipal",
     "IamService",
     "Identity",
+    "Levels",
     "NameReferences",
     "Principal",
     "reached_at",

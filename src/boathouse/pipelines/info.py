@@ -4,21 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from boathouse.iam.api import Principal
+from boathouse.iam.api import Access, Levels, Principal
 from boathouse.pipelines.errors import PipelineNotFound, PipelinePermissionMissing
 from boathouse.pipelines.events import UpdateState
 
-LEVELS = ("CAN_VIEW", "CAN_RUN", "CAN_MANAGE", "IS_OWNER")
-"""Levels of permission; each includes those before it."""
-
-
-@dataclass(frozen=True)
-class Access:
-    """A level of permission of one grantee; ``kind`` is the API's field for it."""
-
-    grantee: str
-    kind: str
-    level: str
+LEVELS = Levels(("CAN_VIEW", "CAN_RUN", "CAN_MANAGE", "IS_OWNER"))
+"""Of permission on a pipeline."""
 
 
 @dataclass(frozen=True)
@@ -74,11 +65,7 @@ class PipelineInfo:
 
     def level_of(self, principal: Principal) -> str | None:
         """The highest level that a principal has, or None."""
-        if principal.is_admin:
-            return "IS_OWNER"
-        names = {principal.name, *principal.groups}
-        levels = [LEVELS.index(one.level) for one in self.access if one.grantee in names]
-        return LEVELS[max(levels)] if levels else None
+        return LEVELS.held(principal, self.access)
 
     def require(self, principal: Principal, level: str) -> None:
         """Go on only with a level.
@@ -90,5 +77,5 @@ class PipelineInfo:
         held = self.level_of(principal)
         if held is None:
             raise PipelineNotFound(self.id)
-        if LEVELS.index(held) < LEVELS.index(level):
+        if not LEVELS.reaches(held, level):
             raise PipelinePermissionMissing(principal.name, self.name, level)

@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from boathouse.errors import Conflict, NotImplementedHere
-from boathouse.iam.api import IamService, Principal
+from boathouse.iam.api import Access, IamService, Principal
 from boathouse.iam.errors import PrincipalNotFound
 from boathouse.kit.clock import now_ms
 from boathouse.kit.ids import new_id
@@ -17,7 +17,7 @@ from boathouse.pipelines import graph
 from boathouse.pipelines.errors import PipelineNameTaken, PipelineNotFound, SpecInvalid, UpdateNotFound, UpdateRunning
 from boathouse.pipelines.events import Event, UpdateState
 from boathouse.pipelines.filters import of_events
-from boathouse.pipelines.info import LEVELS, Access, PipelineInfo, UpdateInfo
+from boathouse.pipelines.info import LEVELS, PipelineInfo, UpdateInfo
 from boathouse.pipelines.ingestion_spec import check_ingestion
 from boathouse.pipelines.models import PipelineEventRow, PipelinePermissionRow, PipelineRow, PipelineUpdateRow
 from boathouse.pipelines.repository import PipelineRepository
@@ -323,8 +323,8 @@ class PipelineService:
         kind = next((key for key in ("user_name", "group_name", "service_principal_name") if getattr(change, key)), None)
         if kind is None:
             raise SpecInvalid(where, "needs user_name, group_name or service_principal_name.")
-        if change.permission_level not in LEVELS:
-            raise SpecInvalid(f"{where}.permission_level", f"is not valid. Valid: {', '.join(LEVELS)}.")
+        if change.permission_level not in LEVELS.names:
+            raise SpecInvalid(f"{where}.permission_level", f"is not valid. Valid: {', '.join(LEVELS.names)}.")
         grantee = str(getattr(change, kind))
         if not IamService(self._session).grantee_exists(grantee):
             raise PrincipalNotFound(grantee)

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from boathouse.catalog.api import CatalogService, Privilege
-from boathouse.iam.api import IamService, Principal
+from boathouse.iam.api import Access, IamService, Levels, Principal
 from boathouse.iam.errors import PrincipalNotFound
 from boathouse.kit.clock import now_ms
 from boathouse.kit.ids import new_id
@@ -24,17 +24,8 @@ from boathouse.serving.repository import ServingRepository
 from boathouse.serving.schemas import AccessBody, CaptureBody, ConfigBody, CreateEndpoint, ServedEntityBody
 from boathouse.storage.layout import Layout
 
-LEVELS = ("CAN_VIEW", "CAN_QUERY", "CAN_MANAGE")
+LEVELS = Levels(("CAN_VIEW", "CAN_QUERY", "CAN_MANAGE"))
 """Levels of permission; each includes those before it."""
-
-
-@dataclass(frozen=True)
-class Access:
-    """A level of permission of one grantee; ``kind`` is the API's field for it."""
-
-    grantee: str
-    kind: str
-    level: str
 
 
 @dataclass(frozen=True)
@@ -59,11 +50,7 @@ class Endpoint:
 
     def level_of(self, principal: Principal) -> str | None:
         """The highest level that a principal has, or None."""
-        if principal.is_admin or principal.id == self.creator_id:
-            return "CAN_MANAGE"
-        names = {principal.name, *principal.groups}
-        levels = [LEVELS.index(one.level) for one in self.access if one.grantee in names]
-        return LEVELS[max(levels)] if levels else None
+        return LEVELS.names[-1] if principal.id == self.creator_id else LEVELS.held(principal, self.access)
 
     def require(self, principal: Principal, level: str) -> None:
         """Go on only with a level.
@@ -72,8 +59,7 @@ class Endpoint:
             EndpointNotFound: If the principal may not know of the endpoint.
             EndpointPermissionMissing: If its level is lower.
         """
-        held = self.level_of(principal)
-        if held is None or LEVELS.index(held) < LEVELS.index(level):
+        if not LEVELS.reaches(self.level_of(principal), level):
             raise EndpointPermissionMissing(principal.name, self.name, level)
 
 
@@ -248,8 +234,8 @@ class ServingService:
             kind = next((key for key in ("user_name", "group_name", "service_principal_name") if getattr(change, key)), None)
             if kind is None:
                 raise ConfigInvalid(where, "needs user_name, group_name or service_principal_name.")
-            if change.permission_level not in LEVELS:
-                raise ConfigInvalid(f"{where}.permission_level", f"is not valid. Valid: {', '.join(LEVELS)}.")
+            if change.permission_level not in LEVELS.names:
+                raise ConfigInvalid(f"{where}.permission_level", f"is not valid. Valid: {', '.join(LEVELS.names)}.")
             grantee = str(getattr(change, kind))
             if not IamService(self._session).grantee_exists(grantee):
                 raise PrincipalNotFound(grantee)
