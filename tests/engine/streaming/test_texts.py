@@ -41,6 +41,12 @@ def test_tables_and_files(spark: SparkSession, schema: str, drain: Drain, tmp_pa
     ):
         with pytest.raises(AnalysisException, match="JOIN in a SQL text over a stream"):
             drain(spark.sql(other), f"{schema}.other", "other")
+    for twice in (
+        f"WITH o AS (SELECT * FROM STREAM({schema}.orders)) SELECT a.id FROM o a JOIN O AS b ON a.id = b.id",
+        f"WITH p(n) AS (SELECT id FROM STREAM({schema}.orders)), q AS (SELECT n FROM p) SELECT q.n FROM q, q AS r",
+    ):
+        with pytest.raises(AnalysisException, match="named more than once in a SQL text over a stream"):
+            drain(spark.sql(twice), f"{schema}.other", "other")
 
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "a.json").write_text('{"id": 7}\n{"id": 8}\n')

@@ -1,6 +1,7 @@
 """Which operators of a plan work on a stream row by row, and which need what came before."""
 
 import itertools
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -191,6 +192,9 @@ def _require_text(holder: Any) -> None:
         return
     tokens = tokenize(holder.root.sql.query)
     streams = [one.subquery_alias.alias for one in holder.references if is_stream(one)]
+    again = _named_twice(tokens, streams)
+    if again is not None:
+        raise NotOnThisEngine(f"{again}, named more than once in a SQL text over a stream", "Join DataFrames.")
     for index, token in enumerate(tokens):
         if token.is_word(*_STATEFUL_WORDS):
             raise NotOnThisEngine(f"{token.value} in a SQL text over a stream", "Use the DataFrame's methods.")
@@ -199,6 +203,51 @@ def _require_text(holder: Any) -> None:
         called = index + 1 < len(tokens) and tokens[index + 1].is_mark("(")
         if token.kind is Kind.WORD and called and token.identifier.lower() in AGGREGATES:
             raise NotOnThisEngine(f"The aggregate function {token.raw} in a SQL text over a stream", "Use groupBy().agg().")
+
+
+def _named_twice(tokens: Sequence[Token], streams: Sequence[str]) -> str | None:
+    """The name of a stream's rows, its own or one given by WITH, that a text uses twice: a batch would meet only itself."""
+    held, given = {one.lower() for one in streams}, set[int]()
+    for at, token in enumerate(tokens[:-1]):
+        if token.is_word("AS") and tokens[at + 1].is_mark("("):
+            name = _defined(tokens, at)
+            body = tokens[at + 2 : _closing(tokens, at + 1)]
+            if name is not None and any(one.is_identifier and one.identifier.lower() in held for one in body):
+                held.add(tokens[name].identifier.lower())
+                given.add(name)
+    uses = Counter(
+        token.identifier.lower()
+        for at, token in enumerate(tokens)
+        if token.is_identifier and at not in given and token.identifier.lower() in held and _is_table(tokens, at)
+    )
+    return next((name for name, count in uses.items() if count > 1), None)
+
+
+def _defined(tokens: Sequence[Token], at: int) -> int | None:
+    """Where the name stands that an AS gives a meaning to; columns in brackets may be between."""
+    before = at - 1
+    if before >= 0 and tokens[before].is_mark(")"):
+        while before >= 0 and not tokens[before].is_mark("("):
+            before -= 1
+        before -= 1
+    return before if before >= 0 and tokens[before].is_identifier else None
+
+
+def _closing(tokens: Sequence[Token], opening: int) -> int:
+    """Where the bracket closes that opens at a place."""
+    depth = 0
+    for at in range(opening, len(tokens)):
+        depth += tokens[at].is_mark("(") - tokens[at].is_mark(")")
+        if depth == 0:
+            return at
+    return len(tokens)
+
+
+def _is_table(tokens: Sequence[Token], at: int) -> bool:
+    """Whether a name is not a part of a column's, nor an alias."""
+    before, after = tokens[at - 1] if at else None, tokens[at + 1] if at + 1 < len(tokens) else None
+    part = (after is not None and after.is_mark(".")) or (before is not None and before.is_mark("."))
+    return not part and not (before is not None and before.is_word("AS"))
 
 
 def _fits(tokens: Sequence[Token], join: int, stream: str) -> bool:
