@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 import psutil
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 from tests.postgres import binaries, create_database, postgres
 
@@ -25,12 +26,16 @@ if not hasattr(sys.modules["__main__"], "__file__"):
     sys.modules["__main__"].__file__ = __file__
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+class _Scheduling(LoadFileScheduling):
     """A file's tests run in one process, and all tests of Apache Spark in one, so that they share its server."""
-    for item in items:
-        group = "spark" if "tests/engine/spark/" in item.nodeid else item.nodeid.partition("::")[0]
-        item.add_marker(pytest.mark.xdist_group(group))
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "spark" if nodeid.startswith("tests/engine/spark/") else super()._split_scope(nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling:
+    return _Scheduling(config, log)
 
 
 @dataclass
