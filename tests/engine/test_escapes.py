@@ -228,7 +228,7 @@ SELECT * FROM spark_catalog.{short}.t
 SELECT * FROM __boathouse.default.t
 SELECT * FROM {short}.v
 SELECT * FROM global_temp.t
-SELECT 1 / (salary - 7700002), cast(name AS INT) FROM {t}
+SELECT 1 / (salary - 7700002) AS x, cast(name AS INT) FROM {t}
 SELECT * FROM {t} WHERE cast(name AS INT) > 0
 SELECT * FROM {t} WHERE 1 / (id - 2) > 0 AND raise_error(name) IS NULL
 SELECT raise_error(concat(name, salary)) FROM {t}
