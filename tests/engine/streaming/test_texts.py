@@ -79,15 +79,17 @@ def test_facts_about_files(spark: SparkSession, schema: str, drain: Drain, tmp_p
     assert named.schema.simpleString() == "struct<id:int,file_name:string,size:bigint>"
     chained = loader.where("_metadata.file_size > 1").withColumn("file", functions.col("_metadata.file_path")).where("id > 1")
     assert chained.columns == ["id", "file"]
+    handed = loader.select("id", "_metadata").where("_metadata.file_size > 1").select("id")
     text = spark.sql(f"""
         SELECT *, _metadata.file_name AS name FROM STREAM read_files('{tmp_path}/in', format => 'json', schema => 'id INT')
     """)
     drain(named, f"{schema}.named", "named")
     drain(chained, f"{schema}.chained", "chained")
+    drain(handed, f"{schema}.handed", "handed")
     drain(text, f"{schema}.text", "text")
     drain(loader.select("*"), f"{schema}.plain", "plain")
     size = file.stat().st_size
     assert rows(spark, f"{schema}.named") == [(1, "a.json", size), (2, "a.json", size)]
     assert [(row.id, row.file.endswith("/in/a.json")) for row in spark.table(f"{schema}.chained").collect()] == [(2, True)]
     assert rows(spark, f"{schema}.text") == [(1, "a.json"), (2, "a.json")]
-    assert rows(spark, f"{schema}.plain") == [(1,), (2,)]
+    assert rows(spark, f"{schema}.handed") == rows(spark, f"{schema}.plain") == [(1,), (2,)]

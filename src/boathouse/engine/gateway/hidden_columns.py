@@ -28,19 +28,22 @@ def expand_hidden(root: Any, columns: Columns) -> bool:
     Raises:
         StatementRefused: If what is beside it cannot be told.
     """
-    found = False
-    stack, done = [root], set[int]()
+    named: list[tuple[Any, list[Any]]] = []
+    stack = [(root, False)]
     while stack:
-        message = stack.pop()
-        if message.DESCRIPTOR.full_name == "spark.connect.Relation" and id(message) not in done and _names_it(message):
-            below = list(_carrying(message))
-            reads = [one for one in below if _is_files(one)]
-            done.update(id(one) for one in below)
-            if reads:
-                found = True
-                _show(message, reads, columns)
-        stack.extend(children(message))
-    return found
+        message, is_given = stack.pop()
+        if message.DESCRIPTOR.full_name == "spark.connect.Relation":
+            is_given = is_given and message.WhichOneof("rel_type") not in _ENDS
+            if not is_given and _names_it(message):
+                reads = [one for one in _carrying(message) if _is_files(one)]
+                if reads:
+                    named.append((message, reads))
+                    is_given = True
+        stack.extend((one, is_given) for one in children(message))
+    # The innermost first: what is around them is copied.
+    for relation, reads in reversed(named):
+        _show(relation, reads, columns)
+    return bool(named)
 
 
 def _show(relation: Any, reads: Sequence[Any], columns: Columns) -> None:
