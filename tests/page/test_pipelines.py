@@ -40,6 +40,10 @@ class Stock:
         made.raise_for_status()
         return str(made.json()["pipeline_id"])
 
+    def clear(self) -> None:
+        for one in self.client.get("/api/2.0/pipelines").json().get("statuses", []):
+            self.client.delete(f"/api/2.0/pipelines/{one['pipeline_id']}").raise_for_status()
+
 
 @pytest.fixture(scope="module")
 def stock(server: Server) -> Iterator[Stock]:
@@ -47,16 +51,22 @@ def stock(server: Server) -> Iterator[Stock]:
     stock = Stock(server)
     stock.declares(GOOD)
     yield stock
-    for one in stock.client.get("/api/2.0/pipelines").json()["statuses"]:
-        stock.client.delete(f"/api/2.0/pipelines/{one['pipeline_id']}")
+    stock.clear()
     stock.client.delete("/api/2.1/unity-catalog/schemas/main.stock", params={"force": True})
     stock.client.close()
+
+
+@pytest.fixture
+def no_pipelines(stock: Stock) -> None:
+    """What other tests have made is gone."""
+    stock.clear()
 
 
 def fits(page: Page) -> bool:
     return bool(page.evaluate("document.documentElement.scrollWidth <= innerWidth"))
 
 
+@pytest.mark.usefixtures("no_pipelines")
 def test_from_no_pipeline_to_one_that_fails(page: Page, stock: Stock) -> None:
     page.goto("/pipelines")
     expect(page.locator("main")).to_contain_text("No pipeline yet")

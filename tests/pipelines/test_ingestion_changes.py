@@ -2,7 +2,9 @@
 
 import json
 import signal
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any, ClassVar
@@ -81,8 +83,19 @@ def test_changes_of_postgresql(ingestion: Ingestion, postgres_url: str) -> None:
         pg.execute("CREATE TABLE bare (n INT)")
         bare = ingestion.pipeline(ingestion.table("bare", schema="public", primary_keys=["n"]), connector_type="CDC")
         assert "Run ALTER TABLE public.bare REPLICA IDENTITY FULL" in ingestion.fails(bare)
-        pg.execute(f"SELECT pg_drop_replication_slot('boathouse_{pipeline_id.replace('-', '_')}')")
+        drop_slot(pg, f"boathouse_{pipeline_id.replace('-', '_')}")
         assert "is gone, and changes with it" in ingestion.fails(pipeline_id)
+
+
+def drop_slot(pg: psycopg.Connection[Any], name: str) -> None:
+    """An update tells the source what it has after it is completed; until then the slot is in use."""
+    deadline = time.monotonic() + 60
+    in_use = True
+    while in_use:
+        assert time.monotonic() < deadline, f"{name} stays in use"
+        with suppress(psycopg.errors.ObjectInUse):
+            pg.execute("SELECT pg_drop_replication_slot(%s)", (name,))
+            in_use = False
 
 
 class _Api(BaseHTTPRequestHandler):

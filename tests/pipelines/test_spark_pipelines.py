@@ -77,7 +77,8 @@ def test_a_project_of_the_open_client(server: Server, spark: SparkSession, schem
     assert only.returncode == 0, only.stderr
     assert f"Flow 'main.{short}.more' is EXCLUDED." in only.stdout + only.stderr
     assert spark.sql(f"DESCRIBE HISTORY {schema}.more").count() == 2
-    assert spark.sql(f"DESCRIBE HISTORY {schema}.counted").count() == 3
+    # What it reads is as it was, so nothing was written.
+    assert spark.sql(f"DESCRIBE HISTORY {schema}.counted").count() == 2
 
     # It is a pipeline like any other: one, whose updates and events are there.
     client = WorkspaceClient(host=server.url, token=server.token, auth_type="pat")
