@@ -1,16 +1,14 @@
 """Names in a flow's relation: which it reads, and how they are replaced by what they mean in the pipeline."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-from google.protobuf.descriptor import FieldDescriptor
 
 from boathouse.engine.gateway.protocol import proto
 from boathouse.engine.gateway.relations import find_uses
 from boathouse.engine.gateway.sql_tokens import literal, parts_of, quote, tokenize
 from boathouse.engine.gateway.statements import Edit, apply
 from boathouse.engine.gateway.stream_texts import expand_streams
+from boathouse.engine.gateway.walk import walk
 from boathouse.pipelines.model import Action, Dataset, Kind, Relation
 
 _FIRST_PLAN_ID = 1 << 39
@@ -98,30 +96,6 @@ def with_columns(rows: Relation, columns: Mapping[str, str]) -> Relation:
         alias.name.append(name)
         alias.expr.expression_string.expression = text
     return relation
-
-
-def walk(root: Any) -> Iterator[Any]:
-    """All messages of a plan, the outermost first."""
-    stack = [root]
-    while stack:
-        message = stack.pop()
-        yield message
-        stack.extend(_children(message))
-
-
-def _children(message: Any) -> list[Any]:
-    children: list[Any] = []
-    for field, value in message.ListFields():
-        if field.type != FieldDescriptor.TYPE_MESSAGE:
-            continue
-        if field.message_type.GetOptions().map_entry:
-            if field.message_type.fields_by_name["value"].type == FieldDescriptor.TYPE_MESSAGE:
-                children.extend(value.values())
-        elif field.is_repeated:
-            children.extend(value)
-        else:
-            children.append(value)
-    return children
 
 
 class _Rewriter:

@@ -107,15 +107,17 @@ def java(
             process.wait(timeout=10)
 
 
-def wait_for(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+def wait_for(
+    process: subprocess.Popen[bytes], port: int, log: Path, what: str = "Spark", seconds: float = START_SECONDS
+) -> None:
     """Wait until a process listens on a port."""
-    deadline = time.monotonic() + START_SECONDS
+    deadline = time.monotonic() + seconds
     while time.monotonic() < deadline and process.poll() is None:
         with socket.socket() as one:
             if one.connect_ex(("127.0.0.1", port)) == 0:
                 return
         time.sleep(0.1)
-    message = f"Spark did not start:\n{log.read_text()[-4000:]}"
+    message = f"{what} did not start:\n{log.read_text()[-4000:]}"
     raise AssertionError(message)
 
 

@@ -1,9 +1,7 @@
 """A real Kafka broker for the tests: its jars from Maven Central, one process on loopback, in KRaft mode."""
 
 import shutil
-import socket
 import subprocess
-import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,7 +11,7 @@ from typing import Any
 from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
 
-from tests.engine.spark.runtime import fetched, free_port
+from tests.engine.spark.runtime import fetched, free_port, wait_for
 
 POM = Path(__file__).with_name("kafka.xml")
 PASSWORD = "p4ss-of-the-reader"
@@ -97,20 +95,9 @@ auto.create.topics.enable=false
         subprocess.run(made, check=True, stdout=output, stderr=output, timeout=60)
         process = subprocess.Popen([*java, "kafka.Kafka", str(properties)], stdout=output, stderr=output, cwd=folder)
     try:
-        _wait(process, plain, log)
+        wait_for(process, plain, log, "Kafka", START_SECONDS)
         yield Broker(f"127.0.0.1:{plain}", f"127.0.0.1:{sasl}")
     finally:
         process.kill()
         process.wait(timeout=20)
         shutil.rmtree(folder / "data", ignore_errors=True)
-
-
-def _wait(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline and process.poll() is None:
-        with socket.socket() as one:
-            if one.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.1)
-    message = f"Kafka did not start:\n{log.read_text()[-4000:]}"
-    raise AssertionError(message)

@@ -8,7 +8,7 @@ from boathouse.engine.gateway.protocol import proto
 from boathouse.engine.gateway.sql_tokens import parts_of, quote, tokenize
 from boathouse.engine.gateway.statements import apply
 from boathouse.engine.gateway.table_functions import stars_beside
-from boathouse.engine.gateway.walk import children
+from boathouse.engine.gateway.walk import children, inputs
 
 METADATA = "_metadata"
 METADATA_OPTION = "boathouse.withMetadata"
@@ -95,17 +95,7 @@ def _carrying(relation: Any) -> Iterator[Any]:
 
 
 def _below(relation: Any) -> list[Any]:
-    if relation.WhichOneof("rel_type") == "with_relations":
-        return list(relation.with_relations.references)
-    found: list[Any] = []
-    stack = children(relation)
-    while stack:
-        message = stack.pop(0)
-        if message.DESCRIPTOR.full_name == "spark.connect.Relation":
-            found.append(message)
-        else:
-            stack.extend(children(message))
-    return found
+    return list(relation.with_relations.references) if relation.WhichOneof("rel_type") == "with_relations" else inputs(relation)
 
 
 def _is_files(relation: Any) -> bool:

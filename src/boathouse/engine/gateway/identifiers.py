@@ -4,7 +4,7 @@ from typing import Any
 
 from boathouse.engine.errors import StatementRefused
 from boathouse.engine.gateway.session import EngineSession
-from boathouse.engine.gateway.sql_tokens import Kind, Token, quote, read_name, tokenize
+from boathouse.engine.gateway.sql_tokens import Kind, Token, closing, quote, read_name, tokenize
 from boathouse.engine.gateway.statements import Edit, apply
 
 _QUERY_WORDS = ("SELECT", "FROM", "TABLE", "IDENTIFIER", "WITH", "VALUES")
@@ -24,20 +24,13 @@ def plain_identifiers(message: Any, field: str, session: EngineSession) -> str:
     for index, token in enumerate(tokens[:-1]):
         if not (token.kind is not Kind.STRING and token.identifier.lower() == "identifier" and tokens[index + 1].is_mark("(")):
             continue
-        end = _closing(tokens, index + 1)
+        end = closing(tokens, index + 1)
+        if end is None:
+            message = "IDENTIFIER( is not closed."
+            raise StatementRefused(message)
         inner = tokens[index + 2 : end]
         edits.append(Edit(token.start, tokens[end].end, _name(text, inner, message if field == "query" else None, session)))
     return apply(text, edits)
-
-
-def _closing(tokens: list[Token], at: int) -> int:
-    depth = 0
-    for index in range(at, len(tokens)):
-        depth += tokens[index].is_mark("(") - tokens[index].is_mark(")")
-        if depth == 0:
-            return index
-    message = "IDENTIFIER( is not closed."
-    raise StatementRefused(message)
 
 
 def _name(text: str, inner: list[Token], sql: Any, session: EngineSession) -> str:

@@ -7,7 +7,7 @@ a list of relations goes on there. What this pass should miss is no hole: the en
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from boathouse.engine.gateway.sql_tokens import Kind, Token, read_name
+from boathouse.engine.gateway.sql_tokens import Kind, Token, after_parentheses, read_name
 
 _QUERIES = ("SELECT", "WITH", "FROM", "VALUES", "TABLE", "MAP", "REDUCE")
 _READING = (*_QUERIES, "INSERT", "MERGE", "UPDATE", "DELETE", "CREATE", "REPLACE", "CACHE")
@@ -300,11 +300,11 @@ class _Scan:
             _, at = read_name(tokens, at)
         elif not tokens[at].is_mark("("):
             return at + 1
-        return _after(tokens, at) if at < len(tokens) and tokens[at].is_mark("(") else at
+        return after_parentheses(tokens, at) if at < len(tokens) and tokens[at].is_mark("(") else at
 
     def _call(self, name: tuple[str, ...], first: int, at: int, *, is_relation: bool) -> None:
         """A call: note it, and go on inside its parentheses, where queries may stand."""
-        end = _after(self.tokens, at)
+        end = after_parentheses(self.tokens, at)
         call = CallUse(
             name,
             self.tokens[first].start,
@@ -314,17 +314,6 @@ class _Scan:
             is_relation and self._has_alias(end),
         )
         self.calls.append(call)
-
-
-def _after(tokens: Sequence[Token], at: int) -> int:
-    """The index after the parentheses that open at a token."""
-    depth = 0
-    while at < len(tokens):
-        depth += tokens[at].is_mark("(") - tokens[at].is_mark(")")
-        at += 1
-        if depth == 0:
-            break
-    return at
 
 
 def _arguments(tokens: Sequence[Token], at: int, end: int) -> tuple[tuple[int, int], ...]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from boathouse.engine.gateway.plan_text import PlanNode
 from boathouse.engine.gateway.sql_tokens import Kind, tokenize
-from boathouse.engine.gateway.walk import children
+from boathouse.engine.gateway.walk import walk
 from boathouse.storage.paths import to_url
 from boathouse.tables.api import forget_checkpoint_hint
 from boathouse.tables.versions import last_version
@@ -89,10 +89,7 @@ def unrepeatable(relation: Any) -> str | None:
 
 
 def _findings(root: Any) -> Iterator[str]:
-    stack = [root]
-    while stack:
-        message = stack.pop()
-        stack.extend(children(message))
+    for message in walk(root):
         name = message.DESCRIPTOR.name
         if name == "UnresolvedFunction":
             if message.is_user_defined_function or not _is_known(message.function_name):
@@ -128,10 +125,8 @@ def fix_versions(relation: Any) -> bool:
     Returns:
         Whether all that it reads is fixed now.
     """
-    stack, found = [relation], list[Any]()
-    while stack:
-        message = stack.pop()
-        stack.extend(children(message))
+    found: list[Any] = []
+    for message in walk(relation):
         if message.DESCRIPTOR.name in {"CachedRemoteRelation", "RelationChanges"}:
             return False
         if message.DESCRIPTOR.name == "Read":

@@ -5,6 +5,7 @@ backtick names, raw, triple-quoted and dollar-quoted strings, one-letter string 
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -167,6 +168,22 @@ def _unescape(found: re.Match[str]) -> str:
 
 def _unclosed(what: str, sql: str, start: int) -> StatementRefused:
     return StatementRefused(f"The {what} that begins at character {start + 1} is not closed: {sql[start : start + 40]}")
+
+
+def closing(tokens: Sequence[Token], opening: int) -> int | None:
+    """Where the parenthesis closes that opens at a token; None where it does not."""
+    depth = 0
+    for at in range(opening, len(tokens)):
+        depth += tokens[at].is_mark("(") - tokens[at].is_mark(")")
+        if depth == 0:
+            return at
+    return None
+
+
+def after_parentheses(tokens: Sequence[Token], opening: int) -> int:
+    """The index after the parentheses that open at a token; the end where they do not close."""
+    closed = closing(tokens, opening)
+    return len(tokens) if closed is None else closed + 1
 
 
 def read_name(tokens: list[Token], at: int) -> tuple[list[str], int]:

@@ -5,7 +5,7 @@ from functools import lru_cache
 from itertools import pairwise
 
 from boathouse.engine.gateway.path_names import FILE_FORMATS, looks_absolute
-from boathouse.engine.gateway.sql_tokens import Kind, Token, quote, read_name, tokenize
+from boathouse.engine.gateway.sql_tokens import Kind, Token, after_parentheses, quote, read_name, tokenize
 
 _PATH_WORDS = ("LOCATION", "INPATH", "DIRECTORY", "JAR", "FILE", "ARCHIVE")
 _QUERY_WORDS = ("SELECT", "WITH", "FROM", "VALUES", "MAP", "REDUCE")
@@ -260,7 +260,7 @@ def _clauses(tokens: list[Token], at: int) -> dict[str, object]:
     """The clauses after the name, as fields of CreateTable."""
     values: dict[str, object] = {}
     if at < len(tokens) and tokens[at].is_mark("(") and not _begins_query(tokens, at):
-        at = _after_parentheses(tokens, at)
+        at = after_parentheses(tokens, at)
         values["columns_end"] = tokens[at - 1].end
     while at < len(tokens):
         token = tokens[at]
@@ -292,13 +292,13 @@ def _clause(tokens: list[Token], at: int) -> tuple[dict[str, object], int] | Non
         parts, end = read_name(tokens, at + 1)
         return {"like": tuple(parts)}, end
     if token.is_word("PARTITIONED") and following.is_word("BY"):
-        end = _after_parentheses(tokens, at + 2)
+        end = after_parentheses(tokens, at + 2)
         return {"partition_by": _names(tokens[at + 2 : end])}, end
     if token.is_word("CLUSTER") and following.is_word("BY") and at + 2 < len(tokens) and tokens[at + 2].is_mark("("):
-        end = _after_parentheses(tokens, at + 2)
+        end = after_parentheses(tokens, at + 2)
         return {"cluster_by": _names(tokens[at + 2 : end]), "cluster_clause": (token.start, tokens[end - 1].end)}, end
     if token.is_word("TBLPROPERTIES", "OPTIONS") and following.is_mark("("):
-        end = _after_parentheses(tokens, at + 1)
+        end = after_parentheses(tokens, at + 1)
         return ({"properties": read_properties(tokens, at + 1)} if token.value == "TBLPROPERTIES" else {}), end
     return None
 
@@ -307,16 +307,6 @@ def _begins_query(tokens: list[Token], at: int) -> bool:
     while at < len(tokens) and tokens[at].is_mark("("):
         at += 1
     return at < len(tokens) and tokens[at].is_word("SELECT", "WITH", "VALUES", "FROM")
-
-
-def _after_parentheses(tokens: list[Token], at: int) -> int:
-    depth = 0
-    while at < len(tokens):
-        depth += tokens[at].is_mark("(") - tokens[at].is_mark(")")
-        at += 1
-        if depth == 0:
-            break
-    return at
 
 
 def _names(tokens: list[Token]) -> tuple[str, ...]:
@@ -348,7 +338,7 @@ def _properties(tokens: list[Token]) -> dict[str, str]:
 
 def read_properties(tokens: list[Token], at: int) -> dict[str, str]:
     """The properties in the parentheses that open at a token."""
-    return _properties(tokens[at + 1 : _after_parentheses(tokens, at) - 1])
+    return _properties(tokens[at + 1 : after_parentheses(tokens, at) - 1])
 
 
 def cached_query(statement: Statement) -> tuple[str, str] | None:
@@ -359,7 +349,7 @@ def cached_query(statement: Statement) -> tuple[str, str] | None:
     at = 2 if len(tokens) > 1 and tokens[1].is_word("LAZY") else 1
     parts, at = read_name(tokens, at + 1)
     if at < len(tokens) and tokens[at].is_word("OPTIONS"):
-        at = _after_parentheses(tokens, at + 1)
+        at = after_parentheses(tokens, at + 1)
     if at < len(tokens) and tokens[at].is_word("AS"):
         at += 1
     if len(parts) != 1 or at >= len(tokens):

@@ -7,7 +7,7 @@ from typing import Any
 from boathouse.engine.errors import StatementRefused
 from boathouse.engine.gateway.protocol import proto
 from boathouse.engine.gateway.relations import find_uses
-from boathouse.engine.gateway.sql_tokens import Kind, Token, parts_of, quote, read_name, tokenize
+from boathouse.engine.gateway.sql_tokens import Kind, Token, closing, parts_of, quote, read_name, tokenize
 from boathouse.engine.gateway.statements import Edit, apply
 from boathouse.engine.gateway.walk import children
 
@@ -204,13 +204,10 @@ def _key(tokens: list[Token], text: str) -> str:
 
 
 def _closing(tokens: list[Token], at: int) -> int:
-    """The index of the parenthesis that closes the one at an index."""
-    depth = 0
-    for index in range(at, len(tokens)):
-        depth += tokens[index].is_mark("(") - tokens[index].is_mark(")")
-        if depth == 0:
-            return index
-    raise _invalid("A parenthesis after STREAM is not closed.")
+    end = closing(tokens, at)
+    if end is None:
+        raise _invalid("A parenthesis after STREAM is not closed.")
+    return end
 
 
 def _invalid(message: str) -> StatementRefused:

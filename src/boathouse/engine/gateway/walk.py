@@ -1,5 +1,6 @@
 """The messages inside of a message."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from google.protobuf.descriptor import FieldDescriptor
@@ -18,4 +19,26 @@ def children(message: Any) -> list[Any]:
             found.extend(value)
         else:
             found.append(value)
+    return found
+
+
+def walk(root: Any) -> Iterator[Any]:
+    """A message and all inside of it, the outermost first; what is inside is looked at after its message was given."""
+    stack = [root]
+    while stack:
+        message = stack.pop()
+        yield message
+        stack.extend(children(message))
+
+
+def inputs(relation: Any) -> list[Any]:
+    """The relations right below one."""
+    found: list[Any] = []
+    stack = children(relation)
+    while stack:
+        message = stack.pop(0)
+        if message.DESCRIPTOR.full_name == "spark.connect.Relation":
+            found.append(message)
+        else:
+            stack.extend(children(message))
     return found

@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from boathouse.engine.gateway.sql_tokens import Kind, Token, tokenize
-from boathouse.engine.gateway.walk import children
+from boathouse.engine.gateway.sql_tokens import Kind, Token, closing, tokenize
+from boathouse.engine.gateway.walk import children, walk
 from boathouse.engine.streaming.errors import NotOnThisEngine
 
 _ROW_BY_ROW = frozenset(
@@ -122,27 +122,7 @@ def require_row_by_row(plan: Any, *, complete: bool = False, remembering: Sequen
 
 def is_stream(relation: Any) -> bool:
     """Whether the rows of a relation in a numbered plan come from a stream."""
-    stack = [relation]
-    while stack:
-        message = stack.pop()
-        if message.DESCRIPTOR.full_name == "spark.connect.CachedRemoteRelation":
-            return True
-        stack.extend(children(message))
-    return False
-
-
-def inputs(relation: Any) -> list[Any]:
-    """The relations right below one."""
-    kind = relation.WhichOneof("rel_type")
-    found: list[Any] = []
-    stack = children(getattr(relation, kind)) if kind else []
-    while stack:
-        message = stack.pop(0)
-        if message.DESCRIPTOR.full_name == "spark.connect.Relation":
-            found.append(message)
-        else:
-            stack.extend(children(message))
-    return found
+    return any(one.DESCRIPTOR.full_name == "spark.connect.CachedRemoteRelation" for one in walk(relation))
 
 
 def _require(relation: Any) -> None:
@@ -211,7 +191,7 @@ def _named_twice(tokens: Sequence[Token], streams: Sequence[str]) -> str | None:
     for at, token in enumerate(tokens[:-1]):
         if token.is_word("AS") and tokens[at + 1].is_mark("("):
             name = _defined(tokens, at)
-            body = tokens[at + 2 : _closing(tokens, at + 1)]
+            body = tokens[at + 2 : closing(tokens, at + 1)]
             if name is not None and any(one.is_identifier and one.identifier.lower() in held for one in body):
                 held.add(tokens[name].identifier.lower())
                 given.add(name)
@@ -231,16 +211,6 @@ def _defined(tokens: Sequence[Token], at: int) -> int | None:
             before -= 1
         before -= 1
     return before if before >= 0 and tokens[before].is_identifier else None
-
-
-def _closing(tokens: Sequence[Token], opening: int) -> int:
-    """Where the bracket closes that opens at a place."""
-    depth = 0
-    for at in range(opening, len(tokens)):
-        depth += tokens[at].is_mark("(") - tokens[at].is_mark(")")
-        if depth == 0:
-            return at
-    return len(tokens)
 
 
 def _is_table(tokens: Sequence[Token], at: int) -> bool:
@@ -270,15 +240,12 @@ def _fits(tokens: Sequence[Token], join: int, stream: str) -> bool:
 
 def _aggregates(expression: Any) -> bool:
     """Whether an expression calls an aggregate function."""
-    stack = [expression]
-    while stack:
-        message = stack.pop()
+    for message in walk(expression):
         name = message.DESCRIPTOR.full_name
         if name == "spark.connect.Expression.UnresolvedFunction" and message.function_name.lower() in AGGREGATES:
             return True
         if name == "spark.connect.Expression.ExpressionString" and calls_aggregate(message.expression):
             return True
-        stack.extend(children(message))
     return False
 
 

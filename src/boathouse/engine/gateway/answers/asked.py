@@ -19,6 +19,7 @@ from boathouse.engine.gateway.session import EngineSession
 from boathouse.engine.gateway.spark_types import from_message, to_json
 from boathouse.engine.gateway.sql_tokens import quote
 from boathouse.engine.gateway.words import StatementSyntax
+from boathouse.errors import NotFound
 from boathouse.iam.api import Principal
 from boathouse.storage.paths import from_url, to_url
 from boathouse.tables.api import DeltaRefused, is_table, last_version, require_sound
@@ -84,6 +85,16 @@ class Asked:
         """The catalog as the principal sees it, for one transaction."""
         with self.access.service(self.principal, write=write) as service:
             yield service
+
+    @contextmanager
+    def dropping(self, *, missing_ok: bool) -> Generator[CatalogService, None, None]:
+        """The catalog, to drop something; that it is not there is an error unless it may be missing."""
+        with self.catalog(write=True) as service:
+            try:
+                yield service
+            except NotFound:
+                if not missing_ok:
+                    raise
 
     def full_name(self, parts: Sequence[str], kind: SecurableType = SecurableType.TABLE) -> str:
         """A name with catalog and schema, filled up with the current ones.

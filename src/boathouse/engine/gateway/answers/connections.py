@@ -7,7 +7,6 @@ from boathouse.engine.gateway.answers.describe import pairs_table
 from boathouse.engine.gateway.answers.grammar import Grammar
 from boathouse.engine.gateway.answers.registry import NOTHING, answers
 from boathouse.engine.gateway.answers.show import like
-from boathouse.errors import NotFound
 from boathouse.secrets.api import Reference
 
 
@@ -104,10 +103,6 @@ def drop_connection(words: Grammar, asked: Asked) -> pa.Table:
     name = words.word("the name of a connection")
     words.end()
     asked.to_change("DROP CONNECTION")
-    with asked.catalog(write=True) as service:
-        try:
-            service.delete_connection(name)
-        except NotFound:
-            if not missing_ok:
-                raise
+    with asked.dropping(missing_ok=missing_ok) as service:
+        service.delete_connection(name)
     return NOTHING

@@ -162,16 +162,13 @@ def _drop_container(words: Grammar, asked: Asked, kind: SecurableType) -> pa.Tab
     force = words.accept_one("CASCADE", "RESTRICT") == "CASCADE"
     words.end()
     asked.to_change(f"DROP {kind.value.upper()}")
-    with asked.catalog(write=True) as service:
+    with asked.dropping(missing_ok=missing_ok) as service:
         try:
             service.delete_container(kind, name, force=force)
         except InvalidState as error:
             if kind is SecurableType.SCHEMA:
                 raise SchemaNotEmpty(name) from error
             raise
-        except NotFound:
-            if not missing_ok:
-                raise
     return NOTHING
 
 

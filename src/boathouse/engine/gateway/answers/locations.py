@@ -11,7 +11,6 @@ from boathouse.engine.gateway.answers.describe import pairs_table
 from boathouse.engine.gateway.answers.grammar import Grammar
 from boathouse.engine.gateway.answers.registry import NOTHING, answers
 from boathouse.engine.gateway.answers.show import like
-from boathouse.errors import NotFound
 
 
 @answers("CREATE EXTERNAL LOCATION")
@@ -132,10 +131,6 @@ def _drop(words: Grammar, asked: Asked, what: str, noun: str, delete: Callable[.
     force = words.accept("FORCE")
     words.end()
     asked.to_change(what)
-    with asked.catalog(write=True) as service:
-        try:
-            delete(service, name, force=force)
-        except NotFound:
-            if not missing_ok:
-                raise
+    with asked.dropping(missing_ok=missing_ok) as service:
+        delete(service, name, force=force)
     return NOTHING

@@ -10,7 +10,6 @@ from boathouse.engine.gateway.answers.asked import Asked
 from boathouse.engine.gateway.answers.grammar import Grammar
 from boathouse.engine.gateway.answers.registry import NOTHING, answers
 from boathouse.engine.gateway.paths import Use
-from boathouse.errors import NotFound
 
 _FILES = pa.schema(
     [
@@ -64,12 +63,8 @@ def drop_volume(words: Grammar, asked: Asked) -> pa.Table:
     name = asked.full_name(words.name("the name of a volume"), SecurableType.VOLUME)
     words.end()
     asked.to_change("DROP VOLUME")
-    with asked.catalog(write=True) as service:
-        try:
-            service.delete_volume(name)
-        except NotFound:
-            if not missing_ok:
-                raise
+    with asked.dropping(missing_ok=missing_ok) as service:
+        service.delete_volume(name)
     return NOTHING
 
 

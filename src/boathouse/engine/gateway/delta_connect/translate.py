@@ -11,7 +11,7 @@ from boathouse.engine.gateway.delta_connect.messages import as_relation, kind_of
 from boathouse.engine.gateway.paths import PathGuard, Use
 from boathouse.engine.gateway.protocol import local_relation, proto
 from boathouse.engine.gateway.sql_tokens import quote
-from boathouse.engine.gateway.walk import children
+from boathouse.engine.gateway.walk import walk
 from boathouse.storage.paths import from_url
 
 _SOURCE = "__delta_source"
@@ -120,28 +120,22 @@ def _target(plan: Any) -> tuple[str | None, Any]:
 
 
 def _plan_ids(relation: Any) -> list[int]:
-    found: list[int] = []
-    stack = [relation]
-    while stack:
-        message = stack.pop()
-        if message.DESCRIPTOR.full_name == "spark.connect.Relation" and message.common.HasField("plan_id"):
-            found.append(message.common.plan_id)
-        stack.extend(children(message))
-    return found
+    return [
+        one.common.plan_id
+        for one in walk(relation)
+        if one.DESCRIPTOR.full_name == "spark.connect.Relation" and one.common.HasField("plan_id")
+    ]
 
 
 def _inner(root: Any, guard: PathGuard) -> bool:
     """Change those relations in a plan that only read."""
     changed = False
-    stack = [root]
-    while stack:
-        message = stack.pop()
+    for message in walk(root):
         if message.DESCRIPTOR.full_name == "spark.connect.Relation" and message.WhichOneof("rel_type") == "extension":
             delta = unpack(message.extension, "DeltaRelation")
             if delta is not None:
                 _read(message, delta, guard)
                 changed = True
-        stack.extend(children(message))
     return changed
 
 

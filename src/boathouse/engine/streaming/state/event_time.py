@@ -6,7 +6,7 @@ from typing import Any
 
 from boathouse.engine.gateway.protocol import proto
 from boathouse.engine.gateway.sql_tokens import parts_of, quote, read_name, tokenize
-from boathouse.engine.streaming.operators import inputs
+from boathouse.engine.gateway.walk import inputs
 
 
 @dataclass(frozen=True)

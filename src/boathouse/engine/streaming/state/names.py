@@ -1,12 +1,12 @@
 """Columns that a plan names through a relation inside of it, by its number or by its alias: needed once that is replaced."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from boathouse.engine.gateway.sql_tokens import parts_of, quote, read_name, tokenize
 from boathouse.engine.gateway.statements import Edit, apply
-from boathouse.engine.gateway.walk import children
+from boathouse.engine.gateway.walk import walk
 from boathouse.engine.streaming.errors import StreamRefused
 
 
@@ -33,7 +33,7 @@ class Scope:
         scope = cls({column.lower(): name for column, name in zip(columns, names, strict=True)})
         if renamed is None and relation.common.HasField("plan_id"):
             scope.number = relation.common.plan_id
-        for message in _messages(relation):
+        for message in walk(relation):
             if message.DESCRIPTOR.full_name != "spark.connect.Relation":
                 continue
             if message.common.HasField("plan_id"):
@@ -45,7 +45,7 @@ class Scope:
 
 def rename(root: Any, scopes: Sequence[Scope]) -> None:
     """Let a plan's or an expression's columns be those of what takes the place of some relations, in place."""
-    for message in _messages(root):
+    for message in walk(root):
         match message.DESCRIPTOR.full_name:
             case "spark.connect.Project":
                 _keep_names(message.expressions, scopes)
@@ -87,7 +87,7 @@ def require_unambiguous(expression: Any, scopes: Sequence[Scope]) -> None:
     Raises:
         StreamRefused: If one is of more than one.
     """
-    for message in _messages(expression):
+    for message in walk(expression):
         if message.DESCRIPTOR.full_name != "spark.connect.Expression.UnresolvedAttribute" or message.HasField("plan_id"):
             continue
         name = next(iter(parts_of(message.unparsed_identifier)), "")
@@ -134,11 +134,3 @@ def _text(message: Any, scopes: Sequence[Scope]) -> None:
         at = end
     if edits:
         message.expression = apply(text, edits)
-
-
-def _messages(root: Any) -> Iterable[Any]:
-    stack = [root]
-    while stack:
-        message = stack.pop()
-        yield message
-        stack.extend(children(message))

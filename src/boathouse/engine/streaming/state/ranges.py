@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from boathouse.engine.gateway.sql_tokens import Kind, Token, parts_of, read_name, tokenize
+from boathouse.engine.gateway.sql_tokens import Kind, Token, closing, parts_of, read_name, tokenize
 from boathouse.engine.streaming.errors import StreamRefused
 from boathouse.engine.streaming.intervals import milliseconds
 
@@ -151,19 +151,9 @@ def _split(tokens: Sequence[Token]) -> list[Sequence[Token]]:
 
 def _bare(tokens: Sequence[Token]) -> Sequence[Token]:
     """Without parentheses around all of it."""
-    while len(tokens) > 1 and tokens[0].is_mark("(") and _closing(tokens) == len(tokens) - 1:
+    while len(tokens) > 1 and tokens[0].is_mark("(") and closing(tokens, 0) == len(tokens) - 1:
         tokens = tokens[1:-1]
     return tokens
-
-
-def _closing(tokens: Sequence[Token]) -> int:
-    """The index of the parenthesis that closes the first."""
-    depth = 0
-    for at, token in enumerate(tokens):
-        depth += token.is_mark("(") - token.is_mark(")")
-        if depth == 0:
-            return at
-    return -1
 
 
 def _linear_text(tokens: Sequence[Token]) -> Linear | None:

@@ -15,9 +15,9 @@ from typing import Any
 
 from boathouse.engine.gateway.protocol import local_relation, proto
 from boathouse.engine.gateway.stream_reads import StreamReads
+from boathouse.engine.gateway.walk import inputs
 from boathouse.engine.streaming.checkpoint import write
 from boathouse.engine.streaming.errors import StreamRefused
-from boathouse.engine.streaming.operators import inputs
 from boathouse.engine.streaming.runner import Runner
 from boathouse.engine.streaming.state.aggregate import Aggregate
 from boathouse.engine.streaming.state.deduplicate import Deduplicate
