@@ -149,6 +149,8 @@ class Operations:
 
     def _make_room(self) -> None:
         """Keep less: first of what was sent, of the oldest operations first; then of operations whose clients are away longest."""
+        if self.bytes <= self._bounds.all_bytes and len(self._all) <= self._bounds.operations:
+            return
         for operation in list(self._all.values()):
             if self.bytes <= self._bounds.all_bytes:
                 break
