@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,8 @@ from xdist.scheduler import LoadFileScheduling
 
 from tests.postgres import binaries, create_database, postgres
 
-START_SECONDS = 150
+START_SECONDS = 90
+STOP_SECONDS = 60
 
 if not hasattr(sys.modules["__main__"], "__file__"):
     # pyspark takes a process without a main file, as pytest-xdist's workers are, for a run of its own doctests.
@@ -36,6 +37,27 @@ class _Scheduling(LoadFileScheduling):
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling:
     return _Scheduling(config, log)
+
+
+class _TellsAtOnce:
+    """Says how a test failed when it fails, so that a run that is cut off has said it."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        terminal = self._config.pluginmanager.get_plugin("terminalreporter")
+        if report.failed and terminal is not None:
+            end = report.longreprtext.splitlines()[-25:]
+            terminal.write_line("")
+            terminal.write_line(f"FAILED {report.nodeid} ({report.when}, {report.duration:.0f} s)", red=True)
+            for line in end:
+                terminal.write_line(f"  {line}")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(_TellsAtOnce(config), "tells-at-once")
 
 
 @dataclass
@@ -84,14 +106,38 @@ class Server:
         return psutil.Process(self.process.pid).children(recursive=True)
 
     def stop(self, how: signal.Signals = signal.SIGINT) -> float:
-        """Stop the server and wait for it; the seconds that it took."""
+        """Stop the server and wait for it; the seconds that it took.
+
+        Raises:
+            AssertionError: If it does not stop; then it and all below it are killed, so that no later test runs beside them.
+        """
         started = time.monotonic()
         for client in self.clients:
             client.close()
         if self.process.poll() is None:
+            tree = [*self.children(), psutil.Process(self.process.pid)]
             self.process.send_signal(how)
-        self.process.wait(timeout=30)
+            try:
+                self.process.wait(timeout=STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                kill(tree)
+                self.process.wait()
+                message = f"boathouse up did not stop within {STOP_SECONDS} seconds:\n{tail(self.log)}"
+                raise AssertionError(message) from None
         return time.monotonic() - started
+
+
+def kill(processes: list[psutil.Process]) -> None:
+    """Kill what is left of some processes and wait for their end."""
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(processes, timeout=10)
+
+
+def tail(log: Path, lines: int = 40) -> str:
+    """The last lines of a log."""
+    return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
 
 
 def server_environment(config_dir: Path, **extra: str) -> dict[str, str]:
@@ -124,8 +170,11 @@ def start(root: Path, config_dir: Path, *arguments: str, **environment: str) -> 
             break
         time.sleep(0.02)
     else:
-        process.kill()
-        message = f"boathouse up did not start:\n{log.read_text()}"
+        ended = process.poll()
+        if ended is None:
+            kill([*psutil.Process(process.pid).children(recursive=True), psutil.Process(process.pid)])
+        how = f"did not start within {START_SECONDS} seconds" if ended is None else f"ended with status {ended}"
+        message = f"boathouse up {how}:\n{tail(log)}"
         raise AssertionError(message)
     from boathouse.cli.profile import Profiles
 
@@ -146,6 +195,7 @@ def running_server(folder: Path, *arguments: str, **environment: str) -> Iterato
     finally:
         server.stop()
     _, alive = psutil.wait_procs(children, timeout=10)
+    kill(alive)
     assert not alive, f"left running: {alive}"
 
 
