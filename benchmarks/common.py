@@ -31,6 +31,47 @@ sys.stdin.read()
 os._exit(0)
 """
 
+_PROXY = """
+import asyncio, sys, grpc.aio
+OPTIONS = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
+STREAMS = {"ExecutePlan", "ReattachExecute"}
+
+async def main(port):
+    channel = grpc.aio.insecure_channel(f"127.0.0.1:{port}", options=OPTIONS)
+
+    def handler(path):
+        if path.rsplit("/", 1)[1] in STREAMS:
+            call = channel.unary_stream(path)
+
+            async def stream(request, context):
+                async for answer in call(request):
+                    yield answer
+
+            return grpc.unary_stream_rpc_method_handler(stream)
+        call = channel.unary_unary(path)
+
+        async def unary(request, context):
+            return await call(request)
+
+        return grpc.unary_unary_rpc_method_handler(unary)
+
+    class Routes(grpc.GenericRpcHandler):
+        known = {}
+
+        def service(self, details):
+            if details.method not in self.known:
+                self.known[details.method] = handler(details.method)
+            return self.known[details.method]
+
+    server = grpc.aio.server(options=OPTIONS)
+    server.add_generic_rpc_handlers((Routes(),))
+    print(server.add_insecure_port("127.0.0.1:0"), flush=True)
+    await server.start()
+    await asyncio.to_thread(sys.stdin.read)
+
+asyncio.run(main(int(sys.argv[1])))
+"""
+
 
 @dataclass(frozen=True)
 class Lake:
@@ -102,6 +143,24 @@ def bare_sail() -> Iterator[tuple[str, psutil.Process]]:
     assert process.stdout is not None
     try:
         yield f"sc://127.0.0.1:{int(process.stdout.readline())}", psutil.Process(process.pid)
+    finally:
+        process.stdin.close()
+        process.wait()
+
+
+@contextmanager
+def proxy(address: str) -> Iterator[str]:
+    """A Spark Connect address that leads to another through a Python process which only passes messages on."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", _PROXY, address.rsplit(":", 1)[1]],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=environment(),
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        yield f"sc://127.0.0.1:{int(process.stdout.readline())}"
     finally:
         process.stdin.close()
         process.wait()

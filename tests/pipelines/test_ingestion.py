@@ -207,3 +207,30 @@ def test_settings_that_are_wrong_are_named(ingestion: Ingestion, change: dict[st
     answer = ingestion.http.post("/api/2.0/pipelines", json=settings)
     assert (answer.status_code, answer.json()["error_code"]) == (400, "INVALID_PARAMETER_VALUE"), answer.text
     assert what in answer.json()["message"]
+
+
+def test_a_connection_that_does_not_go_with_the_definition_is_refused_at_once(ingestion: Ingestion) -> None:
+    def refusal(**definition: object) -> tuple[int, str]:
+        answer = ingestion.http.post("/api/2.0/pipelines", json=ingestion.settings(ingestion.table("t"), **definition))
+        return answer.status_code, answer.json().get("message", "")
+
+    status, message = refusal(connection_name="nowhere_to_go")
+    assert (status, "nowhere_to_go" in message) == (404, True), message
+    ingestion.connect("MYSQL", host="127.0.0.1", port="1", user="u", password=PASSWORD)
+    status, message = refusal(connector_type="CDC")
+    assert status == 400
+    assert "ingestion_definition.connector_type CDC is built for POSTGRESQL; the connection is MYSQL" in message
+    declared = [{"api_source_connector_config": {"configs": {"rest_api": "{}"}}}]
+    status, message = refusal(source_configurations=declared)
+    assert status == 400
+    assert "ingestion_definition.source_configurations" in message
+
+
+def test_settings_cannot_be_changed_to_a_connection_that_is_not_there(ingestion: Ingestion) -> None:
+    ingestion.connect("MYSQL", host="127.0.0.1", port="1", user="u", password=PASSWORD)
+    pipeline_id = ingestion.pipeline(ingestion.table("t"))
+    settings = ingestion.settings(ingestion.table("t"), connection_name="nowhere_to_go")
+    answer = ingestion.http.put(f"/api/2.0/pipelines/{pipeline_id}", json=settings)
+    assert answer.status_code == 404, answer.text
+    kept = ingestion.http.get(f"/api/2.0/pipelines/{pipeline_id}").json()["spec"]["ingestion_definition"]
+    assert kept["connection_name"] == ingestion.schema

@@ -90,7 +90,7 @@ class EventLog:
         """
         pipeline_id = self._pipeline_of(principal, what) if "." in what else what
         with self._database.session() as session:
-            PipelineService(session, principal).get(pipeline_id)
+            PipelineService(session, principal, self._layout).get(pipeline_id)
         location = self.export(pipeline_id)
         return COLUMNS.empty_table() if location is None else DeltaTable(from_url(location)).to_pyarrow_table().cast(COLUMNS)
 
@@ -152,7 +152,7 @@ class EventLog:
 
     def _publish(self, session: Session, row: PipelineRow, said: dict[str, Any]) -> str:
         runner = IamService(session).get_principal(row.run_as_id)
-        pipeline: PipelineInfo = PipelineService(session, runner).value(row)
+        pipeline: PipelineInfo = PipelineService(session, runner, self._layout).value(row)
         name = (
             said.get("catalog") or pipeline.catalog,
             said.get("schema") or pipeline.schema,

@@ -7,7 +7,7 @@ from typing import Any
 
 from boathouse.catalog.api import CatalogService
 from boathouse.errors import InvalidState
-from boathouse.ingest.connectors.api import Connector, parse_definition
+from boathouse.ingest.connectors.api import Connector, Definition, parse_definition
 from boathouse.pipelines.errors import SpecInvalid
 from boathouse.pipelines.files import SourceReader
 from boathouse.pipelines.schemas import PipelineBody
@@ -16,11 +16,12 @@ FIELD = "ingestion_definition"
 _LIBRARIES = ("dlt", "psycopg", "pymysql")
 
 
-def check_ingestion(body: PipelineBody) -> None:
+def check_ingestion(body: PipelineBody, catalog: CatalogService) -> None:
     """Go on only if the settings are those of an ingestion pipeline.
 
     Raises:
         InvalidParameterValue: If a field is not valid; it is named.
+        NotFound: If the asker knows of no connection of this name.
     """
     definition = parse_definition(body.ingestion_definition or {})
     if body.libraries:
@@ -29,6 +30,17 @@ def check_ingestion(body: PipelineBody) -> None:
         raise SpecInvalid("continuous", f"is not supported with {FIELD}. Start updates as often as rows are wanted.")
     if definition.rest_api is not None and definition.rest_api_path is not None:
         raise SpecInvalid(f"{FIELD}.source_configurations", "has rest_api and rest_api_path; give one of them.")
+    _check_type(definition, catalog.get_connection(definition.connection).connection_type)
+
+
+def _check_type(definition: Definition, kind: str) -> None:
+    if definition.connector is Connector.CDC and kind != "POSTGRESQL":
+        field = f"{FIELD}.connector_type"
+        raise SpecInvalid(field, f"CDC is built for POSTGRESQL; the connection is {kind}. Valid: QUERY_BASED.")
+    declares_api = definition.rest_api is not None or definition.rest_api_path is not None
+    if declares_api != (kind == "HTTP"):
+        field = f"{FIELD}.source_configurations"
+        raise SpecInvalid(field, f"needs api_source_connector_config for a connection of type HTTP alone; this one is {kind}.")
 
 
 def source_of(spec: Mapping[str, Any], catalog: CatalogService, files: SourceReader) -> dict[str, Any]:
@@ -44,15 +56,8 @@ def source_of(spec: Mapping[str, Any], catalog: CatalogService, files: SourceRea
         raise InvalidState(message)
     definition = parse_definition(spec[FIELD])
     connection = catalog.open_connection(definition.connection)
-    if definition.connector is Connector.CDC and connection.type != "POSTGRESQL":
-        field = f"{FIELD}.connector_type"
-        raise SpecInvalid(field, f"CDC is built for POSTGRESQL; the connection is {connection.type}. Valid: QUERY_BASED.")
+    _check_type(definition, connection.type)
     rest_api = definition.rest_api
     if definition.rest_api_path is not None:
         rest_api = files.text(definition.rest_api_path, f"{FIELD}.source_configurations.rest_api_path")
-    if (rest_api is not None) != (connection.type == "HTTP"):
-        field = f"{FIELD}.source_configurations"
-        raise SpecInvalid(
-            field, f"needs api_source_connector_config for a connection of type HTTP alone; this one is {connection.type}."
-        )
     return {"connection": dataclasses.asdict(connection), "definition": spec[FIELD], "rest_api": rest_api}

@@ -117,7 +117,7 @@ class Pipelines:
 
         def act() -> T:
             with self._database.session(write=write) as session:
-                return action(PipelineService(session, principal))
+                return action(PipelineService(session, principal, self._layout))
 
         return await asyncio.to_thread(act)
 

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from boathouse.catalog.api import CatalogService
 from boathouse.errors import Conflict, NotImplementedHere
 from boathouse.iam.api import Access, IamService, Principal
 from boathouse.iam.errors import PrincipalNotFound
@@ -22,6 +23,7 @@ from boathouse.pipelines.ingestion_spec import check_ingestion
 from boathouse.pipelines.models import PipelineEventRow, PipelinePermissionRow, PipelineRow, PipelineUpdateRow
 from boathouse.pipelines.repository import PipelineRepository
 from boathouse.pipelines.schemas import AccessBody, PipelineBody, StartBody
+from boathouse.storage.layout import Layout
 
 _GRAPHS = uuid.UUID("5b3c1d3e-52e0-5a4c-9f5a-0b8b1d0c7f6e")
 _NAME = re.compile(r"[^.`\s]+")
@@ -35,10 +37,12 @@ class PipelineService:
     Args:
         session: The transaction.
         principal: Who asks.
+        layout: The lake's folders.
     """
 
-    def __init__(self, session: Session, principal: Principal) -> None:
+    def __init__(self, session: Session, principal: Principal, layout: Layout) -> None:
         self._session = session
+        self._layout = layout
         self._rows = PipelineRepository(session)
         self._principal = principal
 
@@ -83,6 +87,7 @@ class PipelineService:
         Raises:
             SpecInvalid: If a field is not valid.
             PipelineNameTaken: If the name is another's.
+            NotFound: If the asker knows of no connection of the name that an ingestion has.
         """
         self._check(body)
         name = body.name or ""
@@ -169,7 +174,7 @@ class PipelineService:
             message = "gateway_definition is not supported here: an ingestion pipeline reads its source by itself."
             raise NotImplementedHere(message, field="gateway_definition")
         if body.ingestion_definition is not None:
-            check_ingestion(body)
+            check_ingestion(body, CatalogService(self._session, self._principal, self._layout))
         for field, value in (("catalog", body.catalog), ("schema", body.schema_name), ("target", body.target)):
             if value is not None and not _NAME.fullmatch(value):
                 raise SpecInvalid(field, f"'{value}' is not a name of one part.")
