@@ -27,7 +27,7 @@ from tests.engine.conftest import Connect
 Location = Callable[[str], str]
 
 APPENDERS, APPENDS = 8, 50
-MERGERS, MERGES = 4, 15
+MERGERS, MERGES = 4, 10
 ROUNDS = 4
 
 
@@ -41,6 +41,7 @@ def commits(folder: str) -> list[dict[str, Any]]:
     return found
 
 
+@pytest.mark.timeout(500)
 def test_writers_lose_nothing_and_duplicate_nothing(
     server: Server, connect: Connect, spark: SparkSession, schema: str, location: Location, grant: Callable[..., None]
 ) -> None:

@@ -11,7 +11,7 @@ from pyspark.sql import SparkSession
 
 from tests.conftest import Server
 
-SECONDS = 600
+SECONDS = 180
 UC = "/api/2.1/unity-catalog"
 ENDED = {"COMPLETED", "FAILED", "CANCELED"}
 

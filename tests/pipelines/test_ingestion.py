@@ -33,7 +33,7 @@ def moment(day: int) -> dt.datetime:
     return dt.datetime(2024, 1, day)
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(300)
 def test_postgresql_by_cursor_and_in_full(ingestion: Ingestion, postgres_url: str) -> None:
     url = create_database(postgres_url)
     with psycopg.connect(url, autocommit=True) as pg:
@@ -103,7 +103,7 @@ def test_postgresql_by_cursor_and_in_full(ingestion: Ingestion, postgres_url: st
     assert lineage["upstreams"]
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(300)
 def test_mariadb_and_what_is_wrong(ingestion: Ingestion, mariadb_port: int) -> None:
     options = {"host": "127.0.0.1", "port": str(mariadb_port), "user": USER, "password": PASSWORD, "database": "shop"}
     with pymysql.connect(
@@ -162,7 +162,7 @@ def test_mariadb_and_what_is_wrong(ingestion: Ingestion, mariadb_port: int) -> N
         assert PASSWORD not in log.read_text()
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(300)
 def test_each_row_once_whatever_is_killed(ingestion: Ingestion, postgres_url: str) -> None:
     url = create_database(postgres_url)
     with psycopg.connect(url, autocommit=True) as pg:

@@ -26,7 +26,7 @@ def ingestion(server: Server, spark: SparkSession, schema: str) -> Ingestion:
     return Ingestion(server, spark, *schema.split("."))
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(300)
 def test_changes_of_postgresql(ingestion: Ingestion, postgres_url: str) -> None:
     url = create_database(postgres_url)
     with psycopg.connect(url, autocommit=True) as pg:
@@ -152,7 +152,7 @@ resources:
 """
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(300)
 def test_an_http_api(ingestion: Ingestion, api: int) -> None:
     _Api.issues = [
         {"id": n, "title": f"t{n}", "score": n / 2, "updated": f"2024-01-0{n}", "labels": [{"name": "x"}]} for n in range(1, 6)
