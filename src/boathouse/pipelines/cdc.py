@@ -15,6 +15,7 @@ from boathouse.pipelines.relations import with_columns
 
 SEQUENCE, DELETE, TRUNCATE = "__sequence", "__delete", "__truncate"
 START, END = "__START_AT", "__END_AT"
+SNAPSHOT = "__snapshot"
 
 
 def storage_name(dataset: PlannedDataset) -> tuple[str, ...]:
@@ -85,6 +86,29 @@ class Changes:
     def truncated(self, since: int) -> str:
         """The query that has a row if a change since a version truncates the target."""
         return f"SELECT 1 FROM table_changes({literal('.'.join(self.storage))}, {since}) WHERE {TRUNCATE} LIMIT 1"
+
+    def difference(self, given: Sequence[str], version: str, told: str) -> str:
+        """The query of the changes that make of the target's rows those of a snapshot, which is read by the name ``SNAPSHOT``.
+
+        Args:
+            given: The columns of the target as the snapshot has them.
+            version: That of the snapshot.
+            told: What is said where the snapshot has a key twice.
+        """
+        by = ", ".join(quote((name,)) for name in self.cdc.keys)
+        names = [quote((name,)) for name in self.columns]
+        before = f"OVER (PARTITION BY {by} ORDER BY __held DESC)"
+        differs = " OR ".join([f"lag(__held) {before} IS NULL", *(f"NOT (lag({one}) {before} <=> {one})" for one in names)])
+        newest = f" WHERE {END} IS NULL" if self.cdc.scd_type == 2 else ""
+        rows = f"SELECT {', '.join(given)}, false AS __held FROM {SNAPSHOT} UNION ALL "
+        rows += f"SELECT {', '.join(names)}, true AS __held FROM {quote(self.target)}{newest}"
+        count = f"sum(CASE WHEN __held THEN 0 ELSE 1 END) OVER (PARTITION BY {by})"
+        return (
+            f"SELECT {', '.join(names)}, {version} AS {SEQUENCE}, __held AS {DELETE}, false AS {TRUNCATE} "
+            f"FROM (SELECT *, {count} AS __given, ({differs}) AS __differs FROM ({rows})) WHERE CASE "
+            f"WHEN __given > 1 THEN CAST(raise_error({literal(told)}) AS BOOLEAN) "
+            "WHEN __held THEN __given = 0 ELSE __differs END"
+        )
 
     def _shown(self) -> list[tuple[str, str]]:
         """The columns of the target, as they are and in backticks."""

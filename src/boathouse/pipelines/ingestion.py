@@ -11,7 +11,7 @@ from boathouse.pipelines.events import Event, FlowState, UpdateState
 from boathouse.pipelines.model import AutoCdc, Column, Dataset, Declarations, Flow, Kind, Location, Relation
 from boathouse.pipelines.plan import ddl
 from boathouse.pipelines.session import Session
-from boathouse.pipelines.targets import State
+from boathouse.pipelines.state import State
 from boathouse.pipelines.update import Declare, Update
 
 

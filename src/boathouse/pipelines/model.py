@@ -133,18 +133,26 @@ class AutoCdc:
 
 
 @dataclass(frozen=True)
+class Snapshot:
+    """All rows of a source at one time, and the version that it has among the others."""
+
+    relation: Relation
+    version: Any
+
+
+@dataclass(frozen=True)
 class SnapshotCdc:
     """How snapshots of a source become the states of a target.
 
     Attributes:
-        source: Name of a dataset or table, or a function from the last version to the next snapshot's relation and version, or None.
+        source: Name of a dataset or table, or a function from the last version (None for none) to the next snapshot, or None.
         keys: Columns that say which row is meant.
         scd_type: 1 or 2.
         track: Columns whose changes make a new state; None for all but those excepted.
         track_except: Columns whose changes make none.
     """
 
-    source: str | Callable[[Any], tuple[Any, Any] | None]
+    source: str | Callable[[Any], Snapshot | None]
     keys: tuple[str, ...]
     scd_type: int = 1
     track: tuple[str, ...] | None = None

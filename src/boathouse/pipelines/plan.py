@@ -1,19 +1,22 @@
-"""From declarations to a plan: names resolved, the order known, every schema checked, before anything is executed."""
+"""A pipeline that can be run: names resolved, the order known, every schema checked."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from graphlib import CycleError, TopologicalSorter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
-from boathouse.engine.gateway.protocol import proto
 from boathouse.engine.gateway.sql_tokens import parts_of, quote
-from boathouse.pipelines.errors import DefinitionInvalid, GraphInvalid
-from boathouse.pipelines.model import AutoCdc, Column, Dataset, Declarations, Flow, Kind, Location, Relation, SnapshotCdc
-from boathouse.pipelines.relations import Use, as_batch, enforced_in_view, rewritten, table, uses
+from boathouse.pipelines.model import (
+    Column,
+    Dataset,
+    Flow,
+    Kind,
+    Relation,
+    Snapshot,
+)
+from boathouse.pipelines.relations import Use, enforced_in_view, rewritten, table
 from boathouse.pipelines.sql_source import column_ddl
+from boathouse.pipelines.versions import version_type
 
 Schema = tuple[Column, ...]
-Analysis = Callable[[Relation], Schema]
-"""Asks the engine for the columns of a relation."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,7 @@ class PlannedFlow:
         external: Full names of other tables that it reads.
         is_streaming: Whether it reads a stream.
         schema: Its columns.
+        snapshot: The next one, where a function gives snapshots and has one.
     """
 
     flow: Flow
@@ -39,6 +43,7 @@ class PlannedFlow:
     external: tuple[str, ...]
     is_streaming: bool
     schema: Schema = ()
+    snapshot: Snapshot | None = None
 
 
 @dataclass(frozen=True)
@@ -92,16 +97,20 @@ class Plan:
             flow: The flow.
             tables: What stands for some tables, by their full names.
         """
+        if flow.relation is not None:
+            return self.resolved(flow.relation, tables)
+        source = None if flow.flow.cdc is None else flow.flow.cdc.source
+        if not isinstance(source, str):
+            raise TypeError(flow.name)
+        return self.resolved(table(parts_of(source), is_stream=flow.is_streaming and not flow.flow.once), tables)
+
+    def resolved(self, relation: Relation, tables: Mapping[tuple[str, ...], Relation] | None = None) -> Relation:
+        """A relation whose names are written as in this pipeline, as the engine can execute it."""
 
         def meaning(use: Use) -> Relation | str:
             return self._meaning(use, tables or {})
 
-        if flow.relation is not None:
-            return rewritten(flow.relation, meaning)
-        source = None if flow.flow.cdc is None else flow.flow.cdc.source
-        if not isinstance(source, str):
-            raise TypeError(flow.name)
-        return rewritten(table(parts_of(source), is_stream=flow.is_streaming and not flow.flow.once), meaning)
+        return rewritten(relation, meaning)
 
     def _meaning(self, use: Use, tables: Mapping[tuple[str, ...], Relation]) -> Relation | str:
         dataset = self.datasets.get(self.names.key(use.name))
@@ -172,304 +181,12 @@ class Names:
         return ".".join(self.full(name)).lower()
 
 
-@dataclass
-class Planner:
-    """Makes a plan of declarations.
-
-    Attributes:
-        declarations: What the sources say.
-        catalog: Default catalog.
-        schema: Default schema.
-        analyse: Asks the engine.
-        nothing: The relation of no rows with some columns.
-    """
-
-    declarations: Declarations
-    catalog: str
-    schema: str
-    analyse: Analysis
-    nothing: Callable[[Schema], Relation]
-    faults: list[DefinitionInvalid] = field(default_factory=list[DefinitionInvalid])
-
-    def plan(self) -> Plan:
-        """Resolve and check everything.
-
-        Raises:
-            GraphInvalid: With all faults that were found.
-        """
-        local = frozenset(
-            one.name.lower() for one in self.declarations.datasets if one.kind in {Kind.TEMPORARY_VIEW, Kind.SINK}
-        )
-        self._names = Names(self.catalog, self.schema, local)
-        datasets = self._datasets()
-        flows = self._flows(datasets)
-        self._stop()
-        order = self._order(datasets, flows)
-        self._stop()
-        plan = self._typed(order, datasets, flows)
-        self._stop()
-        return plan
-
-    def _stop(self) -> None:
-        if self.faults:
-            raise GraphInvalid(self.faults)
-
-    def _fault(self, condition: str, message: str, location: Location) -> None:
-        self.faults.append(DefinitionInvalid(condition, message, location))
-
-    # --------------------------------------------------------------------------------------------------------- names
-
-    def _datasets(self) -> dict[str, Dataset]:
-        found: dict[str, Dataset] = {}
-        for dataset in self.declarations.datasets:
-            key = self._names.key(parts_of(dataset.name))
-            if key in found:
-                message = f"The dataset {dataset.name} is declared twice, first at {found[key].location}."
-                self._fault("DUPLICATE_DATASET", message, dataset.location)
-            found.setdefault(key, dataset)
-        if not found and not self.faults:
-            self.faults.append(DefinitionInvalid("NO_TABLES_IN_PIPELINE", "The pipeline's sources declare no dataset."))
-        return found
-
-    def _flows(self, datasets: Mapping[str, Dataset]) -> dict[str, PlannedFlow]:
-        found: dict[str, PlannedFlow] = {}
-        for flow in self.declarations.flows:
-            target = self._names.key(parts_of(flow.target))
-            name = self._names.key(parts_of(flow.name))
-            name = name if name == target else flow.name
-            if target not in datasets:
-                message = f"The flow {flow.name} writes to {flow.target}, which the pipeline does not declare."
-                self._fault("UNKNOWN_TARGET", message, flow.location)
-                continue
-            if name in found:
-                message = f"The flow {flow.name} is declared twice, first at {found[name].flow.location}. Give it another name."
-                self._fault("DUPLICATE_FLOW", message, flow.location)
-                continue
-            try:
-                found[name] = self._resolved(flow, name, target, datasets)
-            except DefinitionInvalid as fault:
-                self.faults.append(fault)
-        declared = {flow.target for flow in found.values()}
-        failed = {self._names.key(parts_of(flow.target)) for flow in self.declarations.flows} - declared
-        for key, dataset in datasets.items():
-            if key not in declared | failed and dataset.kind is not Kind.SINK:
-                self._fault("NO_FLOW", f"Nothing fills {dataset.name}: it has no query and no flow.", dataset.location)
-        return found
-
-    def _resolved(self, flow: Flow, name: str, target: str, datasets: Mapping[str, Dataset]) -> PlannedFlow:
-        relation = None if flow.query is None else flow.query()
-        streams = isinstance(flow.cdc, AutoCdc)
-        names: list[tuple[str, ...]] = []
-        if relation is not None:
-            found, streams = uses(relation)
-            names = [use.name for use in found]
-        elif flow.cdc is not None and isinstance(flow.cdc.source, str):
-            names = [parts_of(flow.cdc.source)]
-        keys = [self._names.key(one) for one in names]
-        live = [one for one, key in zip(names, keys, strict=True) if one[0].upper() == "LIVE" and key not in datasets]
-        if live:
-            raise DefinitionInvalid("UNKNOWN_DATASET", f"{'.'.join(live[0])} is no dataset of this pipeline.", flow.location)
-        inputs = tuple(dict.fromkeys(key for key in keys if key in datasets))
-        external = tuple(
-            dict.fromkeys(".".join(self._names.full(one)) for one, key in zip(names, keys, strict=True) if key not in datasets)
-        )
-        return PlannedFlow(flow, name, target, relation, inputs, external, streams)
-
-    # --------------------------------------------------------------------------------------------------------- order
-
-    def _order(self, datasets: Mapping[str, Dataset], flows: Mapping[str, PlannedFlow]) -> list[str]:
-        reads: dict[str, set[str]] = {key: set() for key in datasets}
-        for flow in flows.values():
-            reads[flow.target] |= set(flow.inputs)
-        try:
-            return list(TopologicalSorter(reads).static_order())
-        except CycleError as error:
-            cycle: list[str] = error.args[1]
-            text = " <- ".join(datasets[key].name for key in cycle)
-            self._fault("CYCLIC_GRAPH", f"The datasets read each other in a circle: {text}.", datasets[cycle[0]].location)
-            return []
-
-    # --------------------------------------------------------------------------------------------------------- types
-
-    def _typed(self, order: list[str], datasets: Mapping[str, Dataset], flows: Mapping[str, PlannedFlow]) -> Plan:
-        planned: dict[str, PlannedDataset] = {}
-        typed: dict[str, PlannedFlow] = {}
-        streaming_views: set[str] = set()
-        for key in order:
-            dataset = datasets[key]
-            own = [flow for flow in flows.values() if flow.target == key]
-            if any(one not in planned for flow in own for one in flow.inputs):
-                continue
-            try:
-                checked = [self._flow(flow, planned, streaming_views) for flow in own]
-                kind = dataset.kind or (
-                    Kind.STREAMING_TABLE if any(one.is_streaming for one in checked) else Kind.MATERIALIZED_VIEW
-                )
-                self._check_flows(dataset, kind, checked)
-                schema = self._schema(dataset, checked)
-                self._check_expectations(dataset, schema)
-            except DefinitionInvalid as fault:
-                self.faults.append(fault)
-                continue
-            if kind is Kind.TEMPORARY_VIEW and any(one.is_streaming for one in checked):
-                streaming_views.add(key)
-            typed.update({one.name: one for one in checked})
-            name = self._names.full(parts_of(dataset.name))
-            planned[key] = PlannedDataset(dataset, key, name, kind, schema, tuple(one.name for one in checked))
-        return Plan(planned, typed, self._names)
-
-    def _flow(self, flow: PlannedFlow, planned: Mapping[str, PlannedDataset], streaming_views: set[str]) -> PlannedFlow:
-        """A flow with its columns, which the engine finds over empty tables in the place of the pipeline's own."""
-
-        def meaning(use: Use) -> Relation | str:
-            key = self._names.key(use.name)
-            if key in planned:
-                return self.nothing(planned[key].schema)
-            return quote(self._names.full(use.name))
-
-        is_streaming = flow.is_streaming or (flow.relation is not None and bool(streaming_views & set(flow.inputs)))
-        if flow.relation is None:
-            cdc = flow.flow.cdc
-            if cdc is None or not isinstance(cdc.source, str):
-                return replace(flow, is_streaming=False)
-            name = parts_of(cdc.source)
-            relation = rewritten(table(name), meaning)
-        else:
-            relation = as_batch(rewritten(flow.relation, meaning))
-        try:
-            schema = self.analyse(relation)
-        except DefinitionInvalid as fault:
-            text = fault.message.removeprefix(f"[{fault.condition}] ")
-            raise DefinitionInvalid(fault.condition, text, flow.flow.location) from fault
-        return replace(flow, is_streaming=is_streaming, schema=schema)
-
-    def _check_flows(self, dataset: Dataset, kind: Kind, flows: Sequence[PlannedFlow]) -> None:
-        for flow in flows:
-            location, name = flow.flow.location, flow.flow.name
-            if kind is Kind.MATERIALIZED_VIEW and flow.is_streaming:
-                message = f"The materialized view {dataset.name} reads a stream. Read it with spark.read, or declare a streaming table."
-                raise DefinitionInvalid("INVALID_FLOW_QUERY_TYPE.STREAMING_RELATION_FOR_MATERIALIZED_VIEW", message, location)
-            if flow.relation is None:
-                if kind is not Kind.STREAMING_TABLE:
-                    raise DefinitionInvalid(
-                        "INVALID_TARGET", f"AUTO CDC writes to streaming tables only, not to {dataset.name}.", location
-                    )
-                self._check_changes(dataset, flow)
-                continue
-            if flow.flow.once and flow.is_streaming:
-                message = f"The flow {name} is done once, but reads a stream. Read it with spark.read."
-                raise DefinitionInvalid("INVALID_FLOW_QUERY_TYPE.STREAMING_RELATION_FOR_ONCE_FLOW", message, location)
-            if kind in {Kind.STREAMING_TABLE, Kind.SINK} and not (flow.is_streaming or flow.flow.once):
-                message = f"The flow {name} of {dataset.name} does not read a stream. Use spark.readStream, STREAM(...), or a materialized view."
-                raise DefinitionInvalid("INVALID_FLOW_QUERY_TYPE.BATCH_RELATION_FOR_STREAMING_TABLE", message, location)
-        if kind in {Kind.MATERIALIZED_VIEW, Kind.TEMPORARY_VIEW} and len(flows) != 1:
-            raise DefinitionInvalid(
-                "MULTIPLE_FLOWS", f"{dataset.name} has {len(flows)} queries; a view has one.", flows[-1].flow.location
-            )
-        if len(flows) > 1 and any(flow.relation is None for flow in flows):
-            raise DefinitionInvalid(
-                "MULTIPLE_FLOWS", f"{dataset.name} takes changes, so it can have no other flow.", flows[-1].flow.location
-            )
-
-    @staticmethod
-    def _check_changes(dataset: Dataset, flow: PlannedFlow) -> None:
-        cdc, location = flow.flow.cdc, flow.flow.location
-        if dataset.expectations:
-            message = f"{dataset.name} takes changes, so it can have no expectations. Declare them on a view between it and the source."
-            raise DefinitionInvalid("INVALID_EXPECTATION", message, location)
-        if isinstance(cdc, AutoCdc) and cdc.scd_type == 2 and cdc.apply_as_truncates is not None:
-            message = "APPLY AS TRUNCATE is for SCD type 1 only: what was true once cannot be truncated."
-            raise DefinitionInvalid("INVALID_ARGUMENT", message, location)
-        if isinstance(cdc, AutoCdc) and not cdc.keys:
-            raise DefinitionInvalid(
-                "INVALID_ARGUMENT", "keys is empty; name the columns that say which row is meant.", location
-            )
-
-    def _schema(self, dataset: Dataset, flows: Sequence[PlannedFlow]) -> Schema:
-        """The columns of a dataset: as declared, the types and what is missing from its flows."""
-        found: dict[str, Column] = {}
-        for flow in flows:
-            for column in self._result(flow):
-                found.setdefault(column.name.lower(), column)
-        if not dataset.columns:
-            return tuple(found.values())
-        columns: list[Column] = []
-        for column in dataset.columns:
-            given = found.get(column.name.lower())
-            if given is None and column.generated is None and found:
-                message = f"{dataset.name} declares the column {column.name}, which its query does not have. Its query has: {', '.join(one.name for one in found.values())}."
-                raise DefinitionInvalid("USER_SPECIFIED_AND_INFERRED_SCHEMA_NOT_COMPATIBLE", message, dataset.location)
-            kind = column.type or (given.type if given is not None else None)
-            columns.append(Column(column.name, kind, column.comment, column.not_null, column.generated))
-        extra = [one.name for one in found.values() if one.name.lower() not in {column.name.lower() for column in columns}]
-        if extra:
-            message = f"The query of {dataset.name} has the column {extra[0]}, which {dataset.name} does not declare."
-            raise DefinitionInvalid("USER_SPECIFIED_AND_INFERRED_SCHEMA_NOT_COMPATIBLE", message, dataset.location)
-        return tuple(columns)
-
-    def _result(self, flow: PlannedFlow) -> Schema:
-        """The columns that a flow gives its target."""
-        cdc = flow.flow.cdc
-        if cdc is None:
-            return flow.schema
-        have = {column.name.lower(): column for column in flow.schema}
-        if isinstance(cdc, SnapshotCdc):
-            return () if not have else self._states(cdc.scd_type, flow.schema, "BIGINT")
-        for field_name, names in (("KEYS", cdc.keys), ("COLUMNS", cdc.columns or ()), ("TRACK HISTORY ON", cdc.track or ())):
-            missing = [name for name in names if name.lower() not in have]
-            if missing:
-                message = f"{field_name} names {missing[0]}, which {cdc.source} does not have. It has: {', '.join(one.name for one in flow.schema)}."
-                raise DefinitionInvalid("UNRESOLVED_COLUMN", message, flow.flow.location)
-        chosen = flow.schema if cdc.columns is None else tuple(have[name.lower()] for name in cdc.columns)
-        chosen = tuple(one for one in chosen if one.name.lower() not in {name.lower() for name in cdc.except_columns})
-        asked = self._projection(flow.schema, [cdc.sequence_by])
-        try:
-            sequence = self.analyse(asked)[0].type or "BIGINT"
-        except DefinitionInvalid as fault:
-            raise DefinitionInvalid(
-                fault.condition, f"SEQUENCE BY {cdc.sequence_by}: {fault.message}", flow.flow.location
-            ) from fault
-        return self._states(cdc.scd_type, chosen, sequence)
-
-    @staticmethod
-    def _states(scd_type: int, columns: Schema, sequence: str) -> Schema:
-        return (*columns, Column("__START_AT", sequence), Column("__END_AT", sequence)) if scd_type == 2 else tuple(columns)
-
-    def _projection(self, schema: Schema, expressions: Sequence[str]) -> Relation:
-        relation = proto().Relation()
-        relation.project.input.CopyFrom(self.nothing(schema))
-        for text in expressions:
-            relation.project.expressions.add().expression_string.expression = text
-        return relation
-
-    def _check_expectations(self, dataset: Dataset, schema: Schema) -> None:
-        known: dict[str, str] = {}
-        for one in dataset.expectations:
-            if one.name in known:
-                raise DefinitionInvalid(
-                    "DUPLICATE_EXPECTATION", f"The expectation {one.name} of {dataset.name} is there twice.", dataset.location
-                )
-            known[one.name] = one.constraint
-        if not known:
-            return
-        if dataset.kind is Kind.SINK:
-            raise DefinitionInvalid(
-                "INVALID_EXPECTATION", f"{dataset.name} is a sink, which takes no expectations.", dataset.location
-            )
-        try:
-            types = [column.type for column in self.analyse(self._projection(schema, list(known.values())))]
-        except DefinitionInvalid as every:
-            types = []
-            for name, text in known.items():
-                try:
-                    types.append(self.analyse(self._projection(schema, [text]))[0].type)
-                except DefinitionInvalid as fault:
-                    message = f"The expectation {name} of {dataset.name}, {text}, is not valid: {fault.message}"
-                    raise DefinitionInvalid("INVALID_EXPECTATION", message, dataset.location) from every
-        for (name, text), kind in zip(known.items(), types, strict=True):
-            if (kind or "").lower() not in {"boolean", "void"}:
-                message = f"The expectation {name} of {dataset.name}, {text}, is of type {kind}. It must be true or false."
-                raise DefinitionInvalid("INVALID_EXPECTATION", message, dataset.location)
+def snapshot_type(flow: PlannedFlow) -> str | None:
+    """The type of the versions of a flow's snapshots; None where there is no new one to tell."""
+    if flow.snapshot is not None:
+        return version_type(flow.snapshot.version)
+    cdc = flow.flow.cdc
+    return "TIMESTAMP" if cdc is not None and isinstance(cdc.source, str) else None
 
 
 def ddl(schema: Schema) -> str:

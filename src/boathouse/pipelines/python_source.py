@@ -41,10 +41,12 @@ from boathouse.pipelines.model import (
     Kind,
     Location,
     Relation,
+    Snapshot,
     SnapshotCdc,
 )
 from boathouse.pipelines.sources import Piece
 from boathouse.pipelines.sql_source import SqlFile, columns_of
+from boathouse.pipelines.versions import VALID, is_version
 
 _EXPECTATIONS = "__boathouse_expectations__"
 _HERE = (str(Path(__file__)), str(Path(inspect.getfile(pipelines)).parent))
@@ -167,10 +169,23 @@ class Registry(GraphElementRegistry):
     ) -> None:
         """``create_auto_cdc_from_snapshot_flow`` and ``apply_changes_from_snapshot``."""
         location = _location()
+        if not (isinstance(source, str) or callable(source)):
+            message = f"source is {source!r}. Valid: the name of a table or view, or a function of the last version."
+            raise DefinitionInvalid("INVALID_ARGUMENT", message, location)
 
-        def following(last: Any) -> tuple[Any, Any] | None:
-            found = source(last)
-            return None if found is None else (found[0]._plan.plan(self._client), found[1])  # noqa: SLF001
+        asked: Any = source
+
+        def following(last: Any) -> Snapshot | None:
+            with faults(location):
+                found: Any = asked(last)
+                if found is None:
+                    return None
+                frame, version = found if isinstance(found, tuple) and len(found) == 2 else (None, None)
+                plan = getattr(frame, "_plan", None)
+                if plan is None or not is_version(version):
+                    message = f"The source must return a DataFrame and its version ({VALID}), or None; it returned {found!r}."
+                    raise DefinitionInvalid("INVALID_SNAPSHOT", message, location)
+                return Snapshot(plan.plan(self._client), version)
 
         cdc = SnapshotCdc(
             source=source if isinstance(source, str) else following,

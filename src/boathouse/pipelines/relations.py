@@ -98,6 +98,14 @@ def with_columns(rows: Relation, columns: Mapping[str, str]) -> Relation:
     return relation
 
 
+def query_over(text: str, name: str, rows: Relation) -> Relation:
+    """The relation of a query that reads some rows by a name."""
+    relation = proto().Relation()
+    relation.sql.query = text
+    _wrap(relation, [(name, rows)])
+    return relation
+
+
 class _Rewriter:
     """Replaces the names of one relation in place."""
 

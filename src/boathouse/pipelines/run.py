@@ -11,14 +11,15 @@ from typing import Any
 from pyspark.errors import PySparkException
 
 from boathouse.engine.gateway.sql_tokens import literal, parts_of, quote
-from boathouse.pipelines.cdc import marked, storage_name
+from boathouse.pipelines.cdc import END, SEQUENCE, START, marked, storage_name
 from boathouse.pipelines.errors import DefinitionInvalid, FlowFailed, GraphInvalid
 from boathouse.pipelines.events import Emit, Event, FlowState, Level, UpdateState, flow_progress, update_progress
-from boathouse.pipelines.model import AutoCdc, Column, Kind
-from boathouse.pipelines.plan import Plan, PlannedDataset, PlannedFlow, ddl
-from boathouse.pipelines.relations import table
+from boathouse.pipelines.model import AutoCdc, Column, Kind, SnapshotCdc
+from boathouse.pipelines.plan import Plan, PlannedDataset, PlannedFlow, ddl, snapshot_type
+from boathouse.pipelines.relations import table, with_columns
 from boathouse.pipelines.rows import QUARANTINE, Checked, checked
 from boathouse.pipelines.session import Counted, Session, counts_of
+from boathouse.pipelines.snapshots import as_changes
 from boathouse.pipelines.targets import Targets
 
 _VIOLATED = re.compile(r"(?P<name>[^,:]+?) \((?P<failed>\d+) of (?P<rows>\d+) rows\)")
@@ -162,16 +163,16 @@ class Runner:
             whose = f"of the pipeline {owner}" if owner else "not of a pipeline"
             message = f"{dataset.full_name} is there already and {whose}. Drop it, or choose another name."
             raise DefinitionInvalid("TABLE_ALREADY_EXISTS", message, dataset.dataset.location)
-        reset = dataset.key in self._renewed and dataset.kind is Kind.STREAMING_TABLE
+        reset = (dataset.key in self._renewed or self._targets.must_reset(dataset)) and dataset.kind is Kind.STREAMING_TABLE
         if there is None or dataset.key in self._renewed:
             self._targets.compute_anew(dataset)
         with self._targets.resetting(dataset, really=reset):
             if there is None or reset:
                 self._create(dataset, dataset.name, dataset.schema, replace=there is not None)
             for flow in (self._plan.flows[name] for name in dataset.flows):
-                if isinstance(flow.flow.cdc, AutoCdc):
+                if flow.flow.cdc is not None:
                     if there is not None and not reset:
-                        self._widen(dataset)
+                        self._widen(dataset, dataset.name, dataset.schema)
                     self._prepare_changes(dataset, flow, flow.flow.cdc, reset=reset)
         rules = checked(dataset)
         if rules.quarantine is not None:
@@ -180,20 +181,30 @@ class Runner:
                 columns = (*(Column(one.name, one.type) for one in dataset.schema), Column("_quarantine_reason", "STRING"))
                 self._create(dataset, rules.quarantine, columns, replace=reset)
 
-    def _prepare_changes(self, dataset: PlannedDataset, flow: PlannedFlow, cdc: AutoCdc, *, reset: bool) -> None:
+    def _prepare_changes(self, dataset: PlannedDataset, flow: PlannedFlow, cdc: AutoCdc | SnapshotCdc, *, reset: bool) -> None:
         """The table that keeps the changes of a target."""
         name = storage_name(dataset)
         there = self._session.properties(quote(name)) is not None
         if reset or not there:
-            columns = self._session.analyse(marked(self._session.nothing(flow.schema), cdc))
+            rows = self._session.nothing(flow.schema)
+            if isinstance(cdc, SnapshotCdc):
+                if flow.snapshot is None and not isinstance(cdc.source, str):
+                    message = f"The changes of {dataset.full_name}, {'.'.join(name)}, are gone, and there is no new snapshot. Do a full refresh."
+                    raise DefinitionInvalid("TABLE_OR_VIEW_NOT_FOUND", message, flow.flow.location)
+                rows = with_columns(rows, {SEQUENCE: f"CAST(NULL AS {snapshot_type(flow)})"})
+                cdc = as_changes(cdc)
+            columns = self._session.analyse(marked(rows, cdc))
             self._create(dataset, name, columns, replace=there)
+        else:
+            kept = [Column(one.name, one.type) for one in dataset.schema if one.name not in {START, END}]
+            self._widen(dataset, name, kept)
 
-    def _widen(self, dataset: PlannedDataset) -> None:
-        """Give a target the columns that its changes have come to have."""
-        there = {column.name.lower() for column in self._session.analyse(table(dataset.name))}
-        new = tuple(column for column in dataset.schema if column.name.lower() not in there)
+    def _widen(self, dataset: PlannedDataset, name: tuple[str, ...], schema: Sequence[Column]) -> None:
+        """Give a target, or the table of its changes, the columns that these have come to have."""
+        there = {column.name.lower() for column in self._session.analyse(table(name))}
+        new = tuple(column for column in schema if column.name.lower() not in there)
         if new:
-            self._run(dataset, f"ALTER TABLE {dataset.quoted} ADD COLUMNS ({ddl(new)})")
+            self._run(dataset, f"ALTER TABLE {quote(name)} ADD COLUMNS ({ddl(new)})")
 
     def _create(self, dataset: PlannedDataset, name: tuple[str, ...], schema: Sequence[Column], *, replace: bool) -> None:
         declared = dataset.dataset
@@ -322,7 +333,7 @@ class Runner:
                 return
 
     def _once(self, flow: PlannedFlow, dataset: PlannedDataset) -> None:
-        inputs = self._inputs(flow) if self._options.continuous and dataset.kind is Kind.MATERIALIZED_VIEW else None
+        inputs = self._inputs(flow) if self._options.continuous and _reads_all(flow, dataset) else None
         if inputs is not None and self._quiet and self._done_with.get(flow.name) == inputs:
             return
         self._progress(flow, FlowState.STARTING)
@@ -387,6 +398,12 @@ class Runner:
                 quality=quality,
             )
         )
+
+
+def _reads_all(flow: PlannedFlow, dataset: PlannedDataset) -> bool:
+    """Whether a flow reads tables as they are, so that there is nothing to do until one of them has a new version."""
+    cdc = flow.flow.cdc
+    return dataset.kind is Kind.MATERIALIZED_VIEW or (isinstance(cdc, SnapshotCdc) and isinstance(cdc.source, str))
 
 
 def _condition(error: BaseException) -> str | None:

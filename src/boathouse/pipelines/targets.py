@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any
 
 from pyspark.sql.connect.dataframe import DataFrame
 
@@ -15,33 +15,16 @@ from boathouse.pipelines.plan import Plan, PlannedDataset, PlannedFlow
 from boathouse.pipelines.refresh import Refresher, Technique
 from boathouse.pipelines.rows import Checked
 from boathouse.pipelines.session import Session
+from boathouse.pipelines.snapshots import Snapshots, as_changes, mark_of
+from boathouse.pipelines.state import State
+
+_RESET = "reset:"
+"""Before the key of a table that is being emptied."""
 
 
-class State(Protocol):
-    """What a pipeline remembers from one update to the next."""
-
-    def get(self, key: str) -> Any:
-        """What was remembered, or None."""
-        ...
-
-    def set(self, key: str, value: Any) -> None:
-        """Remember, for good once this returns; None forgets."""
-        ...
-
-
-class MemoryState:
-    """A state for one process, for tests."""
-
-    def __init__(self) -> None:
-        self._values: dict[str, Any] = {}
-
-    def get(self, key: str) -> Any:
-        """What was remembered, or None."""
-        return self._values.get(key)
-
-    def set(self, key: str, value: Any) -> None:
-        """Remember; None forgets."""
-        self._values.pop(key, None) if value is None else self._values.__setitem__(key, value)
+def is_resetting(state: State, key: str) -> bool:
+    """Whether the emptying of a table was begun and not ended."""
+    return state.get(_RESET + key) is not None
 
 
 class Targets:
@@ -62,12 +45,13 @@ class Targets:
         self._storage = storage
         self._emit = emit
         self._queries: list[Any] = []
+        self._stopped = False
 
     @contextmanager
     def resetting(self, dataset: PlannedDataset, *, really: bool) -> Generator[None]:
         """Around the emptying of a table: its flows begin anew, even where the process ends between the two."""
-        mark = f"reset:{dataset.key}"
-        if not really and self._state.get(mark) is None:
+        mark = _RESET + dataset.key
+        if not really:
             yield
             return
         self._state.set(mark, "begun")
@@ -76,11 +60,12 @@ class Targets:
             self._state.set(f"checkpoint:{name}", self._generation(name) + 1)
             self._state.set(f"once:{name}", None)
             self._state.set(f"cdc:{name}", None)
+            self._state.set(mark_of(name), None)
         self._state.set(mark, None)
 
     def must_reset(self, dataset: PlannedDataset) -> bool:
         """Whether the emptying of a table was begun and not ended."""
-        return self._state.get(f"reset:{dataset.key}") is not None
+        return is_resetting(self._state, dataset.key)
 
     def compute_anew(self, dataset: PlannedDataset) -> None:
         """Have the next refresh of a view compute all of it."""
@@ -88,7 +73,8 @@ class Targets:
             self._state.set(f"refresh:{name}", None)
 
     def stop(self) -> None:
-        """Stop the streams that run."""
+        """Stop the streams that run, and begin with no further snapshot."""
+        self._stopped = True
         for query in list(self._queries):
             query.stop()
 
@@ -180,8 +166,8 @@ class Targets:
 
     def _change(self, flow: PlannedFlow, dataset: PlannedDataset, cdc: AutoCdc | SnapshotCdc) -> None:
         if isinstance(cdc, SnapshotCdc):
-            message = f"The flow {flow.name} of {dataset.full_name} takes snapshots, which is not supported yet."
-            raise FlowFailed(message)
+            self._take_snapshots(flow, dataset, cdc)
+            return
         storage = storage_name(dataset)
         frame = self._session.frame(marked(self._plan.relation(flow), cdc))
         if flow.flow.once:
@@ -190,6 +176,25 @@ class Targets:
             writer.option("txnVersion", "0").saveAsTable(quote(storage))
         else:
             self._start(flow, frame, quote(storage), {})
+        self._apply(flow, dataset, cdc)
+
+    def _take_snapshots(self, flow: PlannedFlow, dataset: PlannedDataset, cdc: SnapshotCdc) -> None:
+        """Add what differs in each new snapshot to the changes, and apply it before the next is looked at."""
+        changes = as_changes(cdc)
+        # An earlier try may have ended before what it added was applied.
+        self._apply(flow, dataset, changes)
+        snapshots = Snapshots(self._session, self._plan, flow, dataset, cdc, self._state)
+        for snapshot in snapshots.new():
+            frame = self._session.frame(snapshots.difference(snapshot))
+            writer = frame.write.format("delta").mode("append").option("mergeSchema", "true")
+            writer.saveAsTable(quote(storage_name(dataset)))
+            self._apply(flow, dataset, changes)
+            if self._stopped:
+                return
+
+    def _apply(self, flow: PlannedFlow, dataset: PlannedDataset, cdc: AutoCdc) -> None:
+        """Bring the states of what the changes since the last time are about into the target."""
+        storage = storage_name(dataset)
         newest, applied = self._session.version(quote(storage)), self._state.get(f"cdc:{flow.name}")
         if applied == newest:
             return

@@ -28,7 +28,7 @@ from boathouse.pipelines.plan import Plan
 from boathouse.pipelines.run import Options
 from boathouse.pipelines.session import Session
 from boathouse.pipelines.sources import SourceFile
-from boathouse.pipelines.targets import MemoryState
+from boathouse.pipelines.state import MemoryState
 from boathouse.pipelines.update import Update, declare_sources
 
 

@@ -8,17 +8,20 @@ from typing import Any
 
 from pyspark.errors import PySparkException
 
-from boathouse.engine.gateway.sql_tokens import quote
+from boathouse.engine.gateway.sql_tokens import parts_of, quote
 from boathouse.errors import BoathouseError
 from boathouse.pipelines.errors import DefinitionInvalid, FlowFailed, GraphInvalid
 from boathouse.pipelines.events import Emit, Event, FlowState, Level, UpdateState, update_progress
 from boathouse.pipelines.model import Declarations, Kind
-from boathouse.pipelines.plan import Plan, PlannedDataset, Planner
+from boathouse.pipelines.plan import Names, Plan, PlannedDataset
+from boathouse.pipelines.planner import Planner
 from boathouse.pipelines.python_source import Registry, declaring, run_python
 from boathouse.pipelines.run import Options, Outcome, Runner
 from boathouse.pipelines.session import Session, refused
+from boathouse.pipelines.snapshots import last_version
 from boathouse.pipelines.sources import SourceFile, pieces
-from boathouse.pipelines.targets import State, Targets
+from boathouse.pipelines.state import State
+from boathouse.pipelines.targets import Targets, is_resetting
 
 Declare = Callable[[Declarations], AbstractContextManager[None]]
 """Puts into some declarations what a pipeline consists of; in its context their queries can be asked for."""
@@ -56,7 +59,9 @@ class Update:
                 outcome = self._attempt(declare)
                 if self.stopping.is_set() or not outcome.has_new_columns:
                     return self._end(outcome)
-                told = f"Update {self.options.update_id[:6]} is planned again: files have columns that its tables had not."
+                told = (
+                    f"Update {self.options.update_id[:6]} is planned again: its sources have columns that its tables had not."
+                )
                 self.emit(Event("update_progress", told, Level.WARN, {"state": UpdateState.INITIALIZING.value}))
                 # What was to be made anew has been.
                 self.options = replace(self.options, full_refresh=False, full_refresh_selection=())
@@ -84,13 +89,21 @@ class Update:
         try:
             self._use()
             with self.session.lazy_queries(), declare(declarations):
-                planner = Planner(declarations, self.catalog, self.schema, self.session.analyse, self.session.nothing)
+                planner = Planner(
+                    declarations, self.catalog, self.schema, self.session.analyse, self.session.nothing, self._last_version
+                )
                 plan = planner.plan()
         except DefinitionInvalid as fault:
             raise GraphInvalid([fault]) from fault
         for dataset in plan.datasets.values():
             self._define(plan, dataset)
         return plan
+
+    def _last_version(self, flow: str, target: str) -> Any:
+        names = Names(self.catalog, self.schema)
+        anew = {names.key(parts_of(name)) for name in self.options.full_refresh_selection}
+        begins_anew = self.options.full_refresh or target in anew or is_resetting(self.state, target)
+        return None if begins_anew else last_version(self.state, flow)
 
     def _use(self) -> None:
         """Make the pipeline's schema the current one; it is made where it is missing."""
