@@ -23,6 +23,11 @@ def storage_name(dataset: PlannedDataset) -> tuple[str, ...]:
     return (*dataset.name[:-1], f"__apply_changes_storage_{dataset.name[-1]}")
 
 
+def any_changes(dataset: PlannedDataset) -> str:
+    """The query that has a row if any change of a target is kept."""
+    return f"SELECT 1 FROM {quote(storage_name(dataset))} LIMIT 1"
+
+
 def marked(rows: Relation, cdc: AutoCdc) -> Relation:
     """The rows of a source with their sequence, and whether they delete or truncate."""
     missing = f"[NULL_SEQUENCE] sequence_by {cdc.sequence_by} is NULL in a change; it must order all of them."

@@ -52,11 +52,20 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True)
+class Policy:
+    """A function that a table's rows or a column are read through, and the text of what it gets."""
+
+    function: tuple[str, ...]
+    arguments: str = ""
+
+
+@dataclass(frozen=True)
 class Column:
     """A declared column; without a type it only has what is said of a column of the query.
 
     Attributes:
         generated: The expression that it is computed by, or None.
+        mask: What it is read through, or None.
     """
 
     name: str
@@ -64,6 +73,7 @@ class Column:
     comment: str | None = None
     not_null: bool = False
     generated: str | None = None
+    mask: Policy | None = None
 
 
 @dataclass(frozen=True)
@@ -81,8 +91,10 @@ class Dataset:
         properties: Of the Delta table.
         expectations: In the order of their declaration.
         is_private: Whether it is of this pipeline alone.
-        format: Of a sink.
+        format: Of a sink; tables are Delta's.
         options: Of a sink.
+        path: Where the table lies; None for a place of the catalog's.
+        row_filter: Which rows readers get; None for all.
     """
 
     name: str
@@ -97,6 +109,8 @@ class Dataset:
     is_private: bool = False
     format: str | None = None
     options: Mapping[str, str] = field(default_factory=dict[str, str])
+    path: str | None = None
+    row_filter: Policy | None = None
 
 
 @dataclass(frozen=True)

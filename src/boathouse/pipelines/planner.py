@@ -167,6 +167,7 @@ class Planner:
                     Kind.STREAMING_TABLE if any(one.is_streaming for one in checked) else Kind.MATERIALIZED_VIEW
                 )
                 self._check_flows(dataset, kind, checked)
+                self._check_options(dataset, kind, checked)
                 schema = self._schema(dataset, checked)
                 self._check_expectations(dataset, schema)
             except DefinitionInvalid as fault:
@@ -242,6 +243,28 @@ class Planner:
             )
 
     @staticmethod
+    def _check_options(dataset: Dataset, kind: Kind, flows: Sequence[PlannedFlow]) -> None:
+        location = dataset.location
+        if kind is Kind.TEMPORARY_VIEW and any(column.mask is not None for column in dataset.columns):
+            message = f"{dataset.name} is a view, which has no masks: they are bound to tables."
+            raise DefinitionInvalid("UNSUPPORTED_OPTION", message, location)
+        if kind is Kind.TEMPORARY_VIEW and (dataset.path or dataset.row_filter or dataset.partition_by or dataset.cluster_by):
+            message = f"{dataset.name} is a view: it has no path, row filter, partition or clustering columns."
+            raise DefinitionInvalid("UNSUPPORTED_OPTION", message, location)
+        if kind.is_table and (dataset.format or "delta").lower() != "delta":
+            message = f"{dataset.name} is of the format {dataset.format}. Valid: delta."
+            raise DefinitionInvalid("UNSUPPORTED_OPTION", message, location)
+        if dataset.partition_by and dataset.cluster_by:
+            message = f"{dataset.name} is partitioned and clustered. A table is one of the two."
+            raise DefinitionInvalid("INVALID_ARGUMENT", message, location)
+        guarded = dataset.row_filter is not None or any(column.mask is not None for column in dataset.columns)
+        if guarded and any(flow.flow.cdc is not None for flow in flows):
+            message = (
+                f"{dataset.name} takes changes, which are kept beside it as they came. Guard a table that reads it instead."
+            )
+            raise DefinitionInvalid("UNSUPPORTED_OPTION", message, location)
+
+    @staticmethod
     def _check_changes(dataset: Dataset, flow: PlannedFlow) -> None:
         cdc, location = flow.flow.cdc, flow.flow.location
         if dataset.expectations:
@@ -273,7 +296,7 @@ class Planner:
                 message = f"{dataset.name} declares the column {column.name}, which its query does not have. Its query has: {', '.join(one.name for one in found.values())}."
                 raise DefinitionInvalid("USER_SPECIFIED_AND_INFERRED_SCHEMA_NOT_COMPATIBLE", message, dataset.location)
             kind = column.type or (given.type if given is not None else None)
-            columns.append(Column(column.name, kind, column.comment, column.not_null, column.generated))
+            columns.append(replace(column, type=kind))
         extra = [one.name for one in found.values() if one.name.lower() not in {column.name.lower() for column in columns}]
         if extra:
             message = f"The query of {dataset.name} has the column {extra[0]}, which {dataset.name} does not declare."

@@ -45,7 +45,7 @@ from boathouse.pipelines.model import (
     SnapshotCdc,
 )
 from boathouse.pipelines.sources import Piece
-from boathouse.pipelines.sql_source import SqlFile, columns_of
+from boathouse.pipelines.sql_source import CLUSTER_AUTO, SqlFile, columns_of, row_filter_of
 from boathouse.pipelines.versions import VALID, is_version
 
 _EXPECTATIONS = "__boathouse_expectations__"
@@ -338,18 +338,22 @@ def _given(options: dict[str, Any]) -> tuple[Expectation, ...]:
 def _more(options: dict[str, Any]) -> dict[str, Any]:
     """What the options say that the open module does not know."""
     asked = {name: options.pop(name) for name in _MORE_OPTIONS & options.keys()}
-    for name in ("path", "row_filter"):
-        if asked.get(name) is not None:
-            message = f"{name} is not supported here. Leave it out; row filters are set on the table with ALTER TABLE."
-            raise DefinitionInvalid("UNSUPPORTED_OPTION", message, _location())
-    return {"is_private": bool(asked.get("private") or asked.get("temporary"))}
+    if asked.get("cluster_by_auto"):
+        raise DefinitionInvalid("UNSUPPORTED_OPTION", f"cluster_by_auto: give cluster_by, {CLUSTER_AUTO}.", _location())
+    found: dict[str, Any] = {"is_private": bool(asked.get("private") or asked.get("temporary")), "path": asked.get("path")}
+    if asked.get("row_filter") is not None:
+        try:
+            found["row_filter"] = row_filter_of(str(asked["row_filter"]))
+        except StatementSyntax as error:
+            raise DefinitionInvalid("INVALID_ROW_FILTER", f"row_filter: {error.message}", _location()) from error
+    return found
 
 
-def _declaring(registry: Registry, open_function: Any, **fixed: Any) -> Any:
-    """A decorator of the open module that takes the options of Databricks' too."""
+def _declaring(registry: Registry, open_function: Any, *, is_view: bool = False, **fixed: Any) -> Any:
+    """A decorator of the open module that takes the options of Databricks' too; a view has none of a table's."""
 
     def decorator(query_function: Any = None, **options: Any) -> Any:
-        more = _more(options)
+        more = {} if is_view else _more(options)
 
         def decorate(function: Any) -> Any:
             expectations = tuple(getattr(function, _EXPECTATIONS, ()))
@@ -409,7 +413,7 @@ def declaring(registry: Registry, spark: Any) -> Generator[None]:
         "create_streaming_table": _create_streaming_table(registry, own["create_streaming_table"]),
         "append_flow": _append_flow(registry, own["append_flow"]),
         "materialized_view": _declaring(registry, own["materialized_view"]),
-        "temporary_view": _declaring(registry, own["temporary_view"]),
+        "temporary_view": _declaring(registry, own["temporary_view"], is_view=True),
     }
     added = {**common, "table": _declaring(registry, own["table"])}
     old = ModuleType("dlt", "Databricks' older name for declarative pipelines.")

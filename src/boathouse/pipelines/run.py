@@ -20,6 +20,7 @@ from boathouse.pipelines.relations import table, with_columns
 from boathouse.pipelines.rows import QUARANTINE, Checked, checked
 from boathouse.pipelines.session import Counted, Session, counts_of
 from boathouse.pipelines.snapshots import as_changes
+from boathouse.pipelines.table_options import TableOptions
 from boathouse.pipelines.targets import Targets
 
 _VIOLATED = re.compile(r"(?P<name>[^,:]+?) \((?P<failed>\d+) of (?P<rows>\d+) rows\)")
@@ -104,6 +105,7 @@ class Runner:
         self._locks: dict[str, threading.Lock] = {key: threading.Lock() for key in plan.datasets}
         self._selected = self._selection()
         self._renewed = self._full()
+        self._table_options = TableOptions(targets.state, plan.names, self._run)
         self._quiet = False
         self._done_with: dict[str, dict[str, int]] = {}
 
@@ -169,6 +171,7 @@ class Runner:
         with self._targets.resetting(dataset, really=reset):
             if there is None or reset:
                 self._create(dataset, dataset.name, dataset.schema, replace=there is not None)
+            self._table_options.settle(dataset, created=there is None)
             for flow in (self._plan.flows[name] for name in dataset.flows):
                 if flow.flow.cdc is not None:
                     if there is not None and not reset:
@@ -180,6 +183,7 @@ class Runner:
             if reset or self._session.properties(quoted) is None:
                 columns = (*(Column(one.name, one.type) for one in dataset.schema), Column("_quarantine_reason", "STRING"))
                 self._create(dataset, rules.quarantine, columns, replace=reset)
+                self._table_options.protect(dataset, rules.quarantine)
 
     def _prepare_changes(self, dataset: PlannedDataset, flow: PlannedFlow, cdc: AutoCdc | SnapshotCdc, *, reset: bool) -> None:
         """The table that keeps the changes of a target."""
@@ -220,6 +224,15 @@ class Runner:
         text = f"{verb} {quote(name)} ({ddl(tuple(schema))}) USING delta"
         if declared.partition_by and own:
             text += f" PARTITIONED BY ({', '.join(quote((column,)) for column in declared.partition_by)})"
+        if declared.cluster_by and own:
+            text += f" CLUSTER BY ({', '.join(quote((column,)) for column in declared.cluster_by)})"
+        if declared.path and own and not replace:
+            if self._session.table_id(quote(("delta", declared.path))) is not None:
+                message = (
+                    f"{dataset.full_name} cannot lie at {declared.path}: a Delta table is there already. Name an empty folder."
+                )
+                raise DefinitionInvalid("INVALID_TABLE_PATH", message, declared.location)
+            text += f" LOCATION {literal(declared.path)}"
         if declared.comment and own:
             text += f" COMMENT {literal(declared.comment)}"
         said = ", ".join(f"{literal(key)} = {literal(str(value))}" for key, value in properties.items())

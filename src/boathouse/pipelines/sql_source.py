@@ -18,8 +18,13 @@ from boathouse.pipelines.model import (
     Flow,
     Kind,
     Location,
+    Policy,
     Relation,
 )
+
+CLUSTER_AUTO = "the columns to cluster by: nothing here watches which columns queries ask for, so AUTO is not supported"
+Naming = Callable[[tuple[str, ...]], tuple[str, ...]]
+"""Makes of a function's name what it means there."""
 
 _COLUMN_ENDS = ("NOT", "COMMENT", "GENERATED", "DEFAULT", "MASK", "CONSTRAINT", "PRIMARY")
 _CDC_EXPRESSIONS = {
@@ -149,7 +154,7 @@ class SqlFile:
         name = self._qualified(words.name("the name of the dataset"), kind)
         dataset = Dataset(name, kind, self._location, is_private=is_private)
         if words.here is not None and words.here.is_mark("("):
-            columns, expectations = read_columns(words)
+            columns, expectations = read_columns(words, self._named_function)
             dataset = replace(dataset, columns=columns, expectations=expectations)
         while words.here is not None and not words.sees("AS") and not words.sees("FLOW"):
             dataset = self._clause(words, dataset)
@@ -169,14 +174,28 @@ class SqlFile:
         if words.accept("PARTITIONED", "BY"):
             return replace(dataset, partition_by=tuple(words.names()))
         if words.accept("CLUSTER", "BY"):
-            return replace(dataset, cluster_by=() if words.accept("AUTO") else tuple(words.names()))
+            if words.sees("AUTO"):
+                raise words.wrong(CLUSTER_AUTO)
+            return replace(dataset, cluster_by=() if words.accept("NONE") else tuple(words.names()))
         if words.accept("TBLPROPERTIES"):
             return replace(dataset, properties={**dataset.properties, **_properties(words)})
         if words.accept("USING"):
             if words.word("DELTA").upper() != "DELTA":
                 raise words.wrong("DELTA")
             return dataset
-        raise words.wrong("COMMENT, PARTITIONED BY, CLUSTER BY, TBLPROPERTIES, USING DELTA, or AS and a query")
+        if words.accept("LOCATION"):
+            return replace(dataset, path=words.string())
+        if words.accept("WITH", "ROW", "FILTER") or words.accept("ROW", "FILTER"):
+            return replace(dataset, row_filter=_row_filter(words, self._named_function))
+        raise words.wrong(
+            "COMMENT, PARTITIONED BY, CLUSTER BY, LOCATION, WITH ROW FILTER, TBLPROPERTIES, USING DELTA, or AS and a query"
+        )
+
+    def _named_function(self, name: tuple[str, ...]) -> tuple[str, ...]:
+        """A function's name with what USE has said."""
+        if len(name) == 1 and self._context.schema is not None:
+            name = (self._context.schema, *name)
+        return (self._context.catalog, *name) if len(name) == 2 and self._context.catalog is not None else name
 
     def _create_flow(self, words: Words) -> None:
         name = ".".join(words.name("the name of the flow"))
@@ -319,7 +338,34 @@ def _properties(words: Words) -> dict[str, str]:
     return found
 
 
-def read_columns(words: Words) -> tuple[tuple[Column, ...], tuple[Expectation, ...]]:
+def row_filter_of(text: str) -> Policy:
+    """A row filter as Python says it: ``ROW FILTER function ON (columns)``.
+
+    Raises:
+        StatementSyntax: If it is none.
+    """
+    words = Words(text, tokenize(text))
+    words.expect("ROW", "FILTER")
+    found = _row_filter(words)
+    words.end()
+    return found
+
+
+def _row_filter(words: Words, named: Naming = tuple) -> Policy:
+    function = named(words.name("the name of a function"))
+    words.expect("ON")
+    return Policy(function, _arguments(words))
+
+
+def _arguments(words: Words) -> str:
+    """The text in the parentheses that open here."""
+    words.expect_mark("(")
+    found = words.text_until()
+    words.expect_mark(")")
+    return found
+
+
+def read_columns(words: Words, named: Naming = tuple) -> tuple[tuple[Column, ...], tuple[Expectation, ...]]:
     """The columns and expectations in the parentheses that open here."""
     columns: list[Column] = []
     expectations: list[Expectation] = []
@@ -335,7 +381,7 @@ def read_columns(words: Words) -> tuple[tuple[Column, ...], tuple[Expectation, .
         elif words.sees("PRIMARY", "KEY") or words.sees("FOREIGN", "KEY"):
             words.text_until(marks=",")
         else:
-            columns.append(_column(words))
+            columns.append(_column(words, named))
     return tuple(columns), tuple(expectations)
 
 
@@ -359,7 +405,7 @@ def _constraint(words: Words) -> Expectation | None:
     return Expectation(name, constraint, action)
 
 
-def _column(words: Words) -> Column:
+def _column(words: Words, named: Naming) -> Column:
     column = Column(words.word("a column"))
     column = replace(column, type=words.text_until(*_COLUMN_ENDS, marks=",").lstrip(": ") or None)
     while words.here is not None and not words.here.is_mark(",") and not words.here.is_mark(")"):
@@ -371,8 +417,12 @@ def _column(words: Words) -> Column:
             words.expect_mark("(")
             column = replace(column, generated=expression(words))
             words.expect_mark(")")
+        elif words.accept("MASK"):
+            function = named(words.name("the name of a function"))
+            mask = Policy(function, _arguments(words) if words.accept("USING", "COLUMNS") else "")
+            column = replace(column, mask=mask)
         else:
-            raise words.wrong("NOT NULL, COMMENT or GENERATED ALWAYS AS")
+            raise words.wrong("NOT NULL, COMMENT, GENERATED ALWAYS AS or MASK")
     return column
 
 

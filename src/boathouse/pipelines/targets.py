@@ -7,7 +7,7 @@ from typing import Any
 from pyspark.sql.connect.dataframe import DataFrame
 
 from boathouse.engine.gateway.sql_tokens import quote
-from boathouse.pipelines.cdc import END, START, Changes, marked, storage_name
+from boathouse.pipelines.cdc import END, START, Changes, any_changes, marked, storage_name
 from boathouse.pipelines.errors import FlowFailed
 from boathouse.pipelines.events import Emit, Event, Level
 from boathouse.pipelines.model import AutoCdc, Kind, SnapshotCdc
@@ -41,7 +41,7 @@ class Targets:
     def __init__(self, session: Session, plan: Plan, state: State, storage: Callable[[], str], emit: Emit) -> None:
         self._session = session
         self._plan = plan
-        self._state = state
+        self.state = state
         self._storage = storage
         self._emit = emit
         self._queries: list[Any] = []
@@ -54,23 +54,23 @@ class Targets:
         if not really:
             yield
             return
-        self._state.set(mark, "begun")
+        self.state.set(mark, "begun")
         yield
         for name in dataset.flows:
-            self._state.set(f"checkpoint:{name}", self._generation(name) + 1)
-            self._state.set(f"once:{name}", None)
-            self._state.set(f"cdc:{name}", None)
-            self._state.set(mark_of(name), None)
-        self._state.set(mark, None)
+            self.state.set(f"checkpoint:{name}", self._generation(name) + 1)
+            self.state.set(f"once:{name}", None)
+            self.state.set(f"cdc:{name}", None)
+            self.state.set(mark_of(name), None)
+        self.state.set(mark, None)
 
     def must_reset(self, dataset: PlannedDataset) -> bool:
         """Whether the emptying of a table was begun and not ended."""
-        return is_resetting(self._state, dataset.key)
+        return is_resetting(self.state, dataset.key)
 
     def compute_anew(self, dataset: PlannedDataset) -> None:
         """Have the next refresh of a view compute all of it."""
         for name in dataset.flows:
-            self._state.set(f"refresh:{name}", None)
+            self.state.set(f"refresh:{name}", None)
 
     def stop(self) -> None:
         """Stop the streams that run, and begin with no further snapshot."""
@@ -96,7 +96,7 @@ class Targets:
         """Bring a materialized view up to date."""
         refresher = Refresher(self._session, self._plan, flow, dataset, rules)
         mark = f"refresh:{flow.name}"
-        refresh = refresher.decide(self._state.get(mark))
+        refresh = refresher.decide(self.state.get(mark))
         why = "" if refresh.issue is None else f" ({refresh.issue[1]})"
         told = f"Flow '{flow.name}' was planned to be executed as {refresh.technique}{why}."
         self._emit(Event("planning_information", told, Level.INFO, refresh.details, dataset.full_name, flow.name))
@@ -110,7 +110,7 @@ class Targets:
         after = self._session.version(dataset.quoted)
         # Somebody else's commit between the two would be taken for this one's.
         known = refresh.remember if after <= before + 1 else None
-        self._state.set(mark, None if known is None else {**known, "target": after})
+        self.state.set(mark, None if known is None else {**known, "target": after})
 
     @staticmethod
     def _put(dataset: PlannedDataset, frame: DataFrame, rules: Checked, technique: Technique) -> None:
@@ -123,10 +123,12 @@ class Targets:
             writer = writer.option("overwriteSchema", "true")
             if dataset.dataset.partition_by:
                 writer = writer.partitionBy(*dataset.dataset.partition_by)
+            if dataset.dataset.cluster_by:
+                writer = writer.clusterBy(*dataset.dataset.cluster_by)
         writer.saveAsTable(dataset.quoted)
 
     def _append_once(self, flow: PlannedFlow, dataset: PlannedDataset, frame: DataFrame, rules: Checked) -> None:
-        if self._state.get(f"once:{flow.name}") is not None:
+        if self.state.get(f"once:{flow.name}") is not None:
             return
         if not dataset.kind.is_table:
             frame.write.format(dataset.dataset.format or "delta").options(**dataset.dataset.options).mode("append").save()
@@ -137,7 +139,7 @@ class Targets:
                 "txnVersion", "0"
             )
             writer.saveAsTable(dataset.quoted)
-        self._state.set(f"once:{flow.name}", "done")
+        self.state.set(f"once:{flow.name}", "done")
 
     def _stream(self, flow: PlannedFlow, dataset: PlannedDataset, frame: DataFrame, options: Mapping[str, str]) -> None:
         if dataset.kind.is_table:
@@ -181,9 +183,10 @@ class Targets:
     def _take_snapshots(self, flow: PlannedFlow, dataset: PlannedDataset, cdc: SnapshotCdc) -> None:
         """Add what differs in each new snapshot to the changes, and apply it before the next is looked at."""
         changes = as_changes(cdc)
-        # An earlier try may have ended before what it added was applied.
-        self._apply(flow, dataset, changes)
-        snapshots = Snapshots(self._session, self._plan, flow, dataset, cdc, self._state)
+        if self._session.run(any_changes(dataset)):
+            # An earlier try may have ended before what it added was applied.
+            self._apply(flow, dataset, changes)
+        snapshots = Snapshots(self._session, self._plan, flow, dataset, cdc, self.state)
         for snapshot in snapshots.new():
             frame = self._session.frame(snapshots.difference(snapshot))
             writer = frame.write.format("delta").mode("append").option("mergeSchema", "true")
@@ -195,7 +198,7 @@ class Targets:
     def _apply(self, flow: PlannedFlow, dataset: PlannedDataset, cdc: AutoCdc) -> None:
         """Bring the states of what the changes since the last time are about into the target."""
         storage = storage_name(dataset)
-        newest, applied = self._session.version(quote(storage)), self._state.get(f"cdc:{flow.name}")
+        newest, applied = self._session.version(quote(storage)), self.state.get(f"cdc:{flow.name}")
         if applied == newest:
             return
         columns = tuple(one.name for one in dataset.schema if one.name not in {START, END})
@@ -205,8 +208,8 @@ class Targets:
             since = None
         self._session.run(changes.merge(since))
         # Before this, the next update computes the same states once more.
-        self._state.set(f"cdc:{flow.name}", newest)
+        self.state.set(f"cdc:{flow.name}", newest)
 
     def _generation(self, flow: str) -> int:
         """How often a flow was begun anew."""
-        return int(self._state.get(f"checkpoint:{flow}") or 0)
+        return int(self.state.get(f"checkpoint:{flow}") or 0)
