@@ -16,13 +16,13 @@ from boathouse.engine.gateway.paths import Use
 from boathouse.engine.gateway.protocol import proto
 from boathouse.engine.gateway.session import EngineSession
 from boathouse.engine.gateway.sql_tokens import parts_of
-from boathouse.engine.gateway.stream_reads import StreamReads
+from boathouse.engine.gateway.stream_reads import StreamReads, streaming_reads
 from boathouse.engine.gateway.trace import Trace, finish, stream_target
 from boathouse.engine.gateway.visit import Visit
 from boathouse.engine.streaming.errors import StreamRefused
 from boathouse.engine.streaming.manager import checkpoint_place
 from boathouse.engine.streaming.passed import PassedQuery, PassedReads, is_ours
-from boathouse.engine.streaming.reads import AnalysedReads, Readers, empty, streaming_reads
+from boathouse.engine.streaming.reads import AnalysedReads, Readers, empty
 from boathouse.engine.streaming.runner import Prepare, Runner
 from boathouse.engine.streaming.sinks import DeltaSink
 from boathouse.engine.streaming.source import Sources

@@ -6,6 +6,7 @@ from typing import Any
 
 from boathouse.engine.errors import StatementRefused
 from boathouse.engine.gateway.protocol import proto
+from boathouse.engine.gateway.walk import children
 from boathouse.tables.api import Operation
 
 OF_STREAMS = frozenset({"read", "relation_changes", "cached_remote_relation", "with_watermark", "deduplicate"})
@@ -21,6 +22,19 @@ def is_streaming(relation: Any) -> bool:
             return relation.relation_changes.is_streaming
         case _:
             return False
+
+
+def streaming_reads(plan: Any) -> list[Any]:
+    """The relations of a plan that are streaming reads, always in the same order."""
+    found: list[Any] = []
+    stack = [plan]
+    while stack:
+        message = stack.pop()
+        if message.DESCRIPTOR.full_name == "spark.connect.Relation" and is_streaming(message):
+            found.append(message)
+        else:
+            stack.extend(reversed(children(message)))
+    return found
 
 
 class StreamReads:

@@ -12,26 +12,12 @@ from boathouse.engine.catalog_access import CatalogAccess
 from boathouse.engine.gateway.paths import PathGuard
 from boathouse.engine.gateway.protocol import local_relation, nullable_schema, proto
 from boathouse.engine.gateway.session import EngineSession
-from boathouse.engine.gateway.stream_reads import StreamReads, is_streaming
-from boathouse.engine.gateway.walk import children
+from boathouse.engine.gateway.stream_reads import StreamReads, streaming_reads
 from boathouse.engine.streaming.errors import NotOnThisEngine, StreamRefused
 from boathouse.engine.streaming.source import SourceContext, SourceFactory, Sources, StreamSource
 from boathouse.engine.streaming.sources.own import OWN
 from boathouse.iam.api import Principal
 from boathouse.tables.api import Operation
-
-
-def streaming_reads(plan: Any) -> list[Any]:
-    """The relations of a plan that are streaming reads, always in the same order."""
-    found: list[Any] = []
-    stack = [plan]
-    while stack:
-        message = stack.pop()
-        if message.DESCRIPTOR.full_name == "spark.connect.Relation" and is_streaming(message):
-            found.append(message)
-        else:
-            stack.extend(reversed(children(message)))
-    return found
 
 
 def numbered(plan: Any) -> tuple[Any, list[Any]]:
