@@ -152,14 +152,13 @@ class TestAggregates:
 
     def test_refusals(self, spark: SparkSession, events: str) -> None:
         stream = spark.readStream.table(events)
+        by_session = stream.withWatermark("at", "1 second").groupBy(functions.session_window("at", "5 seconds"), "k")
+        assert by_session.count().schema["session_window"].dataType.simpleString() == "struct<start:timestamp,end:timestamp>"
         for frame, mode, message in (
             (stream.groupBy("k").count(), "append", "watermark"),
             (stream.groupBy("k").agg(functions.median("n")), "complete", "median.*Apache Spark"),
-            (
-                stream.withWatermark("at", "1 second").groupBy(functions.session_window("at", "5 seconds")).count(),
-                "append",
-                "session window.*Apache Spark",
-            ),
+            (by_session.agg(functions.stddev("n")), "append", "stddev of session windows.*Apache Spark"),
+            (by_session.count(), "update", "Update output mode not supported for session window"),
             (stream.groupBy("k").agg(functions.countDistinct("n")), "complete", "DISTINCT.*Apache Spark"),
             (stream.groupBy("k").count().groupBy("count").count(), "complete", "may follow an aggregation"),
             (stream.select("k"), "complete", "Complete output mode"),

@@ -7,9 +7,10 @@ from typing import Any
 from boathouse.engine.errors import StatementRefused
 from boathouse.engine.gateway.protocol import proto
 from boathouse.engine.gateway.walk import children
+from boathouse.engine.streaming.state.sessions import without_sessions
 from boathouse.tables.api import Operation
 
-OF_STREAMS = frozenset({"read", "relation_changes", "cached_remote_relation", "with_watermark", "deduplicate"})
+OF_STREAMS = frozenset({"read", "relation_changes", "cached_remote_relation", "with_watermark", "deduplicate", "aggregate"})
 """Kinds of relations that have to be looked at."""
 
 
@@ -108,6 +109,8 @@ def look_at(relation: Any, streams: StreamReads) -> Look:
             return Look.CHANGED
         case "deduplicate" if relation.deduplicate.within_watermark and not streams.passes:
             relation.deduplicate.within_watermark = False
+            return Look.CHANGED
+        case "aggregate" if not streams.passes and streaming_reads(relation) and without_sessions(relation.aggregate):
             return Look.CHANGED
         case _:
             return Look.LEFT

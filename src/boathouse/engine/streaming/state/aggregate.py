@@ -12,6 +12,7 @@ from boathouse.engine.streaming.state.event_time import EventTime, Times, time_o
 from boathouse.engine.streaming.state.names import Scope
 from boathouse.engine.streaming.state.operator import TOUCHED, Operator, Watermarks, fields_of, later, remembered, renamed, sql
 from boathouse.engine.streaming.state.parts import RULES
+from boathouse.engine.streaming.state.sessions import Session, session_of
 
 
 class Aggregate(Operator):
@@ -39,6 +40,7 @@ class Aggregate(Operator):
         self.schema = nullable_schema(output)[0]
         self.scopes = (Scope.of(node, self.schema.names),)
         self._keys = [f"__k{index}" for index in range(len(given.grouping_expressions))]
+        self._session: Session | None = None
         self._merges: dict[str, str] = {}
         """How each column of the state is put together, as SQL."""
         self._finals: list[Any] = []
@@ -46,7 +48,10 @@ class Aggregate(Operator):
         self._partial.aggregate.input.CopyFrom(given.input)
         self._partial.aggregate.group_type = given.group_type
         for key, expression in zip(self._keys, given.grouping_expressions, strict=True):
-            self._partial.aggregate.grouping_expressions.append(_aliased(expression, key))
+            session = session_of(expression)
+            if session is not None:
+                self._session = self._one_session(Session(key, session[1]))
+            self._partial.aggregate.grouping_expressions.append(_aliased(expression if session is None else session[0], key))
         for expression in given.aggregate_expressions:
             final = proto().Expression()
             final.CopyFrom(expression)
@@ -60,6 +65,17 @@ class Aggregate(Operator):
                 "the output mode update or complete."
             )
             raise StreamRefused(message)
+
+    def _one_session(self, session: Session) -> Session:
+        if self._session is not None:
+            raise NotOnThisEngine("Grouping by two session windows", "Spark has none over streams either.")
+        if self._mode == "update":
+            message = (
+                "[STREAMING_OUTPUT_MODE.UNSUPPORTED_OPERATION] Update output mode not supported for session window on streaming "
+                "DataFrames: a session that grows is another one. Use append, with a watermark, or complete."
+            )
+            raise StreamRefused(message)
+        return session
 
     def _time_key(self, given: Any, times: Times) -> str | None:
         """What tells of a group's time, as SQL."""
@@ -88,6 +104,8 @@ class Aggregate(Operator):
             raise NotOnThisEngine(f"The aggregate function {name}(DISTINCT)", message)
         if rule is None:
             raise NotOnThisEngine(f"The aggregate function {name}", f"Those that are: {', '.join(sorted(RULES))}.")
+        if self._session is not None and rule.merges_two:
+            raise NotOnThisEngine(f"The aggregate function {name} of session windows")
         names = [f"__p{len(self._merges) + index}" for index in range(len(rule.parts))]
         skips_nulls = name in {"first", "last", "first_value", "last_value"} and _is_true(call.arguments[1:])
         for part, column in zip(rule.parts, names, strict=True):
@@ -106,17 +124,30 @@ class Aggregate(Operator):
     def advance(self, store: str, marks: Watermarks, *, first: bool) -> Any:
         """All groups, those among them that are complete now."""
         del store
-        listed = ", ".join([*self._keys, *self._merges])
-        rows = f"SELECT {listed}, TRUE AS {TOUCHED} FROM __fresh WHERE {self._later(marks.late)}"  # noqa: S608
-        if first:
-            return sql(rows, {"__fresh": self._partial})
-        merged = ", ".join([*self._keys, *(f"{text} AS {name}" for name, text in self._merges.items())])
-        grouped = f" GROUP BY {', '.join(self._keys)}" if self._keys else ""
-        query = (
-            f"SELECT {merged}, bool_or({TOUCHED}) AS {TOUCHED} FROM "  # noqa: S608
-            f"(SELECT {listed}, FALSE AS {TOUCHED} FROM __known UNION ALL {rows}) AS __both{grouped}"
-        )
-        return sql(query, {"__known": remembered(), "__fresh": self._partial})
+        session, listed = self._session, ", ".join([*self._keys, *self._merges])
+        new, relations = "__fresh", {"__fresh": self._partial}
+        if session is not None:
+            # The key is the time of each row up to here.
+            shown = [f"{session.of_row} AS {key}" if key == session.column else key for key in self._keys]
+            new = f"(SELECT {', '.join([*shown, *self._merges])} FROM __fresh WHERE {session.column} IS NOT NULL) AS __sessions"  # noqa: S608
+        rows = f"SELECT {listed}, TRUE AS {TOUCHED} FROM {new} WHERE {self._later(marks.late)}"  # noqa: S608
+        if not first:
+            rows = f"SELECT {listed}, FALSE AS {TOUCHED} FROM __known UNION ALL {rows}"  # noqa: S608
+            relations["__known"] = remembered()
+        elif session is None:
+            return sql(rows, relations)
+        return sql(self._merged(rows), relations)
+
+    def _merged(self, rows: str) -> str:
+        """Groups put together of rows with parts of them, as SQL."""
+        session = self._session
+        keys, others = {key: key for key in self._keys}, self._keys
+        if session is not None:
+            keys[session.column], others = session.merged, [key for key in self._keys if key != session.column]
+            rows, others = session.numbered(rows, others), [*others, "__session"]
+        merged = ", ".join(f"{text} AS {name}" for name, text in [*keys.items(), *self._merges.items()])
+        grouped = f" GROUP BY {', '.join(others)}" if others else ""
+        return f"SELECT {merged}, bool_or({TOUCHED}) AS {TOUCHED} FROM ({rows}) AS __both{grouped}"  # noqa: S608
 
     def _later(self, mark: int) -> str:
         """The condition that a group is not complete; in complete mode all are kept."""

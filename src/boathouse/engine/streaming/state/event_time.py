@@ -126,8 +126,8 @@ def time_of(expression: Any, below: Times) -> EventTime | None:
             time = time_of(call.arguments[0], below) if call.arguments else None
             if time is None:
                 return None
-            if name == "window":
-                return EventTime("window", is_window=True)
+            if name in {"window", "session_window"}:
+                return EventTime(name, is_window=True)
             return EventTime("window_time") if name == "window_time" and time.is_window else None
         case _:
             return None

@@ -28,10 +28,12 @@ class Rule:
     Attributes:
         parts: Its parts.
         final: Itself, as SQL over the parts ``{0}``, ``{1}``, ...
+        merges_two: Whether no more than two values of its parts can be put together at once.
     """
 
     parts: tuple[Part, ...]
     final: str = "{0}"
+    merges_two: bool = False
 
 
 def _self_merging(name: str) -> Rule:
@@ -67,9 +69,9 @@ RULES: Mapping[str, Rule] = {
     "collect_set": Rule((Part("collect_set", _SET),)),
     # As many values as there are, are remembered: it is exact.
     "approx_count_distinct": Rule((Part("collect_set", _SET, (0, 1)),), "size({0})"),
-    "var_pop": Rule(_SPREAD, "{2}"),
-    "stddev_pop": Rule(_SPREAD, "sqrt({2})"),
-    **dict.fromkeys(("var_samp", "variance"), Rule(_SPREAD, _SAMPLE)),
-    **dict.fromkeys(("stddev_samp", "stddev", "std"), Rule(_SPREAD, f"sqrt({_SAMPLE})")),
+    "var_pop": Rule(_SPREAD, "{2}", merges_two=True),
+    "stddev_pop": Rule(_SPREAD, "sqrt({2})", merges_two=True),
+    **dict.fromkeys(("var_samp", "variance"), Rule(_SPREAD, _SAMPLE, merges_two=True)),
+    **dict.fromkeys(("stddev_samp", "stddev", "std"), Rule(_SPREAD, f"sqrt({_SAMPLE})", merges_two=True)),
 }
 """By the name of the aggregate function."""

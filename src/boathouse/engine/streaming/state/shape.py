@@ -9,7 +9,6 @@ from boathouse.engine.gateway.walk import children
 from boathouse.engine.streaming.errors import NotOnThisEngine, StreamRefused
 from boathouse.engine.streaming.intervals import milliseconds
 from boathouse.engine.streaming.operators import is_stream, require_row_by_row
-from boathouse.engine.streaming.state.event_time import unaliased
 
 _OUTPUT = "state/out"
 
@@ -63,9 +62,6 @@ def require_shape(plan: Any, mode: str) -> bool:
             f"{mode.capitalize()} output mode, only in Append output mode."
         )
         raise StreamRefused(message)
-    for one in nodes:
-        if any(_is_session(expression) for expression in one.aggregate.grouping_expressions):
-            raise NotOnThisEngine("A session window")
     require_row_by_row(plan, complete=mode == "complete", remembering=nodes)
     return bool(nodes)
 
@@ -90,13 +86,6 @@ def _remembers(relation: Any) -> bool:
             return is_stream(relation.join.left) and is_stream(relation.join.right)
         case _:
             return False
-
-
-def _is_session(expression: Any) -> bool:
-    inner = unaliased(expression)[0]
-    return (
-        inner.WhichOneof("expr_type") == "unresolved_function" and inner.unresolved_function.function_name == "session_window"
-    )
 
 
 def _relations(plan: Any) -> Iterator[Any]:

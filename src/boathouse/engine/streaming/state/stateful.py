@@ -34,6 +34,7 @@ from boathouse.engine.streaming.state.operator import (
     sql,
     union,
 )
+from boathouse.engine.streaming.state.sessions import without_sessions
 from boathouse.engine.streaming.state.shape import (
     Watermark,
     output_id,
@@ -123,7 +124,10 @@ class Stateful:
 
         match node.WhichOneof("rel_type"):
             case "aggregate":
-                return Aggregate(node, schema(node), event_times(below[0], times), mode)
+                typed = proto().Relation()
+                typed.CopyFrom(node)
+                without_sessions(typed.aggregate)
+                return Aggregate(node, schema(typed), event_times(below[0], times), mode)
             case "deduplicate":
                 watermark = require_one_watermark(node) if node.deduplicate.within_watermark else None
                 return Deduplicate(node, schema(node), event_times(below[0], times), watermark, mode)
