@@ -1,6 +1,7 @@
 """Auto Loader over the gateway, by a stock client: every file's rows in the table, once."""
 
 import json
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming import StreamingQuery
 
 from tests.conftest import Server
+from tests.object_store import BUCKET, object_store
 
 
 class Landing:
@@ -141,6 +143,57 @@ def test_a_file_that_is_gone_before_it_is_read(landing: Landing) -> None:
         landing.run(landing.read(schemaHints="id BIGINT"))
     landing.run(landing.read(schemaHints="id BIGINT", ignoreMissingFiles="true"))
     assert landing.rows("id") == [(1,), (2,), (3,), (4,)]
+
+
+def test_an_object_store(
+    landing: Landing,
+    user: tuple[str, SparkSession],
+    grant: Callable[..., None],
+    server: Server,
+    tmp_path: Path,
+) -> None:
+    """Each object once, with keys that the catalog lends; READ FILES on the external location is what it takes."""
+    name, api = f"n_{uuid.uuid4().hex[:8]}", "/api/2.1/unity-catalog"
+    with object_store(tmp_path) as store, server.client() as client:
+        credential = {"name": name, "aws_access_key": store.credential}
+        client.post(f"{api}/storage-credentials", json=credential).raise_for_status()
+        place = {"name": name, "url": f"s3://{BUCKET}/{name}", "credential_name": name}
+        client.post(f"{api}/external-locations", json=place).raise_for_status()
+        s3 = store.client("s3")
+
+        def put(key: str, row: dict[str, Any]) -> None:
+            s3.put_object(Bucket=BUCKET, Key=f"{name}/{key}", Body=json.dumps(row).encode())
+
+        def stream(spark: SparkSession, path: str = f"s3://{BUCKET}/{name}/in", file_format: str = "json") -> DataFrame:
+            reader = spark.readStream.format("cloudFiles").option("cloudFiles.format", file_format)
+            return reader.option("cloudFiles.inferColumnTypes", "true").load(path)
+
+        for key, row in {
+            "in/a.json": {"id": 1},
+            "in/day=2/b.json": {"id": 2},
+            "in/_c.json": {"x": 3},
+            "out.json": {"y": 4},
+        }.items():
+            put(key, row)
+        frame = stream(landing.spark).select("id", "day", "_rescued_data", "_metadata.file_path")
+        landing.run(frame)
+        put("in/d.json", {"id": "x"})
+        landing.run(frame)
+        landing.run(frame)
+        at = f"s3://{BUCKET}/{name}/in"
+        rescued = json.dumps({"id": "x", "_file_path": f"{at}/d.json"}, separators=(",", ":"))
+        assert landing.rows("id", "day", "_rescued_data", "file_path") == [
+            (1, None, None, f"{at}/a.json"),
+            (2, 2, None, f"{at}/day=2/b.json"),
+            (None, None, rescued, f"{at}/d.json"),
+        ]
+        with pytest.raises(PySparkException, match="READ FILES"):
+            stream(user[1]).schema  # noqa: B018
+        grant("external_location", name, user[0], "READ_FILES")
+        assert stream(user[1], f"{at}/[ab]*").columns == ["id", "_rescued_data"]
+        for path, message in (("s3://elsewhere/in", "READ FILES"), ("gs://b/in", "path 'gs://b/in' is not supported")):
+            with pytest.raises(PySparkException, match=message):
+                stream(landing.spark, path).schema  # noqa: B018
 
 
 def test_what_is_refused(landing: Landing, user: tuple[str, SparkSession], schema: str) -> None:

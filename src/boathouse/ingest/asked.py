@@ -35,7 +35,9 @@ def local(guard: PathGuard, path: str, use: Use) -> Path:
     """
     real = guard.resolve(path, use)
     if _STORE.match(real):
-        raise OptionNotBuilt(f"path '{path}'", "files are found in volumes and local folders; other stores are not listed yet")
+        raise OptionNotBuilt(
+            f"path '{path}'", "give a volume or a local folder; Auto Loader, and STREAM read_files, read s3:// locations, too"
+        )
     return Path(real)
 
 

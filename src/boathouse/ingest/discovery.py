@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 
 from boathouse.ingest.options import Options
-from boathouse.ingest.paths import Place, inside, is_hidden, translate
+from boathouse.ingest.paths import Place, Remote, inside, is_hidden, translate
 from boathouse.ingest.state import FileLog, Listing
 from boathouse.ingest.whole import GRACE_SECONDS, is_whole
 
@@ -69,7 +69,10 @@ class Discovery:
         walk = _Walk(time.time(), self._skips())
         offered = self._options.include_existing or not first
         with self._log.listing() as listing:
-            self._walk(listing, walk)
+            if self._place.remote is None:
+                self._walk(listing, walk)
+            else:
+                self._take(listing, walk, self._place.remote)
             count = listing.number(int(walk.now * 1000), offered=offered)
         return count, walk.waiting
 
@@ -86,6 +89,20 @@ class Discovery:
         self._log.leave(_LISTINGS, "0")
         self._log.leave(_FULL, str(now))
         return False
+
+    def _take(self, listing: Listing, walk: _Walk, remote: Remote) -> None:
+        """Look at all files of an object store, which has no folders of its own, and shows files that are whole."""
+        folders: dict[str, dict[str, tuple[int, int]]] = {}
+        for path, modified_ns, size in remote.list():
+            folder, _, name = path.rpartition("/")
+            meant = _shows(path) and self._place.fits.fullmatch(path) and (self._glob is None or self._glob.fullmatch(name))
+            if meant and (size or self._takes_empty) and self._is_meant(modified_ns / 1e9, walk.now):
+                folders.setdefault(folder, {})[name] = modified_ns, size
+        for path, files in folders.items():
+            folder, _ = listing.folder(path, None)
+            names = list(files) if self._options.allow_overwrites else listing.unseen(folder, list(files))
+            found = [(name, *files[name]) for name in names]
+            listing.add(folder, [one for one in found if not listing.is_known(folder, one[0], one[1])])
 
     def _walk(self, listing: Listing, walk: _Walk) -> None:
         waiting: list[tuple[str, int | None]] = [("", None)]
@@ -152,6 +169,12 @@ class Discovery:
         )
 
 
+def _shows(path: str) -> bool:
+    """Whether a key of an object store is the path of a file that is not hidden."""
+    parts = path.split("/")
+    return all(part not in {"", ".", ".."} and not is_hidden(part) for part in parts)
+
+
 class _Entries:
     """Names of the files of a folder that are not hidden, one after the other; ``folders`` afterwards has those of its folders."""
 
@@ -178,7 +201,12 @@ def find(place: Place, options: Options) -> list[tuple[str, int, int]]:
     """All files of a place that are meant, for a read that is done once: relative paths, times in nanoseconds, sizes; by path."""
     glob = None if options.glob is None else re.compile(translate(options.glob))
     found: list[tuple[str, int, int]] = []
-    waiting = [""]
+    after, before = options.modified_after, options.modified_before
+    for path, modified_ns, size in () if place.remote is None else place.remote.list():
+        fits = _shows(path) and place.fits.fullmatch(path) and (glob is None or glob.fullmatch(path.rpartition("/")[2]))
+        if fits and (after is None or modified_ns > after * 1e9) and (before is None or modified_ns < before * 1e9):
+            found.append((path, modified_ns, size))
+    waiting = [""] if place.remote is None else []
     while waiting:
         path = waiting.pop()
         entries = _Entries(place.base / path)
@@ -187,7 +215,6 @@ def find(place: Place, options: Options) -> list[tuple[str, int, int]]:
             if (glob is not None and not glob.fullmatch(name)) or not place.fits.fullmatch(prefix + name):
                 continue
             status = (place.base / path / name).stat()
-            after, before = options.modified_after, options.modified_before
             if (after is None or status.st_mtime > after) and (before is None or status.st_mtime < before):
                 found.append((prefix + name, status.st_mtime_ns, status.st_size))
         waiting.extend(prefix + name for name in entries.folders)

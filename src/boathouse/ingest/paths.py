@@ -2,14 +2,28 @@
 
 import os
 import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Protocol
 from urllib.parse import quote
 
 from boathouse.ingest.errors import FileOutside
 
 _GLOB = re.compile(r"[*?\[{]")
+
+
+class Remote(Protocol):
+    """A folder in an object store."""
+
+    def list(self) -> Iterator[tuple[str, int, int]]:
+        """Its files: relative paths, times of change in nanoseconds, sizes."""
+        ...
+
+    def fetch(self, relative: str, to: Path) -> bool:
+        """Bring a file to this machine; whether it is there."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -18,15 +32,17 @@ class Place:
 
     Attributes:
         asked: As the principal named it.
-        base: The real folder, or file, from which on files are looked for.
+        base: The real folder, or file, from which on files are looked for; of an object store where its files are brought to.
         pattern: What their paths relative to it have to fit; empty for all of them.
         strict: Whether a star does not go over a slash.
+        remote: The folder itself, if it is in an object store.
     """
 
     asked: str
     base: Path
     pattern: str = ""
     strict: bool = False
+    remote: Remote | None = None
 
     @cached_property
     def fits(self) -> re.Pattern[str]:
@@ -36,6 +52,8 @@ class Place:
     @cached_property
     def _shown(self) -> str:
         """What paths are shown with in front."""
+        if self.remote is not None:
+            return _fixed(self.asked)
         asked = self.asked
         for scheme in ("dbfs:", "file:"):
             asked = asked.removeprefix(scheme)
@@ -56,6 +74,18 @@ def place(asked: str, real: str, *, strict: bool = False) -> Place:
         name = re.sub(r"([*?\[\]{},\\])", r"\\\1", Path(fixed).name)
         return Place(asked.rstrip("/").rpartition("/")[0], Path(fixed).parent, name, strict=True)
     return Place(asked, Path(fixed), real[len(fixed) :].strip("/"), strict)
+
+
+def place_in_store(asked: str, to: Path, remote: Callable[[str], Remote]) -> Place:
+    """A URL of an object store, taken apart.
+
+    Args:
+        asked: The URL, with a pattern or without.
+        to: Where its files are brought to.
+        remote: Opens a folder by its URL.
+    """
+    fixed = _fixed(asked)
+    return Place(asked, to, asked[len(fixed) :].strip("/"), remote=remote(fixed))
 
 
 def _fixed(path: str) -> str:

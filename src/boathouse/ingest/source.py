@@ -24,13 +24,15 @@ from boathouse.ingest.asked import hints_of, local, notation_of, place_of, sampl
 from boathouse.ingest.batch import FileRead, Shape, Staged, direct_files, row_count, stage
 from boathouse.ingest.cleaning import clean
 from boathouse.ingest.discovery import Discovery, find
-from boathouse.ingest.errors import NewColumns, NothingToInfer, OptionMissing
+from boathouse.ingest.errors import NewColumns, NothingToInfer, OptionMissing, OptionNotBuilt
 from boathouse.ingest.inference import infer
 from boathouse.ingest.options import FIXED, FORMATS, Evolution, Options, sql_options, stream_options
+from boathouse.ingest.paths import Place, place_in_store
 from boathouse.ingest.readers import plain
 from boathouse.ingest.relations import parquet_relation, staged_relation
 from boathouse.ingest.schema_log import Columns, SchemaLog, with_hints
 from boathouse.ingest.state import FileLog
+from boathouse.ingest.stores import STORES, Bucket, at_hand
 from boathouse.ingest.types import to_message
 
 _KEY = "seqNum"
@@ -104,7 +106,8 @@ class CloudFiles(StreamSource):
         self._metadata = metadata
         self._options = options
         self._context = context
-        self._place = place_of(path, context.guard)
+        self._bucket: Bucket | None = None
+        self._place = self._store(path) if path.lower().startswith(STORES) else place_of(path, context.guard)
         self._log: FileLog | None = None
         self._end: int | None = None
         self._counted: tuple[Offset, int] | None = None
@@ -144,6 +147,8 @@ class CloudFiles(StreamSource):
         """The rows of the files of a batch."""
         begin, last = 0 if start is None else int(start[_KEY]), int(end[_KEY])
         files = [FileRead(one.path, one.modified_ns, one.size) for one in self._files.between(begin, last)]
+        if self._bucket is not None:
+            self._bucket.bring(self._place, [one.path for one in files])
         shape = self._shape
         direct = direct_files(shape, files)
         if direct is not None:
@@ -166,7 +171,7 @@ class CloudFiles(StreamSource):
     @property
     def reads(self) -> tuple[TableRef, ...]:
         """The folder."""
-        return (TableRef(path=str(self._place.base)),)
+        return (TableRef(path=str(self._place.base) if self._bucket is None else self._place.shown("")),)
 
     @property
     def description(self) -> str:
@@ -178,6 +183,8 @@ class CloudFiles(StreamSource):
         last = int(end[_KEY])
         self._files.committed(last, int(time.time() * 1000))
         shutil.rmtree(self._context.scratch / str(last), ignore_errors=True)
+        if self._bucket is not None:
+            shutil.rmtree(self._place.base, ignore_errors=True)
         if self._options.clean != "OFF":
             clean(self._files, self._place, self._options, self._clean_to)
 
@@ -202,10 +209,19 @@ class CloudFiles(StreamSource):
             self._log.leave("base", base)
         return self._log
 
+    def _store(self, path: str) -> Place:
+        def remote(url: str) -> Bucket:
+            self._bucket = Bucket(url, self._context.access, self._context.principal)
+            return self._bucket
+
+        return place_in_store(path, self._context.scratch / "objects", remote)
+
     def _cleaning(self) -> Path | None:
         options, guard = self._options, self._context.guard
         if options.clean == "OFF":
             return None
+        if self._bucket is not None:
+            raise OptionNotBuilt("cleanSource of an object store", "leave it out; the store's own lifecycle rules do that")
         guard.resolve(self._place.asked, Use.WRITE)
         return None if options.clean_destination is None else local(guard, options.clean_destination, Use.WRITE)
 
@@ -225,7 +241,7 @@ class CloudFiles(StreamSource):
             known = self._schemas.latest()
             if known is not None:
                 return with_hints(known[1], hints)
-            files = ((path, size) for path, _, size in find(self._place, options))
+            files = at_hand(self._place, ((path, size) for path, _, size in find(self._place, options)))
             columns = infer(self._place, files, options, self._how, sample_of(self._context.session))
             if columns is None:
                 raise NothingToInfer(self._place.asked, options.file_format)

@@ -60,10 +60,21 @@ class LendingRefused(InvalidState):
 
 
 class StoreUnreachable(TemporarilyUnavailable):
-    """The store's token service did not answer."""
+    """The store, or its token service, did not answer."""
 
     def __init__(self, cause: str) -> None:
-        super().__init__(f"The object store's token service did not answer ({cause}). Try again; check endpoint and region.")
+        super().__init__(f"The object store did not answer ({cause}). Try again; check endpoint and region.")
+
+
+class ReadRefused(InvalidState):
+    """The store does not let objects be read."""
+
+    def __init__(self, url: str, code: str) -> None:
+        super().__init__(
+            f"The object store refused to read {url} ({code}). Check what the role of the storage credential may do there.",
+            url=url,
+            code=code,
+        )
 
 
 class LibraryMissing(BoathouseError):

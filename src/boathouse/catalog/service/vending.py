@@ -85,9 +85,22 @@ class Vending(Volumes, Tables):
             NothingLent: If writing is not allowed.
             LiesOnDisk: If the place is not in an object store.
         """
-        url = canonical(url)
         outside = () if self.principal.acting_for else (Privilege.EXTERNAL_USE_LOCATION,)
-        for privilege in (*privileges, *outside):
+        return self._lend_path(url, (*privileges, *outside), write=write)
+
+    def read_path(self, url: str) -> Loan:
+        """For the server itself, which reads the files of a place in an external location for a principal: READ FILES.
+
+        Raises:
+            PrivilegeMissing: Without it, or where no external location covers the place.
+            PathTaken: If a table or volume lies there.
+            LiesOnDisk: If the place is not in an object store.
+        """
+        return self._lend_path(url, (Privilege.READ_FILES,), write=False)
+
+    def _lend_path(self, url: str, privileges: tuple[Privilege, ...], *, write: bool) -> Loan:
+        url = canonical(url)
+        for privilege in privileges:
             self.require_location(url, privilege)
         if any(covers(row.location or "", url) or covers(url, row.location or "") for row in self.rows.external()):
             raise PathTaken(url)
