@@ -1,5 +1,6 @@
 """STREAM in SQL texts."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,65 @@ def test_a_watermark_and_what_is_refused(spark: SparkSession, schema: str) -> No
         spark.sql(f"SELECT * FROM STREAM {schema}.events WATERMARK at")
 
 
+def test_groups(spark: SparkSession, schema: str, drain: Drain) -> None:
+    spark.sql(f"CREATE TABLE {schema}.events (at TIMESTAMP, k STRING, n INT)")
+    spark.sql(f"CREATE TABLE {schema}.kinds (k STRING, label STRING)")
+    spark.sql(f"INSERT INTO {schema}.kinds VALUES ('a', 'first'), ('b', 'second')")
+    of_kinds = spark.sql(f"""
+        SELECT upper(d.label) AS label, e.k, count(*) AS rows, sum(n * 2) / count(*) twice, max(n) - min(e.n) AS spread
+        FROM STREAM({schema}.events) AS e JOIN {schema}.kinds d ON e.k = d.k WHERE n < 100
+        GROUP BY upper(d.label), e.k HAVING sum(n * 2) > 2 AND e.k <> 'c'
+    """)
+    windows = spark.sql(f"""
+        SELECT window.start AS start, e.k, count_if(n > 1) AS more, 'sum(n)' AS text
+        FROM STREAM({schema}.events) WATERMARK at DELAY OF INTERVAL 5 SECONDS AS e GROUP BY window(e.at, '10 seconds'), 2
+    """)
+    of_all = spark.sql(f"SELECT approx_count_distinct(k) AS kinds, sum(n) AS n FROM STREAM {schema}.events")
+    for values in ((1, "a", 1), (9, "b", 2)), ((3, "a", 10), (40, "c", 50)):
+        for at, k, n in values:
+            spark.sql(
+                f"INSERT INTO {schema}.events VALUES (TIMESTAMP'2026-01-01 12:00:00' + INTERVAL '{at}' SECOND, '{k}', {n})"
+            )
+        drain(of_kinds, f"{schema}.of_kinds", "of_kinds", mode="complete")
+        drain(windows.selectExpr("second(start) AS start", "k", "more", "text"), f"{schema}.windows", "windows")
+        drain(of_all, f"{schema}.of_all", "of_all", mode="complete")
+    assert rows(spark, f"{schema}.of_kinds") == [("FIRST", "a", 2, 11.0, 9), ("SECOND", "b", 1, 4.0, 0)]
+    assert rows(spark, f"{schema}.windows") == [(0, "a", 1, "sum(n)"), (0, "b", 1, "sum(n)")]
+    assert rows(spark, f"{schema}.of_all") == [(3, 63)]
+    for text, message in (
+        ("SELECT k, count(*) FROM STREAM {s} GROUP BY k", "without a name"),
+        ("SELECT k, count(*) AS n FROM STREAM {s} GROUP BY ROLLUP (k)", "count in a SQL text"),
+        ("SELECT k, count(*) FILTER (WHERE n > 1) AS n FROM STREAM {s} GROUP BY k", "FILTER after"),
+    ):
+        with pytest.raises(AnalysisException, match=message):
+            spark.sql(text.format(s=f"{schema}.events")).writeStream.format("noop").start()
+
+
+def test_temporary_views(spark: SparkSession, schema: str, drain: Drain) -> None:
+    spark.sql(f"CREATE TABLE {schema}.orders (id INT, kind STRING)")
+    spark.readStream.table(f"{schema}.orders").where("id > 1").createOrReplaceTempView("some_orders")
+    spark.sql("CREATE TEMP VIEW more_orders AS SELECT id + 10 AS id, kind FROM STREAM(some_orders)")
+    assert spark.table("some_orders").isStreaming
+    named = spark.sql("SELECT s.id, upper(kind) AS kind FROM STREAM(some_orders) AS s")
+    both = spark.table("more_orders").union(spark.sql("WITH two AS (SELECT * FROM some_orders) SELECT id, kind FROM two"))
+    for number in (1, 2, 3):
+        spark.sql(f"INSERT INTO {schema}.orders VALUES ({number}, 'a')")
+        drain(named, f"{schema}.named", "named")
+        drain(both, f"{schema}.both", "both")
+    assert rows(spark, f"{schema}.named") == [(2, "A"), (3, "A")]
+    assert rows(spark, f"{schema}.both") == [(12, "a"), (13, "a"), (2, "a"), (3, "a")]
+    with pytest.raises(AnalysisException, match=r"writeStream\.start"):
+        spark.sql("SELECT count(*) FROM some_orders").collect()
+    with pytest.raises(AnalysisException, match="TEMP_TABLE_OR_VIEW_ALREADY_EXISTS"):
+        spark.readStream.table(f"{schema}.orders").createTempView("some_orders")
+    # Its name can come to mean something else, and nothing.
+    spark.range(3).createOrReplaceTempView("some_orders")
+    assert spark.sql("SELECT * FROM some_orders").count() == 3
+    assert spark.catalog.dropTempView("more_orders")
+    with pytest.raises(AnalysisException, match="TABLE_OR_VIEW_NOT_FOUND"):
+        spark.sql("SELECT * FROM more_orders").collect()
+
+
 def test_facts_about_files(spark: SparkSession, schema: str, drain: Drain, tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     file = tmp_path / "in" / "a.json"
@@ -93,3 +153,26 @@ def test_facts_about_files(spark: SparkSession, schema: str, drain: Drain, tmp_p
     assert [(row.id, row.file.endswith("/in/a.json")) for row in spark.table(f"{schema}.chained").collect()] == [(2, True)]
     assert rows(spark, f"{schema}.text") == [(1, "a.json"), (2, "a.json")]
     assert rows(spark, f"{schema}.handed") == rows(spark, f"{schema}.plain") == [(1,), (2,)]
+
+
+def test_facts_about_files_of_plain_streams(spark: SparkSession, schema: str, drain: Drain, tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    contents = {"a.json": '{"id": 1}\n{"id": 2}\n', "b c.json": '{"id": 3}\n'}
+    for at, (name, text) in enumerate(contents.items()):
+        (folder / name).write_text(text)
+        os.utime(folder / name, (1e9 + at, 1e9 + at))
+    reader = spark.readStream.format("json").schema("id INT").load(str(folder))
+    named = reader.where("_metadata.file_size > 0").select("*", "_metadata.file_name", functions.col("_metadata.file_size"))
+    assert named.columns == ["id", "file_name", "file_size"]
+    timed = reader.select("id", functions.unix_timestamp("_metadata.file_modification_time").alias("at"), "_metadata.file_path")
+    drain(named, f"{schema}.named", "named")
+    drain(timed, f"{schema}.timed", "timed")
+    drain(reader.select("*"), f"{schema}.plain", "plain")
+    size = [len(text) for text in contents.values()]
+    assert rows(spark, f"{schema}.named") == [(1, "a.json", size[0]), (2, "a.json", size[0]), (3, "b%20c.json", size[1])]
+    assert rows(spark, f"{schema}.timed")[::2] == [
+        (1, 1_000_000_000, f"file://{folder}/a.json"),
+        (3, 1_000_000_001, f"file://{folder}/b%20c.json"),
+    ]
+    assert rows(spark, f"{schema}.plain") == [(1,), (2,), (3,)]

@@ -5,7 +5,6 @@ import threading
 from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -21,7 +20,7 @@ from boathouse.engine.gateway.completion import Completion
 from boathouse.engine.gateway.declarations import Declaration, Declared, shape
 from boathouse.engine.gateway.delta_connect.translate import translate
 from boathouse.engine.gateway.frames import Frames
-from boathouse.engine.gateway.hidden_columns import METADATA, expand_hidden
+from boathouse.engine.gateway.hidden_columns import METADATA
 from boathouse.engine.gateway.protocol import command_result, empty_answer, proto, rows_result, sql_node
 from boathouse.engine.gateway.session import EngineSession, SessionNames
 from boathouse.engine.gateway.shared_engine import SharedEngine
@@ -30,6 +29,7 @@ from boathouse.engine.gateway.statements import parse
 from boathouse.engine.gateway.statuses import CatalogRefusal, catalog_refusal
 from boathouse.engine.gateway.stream_reads import StreamReads
 from boathouse.engine.gateway.stream_texts import expand_streams
+from boathouse.engine.gateway.stream_views import defined_view, expand_views
 from boathouse.engine.gateway.streams import Streams
 from boathouse.engine.gateway.trace import Trace, begin, finish, target_of
 from boathouse.engine.gateway.visit import Visit
@@ -172,11 +172,20 @@ class Governor:
         if parsed.plan.command.HasField("pipeline_command") and self.pipeline_commands is not None:
             return Prepared(request, own=self.pipeline_commands(parsed, principal))
         session = self._session(engine, loop, parsed, principal)
-        if METADATA.encode() in request and expand_hidden(parsed, partial(self.streams.columns, session)):
+        if expand_views(parsed, session):
+            request = parsed.SerializeToString()
+        if METADATA.encode() in request and self.streams.expand_hidden(session, parsed):
             request = parsed.SerializeToString()
         if self.streams.handles(parsed.plan.command):
             return Prepared(request, own=self.streams.execute(session, self.prepare, note))
-        return self._prepare(parsed, request, session, note, self.streams.executed(session))
+        view = None if engine.capabilities.runs_streams else defined_view(parsed.plan.command, session)
+        if view is None:
+            return self._prepare(parsed, request, session, note, self.streams.executed(session))
+        name, rows = view[0], type(view[1])()
+        rows.CopyFrom(view[1])
+        prepared = self._prepare(parsed, request, session, note, self.streams.analysed(session))
+        session.names.streams[parsed.session_id, name] = rows
+        return prepared
 
     def prepare(self, request: bytes, session: EngineSession, reads: StreamReads) -> Prepared:
         """Look at an ExecutePlanRequest of a streaming query in its session; blocks."""
@@ -231,7 +240,9 @@ class Governor:
             request = parsed.SerializeToString()
         asked = None if engine.capabilities.keeps_frames else Frames.of(parsed)
         session = self._session(engine, loop, parsed, principal)
-        if METADATA.encode() in request and expand_hidden(parsed, partial(self.streams.columns, session)):
+        if expand_views(parsed, session):
+            request = parsed.SerializeToString()
+        if METADATA.encode() in request and self.streams.expand_hidden(session, parsed):
             request = parsed.SerializeToString()
         reads = self.streams.analysed(session)
         visit = Visit(self._access, principal, session, streams=reads)

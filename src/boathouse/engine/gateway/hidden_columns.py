@@ -1,6 +1,7 @@
 """``_metadata`` of a streaming read of files: a column that is there only for those who name it."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from boathouse.engine.errors import StatementRefused
@@ -14,7 +15,6 @@ METADATA = "_metadata"
 METADATA_OPTION = "boathouse.withMetadata"
 """Option by which a streaming source is told to give the column."""
 
-_SOURCES = frozenset({"cloudfiles", "read_files"})
 _ENDS = frozenset({"project", "aggregate", "set_op", "sql"})
 """Relations that hand on other columns than those below them."""
 
@@ -22,7 +22,25 @@ Columns = Callable[[Any], Sequence[str]]
 """The columns of a streaming read without the hidden one; asks its source."""
 
 
-def expand_hidden(root: Any, columns: Columns) -> bool:
+@dataclass(frozen=True)
+class Hidden:
+    """The streaming reads that have the hidden column.
+
+    Attributes:
+        formats: Of the reads, in lower case.
+        columns: Tells their other columns.
+    """
+
+    formats: frozenset[str]
+    columns: Columns
+
+    def has(self, relation: Any) -> bool:
+        """Whether a relation is such a read."""
+        is_read = relation.WhichOneof("rel_type") == "read" and relation.read.is_streaming
+        return is_read and relation.read.data_source.format.lower() in self.formats
+
+
+def expand_hidden(root: Any, hidden: Hidden) -> bool:
     """Let streaming reads of files give the hidden column where a plan names it, and nowhere else; whether it does.
 
     Raises:
@@ -35,24 +53,24 @@ def expand_hidden(root: Any, columns: Columns) -> bool:
         if message.DESCRIPTOR.full_name == "spark.connect.Relation":
             is_given = is_given and message.WhichOneof("rel_type") not in _ENDS
             if not is_given and _names_it(message):
-                reads = [one for one in _carrying(message) if _is_files(one)]
+                reads = [one for one in _carrying(message) if hidden.has(one)]
                 if reads:
                     named.append((message, reads))
                     is_given = True
         stack.extend((one, is_given) for one in children(message))
     # The innermost first: what is around them is copied.
     for relation, reads in reversed(named):
-        _show(relation, reads, columns)
+        _show(relation, reads, hidden)
     return bool(named)
 
 
-def _show(relation: Any, reads: Sequence[Any], columns: Columns) -> None:
+def _show(relation: Any, reads: Sequence[Any], hidden: Hidden) -> None:
     """Let reads give the column to a relation, which hands it on only by name."""
     kind = relation.WhichOneof("rel_type")
     if kind == "with_relations":
-        _expand_text(relation, columns)
+        _expand_text(relation, hidden)
     elif kind == "project":
-        _expand_stars(relation.project, columns)
+        _expand_stars(relation.project, hidden)
     for read in reads:
         read.read.data_source.options[METADATA_OPTION] = "true"
     if kind not in _ENDS and kind != "with_relations":
@@ -98,19 +116,14 @@ def _below(relation: Any) -> list[Any]:
     return list(relation.with_relations.references) if relation.WhichOneof("rel_type") == "with_relations" else inputs(relation)
 
 
-def _is_files(relation: Any) -> bool:
-    is_read = relation.WhichOneof("rel_type") == "read" and relation.read.is_streaming
-    return is_read and relation.read.data_source.format.lower() in _SOURCES
-
-
 # --------------------------------------------------------------------------------------------------------------- stars
 
 
-def _expand_stars(project: Any, columns: Columns) -> None:
+def _expand_stars(project: Any, hidden: Hidden) -> None:
     given = list(project.expressions)
     if not any(_is_star(one) for one in given):
         return
-    names = _visible(project.input, columns)
+    names = _visible(project.input, hidden)
     del project.expressions[:]
     for expression in given:
         if not _is_star(expression):
@@ -125,16 +138,16 @@ def _is_star(expression: Any) -> bool:
     return kind == "unresolved_star" or (kind == "expression_string" and expression.expression_string.expression.strip() == "*")
 
 
-def _visible(relation: Any, columns: Columns) -> list[str]:
+def _visible(relation: Any, hidden: Hidden) -> list[str]:
     """The columns of a relation without the hidden one."""
-    if _is_files(relation):
-        return list(columns(relation))
+    if hidden.has(relation):
+        return list(hidden.columns(relation))
     kind = relation.WhichOneof("rel_type")
     match kind:
         case "filter" | "subquery_alias" | "with_watermark" | "hint" | "repartition" | "deduplicate":
-            return _visible(getattr(relation, kind).input, columns)
+            return _visible(getattr(relation, kind).input, hidden)
         case "with_columns":
-            names = _visible(relation.with_columns.input, columns)
+            names = _visible(relation.with_columns.input, hidden)
             known = {name.lower() for name in names}
             return [*names, *(one.name[0] for one in relation.with_columns.aliases if one.name[0].lower() not in known)]
         case _:
@@ -144,14 +157,14 @@ def _visible(relation: Any, columns: Columns) -> list[str]:
             raise StatementRefused(message)
 
 
-def _expand_text(holder: Any, columns: Columns) -> None:
+def _expand_text(holder: Any, hidden: Hidden) -> None:
     """The columns that are not hidden in the place of the stars of a text that reads files by a reference."""
     for reference in holder.with_relations.references:
         read = reference.subquery_alias.input
-        if reference.WhichOneof("rel_type") != "subquery_alias" or not _is_files(read):
+        if reference.WhichOneof("rel_type") != "subquery_alias" or not hidden.has(read):
             continue
         text = holder.with_relations.root.sql.query
         tokens = tokenize(text)
         place = next((one for one in tokens if one.identifier == reference.subquery_alias.alias), None)
         if place is not None:
-            holder.with_relations.root.sql.query = apply(text, stars_beside(tokens, place.start, list(columns(read))))
+            holder.with_relations.root.sql.query = apply(text, stars_beside(tokens, place.start, list(hidden.columns(read))))

@@ -63,7 +63,7 @@ class PathGuard:
             raise PathRefused(text, f"it is not absolute; {_VALID}")
         if "%2e" in path.lower() or "\0" in path:
             raise PathRefused(text, "it holds an encoded dot.")
-        fixed, pattern = _split(path)
+        fixed, pattern = split_pattern(path)
         if fixed == "/Volumes" or fixed.startswith("/Volumes/"):
             self._refuse_dots(text, path)
             real = self._access.volume_path(self._principal, fixed, use.of_volume)
@@ -75,7 +75,7 @@ class PathGuard:
             self._refuse_policies(Path(os.path.realpath(fixed)))
             if use is Use.WRITE:
                 self._refuse_records(text, Path(os.path.realpath(fixed)))
-        if use is Use.READ and not Path(_split(path)[0]).exists():
+        if use is Use.READ and not Path(split_pattern(path)[0]).exists():
             # The engine would read no rows and say nothing.
             raise PathMissing(text)
         return path
@@ -83,7 +83,7 @@ class PathGuard:
     def touches_lake(self, text: str) -> bool:
         """Whether a text, wherever it stands, names something inside the lake's root."""
         path = self._local(text)
-        return path is not None and path.startswith("/") and is_under(Path(_split(path)[0]), self._access.layout.root)
+        return path is not None and path.startswith("/") and is_under(Path(split_pattern(path)[0]), self._access.layout.root)
 
     def _local(self, text: str) -> str | None:
         found = SCHEME.match(text)
@@ -127,7 +127,7 @@ class PathGuard:
             self._access.require_volume(self._principal, securable.full_name, use.of_volume)
 
 
-def _split(path: str) -> tuple[str, str]:
+def split_pattern(path: str) -> tuple[str, str]:
     """A path's fixed folders, and the rest from the first one with a pattern."""
     found = _GLOB.search(path)
     if found is None:

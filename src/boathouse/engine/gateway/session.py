@@ -46,6 +46,8 @@ class SessionNames:
     """Session and name of each function that a client has registered."""
     views: dict[tuple[str, str], Sources] = field(default_factory=dict[tuple[str, str], Sources])
     """Session and name of each temporary view -> what it was made of."""
+    streams: dict[tuple[str, str], Any] = field(default_factory=dict[tuple[str, str], Any])
+    """Session and name of each temporary view over a stream -> its rows, as a relation of the client's."""
     python: dict[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
     """Session and version of a catalog's function in Python -> its name in the engine."""
     namespaces: dict[str, tuple[str, str]] = field(default_factory=dict[str, tuple[str, str]])

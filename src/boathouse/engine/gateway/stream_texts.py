@@ -1,6 +1,7 @@
 """``STREAM t``, ``STREAM(t)`` and ``STREAM read_files(...)`` in SQL texts: each becomes a reference to the streaming read that it means."""
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,25 +33,59 @@ def expand_streams(root: Any) -> bool:
     Raises:
         StatementRefused: If what follows the word STREAM cannot be read.
     """
-    # The innermost first: wrapping copies what is inside.
-    relations = [one for one in _messages(root) if one.DESCRIPTOR.full_name == "spark.connect.Relation"]
-    holders = {id(one.with_relations.root): one for one in relations if one.WhichOneof("rel_type") == "with_relations"}
     found = False
-    for relation in reversed(relations):
-        if relation.WhichOneof("rel_type") == "sql" and "stream" in relation.sql.query.lower():
-            found |= _expand(relation, holders.get(id(relation)))
+    for text in texts_of(root):
+        if "stream" in text.relation.sql.query.lower():
+            found |= _expand(text)
     return found
 
 
-def _messages(root: Any) -> list[Any]:
-    found = [root]
-    for message in found:
-        found.extend(children(message))
-    return found
+@dataclass(frozen=True)
+class Text:
+    """A SQL text in a plan.
+
+    Attributes:
+        relation: That it is.
+        holder: The relation with what it refers to by name, or None without such.
+    """
+
+    relation: Any
+    holder: Any | None
+
+    def refer(self, query: str, references: Sequence[tuple[str, Any]]) -> None:
+        """Let the text be another one, which refers to further relations by their names, in place."""
+        relation = self.relation
+        relation.sql.query = query
+        if self.holder is None:
+            root = proto().Relation()
+            root.CopyFrom(relation)
+            relation.Clear()
+            relation.common.CopyFrom(root.common)
+            relation.with_relations.root.CopyFrom(root)
+        for name, meant in references:
+            reference = (self.holder or relation).with_relations.references.add()
+            reference.common.plan_id = _FIRST_PLAN_ID + next(_numbers)
+            reference.subquery_alias.alias = name
+            reference.subquery_alias.input.CopyFrom(meant)
 
 
-def _expand(relation: Any, holder: Any | None) -> bool:
-    text = relation.sql.query
+def texts_of(root: Any) -> list[Text]:
+    """The SQL texts in a plan, the innermost first: to refer to more in one copies what is inside of it."""
+    messages = [root]
+    for message in messages:
+        messages.extend(children(message))
+    relations = [one for one in messages if one.DESCRIPTOR.full_name == "spark.connect.Relation"]
+    holders = {id(one.with_relations.root): one for one in relations if one.WhichOneof("rel_type") == "with_relations"}
+    return [Text(one, holders.get(id(one))) for one in reversed(relations) if one.WhichOneof("rel_type") == "sql"]
+
+
+def reference_name() -> str:
+    """A name for what a text refers to, which nothing else has."""
+    return f"__stream{next(_numbers)}"
+
+
+def _expand(holding: Text) -> bool:
+    text = holding.relation.sql.query
     streamed = _streamed(text)
     if not streamed:
         return False
@@ -60,24 +95,12 @@ def _expand(relation: Any, holder: Any | None) -> bool:
     uses = find_uses(tokenize(text), text)
     aliased = {one.start for one in (*uses.relations, *uses.calls) if one.has_alias}
     edits: list[Edit] = []
-    references: list[tuple[int, str, Any]] = []
+    references: list[tuple[str, Any]] = []
     for one in streamed:
-        number = next(_numbers)
-        name = f"__stream{number}"
-        references.append((number, name, one.relation))
+        name = reference_name()
+        references.append((name, one.relation))
         edits.append(Edit(one.start, one.end, name if one.start in aliased else f"{name} AS {quote((one.name,))}"))
-    relation.sql.query = apply(text, edits)
-    if holder is None:
-        root = proto().Relation()
-        root.CopyFrom(relation)
-        relation.Clear()
-        relation.common.CopyFrom(root.common)
-        relation.with_relations.root.CopyFrom(root)
-    for number, name, meant in references:
-        reference = (holder or relation).with_relations.references.add()
-        reference.common.plan_id = _FIRST_PLAN_ID + number
-        reference.subquery_alias.alias = name
-        reference.subquery_alias.input.CopyFrom(meant)
+    holding.refer(apply(text, edits), references)
     return True
 
 

@@ -4,11 +4,13 @@ import asyncio
 import uuid
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing, suppress
+from functools import partial
 from typing import Any
 
 from boathouse.engine.catalog_access import CatalogAccess
 from boathouse.engine.errors import GatewayStopping, StatementRefused
 from boathouse.engine.gateway.commits import commits_of_batch
+from boathouse.engine.gateway.hidden_columns import Hidden, expand_hidden
 from boathouse.engine.gateway.passing import Passing, Work, can_be_passed
 from boathouse.engine.gateway.protocol import proto
 from boathouse.engine.gateway.session import EngineSession
@@ -24,10 +26,13 @@ from boathouse.engine.streaming.query import Event, StreamingQuery
 from boathouse.engine.streaming.reads import AnalysedReads, Readers
 from boathouse.engine.streaming.runner import Prepare, Runner
 from boathouse.engine.streaming.source import Sources
+from boathouse.engine.streaming.sources.files import FORMATS
 from boathouse.engine.streaming.spec import read_spec
 from boathouse.iam.api import Principal
 from boathouse.kit.clock import now_ms
 
+OURS = frozenset({"cloudfiles", "read_files"})
+"""Formats of files whose streams are the server's on every engine."""
 STREAM_COMMANDS = frozenset(
     {
         "write_stream_operation_start",
@@ -87,7 +92,13 @@ class Streams:
             return PassedReads(self._readers(session), self.batches, executes=True)
         return StreamReads(self.batches)
 
-    def columns(self, session: EngineSession, read: Any) -> list[str]:
+    def expand_hidden(self, session: EngineSession, root: Any) -> bool:
+        """Let streaming reads of files give the column with facts about the file where a plan names it; whether it does."""
+        # An engine with streams of its own has the column, too.
+        formats = OURS if session.capabilities.runs_streams else OURS.union(FORMATS)
+        return expand_hidden(root, Hidden(formats, partial(self._columns, session)))
+
+    def _columns(self, session: EngineSession, read: Any) -> list[str]:
         """The names of the columns of a streaming read."""
         with self._readers(session).opened(read) as source:
             return [one.name for one in source.schema().struct.fields]

@@ -329,6 +329,8 @@ class Visit:
 
     def _define_temporary(self, *names: str) -> None:
         self.session.names.temporary.update(names)
+        for name in names:
+            self.session.names.streams.pop((self.session.request.session_id, name), None)
         self.effects.defined.update(names)
 
     def look_at_command(self, command: Any) -> None:

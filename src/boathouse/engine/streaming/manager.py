@@ -23,6 +23,7 @@ from boathouse.engine.streaming.source import StreamSource
 from boathouse.engine.streaming.spec import NEEDS_CHECKPOINT, StreamSpec
 from boathouse.engine.streaming.state.shape import require_shape
 from boathouse.engine.streaming.state.stateful import Stateful
+from boathouse.engine.streaming.text_groups import grouped
 from boathouse.storage.paths import from_url
 
 _SETTING = "spark.sql.streaming.checkpointLocation"
@@ -190,7 +191,7 @@ async def _stopped(queries: list[Query]) -> None:
 
 def _parts(spec: StreamSpec, runner: Runner, readers: Readers, functions: Functions, scratch: Path) -> Parts:
     """What a query is made of, opened."""
-    plan, reads = numbered(spec.rows)
+    plan, reads = numbered(grouped(spec.rows))
     if not reads:
         message = "'writeStream' can be called only on streaming Dataset/DataFrame. Read with readStream, or use write."
         raise StreamRefused(message)

@@ -8,16 +8,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from boathouse.engine.errors import PathRefused
-from boathouse.engine.gateway.paths import Use
+from boathouse.engine.gateway.hidden_columns import METADATA_OPTION
+from boathouse.engine.gateway.path_names import SCHEME
+from boathouse.engine.gateway.paths import Use, split_pattern
 from boathouse.engine.gateway.protocol import proto
 from boathouse.engine.streaming.checkpoint import read_json, write
 from boathouse.engine.streaming.errors import StreamRefused
 from boathouse.engine.streaming.source import Offset, ReadLimits, SourceContext, StreamSource
+from boathouse.engine.streaming.sources.facts import Facts, union, with_facts
 from boathouse.engine.streaming.sources.options import Options
 from boathouse.history.api import TableRef
 
@@ -31,7 +35,12 @@ _OWN = (
     "cleansource",
     "pathglobfilter",
     "path",
+    METADATA_OPTION.lower(),
 )
+
+
+_MOST_WITH_FACTS = 1000
+"""Files of a batch at most, where facts about them are asked for and nothing else bounds it."""
 
 
 def file_source(read: Any, context: SourceContext) -> "FileSource":
@@ -90,6 +99,10 @@ class FileSource(StreamSource):
                 "Schema must be specified when creating a streaming source DataFrame from files: use readStream.schema(...)."
             )
             raise StreamRefused(message)
+        self._metadata = options.flag(METADATA_OPTION)
+        if self._metadata and self._most_files is None:
+            # Each file is a relation of its own then.
+            self._most_files = _MOST_WITH_FACTS
         self._folder = context.folder / "files"
         self._real()
         self._lists = self._known()
@@ -126,7 +139,7 @@ class FileSource(StreamSource):
     def relation(self, start: Offset | None, end: Offset) -> Any:
         """The rows of the files in some lists."""
         self._real()
-        return self._of([one.path for one in self._between(start, end)])
+        return self._of(self._between(start, end))
 
     def rows(self, start: Offset | None, end: Offset) -> int | None:
         """How many rows Parquet files say that they have."""
@@ -206,8 +219,23 @@ class FileSource(StreamSource):
             return
         yield _File(found.st_mtime_ns, path, found.st_size)
 
-    def _of(self, paths: list[str]) -> Any:
+    def _of(self, files: list[_File]) -> Any:
         """The rows of some files."""
+        if not self._metadata:
+            return self._rows([one.path for one in files])
+        if not files:
+            return with_facts(self._rows([]), Facts("", 0, 0))
+        parts = [with_facts(self._rows([one.path]), Facts(self._shown(one.path), one.size, one.modified)) for one in files]
+        return union(parts)
+
+    def _shown(self, path: str) -> str:
+        """A file's path as rows tell it: a URI under the name by which the folder was asked for."""
+        asked = split_pattern(SCHEME.sub("", self._path))[0].rstrip("/")
+        inside = path.removeprefix(split_pattern(self._real())[0].rstrip("/"))
+        shown = f"dbfs:{asked}{inside}" if asked.startswith("/Volumes/") else f"file://{path}"
+        return quote(shown, safe="/:=,+@!$&'()*;~-_.")
+
+    def _rows(self, paths: list[str]) -> Any:
         relation = proto().Relation()
         source = relation.read.data_source
         source.CopyFrom(self._read)
