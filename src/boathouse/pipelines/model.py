@@ -112,6 +112,11 @@ class Dataset:
     path: str | None = None
     row_filter: Policy | None = None
 
+    @property
+    def may_be_reset(self) -> bool:
+        """Whether it can be emptied and filled anew; some cannot, since what they were made of is gone."""
+        return self.properties.get("pipelines.reset.allowed", "true").lower() != "false"
+
 
 @dataclass(frozen=True)
 class AutoCdc:

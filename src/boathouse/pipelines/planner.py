@@ -21,10 +21,12 @@ from boathouse.pipelines.model import (
     SnapshotCdc,
 )
 from boathouse.pipelines.plan import Names, Plan, PlannedDataset, PlannedFlow, Schema, snapshot_type
-from boathouse.pipelines.relations import Use, as_batch, rewritten, table, uses
+from boathouse.pipelines.relations import Use, as_batch, rewritten, table, uses, with_schema_locations
 
 Analysis = Callable[[Relation], Schema]
 """Asks the engine for the columns of a relation."""
+Kept = Callable[[Dataset, str, str], str]
+"""The checkpoint of a flow by its dataset, the key of that, and the flow's name."""
 
 
 @dataclass
@@ -38,6 +40,7 @@ class Planner:
         analyse: Asks the engine.
         nothing: The relation of no rows with some columns.
         last_version: The version of the last snapshot that a flow has taken in, by its name and its target's key; None for none.
+        kept: Tells where the inferred schemas of a flow's files are kept; None where they are not.
     """
 
     declarations: Declarations
@@ -46,6 +49,7 @@ class Planner:
     analyse: Analysis
     nothing: Callable[[Schema], Relation]
     last_version: Callable[[str, str], Any]
+    kept: Kept | None = None
     faults: list[DefinitionInvalid] = field(default_factory=list[DefinitionInvalid])
 
     def plan(self) -> Plan:
@@ -115,6 +119,8 @@ class Planner:
 
     def _resolved(self, flow: Flow, name: str, target: str, datasets: Mapping[str, Dataset]) -> PlannedFlow:
         relation = None if flow.query is None else flow.query()
+        if relation is not None and (kept := self.kept) is not None:
+            relation = with_schema_locations(relation, lambda: kept(datasets[target], target, name))
         streams = isinstance(flow.cdc, AutoCdc)
         names: list[tuple[str, ...]] = []
         snapshot: Snapshot | None = None

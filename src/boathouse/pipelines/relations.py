@@ -7,11 +7,14 @@ from boathouse.engine.gateway.protocol import proto
 from boathouse.engine.gateway.relations import find_uses
 from boathouse.engine.gateway.sql_tokens import literal, parts_of, quote, tokenize
 from boathouse.engine.gateway.statements import Edit, apply
+from boathouse.engine.gateway.stream_reads import streaming_reads
 from boathouse.engine.gateway.stream_texts import expand_streams
 from boathouse.engine.gateway.walk import walk
 from boathouse.pipelines.model import Action, Dataset, Kind, Relation
 
 _FIRST_PLAN_ID = 1 << 39
+_SCHEMA_LOCATION = {"cloudfiles": "cloudFiles.schemaLocation", "read_files": "schemaLocation"}
+"""By the format of a stream of files, the option that says where its schema is kept."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,25 @@ def as_batch(relation: Relation) -> Relation:
             message.is_streaming = False
             message.named_table.options.clear()
     return copy
+
+
+def with_schema_locations(relation: Relation, checkpoint: Callable[[], str]) -> Relation:
+    """A relation whose streams of files keep the schemas that are inferred for them in a checkpoint, as its query would.
+
+    So the plan of an update tells the types that the query has, whatever files have come since.
+    """
+    copy = proto().Relation()
+    copy.CopyFrom(relation)
+    expand_streams(copy)
+    inferring = [
+        (index, _SCHEMA_LOCATION[one.read.data_source.format.lower()], one.read.data_source)
+        for index, one in enumerate(streaming_reads(copy))
+        if one.read.data_source.format.lower() in _SCHEMA_LOCATION
+    ]
+    for index, option, source in inferring:
+        if not any(key.lower().removeprefix("cloudfiles.") == "schemalocation" for key in source.options):
+            source.options[option] = f"{checkpoint()}/sources/{index}"
+    return copy if inferring else relation
 
 
 def table(name: Sequence[str], *, is_stream: bool = False) -> Relation:

@@ -15,7 +15,7 @@ from boathouse.pipelines.cdc import END, SEQUENCE, START, marked, storage_name
 from boathouse.pipelines.errors import DefinitionInvalid, FlowFailed, GraphInvalid
 from boathouse.pipelines.events import Emit, Event, FlowState, Level, UpdateState, flow_progress, update_progress
 from boathouse.pipelines.model import AutoCdc, Column, Kind, SnapshotCdc
-from boathouse.pipelines.plan import Plan, PlannedDataset, PlannedFlow, ddl, snapshot_type
+from boathouse.pipelines.plan import Names, Plan, PlannedDataset, PlannedFlow, ddl, snapshot_type
 from boathouse.pipelines.relations import table, with_columns
 from boathouse.pipelines.rows import QUARANTINE, Checked, checked
 from boathouse.pipelines.session import Counted, Session, counts_of
@@ -60,6 +60,13 @@ class Options:
     failed: Mapping[str, str] = field(default_factory=dict[str, str])
     interval: float = 2.0
     storage: Callable[[], str] = str
+
+    def renews(self, key: str, names: Names) -> bool:
+        """Whether a dataset is done anew, by its key."""
+        anew, chosen = (
+            {names.key(parts_of(one)) for one in some} for some in (self.full_refresh_selection, self.refresh_selection)
+        )
+        return key in anew or (self.full_refresh and (key in chosen or not (anew or chosen)))
 
 
 @dataclass
@@ -128,14 +135,8 @@ class Runner:
         return chosen | anew if chosen or anew else stored
 
     def _full(self) -> set[str]:
-        anew = self._selected if self._options.full_refresh else set[str]()
-        anew = anew | self._keys(self._options.full_refresh_selection, "full_refresh_selection")
-        # Some tables cannot be made again, since what they were made of is gone.
-        kept = {
-            key
-            for key in anew
-            if self._plan.datasets[key].dataset.properties.get("pipelines.reset.allowed", "true").lower() == "false"
-        }
+        anew = {key for key in self._selected if self._options.renews(key, self._plan.names)}
+        kept = {key for key in anew if not self._plan.datasets[key].dataset.may_be_reset}
         for key in kept:
             name = self._plan.datasets[key].full_name
             self._emit(Event("flow_progress", f"{name} is not reset: pipelines.reset.allowed is false.", Level.WARN, {}, name))
@@ -152,6 +153,12 @@ class Runner:
         if self._renewed:
             self._emit(update_progress(self._options.update_id, UpdateState.RESETTING))
         self._emit(update_progress(self._options.update_id, UpdateState.SETTING_UP_TABLES))
+        for dataset in self._plan.datasets.values():
+            if dataset.kind is Kind.TEMPORARY_VIEW:
+                renewed = self._options.renews(dataset.key, self._plan.names) or self._targets.must_reset(dataset)
+                with self._targets.resetting(dataset, really=renewed):
+                    # It has no rows, but the schemas of the files that it reads.
+                    pass
         for key in self._plan.datasets:
             if key in self._selected:
                 self._prepare(self._plan.datasets[key])

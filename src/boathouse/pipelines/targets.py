@@ -8,6 +8,7 @@ from pyspark.sql.connect.dataframe import DataFrame
 
 from boathouse.engine.gateway.sql_tokens import quote
 from boathouse.pipelines.cdc import END, START, Changes, any_changes, marked, storage_name
+from boathouse.pipelines.checkpoints import Checkpoints
 from boathouse.pipelines.errors import FlowFailed
 from boathouse.pipelines.events import Emit, Event, Level
 from boathouse.pipelines.model import AutoCdc, Kind, SnapshotCdc
@@ -42,7 +43,7 @@ class Targets:
         self._session = session
         self._plan = plan
         self.state = state
-        self._storage = storage
+        self._checkpoints = Checkpoints(state, storage)
         self._emit = emit
         self._queries: list[Any] = []
         self._stopped = False
@@ -57,7 +58,7 @@ class Targets:
         self.state.set(mark, "begun")
         yield
         for name in dataset.flows:
-            self.state.set(f"checkpoint:{name}", self._generation(name) + 1)
+            self._checkpoints.begin_anew(name)
             self.state.set(f"once:{name}", None)
             self.state.set(f"cdc:{name}", None)
             self.state.set(mark_of(name), None)
@@ -135,7 +136,7 @@ class Targets:
         else:
             # The identifier makes a second writing of the same rows, after a crash, none at all.
             writer = frame.write.format("delta").mode("append").options(**rules.options)
-            writer = writer.option("txnAppId", f"pipelines.once.{flow.name}.{self._generation(flow.name)}").option(
+            writer = writer.option("txnAppId", f"pipelines.once.{flow.name}.{self._checkpoints.generation(flow.name)}").option(
                 "txnVersion", "0"
             )
             writer.saveAsTable(dataset.quoted)
@@ -153,7 +154,7 @@ class Targets:
         self, flow: PlannedFlow, frame: DataFrame, table: str | None, options: Mapping[str, str], form: str = "delta"
     ) -> None:
         """Write what a stream has now, to a table or to where the options say."""
-        checkpoint = f"{self._storage()}/checkpoints/{flow.target}/{flow.name}/{self._generation(flow.name)}"
+        checkpoint = self._checkpoints.folder(flow.target, flow.name)
         writer = frame.writeStream.format(form).outputMode("append").trigger(availableNow=True).queryName(flow.name)
         writer = writer.option("checkpointLocation", checkpoint).options(**options)
         query = writer.start() if table is None else writer.option("mergeSchema", "true").toTable(table)
@@ -174,7 +175,7 @@ class Targets:
         frame = self._session.frame(marked(self._plan.relation(flow), cdc))
         if flow.flow.once:
             writer = frame.write.format("delta").mode("append").option("mergeSchema", "true")
-            writer = writer.option("txnAppId", f"pipelines.once.{flow.name}.{self._generation(flow.name)}")
+            writer = writer.option("txnAppId", f"pipelines.once.{flow.name}.{self._checkpoints.generation(flow.name)}")
             writer.option("txnVersion", "0").saveAsTable(quote(storage))
         else:
             self._start(flow, frame, quote(storage), {})
@@ -209,7 +210,3 @@ class Targets:
         self._session.run(changes.merge(since))
         # Before this, the next update computes the same states once more.
         self.state.set(f"cdc:{flow.name}", newest)
-
-    def _generation(self, flow: str) -> int:
-        """How often a flow was begun anew."""
-        return int(self.state.get(f"checkpoint:{flow}") or 0)

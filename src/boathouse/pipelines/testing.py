@@ -159,7 +159,9 @@ class PipelineUnderTest:
             GraphInvalid: If the pipeline cannot be run.
         """
         session = Session(self.spark)
-        update = Update(session, self.catalog, self.schema, Options("test", "test"), self.state, lambda _: None)
+        update = Update(
+            session, self.catalog, self.schema, Options("test", "test", validate_only=True), self.state, lambda _: None
+        )
         return update.plan(self._declare(session, sources, configuration))
 
     @staticmethod

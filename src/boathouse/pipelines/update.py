@@ -10,9 +10,10 @@ from pyspark.errors import PySparkException
 
 from boathouse.engine.gateway.sql_tokens import parts_of, quote
 from boathouse.errors import BoathouseError
+from boathouse.pipelines.checkpoints import Checkpoints
 from boathouse.pipelines.errors import DefinitionInvalid, FlowFailed, GraphInvalid
 from boathouse.pipelines.events import Emit, Event, FlowState, Level, UpdateState, update_progress
-from boathouse.pipelines.model import Declarations, Kind
+from boathouse.pipelines.model import Dataset, Declarations, Kind
 from boathouse.pipelines.plan import Names, Plan, PlannedDataset
 from boathouse.pipelines.planner import Planner
 from boathouse.pipelines.python_source import Registry, declaring, run_python
@@ -90,7 +91,14 @@ class Update:
             self._use()
             with self.session.lazy_queries(), declare(declarations):
                 planner = Planner(
-                    declarations, self.catalog, self.schema, self.session.analyse, self.session.nothing, self._last_version
+                    declarations,
+                    self.catalog,
+                    self.schema,
+                    self.session.analyse,
+                    self.session.nothing,
+                    self._last_version,
+                    # A plan that is not carried out leaves nothing behind.
+                    None if self.options.validate_only else self._kept,
                 )
                 plan = planner.plan()
         except DefinitionInvalid as fault:
@@ -104,6 +112,12 @@ class Update:
         anew = {names.key(parts_of(name)) for name in self.options.full_refresh_selection}
         begins_anew = self.options.full_refresh or target in anew or is_resetting(self.state, target)
         return None if begins_anew else last_version(self.state, flow)
+
+    def _kept(self, dataset: Dataset, target: str, flow: str) -> str:
+        """The checkpoint that a flow will have: another one if it begins anew."""
+        renewed = dataset.may_be_reset and self.options.renews(target, Names(self.catalog, self.schema))
+        renewed = dataset.kind is not Kind.SINK and (renewed or is_resetting(self.state, target))
+        return Checkpoints(self.state, self.options.storage).folder(target, flow, renewed=renewed)
 
     def _use(self) -> None:
         """Make the pipeline's schema the current one; it is made where it is missing."""
