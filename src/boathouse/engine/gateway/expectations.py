@@ -211,7 +211,9 @@ def _only(rows: Any, condition: str, names: Sequence[str]) -> Any:
 
 def _made_again(visit: Visit, rows: Any, schema: Struct, said: Expected) -> Any | None:
     """The relation of the dropped rows, if making them by themselves gives just those; what it reads is then fixed in the rows too."""
-    if not said.drops or visit.effects.temporary or unrepeatable(rows) is not None or not fix_versions(rows):
+    if not said.drops or visit.effects.temporary or unrepeatable(rows) is not None:
+        return None
+    if not fix_versions(rows, visit.access.layout.run):
         return None
     plan = parsed(visit.session.explain(rows))
     if plan is None or not is_row_by_row(plan):

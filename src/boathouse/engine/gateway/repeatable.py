@@ -4,6 +4,7 @@ Functions are taken from a list of those that depend on nothing but their argume
 never taken for one. What a plan does is read off the engine's own explanation, in which views, stars and clauses are resolved.
 """
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -119,8 +120,12 @@ def _in_text(text: str) -> Iterator[str]:
                 yield token.identifier
 
 
-def fix_versions(relation: Any) -> bool:
+def fix_versions(relation: Any, own: Path) -> bool:
     """Have a relation, all of whose names are resolved, read each Delta table in its newest version, in place.
+
+    Args:
+        relation: The relation.
+        own: A folder of the server's, whose files stay as they are: of a stream's batch, for example.
 
     Returns:
         Whether all that it reads is fixed now.
@@ -131,15 +136,22 @@ def fix_versions(relation: Any) -> bool:
             return False
         if message.DESCRIPTOR.name == "Read":
             found.append(message)
-    if not all(one.data_source.format.lower() == "delta" and len(one.data_source.paths) == 1 for one in found):
+    tables = [one for one in found if not _reads_below(one.data_source, own)]
+    if not all(one.data_source.format.lower() == "delta" and len(one.data_source.paths) == 1 for one in tables):
         return False
-    for read in found:
+    for read in tables:
         options = read.data_source.options
         if not any(key.lower() in {"versionasof", "timestampasof"} for key in options):
             location = to_url(Path(read.data_source.paths[0]))
             options["versionAsOf"] = str(last_version(location))
             forget_checkpoint_hint(location)
     return True
+
+
+def _reads_below(source: Any, folder: Path) -> bool:
+    """Whether it reads nothing but Parquet files in a folder."""
+    is_plain = source.format.lower() == "parquet" and bool(source.paths) and not source.options
+    return is_plain and all(Path(os.path.realpath(one)).is_relative_to(os.path.realpath(folder)) for one in source.paths)
 
 
 _ROW_BY_ROW = frozenset(
