@@ -140,6 +140,20 @@ class TestAggregates:
         assert query.lastProgress.eventTime["watermark"] == "2026-01-01T12:00:35.000Z"
         assert query.lastProgress.stateOperators[0].numRowsTotal == 2
 
+    def test_sessions_are_done_again_to_the_same_end(
+        self, spark: SparkSession, schema: str, events: str, drain: Drain, checkpoint: Checkpoint
+    ) -> None:
+        session = functions.session_window("at", "10 seconds").alias("session")
+        sums = spark.readStream.table(events).groupBy("k", session).agg(functions.sum("n").alias("n")).select("k", "n")
+        add(spark, events, (0, "a", 1), (12, "a", 2))
+        drain(sums, f"{schema}.t", mode="complete")
+        assert rows(spark, f"{schema}.t") == [("a", 1), ("a", 2)]
+        add(spark, events, (6, "a", 4))
+        drain(sums, f"{schema}.t", mode="complete")
+        (Path(checkpoint()) / "commits" / "1").unlink()
+        drain(sums, f"{schema}.t", mode="complete")
+        assert rows(spark, f"{schema}.t") == [("a", 7)]
+
     def test_update_hands_on_what_has_changed(
         self, spark: SparkSession, schema: str, events: str, checkpoint: Checkpoint
     ) -> None:
