@@ -63,7 +63,12 @@ def test_an_idle_engine_is_stopped_and_the_next_call_starts_another(new_server: 
     first = engines(server)[0]
     wait_until(lambda: not first.is_running())
     assert session.sql("SELECT 2").collect()[0][0] == 2
+    second = engines(server)[0]
+    wait_until(lambda: not second.is_running())
+    # None is started only to be told that something ends.
+    assert session.interruptAll() == []
     session.stop()
+    assert engines(server) == []
 
 
 def test_a_crash_is_one_clear_error(new_server: NewServer) -> None:

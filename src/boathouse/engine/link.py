@@ -149,6 +149,10 @@ class Engines(Protocol):
         """The principal's engine, started if it does not run."""
         ...
 
+    def runs(self, principal_id: str) -> bool:
+        """Whether something of a principal can be in an engine now."""
+        ...
+
     async def end(self, principal_id: str) -> bool:
         """Stop a principal's engine on somebody's wish; whether it ran."""
         ...

@@ -154,6 +154,12 @@ class EnginePool:
             engine.watch = asyncio.create_task(self._watch(engine), name=f"engine-watch-{engine.process.pid}")
             return engine
 
+    def runs(self, principal_id: str) -> bool:
+        """Whether the principal's engine runs, or is being started."""
+        engine = self._engines.get(principal_id)
+        lock = self._locks.get(principal_id)
+        return (engine is not None and engine.alive) or (lock is not None and lock.locked())
+
     async def end(self, principal_id: str) -> bool:
         """Stop a principal's engine on somebody's wish; whether it ran."""
         engine = self._engines.get(principal_id)

@@ -180,6 +180,10 @@ class SparkPool:
             log.info("engine.connected", principal=principal.name, address=self._address.shown)
         return engine
 
+    def runs(self, principal_id: str) -> bool:  # noqa: ARG002 - Spark is there for all, and knows sessions from before this start
+        """Whether something of a principal can be in Spark."""
+        return True
+
     async def end(self, principal_id: str) -> bool:
         """Break off all that a principal runs, on somebody's wish; whether there was anything."""
         engine = self._engines.get(principal_id)

@@ -22,6 +22,7 @@ from boathouse.engine.gateway.operation import Operation, OperationFailed
 from boathouse.engine.gateway.operations import Operations
 from boathouse.engine.gateway.session import as_principal
 from boathouse.engine.gateway.statuses import WireError, own
+from boathouse.engine.gateway.wire import encoded
 from boathouse.engine.link import CHANNEL_OPTIONS, SERVICE, Engine, Engines
 from boathouse.engine.metrics import EngineMetrics
 from boathouse.errors import BoathouseError, Unauthenticated
@@ -42,6 +43,8 @@ _UNARY = (
     "CloneSession",
     "GetStatus",
 )
+_ENDING = frozenset({"ReleaseSession", "Interrupt"})
+"""What an engine is not started for: where none runs, there is nothing to end."""
 _SERVER_OPTIONS: list[tuple[str, int]] = [
     *CHANNEL_OPTIONS,
     ("grpc.so_reuseport", 0),
@@ -141,6 +144,13 @@ class Gateway:
             principal = call.principal
             if method == "ReleaseExecute":
                 return self._operations.release(principal.id, OperationHead.of_release(request))
+            if method == "ReleaseSession":
+                await self._governor.streams.end_session(request, principal)
+                self._operations.end_session(principal.id, session_of(request))
+            elif method == "Interrupt":
+                self._operations.interrupt(principal.id, InterruptHead.of(request))
+            if method in _ENDING and not self._pool.runs(principal.id):
+                return encoded(1, session_of(request))
             engine = await self._engine_of(call)
             with engine:
                 if method == "AnalyzePlan":
@@ -148,11 +158,6 @@ class Gateway:
                     if analysis.answer is not None:
                         return analysis.answer
                     request = analysis.request
-                elif method == "ReleaseSession":
-                    await self._governor.streams.end_session(request, principal)
-                    self._operations.end_session(principal.id, session_of(request))
-                elif method == "Interrupt":
-                    self._operations.interrupt(principal.id, InterruptHead.of(request))
                 await self._governor.check(method, request, principal, engine)
                 answer: bytes = await engine.unary(method)(as_principal(request, principal), timeout=call.timeout)
                 return answer
