@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Table, and_, delete, exists, func, or_, select, text, tuple_
+from sqlalchemy import Insert, Table, and_, delete, exists, func, or_, select, text, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -21,8 +22,6 @@ EXPORTING = 815_917
 
 SENDING = 815_918
 """Advisory lock of PostgreSQL: one server at a time sends OpenLineage events."""
-
-_BATCH = 200
 
 
 @dataclass(frozen=True)
@@ -127,14 +126,11 @@ class HistoryRepository:
         """Delete what is known of the commits before a moment."""
         self._session.execute(delete(CommitRow).where(CommitRow.committed_at < before_ms))
 
-    def _upsert(self, table: Table, rows: Sequence[Mapping[str, Any]], key: Sequence[str]) -> None:
-        # One statement must not meet the same key twice; the later one holds.
+    def _upsert(self, table: Table, rows: Sequence[Mapping[str, Any]], key: tuple[str, ...]) -> None:
+        # One transaction must not meet the same key twice; the later one holds.
         unique = list({tuple(row[name] for name in key): dict(row) for row in rows}.values())
-        for start in range(0, len(unique), _BATCH):
-            chunk = unique[start : start + _BATCH]
-            insert = (postgresql if self._dialect == "postgresql" else sqlite).insert(table).values(chunk)
-            changed = {name: insert.excluded[name] for name in chunk[0] if name not in key}
-            self._session.execute(insert.on_conflict_do_update(index_elements=list(key), set_=changed))
+        if unique:
+            self._session.execute(_upserting(self._dialect, table, key, tuple(unique[0])), unique)
 
     def forget_queries(self, before_ms: int) -> None:
         """Delete the queries that started before a moment."""
@@ -175,6 +171,14 @@ class HistoryRepository:
             )
         )
         return list(self._session.scalars(query.order_by(ColumnRow.last_at.desc(), ColumnRow.source, ColumnRow.target)))
+
+
+@lru_cache
+def _upserting(dialect: str, table: Table, key: tuple[str, ...], columns: tuple[str, ...]) -> Insert:
+    """Insert a row, or give the one of the same key other values. The same object each time, which is compiled only once."""
+    insert = (postgresql if dialect == "postgresql" else sqlite).insert(table)
+    changed = {name: insert.excluded[name] for name in columns if name not in key}
+    return insert.on_conflict_do_update(index_elements=list(key), set_=changed)
 
 
 def _claim(row: CommitRow) -> Claim:
