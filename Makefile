@@ -45,7 +45,7 @@ test-web: web/node_modules/.made
 	$(NPM) test
 
 test-python: .venv/.dev src/boathouse/server/page/index.html browser
-	$(RUN)pytest -n 2 --dist loadfile
+	$(RUN)pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 fix: .venv/.dev ## Format and mend what can be mended
 	$(RUN)ruff check --fix .

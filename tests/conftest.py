@@ -39,6 +39,28 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileSche
     return _Scheduling(config, log)
 
 
+LONG = (
+    "tests/examples/",
+    "tests/engine/spark/",
+    "tests/engine/test_concurrency.py",
+    "tests/engine/test_pool.py",
+    "tests/engine/streaming/test_crashes.py",
+    "tests/clients/",
+    "tests/cli/test_up.py",
+    "tests/pipelines/test_ingestion",
+    "tests/registry/test_clients.py",
+    "tests/iam/test_single_sign_on.py",
+    "tests/server/test_mlflow.py",
+)
+"""What takes minutes comes first, or one worker is still at it when the other has nothing left to do."""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the long ones first."""
+    items.sort(key=lambda item: next((at for at, begin in enumerate(LONG) if item.nodeid.startswith(begin)), len(LONG)))
+
+
 class _TellsAtOnce:
     """Says how a test failed when it fails, so that a run that is cut off has said it."""
 
