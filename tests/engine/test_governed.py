@@ -2,9 +2,12 @@
 
 import uuid
 from collections.abc import Callable
+from pathlib import Path
 
+import pyarrow as pa
 import pytest
-from pyspark.errors import AnalysisException, ParseException
+from deltalake import DeltaTable
+from pyspark.errors import AnalysisException, ParseException, PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - its usual name
 
@@ -251,6 +254,29 @@ class TestPolicies:
         assert rows(session.sql(both)) == [(1,), (3,)]
         outer = f"SELECT r.id, t.name FROM range(4) r LEFT JOIN (SELECT * FROM {filtered} WHERE id = 3) t ON t.id = r.id"
         assert rows(session.sql(outer).where("r.id > 2")) == [(3, "cid")]
+
+    def test_filters_of_frames_skip_files(
+        self, spark: SparkSession, filtered: str, reader: User, grant: Grant, location: Callable[[str], str]
+    ) -> None:
+        spark.sql(f"INSERT INTO {filtered} VALUES (101,'eve','EU',500),(102,'fay','US',600)")
+        name, session = reader
+        grant("table", filtered, name, "SELECT")
+        files = DeltaTable(location(filtered)).get_add_actions(flatten=True)
+        newest = next(one["path"] for one in pa.table(files).to_pylist() if one["max.id"] == 102)
+        place = Path(location(filtered)) / newest
+        place.rename(f"{place}.aside")
+        try:
+            # Only because that file is not opened can it be missed.
+            table = session.table(filtered)
+            assert rows(table.filter(F.col("id") < 50).select("id", "salary")) == [(1, -1), (3, -1)]
+            assert rows(table.alias("k").select("id", "region").where("id <= 3 AND region >= 'A'")) == [(1, "EU"), (3, "EU")]
+            assert rows(table.sort("id").filter(F.col("id").isin(2, 3)).select("name")) == [("cid",)]
+            assert table.filter(F.col("id") == 2).count() == 0
+            with pytest.raises(PySparkException, match=r"."):
+                table.filter(F.col("id") + 0 < 50).collect()
+        finally:
+            Path(f"{place}.aside").rename(place)
+        assert rows(table.filter(F.col("id") > 50).select("id")) == [(101,)]
 
     def test_what_was_granted_and_bound_holds_for_the_very_next_query(
         self, spark: SparkSession, schema: str, filtered: str, reader: User, grant: Grant

@@ -1,8 +1,14 @@
 """Which comparisons of a query hold for every row of a relation that counts in it."""
 
-import pytest
+import datetime as dt
+from typing import Any
 
-from boathouse.engine.gateway.pruning import comparisons
+import pytest
+from pyspark.sql.connect import functions as F  # noqa: N812 - its usual name
+
+from boathouse.engine.gateway.frame_filters import said_below
+from boathouse.engine.gateway.protocol import proto
+from boathouse.engine.gateway.pruning import Comparison, comparisons
 from boathouse.engine.gateway.relations import find_uses
 from boathouse.engine.gateway.sql_tokens import tokenize
 
@@ -70,3 +76,53 @@ def test_comparisons_with_literals_are_found(sql: str, expected: list[str]) -> N
 )
 def test_what_need_not_hold_or_could_fail_is_not(sql: str) -> None:
     assert found(sql) == []
+
+
+def below(condition: Any, said: tuple[Comparison, ...] = ()) -> list[str]:
+    """What a filter of a DataFrame says of the rows below it."""
+    relation = proto().Relation()
+    relation.filter.condition.CopyFrom(condition.to_plan(None))
+    return sorted(f"{one.column} {one.text}" for one in said_below(relation, said))
+
+
+@pytest.mark.parametrize(
+    ("condition", "expected"),
+    [
+        (F.col("id") == 5, ["id == 5"]),
+        ((F.col("Id") > -5) & F.col("`x y`").isin("a", "b") & (F.col("z") + 1 == 2), ["id > -5", "x y IN ('a', 'b')"]),
+        (F.col("d").between(dt.date(2026, 1, 2), dt.date(2026, 1, 3)), ["d <= DATE '2026-01-03'", "d >= DATE '2026-01-02'"]),
+        (F.expr("id = 5 AND f(x) AND d < DATE '2026-01-02'"), ["d < DATE '2026-01-02'", "id = 5"]),
+        (F.expr("id = 5 OR true"), []),
+        ((F.col("id") == 5) | (F.col("x") == 1), []),
+        (~(F.col("id") == 5), []),
+        (F.col("id") != 5, []),
+        (F.col("s.id") == 5, []),
+        (F.col("id") == F.col("x"), []),
+        (F.col("id") == 5.5, []),
+        (F.col("id").isin(1, "a"), []),
+        (F.col("s") == "it's", []),
+        (F.lit(5) == F.col("id"), []),
+        (F.col("id").eqNullSafe(5), []),
+    ],
+)
+def test_what_the_filter_of_a_frame_says(condition: Any, expected: list[str]) -> None:
+    assert below(condition) == expected
+
+
+def test_what_is_said_through_other_relations() -> None:
+    said = (Comparison("id", "integer", "= 5"), Comparison("x", "integer", "= 6"))
+    assert below(F.col("y") == 7, said) == ["id = 5", "x = 6", "y == 7"]
+    relation = proto().Relation()
+    relation.subquery_alias.alias = "k"
+    assert said_below(relation, said) == said
+    assert said_below(relation.subquery_alias, said) == said
+    relation.project.expressions.add().CopyFrom(F.col("ID").to_plan(None))
+    assert said_below(relation, said) == said[:1]
+    relation.project.expressions.add().CopyFrom(F.col("*").to_plan(None))
+    assert said_below(relation, said) == said
+    relation.project.expressions.add().CopyFrom(F.col("y").alias("x").to_plan(None))
+    assert said_below(relation, said) == ()
+    for kind in ("join", "limit", "sample", "aggregate", "with_columns", "set_op", "to_df"):
+        getattr(relation, kind).SetInParent()
+        assert said_below(relation, said) == ()
+        assert said_below(getattr(relation, kind), said) == ()

@@ -15,6 +15,9 @@ NAMES = {
     "MERGE INTO a.b t USING c.d AS s ON t.x = s.x WHEN MATCHED THEN UPDATE SET a = 1 WHEN NOT MATCHED THEN INSERT *": "c.d",
     "INSERT INTO t (a, b) SELECT * FROM x": "x",
     "INSERT INTO t TABLE s": "s",
+    "INSERT INTO t AS k REPLACE ON k.a = s.a (SELECT * FROM u) AS s": "u",
+    "INSERT INTO t REPLACE ON f(k.a) IS DISTINCT FROM b TABLE u": "u",
+    "INSERT INTO t REPLACE USING (a, b) SELECT * FROM u, w": "u w",
     "INSERT OVERWRITE TABLE t PARTITION (a = 1) SELECT * FROM s": "s",
     "DELETE FROM t WHERE EXISTS (SELECT 1 FROM u)": "u",
     "UPDATE t SET a = (SELECT max(b) FROM u)": "u",
@@ -54,15 +57,18 @@ def test_relations(sql: str) -> None:
         ("TIMESTAMP AS OF '2026-01-01'", "timestamp", "'2026-01-01'"),
         ("TIMESTAMP AS OF current_timestamp() - INTERVAL 1 DAY", "timestamp", "current_timestamp() - INTERVAL 1 DAY"),
         ("FOR TIMESTAMP AS OF date_sub(current_date(), 1)", "timestamp", "date_sub(current_date(), 1)"),
+        ("@v3", "version", "3"),
+        ("@20240131123456789", "timestamp", "'2024-01-31 12:34:56.789'"),
     ],
 )
 @pytest.mark.parametrize("alias", ["", " AS x", " x", " WHERE a = 1"])
 def test_time_travel(clause: str, kind: str, text: str, alias: str) -> None:
-    sql = f"SELECT * FROM s.t {clause}{alias}"
+    named = f"s.t{clause}" if clause[0] == "@" else f"s.t {clause}"
+    sql = f"SELECT * FROM {named}{alias}"
     (use,) = find_uses(tokenize(sql), sql).relations
     assert use.moment is not None
     assert (use.moment.kind, use.moment.text, use.has_alias) == (kind, text, "x" in alias)
-    assert sql[use.start : use.clause_end] == f"s.t {clause}"
+    assert sql[use.start : use.clause_end] == named
 
 
 def test_calls() -> None:

@@ -1,6 +1,5 @@
 """The catalog as the gateway asks it: each call one short transaction, on a worker thread."""
 
-import datetime as dt
 import shutil
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,7 +18,6 @@ from boathouse.history.api import Author, Recorder, authors_of
 from boathouse.iam.api import ACCOUNT_USERS, ADMINS, IamService, Principal
 from boathouse.storage.layout import Layout
 from boathouse.storage.paths import from_url
-from boathouse.tables.api import version_at
 
 
 class CatalogAccess:
@@ -141,14 +139,6 @@ class CatalogAccess:
             except PermissionDenied:
                 return False
             return True
-
-    def version_at(self, table: TableInfo, moment: dt.datetime) -> int:
-        """The version of a table at a moment.
-
-        Raises:
-            InvalidParameterValue: If the table has no version that old or that young.
-        """
-        return version_at(table.storage_location, moment)
 
     def authors(self, location: str, oldest: int) -> dict[tuple[int, int], Author]:
         """Who made the commits of a table from a version on, by version and time, as far as it is known."""

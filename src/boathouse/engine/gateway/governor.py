@@ -31,6 +31,7 @@ from boathouse.engine.gateway.stream_reads import StreamReads
 from boathouse.engine.gateway.stream_texts import expand_streams
 from boathouse.engine.gateway.stream_views import defined_view, expand_views
 from boathouse.engine.gateway.streams import Streams
+from boathouse.engine.gateway.time_travel import says_behind, spell_out
 from boathouse.engine.gateway.trace import Trace, begin, finish, target_of
 from boathouse.engine.gateway.visit import Visit
 from boathouse.engine.link import Engine
@@ -164,6 +165,8 @@ class Governor:
         note: Callable[[Trace], None],
     ) -> Prepared:
         parsed = proto().ExecutePlanRequest.FromString(request)
+        if says_behind(request) and spell_out(parsed):
+            request = parsed.SerializeToString()
         if b"stream" in request.lower() and expand_streams(parsed):
             request = parsed.SerializeToString()
         if parsed.plan.WhichOneof("op_type") == "compressed_operation":
@@ -236,6 +239,8 @@ class Governor:
 
     def _analyze(self, request: bytes, principal: Principal, engine: Engine, loop: asyncio.AbstractEventLoop) -> Analysis:
         parsed = proto().AnalyzePlanRequest.FromString(request)
+        if says_behind(request) and spell_out(parsed):
+            request = parsed.SerializeToString()
         if b"stream" in request.lower() and expand_streams(parsed):
             request = parsed.SerializeToString()
         asked = None if engine.capabilities.keeps_frames else Frames.of(parsed)

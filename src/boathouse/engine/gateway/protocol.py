@@ -72,6 +72,22 @@ def rows_result(request: Any, relation: Any) -> bytes:
     return response.SerializeToString()
 
 
+def of_today(command: Any) -> bool:
+    """Bring a SqlCommand of an older client into the form of today's, in place; whether it was one."""
+    if command.HasField("input") or not command.sql:
+        return False
+    node = command.input.sql
+    node.query = command.sql
+    for key, value in command.args.items():
+        node.args[key].CopyFrom(value)
+    node.pos_args.extend(command.pos_args)
+    for key, value in command.named_arguments.items():
+        node.named_arguments[key].CopyFrom(value)
+    node.pos_arguments.extend(command.pos_arguments)
+    command.ClearField("sql")
+    return True
+
+
 def sql_node(relation: Any) -> Any | None:
     """The SQL message of a relation that is a SQL text, or a SQL text with DataFrames that it refers to."""
     match relation.WhichOneof("rel_type"):

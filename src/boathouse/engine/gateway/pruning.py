@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from boathouse.catalog.api import TableInfo
 from boathouse.engine.gateway.relations import RelationUse
-from boathouse.engine.gateway.sql_tokens import Kind, Token, literal, quote, read_name
+from boathouse.engine.gateway.sql_tokens import Kind, Token, literal, quote, read_name, tokenize
 
 _ENDS = frozenset(
     {"GROUP", "HAVING", "ORDER", "SORT", "CLUSTER", "DISTRIBUTE", "LIMIT", "OFFSET", "WINDOW", "QUALIFY"}
@@ -20,10 +20,12 @@ _ENDS = frozenset(
 )
 # With one of these at the level of the condition, its parts between the ANDs are not what holds for every row.
 _UNCLEAR = ("OR", "XOR", "CASE", "BETWEEN")
-_OPERATORS = frozenset({"=", "==", "<", "<=", ">", ">="})
+OPERATORS = frozenset({"=", "==", "<", "<=", ">", ">="})
+"""Of comparisons that can be said beside a policy."""
 _INTEGER = re.compile(r"[0-9]{1,18}")
 _STRING = re.compile(r"'[^'\\]*'")
-_MOST_VALUES = 100
+MOST_VALUES = 100
+"""Literals in one list."""
 _KINDS = {"BYTE": "integer", "SHORT": "integer", "INT": "integer", "LONG": "integer", "STRING": "string", "DATE": "date"}
 
 
@@ -64,6 +66,12 @@ def comparisons(tokens: Sequence[Token], use: RelationUse) -> tuple[Comparison, 
     qualifiers = {tuple(part.lower() for part in name) for name in names}
     found = [_comparison(part, qualifiers) for part in parts]
     return tuple(one for one in found if one is not None)
+
+
+def comparisons_in(text: str) -> list[Comparison]:
+    """What has to be true of every row for which a condition by itself is true."""
+    found = [_comparison(part, set()) for part in _conjuncts(tokenize(text), 0)]
+    return [one for one in found if one is not None]
 
 
 def beside(table: TableInfo, found: Sequence[Comparison]) -> list[str]:
@@ -113,7 +121,7 @@ def _comparison(part: list[Token], qualifiers: set[tuple[str, ...]]) -> Comparis
         operator += part[at].value
         at += 1
     value = _value(part[at:])
-    if operator not in _OPERATORS or value is None:
+    if operator not in OPERATORS or value is None:
         return None
     kind, text = value
     return Comparison(name[-1], kind, f"{operator} {text}")
@@ -134,7 +142,7 @@ def _membership(column: str, rest: list[Token]) -> Comparison | None:
         values.append(value)
         one = []
     kinds = {kind for kind, _ in values}
-    if len(kinds) != 1 or len(values) > _MOST_VALUES:
+    if len(kinds) != 1 or len(values) > MOST_VALUES:
         return None
     return Comparison(column, kinds.pop(), f"IN ({', '.join(text for _, text in values)})")
 

@@ -4,6 +4,7 @@ The places are found by one pass over the tokens that keeps, for each level of p
 a list of relations goes on there. What this pass should miss is no hole: the engine cannot resolve a governed name by itself.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -20,6 +21,7 @@ _NOT_ALIASES = (
     *("JOIN", "INNER", "CROSS", "LEFT", "RIGHT", "FULL", "OUTER", "SEMI", "ANTI", "NATURAL", "ON", "USING", "LATERAL"),
     *("TABLESAMPLE", "PIVOT", "UNPIVOT", "SELECT"),
 )
+_AFTER_AT = re.compile(r"[vV](?P<version>[0-9]+)|(?P<time>[0-9]{17})")
 _TRAVEL = {"VERSION": "version", "SYSTEM_VERSION": "version", "TIMESTAMP": "timestamp", "SYSTEM_TIME": "timestamp"}
 
 
@@ -29,6 +31,18 @@ class Moment:
 
     kind: str
     text: str
+
+
+def moment_after_at(text: str) -> Moment | None:
+    """The moment that stands behind a name's ``@``: ``v12`` or ``yyyyMMddHHmmssSSS``; None for anything else."""
+    found = _AFTER_AT.fullmatch(text)
+    if found is None:
+        return None
+    if found["version"] is not None:
+        return Moment("version", found["version"])
+    year, rest = found["time"][:4], found["time"][4:]
+    month, day, hour, minute, second = (rest[index : index + 2] for index in range(0, 10, 2))
+    return Moment("timestamp", f"'{year}-{month}-{day} {hour}:{minute}:{second}.{rest[10:]}'")
 
 
 @dataclass(frozen=True)
@@ -251,6 +265,8 @@ class _Scan:
         parts, end = read_name(self.tokens, self.at)
         expects, level.expects = level.expects, False
         called = end < len(self.tokens) and self.tokens[end].is_mark("(")
+        # REPLACE ON t.a = s.a (SELECT ...) AS s
+        called = called and not (len(parts) > 1 and self._query_inside(end + 1))
         self.at = end
         if called and not (self.defining and len(self.levels) == 1):
             self._call(tuple(parts), first, end, is_relation=expects)
@@ -278,9 +294,9 @@ class _Scan:
         """The time travel clause at a token, and the index after it."""
         tokens = self.tokens
         if at + 1 < len(tokens) and tokens[at].is_mark("@") and tokens[at].start == tokens[at - 1].end:
-            text = tokens[at + 1].raw
-            if text[:1] in "vV" and text[1:].isdigit():
-                return Moment("version", text[1:]), at + 2
+            moment = moment_after_at(tokens[at + 1].raw)
+            if moment is not None:
+                return moment, at + 2
         begin = at + 1 if at < len(tokens) and tokens[at].is_word("FOR") else at
         if begin + 3 >= len(tokens) or tokens[begin].value not in _TRAVEL or tokens[begin].kind is not Kind.WORD:
             return None, at

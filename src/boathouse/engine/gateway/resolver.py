@@ -131,7 +131,7 @@ class Resolver:
             return self._view(table, moment, reader)
         if table.data_source_format == "DELTA":
             require_sound(table.storage_location)
-        version = None if moment is None else version_of(moment, table, self._session, self._access)
+        version = None if moment is None else version_of(moment, table.storage_location, self._session)
         if table.has_policy:
             return self._protected(table, version, reader, compared)
         if reader.is_asker and table.data_source_format != "DELTA":

@@ -24,10 +24,11 @@ class Edit:
 
 @dataclass(frozen=True)
 class PathUse:
-    """A path in the text: its token, how it is to be quoted, and whether the statement writes there."""
+    """A path in the text: its token, whether the statement writes there, and the format before it, as in ``delta.`/path```."""
 
     token: Token
     writes: bool
+    format: str = ""
 
 
 @dataclass(frozen=True)
@@ -183,7 +184,7 @@ def _paths(tokens: list[Token]) -> tuple[tuple[PathUse, ...], tuple[Token, ...]]
                 paths.append(PathUse(token, writes_directory or creating))
                 continue
         elif _is_path_name(tokens, index):
-            paths.append(PathUse(token, _is_target(tokens, index)))
+            paths.append(PathUse(token, _is_target(tokens, index), tokens[index - 2].identifier.lower()))
             continue
         texts.append(token)
     return tuple(paths), tuple(texts)

@@ -2,7 +2,7 @@
 
 import itertools
 import secrets
-from collections.abc import Iterable, Iterator, MutableMapping
+from collections.abc import Iterable, Iterator, MutableMapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,21 +12,23 @@ from boathouse.engine.errors import PathRefused, StatementRefused
 from boathouse.engine.gateway.answers import Asked, answer
 from boathouse.engine.gateway.definitions import Definitions, defines
 from boathouse.engine.gateway.effects import Effects
+from boathouse.engine.gateway.frame_filters import said_below
 from boathouse.engine.gateway.identifiers import plain_identifiers
 from boathouse.engine.gateway.parameters import bind
 from boathouse.engine.gateway.path_names import FILE_FORMATS, looks_absolute
 from boathouse.engine.gateway.paths import PathGuard, Use
-from boathouse.engine.gateway.protocol import local_relation, proto, sql_node
+from boathouse.engine.gateway.protocol import local_relation, of_today, proto, sql_node
+from boathouse.engine.gateway.pruning import Comparison
 from boathouse.engine.gateway.references import References
 from boathouse.engine.gateway.resolver import Resolver
 from boathouse.engine.gateway.session import EngineSession
 from boathouse.engine.gateway.shared_engine import SharedEngine
 from boathouse.engine.gateway.spark_catalog import answer_catalog
-from boathouse.engine.gateway.sql_tokens import Kind, Token, literal, parts_of, quote, tokenize
-from boathouse.engine.gateway.statements import Edit, Statement, apply, cached_query, fixed, parse
+from boathouse.engine.gateway.sql_tokens import Kind, literal, parts_of, quote, tokenize
+from boathouse.engine.gateway.statements import Edit, PathUse, Statement, apply, cached_query, fixed, parse
 from boathouse.engine.gateway.stream_reads import OF_STREAMS, Look, StreamReads, look_at
 from boathouse.engine.gateway.stream_tables import check_written, feed_bounds, passed_stream
-from boathouse.engine.gateway.time_travel import MOMENTS, moment_of
+from boathouse.engine.gateway.time_travel import MOMENTS, moment_of, path_at, put_versions, split_at
 from boathouse.engine.gateway.walk import children
 from boathouse.engine.pool import SCRATCH_CATALOG
 from boathouse.engine.streaming.kafka.source import rows_now
@@ -84,16 +86,16 @@ class Visit:
             of_extension: Whether the plan was made from a command of an extension, so that its root may be a statement.
         """
         relations: list[tuple[Any, References]] = []
-        stack: list[tuple[Any, References | None, bool]] = [(root, None, False)]
+        stack: list[tuple[Any, References | None, bool, tuple[Comparison, ...]]] = [(root, None, False, ())]
         while stack:
-            message, references, standalone = stack.pop()
+            message, references, standalone, said = stack.pop()
             name = message.DESCRIPTOR.full_name
             if self.shared is not None:
                 self.shared.check_message(message, name)
             if name == "spark.connect.Relation":
                 references = References(self.numbers)
                 relations.append((message, references))
-                inner = self.look_at_relation(message, references, standalone=standalone)
+                inner = self.look_at_relation(message, references, said, standalone=standalone)
             elif name == "spark.connect.Expression.ExpressionString":
                 inner = self.look_at_expression_string(message, references)
             else:
@@ -103,7 +105,8 @@ class Visit:
                 inner = children(message)
             commands = name == "spark.connect.SqlCommand" or (of_extension and name == "spark.connect.Plan")
             commands = commands and self.executes
-            stack.extend((child, references, commands) for child in inner)
+            below = said_below(message, said)
+            stack.extend((child, references, commands, below) for child in inner)
         # The innermost first: wrapping copies what is inside.
         for relation, references in reversed(relations):
             if references:
@@ -117,12 +120,15 @@ class Visit:
 
     # ------------------------------------------------------------------------------------------------------ messages
 
-    def look_at_relation(self, relation: Any, references: References, *, standalone: bool) -> list[Any]:
+    def look_at_relation(
+        self, relation: Any, references: References, said: Sequence[Comparison], *, standalone: bool
+    ) -> list[Any]:
         """A relation: govern its names. Answers the messages in it that are still to be looked at.
 
         Args:
             relation: Is changed in place.
             references: Takes the relations that its texts will refer to.
+            said: What is true of those of its rows that count.
             standalone: Whether it is a SQL command of its own.
         """
         kind = relation.WhichOneof("rel_type")
@@ -142,7 +148,7 @@ class Visit:
                 relation.CopyFrom(local_relation(rows))
                 self.changed = True
                 return []
-        if kind == "read" and relation.read.HasField("named_table") and self._read_table(relation):
+        if kind == "read" and relation.read.HasField("named_table") and self._read_table(relation, said):
             return []
         if kind == "read" and relation.read.HasField("data_source") and self._read_path_changes(relation):
             return []
@@ -203,10 +209,11 @@ class Visit:
         self.effects.view = definitions.view or self.effects.view
         return None if rows is None else local_relation(rows)
 
-    def _read_table(self, relation: Any) -> bool:
+    def _read_table(self, relation: Any, said: Sequence[Comparison]) -> bool:
         """A table of a DataFrame; whether it was replaced by what the reader may see of it."""
         read = relation.read
         name = read.named_table.unparsed_identifier
+        name, moment = (name, None) if read.is_streaming else split_at(name)
         read.named_table.unparsed_identifier = self.table_name(name, Use.READ)
         self.look_at_options(read.named_table.options, "", Use.READ)
         if read.is_streaming:
@@ -222,7 +229,7 @@ class Visit:
             return True
         parts, before = parts_of(name), self.resolver.rows_of
         self.resolver.rows_of = appended(options, self.access.layout.run / "appended") or before
-        meant = self.resolver.relation(parts, moment_of(options), None, options)
+        meant = self.resolver.relation(parts, moment_of(options, moment), None, options, said)
         self.resolver.rows_of = before
         if meant is None:
             return False
@@ -272,17 +279,7 @@ class Visit:
 
     def look_at_sql_command(self, command: Any) -> None:
         """A SQL command of an older client: bring it into the form of today's."""
-        if not command.HasField("input") and command.sql:
-            node = command.input.sql
-            node.query = command.sql
-            for key, value in command.args.items():
-                node.args[key].CopyFrom(value)
-            node.pos_args.extend(command.pos_args)
-            for key, value in command.named_arguments.items():
-                node.named_arguments[key].CopyFrom(value)
-            node.pos_arguments.extend(command.pos_arguments)
-            command.ClearField("sql")
-            self.changed = True
+        self.changed |= of_today(command)
 
     def look_at_read(self, read: Any) -> None:
         """Files that are read."""
@@ -291,6 +288,8 @@ class Visit:
         source = read.data_source
         if read.is_streaming:
             check_written(self, source.options, source.paths)
+        else:
+            self.changed |= put_versions(source, self.guard, self.session)
         paths = [self.path(path, source.format, Use.READ) for path in source.paths]
         if paths != list(source.paths):
             source.paths[:] = paths
@@ -418,7 +417,7 @@ class Visit:
         self._define_temporary(*statement.temporary_views)
         edits = [*fixed(statement)]
         for use in statement.paths:
-            edits += self._path_edit(use.token, Use.WRITE if use.writes else Use.READ)
+            edits += self._path_edit(use)
         for token in statement.texts:
             self.look_at_text(token.value)
         for target in statement.targets:
@@ -428,12 +427,17 @@ class Visit:
         edits += self.resolver.edits(statement.sql, statement.tokens, references, fragment=fragment)
         return apply(statement.sql, edits) if edits else statement.sql
 
-    def _path_edit(self, token: Token, use: Use) -> list[Edit]:
+    def _path_edit(self, use: PathUse) -> list[Edit]:
+        token = use.token
         if token.opaque:
             raise PathRefused(token.raw, "write the path as a plain string.")
-        real = self.guard.resolve(token.value, use)
-        if use is Use.READ:
+        at = path_at(token.value, self.guard, self.session) if use.format == "delta" and not use.writes else None
+        real = self.guard.resolve(token.value, Use.WRITE if use.writes else Use.READ) if at is None else at[0]
+        if not use.writes:
             self.paths_read.append(real)
+        if at is not None:
+            forget_checkpoint_hint(to_url(Path(real)))
+            return [Edit(token.start, token.end, f"{quote([real])} VERSION AS OF {at[1]}")]
         if real == token.value and token.kind is Kind.NAME:
             return []
         # A string is always written anew, so that the engine reads it as it was read here.
