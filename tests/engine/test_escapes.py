@@ -155,6 +155,9 @@ SELECT * FROM {t} VERSION AS OF '1'
 SELECT * FROM {t} FOR VERSION AS OF 1
 SELECT * FROM {t} FOR SYSTEM_VERSION AS OF 1
 SELECT * FROM {t}@v1
+SELECT * FROM {t}@29990101000000000
+SELECT * FROM {v}@v0
+SELECT * FROM {t}@v1 WHERE id = 2 AND raise_error(name) IS NULL
 SELECT * FROM {t} TIMESTAMP AS OF current_timestamp()
 SELECT * FROM {t} TIMESTAMP AS OF '2999-01-01'
 SELECT * FROM {t} TIMESTAMP AS OF (SELECT current_timestamp())
@@ -164,6 +167,10 @@ SELECT * FROM {v} VERSION AS OF 0
 SELECT * FROM delta.`{p}`
 SELECT * FROM delta.`{p}` VERSION AS OF 1
 SELECT * FROM delta.`{p}@v1`
+SELECT * FROM delta.`{vp}@v0`
+SELECT * FROM delta.`{vp}@29990101000000000`
+SELECT * FROM parquet.`{vp}@v0`
+SELECT (SELECT max(secret) FROM delta.`{vp}@v0`)
 SELECT * FROM delta.`file://{p}`
 SELECT * FROM delta.`file:{p}`
 SELECT * FROM delta.`dbfs:{p}`
@@ -269,6 +276,9 @@ CREATE TABLE {mine}.a3 SHALLOW CLONE {t}; SELECT * FROM {mine}.a3
 CREATE TABLE {mine}.a4 DEEP CLONE {t}; SELECT * FROM {mine}.a4
 CREATE TABLE {mine}.a5 SHALLOW CLONE {v}; SELECT * FROM {mine}.a5
 CREATE TABLE {mine}.a6 DEEP CLONE delta.`{p}`; SELECT * FROM {mine}.a6
+CREATE TABLE {mine}.a61 DEEP CLONE parquet.`{p}`; SELECT * FROM {mine}.a61
+CREATE TABLE {mine}.a62 CLONE parquet.`{vp}`; SELECT * FROM {mine}.a62
+CREATE OR REPLACE TABLE {v} CLONE {mine}.a61; SELECT * FROM {v}
 CREATE TABLE {mine}.a7 USING delta LOCATION '{p}'; SELECT * FROM {mine}.a7
 CREATE TABLE {mine}.a8 USING parquet LOCATION '{vp}'; SELECT * FROM {mine}.a8
 CREATE TABLE {mine}.a9 USING delta OPTIONS (path '{p}'); SELECT * FROM {mine}.a9
@@ -288,6 +298,23 @@ DELETE FROM {t} WHERE name = 'hidden-bob'
 UPDATE {t} SET name = 'x' WHERE salary = 7700002
 UPDATE {v} SET id = 2 WHERE secret = 'vaulted'
 DELETE FROM {v} WHERE id = 99
+DELETE FROM {v} WHERE raise_error(secret) IS NULL
+UPDATE {v} SET id = 2 WHERE raise_error(secret) IS NULL
+UPDATE {v} SET secret = raise_error(secret)
+MERGE INTO {v} k USING (SELECT 1 AS one) s ON raise_error(k.secret) IS NULL WHEN MATCHED THEN DELETE
+INSERT INTO {v} REPLACE WHERE raise_error(secret) IS NULL SELECT 'x', 2
+INSERT INTO {v} REPLACE WHERE secret = 'vaulted' SELECT secret, 2 FROM {v}
+INSERT OVERWRITE {v} PARTITION (id = raise_error(secret)) SELECT 'x'
+INSERT INTO {v} REPLACE USING (secret) SELECT 'vaulted', 2
+INSERT INTO {v} REPLACE ON raise_error(v.secret) IS NULL (SELECT 'x' AS a, 2 AS b) AS s
+INSERT INTO delta.`{vp}` REPLACE ON raise_error(secret) IS NULL SELECT 'x', 1
+INSERT INTO {t} REPLACE WHERE raise_error(name) IS NULL SELECT 9, 'n', 'EU', 1
+INSERT INTO {t} REPLACE USING (id) SELECT 2, 'x', 'EU', 1
+INSERT INTO {t} AS k REPLACE ON raise_error(k.name) IS NULL (SELECT 9 AS i, 'n' AS n, 'EU' AS r, 1 AS s) AS s
+CREATE TABLE {mine}.r1 (n STRING); INSERT INTO {mine}.r1 REPLACE USING (n) SELECT secret FROM {v}; SELECT * FROM {mine}.r1
+CREATE TABLE {mine}.r2 (n STRING); INSERT INTO {mine}.r2 REPLACE ON r2.n = s.n (SELECT name AS n FROM {t}) AS s; SELECT * FROM {mine}.r2
+CREATE TABLE {mine}.r3 AS SELECT 'a' AS n; INSERT INTO {mine}.r3 REPLACE ON n < (SELECT max(raise_error(secret)) FROM {v}) SELECT 'x'; SELECT * FROM {mine}.r3
+CREATE TABLE {mine}.r4 AS SELECT 'a' AS n; INSERT INTO {mine}.r4 REPLACE ON EXISTS (SELECT raise_error(secret) FROM delta.`{vp}`) SELECT 'x'; SELECT * FROM {mine}.r4
 MERGE INTO {t} USING (SELECT 2 AS id) s ON {t}.id = s.id WHEN MATCHED THEN UPDATE SET region = 'EU'
 INSERT OVERWRITE {v} SELECT * FROM {v}
 RESTORE TABLE {v} TO VERSION AS OF 0
@@ -347,6 +374,11 @@ FRAMES: dict[str, Frame] = {
     "pandas": lambda s, f: s.table(f("{t}")).toPandas().to_string(),
     "arrow": lambda s, f: s.table(f("{t}")).toArrow().to_pylist(),
     "unfiltered join": lambda s, f: s.range(9).join(s.table(f("{t}")), "id", "left").collect(),
+    "version behind the name": lambda s, f: s.table(f("{t}@v1")).collect(),
+    "version behind the name, no access": lambda s, f: s.read.table(f("{v}@v0")).collect(),
+    "version behind the path": lambda s, f: s.read.format("delta").load(f("{p}@v1")).collect(),
+    "version behind the path, no access": lambda s, f: s.read.format("delta").load(f("{vp}@v0")).collect(),
+    "version behind the path as an option": lambda s, f: s.read.format("delta").option("path", f("{vp}@v0")).load().collect(),
     "version": lambda s, f: s.read.option("versionAsOf", 1).table(f("{t}")).collect(),
     "version, other case": lambda s, f: s.read.option("VERSIONASOF", "1").table(f("{t}")).collect(),
     "timestamp": lambda s, f: s.read.option("timestampAsOf", "2999-01-01").table(f("{t}")).collect(),
@@ -401,6 +433,28 @@ FRAMES: dict[str, Frame] = {
         s.read.option("versionAsOf", 1).table(f("{t}")).write.saveAsTable(f("{mine}.c2")),
         s.table(f("{mine}.c2")).collect(),
     ),
+    "replaceWhere": lambda s, f: (
+        s.sql("SELECT 'x' AS secret, 1 AS id")
+        .write.mode("overwrite")
+        .option("replaceWhere", "raise_error(secret) IS NULL")
+        .saveAsTable(f("{v}"))
+    ),
+    "replaceWhere with a query": lambda s, f: _replacing(
+        s, f, "replaceWhere", f("n < (SELECT raise_error(max(secret)) FROM {v})")
+    ),
+    "replaceWhere with a path": lambda s, f: _replacing(
+        s, f, "replaceWhere", f("n < (SELECT raise_error(max(secret)) FROM delta.`{vp}`)")
+    ),
+    "replaceOn": lambda s, f: (
+        s.sql("SELECT 'x' AS secret, 1 AS id")
+        .write.mode("overwrite")
+        .option("replaceOn", "raise_error(secret) IS NULL")
+        .saveAsTable(f("{v}"))
+    ),
+    "replaceOn with a query": lambda s, f: _replacing(s, f, "replaceOn", f("n < (SELECT raise_error(max(secret)) FROM {v})")),
+    "replaceOn with a path": lambda s, f: _replacing(
+        s, f, "replaceOn", f("n < (SELECT raise_error(max(secret)) FROM delta.`{vp}`)")
+    ),
     "save path": lambda s, f: s.range(1).write.format("delta").mode("overwrite").save(f("{vp}")),
     "table at a path": lambda s, f: (
         s.range(1).write.option("path", f("{p}")).saveAsTable(f("{mine}.c3")),
@@ -424,6 +478,14 @@ FRAMES: dict[str, Frame] = {
         s.table(f("{t}")).collect(),
     ),
 }
+
+
+def _replacing(session: SparkSession, fill: Callable[[str], str], key: str, condition: str) -> Any:
+    """An overwrite of a part of a table of one's own."""
+    name = fill("{mine}.r") + uuid.uuid4().hex[:6]
+    session.sql(f"CREATE TABLE {name} AS SELECT 'a' AS n")
+    session.sql("SELECT 'x' AS n").write.mode("overwrite").option(key, condition).saveAsTable(name)
+    return session.table(name).collect()
 
 
 def _tells(column: str) -> Any:

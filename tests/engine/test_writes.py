@@ -89,6 +89,113 @@ class TestReplaceWhere:
         assert rows(spark.table(name)) == [(1, 2), (2, 4)]
 
 
+class TestReplaceMatching:
+    """REPLACE USING and REPLACE ON: rows that match a new one are taken out in the commit that adds those."""
+
+    @pytest.fixture
+    def sold(self, spark: SparkSession, schema: str) -> str:
+        """A table `day INT, shop STRING NOT NULL, n INT CHECK (n < 100)`, partitioned by `day`."""
+        name = f"{schema}.sold"
+        spark.sql(f"CREATE TABLE {name} (day INT, shop STRING NOT NULL, n INT) PARTITIONED BY (day)")
+        spark.sql(f"ALTER TABLE {name} ADD CONSTRAINT few CHECK (n < 100)")
+        spark.sql(f"INSERT INTO {name} VALUES (1, 'a', 1), (1, 'a', 2), (1, 'b', 3), (2, 'a', 4), (NULL, 'c', 5)")
+        return name
+
+    def test_using(self, spark: SparkSession, sold: str, location: Location) -> None:
+        version = DeltaTable(location(sold)).version()
+        query = "SELECT * FROM VALUES (1L, 'a', 10), (1L, 'a', 11), (3L, 'z', 12), (NULL, 'c', 13) AS s(x, y, z)"
+        spark.sql(f"INSERT INTO TABLE {sold} REPLACE USING (day, shop) {query}")
+        # NULL is equal to nothing.
+        expected = [(1, "a", 10), (1, "a", 11), (1, "b", 3), (2, "a", 4), (3, "z", 12), (None, "c", 13), (None, "c", 5)]
+        assert rows(spark.table(sold)) == expected
+        assert DeltaTable(location(sold)).version() == version + 1
+        spark.sql(
+            f"INSERT INTO {sold} BY NAME REPLACE USING (day) SELECT 'q' AS shop, 1 AS day, 20 AS n WHERE :no",
+            args={"no": False},
+        )
+        assert rows(spark.table(sold)) == expected
+        assert DeltaTable(location(sold)).version() == version + 1
+        spark.sql(f"WITH s AS (SELECT 'q' AS shop, 1 AS day, 20 AS n) INSERT INTO {sold} BY NAME REPLACE USING (day) TABLE s")
+        assert rows(spark.table(sold).where("day = 1")) == [(1, "q", 20)]
+        assert not list((Path(location(sold)) / "_boathouse_staging").glob("*"))
+
+    def test_on(self, spark: SparkSession, sold: str) -> None:
+        spark.sql(
+            f"INSERT INTO {sold} AS t REPLACE ON t.day <=> s.d AND t.n IS DISTINCT FROM ? "
+            "(SELECT d, 'new' AS shop, ? AS n FROM VALUES (1), (1), (NULL) AS v(d)) AS s",
+            args=[3, 50],
+        )
+        expected = [(1, "b", 3), (1, "new", 50), (1, "new", 50), (2, "a", 4), (None, "new", 50)]
+        assert rows(spark.table(sold)) == expected
+        # One new row takes out several, and several take out one.
+        spark.sql(
+            f"INSERT INTO {sold} BY NAME REPLACE ON sold.n > s.n (SELECT 7 AS day, 'y' AS shop, id AS n FROM range(4, 6)) s"
+        )
+        assert rows(spark.table(sold)) == [(1, "b", 3), (2, "a", 4), (7, "y", 4), (7, "y", 5)]
+
+    @pytest.mark.parametrize("way", ["saveAsTable", "save", "insertInto"])
+    def test_options(self, spark: SparkSession, sold: str, location: Location, way: str) -> None:
+        def write(frame: DataFrame, **options: str) -> None:
+            writer = frame.write.format("delta").mode("overwrite").options(**options)
+            if way == "saveAsTable":
+                writer.saveAsTable(sold)
+            elif way == "save":
+                writer.save(location(sold))
+            else:
+                writer.insertInto(sold, overwrite=True)
+
+        write(spark.sql("SELECT 1 AS day, 'a' AS shop, 30 AS n"), replaceUsing="day, shop")
+        assert rows(spark.table(sold).where("day = 1")) == [(1, "a", 30), (1, "b", 3)]
+        write(spark.sql("SELECT 2 AS day, 'w' AS shop, 31 AS n").alias("s"), replaceOn="t.n >= s.n - 1", targetAlias="t")
+        assert rows(spark.table(sold).where("day < 3")) == [(1, "b", 3), (2, "a", 4), (2, "w", 31)]
+        with pytest.raises(AnalysisException, match="replaceWhere"):
+            write(spark.table(sold), replaceUsing="day", replaceWhere="day = 1")
+
+    def test_what_does_not_fit(
+        self, spark: SparkSession, sold: str, location: Location, user: tuple[str, SparkSession], grant: Callable[..., None]
+    ) -> None:
+        version = DeltaTable(location(sold)).version()
+        for text, says in {
+            "REPLACE USING (zz) SELECT 1, 'a', 1": "zz",
+            "REPLACE USING (day + 1) SELECT 1, 'a', 1": "list of columns",
+            "REPLACE USING (day) SELECT 1, 'a'": "ARITY_MISMATCH",
+            "REPLACE USING (day) SELECT 1, 'a', 3.5D": "n",
+            "REPLACE USING (day) SELECT 1, CAST(NULL AS STRING), 1": "NOT_NULL",
+            "REPLACE USING (day) SELECT 1, 'a', 100": "few",
+            "REPLACE ON s.zz = day (SELECT 1 AS day, 'a', 1) AS s": "zz",
+            "REPLACE ON SELECT 1, 'a', 1": "needs a condition",
+        }.items():
+            with pytest.raises(PySparkException, match=says):
+                spark.sql(f"INSERT INTO {sold} {text}")
+        who, other = user
+        grant("schema", sold.rpartition(".")[0], who, "USE_SCHEMA")
+        grant("table", sold, who, "MODIFY")
+        other.sql(f"INSERT OVERWRITE {sold} PARTITION (day = 5) VALUES ('five', 5)")
+        for text in (
+            "REPLACE USING (day) SELECT 5, 'five', 5",
+            "REPLACE ON true SELECT 5, 'five', 5",
+            "REPLACE WHERE day = 5 SELECT 5, 'five', 5",
+            "PARTITION (day = 1 / n) SELECT 'five', 5",
+        ):
+            with pytest.raises(AnalysisException, match="SELECT"):
+                other.sql(f"INSERT {'OVERWRITE' if 'PARTITION' in text else 'INTO'} {sold} {text}")
+        assert DeltaTable(location(sold)).version() == version + 1
+        assert not list((Path(location(sold)) / "_boathouse_staging").glob("*"))
+
+    def test_columns_that_the_table_fills(self, spark: SparkSession, schema: str) -> None:
+        name = f"{schema}.f"
+        spark.sql(
+            f"CREATE TABLE {name} (a INT, g INT GENERATED ALWAYS AS (a * 2), d STRING DEFAULT 'dd') "
+            "TBLPROPERTIES ('delta.feature.allowColumnDefaults' = 'supported')"
+        )
+        spark.sql(f"INSERT INTO {name} (a, d) VALUES (1, 'x'), (2, 'y')")
+        spark.sql(f"INSERT INTO {name} (a) REPLACE USING (a) VALUES (2), (3)")
+        assert rows(spark.table(name)) == [(1, 2, "x"), (2, 4, "dd"), (3, 6, "dd")]
+        spark.sql(f"CREATE TABLE {schema}.i (k BIGINT GENERATED ALWAYS AS IDENTITY, v INT)")
+        with pytest.raises(AnalysisException, match="identity"):
+            spark.sql(f"INSERT INTO {schema}.i (v) REPLACE USING (v) VALUES (1)")
+
+
 class TestPartitions:
     @pytest.mark.parametrize("way", ["option", "path", "setting", "insertInto", "writeTo", "sql"])
     def test_dynamic_overwrite(self, spark: SparkSession, location: Location, parts: str, way: str) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 from boathouse.engine.errors import StatementRefused
 from boathouse.engine.gateway.change import Change, nothing
 from boathouse.engine.gateway.delta_target import DeltaTarget
-from boathouse.engine.gateway.frame_writes import is_path_name
+from boathouse.engine.gateway.path_names import is_path_name
 from boathouse.engine.gateway.protocol import proto, sql_node
 from boathouse.engine.gateway.sql_tokens import Token, parts_of, quote, read_name
 from boathouse.engine.gateway.statements import CreateTable, Edit, Statement, apply, parse, without_clustering
@@ -38,7 +38,7 @@ def target_text(statement: Statement, target: DeltaTarget) -> str:
     alias = "" if has_alias else f" AS {quote([name[-1]])}"
     edits = [Edit(tokens[at].start, tokens[end - 1].end, f"delta.{quote([str(target.folder)])}{alias}")]
     if not has_alias and len(name) > 1:
-        edits += _shortened(tokens[end:], name)
+        edits += shortened(tokens[end:], name)
     return apply(statement.sql, edits)
 
 
@@ -52,7 +52,7 @@ def _target_at(tokens: list[Token]) -> int:
     return 0
 
 
-def _shortened(tokens: list[Token], name: tuple[str, ...]) -> list[Edit]:
+def shortened(tokens: list[Token], name: tuple[str, ...]) -> list[Edit]:
     """Columns with the whole name of the target before them get only its last part."""
     edits: list[Edit] = []
     wanted = [part.lower() for part in name]

@@ -12,8 +12,9 @@ from boathouse.engine.gateway.by_path import path_text
 from boathouse.engine.gateway.change import Change, nothing
 from boathouse.engine.gateway.copy_into import copy_into
 from boathouse.engine.gateway.delta_target import load
-from boathouse.engine.gateway.frame_writes import is_path_name, target_of, write_v1, write_v2
+from boathouse.engine.gateway.frame_writes import target_of, write_v1, write_v2
 from boathouse.engine.gateway.insert_command import insert
+from boathouse.engine.gateway.path_names import is_path_name
 from boathouse.engine.gateway.protocol import empty_answer, proto, sql_node
 from boathouse.engine.gateway.retry import Retry
 from boathouse.engine.gateway.row_changes import change_rows, merge_frame

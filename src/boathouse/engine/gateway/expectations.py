@@ -32,7 +32,7 @@ from boathouse.engine.gateway.protocol import proto
 from boathouse.engine.gateway.repeatable import fix_versions, is_row_by_row, unrepeatable
 from boathouse.engine.gateway.spark_types import Field, Struct, from_message, nullable, sql, to_json
 from boathouse.engine.gateway.sql_tokens import literal, quote
-from boathouse.engine.gateway.staging import STAGING, Staging
+from boathouse.engine.gateway.staging import STAGING, Staging, write_into
 from boathouse.engine.gateway.transactions import Identifier, identifier_of
 from boathouse.engine.gateway.visit import Visit
 from boathouse.engine.write_errors import metadata_changed
@@ -158,8 +158,8 @@ def put_expected(
         WriteRefused: If the rows do not fit.
         StatementRefused: If the additional columns are missing.
     """
-    if plan.condition is not None:
-        message = "Expectations cannot be combined with replaceWhere."
+    if plan.condition is not None or plan.matching is not None:
+        message = "Expectations cannot be combined with replaceWhere, replaceUsing or replaceOn."
         raise StatementRefused(message)
     quarantine = _quarantine(visit, said)
     rows, schema, target = _fitting(visit, target, rows, plan.rules, said, schema_too=schema_too)
@@ -177,7 +177,7 @@ def put_expected(
         written.read.data_source.format = "delta"
         written.read.data_source.paths.append(str(staging.folder))
         dropped = _dropped(written, schema, said)
-    command.write_operation.CopyFrom(_into(staging.folder, rows, (*beside, *partition_by)))
+    command.write_operation.CopyFrom(write_into(staging.folder, rows, (*beside, *partition_by)))
     changed = replace(target, schema=schema, partition_by=partition_by)
     new_schema = schema if schema_too and changed.fingerprint != target.fingerprint else None
     identifier = identifier_of(plan.options)
@@ -190,15 +190,6 @@ def put_expected(
             staging.discard()
 
     return Change(finish, staging.discard)
-
-
-def _into(folder: Path, rows: Any, partition_by: Sequence[str]) -> Any:
-    """The write of rows into a new hidden table."""
-    write = proto().WriteOperation(source="delta", path=str(folder))
-    write.mode = proto().WriteOperation.SAVE_MODE_OVERWRITE
-    write.input.CopyFrom(rows)
-    write.partitioning_columns.extend(partition_by)
-    return write
 
 
 def _only(rows: Any, condition: str, names: Sequence[str]) -> Any:
@@ -304,7 +295,7 @@ def _publish(write: _Write, partition_by: Sequence[str]) -> None:
     elif write.dropped is not None and quarantine is not None:
         beside = staging.folder / "_dropped"
         command = proto().Command()
-        command.write_operation.CopyFrom(_into(beside, write.dropped, quarantine.partition_by))
+        command.write_operation.CopyFrom(write_into(beside, write.dropped, quarantine.partition_by))
         write.visit.session.run(command)
         more = [replace(one, is_kept=False) for one in _files(beside)]
         failed = {name: failed[name] + count for name, count in _failed(more, said).items()}

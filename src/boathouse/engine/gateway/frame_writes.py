@@ -6,20 +6,32 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from boathouse.catalog.api import Privilege, SecurableNotFound, SecurableType, TableInfo
+from boathouse.catalog.api import PolicyInTheWay, Privilege, SecurableNotFound, SecurableType, TableInfo
 from boathouse.engine.errors import StatementRefused, TableAlreadyExists
 from boathouse.engine.gateway.change import Change, nothing
 from boathouse.engine.gateway.delta_target import DeltaTarget, load
 from boathouse.engine.gateway.enforcement import Match, Rules
 from boathouse.engine.gateway.expectations import expected, put_expected
 from boathouse.engine.gateway.expression_text import expression_text
-from boathouse.engine.gateway.ingest import Ingest, Mode, Plan, evolves, is_true, option, overwrite_mode, session_options
-from boathouse.engine.gateway.path_names import FILE_FORMATS, looks_absolute
+from boathouse.engine.gateway.ingest import (
+    Ingest,
+    Mode,
+    Plan,
+    evolves,
+    is_true,
+    matching_of,
+    option,
+    overwrite_mode,
+    session_options,
+)
+from boathouse.engine.gateway.path_names import is_path_name
 from boathouse.engine.gateway.paths import Use
 from boathouse.engine.gateway.protocol import empty_answer, nullable_schema, proto
+from boathouse.engine.gateway.replace_matching import put_matching
 from boathouse.engine.gateway.retry import Retry
 from boathouse.engine.gateway.sql_tokens import parts_of
 from boathouse.engine.gateway.staging import open_staging, publish
+from boathouse.engine.gateway.statements import parse
 from boathouse.engine.gateway.transactions import identifier_of, note, was_done
 from boathouse.engine.gateway.visit import Visit
 from boathouse.engine.gateway.writes import TableDraft, TableWriter, default_properties
@@ -27,11 +39,6 @@ from boathouse.engine.streaming.kafka.client import configuration, require_broke
 from boathouse.engine.streaming.kafka.sending import Sender
 from boathouse.storage.paths import from_url, to_url
 from boathouse.tables.api import Operation
-
-
-def is_path_name(parts: tuple[str, ...]) -> bool:
-    """Whether a name is ``format.`path```."""
-    return len(parts) == 2 and parts[0].lower() in FILE_FORMATS and (looks_absolute(parts[1]) or "/" in parts[1])
 
 
 def delta_properties(options: Mapping[str, str]) -> dict[str, str]:
@@ -46,10 +53,8 @@ def put(visit: Visit, command: Any, target: DeltaTarget, rows: Any, plan: Plan, 
         WriteRefused: If the rows do not fit.
     """
     visit.effects.writes(target.folder, target.version)
-    for key in ("replaceUsing", "replaceOn"):
-        if option(plan.options, key.lower()) is not None:
-            message = f"The option {key} is not supported. Use replaceWhere with a condition, or MERGE INTO."
-            raise StatementRefused(message)
+    if plan.tells:
+        require_readable(visit, target)
     plan = replace(plan, options=session_options(visit.session) | dict(plan.options))
     identifier = identifier_of(plan.options)
     if identifier is not None and was_done(target, identifier):
@@ -57,6 +62,8 @@ def put(visit: Visit, command: Any, target: DeltaTarget, rows: Any, plan: Plan, 
     said = expected(plan.options)
     if said is not None:
         return put_expected(visit, command, target, rows, plan, said, replaces=plan.mode is not Mode.APPEND)
+    if plan.matching is not None:
+        return put_matching(visit, command, target, rows, plan, identifier, is_sql=is_sql)
     write = Ingest(visit.session).command(target, rows, plan)
     if write is None:
         return _nothing_to_do(command)
@@ -191,12 +198,37 @@ def replaces_schema(options: Mapping[str, str]) -> bool:
 def _plan(visit: Visit, write: Any, rules: Rules) -> Plan:
     options = dict(write.options)
     rules = Rules(rules.match, rules.columns, rules.strict, evolves(options, visit.session))
-    mode = Mode.APPEND
-    condition = None
+    alias = write.input.subquery_alias.alias if write.input.WhichOneof("rel_type") == "subquery_alias" else None
+    mode, condition, matching = Mode.APPEND, None, matching_of(options, alias)
     if write.mode == proto().WriteOperation.SAVE_MODE_OVERWRITE:
         condition = option(options, "replacewhere")
-        mode = Mode.OVERWRITE if condition is not None else overwrite_mode(options, visit.session)
-    return Plan(rules, mode, condition, options, tuple(write.partitioning_columns))
+        partial = condition is not None or matching is not None
+        mode = Mode.OVERWRITE if partial else overwrite_mode(options, visit.session)
+    elif matching is not None:
+        message = "The options replaceUsing and replaceOn are for writes with the mode overwrite."
+        raise StatementRefused(message)
+    # The options' texts are evaluated where no name in them was looked at yet.
+    if condition is not None:
+        condition = visit.sql(parse(condition), None, fragment=True)
+    if matching is not None:
+        matching = replace(matching, condition=visit.sql(parse(matching.condition), None, fragment=True))
+    return Plan(rules, mode, condition, options, tuple(write.partitioning_columns), matching)
+
+
+def require_readable(visit: Visit, target: DeltaTarget) -> None:
+    """Go on only if the principal may read all of a table: which of its rows are changed tells of what is in them.
+
+    Raises:
+        PermissionDenied: Without SELECT.
+        PolicyInTheWay: If the table has a row filter or a column mask and the principal does not manage it.
+    """
+    parts = parts_of(target.name)
+    if is_path_name(parts):
+        visit.guard.resolve(parts[1], Use.READ)
+        return
+    table = visit.access.table(visit.principal, target.name, Privilege.SELECT)
+    if table is not None and table.has_policy and not visit.access.manages(visit.principal, table):
+        raise PolicyInTheWay(table.full_name)
 
 
 def _save_table(visit: Visit, command: Any, name: tuple[str, str, str]) -> Change | None:
@@ -279,6 +311,9 @@ def _put_v2(visit: Visit, command: Any, target: DeltaTarget) -> Change:
     write = command.write_operation_v2
     modes = proto().WriteOperationV2
     options = dict(write.options)
+    if matching_of(options) is not None:
+        message = "writeTo takes no option replaceUsing or replaceOn: use write.mode('overwrite') with it, or MERGE INTO."
+        raise StatementRefused(message)
     evolve = write.with_schema_evolution or evolves(options, visit.session)
     mode = {modes.MODE_APPEND: Mode.APPEND, modes.MODE_OVERWRITE_PARTITIONS: Mode.PARTITIONS}.get(write.mode, Mode.OVERWRITE)
     condition = expression_text(write.overwrite_condition) if write.mode == modes.MODE_OVERWRITE else None

@@ -11,6 +11,7 @@ from decimal import Decimal
 from enum import Enum, auto
 from typing import Any
 
+from boathouse.engine.errors import StatementRefused
 from boathouse.engine.gateway.delta_target import DeltaTarget
 from boathouse.engine.gateway.delta_target import load as load_target
 from boathouse.engine.gateway.enforcement import Fit, Rules, fit, in_utc, only_where, rows_that_fit
@@ -18,11 +19,12 @@ from boathouse.engine.gateway.evolution import add_columns
 from boathouse.engine.gateway.protocol import proto
 from boathouse.engine.gateway.session import EngineSession
 from boathouse.engine.gateway.spark_types import Struct, from_message, sql
-from boathouse.engine.gateway.sql_tokens import literal, quote
+from boathouse.engine.gateway.sql_tokens import literal, parts_of, quote
 from boathouse.engine.write_errors import ConcurrentModification, partitioning_mismatch
 
 _NOT_FOR_ENGINE = frozenset(
     {"path", "mergeschema", "overwriteschema", "replacewhere", "partitionoverwritemode", "txnappid", "txnversion"}
+    | {"replaceusing", "replaceon", "targetalias"}
 )
 _AUTO_MERGE = "spark.databricks.delta.schema.autoMerge.enabled"
 _OF_SESSION = {
@@ -46,6 +48,23 @@ class Mode(Enum):
 
 
 @dataclass(frozen=True)
+class Matching:
+    """Which rows are replaced: those that match one of the new ones.
+
+    Attributes:
+        using: Columns in which both are equal.
+        condition: What is true of both, as SQL text.
+        alias: Of the table in the condition, if it is not its name.
+        query_alias: Of the new rows in the condition.
+    """
+
+    using: tuple[str, ...] = ()
+    condition: str = ""
+    alias: str | None = None
+    query_alias: str | None = None
+
+
+@dataclass(frozen=True)
 class Plan:
     """A write as it was asked for.
 
@@ -53,6 +72,8 @@ class Plan:
         rules: How columns are matched.
         mode: What becomes of the rows that are there.
         condition: Which of them are replaced, as SQL text.
+        matching: Which of them are replaced, by the new rows.
+        names_partitions: Whether the condition says no more than which partitions, by literals.
         options: Options of the writer.
         partition_by: Partition columns that the writer names.
     """
@@ -62,6 +83,13 @@ class Plan:
     condition: str | None = None
     options: Mapping[str, str] = field(default_factory=dict[str, str])
     partition_by: tuple[str, ...] = ()
+    matching: Matching | None = None
+    names_partitions: bool = False
+
+    @property
+    def tells(self) -> bool:
+        """Whether an error of the write could tell of a row that is there."""
+        return self.matching is not None or (self.condition is not None and not self.names_partitions)
 
 
 def option(options: Mapping[str, str], key: str) -> str | None:
@@ -78,6 +106,28 @@ def evolves(options: Mapping[str, str], session: EngineSession) -> bool:
     """Whether columns that the table lacks are to be added: by the option, else by the session's setting."""
     asked = option(options, "mergeschema")
     return is_true(asked) if asked is not None else is_true(session.delta_settings.get(_AUTO_MERGE))
+
+
+def matching_of(options: Mapping[str, str], query_alias: str | None = None) -> Matching | None:
+    """Which rows a writer's options say that the new ones replace; None where they do not.
+
+    Raises:
+        StatementRefused: If they say it in two ways.
+    """
+    using, condition = option(options, "replaceusing"), option(options, "replaceon")
+    if using is None and condition is None:
+        return None
+    key = "replaceUsing" if condition is None else "replaceOn"
+    others = ("replaceWhere", "replaceUsing", "replaceOn", "overwriteSchema", "partitionOverwriteMode")
+    for other in others:
+        if other != key and option(options, other.lower()) is not None:
+            message = f"The option {key} cannot be combined with {other}."
+            raise StatementRefused(message)
+    columns = [] if using is None else [parts_of(one) for one in using.split(",")]
+    if not all(len(one) == 1 for one in columns):
+        message = f"The option replaceUsing takes names of columns, as in 'day, store'; not '{using}'."
+        raise StatementRefused(message)
+    return Matching(tuple(one[0] for one in columns), condition or "", option(options, "targetalias"), query_alias)
 
 
 def session_options(session: EngineSession) -> dict[str, str]:
@@ -110,12 +160,7 @@ class Ingest:
             WriteRefused: If the rows do not fit.
             AioRpcError: If the engine cannot analyse them.
         """
-        if plan.partition_by and [name.lower() for name in plan.partition_by] != [name.lower() for name in target.partition_by]:
-            raise partitioning_mismatch(target.name, plan.partition_by, target.partition_by)
-        source = from_message(self._session.schema(rows))
-        if not isinstance(source, Struct):
-            raise TypeError
-        found, target = self._fit(source, target, plan)
+        _, found, target = self.fitted(target, rows, plan)
         fitting = rows_that_fit(rows, found)
         condition = plan.condition
         if plan.mode is Mode.PARTITIONS and target.partition_by:
@@ -136,6 +181,20 @@ class Ingest:
             # The engine keeps rows for which NOT the condition is true, and so would lose those for which it is NULL.
             write.options["replaceWhere"] = f"({condition}) IS TRUE"
         return write
+
+    def fitted(self, target: DeltaTarget, rows: Any, plan: Plan) -> tuple[Struct, Fit, DeltaTarget]:
+        """The columns of rows, how they fit, and the table, which may have got new columns.
+
+        Raises:
+            WriteRefused: If they do not.
+        """
+        if plan.partition_by and [name.lower() for name in plan.partition_by] != [name.lower() for name in target.partition_by]:
+            raise partitioning_mismatch(target.name, plan.partition_by, target.partition_by)
+        source = from_message(self._session.schema(rows))
+        if not isinstance(source, Struct):
+            raise TypeError
+        found, target = self._fit(source, target, plan)
+        return source, found, target
 
     def _fit(self, source: Struct, target: DeltaTarget, plan: Plan) -> tuple[Fit, DeltaTarget]:
         """How the rows fit, after new columns were added if they are to be."""

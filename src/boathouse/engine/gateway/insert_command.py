@@ -1,5 +1,6 @@
 """INSERT: into a Delta table its query's rows go like those of a DataFrame."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from boathouse.catalog.api import Privilege, SecurableNotFound, SecurableType
@@ -7,15 +8,19 @@ from boathouse.engine.errors import StatementRefused
 from boathouse.engine.gateway.change import Change, nothing
 from boathouse.engine.gateway.delta_target import DeltaTarget, load
 from boathouse.engine.gateway.enforcement import Match, Rules, project
-from boathouse.engine.gateway.frame_writes import is_path_name, put, target_of
-from boathouse.engine.gateway.ingest import Mode, Plan, evolves, overwrite_mode
+from boathouse.engine.gateway.frame_writes import put, target_of
+from boathouse.engine.gateway.ingest import Matching, Mode, Plan, evolves, overwrite_mode
 from boathouse.engine.gateway.inserts import Insert, read_insert, split
+from boathouse.engine.gateway.parameters import bind
+from boathouse.engine.gateway.path_names import is_path_name
 from boathouse.engine.gateway.protocol import proto, sql_node
 from boathouse.engine.gateway.spark_types import Struct, from_message, sql
-from boathouse.engine.gateway.sql_tokens import Token, quote, tokenize
-from boathouse.engine.gateway.statements import Edit, Statement, apply
+from boathouse.engine.gateway.sql_tokens import Kind, Token, quote, tokenize
+from boathouse.engine.gateway.statements import Edit, Statement, apply, parse
 from boathouse.engine.gateway.visit import Visit
 from boathouse.engine.write_errors import arity_mismatch, unknown_column
+
+_LITERAL_WORDS = ("NULL", "TRUE", "FALSE", "DATE", "TIMESTAMP")
 
 
 def insert(visit: Visit, command: Any, statement: Statement) -> Change | None:
@@ -23,6 +28,10 @@ def insert(visit: Visit, command: Any, statement: Statement) -> Change | None:
     found = read_insert(statement)
     if found is None:
         return None
+    node = sql_node(command.sql_command.input)
+    if node is not None and (found.replace_where or found.replace_on) and bind(node):
+        # The condition is evaluated beside the query, and each has parameters of its own.
+        found = read_insert(parse(node.query)) or found
     target = insert_target(visit, found.name)
     if target is None:
         # The engine counts the rows, in a type that clients cannot read.
@@ -44,6 +53,9 @@ def insert(visit: Visit, command: Any, statement: Statement) -> Change | None:
         plan = Plan(rules)
     if found.replace_where is not None:
         plan = Plan(rules, Mode.OVERWRITE, found.replace_where)
+    elif found.replace_using or found.replace_on is not None:
+        matching = Matching(found.replace_using, found.replace_on or "", found.alias, found.query_alias)
+        plan = Plan(rules, Mode.OVERWRITE, matching=matching)
     elif found.overwrite:
         plan = _overwrite(visit, found, target, rules)
     return put(visit, command, target, rows, plan, is_sql=True)
@@ -78,8 +90,18 @@ def _overwrite(visit: Visit, found: Insert, target: DeltaTarget, rules: Rules) -
         return Plan(rules, overwrite_mode({}, visit.session))
     named = [f"{quote([name])} <=> {value}" for name, value in found.partition if value is not None]
     if len(named) == len(target.partition_by) or overwrite_mode({}, visit.session) is Mode.OVERWRITE:
-        return Plan(rules, Mode.OVERWRITE, " AND ".join(named) or None)
+        values = [tokenize(value) for _, value in found.partition if value is not None]
+        return Plan(rules, Mode.OVERWRITE, " AND ".join(named) or None, names_partitions=all(map(_is_literal, values)))
     return Plan(rules, Mode.PARTITIONS)
+
+
+def _is_literal(value: Sequence[Token]) -> bool:
+    return all(
+        token.kind is Kind.STRING
+        or (token.kind is Kind.WORD and (token.value[0].isdigit() or token.value in _LITERAL_WORDS))
+        or (token.kind is Kind.MARK and token.value in "+-.")
+        for token in value
+    )
 
 
 def _with_partition(visit: Visit, rows: Any, found: Insert, target: DeltaTarget) -> tuple[Any, Rules]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from boathouse.engine.errors import StatementRefused
-from boathouse.engine.gateway.sql_tokens import Kind, Token, read_name
+from boathouse.engine.gateway.sql_tokens import Kind, Token, closing, read_name
 from boathouse.engine.gateway.statements import Statement
 
 _QUERY = ("SELECT", "VALUES", "WITH", "FROM", "TABLE")
@@ -20,6 +20,10 @@ class Insert:
         columns: The list of columns.
         by_name: Whether the query's columns find those of the table by name.
         replace_where: The condition of REPLACE WHERE, as text.
+        replace_using: The columns of REPLACE USING.
+        replace_on: The condition of REPLACE ON, as text.
+        alias: Of the table, for that condition.
+        query_alias: Of the query, for that condition.
         evolve: Whether WITH SCHEMA EVOLUTION is said.
         query: The text of the query.
     """
@@ -30,6 +34,10 @@ class Insert:
     columns: tuple[str, ...]
     by_name: bool
     replace_where: str | None
+    replace_using: tuple[str, ...]
+    replace_on: str | None
+    alias: str | None
+    query_alias: str | None
     evolve: bool
     query: str
 
@@ -100,14 +108,30 @@ def read_insert(statement: Statement) -> Insert | None:
     columns: tuple[str, ...] = ()
     if reader.opens() and not _is_query(reader.tokens, reader.at):
         columns = tuple(token.identifier for token in reader.group() if token.is_identifier)
+    alias = _target_alias(reader)
     by_name = reader.skip("BY", "NAME")
-    replace_where = _replace_where(reader) if reader.skip("REPLACE", "WHERE") else None
+    replace_where = _condition(reader, "WHERE") if reader.skip("REPLACE", "WHERE") else None
+    replace_using = _using(reader) if reader.skip("REPLACE", "USING") else ()
+    replace_on = _condition(reader, "ON") if reader.skip("REPLACE", "ON") else None
     if reader.at >= len(reader.tokens):
         return None
     # TABLE t is a query too, but one that takes no alias, which the governed name may have got.
     everything = "SELECT * FROM " if reader.skip("TABLE") else ""
-    query = f"{before}{everything}{reader.rest()}"
-    return Insert(tuple(name), overwrite, partition, columns, by_name, replace_where, evolve, query)
+    text, query_alias = _aliased(reader) if replace_on is not None else (reader.rest(), None)
+    return Insert(
+        name=tuple(name),
+        overwrite=overwrite,
+        partition=partition,
+        columns=columns,
+        by_name=by_name,
+        replace_where=replace_where,
+        replace_using=replace_using,
+        replace_on=replace_on,
+        alias=alias,
+        query_alias=query_alias,
+        evolve=evolve,
+        query=f"{before}{everything}{text}",
+    )
 
 
 def _leading_with(reader: _Reader) -> str | None:
@@ -125,25 +149,64 @@ def _leading_with(reader: _Reader) -> str | None:
     return None
 
 
-def _replace_where(reader: _Reader) -> str:
+def _target_alias(reader: _Reader) -> str | None:
+    """The alias of the table, which only REPLACE takes."""
+    begin = reader.at
+    reader.skip("AS")
+    if reader.at < len(reader.tokens) and reader.tokens[reader.at].is_identifier and not reader.word("BY", "REPLACE", *_QUERY):
+        reader.at += 1
+        end = reader.at
+        reader.skip("BY", "NAME")
+        if reader.word("REPLACE"):
+            reader.at = end
+            return reader.tokens[end - 1].identifier
+    reader.at = begin
+    return None
+
+
+def _using(reader: _Reader) -> tuple[str, ...]:
+    names = split(reader.group()) if reader.opens() else [[]]
+    if not all(len(one) == 1 and one[0].is_identifier for one in names):
+        message = "INSERT INTO ... REPLACE USING needs a list of columns: INSERT INTO t REPLACE USING (day, store) SELECT ..."
+        raise StatementRefused(message)
+    return tuple(one[0].identifier for one in names)
+
+
+def _condition(reader: _Reader, word: str) -> str:
     begin, depth = reader.at, 0
     while reader.at < len(reader.tokens):
         token = reader.tokens[reader.at]
         starts_group = token.is_mark("(") and reader.at > begin and _follows_condition(reader.tokens, begin, reader.at)
-        if depth == 0 and (token.is_word(*_QUERY) or starts_group):
+        is_operator = token.is_word("FROM") and reader.at > begin and reader.tokens[reader.at - 1].is_word("DISTINCT")
+        if depth == 0 and ((token.is_word(*_QUERY) and not is_operator) or starts_group):
             break
         depth += token.is_mark("(") - token.is_mark(")")
         reader.at += 1
     if reader.at == begin or reader.at >= len(reader.tokens):
-        message = "INSERT INTO ... REPLACE WHERE needs a condition and a query: INSERT INTO t REPLACE WHERE day = 1 SELECT ..."
+        message = (
+            f"INSERT INTO ... REPLACE {word} needs a condition and a query: INSERT INTO t REPLACE {word} day = 1 SELECT ..."
+            if word == "WHERE"
+            else "INSERT INTO ... REPLACE ON needs a condition and a query: INSERT INTO t REPLACE ON t.day = s.day (SELECT ...) AS s"
+        )
         raise StatementRefused(message)
     return reader.sql[reader.tokens[begin].start : reader.tokens[reader.at - 1].end]
+
+
+def _aliased(reader: _Reader) -> tuple[str, str | None]:
+    """A query, and the alias that follows one in parentheses."""
+    closed = closing(reader.tokens, reader.at) if reader.opens() else None
+    after = [] if closed is None else reader.tokens[closed + 1 :]
+    if after and after[0].is_word("AS"):
+        after = after[1:]
+    if closed is None or len(after) != 1 or not after[0].is_identifier:
+        return reader.rest(), None
+    return reader.sql[reader.tokens[reader.at].start : reader.tokens[closed].end], after[0].identifier
 
 
 def _follows_condition(tokens: list[Token], begin: int, at: int) -> bool:
     """Whether a parenthesis at a place opens the query rather than a part of the condition."""
     before = tokens[at - 1]
-    operand = before.is_mark(")") or before.kind is not Kind.MARK
+    operand = before.kind is not Kind.MARK or before.value in ")]?"
     return (
         at > begin and operand and not before.is_word("IN", "AND", "OR", "NOT", "EXISTS", "BETWEEN") and _is_query(tokens, at)
     )

@@ -11,7 +11,7 @@ from typing import Any
 from boathouse.catalog.api import Privilege
 from boathouse.engine.expected import OPTION as EXPECTATIONS
 from boathouse.engine.gateway.commits import commits_of_query
-from boathouse.engine.gateway.frame_writes import is_path_name
+from boathouse.engine.gateway.path_names import is_path_name
 from boathouse.engine.gateway.paths import Use
 from boathouse.engine.gateway.protocol import proto
 from boathouse.engine.gateway.session import EngineSession

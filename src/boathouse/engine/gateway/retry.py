@@ -8,6 +8,7 @@ and properties that it was planned for.
 import random
 import re
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -15,6 +16,7 @@ import structlog
 from grpc.aio import AioRpcError
 
 from boathouse.engine.gateway.delta_target import DeltaTarget, load
+from boathouse.engine.gateway.statuses import refused_write
 from boathouse.engine.write_errors import (
     ConcurrentModification,
     metadata_changed,
@@ -129,3 +131,24 @@ class Retry:
         if self.attempts >= MOST_ATTEMPTS or seconds >= MOST_SECONDS:
             return still_lost(name, *loss.value, self.attempts, seconds)
         return None
+
+
+def until_committed(retry: Retry, work: Callable[[], object]) -> None:
+    """Do a piece of work that commits, again where its commit loses; blocks.
+
+    Raises:
+        ConcurrentModification: If it lost and may not be repeated.
+        WriteRefused: If what is written does not fit.
+        AioRpcError: The engine's error.
+    """
+    while True:
+        try:
+            work()
+        except AioRpcError as error:
+            wait = retry.next_wait(error)
+            if wait is None:
+                refusal = refused_write(error)
+                raise error if refusal is None else refusal from error
+            time.sleep(wait)
+        else:
+            return

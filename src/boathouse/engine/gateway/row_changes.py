@@ -12,9 +12,10 @@ from boathouse.engine.gateway.counts import counted
 from boathouse.engine.gateway.delta_target import DeltaTarget, load
 from boathouse.engine.gateway.evolution import add_columns
 from boathouse.engine.gateway.expression_text import expression_text
-from boathouse.engine.gateway.frame_writes import is_path_name
+from boathouse.engine.gateway.frame_writes import require_readable
 from boathouse.engine.gateway.insert_command import insert_target
 from boathouse.engine.gateway.inserts import split
+from boathouse.engine.gateway.path_names import is_path_name
 from boathouse.engine.gateway.protocol import proto, sql_node
 from boathouse.engine.gateway.references import References
 from boathouse.engine.gateway.retry import Retry
@@ -34,6 +35,7 @@ def change_rows(visit: Visit, command: Any, statement: Statement) -> Change | No
     target = insert_target(visit, statement.targets[0])
     if target is None:
         return None
+    require_readable(visit, target)
     before = target
     work = _Rewrite(visit, command, statement, target)
     if statement.verb[:1] == ("MERGE",):
@@ -58,6 +60,7 @@ def merge_frame(visit: Visit, command: Any) -> Change | None:
     target = insert_target(visit, parts_of(merge.target_table_name))
     if target is None:
         return None
+    require_readable(visit, target)
     source = None
     if merge.with_schema_evolution:
         source = from_message(visit.session.schema(merge.source_table_plan))

@@ -8,7 +8,7 @@ a crash at any point either both are there or neither, and a second commit of th
 import json
 import shutil
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from deltalake import DeltaTable
 from boathouse.engine.errors import StatementRefused
 from boathouse.engine.gateway.delta_target import DeltaTarget, load
 from boathouse.engine.gateway.evolution import commit
+from boathouse.engine.gateway.protocol import proto
 from boathouse.engine.gateway.spark_types import to_json
 from boathouse.engine.write_errors import metadata_changed, protocol_changed, still_lost
 from boathouse.tables.api import Operation
@@ -142,3 +143,12 @@ def _move(source: Path, target: Path, path: str) -> None:
     place = target / path
     place.parent.mkdir(parents=True, exist_ok=True)
     (source / path).replace(place)
+
+
+def write_into(folder: Path, rows: Any, partition_by: Sequence[str]) -> Any:
+    """The write of rows into a new hidden table."""
+    write = proto().WriteOperation(source="delta", path=str(folder))
+    write.mode = proto().WriteOperation.SAVE_MODE_OVERWRITE
+    write.input.CopyFrom(rows)
+    write.partitioning_columns.extend(partition_by)
+    return write

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from boathouse.engine.gateway.delta_target import load
-from boathouse.engine.gateway.frame_writes import is_path_name
+from boathouse.engine.gateway.path_names import is_path_name
 from boathouse.engine.gateway.paths import PathGuard, Use
 from boathouse.engine.gateway.protocol import local_relation, proto
 from boathouse.engine.gateway.sql_tokens import parts_of
