@@ -14,9 +14,10 @@ from boathouse.tables.alter import (
 )
 from boathouse.tables.changes import Bound, change_range, changes, write_changes
 from boathouse.tables.check import broken_commit, repair, require_sound
-from boathouse.tables.clone import Cloned, clone, convert
+from boathouse.tables.clone import Cloned, clone
 from boathouse.tables.clustering import clustering_columns, set_clustering
 from boathouse.tables.constraints import add_check, drop_check
+from boathouse.tables.convert import convert
 from boathouse.tables.delta import Commit, Detail, Sample, append, detail, history, row_count, sample
 from boathouse.tables.errors import (
     CommitLost,

@@ -1,4 +1,4 @@
-"""Copies of tables, and Delta logs for folders of Parquet files.
+"""Copies of tables, and of folders of Parquet files as tables.
 
 A copy has files of its own. SHALLOW makes them as hard links, which costs neither time nor space: absolute paths in a log, as
 Spark writes them for shallow clones, are read by neither delta-rs nor the embedded engine. What VACUUM deletes in one table
@@ -11,18 +11,13 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote
-
-import pyarrow.parquet as pq
-from deltalake import CommitProperties, Schema, convert_to_deltalake
-from deltalake.exceptions import DeltaError
 
 from boathouse.kit.clock import now_ms
 from boathouse.storage.paths import from_url
-from boathouse.tables import fields, properties
-from boathouse.tables.errors import CommitLost, DeltaRefused, TableUnreadable
-from boathouse.tables.files import data_path, vector_path
+from boathouse.tables import properties
+from boathouse.tables.convert import folder_as_table
+from boathouse.tables.errors import CommitLost, TableUnreadable
+from boathouse.tables.files import data_path, quoted, vector_path
 from boathouse.tables.log import (
     Action,
     Operation,
@@ -63,7 +58,7 @@ def clone(
     """Copy a version of a table to a location; a table that is there is replaced in one commit.
 
     Args:
-        source: The table.
+        source: The table; for a deep copy a folder of Parquet files too.
         target: Where the copy is to lie.
         shallow: Whether links are made instead of copies.
         version: Which version; the newest by default.
@@ -75,7 +70,7 @@ def clone(
         TableUnreadable: If the source, or one of its files, is missing.
         DeltaRefused: If the table that is there only takes appends.
     """
-    state = replay(source, version)
+    state = replay(source, version) if is_table(source) else folder_as_table(source)
     folder = from_url(target)
     extra = dict(table_properties or {})
     properties.check(extra)
@@ -122,7 +117,7 @@ def _copy_files(state: State, folder: Path, made: list[Path], *, shallow: bool) 
         place = Path(prefix) / relative
         linked += _transfer(state, path, folder / place, made, shallow=shallow)
         one = {key: value for key, value in add.items() if key not in {"baseRowId", "defaultRowCommitVersion"}}
-        one |= {"path": quote(place.as_posix(), safe="/=:+,@!$&'()*~;"), "dataChange": True, "modificationTime": now}
+        one |= {"path": quoted(place), "dataChange": True, "modificationTime": now}
         vector = add.get("deletionVector")
         if vector:
             one["deletionVector"] = _copy_vector(state, vector, folder, made, done, shallow=shallow)
@@ -214,56 +209,3 @@ def _commit(state: State, target: str, operation: Operation, adds: Sequence[Acti
 
     change(target, operation, replace)
     return gone
-
-
-# ------------------------------------------------------------------------------------------------------------- convert
-
-
-def convert(location: str, partition_by: Sequence[fields.Field] = (), user: str | None = None) -> int:
-    """Make a Delta table of a folder of Parquet files, in place; the number of its files. Nothing is done to a Delta table.
-
-    Args:
-        location: The folder.
-        partition_by: The columns that are in the names of its folders (``p=1/``), with their types.
-        user: Who converts it.
-
-    Raises:
-        DeltaRefused: If there is no Parquet file, or the files are not in folders of those columns.
-        TableUnreadable: If delta-rs cannot read the files.
-    """
-    if is_table(location):
-        return 0
-    folder = from_url(location)
-    found = sorted(path for path in folder.rglob("*.parquet") if _counts(path, folder))
-    if not found:
-        message = f"No Parquet file found in the directory: {folder}. CONVERT TO DELTA takes a folder with *.parquet files."
-        raise DeltaRefused("DELTA_CONVERSION_NO_FILES", message)
-    columns = [part.split("=", 1)[0] for part in found[0].relative_to(folder).parts[:-1] if "=" in part]
-    expected = [field["name"] for field in partition_by]
-    if columns != expected:
-        message = (
-            f"Expecting {len(columns)} partition column(s): {columns}, but found {len(expected)} partition column(s): {expected} "
-            "from parsing the file names. Write PARTITIONED BY (name type, ...) in the order of the folders."
-        )
-        raise DeltaRefused("DELTA_UNEXPECTED_NUM_PARTITION_COLUMNS_FROM_FILE_NAME", message)
-    for path in found:
-        try:
-            pq.read_schema(path)
-        except (OSError, ValueError) as error:
-            message = f"{path.name} is not a Parquet file: {str(error).splitlines()[0]}"
-            raise DeltaRefused("DELTA_FAILED_READ_FILE_FOOTER", message) from error
-    arguments: dict[str, Any] = {}
-    if partition_by:
-        schema = Schema.from_json(fields.text({"type": "struct", "fields": list(partition_by)}))
-        arguments = {"partition_by": schema, "partition_strategy": "hive"}
-    custom = {"userName": user} if user else None
-    try:
-        convert_to_deltalake(folder, commit_properties=CommitProperties(custom_metadata=custom), **arguments)
-    except (DeltaError, OSError, ValueError) as error:
-        raise TableUnreadable(location, str(error).splitlines()[0]) from error
-    return len(found)
-
-
-def _counts(path: Path, folder: Path) -> bool:
-    parts = path.relative_to(folder).parts
-    return not any(part.startswith((".", "_")) and "=" not in part for part in parts)

@@ -4,7 +4,7 @@ import base64
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from boathouse.storage.paths import from_url
 from boathouse.tables.log import Action
@@ -21,6 +21,11 @@ def data_path(folder: Path, path: str) -> Path:
         return from_url(path)
     real = unquote(path)
     return Path(real) if real.startswith("/") else folder / real
+
+
+def quoted(path: Path) -> str:
+    """A path in a table's folder as the log names it."""
+    return quote(path.as_posix(), safe="/=:+,@!$&'()*~;")
 
 
 def vector_path(folder: Path, vector: Action) -> Path | None:

@@ -1,10 +1,14 @@
 """CREATE TABLE ... SHALLOW | DEEP CLONE."""
 
+import datetime as dt
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from deltalake import DeltaTable
 from pyspark.errors import AnalysisException
 from pyspark.sql import SparkSession
 
@@ -88,3 +92,61 @@ def test_what_cannot_be_cloned(
     grant("table", table, name, "SELECT")
     other.sql(f"CREATE TABLE {schema}.c CLONE {table}")
     assert other.table(f"{schema}.c").count() == 3
+
+
+def test_folders_of_parquet_files(
+    spark: SparkSession,
+    schema: str,
+    volume: Callable[[str, str], str],
+    tmp_path: Path,
+    actions: Actions,
+    location: Location,
+    grant: Callable[..., None],
+    user: tuple[str, SparkSession],
+) -> None:
+    for folder, number in (("p=7/d=2024-02-29/x=a%20b c", 1), ("p=8/d=__HIVE_DEFAULT_PARTITION__/x=1", 2)):
+        (tmp_path / "sold" / folder).mkdir(parents=True)
+        pq.write_table(pa.table({"id": pa.array([number], pa.int32()), "s": ["x"]}), tmp_path / "sold" / folder / "a.parquet")
+    copy, source = f"{schema}.copy", f"parquet.`{tmp_path}/sold`"
+    row = spark.sql(f"CREATE TABLE {copy} DEEP CLONE {source} TBLPROPERTIES ('team' = 'blue')").collect()[0]
+    assert (row.source_num_of_files, row.num_copied_files, row.num_linked_files) == (2, 2, 0)
+    assert row.source_table_size == row.copied_files_size > 0
+    assert [one["operation"] for one in actions(copy, "commitInfo", 0)] == ["CLONE"]
+    assert actions(copy, "metaData")[0]["configuration"] == {"team": "blue"}
+    assert spark.table(copy).dtypes == [("id", "int"), ("s", "string"), ("p", "int"), ("d", "date"), ("x", "string")]
+    leap = dt.date(2024, 2, 29)
+    assert spark.sql(f"SELECT * FROM {copy} ORDER BY id").collect() == [(1, "x", 7, leap, "a b c"), (2, "x", 8, None, "1")]
+    assert DeltaTable(location(copy)).to_pyarrow_table().sort_by("id").column("x").to_pylist() == ["a b c", "1"]
+    spark.sql(f"DELETE FROM {copy} WHERE p = 7")
+    spark.sql(f"INSERT INTO {copy} VALUES (3, 'y', 9, NULL, NULL)")
+    assert spark.sql(f"SELECT id, p FROM {copy} ORDER BY id").collect() == [(2, 8), (3, 9)]
+    assert len(list(tmp_path.glob("sold/*/*/*/*.parquet"))) == 2
+    assert spark.sql(f"CREATE TABLE IF NOT EXISTS {copy} CLONE {source}").collect()[0].source_num_of_files == 0
+    assert spark.sql(f"CREATE OR REPLACE TABLE {copy} CLONE {source}").collect()[0].num_removed_files > 0
+    assert sorted(row.id for row in spark.table(copy).collect()) == [1, 2]
+    spark.sql(f"CREATE TABLE {schema}.named USING parquet AS SELECT 5 AS five")
+    spark.sql(f"CREATE TABLE {schema}.of_a_table CLONE {schema}.named")
+    assert spark.table(f"{schema}.of_a_table").collect() == [(5,)]
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "a.parquet").symlink_to(next(Path(location(f"{schema}.named")).glob("*.parquet")))
+    (tmp_path / "empty").mkdir()
+    for statement, says in {
+        f"CREATE TABLE {schema}.c SHALLOW CLONE {source}": "in place",
+        f"CREATE TABLE {schema}.c CLONE {source} VERSION AS OF 0": "has none",
+        f"CREATE TABLE {schema}.c CLONE parquet.`{location(copy)}`": "is a Delta table",
+        f"CREATE TABLE {schema}.c CLONE parquet.`{tmp_path}/out`": "link to a file outside",
+        f"CREATE TABLE {schema}.c CLONE parquet.`{tmp_path}/empty`": "No Parquet file",
+        f"CREATE TABLE {schema}.c CLONE parquet.`{tmp_path}/nothing`": "PATH_NOT_FOUND",
+    }.items():
+        with pytest.raises(AnalysisException, match=says):
+            spark.sql(statement)
+    path = f"{volume(schema, 'files')}/sold"
+    spark.range(2).write.parquet(path)
+    source = f"parquet.`{path}`"
+    name, other = user
+    grant("schema", schema, name, "USE SCHEMA", "CREATE TABLE")
+    with pytest.raises(AnalysisException, match=r"READ.VOLUME"):
+        other.sql(f"CREATE TABLE {schema}.c CLONE {source}")
+    grant("volume", f"{schema}.files", name, "READ VOLUME")
+    other.sql(f"CREATE TABLE {schema}.c CLONE {source}")
+    assert other.table(f"{schema}.c").count() == 2

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import uuid
 from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
@@ -234,11 +235,15 @@ class EngineSession:
         request.operation.set.pairs.add(key=key, value=value)
         self._wait(self._config(self._own(request)))
 
-    def unset(self, key: str) -> None:
-        """Give a setting of the session its first value again."""
+    def reset(self, *keys: str) -> None:
+        """Give settings of the session, or without a key all of them, the values that a new session has."""
+        first = self._wait(self._first_settings())
+        chosen = set(keys or (*self.settings(), *first))
         request = proto().ConfigRequest()
-        request.operation.unset.keys.append(key)
+        request.operation.unset.keys.extend(sorted(chosen - first.keys()))
         self._wait(self._config(self._own(request)))
+        for key in sorted(chosen & first.keys()):
+            self.set(key, first[key])
 
     def _own(self, request: Any) -> bytes:
         request.session_id = self.request.session_id
@@ -257,6 +262,17 @@ class EngineSession:
 
     async def _analyse(self, request: bytes) -> Any:
         return proto().AnalyzePlanResponse.FromString(await self.engine.unary("AnalyzePlan")(request))
+
+    async def _first_settings(self) -> dict[str, str]:
+        """What a session of the engine begins with, such as the time zone of its machine."""
+        request, release = proto().ConfigRequest(session_id=str(uuid.uuid4())), proto().ReleaseSessionRequest()
+        request.operation.get_all.SetInParent()
+        release.session_id = request.session_id
+        try:
+            answer = await self._config(as_principal(request.SerializeToString(), self.principal))
+        finally:
+            await self.engine.unary("ReleaseSession")(as_principal(release.SerializeToString(), self.principal))
+        return {pair.key: pair.value for pair in answer.pairs}
 
     async def _config(self, request: bytes) -> Any:
         return proto().ConfigResponse.FromString(await self.engine.unary("Config")(request))

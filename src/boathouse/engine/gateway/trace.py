@@ -20,6 +20,7 @@ from boathouse.engine.gateway.statements import Statement, parse
 from boathouse.engine.gateway.visit import Visit
 from boathouse.history.api import ColumnLink, Commit, Entity, TableRef, redact_sql
 from boathouse.storage.paths import from_url
+from boathouse.tables.api import is_table
 
 ENTITY_HEADER = "x-boathouse-entity"
 _ENTITY = re.compile(r"(?P<type>[A-Z_]{1,40}):(?P<id>[^:\s]{1,200})(?::(?P<run>\S{1,200}))?")
@@ -211,7 +212,8 @@ def _queries(trace: Trace, plan: Any, visit: Visit, change: Change | None) -> Se
         queries.append(visit.resolver.relation(parts_of(effects.view)))
     for place, table in effects.copied:
         name = str(from_url(place)) if table is None else table.full_name
-        queries.append(visit.named(visit.resolver.files_of(name, from_url(place)), "copied"))
+        source = "delta" if is_table(place) else "parquet"
+        queries.append(visit.named(visit.resolver.files_of(name, from_url(place), source), "copied"))
     if queries:
         trace.files.update(visit.resolver.files)
         return queries

@@ -8,8 +8,8 @@ import pyarrow as pa
 
 from boathouse.catalog.api import Privilege
 from boathouse.engine.errors import TableAlreadyExists
-from boathouse.engine.gateway.answers.asked import Asked
-from boathouse.engine.gateway.answers.grammar import Grammar
+from boathouse.engine.gateway.answers.asked import Asked, Place
+from boathouse.engine.gateway.answers.grammar import Grammar, TableRef
 from boathouse.engine.gateway.answers.maintenance import read_version
 from boathouse.engine.gateway.answers.registry import answers
 from boathouse.engine.gateway.paths import Use
@@ -31,10 +31,12 @@ def clone_table(words: Grammar, asked: Asked) -> pa.Table | None:
     words.expect("CLONE")
     source_ref = words.table("the name of the table to clone")
     asked.to_change("CREATE TABLE ... CLONE")
-    source = asked.delta(source_ref, Privilege.SELECT, "CLONE")
+    source = _source(source_ref, asked, shallow=depth == "SHALLOW")
     asked.refuse_policies(source, "CLONE")
     version: int | None = None
     if words.sees("VERSION") or words.sees("TIMESTAMP"):
+        if not is_table(source.location):
+            raise words.wrong("no version: a folder of Parquet files has none")
         version, _ = read_version(words, asked, source.location)
         require_version(source.location, version)
     properties = words.properties() if words.accept("TBLPROPERTIES") else {}
@@ -69,6 +71,27 @@ def clone_table(words: Grammar, asked: Asked) -> pa.Table | None:
     if target.path is not None:
         return _answer(clone(source.location, to_url(from_url(target.path)), **arguments))
     return _answer(_create(asked, name, location, source.location, arguments))
+
+
+def _source(ref: TableRef, asked: Asked, *, shallow: bool) -> Place:
+    """What is copied: a Delta table, or the files of a Parquet table or folder."""
+    table = asked.access.table(asked.principal, asked.full_name(ref.parts), Privilege.SELECT) if ref.path is None else None
+    if ref.path is not None and ref.format == "parquet":
+        place = Place(to_url(from_url(asked.guard.resolve(ref.path, Use.READ))), ref.shown)
+    elif table is not None and table.data_source_format == "PARQUET" and not table.is_view:
+        place = Place(table.storage_location, table.full_name, table)
+    else:
+        return asked.delta(ref, Privilege.SELECT, "CLONE")
+    if is_table(place.location):
+        message = f"{place.name} is a Delta table. Write delta.`{from_url(place.location)}`: not all of its files count."
+        raise DeltaRefused("DELTA_CLONE_INCOMPATIBLE_SOURCE", message)
+    if shallow:
+        message = (
+            f"SHALLOW CLONE of {place.name} is not supported: whoever writes Parquet files may write them anew in place, and a "
+            "table that shares them would change. Write DEEP CLONE, or CONVERT TO DELTA to make a table of the files themselves."
+        )
+        raise DeltaRefused("DELTA_CLONE_UNSUPPORTED_SOURCE", message)
+    return place
 
 
 def _create(asked: Asked, name: str, location: str | None, source: str, arguments: dict[str, Any]) -> Cloned:

@@ -39,15 +39,13 @@ def _is_other(words: Grammar) -> bool:
 
 @answers("RESET")
 def reset_setting(words: Grammar, asked: Asked) -> pa.Table | None:
-    """``RESET key``."""
+    """``RESET``, ``RESET key``."""
     if asked.session.capabilities.sets_in_sql:
         return None
-    if words.here is None:
-        raise words.wrong("the key of a setting: RESET key")
-    key = _key(words)
+    key = None if words.here is None else _key(words)
     words.end()
     asked.to_change("RESET")
-    asked.session.unset(key)
+    asked.session.reset(*([] if key is None else [key]))
     return NOTHING
 
 
