@@ -1,11 +1,12 @@
 """Tables made, replaced and changed through the gateway: what the Delta log then holds, and what others can read."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from deltalake import DeltaTable
-from pyspark.errors import AnalysisException
+from pyspark.errors import AnalysisException, PySparkException
 from pyspark.sql import DataFrame, SparkSession
 
 from tests.conftest import Server
@@ -54,6 +55,21 @@ class TestSql:
         table = assert_plain(location(f"{schema}.t"))
         assert table.version() == 0
         assert all(field.nullable for field in table.schema().fields)
+        spark.sql(
+            f"CREATE TABLE {schema}.more CLUSTER BY (i) COMMENT 'all' TBLPROPERTIES ('delta.appendOnly' = 'true', 'team' = 'blue',"
+            f" 'delta.enableChangeDataFeed' = 'true') AS SELECT * FROM {schema}.t"
+        )
+        more = assert_plain(location(f"{schema}.more"))
+        assert (more.version(), more.metadata().description, more.metadata().configuration["team"]) == (0, "all", "blue")
+        assert [entry.name for entry in Path(location(f"{schema}.more")).glob("_boat*")] == []
+        assert spark.sql(f"DESCRIBE DETAIL {schema}.more").collect()[0].clusteringColumns == ["i"]
+        assert spark.sql(f"SELECT _change_type, i FROM table_changes('{schema}.more', 0)").collect() == [("insert", 1)]
+        assert spark.sql(f"DESCRIBE HISTORY {schema}.more").collect()[0].userName is not None
+        with pytest.raises(PySparkException, match="append"):
+            spark.sql(f"DELETE FROM {schema}.more")
+        spark.table(f"{schema}.t").writeTo(f"{schema}.made").tableProperty("team", "red").partitionedBy("s").create()
+        assert assert_plain(location(f"{schema}.made")).version() == 0
+        assert spark.table(f"{schema}.made").where("s = 'k'").count() == 1
         spark.sql(f"INSERT INTO {schema}.t SELECT {', '.join(f'NULL AS c{n}' for n in range(8))}")
         assert spark.table(f"{schema}.t").where("i IS NULL").count() == 1
 
@@ -211,3 +227,58 @@ def test_every_version_of_a_long_log_can_be_read(spark: SparkSession, schema: st
     for version in (0, 1, 3, 9, 10, 15, 19, 20, 22):
         assert spark.read.option("versionAsOf", version).table(f"{schema}.long").count() == version
         assert spark.sql(f"SELECT * FROM {schema}.long VERSION AS OF {version}").count() == version
+
+
+def test_versions_behind_names_and_paths(
+    spark: SparkSession,
+    schema: str,
+    location: Location,
+    tmp_path: Path,
+    user: tuple[str, SparkSession],
+    grant: Callable[..., None],
+) -> None:
+    name = f"{schema}.t"
+    spark.sql(f"CREATE TABLE {name} (id BIGINT)")
+    spark.range(3).write.insertInto(name)
+    spark.sql(f"DELETE FROM {name}")
+    place = location(name)
+    moment = spark.sql(f"DESCRIBE HISTORY {name}").where("version = 1").collect()[0].timestamp
+    at = f"{moment:%Y%m%d%H%M%S}{moment.microsecond // 1000:03}"
+
+    def counts(session: SparkSession, version: str) -> list[int]:
+        frames = [
+            session.sql(f"SELECT x.id FROM {name}@{version} AS x WHERE x.id >= 0"),
+            session.sql(f"SELECT x.id FROM delta.`{place}@{version}` x JOIN {name}@v1 y ON x.id = y.id"),
+            session.table(f"{name}@{version}"),
+            session.read.table(f"{name}@{version}"),
+            session.read.format("delta").load(f"{place}@{version}"),
+        ]
+        return [frame.count() for frame in frames]
+
+    assert counts(spark, "v0") == [0] * 5
+    assert counts(spark, "v1") == counts(spark, "V1") == counts(spark, at) == [3] * 5
+    with pytest.raises(AnalysisException, match="EARLIER_THAN_COMMIT_RETENTION"):
+        spark.sql(f"SELECT * FROM {name}@20100101000000000").collect()
+    with pytest.raises(AnalysisException, match="EARLIER_THAN_COMMIT_RETENTION"):
+        spark.read.format("delta").load(f"{place}@20100101000000000").collect()
+    with pytest.raises(AnalysisException, match="said twice"):
+        spark.read.option("versionAsOf", 1).table(f"{name}@v1").collect()
+    with pytest.raises(AnalysisException, match="said twice"):
+        spark.read.format("delta").option("versionAsOf", 1).load(f"{place}@v1").collect()
+    with pytest.raises(AnalysisException, match="PATH_NOT_FOUND"):
+        spark.read.format("delta").load(f"{tmp_path}/nothing@v1").collect()
+    spark.range(2).write.format("delta").save(f"{tmp_path}/kept@v1")
+    assert spark.sql(f"SELECT * FROM delta.`{tmp_path}/kept@v1`").count() == 2
+    who, other = user
+    grant("schema", schema, who, "USE SCHEMA")
+    grant("table", name, who, "MODIFY")
+    for read in (
+        lambda: other.sql(f"SELECT * FROM {name}@v1").collect(),
+        lambda: other.sql(f"SELECT * FROM delta.`{place}@v1`").collect(),
+        lambda: other.table(f"{name}@v1").collect(),
+        lambda: other.read.format("delta").load(f"{place}@v1").collect(),
+    ):
+        with pytest.raises(AnalysisException, match="SELECT"):
+            read()
+    grant("table", name, who, "SELECT")
+    assert counts(other, "v1") == [3] * 5

@@ -403,6 +403,16 @@ def set_properties(location: str, values: Mapping[str, str], user: str | None = 
     Raises:
         DeltaRefused: If one is unknown, cannot have the value, or needs a feature that is not supported.
     """
+    work = setting(values)
+    alter(location, Operation("SET TBLPROPERTIES", {"properties": str(dict(values))}, user), work)
+
+
+def setting(values: Mapping[str, str]) -> Callable[[Edit], None]:
+    """What sets table properties, with the features of the protocol that they need.
+
+    Raises:
+        DeltaRefused: If one is unknown, cannot have the value, or needs a feature that is not supported.
+    """
     reserved = sorted(KEPT_OUT & values.keys())
     if reserved:
         message = f"The table property {reserved[0]} is reserved: use the ALTER TABLE statement for it (SET OWNER TO, ...)."
@@ -426,7 +436,7 @@ def set_properties(location: str, values: Mapping[str, str], user: str | None = 
             elif not key.startswith((properties.FEATURE, "delta.minReaderVersion", "delta.minWriterVersion")):
                 edit.configuration[key] = value
 
-    alter(location, Operation("SET TBLPROPERTIES", {"properties": str(dict(values))}, user), work)
+    return work
 
 
 def unset_properties(location: str, keys: Sequence[str], user: str | None = None, *, if_exists: bool = False) -> None:

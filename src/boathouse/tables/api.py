@@ -2,6 +2,7 @@
 
 from boathouse.tables.alter import (
     ColumnChange,
+    Edit,
     NewColumn,
     add_columns,
     change_columns,
@@ -10,14 +11,16 @@ from boathouse.tables.alter import (
     replace_columns,
     set_description,
     set_properties,
+    setting,
     unset_properties,
 )
 from boathouse.tables.changes import Bound, change_range, changes, write_changes
 from boathouse.tables.check import broken_commit, repair, require_sound
 from boathouse.tables.clone import Cloned, clone
-from boathouse.tables.clustering import clustering_columns, set_clustering
+from boathouse.tables.clustering import cluster, clustering_columns, set_clustering
 from boathouse.tables.constraints import add_check, drop_check
 from boathouse.tables.convert import convert
+from boathouse.tables.creating import publish_first
 from boathouse.tables.delta import Commit, Detail, Sample, append, detail, history, row_count, sample
 from boathouse.tables.errors import (
     CommitLost,
@@ -70,6 +73,7 @@ __all__ = [
     "CommitLost",
     "DeltaRefused",
     "Detail",
+    "Edit",
     "Entry",
     "NewColumn",
     "Operation",
@@ -92,6 +96,7 @@ __all__ = [
     "changes",
     "check_new",
     "clone",
+    "cluster",
     "clustering_columns",
     "commit_info",
     "commit_time",
@@ -114,6 +119,7 @@ __all__ = [
     "parse_moment",
     "physical_name",
     "primitive_types",
+    "publish_first",
     "removal",
     "remove_missing",
     "rename_column",
@@ -129,6 +135,7 @@ __all__ = [
     "set_clustering",
     "set_description",
     "set_properties",
+    "setting",
     "shown",
     "truncate",
     "unset_properties",

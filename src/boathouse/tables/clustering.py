@@ -33,18 +33,27 @@ def set_clustering(location: str, columns: Sequence[str], user: str | None = Non
 
     def work(edit: Edit) -> None:
         parameters["oldClusteringColumns"] = ",".join(clustering_columns(edit.state))
-        if not columns:
-            edit.configuration.pop(CLUSTERING, None)
-            return
-        if edit.partition_columns:
-            message = "A table is either partitioned or clustered, not both. Make a copy without PARTITIONED BY."
-            raise DeltaRefused("DELTA_CLUSTER_BY_WITH_PARTITIONED_BY", message)
-        if len(columns) > MOST_COLUMNS or len({name.lower() for name in columns}) < len(columns):
-            message = f"CLUSTER BY takes 1 to {MOST_COLUMNS} different columns, not ({', '.join(columns)})."
-            raise DeltaRefused("DELTA_CLUSTER_BY_INVALID_NUM_COLUMNS", message)
-        edit.configuration[CLUSTERING] = json.dumps([_physical(edit, name) for name in columns])
+        cluster(edit, columns)
 
     alter(location, Operation("CLUSTER BY", parameters, user), work)
+
+
+def cluster(edit: Edit, columns: Sequence[str]) -> None:
+    """Cluster a table whose metadata is changed by columns, or with none no more.
+
+    Raises:
+        DeltaRefused: If a column is not there, or cannot be clustered by; if the table is partitioned; for too many columns.
+    """
+    if not columns:
+        edit.configuration.pop(CLUSTERING, None)
+        return
+    if edit.partition_columns:
+        message = "A table is either partitioned or clustered, not both. Make a copy without PARTITIONED BY."
+        raise DeltaRefused("DELTA_CLUSTER_BY_WITH_PARTITIONED_BY", message)
+    if len(columns) > MOST_COLUMNS or len({name.lower() for name in columns}) < len(columns):
+        message = f"CLUSTER BY takes 1 to {MOST_COLUMNS} different columns, not ({', '.join(columns)})."
+        raise DeltaRefused("DELTA_CLUSTER_BY_INVALID_NUM_COLUMNS", message)
+    edit.configuration[CLUSTERING] = json.dumps([_physical(edit, name) for name in columns])
 
 
 def _physical(edit: Edit, name: str) -> str:

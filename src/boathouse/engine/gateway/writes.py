@@ -5,8 +5,12 @@ with columns that are not nullable wherever the query's are not, and could not r
 path, in one commit, and registers the table afterwards.
 """
 
+import shutil
+import uuid
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from deltalake import DeltaTable
@@ -17,6 +21,7 @@ from boathouse.engine.errors import TableAlreadyExists
 from boathouse.engine.gateway.paths import PathGuard, Use
 from boathouse.engine.gateway.protocol import local_relation, nullable_schema, proto
 from boathouse.engine.gateway.session import EngineSession
+from boathouse.engine.gateway.staging import STAGING
 from boathouse.iam.api import Principal
 from boathouse.storage.paths import from_url, to_url
 from boathouse.tables import api as tables
@@ -66,12 +71,15 @@ class Target:
         location: ``file:///`` URL.
         existing: The table that is replaced, or None for a new one.
         staged: Whether the location was handed out for this table.
+        beside: Where the rows of a new table are written that has more to say of itself than the engine says, so that its first
+            commit says all.
     """
 
     draft: TableDraft
     location: str
     existing: TableInfo | None
     staged: bool
+    beside: Path | None = None
 
 
 def default_properties(session: EngineSession) -> dict[str, str]:
@@ -102,12 +110,16 @@ class TableWriter:
             self._access.table(self._principal, existing.full_name, Privilege.MODIFY)
             return Target(draft, existing.storage_location, existing, staged=False)
         if draft.location is not None:
-            return Target(draft, to_url(from_url(self._guard.resolve(draft.location, Use.WRITE))), None, staged=False)
-        return Target(draft, self._access.stage(self._principal, draft.name), None, staged=True)
+            location = to_url(from_url(self._guard.resolve(draft.location, Use.WRITE)))
+        else:
+            location = self._access.stage(self._principal, draft.name)
+        says_more = bool(draft.properties or draft.defaults or draft.comment or draft.cluster_by)
+        beside = from_url(location) / STAGING / uuid.uuid4().hex if says_more and not tables.is_table(location) else None
+        return Target(draft, location, None, staged=draft.location is None, beside=beside)
 
     def command(self, target: Target, rows: Any, session: EngineSession, options: Mapping[str, str]) -> Any:
         """The write command that puts rows at a target, schema and all."""
-        return self.rows_to(str(from_url(target.location)), target.draft, rows, session, options)
+        return self.rows_to(str(target.beside or from_url(target.location)), target.draft, rows, session, options)
 
     def rows_to(self, path: str, draft: TableDraft, rows: Any, session: EngineSession, options: Mapping[str, str]) -> Any:
         """The write command that makes a table at a path of rows."""
@@ -134,7 +146,10 @@ class TableWriter:
     def finish(self, target: Target, *, describe: bool) -> None:
         """Register a new table; give it its properties and comment where its log does not have them yet."""
         draft = target.draft
-        self.describe(target.location, draft, is_new=target.existing is None, properties=describe)
+        if describe and target.beside is not None:
+            self._publish(target, target.beside)
+        else:
+            self.describe(target.location, draft, is_new=target.existing is None, properties=describe)
         if target.existing is None:
             try:
                 self._access.register(
@@ -149,13 +164,26 @@ class TableWriter:
                     raise TableAlreadyExists(draft.full_name) from error
                 raise
 
+    def _publish(self, target: Target, beside: Path) -> None:
+        """Make the new table of what was written beside it, in one commit."""
+        draft = target.draft
+        change = tables.setting(_wanted(draft.properties, draft.defaults))
+
+        def work(edit: tables.Edit) -> None:
+            change(edit)
+            edit.description = draft.comment or edit.description
+            tables.cluster(edit, draft.cluster_by)
+
+        try:
+            tables.publish_first(to_url(beside), target.location, work)
+        finally:
+            _remove(beside)
+
     def describe(self, location: str, draft: TableDraft, *, is_new: bool, properties: bool = True) -> None:
         """Put into a table's log what the write of its rows did not: properties, comment, clustering columns."""
-        wanted = {key: value for key, value in draft.defaults.items() if is_new and key not in draft.properties}
-        if properties:
-            wanted |= draft.properties
-        if is_new and wanted.get(tables.CHANGE_FEED, "").lower() == "true":
-            wanted[tables.FEED_SINCE] = "0"
+        given = draft.properties if properties else {}
+        defaults = {key: value for key, value in draft.defaults.items() if key not in draft.properties}
+        wanted = _wanted(given, defaults) if is_new else given
         if wanted:
             set_properties(location, wanted)
         if properties and draft.comment:
@@ -167,3 +195,20 @@ class TableWriter:
         """Remove what a failed creation left."""
         if target.staged:
             self._access.discard(target.location)
+        elif target.beside is not None:
+            _remove(target.beside)
+
+
+def _wanted(given: Mapping[str, str], defaults: Mapping[str, str]) -> dict[str, str]:
+    """The properties of a new table."""
+    wanted = {**defaults, **given}
+    if wanted.get(tables.CHANGE_FEED, "").lower() == "true":
+        wanted[tables.FEED_SINCE] = "0"
+    return wanted
+
+
+def _remove(beside: Path) -> None:
+    """Remove what was written beside a table, and the folder for such if it is empty then."""
+    shutil.rmtree(beside, ignore_errors=True)
+    with suppress(OSError):
+        beside.parent.rmdir()

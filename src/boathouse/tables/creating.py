@@ -1,0 +1,41 @@
+"""A new table whose first commit says all of it: what an engine has written elsewhere, and what it has not said."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from boathouse.storage.paths import from_url
+from boathouse.tables.alter import Edit
+from boathouse.tables.errors import CommitLost
+from boathouse.tables.files import data_path
+from boathouse.tables.log import actions_of, replay, write_commit
+
+
+def publish_first(source: str, target: str, work: Callable[[Edit], None]) -> None:
+    """Make a table of one that an engine has made elsewhere in one commit.
+
+    No engine has seen a log at the new place before, so none can have kept an older first version of it.
+
+    Args:
+        source: What the engine has made; its files are moved.
+        target: Where the table is to lie, on the same disk.
+        work: Changes its metadata.
+
+    Raises:
+        DeltaRefused: If ``work`` says so.
+        CommitLost: If a table was made there meanwhile.
+    """
+    state = replay(source)
+    edit = Edit(state)
+    work(edit)
+    changed = {name: value for action in edit.actions() or () for name, value in action.items()}
+    actions = [{name: changed.get(name, value) for name, value in one.items()} for one in actions_of(state.folder, 0)]
+    folder = from_url(target)
+    for add in state.files.values():
+        _move(data_path(state.folder, add["path"]), data_path(folder, add["path"]))
+    if not write_commit(target, 0, actions):
+        raise CommitLost("CREATE TABLE", "another writer made a table at its location.")
+
+
+def _move(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    source.replace(target)
