@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+from pyspark.errors import AnalysisException
 from pyspark.sql import SparkSession
 
 from boathouse.storage.layout import Layout
@@ -151,3 +153,43 @@ def test_changes_in_sql(server: Server) -> None:
         spark.stop()
     me = server.client().get(f"{SCIM}/Me").json()["userName"]
     assert found == [(text.replace(f"'{HUSH}'", "'[REDACTED]'").replace(HUSH, "[REDACTED]"), me, 200) for text in changes]
+
+
+def test_calls_without_a_plan(server: Server, audited: Audited) -> None:
+    mark = f"a{uuid.uuid4().hex[:8]}"
+    name = f"{mark}@example.com"
+    spark = SparkSession.builder.remote(server.spark_remote(server.new_principal(name))).create()
+    admin = SparkSession.builder.remote(server.spark_remote()).create()
+    try:
+        admin.sql(f"CREATE SCHEMA main.{mark}").collect()
+        admin.sql(f"CREATE TABLE main.{mark}.t AS SELECT 1 AS a").collect()
+        spark.conf.set(f"{mark}.mode", "fast")
+        spark.conf.set(f"{mark}.api.token", HUSH)
+        spark.conf.unset(f"{mark}.mode")
+        spark.conf.get(f"{mark}.mode", None)
+        spark.interruptTag("nothing")
+        with pytest.raises(AnalysisException, match="INSUFFICIENT_PERMISSIONS"):
+            _ = spark.table(f"main.{mark}.t").schema
+        for number in range(50):
+            spark.conf.set(f"{mark}.again", str(number))
+    finally:
+        spark.stop()
+        admin.stop()
+    last = f"last-{uuid.uuid4().hex}"
+    server.client().delete(
+        f"{UC}/schemas/main.{mark}", params={"force": True}, headers={"X-Request-Id": last}
+    ).raise_for_status()
+    found = [row for row in recorded(server, audited, last).values() if row["user_identity"]["email"] == name]
+    found.sort(key=lambda row: row["event_time"])
+    told = [(row["action_name"], row["response"]["status_code"], dict(row["request_params"])) for row in found]
+    mine = [one for one in told if "again" not in str(one)]
+    assert [one for one in mine if one[0] != "executePlan"] == [
+        ("config", 200, {f"set.{mark}.mode": "fast"}),
+        ("config", 200, {f"set.{mark}.api.token": "[REDACTED]"}),
+        ("config", 200, {"unset": f'["{mark}.mode"]'}),
+        ("interrupt", 200, {"tag": "nothing"}),
+        ("analyzePlan", 403, {}),
+        ("releaseSession", 200, {}),
+    ]
+    # Two minutes may have begun meanwhile; calls that are one row together say so.
+    assert 17 <= len([one for one in told if f"set.{mark}.again" in one[2]]) <= 40

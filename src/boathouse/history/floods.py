@@ -1,4 +1,4 @@
-"""Bounds how many rows of the audit table refused callers make: who may do nothing must not be able to fill it."""
+"""Bounds how many rows of the audit table refused callers make, and calls that cost nothing: with neither can it be filled."""
 
 import threading
 from collections.abc import Sequence
@@ -27,9 +27,9 @@ class _Count:
 
 
 class Floods:
-    """Lets the first refused calls of each source and action in a minute through, and counts the rest.
+    """Lets the first refused or frequent calls of each source and action in a minute through, and counts the rest.
 
-    A call is bounded if it was refused, or if nobody knows who called.
+    A call is bounded if it was refused, if nobody knows who called, or if it is of a kind that comes again and again.
     """
 
     def __init__(self) -> None:
@@ -39,7 +39,7 @@ class Floods:
 
     def take(self, event: AuditEvent) -> list[AuditEvent]:
         """What is to be recorded for an event: itself, nothing, or what was counted in the minute that is over."""
-        if event.status_code not in _REFUSED and event.principal_id is not None:
+        if event.status_code not in _REFUSED and event.principal_id is not None and not event.is_frequent:
             return [event]
         with self._lock:
             told: list[AuditEvent] = []

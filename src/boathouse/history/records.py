@@ -25,6 +25,7 @@ class AuditEvent:
         params: What it was called with, without secrets.
         status_code: HTTP status of the result.
         error: Why it failed, or None.
+        is_frequent: Whether a client may well call so again and again: then only the first in a minute have a row each.
     """
 
     time_ms: int
@@ -39,6 +40,7 @@ class AuditEvent:
     params: Mapping[str, str] = field(default_factory=dict[str, str])
     status_code: int
     error: str | None = None
+    is_frequent: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

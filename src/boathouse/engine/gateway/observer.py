@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
@@ -13,11 +13,13 @@ from grpc.aio import AioRpcError
 
 from boathouse.engine.compute import cluster_id_of, warehouse_id_of
 from boathouse.engine.errors import OperationCanceled
+from boathouse.engine.gateway.calls import change_of
 from boathouse.engine.gateway.commits import commits_since
+from boathouse.engine.gateway.heads import session_of
 from boathouse.engine.gateway.produced import carried
 from boathouse.engine.gateway.statuses import WireError, canceled
 from boathouse.engine.gateway.trace import ENTITY_HEADER, Trace, entity_of
-from boathouse.errors import BoathouseError, Unauthenticated
+from boathouse.errors import BoathouseError
 from boathouse.history.api import (
     AuditEvent,
     ColumnLink,
@@ -122,19 +124,39 @@ class Observer:
         entity, peer = entity_of(headers.get(ENTITY_HEADER)), _address(context.peer())
         return Watched(self._recorder, principal, peer, entity, started_ms=came_ms, waited_ms=now_ms() - came_ms)
 
-    def refused(self, method: str, context: Any, error: Unauthenticated) -> None:
-        """Record a call of nobody who is known."""
+    def refused(self, method: str, context: Any, principal: Principal | None, error: BoathouseError) -> None:
+        """Record a call that was refused, of somebody or of nobody who is known."""
+        self._tell(method, context, principal, error=error)
+
+    def changed(self, method: str, context: Any, principal: Principal, request: bytes) -> None:
+        """Record a call without a plan that has changed something, if it has."""
+        params = change_of(method, request)
+        if params is not None:
+            self._tell(method, context, principal, params, session_of(request))
+
+    def _tell(
+        self,
+        method: str,
+        context: Any,
+        principal: Principal | None,
+        params: Mapping[str, str] | None = None,
+        session_id: str | None = None,
+        error: BoathouseError | None = None,
+    ) -> None:
         self._recorder.audit(
             AuditEvent(
                 time_ms=now_ms(),
-                principal=None,
-                principal_id=None,
+                principal=None if principal is None else principal.name,
+                principal_id=None if principal is None else principal.id,
                 source_ip=_address(context.peer()),
+                session_id=session_id,
                 request_id=str(uuid.uuid4()),
                 service="sparkConnect",
                 action=method[0].lower() + method[1:],
-                status_code=error.status,
-                error=error.message,
+                params=params or {},
+                status_code=200 if error is None else error.status,
+                error=None if error is None else error.message,
+                is_frequent=True,
             )
         )
 

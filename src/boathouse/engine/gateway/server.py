@@ -51,6 +51,8 @@ _SERVER_OPTIONS: list[tuple[str, int]] = [
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 5000),
 ]
 
+_FORBIDDEN = 403
+
 Context: TypeAlias = Any
 """grpc.aio.ServicerContext, which its stubs make generic and the library does not."""
 
@@ -160,6 +162,7 @@ class Gateway:
                     request = analysis.request
                 await self._governor.check(method, request, principal, engine)
                 answer: bytes = await engine.unary(method)(as_principal(request, principal), timeout=call.timeout)
+                self._observer.changed(method, context, principal, request)
                 return answer
         raise AssertionError
 
@@ -245,8 +248,9 @@ class Gateway:
             case grpc.aio.AioRpcError() if call is not None and call.engine is not None:
                 return await engine_failure(error, call.engine, self._governor, call.principal)
             case BoathouseError():
-                if isinstance(error, Unauthenticated):
-                    self._observer.refused(method, context, error)
+                # Of plans that are executed the observer hears anyway.
+                if isinstance(error, Unauthenticated) or (error.status == _FORBIDDEN and method != "ExecutePlan"):
+                    self._observer.refused(method, context, None if call is None else call.principal, error)
                 log.info("gateway.refused", method=method, principal=name, error=error.error_code)
                 return own(error)
             case _:
