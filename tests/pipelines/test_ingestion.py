@@ -54,11 +54,12 @@ def test_postgresql_by_cursor_and_in_full(ingestion: Ingestion, postgres_url: st
         changing = {"schema": "public", "cursor": "changed"}
         pipeline_id = ingestion.pipeline(
             ingestion.table("kinds", schema="public"),
+            ingestion.table("orders", "states", schema="public", scd_type="SCD_TYPE_2", include_columns=["id", "name"]),
             ingestion.table("orders", "newest", **changing, query={"deletion_condition": "gone"}),
             ingestion.table("orders", "history", **changing, scd_type="SCD_TYPE_2", exclude_columns=["gone"]),
             ingestion.table("orders", "log", **changing, scd_type="APPEND_ONLY", include_columns=["id", "name"]),
         )
-        assert landed(ingestion.run(pipeline_id)) == {"kinds": 2, "newest": 2, "history": 2, "log": 2}
+        assert landed(ingestion.run(pipeline_id)) == {"kinds": 2, "states": 3, "newest": 2, "history": 2, "log": 2}
         first = (1, Decimal("1.50"), Decimal("2.25"), dt.datetime(2024, 1, 1, 8), '{"k": [1]}')
         assert ingestion.rows("kinds")[0] == (
             *first,
@@ -73,8 +74,11 @@ def test_postgresql_by_cursor_and_in_full(ingestion: Ingestion, postgres_url: st
         pg.execute("UPDATE orders SET name = 'B', changed = '2024-01-03' WHERE id = 2")
         pg.execute("UPDATE orders SET gone = true, changed = '2024-01-03' WHERE id = 1")
         pg.execute("INSERT INTO orders VALUES (3, 'c', false, '2024-01-02', 7)")
-        pg.execute("DELETE FROM kinds WHERE id = 2")
-        assert landed(ingestion.run(pipeline_id)) == {"kinds": 1, "newest": 3, "history": 3, "log": 3}
+        pg.execute("DELETE FROM kinds WHERE id = 2; DELETE FROM orders WHERE id = 9")
+        assert landed(ingestion.run(pipeline_id)) == {"kinds": 1, "states": 3, "newest": 3, "history": 3, "log": 3}
+        assert ingestion.rows("states", "id, name, __END_AT IS NULL") == [
+            *((1, "a", True), (2, "B", True), (2, "b", False), (3, "c", True), (9, "x", False)),
+        ]
         assert len(ingestion.rows("kinds")) == 1
         assert ingestion.rows("newest", "id, name, extra") == [(2, "B", None), (3, "c", 7)]
         states = [
@@ -190,7 +194,7 @@ def test_each_row_once_whatever_is_killed(ingestion: Ingestion, postgres_url: st
         ({"objects": [{"report": {}}]}, "ingestion_definition.objects[0].report is not a field that is supported here"),
         ({"objects": [{"table": {"source_table": "t"}}]}, "objects[0].table.destination_catalog is missing"),
         ({"connector_type": "MAGIC"}, "ingestion_definition.connector_type is not valid"),
-        ({"table_configuration": {"scd_type": "SCD_TYPE_2"}}, "table_configuration.scd_type is SCD_TYPE_2, which needs"),
+        ({"table_configuration": {"scd_type": "APPEND_ONLY"}}, "table_configuration.scd_type is APPEND_ONLY, which needs"),
         ({"table_configuration": {"sequence_by": ["a", "b"]}}, "sequence_by names 2 columns"),
         (
             {"table_configuration": {"include_columns": ["a"], "exclude_columns": ["b"]}},

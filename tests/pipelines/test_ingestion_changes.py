@@ -15,7 +15,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from tests.conftest import Server
-from tests.pipelines.ingestion import Ingestion, kill_when, landed, postgres_options
+from tests.pipelines.ingestion import UC, Ingestion, kill_when, landed, postgres_options
 from tests.postgres import create_database
 
 TOKEN = "token-of-the-api-1"
@@ -85,6 +85,17 @@ def test_changes_of_postgresql(ingestion: Ingestion, postgres_url: str) -> None:
         assert "Run ALTER TABLE public.bare REPLICA IDENTITY FULL" in ingestion.fails(bare)
         drop_slot(pg, f"boathouse_{pipeline_id.replace('-', '_')}")
         assert "is gone, and changes with it" in ingestion.fails(pipeline_id)
+        # Deleted, it leaves nothing at the source, or says what to do where that cannot be reached.
+        ingestion.run(pipeline_id, full_refresh=True)
+        assert ingestion.http.delete(f"/api/2.0/pipelines/{pipeline_id}").json() == {}
+        here = "SELECT slot_name FROM pg_replication_slots WHERE database = current_database() UNION SELECT pubname FROM pg_publication"
+        own = f"boathouse_{bare.replace('-', '_')}"
+        assert {row[0] for row in pg.execute(here).fetchall()} <= {own}
+        away = {"options": {**postgres_options(url), "port": "1"}}
+        ingestion.http.patch(f"{UC}/connections/{ingestion.schema}", json=away).raise_for_status()
+        told = ingestion.http.delete(f"/api/2.0/pipelines/{bare}").json()["message"]
+        assert f"SELECT pg_drop_replication_slot('{own}'); DROP PUBLICATION {own};" in told
+        assert "not asked for" not in told
 
 
 def drop_slot(pg: psycopg.Connection[Any], name: str) -> None:

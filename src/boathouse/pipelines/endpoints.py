@@ -91,11 +91,9 @@ async def edit_pipeline(request: Request, principal: CurrentPrincipal, pipeline_
 
 @router.delete(f"{PIPELINES}/{{pipeline_id}}")
 async def delete_pipeline(request: Request, principal: CurrentPrincipal, pipeline_id: str) -> dict[str, Any]:
-    """Delete a pipeline; its tables stay."""
-    pipelines = pipelines_of(request)
-    await pipelines.manage(principal, lambda service: service.delete(pipeline_id))
-    await pipelines.deleted(pipeline_id)
-    return {}
+    """Delete a pipeline; its tables stay. ``message`` says what could not be taken away at the source of an ingestion."""
+    left = await pipelines_of(request).delete(principal, pipeline_id)
+    return {} if left is None else {"message": left}
 
 
 # ------------------------------------------------------------------------------------------------------------- updates

@@ -47,7 +47,9 @@ def main() -> NoReturn:
     except Stopped:
         pass
     except Exception as error:  # noqa: BLE001 - whatever it is, the update has failed with it
-        if assignment.get("confirm"):
+        if assignment.get("release"):
+            wire.send(left=told(error))
+        elif assignment.get("confirm"):
             # The rows are in their tables: the next update lets the source know.
             traceback.print_exc()
         else:
@@ -82,7 +84,10 @@ class _Process:
         """Bring what is new, and tell the server."""
         reader = self._reader()
         try:
-            if self._assignment.get("confirm"):
+            if self._assignment.get("release"):
+                reader.release()
+                self._wire.send(left=None)
+            elif self._assignment.get("confirm"):
                 reader.confirm()
             else:
                 self._read(reader)

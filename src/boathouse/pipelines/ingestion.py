@@ -8,7 +8,7 @@ from typing import Any
 from boathouse.engine.gateway.sql_tokens import quote
 from boathouse.ingest.connectors.api import Landed, loaded_key
 from boathouse.pipelines.events import Event, FlowState, UpdateState
-from boathouse.pipelines.model import AutoCdc, Column, Dataset, Declarations, Flow, Kind, Location, Relation
+from boathouse.pipelines.model import AutoCdc, Column, Dataset, Declarations, Flow, Kind, Location, Relation, SnapshotCdc
 from boathouse.pipelines.plan import ddl
 from boathouse.pipelines.session import Session
 from boathouse.pipelines.state import State
@@ -27,7 +27,7 @@ def ingest(update: Update, extracted: Mapping[str, Any], state: State) -> Update
             state.set(loaded_key(table.destination), {"generation": table.generation, "batch": table.batch})
         told(event)
 
-    anew = [table.destination for table in tables if table.mode != "snapshot" and _is_new_generation(table, state)]
+    anew = [table.destination for table in tables if not table.is_replaced and _is_new_generation(table, state)]
     chosen = tuple(dict.fromkeys([*update.options.full_refresh_selection, *anew]))
     refreshed = update.options.refresh_selection
     if not update.options.full_refresh and anew and not (refreshed or update.options.full_refresh_selection):
@@ -65,7 +65,7 @@ def _declare(session: Session, table: Landed, number: int, into: Declarations) -
     name = quote(table.destination.split("."))
     dataset = Dataset(
         name,
-        Kind.MATERIALIZED_VIEW if table.mode == "snapshot" else Kind.STREAMING_TABLE,
+        Kind.MATERIALIZED_VIEW if table.is_replaced else Kind.STREAMING_TABLE,
         location,
         table.comment,
         cluster_by=tuple(table.clustering),
@@ -73,12 +73,15 @@ def _declare(session: Session, table: Landed, number: int, into: Declarations) -
     )
     into.datasets.append(dataset)
     query = _query(session, table)
-    if table.mode != "changes":
+    if table.is_replaced or table.mode == "append":
         into.flows.append(Flow(name, name, location, query))
         return
     view = f"_landed_{number}"
     into.datasets.append(Dataset(view, Kind.TEMPORARY_VIEW, location))
     into.flows.append(Flow(view, view, location, query))
+    if table.mode == "snapshot":
+        into.flows.append(Flow(name, name, location, cdc=SnapshotCdc(view, tuple(table.keys), table.scd)))
+        return
     cdc = AutoCdc(
         view,
         tuple(table.keys),

@@ -24,6 +24,7 @@ from boathouse.pipelines.events import Event, UpdateState, update_progress
 from boathouse.pipelines.files import SourceReader
 from boathouse.pipelines.info import PipelineInfo, UpdateInfo
 from boathouse.pipelines.ingestion_spec import source_of
+from boathouse.pipelines.release import EXTRACTION, makes_something, release, what_is_left
 from boathouse.pipelines.repository import PipelineRepository
 from boathouse.pipelines.schemas import StartBody
 from boathouse.pipelines.service import PipelineService, note, remember
@@ -36,7 +37,6 @@ STOP_SECONDS = 30.0
 _KEPT_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "VIRTUAL_ENV")
 _PRODUCTION_RETRIES = 2
 _DRIVER = "boathouse.pipelines.driver"
-_EXTRACTION = "boathouse.pipelines.extraction"
 T = TypeVar("T")
 
 
@@ -169,11 +169,24 @@ class Pipelines:
                 asyncio.get_running_loop().create_task(self._halt(running))
         return await self.manage(principal, lambda service: service.get(pipeline.id), write=False)
 
-    async def deleted(self, pipeline_id: str) -> None:
-        """Stop what runs of a pipeline that is gone."""
-        for running in [one for one in self._running.values() if one.pipeline.id == pipeline_id]:
-            if running.task is not None:
-                running.task.cancel()
+    async def delete(self, principal: Principal, pipeline_id: str) -> str | None:
+        """Delete a pipeline and stop what runs of it; answers what is left of it at its source, if anything is."""
+        pipeline = await self.manage(principal, lambda service: service.delete(pipeline_id))
+        tasks = [one.task for one in self._running.values() if one.pipeline.id == pipeline_id and one.task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if not makes_something(pipeline.spec):
+            return None
+        try:
+            source = await asyncio.to_thread(self._source, pipeline.run_as_id, pipeline.spec)
+            why = await release(pipeline_id, source, _environment())
+        except BoathouseError as error:
+            why = error.message
+        if why is None:
+            return None
+        log.warning("pipeline_left_at_source", pipeline=pipeline_id, reason=why)
+        return what_is_left(pipeline.spec, pipeline_id, why)
 
     # ------------------------------------------------------------------------------------------------------ updates
 
@@ -236,22 +249,23 @@ class Pipelines:
 
     async def _ingest(self, running: Running, assignment: Mapping[str, Any]) -> None:
         """Bring what is new at a source, then what has landed into its tables, then let the source know."""
-        extraction = {**assignment, "source": await asyncio.to_thread(self._source, running)}
-        await self._drive(running, _EXTRACTION, extraction)
+        spec = running.update.spec
+        extraction = {**assignment, "source": await asyncio.to_thread(self._source, running.pipeline.run_as_id, spec)}
+        await self._drive(running, EXTRACTION, extraction)
         if running.ended is not None or running.stopping or running.landed is None:
             return
         landed, remembered = running.landed, await asyncio.to_thread(self._remembered, running.pipeline.id)
         await self._drive(running, _DRIVER, {**assignment, "landed": landed, "remembered": remembered})
         if landed["confirm"] and not running.stopping:
             remembered = await asyncio.to_thread(self._remembered, running.pipeline.id)
-            await self._drive(running, _EXTRACTION, {**extraction, "remembered": remembered, "confirm": True})
+            await self._drive(running, EXTRACTION, {**extraction, "remembered": remembered, "confirm": True})
 
-    def _source(self, running: Running) -> dict[str, Any]:
+    def _source(self, run_as_id: str, spec: Mapping[str, Any]) -> dict[str, Any]:
         """The connection of an ingestion, and its declaration of an HTTP API if that stands in a file."""
         with self._database.session() as session:
-            runner = IamService(session).get_principal(running.pipeline.run_as_id)
+            runner = IamService(session).get_principal(run_as_id)
             catalog = CatalogService(session, runner, self._layout)
-            return source_of(running.update.spec, catalog, SourceReader(catalog, self._layout, runner))
+            return source_of(spec, catalog, SourceReader(catalog, self._layout, runner))
 
     def _remembered(self, pipeline_id: str) -> dict[str, Any]:
         with self._database.session() as session:
@@ -272,7 +286,7 @@ class Pipelines:
                     stdin=asyncio.subprocess.PIPE,
                     stdout=out,
                     stderr=out,
-                    env={name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ},
+                    env=_environment(),
                     process_group=0,
                 )
             await self._say(running, {**assignment, "descriptor": write_end})
@@ -401,3 +415,8 @@ class Pipelines:
     def log_of(self, pipeline_id: str, update_id: str) -> Path:
         """Where the output of an update's process is."""
         return self._layout.logs / "pipelines" / pipeline_id / f"{update_id}.log"
+
+
+def _environment() -> dict[str, str]:
+    """What a process of an update gets of the server's environment."""
+    return {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}

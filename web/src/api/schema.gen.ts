@@ -884,7 +884,7 @@ export interface paths {
         post?: never;
         /**
          * Delete Pipeline
-         * @description Delete a pipeline; its tables stay.
+         * @description Delete a pipeline; its tables stay. ``message`` says what could not be taken away at the source of an ingestion.
          */
         delete: operations["pipelines_delete_pipeline"];
         options?: never;

@@ -1,6 +1,6 @@
 """What other slices use of connectors. Apart from ``boathouse.ingest.api``, since the process that reads a source needs no engine."""
 
-from boathouse.ingest.connectors.definition import Connector, Definition, TableObject
+from boathouse.ingest.connectors.definition import Connector, Definition, TableObject, own_replication
 from boathouse.ingest.connectors.definition import parse as parse_definition
 from boathouse.ingest.connectors.extract import Extraction, Landed, Reader, Stopped, loaded_key, told
 from boathouse.ingest.connectors.landing import Landing
@@ -15,6 +15,7 @@ __all__ = [
     "Stopped",
     "TableObject",
     "loaded_key",
+    "own_replication",
     "parse_definition",
     "told",
 ]

@@ -22,7 +22,7 @@ from boathouse.catalog.api import OpenConnection
 from boathouse.errors import BoathouseError
 from boathouse.ingest.connectors.columns import Column, arrow_table, fitted
 from boathouse.ingest.connectors.databases import DatabaseSource, SourceTable
-from boathouse.ingest.connectors.definition import Definition, ScdType, TableObject
+from boathouse.ingest.connectors.definition import Definition, ScdType, TableObject, own_replication
 from boathouse.ingest.connectors.errors import KeysMissing, ReplicationImpossible
 from boathouse.ingest.connectors.extract import Extraction, Landed, Stopped, loaded_key
 from boathouse.ingest.connectors.pgoutput import (
@@ -86,9 +86,9 @@ class ChangeReader:
         self._source = DatabaseSource(connection, definition.objects[0].database)
         self._connection = connection
         self._extraction = extraction
-        own = f"boathouse_{pipeline_id.replace('-', '_')}"
+        own = own_replication(pipeline_id)
         self._slot, self._publication = definition.slot or own, definition.publication or own
-        self._is_own = definition.publication is None
+        self._is_own, self._has_own_slot = definition.publication is None, definition.slot is None
         self._ended: dict[str, Landed | Exception] = {}
 
     def tables(self, schema: str | None) -> list[str]:
@@ -144,6 +144,24 @@ class ChangeReader:
         if lsns:
             with self._source.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
                 self._advance(connection, min(lsns))
+
+    def release(self) -> None:
+        """Take away the slot and the publication that the pipeline has made.
+
+        Raises:
+            SourceUnreachable: If the server does not let it.
+        """
+        drop = sa.text("SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = :name")
+        try:
+            with self._source.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                if self._has_own_slot:
+                    self._await_slot(connection)
+                    connection.execute(drop, {"name": self._slot})
+                if self._is_own:
+                    name = connection.dialect.identifier_preparer.quote(self._publication)
+                    connection.exec_driver_sql(f"DROP PUBLICATION IF EXISTS {name}")
+        except SQLAlchemyError as error:
+            raise self._source.unreachable(error) from error
 
     def close(self) -> None:
         """Let the connections go."""
@@ -224,7 +242,10 @@ class ChangeReader:
                 message = f"The replication slot {self._slot} is gone, and changes with it. Start an update with full_refresh."
                 raise ReplicationImpossible(message)
             connection.execute(sa.text("SELECT pg_create_logical_replication_slot(:name, 'pgoutput')"), {"name": self._slot})
-        # A process that was killed may still have its session there.
+        self._await_slot(connection)
+
+    def _await_slot(self, connection: sa.Connection) -> None:
+        """A process that was killed may still have its session at the slot."""
         active = sa.text("SELECT active FROM pg_replication_slots WHERE slot_name = :name")
         for _ in range(_TRIES):
             if not connection.execute(active, {"name": self._slot}).scalar() or self._extraction.stopping.wait(_PAUSE):

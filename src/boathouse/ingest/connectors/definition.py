@@ -55,6 +55,11 @@ class TableSettings:
     properties: Mapping[str, str] | None = None
     clustering: tuple[str, ...] = ()
 
+    @property
+    def merges(self) -> bool:
+        """Whether rows that come take the place of others, which keys tell."""
+        return self.scd is ScdType.SCD_TYPE_2 or (self.cursor is not None and self.scd is not ScdType.APPEND_ONLY)
+
 
 @dataclass(frozen=True)
 class TableObject:
@@ -93,6 +98,11 @@ class TableObject:
     def of(self, table: str) -> "TableObject":
         """The same for one table of its schema."""
         return replace(self, source_table=table)
+
+
+def own_replication(pipeline_id: str) -> str:
+    """The name of the replication slot, and of the publication, that a pipeline makes for itself."""
+    return f"boathouse_{pipeline_id.replace('-', '_')}"
 
 
 @dataclass(frozen=True)
@@ -321,8 +331,8 @@ def _check_cdc(settings: TableSettings, field: str) -> None:
 
 
 def _check_snapshot(settings: TableSettings, field: str) -> None:
-    if settings.scd is not ScdType.SCD_TYPE_1:
-        why = f"is {settings.scd.value}, which needs query_based_connector_config.cursor_columns, or connector_type CDC."
+    if settings.scd is ScdType.APPEND_ONLY:
+        why = "is APPEND_ONLY, which needs query_based_connector_config.cursor_columns to tell which rows are new."
         raise DefinitionFieldInvalid(f"{field}.scd_type", why)
     if settings.deletion_condition or settings.sequence_by:
         config = f"{field}.query_based_connector_config.cursor_columns"

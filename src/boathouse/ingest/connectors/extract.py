@@ -55,6 +55,10 @@ class Reader(Protocol):
         """Let the source know."""
         ...
 
+    def release(self) -> None:
+        """Once the pipeline is deleted: take away what it has made at the source."""
+        ...
+
     def close(self) -> None:
         """Let the connections go."""
         ...
@@ -71,12 +75,12 @@ class Landed:
     Attributes:
         destination: Full name of the table that they go to.
         place: Where it stands in the definition.
-        mode: ``snapshot`` for all rows in place of those before, ``append`` for new rows, ``changes`` for rows to merge.
+        mode: ``snapshot`` for all rows, ``append`` for new rows, ``changes`` for rows to merge.
         folder: Where the files are.
         columns: Name and type of each column.
         keys: Columns that say which row is meant.
         sequence: Column that orders changes of a row.
-        scd: 1 or 2, of changes.
+        scd: 1 or 2, of changes and snapshots.
         deletes: Condition under which a change deletes.
         truncates: Condition under which a change deletes all rows.
         hidden: Columns that the table does not get.
@@ -107,6 +111,11 @@ class Landed:
     properties: dict[str, str] = field(default_factory=dict[str, str])
     clustering: list[str] = field(default_factory=list[str])
     comment: str = ""
+
+    @property
+    def is_replaced(self) -> bool:
+        """Whether what has landed takes the place of all rows that the table has."""
+        return self.mode == "snapshot" and self.scd == 1
 
     def to_json(self) -> dict[str, Any]:
         """It as JSON."""
@@ -209,17 +218,17 @@ def query_based(
         SchemaIncompatible: If a column has become one of another type.
     """
     settings = one.settings
-    merges = settings.cursor is not None and settings.scd is not ScdType.APPEND_ONLY
-    if merges and not keys:
+    if settings.merges and not keys:
         raise KeysMissing(one.source)
     known: dict[str, Any] = {"source": one.source, "cursor": settings.cursor, "scd_type": settings.scd.value}
-    if merges:
+    if settings.merges:
         known["primary_keys"] = list(keys)
     progress = extraction.progress(one, known)
     if not columns and not progress.columns:
         # There is no row yet that would tell of any.
         return landed(one, progress, extraction.folder(one.destination, progress))
     if settings.cursor is None:
+        progress.keys = list(keys)
         return _snapshot(extraction, one, progress, columns, rows)
     # The spelling of the source is the one that its rows have.
     cursor = next((one.name for one in columns if one.name.lower() == settings.cursor.lower()), settings.cursor)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from boathouse.catalog.api import OpenConnection
 from boathouse.ingest.connectors.databases import DatabaseSource, SourceTable
-from boathouse.ingest.connectors.definition import Definition, ScdType, TableObject
+from boathouse.ingest.connectors.definition import Definition, TableObject
 from boathouse.ingest.connectors.errors import KeysMissing
 from boathouse.ingest.connectors.extract import Extraction, Landed, query_based
 
@@ -35,7 +35,7 @@ class DatabaseReader:
             KeysMissing: If it has no keys and needs them.
         """
         found = self._source.describe(one)
-        if one.settings.cursor is not None and one.settings.scd is not ScdType.APPEND_ONLY and not found.keys:
+        if one.settings.merges and not found.keys:
             raise KeysMissing(one.source)
         return found
 
@@ -55,6 +55,9 @@ class DatabaseReader:
 
     def confirm(self) -> None:
         """The source need not know."""
+
+    def release(self) -> None:
+        """The source keeps nothing."""
 
     def close(self) -> None:
         """Let the connections go."""

@@ -14,7 +14,7 @@ from requests.adapters import BaseAdapter, HTTPAdapter
 
 from boathouse.catalog.api import OpenConnection
 from boathouse.ingest.connectors.columns import Column, text_of
-from boathouse.ingest.connectors.definition import ScdType, TableObject
+from boathouse.ingest.connectors.definition import TableObject
 from boathouse.ingest.connectors.errors import (
     DefinitionFieldInvalid,
     KeysMissing,
@@ -65,7 +65,7 @@ class RestReader:
             raise SourceTableMissing(one.source, self.tables(None))
         hint: Any = resource.compute_table_schema().get("columns", {})
         keys = one.settings.primary_keys or tuple(name for name, column in hint.items() if column.get("primary_key"))
-        if one.settings.cursor is not None and one.settings.scd is not ScdType.APPEND_ONLY and not keys:
+        if one.settings.merges and not keys:
             raise KeysMissing(one.source)
         return keys
 
@@ -87,6 +87,9 @@ class RestReader:
 
     def confirm(self) -> None:
         """The source need not know."""
+
+    def release(self) -> None:
+        """The source keeps nothing."""
 
     def close(self) -> None:
         """Let the connections go."""
