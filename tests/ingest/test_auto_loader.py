@@ -74,6 +74,7 @@ def test_each_file_once_with_inference_and_evolution(landing: Landing) -> None:
     landing.run(landing.read(inferColumnTypes="true"))
     assert landing.rows("id", "price", "_rescued_data") == [(1, 1.5, None), (2, None, None)]
     landing.put("b.json", {"id": 3, "price": "n/a"})
+    assert dict(landing.read(inferColumnTypes="true").dtypes)["price"] == "double"
     landing.run(landing.read(inferColumnTypes="true"))
     landing.run(landing.read(inferColumnTypes="true"))
     assert landing.rows("id", "price") == [(1, 1.5), (2, None), (3, None)]
@@ -126,6 +127,12 @@ def test_the_read_that_stream_read_files_stands_for(landing: Landing) -> None:
     landing.run(reader.load())
     assert landing.rows("id", "price") == [(1, 1.5), (None, None)]
     assert (landing.real / "state" / "sources" / "0" / "_schemas" / "0").exists()
+    # A table that is made anew has the types of the checkpoint, not those that would be inferred now.
+    landing.spark.sql(f"DROP TABLE {landing.table}")
+    landing.put("c.json", {"price": "x"})
+    landing.run(reader.load())
+    assert dict(landing.spark.table(landing.table).dtypes)["price"] == "double"
+    assert landing.rows("id", "price") == [(None, None)]
     with pytest.raises(PySparkException, match="The option format is missing"):
         landing.spark.readStream.format("read_files").load(f"{landing.path}/in").schema  # noqa: B018
 

@@ -5,6 +5,7 @@ import uuid
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing, suppress
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from boathouse.engine.catalog_access import CatalogAccess
@@ -19,17 +20,19 @@ from boathouse.engine.gateway.trace import Trace, begin, finish, stream_target
 from boathouse.engine.gateway.visit import Visit
 from boathouse.engine.streaming.errors import NotOnThisEngine
 from boathouse.engine.streaming.foreach.host import Door, FunctionProcess
-from boathouse.engine.streaming.manager import Ear, Query, SessionQueries, StreamManager
+from boathouse.engine.streaming.manager import Ear, Query, SessionQueries, StreamManager, checkpoint_place
 from boathouse.engine.streaming.passed import PassedQuery, PassedReads
 from boathouse.engine.streaming.progress import timestamp
 from boathouse.engine.streaming.query import Event, StreamingQuery
-from boathouse.engine.streaming.reads import AnalysedReads, Readers
+from boathouse.engine.streaming.reads import AnalysedReads, Readers, kept_folders
 from boathouse.engine.streaming.runner import Prepare, Runner
 from boathouse.engine.streaming.source import Sources
 from boathouse.engine.streaming.sources.files import FORMATS
-from boathouse.engine.streaming.spec import read_spec
+from boathouse.engine.streaming.spec import StreamSpec, read_spec
+from boathouse.errors import BoathouseError
 from boathouse.iam.api import Principal
 from boathouse.kit.clock import now_ms
+from boathouse.storage.paths import from_url
 
 OURS = frozenset({"cloudfiles", "read_files"})
 """Formats of files whose streams are the server's on every engine."""
@@ -159,7 +162,8 @@ class Streams:
         governed.CopyFrom(session.request.plan)
         # The function has a process of the gateway's own, so no engine has to be asked whether it may run.
         governed.command.write_stream_operation_start.ClearField("foreach_batch")
-        reads = AnalysedReads(self._readers(session), self.batches)
+        readers = self._readers(session)
+        reads = AnalysedReads(readers, self.batches, _kept(spec, session, readers))
         visit = Visit(self._access, session.principal, session, streams=reads)
         trace.target = stream_target(spec.table, spec.path, visit)
         visit.walk(governed)
@@ -170,7 +174,7 @@ class Streams:
         def committed(query_id: str, batch: int) -> None:
             trace.claim_commits(commits_of_batch(trace.places(), query_id, batch))
 
-        query = self._manager.start(spec, Runner(session, prepare), self._readers(session), self, committed)
+        query = self._manager.start(spec, Runner(session, prepare), readers, self, committed)
         trace.reads = tuple(dict.fromkeys([*trace.reads, *query.reads]))
         trace.queries = lambda: (rows,)
 
@@ -252,6 +256,14 @@ async def _hear(session: EngineSession, ear: Ear) -> "asyncio.Task[None]":
                     ear.events.put_nowait((kind, one.event_json))
 
     return asyncio.create_task(pass_on(), name="stream-events")
+
+
+def _kept(spec: StreamSpec, session: EngineSession, readers: Readers) -> dict[bytes, Path]:
+    """The folders of a query's sources in its checkpoint, if there is one that it may use; what is wrong with it is told later."""
+    with suppress(BoathouseError):
+        place = checkpoint_place(spec.checkpoint, spec.name, session, readers, is_needed=False)
+        return {} if place is None else kept_folders(spec.rows, readers, from_url(place))
+    return {}
 
 
 def _found(ours: SessionQueries, wanted: Any) -> Query:

@@ -16,7 +16,7 @@ from boathouse.engine.streaming.checkpoint import Checkpoint
 from boathouse.engine.streaming.errors import StreamRefused
 from boathouse.engine.streaming.passed import PassedQuery
 from boathouse.engine.streaming.query import Committed, Event, Parts, StreamingQuery
-from boathouse.engine.streaming.reads import AnalysedReads, Readers, empty, numbered, reference
+from boathouse.engine.streaming.reads import AnalysedReads, Readers, empty, kept_folders, numbered, reference
 from boathouse.engine.streaming.runner import Runner
 from boathouse.engine.streaming.sinks import Functions, sink_of
 from boathouse.engine.streaming.source import StreamSource
@@ -206,7 +206,7 @@ def _parts(spec: StreamSpec, runner: Runner, readers: Readers, functions: Functi
         if remembers:
             nothing = {reference(index): empty(source.schema()) for index, source in enumerate(sources)}
             stateful = Stateful(plan, spec.mode, checkpoint.folder / "state", runner, nothing)
-        sink.prepare(spec.rows, AnalysedReads(readers))
+        sink.prepare(spec.rows, AnalysedReads(readers, kept=kept_folders(spec.rows, readers, checkpoint.folder)))
     except BaseException:
         for source in sources:
             source.close()

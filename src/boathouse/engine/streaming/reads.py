@@ -80,11 +80,16 @@ class Readers:
         return factory_of(read, self.sources)(read, context)
 
     @contextmanager
-    def opened(self, read: Any) -> Generator[StreamSource]:
-        """A source that is only asked for its schema."""
+    def opened(self, read: Any, kept: Path | None = None) -> Generator[StreamSource]:
+        """A source that is only asked for its schema.
+
+        Args:
+            read: The streaming read.
+            kept: The source's folder in a checkpoint, if it has one.
+        """
         folder = Path(tempfile.mkdtemp(prefix="boathouse-stream-"))
         try:
-            source = self.open(read, folder / "state", folder / "scratch")
+            source = self.open(read, folder / "state" if kept is None else kept, folder / "scratch")
             try:
                 yield source
             finally:
@@ -93,17 +98,34 @@ class Readers:
             shutil.rmtree(folder, ignore_errors=True)
 
 
+def kept_folders(rows: Any, readers: Readers, checkpoint: Path) -> dict[bytes, Path]:
+    """The folders in a checkpoint of those sources of a query that infer their schemas and keep them there, by their reads."""
+    return {
+        _key(read): folder
+        for index, read in enumerate(streaming_reads(rows))
+        if read.read.data_source.format.lower() in readers.sources and (folder := checkpoint / "sources" / str(index)).is_dir()
+    }
+
+
+def _key(read: Any) -> bytes:
+    return read.SerializeToString(deterministic=True)
+
+
 class AnalysedReads(StreamReads):
     """For plans that are only analysed: a relation of the same columns takes the place of a streaming read.
 
     Args:
         readers: Opens the sources.
         batches: By its identifier, the rows of a batch of ``foreachBatch``.
+        kept: Folders of sources, as ``kept_folders`` gives them.
     """
 
-    def __init__(self, readers: Readers, batches: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self, readers: Readers, batches: Mapping[str, Any] | None = None, kept: Mapping[bytes, Path] | None = None
+    ) -> None:
         super().__init__(batches)
         self._readers = readers
+        self._kept = kept or {}
 
     def of_read(self, relation: Any) -> Any:
         """What stands in its place: the same table or files without the stream, or no rows."""
@@ -112,7 +134,7 @@ class AnalysedReads(StreamReads):
         if still is not None:
             factory_of(relation, self._readers.sources)
             return still
-        with self._readers.opened(relation) as source:
+        with self._readers.opened(relation, self._kept.get(_key(relation))) as source:
             return empty(source.schema())
 
 
