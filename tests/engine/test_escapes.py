@@ -303,12 +303,14 @@ UPDATE {v} SET id = 2 WHERE raise_error(secret) IS NULL
 UPDATE {v} SET secret = raise_error(secret)
 MERGE INTO {v} k USING (SELECT 1 AS one) s ON raise_error(k.secret) IS NULL WHEN MATCHED THEN DELETE
 INSERT INTO {v} REPLACE WHERE raise_error(secret) IS NULL SELECT 'x', 2
+INSERT INTO {v} REPLACE WHERE CASE WHEN secret = 'x' THEN true ELSE raise_error(secret) IS NULL END SELECT 'x', 2
 INSERT INTO {v} REPLACE WHERE secret = 'vaulted' SELECT secret, 2 FROM {v}
 INSERT OVERWRITE {v} PARTITION (id = raise_error(secret)) SELECT 'x'
 INSERT INTO {v} REPLACE USING (secret) SELECT 'vaulted', 2
 INSERT INTO {v} REPLACE ON raise_error(v.secret) IS NULL (SELECT 'x' AS a, 2 AS b) AS s
 INSERT INTO delta.`{vp}` REPLACE ON raise_error(secret) IS NULL SELECT 'x', 1
 INSERT INTO {t} REPLACE WHERE raise_error(name) IS NULL SELECT 9, 'n', 'EU', 1
+INSERT INTO {t} REPLACE WHERE CASE WHEN name = 'n' THEN true ELSE raise_error(name) IS NULL END SELECT 9, 'n', 'EU', 1
 INSERT INTO {t} REPLACE USING (id) SELECT 2, 'x', 'EU', 1
 INSERT INTO {t} AS k REPLACE ON raise_error(k.name) IS NULL (SELECT 9 AS i, 'n' AS n, 'EU' AS r, 1 AS s) AS s
 CREATE TABLE {mine}.r1 (n STRING); INSERT INTO {mine}.r1 REPLACE USING (n) SELECT secret FROM {v}; SELECT * FROM {mine}.r1
