@@ -171,10 +171,25 @@ def test_an_http_api(ingestion: Ingestion, api: int) -> None:
     options = {"host": "http://127.0.0.1", "port": str(api), "base_path": "/v1", "bearer_token": TOKEN}
     ingestion.connect("HTTP", **options)
     declared = {"source_configurations": [{"api_source_connector_config": {"configs": {"rest_api": DECLARED}}}]}
-    pipeline_id = ingestion.pipeline(ingestion.table("issues", cursor="updated"), **declared)
-    assert landed(ingestion.run(pipeline_id)) == {"issues": 4}
+    folder = ingestion.server.root / "workspace" / "Shared" / ingestion.schema
+    folder.mkdir(parents=True)
+    path = f"/Workspace/Shared/{ingestion.schema}/api.yml"
+    in_a_file = {"source_configurations": [{"api_source_connector_config": {"configs": {"rest_api_path": path}}}]}
+    pipeline_id = ingestion.pipeline(
+        ingestion.table("issues", cursor="updated"),
+        ingestion.table("issues", "some", cursor="updated", row_filter="score > 1.5"),
+        **in_a_file,
+    )
+    assert f"source_configurations.rest_api_path '{path}' does not exist" in ingestion.fails(pipeline_id)
+    (folder / "api.yml").write_text(DECLARED)
+    # Only looked at: nothing is brought, and nothing made.
+    assert landed(ingestion.run(pipeline_id, validate_only=True)) == {}
+    assert ingestion.spark.sql(f"SHOW TABLES IN {ingestion.full}").collect() == []
+    assert ingestion.http.get(f"{UC}/volumes/{ingestion.full}.pipeline_{pipeline_id.replace('-', '_')}").status_code == 404
+    assert landed(ingestion.run(pipeline_id)) == {"issues": 4, "some": 4}
+    assert ingestion.rows("some", "id") == [(4,), (5,)]
     _Api.issues[1] |= {"title": "changed", "updated": "2024-01-06", "more": True}
-    assert landed(ingestion.run(pipeline_id)) == {"issues": 1}
+    assert landed(ingestion.run(pipeline_id)) == {"issues": 1, "some": 1}
     assert ingestion.rows("issues") == [
         (2, "changed", 1.0, "2024-01-06", '[{"name": "x"}]', True),
         (3, "t3", 1.5, "2024-01-03", '[{"name": "x"}]', None),

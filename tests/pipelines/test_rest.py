@@ -83,6 +83,18 @@ def check_events(server: Server, client: WorkspaceClient, pipeline_id: str, sche
     return len(oldest)
 
 
+def looks_only(client: WorkspaceClient, pipeline_id: str, path: Path, spark: SparkSession, schema: str) -> None:
+    """An update that validates a source without fault, and makes nothing of it."""
+    path.write_text("-- Databricks notebook source\nCREATE MATERIALIZED VIEW later AS SELECT count(*) AS n FROM numbers")
+    update_id = client.pipelines.start_update(pipeline_id, validate_only=True).update_id
+    assert update_id
+    assert ended(client, pipeline_id, update_id) == "COMPLETED"
+    found = client.pipelines.get_update(pipeline_id, update_id).update
+    assert found is not None
+    assert found.validate_only
+    assert not spark.catalog.tableExists(f"{schema}.later")
+
+
 def test_from_settings_to_events(server: Server, spark: SparkSession, schema: str, workspace: Path) -> None:
     (workspace / "limits.py").write_text("MOST = 10\n")
     (workspace / "transformations" / "a.py").write_text(
@@ -178,6 +190,7 @@ def numbers():
     assert fault.error.exceptions is not None
     assert f"{source(server, workspace / 'count.sql')}:3" in str(fault.error.exceptions[0].message)
     assert [one.update_id for one in client.pipelines.list_updates(pipeline_id, max_results=1).updates or ()] == [second]
+    looks_only(client, pipeline_id, workspace / "count.sql", spark, schema)
     client.pipelines.delete(pipeline_id)
     with pytest.raises(NotFound):
         client.pipelines.get(pipeline_id)

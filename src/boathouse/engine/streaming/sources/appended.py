@@ -14,14 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from boathouse.catalog.api import TableInfo
+from boathouse.engine.appended import APPENDED_AFTER
 from boathouse.engine.errors import StatementRefused
 from boathouse.engine.gateway.protocol import proto
 from boathouse.engine.streaming.sources.delta_log import LogStream, Position, Tolerance
 from boathouse.engine.streaming.sources.shadow import shadow
 from boathouse.tables.api import replay
 
-APPENDED_AFTER = "boathouse.appendedAfter"
-"""The reader's option."""
 _OLD_SECONDS = 24 * 3600
 
 
