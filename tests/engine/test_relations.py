@@ -29,6 +29,8 @@ NAMES = {
     "TABLE t": "t",
     "(TABLE t) UNION ALL TABLE u": "t u",
     "SELECT * FROM VALUES (1) AS t(a)": "",
+    "SELECT * FROM VALUES (a), (2) AS v(x), (t), u": "t u",
+    "SELECT * FROM VALUES (1), (2), ((SELECT max(a) FROM s)) v, (SELECT * FROM w) x": "s w",
     "SELECT * FROM t PIVOT (sum(x) FOR y IN (1, 2)), b": "t b",
     "SELECT map(1, 2), reduce(x, 0, (a, b) -> a + b), array(SELECT a FROM u) FROM t": "u t",
     "EXPLAIN ANALYZE SELECT * FROM t": "t",

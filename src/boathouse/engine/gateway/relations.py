@@ -96,6 +96,7 @@ class _Level:
     is_query: bool
     in_from: bool = False
     expects: bool = False
+    in_values: bool = False
     lateral_names: bool = False
     with_names: bool = False
     recursive: bool = False
@@ -141,7 +142,7 @@ class _Scan:
                 self._close(self.levels[-1])
             self.at += 1
         elif token.is_mark(","):
-            level.expects = level.in_from and not level.lateral_names
+            level.expects = level.in_from and not level.lateral_names and not (level.in_values and self._begins_row())
             self.at += 1
         elif level.with_names and token.is_identifier and not token.is_word("RECURSIVE"):
             level.pending, level.with_names = token.identifier, False
@@ -151,6 +152,7 @@ class _Scan:
         elif token.kind is Kind.WORD and self._word(token, level):
             self.at += 1
         elif token.is_identifier:
+            level.in_values = False
             self._name(level)
         else:
             level.expects = False
@@ -166,6 +168,11 @@ class _Scan:
         level.expects = False
         self.levels.append(opened)
         self.at += 1
+
+    def _begins_row(self) -> bool:
+        """Whether another row of VALUES follows a comma: after an alias, a relation does."""
+        before, following = self.tokens[self.at - 1], self.tokens[self.at + 1 : self.at + 2]
+        return before.is_mark(")") and bool(following) and following[0].is_mark("(")
 
     def _query_inside(self, at: int) -> bool:
         while at < len(self.tokens) and self.tokens[at].is_mark("("):
@@ -226,7 +233,7 @@ class _Scan:
                 return True
             return False
         elif token.is_word("VALUES") and level.expects:
-            level.expects = False
+            level.expects, level.in_values = False, True
         elif token.value in _ENDS_FROM:
             level.in_from = level.expects = level.lateral_names = False
         else:
