@@ -55,6 +55,11 @@ FAULTS = [
     ),
     ("a.sql", "SELECT 1;\nDROP TABLE x", r"a.sql:1: \[PARSE_SYNTAX_ERROR\].*STREAMING TABLE"),
     ("a.sql", "CREATE MATERIALIZED VIEW a AS SELECT 'open", r"a.sql:1: \[PARSE_SYNTAX_ERROR\].*not closed"),
+    (
+        "a.sql",
+        "SET a = 1;\nCREATE MATERIALIZED VIEW a AS SELECT ${ a }, '${b.c}' AS x",
+        r"a.sql:2: \[UNDEFINED_PARAMETER\] The parameter \$\{b.c\} has no value.*SET b.c = ",
+    ),
     ("a.sql", "-- nothing", r"\[NO_TABLES_IN_PIPELINE\]"),
     ("a.txt", "x", r"a.txt.*no source of a pipeline"),
     ("a.py", PYTHON + "\ndef f(:", r"a.py:3: \[SYNTAX_ERROR\]"),

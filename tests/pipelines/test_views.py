@@ -42,16 +42,17 @@ REPORT = SourceFile(
     "/Workspace/shop/report.sql",
     """
 -- what the management reads
-SET shop.least = 0;
+SET most = 1;
+SET spark.sql.shuffle.partitions = 3;
 CREATE OR REFRESH MATERIALIZED VIEW report (
   customer STRING NOT NULL,
   share DOUBLE COMMENT 'of all',
-  CONSTRAINT sane EXPECT (share >= 0 AND share <= 1) ON VIOLATION FAIL UPDATE
+  CONSTRAINT sane EXPECT (share >= ${shop.least} AND share <= ${most}) ON VIOLATION FAIL UPDATE
 )
 COMMENT 'Shares'
 TBLPROPERTIES ('quality' = 'gold')
 AS WITH everything AS (SELECT sum(total) AS total FROM gold)
-SELECT coalesce(gold.customer, "nobody") AS customer, gold.total / everything.total AS share FROM gold CROSS JOIN everything;
+SELECT coalesce(gold.customer, "${shop.nobody}") AS customer, gold.total / everything.total AS share FROM gold CROSS JOIN everything;
 
 CREATE PRIVATE MATERIALIZED VIEW counted AS SELECT count(*) AS n FROM LIVE.bronze;
 """,
@@ -67,7 +68,7 @@ ORDERS = [
 
 def test_sources_become_tables(pipeline: PipelineUnderTest) -> None:
     pipeline.given("orders", ORDERS)
-    result = pipeline.run(SHOP, REPORT, configuration={"shop.least": "0"})
+    result = pipeline.run(SHOP, REPORT, configuration={"shop.least": "0", "shop.nobody": "nobody", "most": "of SET"})
 
     assert [row["id"] for row in pipeline.rows("bronze", "id")] == [1, 2, 3]
     assert pipeline.rows("gold") == [
@@ -88,6 +89,11 @@ def test_sources_become_tables(pipeline: PipelineUnderTest) -> None:
     assert result.flows == dict.fromkeys(("bronze", "gold", "report", "counted"), "COMPLETED")
     states = [event.details["state"] for event in result.events if event.kind == "update_progress"]
     assert states == ["INITIALIZING", "SETTING_UP_TABLES", "RUNNING", "COMPLETED"]
+
+    ignored = [event.message for event in result.events if event.level == "WARN"]
+    assert len(ignored) == 3
+    assert "counted is declared as private, but" in ignored[0]
+    assert "The settings spark.sql.shuffle.partitions of the flow" in ignored[1]
 
     described = pipeline.spark.sql(f"DESCRIBE TABLE EXTENDED {pipeline.name('report')}").collect()
     assert [(row.col_name, row.data_type, row.comment) for row in described[:2]] == [

@@ -13,7 +13,7 @@ from boathouse.engine.gateway.sql_tokens import parts_of
 from boathouse.pipelines.errors import DefinitionInvalid
 from boathouse.pipelines.model import AutoCdc, Column, Dataset, Declarations, Flow, Kind, Location
 from boathouse.pipelines.session import Session
-from boathouse.pipelines.sql_source import SqlFile, columns_of
+from boathouse.pipelines.sql_source import SqlContext, SqlFile, columns_of
 from boathouse.pipelines.update import Declare
 
 
@@ -25,13 +25,13 @@ def declare_commands(session: Session, commands: Sequence[str], configuration: M
         for key, value in configuration.items():
             session.spark.conf.set(key, value)
         for text in commands:
-            _declare(proto().PipelineCommand.FromString(base64.b64decode(text)), into)
+            _declare(proto().PipelineCommand.FromString(base64.b64decode(text)), into, configuration)
         yield
 
     return declare
 
 
-def _declare(command: Any, into: Declarations) -> None:
+def _declare(command: Any, into: Declarations, configuration: Mapping[str, str]) -> None:
     match command.WhichOneof("command_type"):
         case "define_output":
             into.datasets.append(_dataset(command.define_output))
@@ -39,7 +39,7 @@ def _declare(command: Any, into: Declarations) -> None:
             into.flows.append(_flow(command.define_flow))
         case "define_sql_graph_elements":
             said = command.define_sql_graph_elements
-            SqlFile(said.sql_text, said.sql_file_path or "unknown", into).read()
+            SqlFile(said.sql_text, said.sql_file_path or "unknown", into, SqlContext(configuration)).read()
         case other:
             raise DefinitionInvalid("UNSUPPORTED_COMMAND", f"A graph cannot be defined with {other}.")
 

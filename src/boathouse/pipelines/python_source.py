@@ -45,7 +45,7 @@ from boathouse.pipelines.model import (
     SnapshotCdc,
 )
 from boathouse.pipelines.sources import Piece
-from boathouse.pipelines.sql_source import CLUSTER_AUTO, SqlFile, columns_of, row_filter_of
+from boathouse.pipelines.sql_source import CLUSTER_AUTO, SqlContext, SqlFile, columns_of, row_filter_of
 from boathouse.pipelines.versions import VALID, is_version
 
 _EXPECTATIONS = "__boathouse_expectations__"
@@ -65,10 +65,12 @@ class Registry(GraphElementRegistry):
     Args:
         into: Where it goes.
         client: The Spark Connect client of the session, which turns DataFrames into messages.
+        configuration: The pipeline's.
     """
 
-    def __init__(self, into: Declarations, client: Any) -> None:
+    def __init__(self, into: Declarations, client: Any, configuration: Mapping[str, str]) -> None:
         self.into = into
+        self.configuration = configuration
         self._client = client
         self._more: dict[str, Any] = {}
 
@@ -119,7 +121,7 @@ class Registry(GraphElementRegistry):
 
     def register_sql(self, sql_text: str, file_path: Path) -> None:
         """A SQL file."""
-        SqlFile(sql_text, str(file_path), self.into).read()
+        SqlFile(sql_text, str(file_path), self.into, SqlContext(self.configuration)).read()
 
     def add_changes(
         self,
@@ -447,10 +449,11 @@ def run_python(path: str, parts: Iterable[Piece], registry: Registry, spark: Any
         DefinitionInvalid: If it raises, or declares something that cannot be.
     """
     names: dict[str, Any] = {"__name__": Path(path).stem, "__file__": path, "spark": spark}
+    said = SqlContext(registry.configuration)
     _SOURCES.add(path)
     for piece in parts:
         if piece.language == "sql":
-            SqlFile(piece.code, path, registry.into, piece.line).read()
+            SqlFile(piece.code, path, registry.into, said, piece.line).read()
             continue
         code = "\n" * (piece.line - 1) + piece.code
         linecache.cache[path] = (len(code), None, code.splitlines(keepends=True), path)

@@ -1,6 +1,7 @@
 """SQL files of a pipeline: their statements as declarations."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from boathouse.engine.gateway.sql_tokens import Kind as TokenKind
@@ -26,6 +27,7 @@ CLUSTER_AUTO = "the columns to cluster by: nothing here watches which columns qu
 Naming = Callable[[tuple[str, ...]], tuple[str, ...]]
 """Makes of a function's name what it means there."""
 
+_PARAMETER = re.compile(r"\$\{([^{}]*)\}")
 _COLUMN_ENDS = ("NOT", "COMMENT", "GENERATED", "DEFAULT", "MASK", "CONSTRAINT", "PRIMARY")
 _CDC_EXPRESSIONS = {
     ("APPLY", "AS", "DELETE", "WHEN"): "apply_as_deletes",
@@ -38,8 +40,14 @@ _CDC_ENDS = ("IGNORE", "APPLY", "SEQUENCE", "COLUMNS", "STORED", "TRACK", "WHERE
 
 @dataclass
 class SqlContext:
-    """What SET and USE have said so far; it goes on from one file of a pipeline to the next statement of the same file only."""
+    """What SET and USE have said so far in one file, whose statements may stand in several cells.
 
+    Attributes:
+        configuration: The pipeline's. Parameters that no SET gives a value have theirs there.
+        settings: What SET has said.
+    """
+
+    configuration: Mapping[str, str] = field(default_factory=dict[str, str])
     settings: dict[str, str] = field(default_factory=dict[str, str])
     catalog: str | None = None
     schema: str | None = None
@@ -61,15 +69,16 @@ class SqlFile:
         text: Its content.
         file: Its name, for messages.
         into: Takes what it declares.
+        context: What the cells before it have said, and what values parameters have.
         first_line: Line of its beginning, in a notebook.
     """
 
-    def __init__(self, text: str, file: str, into: Declarations, first_line: int = 1) -> None:
+    def __init__(self, text: str, file: str, into: Declarations, context: SqlContext, first_line: int = 1) -> None:
         self._text = text
         self._file = file
         self._into = into
         self._first_line = first_line
-        self._context = SqlContext()
+        self._context = context
         self._location = Location(file, first_line)
 
     def read(self) -> None:
@@ -86,9 +95,29 @@ class SqlFile:
             line = self._text.count("\n", 0, tokens[0].start) + self._first_line
             self._location = Location(self._file, line)
             try:
-                self._statement(Words(self._text, tokens))
+                self._statement(self._filled(tokens))
             except StatementSyntax as error:
                 raise DefinitionInvalid("PARSE_SYNTAX_ERROR", error.message, self._location) from error
+
+    def _filled(self, tokens: list[Token]) -> Words:
+        """A statement with the values of its parameters, ``${name}``, wherever they stand."""
+        start, end = tokens[0].start, tokens[-1].end
+        text = self._text[start:end]
+        if not _PARAMETER.search(text):
+            return Words(self._text, tokens)
+        filled = _blank(self._text[:start]) + _PARAMETER.sub(self._value, text)
+        try:
+            return Words(filled, tokenize(filled))
+        except BoathouseError as error:
+            raise DefinitionInvalid("PARSE_SYNTAX_ERROR", error.message, self._location) from error
+
+    def _value(self, parameter: re.Match[str]) -> str:
+        key = parameter[1].strip()
+        value = self._context.settings.get(key, self._context.configuration.get(key))
+        if value is None:
+            message = f"The parameter {parameter[0]} has no value. Give it one in the pipeline's configuration, or before with SET {key} = ..."
+            raise DefinitionInvalid("UNDEFINED_PARAMETER", message, self._location)
+        return value
 
     def _statement(self, words: Words) -> None:
         if words.accept("SET"):
@@ -218,8 +247,7 @@ class SqlFile:
         if words.here is None:
             raise words.wrong("a query")
         # Blank up to it, so that the engine's positions are those of the file.
-        before = self._text[: words.here.start]
-        text = "".join(char if char == "\n" else " " for char in before) + words.rest()
+        text = _blank(words.sql[: words.here.start]) + words.rest()
         return lambda: sql_relation(text)
 
     def _flow(
@@ -267,6 +295,11 @@ class SqlFile:
         if inside:
             words.expect_mark(")")
         return ".".join(name)
+
+
+def _blank(text: str) -> str:
+    """Nothing but spaces and line ends, where a text has them."""
+    return "".join(char if char == "\n" else " " for char in text)
 
 
 def _cdc_clause(words: Words, cdc: AutoCdc) -> AutoCdc:

@@ -1,7 +1,7 @@
 """One update from sources to tables: declare, plan, run."""
 
 import threading
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -105,6 +105,8 @@ class Update:
             raise GraphInvalid([fault]) from fault
         for dataset in plan.datasets.values():
             self._define(plan, dataset)
+        for told in _ignored(plan):
+            self.emit(Event("planning_information", told, Level.WARN))
         return plan
 
     def _last_version(self, flow: str, target: str) -> Any:
@@ -196,6 +198,17 @@ class Update:
             self.emit(Event("flow_definition", f"Flow '{name}' defined.", Level.INFO, told, dataset.full_name, name))
 
 
+def _ignored(plan: Plan) -> Iterator[str]:
+    """What is declared and changes nothing here, in words."""
+    for dataset in plan.datasets.values():
+        if dataset.dataset.is_private and dataset.kind is not Kind.TEMPORARY_VIEW:
+            yield f"{dataset.full_name} is declared as private, but it stands in its schema: who may read there may read it."
+    for name, flow in plan.flows.items():
+        settings = sorted(key for key in flow.flow.settings if key.startswith("spark."))
+        if settings:
+            yield f"The settings {', '.join(settings)} of the flow {name} are not applied: all flows of a pipeline share one session."
+
+
 def declare_sources(session: Session, sources: Sequence[SourceFile], configuration: Mapping[str, str]) -> Declare:
     """What puts the declarations of some files into others."""
 
@@ -203,7 +216,7 @@ def declare_sources(session: Session, sources: Sequence[SourceFile], configurati
     def declare(into: Declarations) -> Generator[None]:
         for key, value in configuration.items():
             session.spark.conf.set(key, value)
-        registry = Registry(into, session.client)
+        registry = Registry(into, session.client, configuration)
         faults: list[DefinitionInvalid] = []
         with declaring(registry, session.spark):
             for source in sources:
