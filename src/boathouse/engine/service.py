@@ -1,7 +1,6 @@
 """The engines and their gateway as one thing that a server starts and stops."""
 
 import asyncio
-from functools import partial
 from types import MappingProxyType
 
 import pyarrow as pa
@@ -23,6 +22,8 @@ from boathouse.engine.streaming.source import Sources
 from boathouse.history.api import Recorder
 from boathouse.iam.api import Authenticator, IamService, Principal
 from boathouse.storage.layout import Layout
+
+_WARM_AFTER_SECONDS = 2.0
 
 
 class EngineService:
@@ -87,6 +88,7 @@ class EngineService:
         else:
             self.engines = SparkPool(SparkAddress.parse(engine), metrics, limits, idle_seconds=idle_seconds)
         self.compute = Compute(self.engines)
+        self._warming: asyncio.TimerHandle | None = None
         access.provide("system.compute.sessions", self.compute.sessions_table)
         access.provide_function("table_changes_by_path", changes_by_path)
         self.governor = Governor(access, sources)
@@ -118,10 +120,12 @@ class EngineService:
             OSError: If the port is taken.
         """
         await self.gateway.start()
-        asyncio.get_running_loop().call_later(2.0, partial(self.governor.warm))
+        self._warming = asyncio.get_running_loop().call_later(_WARM_AFTER_SECONDS, self.governor.warm)
 
     async def stop(self) -> None:
         """Close the gateway and stop all engines, within about a second."""
+        if self._warming is not None:
+            self._warming.cancel()
         await self.gateway.stop()
         self.governor.close()
 
