@@ -39,7 +39,7 @@ class Planner:
         schema: Default schema.
         analyse: Asks the engine.
         nothing: The relation of no rows with some columns.
-        last_version: The version of the last snapshot that a flow has taken in, by its name and its target's key; None for none.
+        last_version: The version of the last snapshot that a flow has taken in, by its dataset, the key of that, and its name.
         kept: Tells where the inferred schemas of a flow's files are kept; None where they are not.
     """
 
@@ -48,7 +48,7 @@ class Planner:
     schema: str
     analyse: Analysis
     nothing: Callable[[Schema], Relation]
-    last_version: Callable[[str, str], Any]
+    last_version: Callable[[Dataset, str, str], Any]
     kept: Kept | None = None
     faults: list[DefinitionInvalid] = field(default_factory=list[DefinitionInvalid])
 
@@ -127,7 +127,7 @@ class Planner:
         if flow.cdc is not None and isinstance(flow.cdc.source, str):
             names = [parts_of(flow.cdc.source)]
         elif isinstance(flow.cdc, SnapshotCdc) and not isinstance(flow.cdc.source, str):
-            snapshot = flow.cdc.source(self.last_version(name, target))
+            snapshot = flow.cdc.source(self.last_version(datasets[target], target, name))
         rows = relation if snapshot is None else snapshot.relation
         if rows is not None:
             found, streams = uses(rows)

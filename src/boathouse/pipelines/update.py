@@ -8,7 +8,7 @@ from typing import Any
 
 from pyspark.errors import PySparkException
 
-from boathouse.engine.gateway.sql_tokens import parts_of, quote
+from boathouse.engine.gateway.sql_tokens import quote
 from boathouse.errors import BoathouseError
 from boathouse.pipelines.checkpoints import Checkpoints
 from boathouse.pipelines.errors import DefinitionInvalid, FlowFailed, GraphInvalid
@@ -109,16 +109,18 @@ class Update:
             self.emit(Event("planning_information", told, Level.WARN))
         return plan
 
-    def _last_version(self, flow: str, target: str) -> Any:
-        names = Names(self.catalog, self.schema)
-        anew = {names.key(parts_of(name)) for name in self.options.full_refresh_selection}
-        begins_anew = self.options.full_refresh or target in anew or is_resetting(self.state, target)
-        return None if begins_anew else last_version(self.state, flow)
+    def _begins_anew(self, dataset: Dataset, target: str) -> bool:
+        """Whether a dataset will be emptied before its flows run."""
+        asked = dataset.may_be_reset and self.options.renews(target, Names(self.catalog, self.schema))
+        return dataset.kind is not Kind.SINK and (asked or is_resetting(self.state, target))
+
+    def _last_version(self, dataset: Dataset, target: str, flow: str) -> Any:
+        """The version of the snapshot that a flow has taken in last: none if it begins anew."""
+        return None if self._begins_anew(dataset, target) else last_version(self.state, flow)
 
     def _kept(self, dataset: Dataset, target: str, flow: str) -> str:
         """The checkpoint that a flow will have: another one if it begins anew."""
-        renewed = dataset.may_be_reset and self.options.renews(target, Names(self.catalog, self.schema))
-        renewed = dataset.kind is not Kind.SINK and (renewed or is_resetting(self.state, target))
+        renewed = self._begins_anew(dataset, target)
         return Checkpoints(self.state, self.options.storage).folder(target, flow, renewed=renewed)
 
     def _use(self) -> None:
