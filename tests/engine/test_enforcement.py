@@ -347,7 +347,7 @@ class TestConstraints:
         assert found[0].id >= 1
         write(spark.sql("SELECT 5 AS a, 1 AS b, 10 AS g, 'x' AS c, 100L AS id"), *table)
         refused(write, spark.sql("SELECT 5 AS a, 11 AS g"), table, "g", kind=PySparkException)
-        refused(write, spark.sql("SELECT CAST(NULL AS INT) AS a"), table, "NOT_NULL", "a", kind=PySparkException)
+        refused(write, spark.sql("SELECT CAST(NULL AS INT) AS a"), table, "CONSTRAINT", "a", kind=PySparkException)
         refused(write, spark.sql("SELECT -1 AS a"), table, "positive", kind=PySparkException)
         refused(write, spark.sql("SELECT 1 AS b"), table, "DELTA_MISSING_NOT_NULL_COLUMN_VALUE", "a")
 
@@ -357,7 +357,7 @@ class TestConstraints:
         assert [(row.a, row.b, row.g, row.c) for row in spark.table(table[0]).collect()] == [(5, 7, 10, "x")]
         write(spark.sql("SELECT 9L, 5, 1, 10, 'x'"), *table)
         refused(write, spark.sql("SELECT 9L, 5, 1, 11, 'x'"), table, "g", kind=PySparkException)
-        refused(write, spark.sql("SELECT CAST(NULL AS INT), 'x'"), table, "NOT_NULL", "a", kind=PySparkException)
+        refused(write, spark.sql("SELECT CAST(NULL AS INT), 'x'"), table, "CONSTRAINT", "a", kind=PySparkException)
         refused(write, spark.sql("SELECT -1, 'x'"), table, "positive", kind=PySparkException)
 
     def test_default_in_values(self, spark: SparkSession, table: tuple[str, str]) -> None:

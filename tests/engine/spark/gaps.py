@@ -8,11 +8,15 @@ GAPS: dict[str, tuple[str, str]] = {
         "notyet",
         "only Delta tables are made: Spark has no catalog to register others in",
     ),
+    "test_enforcement.py::TestConstraints::test_rows_that_are_changed": (
+        "notyet",
+        "a value that overflows its column in an UPDATE fails with Spark's own exception, not as an AnalysisException",
+    ),
     "test_escapes.py::test_queries[SELECT count(*) FILTER (WHERE name = 'hidden-bob'), max(name) FROM {t}]": (
         "never",
         "Spark names a column by the asker's own text, which the test takes for a secret",
     ),
-    "test_escapes.py::test_queries[SELECT 1 / (salary - 7700002), cast(name AS INT) FROM {t}]": (
+    "test_escapes.py::test_queries[SELECT 1 / (salary - 7700002) AS x, cast(name AS INT) FROM {t}]": (
         "never",
         "Spark's error repeats the asker's own text, which the test takes for a secret",
     ),
