@@ -10,7 +10,16 @@ from typing import Any
 import pyarrow as pa
 
 from boathouse.catalog import information_schema, unchecked
-from boathouse.catalog.api import CatalogService, FunctionInfo, Policy, Privilege, SecurableType, TableInfo, VolumeInfo
+from boathouse.catalog.api import (
+    CatalogService,
+    FunctionInfo,
+    Policy,
+    PolicyInTheWay,
+    Privilege,
+    SecurableType,
+    TableInfo,
+    VolumeInfo,
+)
 from boathouse.db import Database
 from boathouse.engine.catalog_memory import CatalogMemory
 from boathouse.errors import NotFound, PermissionDenied
@@ -139,6 +148,15 @@ class CatalogAccess:
             except PermissionDenied:
                 return False
             return True
+
+    def require_whole(self, principal: Principal, table: TableInfo) -> None:
+        """Go on only if no policy hides a part of a table from a principal.
+
+        Raises:
+            PolicyInTheWay: If the table has a row filter or a column mask and the principal does not manage it.
+        """
+        if table.has_policy and not self.manages(principal, table):
+            raise PolicyInTheWay(table.full_name)
 
     def authors(self, location: str, oldest: int) -> dict[tuple[int, int], Author]:
         """Who made the commits of a table from a version on, by version and time, as far as it is known."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from boathouse.catalog.api import PolicyInTheWay, Privilege, SecurableNotFound, SecurableType, TableInfo
+from boathouse.catalog.api import Privilege, SecurableNotFound, SecurableType, TableInfo
 from boathouse.engine.errors import StatementRefused, TableAlreadyExists
 from boathouse.engine.gateway.change import Change, nothing
 from boathouse.engine.gateway.delta_target import DeltaTarget, load
@@ -227,8 +227,8 @@ def require_readable(visit: Visit, target: DeltaTarget) -> None:
         visit.guard.resolve(parts[1], Use.READ)
         return
     table = visit.access.table(visit.principal, target.name, Privilege.SELECT)
-    if table is not None and table.has_policy and not visit.access.manages(visit.principal, table):
-        raise PolicyInTheWay(table.full_name)
+    if table is not None:
+        visit.access.require_whole(visit.principal, table)
 
 
 def _save_table(visit: Visit, command: Any, name: tuple[str, str, str]) -> Change | None:

@@ -272,8 +272,9 @@ class Resolver:
         table = None if full is None else self._access.table(reader.principal, ".".join(full), Privilege.SELECT)
         if table is None:
             raise SecurableNotFound(SecurableType.TABLE, ".".join(full or name))
-        if table.is_view or (table.has_policy and not self._access.manages(reader.principal, table)):
+        if table.is_view:
             raise PolicyInTheWay(table.full_name)
+        self._access.require_whole(reader.principal, table)
         self.reads[table.full_name] = table
         if self.declares:
             return empty_answer()

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from boathouse.catalog.api import PolicyInTheWay, Privilege, SecurableNotFound, SecurableType, TableInfo
+from boathouse.catalog.api import Privilege, SecurableNotFound, SecurableType, TableInfo
 from boathouse.engine.catalog_access import CatalogAccess
 from boathouse.engine.errors import StatementRefused
 from boathouse.engine.gateway.paths import Use
@@ -41,8 +41,8 @@ def streamed_table(access: CatalogAccess, session: EngineSession, name: Sequence
             f"use readStream.format('{kind.lower()}') and a path."
         )
         raise StatementRefused(message)
-    if with_feed and table.has_policy and not access.manages(session.principal, table):
-        raise PolicyInTheWay(table.full_name)
+    if with_feed:
+        access.require_whole(session.principal, table)
     return table
 
 

@@ -469,8 +469,8 @@ class Visit:
         """
         name = self.session.qualify(tuple(parts))
         table = None if name is None else self.access.table(self.principal, ".".join(name))
-        if table is not None and table.has_policy and not self.access.manages(self.principal, table):
-            raise PolicyInTheWay(table.full_name)
+        if table is not None:
+            self.access.require_whole(self.principal, table)
 
 
 def _refuse_scratch(text: str) -> None:
