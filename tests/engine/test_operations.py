@@ -2,7 +2,8 @@
 
 import asyncio
 import itertools
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -52,6 +53,12 @@ def name_of(answer: bytes) -> str:
     return next(answer[start:end].decode() for number, start, end in fields(answer) if number == 13)
 
 
+def in_a_loop(work: Coroutine[None, None, None]) -> None:
+    """Run it in a thread of its own: a browser that tests before left open has the loop of this one."""
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(asyncio.run, work).result()
+
+
 async def settled() -> None:
     for _ in range(300):
         await asyncio.sleep(0)
@@ -83,7 +90,7 @@ def test_only_so_much_is_taken_ahead_and_kept_behind() -> None:
         operations.release("me", head("a"))
         assert source.closed
 
-    asyncio.run(run())
+    in_a_loop(run())
 
 
 def test_who_is_away_for_too_long_is_given_up() -> None:
@@ -107,7 +114,7 @@ def test_who_is_away_for_too_long_is_given_up() -> None:
         with pytest.raises(OperationRefused, match="not found"):
             operations.find("another", head("a"))
 
-    asyncio.run(run())
+    in_a_loop(run())
 
 
 def test_all_operations_together_are_bounded() -> None:
@@ -131,7 +138,7 @@ def test_all_operations_together_are_bounded() -> None:
         with pytest.raises((OperationFailed, OperationRefused)):
             await anext(listening)
 
-    asyncio.run(run())
+    in_a_loop(run())
 
 
 def test_an_operation_that_ends_with_its_connection_keeps_nothing() -> None:
@@ -145,7 +152,7 @@ def test_an_operation_that_ends_with_its_connection_keeps_nothing() -> None:
             operations.find("me", head("a"))
         operations.end("me", operation)
 
-    asyncio.run(run())
+    in_a_loop(run())
 
 
 @pytest.mark.parametrize("message", [b"\x0a", b"\x0a\x05abc", b"\x0b", b"\x08" + b"\xff" * 11, b"\xff" * 20])
