@@ -69,10 +69,11 @@ class _TellsAtOnce:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         terminal = self._config.pluginmanager.get_plugin("terminalreporter")
-        if report.failed and terminal is not None:
+        if report.outcome in ("failed", "rerun") and terminal is not None:
             end = report.longreprtext.splitlines()[-25:]
+            word = "FAILED" if report.failed else "FAILED, IS RUN AGAIN"
             terminal.write_line("")
-            terminal.write_line(f"FAILED {report.nodeid} ({report.when}, {report.duration:.0f} s)", red=True)
+            terminal.write_line(f"{word} {report.nodeid} ({report.when}, {report.duration:.0f} s)", red=True)
             for line in end:
                 terminal.write_line(f"  {line}")
 
