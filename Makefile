@@ -18,6 +18,8 @@ SPARK_JARS ?= $(firstword $(wildcard .tools/spark-*))
 SPARK_REMOTE ?=
 SEED ?= 1
 export UV_PYTHON_DOWNLOADS := never
+# Where it is set, as images often do, each of the hundreds of processes that the tests start would compile all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help demo up test check fix web api docs bench clean test-python test-web browser
 
