@@ -71,6 +71,9 @@ bench: .venv/.dev .venv/.demo src/boathouse/server/page/index.html ## Measure wh
 	$(RUN)python benchmarks/gateway.py
 	$(RUN)python benchmarks/tpch.py $(if $(SPARK_REMOTE),--spark-remote '$(SPARK_REMOTE)',$(if $(SPARK_JARS),--spark-jars $(SPARK_JARS)))
 	$(RUN)python benchmarks/ingest.py
+	$(RUN)python benchmarks/flights.py $(if $(SPARK_JARS),--spark-jars $(SPARK_JARS))
+	$(RUN)python benchmarks/pipelines.py
+	$(RUN)python benchmarks/streams.py
 	$(RUN)python benchmarks/sessions.py
 
 clean: ## Remove all that was made, but no lake

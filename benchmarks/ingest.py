@@ -1,6 +1,6 @@
 """Files into Delta tables: Auto Loader against DuckDB and Polars with delta-rs, discovery, and small increments.
 
-    python benchmarks/ingest.py [--mb 100] [--rounds 3] [--files 100000] [--increments 200] [--step 50] [--json FILE]
+    python benchmarks/ingest.py [--mb 100] [--rounds 3] [--files 100000] [--sizes 1 10 100 1000 10000] [--json FILE]
 
 The same files (JSON lines with nested fields, CSV, Parquet; ten files a format) go into a Delta table in three ways, in turns: a stock client's
 ``cloudFiles`` stream with ``availableNow`` (JSON and CSV also with all columns texts, which is its default), DuckDB's readers and Polars', both through
@@ -8,7 +8,7 @@ Arrow and ``write_deltalake``. Auto Loader infers the schema, keeps it, rescues,
 rate by the other's, the median over the rounds; above 1 Auto Loader is faster.
 
 Discovery lists ``--files`` files in 100 folders, then ten new ones among them, in this process. An increment is one file of 100
-rows into a table that has grown by as many; ``--increments 10000`` is the full size. Its seconds hold the start of the query.
+rows into a table of ``--sizes`` files, from a source whose checkpoint knows as many. Its seconds, the median of five, hold the start of the query.
 """
 
 import argparse
@@ -29,7 +29,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.csv as pcsv
 import pyarrow.parquet as pq
-from common import parse, report, server, session
+from common import Lake, parse, report, server, session
 from deltalake import DeltaTable, write_deltalake
 from pyspark.sql import SparkSession
 
@@ -40,6 +40,7 @@ from boathouse.ingest.state import FileLog
 
 FORMATS = ("json", "csv", "parquet")
 FILES = 10
+AGAIN = 5
 
 
 def rows(count: int, seed: int) -> list[dict[str, Any]]:
@@ -186,32 +187,66 @@ def discovery(folder: Path, count: int) -> dict[str, float]:
     }
 
 
-def increments(spark: SparkSession, folder: Path, count: int, step: int) -> dict[str, float]:
-    """Seconds of one file of a hundred rows, by how many the table has before it."""
-    source = folder / "json"
+def grow(place: Path, size: int) -> None:
+    """Add files to a Delta table until it has so many, each by a commit of its own, and a checkpoint at the end as writers make them.
+
+    The commits are written here: through a writer, ten thousand of them take an hour.
+    """
+    table = DeltaTable(place)
+    some = pa.table(table.get_add_actions(flatten=True)).to_pylist()[0]
+    for number in range(table.version() + 1, table.version() + 1 + size - len(table.file_uris())):
+        copied = f"copy-{number}.parquet"
+        os.link(place / some["path"], place / copied)
+        add = {
+            "path": copied,
+            "partitionValues": {},
+            "size": some["size_bytes"],
+            "modificationTime": int(time.time() * 1000),
+            "dataChange": True,
+            "stats": json.dumps({"numRecords": some["num_records"]}),
+        }
+        (place / "_delta_log" / f"{number:020}.json").write_text(json.dumps({"add": add}) + "\n")
+    DeltaTable(place).create_checkpoint()
+
+
+def increments(spark: SparkSession, lake: Lake, folder: Path, sizes: list[int]) -> dict[str, float]:
+    """Median seconds of one file of a hundred rows, by how many files the table has, the source and the checkpoint know before it."""
+    source, state, table = folder / "json", folder / "state", "main.bench.increments"
     source.mkdir(parents=True)
     text = "".join(json.dumps(row) + "\n" for row in rows(100, 1))
-    measured: dict[str, float] = {}
-    done = 0
-    while done < count:
-        # Between two figures the table grows by a file a batch.
-        grows = min(step, count - done) - 1
-        for at in range(grows):
-            (source / f"{done + at}.json").write_text(text)
+    landed = 0
+
+    def land(count: int) -> None:
+        nonlocal landed
+        for _ in range(count):
+            (source / f"{landed}.json").write_text(text)
+            landed += 1
+
+    def run() -> None:
         reader = spark.readStream.format("cloudFiles").option("cloudFiles.format", "json")
-        reader = reader.option("cloudFiles.schemaLocation", str(folder / "state")).option("cloudFiles.maxFilesPerTrigger", "1")
+        reader = reader.option("cloudFiles.schemaLocation", str(state)).option("cloudFiles.maxFilesPerTrigger", "100000")
+        writer = reader.load(str(source)).writeStream.option("checkpointLocation", str(state))
+        writer.trigger(availableNow=True).toTable(table).awaitTermination()
 
-        def run(reader: Any = reader) -> None:
-            writer = reader.load(str(source)).writeStream.option("checkpointLocation", str(folder / "state"))
-            writer.trigger(availableNow=True).toTable("main.bench.increments").awaitTermination()
-
-        if grows:
+    land(1)
+    run()
+    with lake.client() as client:
+        found = client.get(f"/api/2.1/unity-catalog/tables/{table}").raise_for_status().json()
+    place = Path(found["storage_location"].removeprefix("file://"))
+    measured: dict[str, float] = {}
+    for size in sizes:
+        # The source grows by one batch, the table by commits of one file each.
+        if size > landed + 1:
+            land(size - landed - 1)
             run()
-        done += grows
-        (source / f"{done}.json").write_text(text)
-        measured[str(done)] = round(timed(run), 3)
-        done += 1
-    assert spark.table("main.bench.increments").count() == done * 100
+            grow(place, size - 1)
+        spent: list[float] = []
+        for _ in range(AGAIN):
+            land(1)
+            spent.append(timed(run))
+        measured[str(size)] = round(statistics.median(spent), 3)
+    per_file = spark.sql(f"SELECT count(*) FROM cloud_files_state('{state}') WHERE commit_time IS NOT NULL").collect()[0][0]
+    assert per_file == landed
     return measured
 
 
@@ -220,8 +255,9 @@ def main() -> None:
     parser.add_argument("--mb", type=int, default=100, help="megabytes of JSON")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--files", type=int, default=100_000, help="files to discover")
-    parser.add_argument("--increments", type=int, default=200, help="files of one batch each")
-    parser.add_argument("--step", type=int, default=50, help="files between two figures")
+    parser.add_argument(
+        "--sizes", type=int, nargs="+", default=[1, 10, 100, 1000, 10_000], help="of the table, in files, for increments"
+    )
     asked = parse(parser)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
@@ -235,7 +271,7 @@ def main() -> None:
             scratch.mkdir()
             figures["mb"] = {name: round(size, 1) for name, size in megabytes.items()}
             figures["rates"] = rates(spark, data, scratch, megabytes, asked.rounds)
-            figures["increment_s"] = increments(spark, folder / "increments", asked.increments, asked.step)
+            figures["increment_s"] = increments(spark, lake, folder / "increments", sorted(asked.sizes))
     report(figures, asked)
 
 
