@@ -95,6 +95,22 @@ def looks_only(client: WorkspaceClient, pipeline_id: str, path: Path, spark: Spa
     assert not spark.catalog.tableExists(f"{schema}.later")
 
 
+def refuses_settings(client: WorkspaceClient, pipeline_id: str, **settings: Any) -> None:
+    """A name that is taken, and values that settings of the update cannot have."""
+    with pytest.raises(ResourceConflict, match="already used"):
+        client.pipelines.create(**settings)
+    for key, value, valid in (
+        ("maxParallelFlows", "0", "a whole number from 1"),
+        ("maxFlowRetryAttempts", "often", "a whole number from 0"),
+        ("trigger.interval", "soon", "a number and seconds"),
+    ):
+        wrong = {f"pipelines.{key}": value}
+        with pytest.raises(BadRequest, match=f"configuration.pipelines.{key} is '{value}'. Valid: {valid}"):
+            client.pipelines.update(pipeline_id, **settings | {"configuration": wrong})
+        with pytest.raises(BadRequest, match=f"parameters.pipelines.{key} is '{value}'. Valid: {valid}"):
+            client.pipelines.start_update(pipeline_id, parameters=wrong)
+
+
 def test_from_settings_to_events(server: Server, spark: SparkSession, schema: str, workspace: Path) -> None:
     (workspace / "limits.py").write_text("MOST = 10\n")
     (workspace / "transformations" / "a.py").write_text(
@@ -135,8 +151,7 @@ def numbers():
         name=name, event_log=EventLogSpec(name="told"), development=True, edition="ADVANCED", **settings
     ).pipeline_id
     assert pipeline_id
-    with pytest.raises(ResourceConflict, match="already used"):
-        client.pipelines.create(name=name, **settings)
+    refuses_settings(client, pipeline_id, name=name, **settings)
 
     update_id = client.pipelines.start_update(pipeline_id).update_id
     assert update_id
@@ -262,7 +277,12 @@ def test_a_continuous_pipeline_goes_on_until_it_is_stopped_and_after_a_restart(
     client = client_of(server)
     library = PipelineLibrary(file=FileLibrary(path="/Workspace/Shared/a.sql"))
     pipeline_id = client.pipelines.create(
-        name="on", catalog="main", schema="live", continuous=True, libraries=[library]
+        name="on",
+        catalog="main",
+        schema="live",
+        continuous=True,
+        libraries=[library],
+        configuration={"pipelines.trigger.interval": "1 second"},
     ).pipeline_id
     assert pipeline_id
 

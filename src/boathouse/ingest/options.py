@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any, Literal
 
 from boathouse.ingest.errors import OptionInvalid, OptionMissing, OptionNotBuilt, OptionUnknown
+from boathouse.kit.spans import VALID_SPAN, seconds_of
 
 PREFIX = "cloudFiles."
 FORMATS = ("json", "csv", "parquet", "avro", "orc", "text", "binaryFile")
@@ -76,7 +77,6 @@ _UNITS = {
     "t": 1 << 40,
     "tb": 1 << 40,
 }
-_SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400, "week": 7 * 86400}
 
 
 class Evolution(StrEnum):
@@ -341,10 +341,10 @@ class _Values:
         full, text = self._named(name, cloud=cloud)
         if text is None:
             return None
-        found = re.fullmatch(r"(?:interval\s+)?(\d+)\s+(second|minute|hour|day|week)s?", text.strip().lower())
-        if found is None:
-            raise OptionInvalid(full, text, "a number and seconds, minutes, hours, days or weeks, as '1 day'")
-        return float(int(found[1]) * _SECONDS[found[2]])
+        seconds = seconds_of(text)
+        if seconds is None:
+            raise OptionInvalid(full, text, VALID_SPAN)
+        return seconds
 
     def time(self, name: str) -> float | None:
         text = self.plain(name)

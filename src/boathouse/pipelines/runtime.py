@@ -28,6 +28,7 @@ from boathouse.pipelines.release import EXTRACTION, makes_something, release, wh
 from boathouse.pipelines.repository import PipelineRepository
 from boathouse.pipelines.schemas import StartBody
 from boathouse.pipelines.service import PipelineService, note, remember
+from boathouse.pipelines.settings import PREFIX, Settings
 from boathouse.storage.layout import Layout
 
 log = structlog.stdlib.get_logger(__name__)
@@ -350,7 +351,8 @@ class Pipelines:
         development = bool(update.options.get("development", spec.get("development", False)))
         configuration = {**spec.get("configuration", {}), **update.options.get("parameters", {})}
         entity = quote(f"PIPELINE:{pipeline.id}:{update.id}", safe=":")
-        retries = configuration.get("pipelines.maxFlowRetryAttempts", 0 if development else _PRODUCTION_RETRIES)
+        settings = Settings.of(configuration)
+        retries = 0 if development else _PRODUCTION_RETRIES
         chosen = ("full_refresh", "full_refresh_selection", "refresh_selection", "validate_only")
         options: dict[str, Any] = {key: update.options[key] for key in chosen if key in update.options}
         return {
@@ -364,11 +366,12 @@ class Pipelines:
             "schema": pipeline.schema,
             "storage": spec.get("storage"),
             "root": None if root is None else str(root),
-            "configuration": {key: value for key, value in configuration.items() if not key.startswith("pipelines.")},
+            "configuration": {key: value for key, value in configuration.items() if not key.startswith(PREFIX)},
             "options": {
                 **options,
-                "retries": int(retries),
-                "parallel": int(configuration.get("pipelines.maxParallelFlows", 4)),
+                "retries": retries if settings.retries is None else settings.retries,
+                "parallel": settings.parallel,
+                "interval": settings.interval,
                 "continuous": pipeline.is_continuous,
             },
             "remembered": dict(pipeline.remembered),

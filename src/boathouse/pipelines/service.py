@@ -23,6 +23,7 @@ from boathouse.pipelines.ingestion_spec import check_ingestion
 from boathouse.pipelines.models import PipelineEventRow, PipelinePermissionRow, PipelineRow, PipelineUpdateRow
 from boathouse.pipelines.repository import PipelineRepository
 from boathouse.pipelines.schemas import AccessBody, PipelineBody, StartBody
+from boathouse.pipelines.settings import Settings
 from boathouse.storage.layout import Layout
 
 _GRAPHS = uuid.UUID("5b3c1d3e-52e0-5a4c-9f5a-0b8b1d0c7f6e")
@@ -175,6 +176,7 @@ class PipelineService:
             raise NotImplementedHere(message, field="gateway_definition")
         if body.ingestion_definition is not None:
             check_ingestion(body, CatalogService(self._session, self._principal, self._layout))
+        Settings.of(body.configuration)
         for field, value in (("catalog", body.catalog), ("schema", body.schema_name), ("target", body.target)):
             if value is not None and not _NAME.fullmatch(value):
                 raise SpecInvalid(field, f"'{value}' is not a name of one part.")
@@ -205,6 +207,7 @@ class PipelineService:
         row = self._row(pipeline_id, "CAN_RUN")
         if body.full_refresh and (body.full_refresh_selection or body.refresh_selection):
             raise SpecInvalid("full_refresh", "cannot be combined with refresh_selection or full_refresh_selection.")
+        Settings.of(body.parameters, "parameters")
         running = self._rows.active(pipeline_id)
         if running:
             raise UpdateRunning(pipeline_id, running[0].id)
