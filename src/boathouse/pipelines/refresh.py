@@ -107,6 +107,7 @@ class Refresher:
         flow: The view's.
         dataset: The view.
         rules: Its expectations.
+        target: The newest version of its table.
     """
 
     session: Session
@@ -114,6 +115,7 @@ class Refresher:
     flow: PlannedFlow
     dataset: PlannedDataset
     rules: Checked
+    target: int
 
     def decide(self, before: Mapping[str, Any] | None) -> Refresh:
         """What is to be done.
@@ -195,7 +197,7 @@ class Refresher:
             raise NotIncremental(
                 "QUERY_CHANGED", "its definition, or that of something that it reads, is another one than at the last refresh"
             )
-        if before["target"] != self.session.version(self.dataset.quoted):
+        if before["target"] != self.target:
             raise NotIncremental(
                 "TARGET_CHANGED", "the table was changed since the last refresh, or that did not come to its end"
             )

@@ -358,11 +358,9 @@ class Runner:
             return
         self._progress(flow, FlowState.STARTING)
         rules = checked(dataset)
-        before = self._session.version(dataset.quoted) if dataset.kind.is_table else -1
         self._progress(flow, FlowState.RUNNING)
         started = time.monotonic()
-        self._targets.write(flow, dataset, rules)
-        versions = self._session.versions(dataset.quoted, before) if dataset.kind.is_table else []
+        versions = self._targets.write(flow, dataset, rules)
         if inputs is not None:
             self._done_with[flow.name] = inputs
         if versions or not self._quiet:

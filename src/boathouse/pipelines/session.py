@@ -6,9 +6,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import pyarrow as pa
 from pyspark.errors import PySparkException
 from pyspark.sql.connect.dataframe import DataFrame
 from pyspark.sql.connect.plan import LogicalPlan
+from pyspark.sql.conversion import ArrowTableToRowsConversion
+from pyspark.sql.pandas.types import from_arrow_schema
 
 from boathouse.engine.gateway.statements import parse
 from boathouse.pipelines.errors import DefinitionInvalid
@@ -79,7 +82,9 @@ class Session:
 
     def run(self, text: str) -> list[Any]:
         """Execute a statement, and answer its rows."""
-        return self.spark.sql(text).collect()
+        answer = self.spark.sql(text)
+        rows = _answered(answer._plan.to_proto(self.client).root)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+        return answer.collect() if rows is None else rows
 
     def versions(self, quoted: str, after: int) -> list[Version]:
         """The versions of a table after one, oldest first."""
@@ -137,6 +142,16 @@ class Session:
             yield
         finally:
             del client.execute_command
+
+
+def _answered(relation: Relation) -> list[Any] | None:
+    """The rows of an answer that came with them, so that they need not be asked for again; None if it did not."""
+    if relation.WhichOneof("rel_type") != "local_relation" or not relation.local_relation.HasField("data"):
+        return None
+    with pa.ipc.open_stream(relation.local_relation.data) as stream:
+        table = stream.read_all()
+    schema = from_arrow_schema(table.schema, prefer_timestamp_ntz=True)
+    return ArrowTableToRowsConversion.convert(table, schema)
 
 
 def _reads_stream(text: str) -> bool:

@@ -15,7 +15,7 @@ from boathouse.pipelines.model import AutoCdc, Kind, SnapshotCdc
 from boathouse.pipelines.plan import Plan, PlannedDataset, PlannedFlow
 from boathouse.pipelines.refresh import Refresher, Technique
 from boathouse.pipelines.rows import Checked
-from boathouse.pipelines.session import Session
+from boathouse.pipelines.session import Session, Version
 from boathouse.pipelines.snapshots import Snapshots, as_changes, mark_of
 from boathouse.pipelines.state import State
 
@@ -79,39 +79,40 @@ class Targets:
         for query in list(self._queries):
             query.stop()
 
-    def write(self, flow: PlannedFlow, dataset: PlannedDataset, rules: Checked) -> None:
-        """Bring what is new of a flow into its target."""
+    def write(self, flow: PlannedFlow, dataset: PlannedDataset, rules: Checked) -> list[Version]:
+        """Bring what is new of a flow into its target; the versions that a table has come to have."""
+        before = self._session.version(dataset.quoted) if dataset.kind.is_table else -1
+        if flow.flow.cdc is None and dataset.kind is Kind.MATERIALIZED_VIEW:
+            return self._refresh(flow, dataset, rules, before)
         if flow.flow.cdc is not None:
             self._change(flow, dataset, flow.flow.cdc)
-            return
-        if dataset.kind is Kind.MATERIALIZED_VIEW:
-            self._refresh(flow, dataset, rules)
-            return
-        frame = self._session.frame(rules.flagged(self._plan.relation(flow)))
-        if flow.flow.once:
-            self._append_once(flow, dataset, frame, rules)
         else:
-            self._stream(flow, dataset, frame, rules.options if dataset.kind.is_table else {})
+            frame = self._session.frame(rules.flagged(self._plan.relation(flow)))
+            if flow.flow.once:
+                self._append_once(flow, dataset, frame, rules)
+            else:
+                self._stream(flow, dataset, frame, rules.options if dataset.kind.is_table else {})
+        return self._session.versions(dataset.quoted, before) if dataset.kind.is_table else []
 
-    def _refresh(self, flow: PlannedFlow, dataset: PlannedDataset, rules: Checked) -> None:
+    def _refresh(self, flow: PlannedFlow, dataset: PlannedDataset, rules: Checked, before: int) -> list[Version]:
         """Bring a materialized view up to date."""
-        refresher = Refresher(self._session, self._plan, flow, dataset, rules)
+        refresher = Refresher(self._session, self._plan, flow, dataset, rules, before)
         mark = f"refresh:{flow.name}"
         refresh = refresher.decide(self.state.get(mark))
         why = "" if refresh.issue is None else f" ({refresh.issue[1]})"
         told = f"Flow '{flow.name}' was planned to be executed as {refresh.technique}{why}."
         self._emit(Event("planning_information", told, Level.INFO, refresh.details, dataset.full_name, flow.name))
         if refresh.technique is Technique.NO_OP:
-            return
-        before = self._session.version(dataset.quoted)
+            return []
         if refresh.technique is Technique.GROUP_AGGREGATE:
             refresher.merge(refresh)
         else:
             self._put(dataset, self._session.frame(rules.flagged(refresh.relation)), rules, refresh.technique)
-        after = self._session.version(dataset.quoted)
+        versions = self._session.versions(dataset.quoted, before)
         # Somebody else's commit between the two would be taken for this one's.
-        known = refresh.remember if after <= before + 1 else None
-        self.state.set(mark, None if known is None else {**known, "target": after})
+        known = refresh.remember if len(versions) <= 1 else None
+        self.state.set(mark, None if known is None else {**known, "target": versions[-1].number if versions else before})
+        return versions
 
     @staticmethod
     def _put(dataset: PlannedDataset, frame: DataFrame, rules: Checked, technique: Technique) -> None:

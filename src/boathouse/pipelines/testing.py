@@ -1,4 +1,4 @@
-"""For tests of pipelines: run one on small inputs, in the test's own process, against a running server.
+"""For tests of pipelines: run one on small inputs, in the test's own process, against a server that the tests share.
 
     pytest_plugins = ["boathouse.pipelines.testing"]
 
@@ -8,18 +8,28 @@
         assert pipeline.rows("gold") == [{"id": 1, "amount": 5}]
         assert result.expectations["gold"]["amount_there"].failed == 1
 
-The fixture ``pipeline`` needs a fixture ``spark`` with a Spark Connect session; every test gets a schema of its own.
+Every test gets a schema of its own. The fixture ``spark`` is a session with a server on a new lake, which the first test starts and
+which ends after the last one. A fixture of that name in the project's ``conftest.py`` takes its place: a session with a server that
+runs already, for example.
 """
 
+import configparser
+import json
+import os
+import signal
+import subprocess
+import sys
 import tempfile
+import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from pyspark.sql import SparkSession
 from pyspark.sql.types import StructType
 
 from boathouse.engine.gateway.sql_tokens import quote
@@ -31,12 +41,19 @@ from boathouse.pipelines.sources import SourceFile
 from boathouse.pipelines.state import MemoryState
 from boathouse.pipelines.update import Update, declare_sources
 
+_START_SECONDS = 60
+_STOP_SECONDS = 20
+
 
 class Counts(NamedTuple):
     """How many rows met an expectation, and how many did not."""
 
     passed: int
     failed: int
+
+
+class ServerFailed(RuntimeError):
+    """The server of the tests did not start."""
 
 
 class UpdateFailed(AssertionError):
@@ -168,6 +185,57 @@ class PipelineUnderTest:
     def _declare(session: Session, sources: Sequence[str | Path | SourceFile], configuration: Mapping[str, str] | None) -> Any:
         files = [one if isinstance(one, SourceFile) else SourceFile(str(one), Path(one).read_text("utf-8")) for one in sources]
         return declare_sources(session, files, configuration or {})
+
+
+@contextmanager
+def _server(folder: Path) -> Generator[str]:
+    """A server on a new lake in a folder; what ``SparkSession.builder.remote`` takes to be its admin."""
+    lake, config, log = folder / "lake", folder / "config", folder / "server.log"
+    command = [sys.executable, "-m", "boathouse", "up", "--root", str(lake), "--port", "0", "--spark-port", "0", "--no-browser"]
+    # What is set for the person's own lake is not for this one.
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("BOATHOUSE_")}
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            env={**environment, "BOATHOUSE_CONFIG_DIR": str(config)},
+        )
+    try:
+        remote = _listening(process, lake / "run" / "server.json", log)
+        profiles = configparser.ConfigParser(interpolation=None)
+        profiles.read(config / "databrickscfg")
+        yield f"{remote}/;token={profiles['DEFAULT']['token']}"
+    finally:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _listening(process: "subprocess.Popen[bytes]", info: Path, log: Path) -> str:
+    deadline = time.monotonic() + _START_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        with suppress(FileNotFoundError, json.JSONDecodeError):
+            return str(json.loads(info.read_text())["spark_remote"])
+        time.sleep(0.02)
+    raise ServerFailed(f"boathouse up did not start:\n{log.read_text(errors='replace')[-4000:]}")
+
+
+@pytest.fixture(scope="session")
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
+    """A session with a server that all tests of a run share, each process of pytest-xdist its own."""
+    main: Any = sys.modules["__main__"]
+    if not hasattr(main, "__file__"):
+        # pyspark takes a process without a main file, as pytest-xdist's are, for a run of its own doctests.
+        main.__file__ = __file__
+    with _server(tmp_path_factory.mktemp("boathouse")) as remote:
+        session = SparkSession.builder.remote(remote).getOrCreate()
+        yield session
+        session.stop()
 
 
 @pytest.fixture
