@@ -19,6 +19,7 @@ from databricks.sdk.service.pipelines import (
     PipelineLibrary,
     PipelinePermissionLevel,
 )
+from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from tests.conftest import Server
@@ -72,7 +73,8 @@ def check_events(server: Server, client: WorkspaceClient, pipeline_id: str, sche
     raw = (
         server.client().get(f"/api/2.0/pipelines/{pipeline_id}/events", params={"filter": "event_type='flow_progress'"}).json()
     )
-    done = next(one for one in raw["events"] if "data_quality" in one["details"]["flow_progress"])
+    counted = [one for one in raw["events"] if "data_quality" in one["details"]["flow_progress"]]
+    done = next(one for one in counted if one["origin"]["dataset_name"] == f"{schema}.numbers")
     assert done["details"]["flow_progress"]["data_quality"] == {
         "dropped_records": 10,
         "expectations": [{"name": "small", "dataset": f"{schema}.numbers", "passed_records": 10, "failed_records": 10}],
@@ -81,6 +83,78 @@ def check_events(server: Server, client: WorkspaceClient, pipeline_id: str, sche
     with pytest.raises(BadRequest, match="filter"):
         list(client.pipelines.list_pipeline_events(pipeline_id, filter="level ~ 1"))
     return len(oldest)
+
+
+PRIVATE = """
+CREATE PRIVATE STREAMING TABLE steps (CONSTRAINT low EXPECT (id < 8) ON VIOLATION DROP ROW) AS SELECT id FROM STREAM(raw);
+SET spark.sql.shuffle.partitions = 3;
+CREATE PRIVATE MATERIALIZED VIEW odd AS SELECT id FROM steps WHERE id % 2 = 1;
+CREATE MATERIALIZED VIEW odd_count AS SELECT count(*) AS n FROM odd;
+"""
+
+
+def succeeds(spark: SparkSession, text: str) -> bool:
+    try:
+        spark.sql(text).collect()
+    except PySparkException:
+        return False
+    return True
+
+
+def nobody_else_knows(server: Server, spark: SparkSession, schema: str, pipeline_id: str) -> Path:
+    """The private tables are there for the pipeline, and for nobody else, an admin with all rights included; where they lie."""
+    assert [row.n for row in spark.table(f"{schema}.odd_count").collect()] == [4]
+    catalog = schema.split(".", maxsplit=1)[0]
+    hidden = f"{catalog}.__pipeline_{pipeline_id.replace('-', '_')}"
+    folder = server.root / "tables" / Path(*hidden.split("."))
+    tables = [path for path in folder.iterdir() if (path / "_delta_log").is_dir()]
+    assert len(tables) == 3, "both tables, and the quarantine of one"
+    rest = server.client()
+    attempts = (
+        f"SELECT * FROM {schema}.odd",
+        f"SELECT * FROM {hidden}.odd",
+        f"DESCRIBE HISTORY {hidden}.odd",
+        f"INSERT INTO {hidden}.odd VALUES (1)",
+        f"DROP TABLE {hidden}.odd",
+        f"DROP SCHEMA {hidden} CASCADE",
+        f"GRANT SELECT ON TABLE {hidden}.odd TO admins",
+        f"USE {hidden}",
+        f"SHOW TABLES IN {hidden}",
+        f"CREATE SCHEMA {hidden}x",
+        f"ALTER SCHEMA {schema} RENAME TO {hidden}x",
+        *(f"SELECT * FROM delta.`{path}`" for path in tables),
+        *(f"DESCRIBE HISTORY delta.`{path}`" for path in tables),
+    )
+    assert [text for text in attempts if succeeds(spark, text)] == []
+    for path in (f"schemas/{hidden}", f"tables/{hidden}.odd", f"permissions/table/{hidden}.odd"):
+        assert rest.get(f"/api/2.1/unity-catalog/{path}").status_code == 404
+    assert rest.get("/api/2.1/unity-catalog/tables", params={"catalog_name": catalog, "schema_name": hidden}).status_code >= 400
+    listed = [
+        rest.get("/api/2.1/unity-catalog/schemas", params={"catalog_name": catalog}).text,
+        rest.get("/api/boathouse/v1/search", params={"q": "steps"}).text,
+        str(spark.sql("SELECT schema_name FROM system.information_schema.schemata").collect()),
+        str(spark.sql("SELECT table_schema FROM system.information_schema.tables").collect()),
+        str(spark.sql(f"SHOW SCHEMAS IN {catalog}").collect()),
+    ]
+    assert not [one for one in listed if "__pipeline_" in one]
+    graph = rest.get(f"/api/boathouse/v1/pipelines/{pipeline_id}/graph").json()
+    assert {node["name"] for node in graph["nodes"] if node["is_private"]} == {f"{schema}.steps", f"{schema}.odd"}
+    warned = rest.get(f"/api/2.0/pipelines/{pipeline_id}/events", params={"filter": "level='WARN'"}).json()["events"]
+    assert any("spark.sql.shuffle.partitions" in one["message"] and f"{schema}.odd" in one["message"] for one in warned)
+    return folder
+
+
+def becomes_public(client: WorkspaceClient, pipeline_id: str, path: Path, spark: SparkSession, schema: str) -> None:
+    """A table that is private no more begins anew where everybody can see it."""
+    path.write_text(PRIVATE.replace("PRIVATE STREAMING", "STREAMING"))
+    update_id = client.pipelines.start_update(pipeline_id).update_id
+    assert update_id
+    state = ended(client, pipeline_id, update_id)
+    assert state == "COMPLETED", [
+        one.message for one in client.pipelines.list_pipeline_events(pipeline_id, filter="level='ERROR'")
+    ]
+    assert spark.table(f"{schema}.steps").count() == 8
+    assert [row.n for row in spark.table(f"{schema}.odd_count").collect()] == [4]
 
 
 def looks_only(client: WorkspaceClient, pipeline_id: str, path: Path, spark: SparkSession, schema: str) -> None:
@@ -133,6 +207,8 @@ def numbers():
     (workspace / "count.sql").write_text(
         "-- Databricks notebook source\nCREATE MATERIALIZED VIEW counted AS SELECT count(*) AS n FROM numbers"
     )
+    (workspace / "transformations" / "private.sql").write_text(PRIVATE)
+    spark.sql(f"CREATE TABLE {schema}.raw AS SELECT id FROM range(10)").collect()
     client = client_of(server)
     catalog, short = schema.split(".")
     name = f"numbers {short}"
@@ -180,6 +256,7 @@ def numbers():
     notebook = source(server, workspace / "count")
     assert [one.pipeline_id for one in client.pipelines.list_pipelines(filter=f"notebook='{notebook}'")] == [pipeline_id]
 
+    private = nobody_else_knows(server, spark, schema, pipeline_id)
     events = check_events(server, client, pipeline_id, schema)
     by_id = spark.sql(f"SELECT id FROM event_log('{pipeline_id}')").count()
     by_table = spark.sql(f"SELECT e.origin.update_id FROM event_log(TABLE({schema}.numbers)) AS e WHERE level = 'INFO'")
@@ -191,8 +268,21 @@ def numbers():
         "/api/2.0/lineage-tracking/table-lineage", params={"table_name": f"{schema}.counted", "include_entity_lineage": "true"}
     )
     assert pipeline_id in lineage.text
+    becomes_public(client, pipeline_id, workspace / "transformations" / "private.sql", spark, schema)
 
-    # Other settings; faults with file and line; validation only.
+    has_faults(server, client, pipeline_id, workspace, name, settings)
+    looks_only(client, pipeline_id, workspace / "count.sql", spark, schema)
+    client.pipelines.delete(pipeline_id)
+    with pytest.raises(NotFound):
+        client.pipelines.get(pipeline_id)
+    assert spark.table(f"{schema}.numbers").count() == 10
+    assert not list(private.glob("*/_delta_log"))
+
+
+def has_faults(
+    server: Server, client: WorkspaceClient, pipeline_id: str, workspace: Path, name: str, settings: dict[str, Any]
+) -> None:
+    """Other settings; faults with file and line."""
     (workspace / "count.sql").write_text(
         "-- Databricks notebook source\n\nCREATE MATERIALIZED VIEW counted AS SELECT nope FROM numbers"
     )
@@ -205,11 +295,6 @@ def numbers():
     assert fault.error.exceptions is not None
     assert f"{source(server, workspace / 'count.sql')}:3" in str(fault.error.exceptions[0].message)
     assert [one.update_id for one in client.pipelines.list_updates(pipeline_id, max_results=1).updates or ()] == [second]
-    looks_only(client, pipeline_id, workspace / "count.sql", spark, schema)
-    client.pipelines.delete(pipeline_id)
-    with pytest.raises(NotFound):
-        client.pipelines.get(pipeline_id)
-    assert spark.table(f"{schema}.numbers").count() == 10
 
 
 def test_permissions(server: Server, schema: str, workspace: Path) -> None:

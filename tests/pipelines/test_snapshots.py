@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Sequence
+from datetime import date
 from typing import Any
 
 from boathouse.pipelines.events import UpdateState
@@ -146,6 +147,57 @@ dp.create_auto_cdc_from_snapshot_flow("states", "here", ["k"], stored_as_scd_typ
     assert rows[0]["__END_AT"] == rows[1]["__START_AT"] == rows[3]["__START_AT"]
 
 
+LATER = SourceFile(
+    "/w/later.py",
+    """
+from datetime import date
+from pyspark import pipelines as dp
+
+
+def following(last):
+    day = spark.table("made").first()[0]
+    return None if last == day else (spark.sql("SELECT 1 AS k, 'a' AS name"), day)
+
+
+dp.create_streaming_table("states", schema="k INT, name STRING, __START_AT DATE, __END_AT DATE")
+dp.create_auto_cdc_from_snapshot_flow("states", following, ["k"], stored_as_scd_type=2)
+dp.create_streaming_table("newest", schema="k INT, name STRING")
+dp.create_auto_cdc_from_snapshot_flow("newest", lambda last: following(last), ["k"])
+
+
+@dp.materialized_view
+def made():
+    return spark.sql("SELECT max(day) AS day FROM days")
+
+
+@dp.materialized_view
+def known():
+    return spark.sql("SELECT count(*) AS n FROM states")
+""",
+)
+
+
+def test_a_source_that_cannot_answer_before_the_update_runs(pipeline: PipelineUnderTest) -> None:
+    pipeline.given("days", [(None,)], "day DATE")
+    pipeline.run(LATER, validate_only=True)
+    first = pipeline.run(LATER)
+    warned = [event.message for event in first.events if event.level == "WARN"]
+    assert [
+        one for one in warned if "is asked when the flow runs, after all others" in one and "/w/later.py:7" in one
+    ] == warned
+    assert len(warned) == 2
+    assert (pipeline.rows("states"), pipeline.rows("newest"), pipeline.rows("known")) == ([], [], [{"n": 0}])
+    pipeline.given("days", [(date(2024, 5, 1),)], "day DATE")
+    pipeline.run(LATER)
+    state = {"k": 1, "name": "a", "__START_AT": date(2024, 5, 1), "__END_AT": None}
+    assert (pipeline.rows("states"), pipeline.rows("known")) == ([state], [{"n": 1}])
+    assert pipeline.rows("newest") == [{"k": 1, "name": "a"}]
+    # Nothing new: the plan has the columns that are declared, and the tables stay.
+    pipeline.run(LATER)
+    pipeline.run(LATER, full_refresh=True)
+    assert pipeline.rows("states") == [state]
+
+
 def test_new_columns_and_what_is_wrong_with_snapshots(pipeline: PipelineUnderTest) -> None:
     def source(answer: str, keys: str = "['k']", more: str = "") -> SourceFile:
         text = f"""
@@ -163,6 +215,9 @@ dp.create_auto_cdc_from_snapshot_flow("t", {answer}, {keys}{more})
     def refusal(one: SourceFile) -> str:
         return "\n".join(pipeline.run(one, expect=UpdateState.FAILED).errors)
 
+    assert "keeps all states, but its schema has no __START_AT" in refusal(
+        SourceFile("/w/wrong.py", LATER.text.replace(", __START_AT DATE, __END_AT DATE", ""))
+    )
     never = refusal(source("lambda last: None"))
     assert "/w/wrong.py:6: [NO_SNAPSHOT]" in never
     assert "[INVALID_ARGUMENT] source is 7" in refusal(source("7"))

@@ -66,6 +66,54 @@ ORDERS = [
 ]
 
 
+SETTINGS = SourceFile(
+    "settings.py",
+    """
+from pyspark import pipelines as dp
+
+QUERY = "SELECT current_timezone() AS zone, CAST('2020-01-01 00:00:00' AS TIMESTAMP) AS at, CAST(text AS INT) AS number FROM texts"
+
+
+@dp.materialized_view(spark_conf={"spark.sql.session.timeZone": "Asia/Tokyo", "spark.sql.ansi.enabled": "false"})
+def far():
+    return spark.sql(QUERY)
+
+
+@dp.materialized_view(spark_conf={"spark.sql.session.timeZone": "America/New_York", "spark.sql.ansi.enabled": "false"})
+def near():
+    return spark.sql(QUERY)
+
+
+@dp.materialized_view(spark_conf={"spark.sql.ansi.enabled": "true"})
+def strict():
+    return spark.sql(QUERY)
+
+
+@dp.materialized_view
+def plain():
+    return spark.sql("SELECT current_timezone() AS zone")
+""",
+)
+
+
+def test_the_settings_of_a_flow_are_those_of_no_other(pipeline: PipelineUnderTest) -> None:
+    pipeline.given("texts", [{"text": "x"}])
+    zone = pipeline.spark.conf.get("spark.sql.session.timeZone")
+    result = pipeline.run(SETTINGS, expect=UpdateState.FAILED)
+    assert result.flows == {"far": "COMPLETED", "near": "COMPLETED", "plain": "COMPLETED", "strict": "FAILED"}
+    assert any("strict" in one and "x" in one for one in result.errors)
+    found = pipeline.spark.sql(
+        f"SELECT zone, number, unix_timestamp(at) / 3600 % 24 AS hour FROM {pipeline.name('far')} "
+        f"UNION ALL SELECT zone, number, unix_timestamp(at) / 3600 % 24 FROM {pipeline.name('near')} ORDER BY zone"
+    )
+    assert [tuple(row) for row in found.collect()] == [("America/New_York", None, 5), ("Asia/Tokyo", None, 15)]
+    assert pipeline.rows("plain") == [{"zone": zone}]
+    assert pipeline.spark.conf.get("spark.sql.session.timeZone") == zone
+    bad = SourceFile("bad.py", SETTINGS.text.replace('"spark.sql.ansi.enabled": "true"', '"spark.sql.ansi.enabled": "maybe"'))
+    refused = pipeline.run(bad, expect=UpdateState.FAILED)
+    assert any("bad.py:17" in one for one in refused.errors)
+
+
 def test_sources_become_tables(pipeline: PipelineUnderTest) -> None:
     pipeline.given("orders", ORDERS)
     result = pipeline.run(SHOP, REPORT, configuration={"shop.least": "0", "shop.nobody": "nobody", "most": "of SET"})
@@ -91,9 +139,7 @@ def test_sources_become_tables(pipeline: PipelineUnderTest) -> None:
     assert states == ["INITIALIZING", "SETTING_UP_TABLES", "RUNNING", "COMPLETED"]
 
     ignored = [event.message for event in result.events if event.level == "WARN"]
-    assert len(ignored) == 3
-    assert "counted is declared as private, but" in ignored[0]
-    assert "The settings spark.sql.shuffle.partitions of the flow" in ignored[1]
+    assert not ignored
 
     described = pipeline.spark.sql(f"DESCRIBE TABLE EXTENDED {pipeline.name('report')}").collect()
     assert [(row.col_name, row.data_type, row.comment) for row in described[:2]] == [

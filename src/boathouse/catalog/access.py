@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from boathouse.catalog.errors import PrivilegeMissing, ServersOwn
 from boathouse.catalog.models import GrantRow, SecurableRow
+from boathouse.catalog.private import own_schema, schema_with
 from boathouse.catalog.privileges import NOT_IMPLIED, NOT_OWNED, READING, SHOWING, SYSTEM, Privilege, SecurableType
 from boathouse.catalog.repository import CatalogRepository
 from boathouse.iam.api import Principal
@@ -23,13 +24,23 @@ class Access:
     """Decides for one principal in one transaction.
 
     An admin may do all. An owner of a securable may do all with it and with what is in it, but needs, like everybody,
-    ``USE CATALOG`` and ``USE SCHEMA`` on the way to it. Grants on a container hold for its contents.
+    ``USE CATALOG`` and ``USE SCHEMA`` on the way to it. Grants on a container hold for its contents. What is private to a
+    pipeline is that pipeline's alone: no right of anybody else's opens it.
     """
 
     def __init__(self, rows: CatalogRepository, principal: Principal) -> None:
         self._rows = rows
         self._principal = principal
         self._names = {principal.name, *principal.groups}
+        self._private = own_schema(principal)
+
+    def is_own(self, full_name: str) -> bool:
+        """Whether a securable is private to the pipeline that the principal acts for."""
+        return self._private is not None and schema_with(full_name) == self._private
+
+    def hides(self, full_name: str) -> bool:
+        """Whether a securable is private to another pipeline."""
+        return schema_with(full_name) is not None and not self.is_own(full_name)
 
     def chain(self, row: SecurableRow) -> list[SecurableRow]:
         """A securable and its containers, up to the metastore."""
@@ -83,6 +94,8 @@ class Access:
 
     def _missing(self, row: SecurableRow, privilege: Privilege) -> tuple[Privilege, SecurableRow] | None:
         chain = self.chain(row)
+        if schema_with(row.full_name) is not None:
+            return None if self.is_own(row.full_name) else (privilege, row)
         if self._principal.is_admin:
             return None
         for position, container in reversed(list(enumerate(chain))):
@@ -109,11 +122,11 @@ class Access:
             browse: Whether BROWSE is enough.
         """
         chain = self.chain(container)
-        if self.owns(chain):
-            return list(rows)
+        rows = [row for row in rows if not self.hides(row.full_name)]
+        if self.owns(chain) or self.is_own(container.full_name):
+            return rows
         enough = set(Privilege) if browse else set(Privilege) - {Privilege.BROWSE}
         inherited = self._granted(chain) & enough
-        rows = list(rows)
         shown = {row.id for row in rows if inherited & SHOWING[SecurableType(row.type)]}
         if len(shown) == len(rows):
             return rows
@@ -127,7 +140,9 @@ class Access:
     def visibility(self) -> "Visibility":
         """The same rule, for many securables of many containers."""
         grants = self._rows.grants_to(self._names)
-        return Visibility(self._names, is_admin=self._principal.is_admin, grants=grants, containers=self._rows.containers())
+        containers = self._rows.containers()
+        hidden = frozenset(row.id for row in containers.values() if self.hides(row.full_name))
+        return Visibility(self._names, is_admin=self._principal.is_admin, grants=grants, containers=containers, hidden=hidden)
 
     def effective(self, row: SecurableRow) -> list[Held]:
         """All grants that hold on a securable, with where each was given."""
@@ -164,11 +179,19 @@ class Visibility:
         is_admin: Whether it may know of everything.
         grants: All that was granted to these names.
         containers: The metastore, all catalogs and all schemas, by identifier.
+        hidden: Identifiers of the schemas that are private to pipelines that the principal does not act for.
     """
 
     def __init__(
-        self, names: set[str], *, is_admin: bool, grants: Sequence[GrantRow], containers: Mapping[str, SecurableRow]
+        self,
+        names: set[str],
+        *,
+        is_admin: bool,
+        grants: Sequence[GrantRow],
+        containers: Mapping[str, SecurableRow],
+        hidden: frozenset[str],
     ) -> None:
+        self._hidden = hidden
         self._names = names
         self._is_admin = is_admin
         self._containers = containers
@@ -190,6 +213,8 @@ class Visibility:
 
     def shows(self, place: Place | SecurableRow) -> bool:
         """Whether the principal may know of a securable."""
+        if place.id in self._hidden or place.parent_id in self._hidden:
+            return False
         owned, inherited = self._within(place.parent_id)
         return (
             owned

@@ -11,6 +11,7 @@ from boathouse.catalog.info import (
     TableInfo,
     VolumeInfo,
 )
+from boathouse.catalog.private import private_schema
 from boathouse.catalog.privileges import SYSTEM, Privilege, SecurableType
 from boathouse.catalog.references import CatalogReferences
 from boathouse.catalog.service import CatalogService
@@ -41,4 +42,5 @@ __all__ = [
     "TagChange",
     "VolumeInfo",
     "WritableCatalog",
+    "private_schema",
 ]

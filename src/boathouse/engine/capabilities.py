@@ -23,6 +23,8 @@ class Capabilities:
             its operations end with their connection.
         sets_in_sql: Whether SET and RESET change settings. Else the gateway sets them.
         runs_streams: Whether it has streaming queries of its own. Else the gateway runs them, in micro-batches.
+        settings: Names of the session's settings that change what it or the gateway does; one that ends in a dot stands for all that
+            begin so. None: its own answer counts.
         barrier: What stands before and after a query past which no predicate of the asker may be moved.
     """
 
@@ -37,6 +39,7 @@ class Capabilities:
     keeps_answers: bool
     sets_in_sql: bool
     runs_streams: bool
+    settings: frozenset[str] | None
     barrier: tuple[str, str]
 
 
@@ -53,6 +56,23 @@ SAIL = Capabilities(
     keeps_answers=False,
     sets_in_sql=False,
     runs_streams=False,
+    settings=frozenset(
+        {
+            "spark.databricks.delta.",
+            "spark.sql.ansi.enabled",
+            "spark.sql.caseSensitive",
+            "spark.sql.crossJoin.enabled",
+            "spark.sql.execution.arrow.maxRecordsPerBatch",
+            "spark.sql.execution.arrow.useLargeVarTypes",
+            "spark.sql.mapKeyDedupPolicy",
+            "spark.sql.session.timeZone",
+            "spark.sql.sources.partitionOverwriteMode",
+            "spark.sql.storeAssignmentPolicy",
+            "spark.sql.streaming.checkpointLocation",
+            "spark.sql.streaming.multipleWatermarkPolicy",
+            "spark.sql.timestampType",
+        }
+    ),
     barrier=("", " LIMIT 9223372036854775807"),
 )
 SPARK = Capabilities(
@@ -67,6 +87,7 @@ SPARK = Capabilities(
     keeps_answers=True,
     sets_in_sql=True,
     runs_streams=True,
+    settings=None,
     # A limit would be the end of parallel work. Spark moves nothing below a condition that is not deterministic; it has to
     # stand outside of the query, since a join that the policy's subquery becomes would else be put above it.
     barrier=("SELECT * FROM (", ") WHERE rand() >= 0"),

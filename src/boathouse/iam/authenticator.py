@@ -8,7 +8,7 @@ from sqlalchemy.exc import OperationalError
 
 from boathouse.db import Database
 from boathouse.iam.errors import TokenExpired
-from boathouse.iam.principal import Principal
+from boathouse.iam.principal import PIPELINE, Principal
 from boathouse.iam.scopes import FILES, MLFLOW, SQL, UNITY_CATALOG, require_scope
 from boathouse.iam.service import IamService, digest
 from boathouse.kit.clock import now_ms
@@ -18,7 +18,7 @@ DAY_MS = 24 * 3600 * 1000
 
 INTERNAL_SCOPES: dict[str, frozenset[str]] = {
     "engine": frozenset({UNITY_CATALOG}),
-    "pipeline": frozenset({FILES, SQL, UNITY_CATALOG}),
+    PIPELINE: frozenset({FILES, SQL, UNITY_CATALOG}),
     "foreach": frozenset({SQL}),
     "serving": frozenset({FILES, MLFLOW, UNITY_CATALOG}),
 }
@@ -81,14 +81,20 @@ class Authenticator:
         return principal
 
     def issue_internal_token(self, principal: Principal, purpose: str, lifetime_seconds: float) -> str:
-        """A token with which a child process acts for a principal; it is not listed among the principal's tokens."""
+        """A token with which a child process acts for a principal; it is not listed among the principal's tokens.
+
+        Args:
+            principal: Whose.
+            purpose: What for; behind a colon, which thing of that kind.
+            lifetime_seconds: How long it holds.
+        """
         with self._database.session(write=True) as session:
             token, _ = IamService(session).issue(
                 principal.id,
                 "internal",
                 comment=purpose,
                 lifetime_seconds=lifetime_seconds,
-                scopes=INTERNAL_SCOPES.get(purpose),
+                scopes=INTERNAL_SCOPES.get(purpose.partition(":")[0]),
             )
         return token
 

@@ -5,6 +5,8 @@ from typing import Literal, TypeAlias
 
 ADMINS = "admins"
 ACCOUNT_USERS = "account users"
+PIPELINE = "pipeline"
+"""Purpose of the tokens of a pipeline's updates; behind it, after a colon, is which pipeline's."""
 
 PrincipalKind: TypeAlias = Literal["user", "service_principal"]
 
@@ -19,7 +21,7 @@ class Principal:
         kind: Which of the two it is.
         groups: Names of the groups that it is in, by other groups too; every principal is in ``account users``.
         is_admin: Whether it is in the group ``admins``.
-        acting_for: Purpose of the internal token that it came with (``engine``, ``serving``), or None.
+        acting_for: Purpose of the internal token that it came with (``engine``, ``serving``, ``pipeline:<id>``), or None.
         scopes: What its token may be used for; None for everything.
         expires_at: When its token ends, in ms since the epoch; None for never.
     """
@@ -32,3 +34,9 @@ class Principal:
     acting_for: str | None = None
     scopes: frozenset[str] | None = None
     expires_at: int | None = None
+
+    @property
+    def pipeline_id(self) -> str | None:
+        """The pipeline whose update it acts for, or None."""
+        purpose, _, pipeline_id = (self.acting_for or "").partition(":")
+        return pipeline_id if purpose == PIPELINE else None

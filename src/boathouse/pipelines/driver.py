@@ -69,7 +69,7 @@ def _run(assignment: dict[str, Any], wire: Wire, emit: Any) -> UpdateState:
 
     from boathouse.pipelines.graph_commands import declare_commands  # noqa: PLC0415
     from boathouse.pipelines.ingestion import ingest  # noqa: PLC0415
-    from boathouse.pipelines.run import Options  # noqa: PLC0415
+    from boathouse.pipelines.options import Options  # noqa: PLC0415
     from boathouse.pipelines.session import Session  # noqa: PLC0415
     from boathouse.pipelines.sources import SourceFile  # noqa: PLC0415
     from boathouse.pipelines.update import Update, declare_sources  # noqa: PLC0415
@@ -82,6 +82,8 @@ def _run(assignment: dict[str, Any], wire: Wire, emit: Any) -> UpdateState:
         update_id=assignment["update_id"],
         **{key: _tuple(value) for key, value in assignment["options"].items()},
         storage=_Storage(assignment),
+        heeded=_tuple(assignment["heeded"]),
+        private=assignment["private"],
     )
     state = Remembered(wire, assignment["remembered"])
     update = Update(session, assignment["catalog"], assignment["schema"], options, state, emit, wire.stopping)

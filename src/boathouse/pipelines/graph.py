@@ -50,6 +50,7 @@ class GraphNode(BaseModel):
 
     name: str
     kind: NodeKind
+    is_private: bool = False
     comment: str | None = None
     location: str | None = None
     inputs: list[str] = []
@@ -90,6 +91,7 @@ def _defined(name: str, details: dict[str, Any]) -> GraphNode:
     return GraphNode(
         name=name,
         kind=details["dataset_type"],
+        is_private=bool(details.get("is_private")),
         comment=details.get("comment"),
         location=details.get("source_code_location"),
         columns=[GraphColumn(**one) for one in details.get("schema", ())],

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+INVALID_SNAPSHOT = "INVALID_SNAPSHOT"
+"""The condition where what a source of snapshots answers is none."""
 Relation = Any
 """A relation of Spark Connect, as its message."""
 
@@ -199,6 +201,11 @@ class Flow:
     cdc: AutoCdc | SnapshotCdc | None = None
     once: bool = False
     settings: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    @property
+    def session_settings(self) -> dict[str, str]:
+        """Those of the engine's session; the others are parameters of the source."""
+        return {key: value for key, value in self.settings.items() if key.startswith("spark.")}
 
 
 @dataclass

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from boathouse.engine.gateway.sql_tokens import parts_of, quote
+from boathouse.pipelines.errors import DefinitionInvalid
 from boathouse.pipelines.model import (
     Column,
     Dataset,
@@ -33,6 +34,8 @@ class PlannedFlow:
         is_streaming: Whether it reads a stream.
         schema: Its columns.
         snapshot: The next one, where a function gives snapshots and has one.
+        unasked: Why a function that gives snapshots could not answer while the plan was made; it is asked when the flow runs.
+        after: Keys of the datasets that it waits for, though it is not known which of them it reads.
     """
 
     flow: Flow
@@ -44,6 +47,8 @@ class PlannedFlow:
     is_streaming: bool
     schema: Schema = ()
     snapshot: Snapshot | None = None
+    unasked: DefinitionInvalid | None = None
+    after: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -53,7 +58,8 @@ class PlannedDataset:
     Attributes:
         dataset: As declared.
         key: Its full name in lower case; that of a view or sink has one part.
-        name: Its full name.
+        name: The full name of its table.
+        declared_name: Its full name for people; a private dataset's table has another one.
         kind: What it is.
         schema: Its columns: those declared, else those of its flows.
         flows: Names of the flows that fill it.
@@ -62,18 +68,19 @@ class PlannedDataset:
     dataset: Dataset
     key: str
     name: tuple[str, ...]
+    declared_name: tuple[str, ...]
     kind: Kind
     schema: Schema
     flows: tuple[str, ...]
 
     @property
     def full_name(self) -> str:
-        """The name with dots."""
-        return ".".join(self.name)
+        """The name for people, with dots."""
+        return ".".join(self.declared_name)
 
     @property
     def quoted(self) -> str:
-        """The name for SQL."""
+        """The table's name for SQL."""
         return quote(self.name)
 
 
@@ -124,8 +131,8 @@ class Plan:
         return table(dataset.name, is_stream=True) if use.is_stream else dataset.quoted
 
     def upstream(self, flow: PlannedFlow) -> set[str]:
-        """Keys of the tables that a flow reads, through views too."""
-        found: set[str] = set()
+        """Keys of the tables that a flow reads, through views too, or may read."""
+        found = set(flow.after)
         for key in flow.inputs:
             dataset = self.datasets[key]
             if dataset.kind is Kind.TEMPORARY_VIEW:

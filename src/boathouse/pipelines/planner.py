@@ -1,14 +1,17 @@
 """Makes a plan of declarations: every name is resolved and every schema checked before anything is executed."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from boathouse.engine.gateway.protocol import proto
 from boathouse.engine.gateway.sql_tokens import parts_of, quote
+from boathouse.pipelines.cdc import END, START
 from boathouse.pipelines.errors import DefinitionInvalid, GraphInvalid
 from boathouse.pipelines.model import (
+    INVALID_SNAPSHOT,
     AutoCdc,
     Column,
     Dataset,
@@ -29,6 +32,19 @@ Kept = Callable[[Dataset, str, str], str]
 """The checkpoint of a flow by its dataset, the key of that, and the flow's name."""
 
 
+def _last(datasets: Mapping[str, Dataset], flows: Mapping[str, PlannedFlow]) -> Iterator[tuple[str, PlannedFlow]]:
+    """The flows whose source has given no snapshot to the plan, waiting for all that does not wait for them: it may read any of it."""
+    reads = {key: {one for flow in flows.values() if flow.target == key for one in flow.inputs} for key in datasets}
+    for name, flow in flows.items():
+        if flow.snapshot is not None or not isinstance(flow.flow.cdc, SnapshotCdc) or isinstance(flow.flow.cdc.source, str):
+            continue
+        above = {flow.target}
+        while more := {key for key, read in reads.items() if key not in above and read & above}:
+            above |= more
+        reads[flow.target] |= datasets.keys() - above
+        yield name, replace(flow, after=frozenset(datasets.keys() - above))
+
+
 @dataclass
 class Planner:
     """Makes a plan of declarations.
@@ -39,8 +55,10 @@ class Planner:
         schema: Default schema.
         analyse: Asks the engine.
         nothing: The relation of no rows with some columns.
+        under: Gives the engine's session, in a block, the settings of a flow.
         last_version: The version of the last snapshot that a flow has taken in, by its dataset, the key of that, and its name.
         kept: Tells where the inferred schemas of a flow's files are kept; None where they are not.
+        private: Name of the schema of private tables; None where they stand among the others.
     """
 
     declarations: Declarations
@@ -48,8 +66,10 @@ class Planner:
     schema: str
     analyse: Analysis
     nothing: Callable[[Schema], Relation]
+    under: Callable[[Mapping[str, str]], AbstractContextManager[None]]
     last_version: Callable[[Dataset, str, str], Any]
     kept: Kept | None = None
+    private: str | None = None
     faults: list[DefinitionInvalid] = field(default_factory=list[DefinitionInvalid])
 
     def plan(self) -> Plan:
@@ -64,6 +84,7 @@ class Planner:
         self._names = Names(self.catalog, self.schema, local)
         datasets = self._datasets()
         flows = self._flows(datasets)
+        flows |= _last(datasets, flows)
         self._stop()
         order = self._order(datasets, flows)
         self._stop()
@@ -88,6 +109,13 @@ class Planner:
                 message = f"The dataset {dataset.name} is declared twice, first at {found[key].location}."
                 self._fault("DUPLICATE_DATASET", message, dataset.location)
             found.setdefault(key, dataset)
+        private: dict[str, Dataset] = {}
+        for dataset in found.values() if self.private is not None else ():
+            if dataset.is_private:
+                first = private.setdefault(parts_of(dataset.name)[-1].lower(), dataset)
+                if first is not dataset:
+                    message = f"{dataset.name} and {first.name} are private, so they lie in one schema. Give one of them another last part."
+                    self._fault("DUPLICATE_DATASET", message, dataset.location)
         if not found and not self.faults:
             self.faults.append(DefinitionInvalid("NO_TABLES_IN_PIPELINE", "The pipeline's sources declare no dataset."))
         return found
@@ -118,16 +146,23 @@ class Planner:
         return found
 
     def _resolved(self, flow: Flow, name: str, target: str, datasets: Mapping[str, Dataset]) -> PlannedFlow:
-        relation = None if flow.query is None else flow.query()
+        with self.under(flow.session_settings):
+            relation = None if flow.query is None else flow.query()
         if relation is not None and (kept := self.kept) is not None:
             relation = with_schema_locations(relation, lambda: kept(datasets[target], target, name))
         streams = isinstance(flow.cdc, AutoCdc)
         names: list[tuple[str, ...]] = []
         snapshot: Snapshot | None = None
+        unasked: DefinitionInvalid | None = None
         if flow.cdc is not None and isinstance(flow.cdc.source, str):
             names = [parts_of(flow.cdc.source)]
         elif isinstance(flow.cdc, SnapshotCdc) and not isinstance(flow.cdc.source, str):
-            snapshot = flow.cdc.source(self.last_version(datasets[target], target, name))
+            try:
+                snapshot = flow.cdc.source(self.last_version(datasets[target], target, name))
+            except DefinitionInvalid as fault:
+                if fault.condition == INVALID_SNAPSHOT:
+                    raise
+                unasked = fault
         rows = relation if snapshot is None else snapshot.relation
         if rows is not None:
             found, streams = uses(rows)
@@ -140,14 +175,14 @@ class Planner:
         external = tuple(
             dict.fromkeys(".".join(self._names.full(one)) for one, key in zip(names, keys, strict=True) if key not in datasets)
         )
-        return PlannedFlow(flow, name, target, relation, inputs, external, streams, snapshot=snapshot)
+        return PlannedFlow(flow, name, target, relation, inputs, external, streams, snapshot=snapshot, unasked=unasked)
 
     # --------------------------------------------------------------------------------------------------------- order
 
     def _order(self, datasets: Mapping[str, Dataset], flows: Mapping[str, PlannedFlow]) -> list[str]:
         reads: dict[str, set[str]] = {key: set() for key in datasets}
         for flow in flows.values():
-            reads[flow.target] |= set(flow.inputs)
+            reads[flow.target] |= {*flow.inputs, *flow.after}
         try:
             return list(TopologicalSorter(reads).static_order())
         except CycleError as error:
@@ -168,7 +203,7 @@ class Planner:
             if any(one not in planned for flow in own for one in flow.inputs):
                 continue
             try:
-                checked = [self._flow(flow, planned, streaming_views) for flow in own]
+                checked = [self._flow(flow, dataset, planned, streaming_views) for flow in own]
                 kind = dataset.kind or (
                     Kind.STREAMING_TABLE if any(one.is_streaming for one in checked) else Kind.MATERIALIZED_VIEW
                 )
@@ -182,11 +217,18 @@ class Planner:
             if kind is Kind.TEMPORARY_VIEW and any(one.is_streaming for one in checked):
                 streaming_views.add(key)
             typed.update({one.name: one for one in checked})
-            name = self._names.full(parts_of(dataset.name))
-            planned[key] = PlannedDataset(dataset, key, name, kind, schema, tuple(one.name for one in checked))
+            name, declared = self._place(dataset), self._names.full(parts_of(dataset.name))
+            planned[key] = PlannedDataset(dataset, key, name, declared, kind, schema, tuple(one.name for one in checked))
         return Plan(planned, typed, self._names)
 
-    def _flow(self, flow: PlannedFlow, planned: Mapping[str, PlannedDataset], streaming_views: set[str]) -> PlannedFlow:
+    def _place(self, dataset: Dataset) -> tuple[str, ...]:
+        """The full name of a dataset's table."""
+        declared = self._names.full(parts_of(dataset.name))
+        return (declared[0], self.private, declared[-1]) if dataset.is_private and self.private is not None else declared
+
+    def _flow(
+        self, flow: PlannedFlow, target: Dataset, planned: Mapping[str, PlannedDataset], streaming_views: set[str]
+    ) -> PlannedFlow:
         """A flow with its columns, which the engine finds over empty tables in the place of the pipeline's own."""
 
         def meaning(use: Use) -> Relation | str:
@@ -204,20 +246,33 @@ class Planner:
         elif cdc is not None and isinstance(cdc.source, str):
             relation = rewritten(table(parts_of(cdc.source)), meaning)
         else:
-            return replace(flow, schema=self._taken_in(flow))
+            return replace(flow, schema=self._expected(flow, target))
         try:
-            schema = self.analyse(relation)
+            with self.under(flow.flow.session_settings):
+                schema = self.analyse(relation)
         except DefinitionInvalid as fault:
             text = fault.message.removeprefix(f"[{fault.condition}] ")
             raise DefinitionInvalid(fault.condition, text, flow.flow.location) from fault
         return replace(flow, is_streaming=is_streaming, schema=schema)
 
-    def _taken_in(self, flow: PlannedFlow) -> Schema:
-        """The columns of a target whose source has no snapshot that is new: those that earlier ones gave it."""
+    def _expected(self, flow: PlannedFlow, target: Dataset) -> Schema:
+        """The columns of snapshots of which there is none yet: those that their target declares, else those that it has."""
+        if target.columns and all(column.type is not None for column in target.columns):
+            needed = (START, END) if flow.flow.cdc is not None and flow.flow.cdc.scd_type == 2 else ()
+            missing = [name for name in needed if name not in {column.name for column in target.columns}]
+            if missing:
+                message = f"{target.name} keeps all states, but its schema has no {missing[0]}, of the type of its snapshots' versions."
+                raise DefinitionInvalid("USER_SPECIFIED_AND_INFERRED_SCHEMA_NOT_COMPATIBLE", message, target.location)
+            return tuple(Column(column.name, column.type) for column in target.columns)
         try:
-            return self.analyse(table(self._names.full(parts_of(flow.flow.target))))
+            return self.analyse(table(self._place(target)))
         except DefinitionInvalid as fault:
-            message = f"The source of {flow.name} answered None when it was asked for its first snapshot, so nobody knows its columns."
+            advice = f"so nobody knows the columns of {target.name}: give it a schema if its source can only answer once the update runs."
+            if flow.unasked is not None:
+                told = flow.unasked.message.partition(f"[{flow.unasked.condition}] ")[2]
+                message = f"{told} The source of {flow.name} was asked for its first snapshot, {advice}"
+                raise DefinitionInvalid(flow.unasked.condition, message, flow.unasked.location) from fault
+            message = f"The source of {flow.name} answered None when it was asked for its first snapshot, {advice}"
             raise DefinitionInvalid("NO_SNAPSHOT", message, flow.flow.location) from fault
 
     def _check_flows(self, dataset: Dataset, kind: Kind, flows: Sequence[PlannedFlow]) -> None:
@@ -338,7 +393,7 @@ class Planner:
 
     @staticmethod
     def _states(scd_type: int, columns: Schema, sequence: str) -> Schema:
-        return (*columns, Column("__START_AT", sequence), Column("__END_AT", sequence)) if scd_type == 2 else tuple(columns)
+        return (*columns, Column(START, sequence), Column(END, sequence)) if scd_type == 2 else tuple(columns)
 
     def _projection(self, schema: Schema, expressions: Sequence[str]) -> Relation:
         relation = proto().Relation()

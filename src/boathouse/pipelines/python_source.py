@@ -31,6 +31,7 @@ from boathouse.engine.gateway.words import StatementSyntax
 from boathouse.errors import BoathouseError
 from boathouse.pipelines.errors import DefinitionInvalid
 from boathouse.pipelines.model import (
+    INVALID_SNAPSHOT,
     Action,
     AutoCdc,
     Column,
@@ -186,7 +187,7 @@ class Registry(GraphElementRegistry):
                 plan = getattr(frame, "_plan", None)
                 if plan is None or not is_version(version):
                     message = f"The source must return a DataFrame and its version ({VALID}), or None; it returned {found!r}."
-                    raise DefinitionInvalid("INVALID_SNAPSHOT", message, location)
+                    raise DefinitionInvalid(INVALID_SNAPSHOT, message, location)
                 return Snapshot(plan.plan(self._client), version)
 
         cdc = SnapshotCdc(

@@ -181,7 +181,8 @@ class Refresher:
         rules = [(one.name, one.constraint, one.action) for one in self.rules.expectations]
         columns = [(one.name, one.type, one.generated) for one in self.dataset.schema]
         zone = self.session.spark.conf.get("spark.sql.session.timeZone", "")
-        return hashlib.sha256(json.dumps([text, rules, self.rules.quarantine, columns, zone]).encode()).hexdigest()
+        known = [text, rules, self.rules.quarantine, columns, zone, *sorted(self.flow.flow.session_settings.items())]
+        return hashlib.sha256(json.dumps(known).encode()).hexdigest()
 
     def _increment(
         self,
@@ -203,7 +204,8 @@ class Refresher:
             )
         versions: dict[tuple[str, ...], int] = {}
         for one in sources:
-            table_id, version = before["sources"][".".join(one.name)]
+            # Its table lies elsewhere if it was private then, or is now.
+            table_id, version = before["sources"].get(".".join(one.name), (None, 0))
             if table_id != one.table_id or version > one.version:
                 raise NotIncremental("INPUT_REPLACED", f"{'.'.join(one.name)} is another table than at the last refresh")
             versions[one.name] = version

@@ -1,72 +1,30 @@
-"""Carrying a plan out: tables are made ready, then flows run as soon as what they read is there."""
+"""Carrying a plan out: once the tables are ready, flows run as soon as what they read is there."""
 
 import re
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import Any
 
 from pyspark.errors import PySparkException
 
-from boathouse.engine.gateway.sql_tokens import literal, parts_of, quote
-from boathouse.pipelines.cdc import END, SEQUENCE, START, marked, storage_name
+from boathouse.engine.gateway.sql_tokens import parts_of, quote
 from boathouse.pipelines.errors import DefinitionInvalid, FlowFailed, GraphInvalid
-from boathouse.pipelines.events import Emit, Event, FlowState, Level, UpdateState, flow_progress, update_progress
-from boathouse.pipelines.model import AutoCdc, Column, Kind, SnapshotCdc
-from boathouse.pipelines.plan import Names, Plan, PlannedDataset, PlannedFlow, ddl, snapshot_type
-from boathouse.pipelines.relations import table, with_columns
-from boathouse.pipelines.rows import QUARANTINE, Checked, checked
+from boathouse.pipelines.events import Emit, Event, FlowState, Level, flow_progress
+from boathouse.pipelines.model import Kind, SnapshotCdc
+from boathouse.pipelines.options import Options
+from boathouse.pipelines.plan import Plan, PlannedDataset, PlannedFlow
+from boathouse.pipelines.prepare import Preparation
+from boathouse.pipelines.rows import Checked, checked
 from boathouse.pipelines.session import Counted, Session, counts_of
-from boathouse.pipelines.snapshots import as_changes
-from boathouse.pipelines.table_options import TableOptions
 from boathouse.pipelines.targets import Targets
 
 _VIOLATED = re.compile(r"(?P<name>[^,:]+?) \((?P<failed>\d+) of (?P<rows>\d+) rows\)")
 _FATAL = ("EXPECTATION_VIOLATION",)
 _NEW_COLUMNS = "[UNKNOWN_FIELD_EXCEPTION."
 """A stream's schema has grown: not the flow is to be tried again, but the update to be planned again."""
-
-
-@dataclass(frozen=True)
-class Options:
-    """What an update is to do.
-
-    Attributes:
-        pipeline_id: Whose tables they are.
-        update_id: Of the update.
-        full_refresh: Whether everything is done anew.
-        full_refresh_selection: Names of the datasets that are done anew.
-        refresh_selection: Names of the datasets that are brought up to date; all if neither is given.
-        validate_only: Whether to end once the plan is made.
-        retries: How often a flow that failed is tried again.
-        parallel: How many flows run at once.
-        continuous: Whether to go on with what is new until the update is stopped.
-        failed: Messages of what failed before, by the name of its table.
-        interval: Seconds between two rounds of a continuous update.
-        storage: Folder of the checkpoints, as the engine knows it; asked for when it is needed.
-    """
-
-    pipeline_id: str
-    update_id: str
-    full_refresh: bool = False
-    full_refresh_selection: tuple[str, ...] = ()
-    refresh_selection: tuple[str, ...] = ()
-    validate_only: bool = False
-    retries: int = 0
-    parallel: int = 4
-    continuous: bool = False
-    failed: Mapping[str, str] = field(default_factory=dict[str, str])
-    interval: float = 2.0
-    storage: Callable[[], str] = str
-
-    def renews(self, key: str, names: Names) -> bool:
-        """Whether a dataset is done anew, by its key."""
-        anew, chosen = (
-            {names.key(parts_of(one)) for one in some} for some in (self.full_refresh_selection, self.refresh_selection)
-        )
-        return key in anew or (self.full_refresh and (key in chosen or not (anew or chosen)))
 
 
 @dataclass
@@ -111,8 +69,7 @@ class Runner:
         self._stopping = stopping
         self._locks: dict[str, threading.Lock] = {key: threading.Lock() for key in plan.datasets}
         self._selected = self._selection()
-        self._renewed = self._full()
-        self._table_options = TableOptions(targets.state, plan.names, self._run)
+        self._preparation = Preparation(session, plan, options, targets, emit, self._selected, self._full())
         self._quiet = False
         self._done_with: dict[str, dict[str, int]] = {}
 
@@ -142,115 +99,13 @@ class Runner:
             self._emit(Event("flow_progress", f"{name} is not reset: pipelines.reset.allowed is false.", Level.WARN, {}, name))
         return anew - kept
 
-    # ------------------------------------------------------------------------------------------------------- tables
-
     def prepare(self) -> None:
-        """Make the tables that are missing, and empty those that are done anew.
+        """Make the tables of the selection ready.
 
         Raises:
             DefinitionInvalid: If a table is another pipeline's, or none of a pipeline's.
         """
-        if self._renewed:
-            self._emit(update_progress(self._options.update_id, UpdateState.RESETTING))
-        self._emit(update_progress(self._options.update_id, UpdateState.SETTING_UP_TABLES))
-        for dataset in self._plan.datasets.values():
-            if dataset.kind is Kind.TEMPORARY_VIEW:
-                renewed = self._options.renews(dataset.key, self._plan.names) or self._targets.must_reset(dataset)
-                with self._targets.resetting(dataset, really=renewed):
-                    # It has no rows, but the schemas of the files that it reads.
-                    pass
-        for key in self._plan.datasets:
-            if key in self._selected:
-                self._prepare(self._plan.datasets[key])
-
-    def _prepare(self, dataset: PlannedDataset) -> None:
-        if not dataset.kind.is_table:
-            return
-        there = self._session.properties(dataset.quoted)
-        if there is not None and there.get("pipelines.pipelineId") != self._options.pipeline_id:
-            owner = there.get("pipelines.pipelineId")
-            whose = f"of the pipeline {owner}" if owner else "not of a pipeline"
-            message = f"{dataset.full_name} is there already and {whose}. Drop it, or choose another name."
-            raise DefinitionInvalid("TABLE_ALREADY_EXISTS", message, dataset.dataset.location)
-        reset = (dataset.key in self._renewed or self._targets.must_reset(dataset)) and dataset.kind is Kind.STREAMING_TABLE
-        if there is None or dataset.key in self._renewed:
-            self._targets.compute_anew(dataset)
-        with self._targets.resetting(dataset, really=reset):
-            if there is None or reset:
-                self._create(dataset, dataset.name, dataset.schema, replace=there is not None)
-            self._table_options.settle(dataset, created=there is None)
-            for flow in (self._plan.flows[name] for name in dataset.flows):
-                if flow.flow.cdc is not None:
-                    if there is not None and not reset:
-                        self._widen(dataset, dataset.name, dataset.schema)
-                    self._prepare_changes(dataset, flow, flow.flow.cdc, reset=reset)
-        rules = checked(dataset)
-        if rules.quarantine is not None:
-            quoted = quote(rules.quarantine)
-            if reset or self._session.properties(quoted) is None:
-                columns = (*(Column(one.name, one.type) for one in dataset.schema), Column("_quarantine_reason", "STRING"))
-                self._create(dataset, rules.quarantine, columns, replace=reset)
-                self._table_options.protect(dataset, rules.quarantine)
-
-    def _prepare_changes(self, dataset: PlannedDataset, flow: PlannedFlow, cdc: AutoCdc | SnapshotCdc, *, reset: bool) -> None:
-        """The table that keeps the changes of a target."""
-        name = storage_name(dataset)
-        there = self._session.properties(quote(name)) is not None
-        if reset or not there:
-            rows = self._session.nothing(flow.schema)
-            if isinstance(cdc, SnapshotCdc):
-                if flow.snapshot is None and not isinstance(cdc.source, str):
-                    message = f"The changes of {dataset.full_name}, {'.'.join(name)}, are gone, and there is no new snapshot. Do a full refresh."
-                    raise DefinitionInvalid("TABLE_OR_VIEW_NOT_FOUND", message, flow.flow.location)
-                rows = with_columns(rows, {SEQUENCE: f"CAST(NULL AS {snapshot_type(flow)})"})
-                cdc = as_changes(cdc)
-            columns = self._session.analyse(marked(rows, cdc))
-            self._create(dataset, name, columns, replace=there)
-        else:
-            kept = [Column(one.name, one.type) for one in dataset.schema if one.name not in {START, END}]
-            self._widen(dataset, name, kept)
-
-    def _widen(self, dataset: PlannedDataset, name: tuple[str, ...], schema: Sequence[Column]) -> None:
-        """Give a target, or the table of its changes, the columns that these have come to have."""
-        there = {column.name.lower() for column in self._session.analyse(table(name))}
-        new = tuple(column for column in schema if column.name.lower() not in there)
-        if new:
-            self._run(dataset, f"ALTER TABLE {quote(name)} ADD COLUMNS ({ddl(new)})")
-
-    def _create(self, dataset: PlannedDataset, name: tuple[str, ...], schema: Sequence[Column], *, replace: bool) -> None:
-        declared = dataset.dataset
-        own = name == dataset.name
-        properties = {
-            **({key: value for key, value in declared.properties.items() if key != QUARANTINE} if own else {}),
-            "pipelines.pipelineId": self._options.pipeline_id,
-            "pipelines.type": dataset.kind.value if own else "INTERNAL",
-        }
-        if name == storage_name(dataset):
-            properties["delta.enableChangeDataFeed"] = "true"
-        verb = "CREATE OR REPLACE TABLE" if replace else "CREATE TABLE"
-        text = f"{verb} {quote(name)} ({ddl(tuple(schema))}) USING delta"
-        if declared.partition_by and own:
-            text += f" PARTITIONED BY ({', '.join(quote((column,)) for column in declared.partition_by)})"
-        if declared.cluster_by and own:
-            text += f" CLUSTER BY ({', '.join(quote((column,)) for column in declared.cluster_by)})"
-        if declared.path and own and not replace:
-            if self._session.table_id(quote(("delta", declared.path))) is not None:
-                message = (
-                    f"{dataset.full_name} cannot lie at {declared.path}: a Delta table is there already. Name an empty folder."
-                )
-                raise DefinitionInvalid("INVALID_TABLE_PATH", message, declared.location)
-            text += f" LOCATION {literal(declared.path)}"
-        if declared.comment and own:
-            text += f" COMMENT {literal(declared.comment)}"
-        said = ", ".join(f"{literal(key)} = {literal(str(value))}" for key, value in properties.items())
-        self._run(dataset, f"{text} TBLPROPERTIES ({said})")
-
-    def _run(self, dataset: PlannedDataset, text: str) -> None:
-        try:
-            self._session.run(text)
-        except PySparkException as error:
-            condition = error.getCondition() or type(error).__name__
-            raise DefinitionInvalid(condition, str(error).removeprefix(f"[{condition}] "), dataset.dataset.location) from error
+        self._preparation.make_ready()
 
     # -------------------------------------------------------------------------------------------------------- flows
 
@@ -275,22 +130,40 @@ class Runner:
         running: dict[Future[None], PlannedFlow] = {}
         with ThreadPoolExecutor(max(1, self._options.parallel), thread_name_prefix="flow") as threads:
             while waiting or running:
-                for flow in [one for one in waiting.values() if self._may_start(one, waiting, running.values())]:
-                    del waiting[flow.name]
-                    if self._stopping.is_set():
-                        self._ended(outcome, flow, FlowState.STOPPED)
-                    elif (blocker := self._blocker(flow, outcome)) is not None:
-                        self._ended(outcome, flow, FlowState.SKIPPED, blocker)
-                    else:
-                        running[threads.submit(self._attempts, flow)] = flow
+                self._start(threads, outcome, waiting, running)
                 if not running:
                     continue
                 done, _ = wait(running, return_when=FIRST_COMPLETED)
                 for future in done:
                     self._collect(outcome, running.pop(future), future)
+        self._session.settle({})
         return outcome
 
-    def _may_start(self, flow: PlannedFlow, waiting: Mapping[str, PlannedFlow], running: Any) -> bool:
+    def _start(
+        self,
+        threads: ThreadPoolExecutor,
+        outcome: Outcome,
+        waiting: dict[str, PlannedFlow],
+        running: "dict[Future[None], PlannedFlow]",
+    ) -> None:
+        """Start the flows that can be, or say why they never will be."""
+        for flow in list(waiting.values()):
+            if not self._may_start(flow, waiting, running.values()):
+                continue
+            del waiting[flow.name]
+            if self._stopping.is_set():
+                self._ended(outcome, flow, FlowState.STOPPED)
+            elif (blocker := self._blocker(flow, outcome)) is not None:
+                self._ended(outcome, flow, FlowState.SKIPPED, blocker)
+            else:
+                # The same as those of what runs already.
+                self._session.settle(flow.flow.session_settings)
+                running[threads.submit(self._attempts, flow)] = flow
+
+    def _may_start(self, flow: PlannedFlow, waiting: Mapping[str, PlannedFlow], running: Collection[PlannedFlow]) -> bool:
+        # Engines cannot copy a session with all that was registered in it, so flows whose settings differ take turns.
+        if any(other.flow.session_settings != flow.flow.session_settings for other in running):
+            return False
         upstream = self._plan.upstream(flow) - {flow.target}
         return not any(other.target in upstream for other in (*waiting.values(), *running))
 
@@ -360,7 +233,8 @@ class Runner:
         rules = checked(dataset)
         self._progress(flow, FlowState.RUNNING)
         started = time.monotonic()
-        versions = self._targets.write(flow, dataset, rules)
+        is_ready = self._preparation.keeps_changes(dataset, flow)
+        versions = self._targets.write(flow, dataset, rules) if is_ready else []
         if inputs is not None:
             self._done_with[flow.name] = inputs
         if versions or not self._quiet:

@@ -15,11 +15,11 @@ from urllib.parse import quote, urlsplit
 
 import structlog
 
-from boathouse.catalog.api import CatalogService
+from boathouse.catalog.api import CatalogService, private_schema
 from boathouse.db import Database
 from boathouse.engine.sandbox import confine
 from boathouse.errors import BoathouseError, InvalidState
-from boathouse.iam.api import Authenticator, IamService, Principal
+from boathouse.iam.api import PIPELINE, Authenticator, IamService, Principal
 from boathouse.pipelines.events import Event, UpdateState, update_progress
 from boathouse.pipelines.files import SourceReader
 from boathouse.pipelines.info import PipelineInfo, UpdateInfo
@@ -67,11 +67,13 @@ class Places:
         base_url: Of the REST API.
         spark_remote: Of the gateway, as ``SparkSession.builder.remote`` takes it, without the token.
         python: What becomes of users' Python: ``sandboxed``, ``trusted`` or ``off``.
+        heeded: The settings of a session that the engine knows, as its capabilities have them; None for all.
     """
 
     base_url: str
     spark_remote: str
     python: str
+    heeded: frozenset[str] | None
 
     @property
     def ports(self) -> list[int]:
@@ -172,11 +174,12 @@ class Pipelines:
 
     async def delete(self, principal: Principal, pipeline_id: str) -> str | None:
         """Delete a pipeline and stop what runs of it; answers what is left of it at its source, if anything is."""
-        pipeline = await self.manage(principal, lambda service: service.delete(pipeline_id))
+        await self.manage(principal, lambda service: service.get(pipeline_id, "IS_OWNER"), write=False)
         tasks = [one.task for one in self._running.values() if one.pipeline.id == pipeline_id and one.task is not None]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        pipeline = await self.manage(principal, lambda service: service.delete(pipeline_id))
         if not makes_something(pipeline.spec):
             return None
         try:
@@ -347,7 +350,7 @@ class Pipelines:
             runner = IamService(session).get_principal(pipeline.run_as_id)
             reader = SourceReader(CatalogService(session, runner, self._layout), self._layout, runner)
             sources, root = reader.read(spec), reader.root(spec)
-        token = self._authenticator.issue_internal_token(runner, "pipeline", TOKEN_SECONDS)
+        token = self._authenticator.issue_internal_token(runner, f"{PIPELINE}:{pipeline.id}", TOKEN_SECONDS)
         development = bool(update.options.get("development", spec.get("development", False)))
         configuration = {**spec.get("configuration", {}), **update.options.get("parameters", {})}
         entity = quote(f"PIPELINE:{pipeline.id}:{update.id}", safe=":")
@@ -365,6 +368,8 @@ class Pipelines:
             "catalog": pipeline.catalog,
             "schema": pipeline.schema,
             "storage": spec.get("storage"),
+            "private": private_schema(pipeline.id),
+            "heeded": None if self._places.heeded is None else sorted(self._places.heeded),
             "root": None if root is None else str(root),
             "configuration": {key: value for key, value in configuration.items() if not key.startswith(PREFIX)},
             "options": {

@@ -3,6 +3,7 @@
 import re
 import uuid
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy.exc import IntegrityError
@@ -10,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from boathouse.catalog.api import CatalogService
 from boathouse.errors import Conflict, NotImplementedHere
-from boathouse.iam.api import Access, IamService, Principal
+from boathouse.iam.api import PIPELINE, Access, IamService, Principal
 from boathouse.iam.errors import PrincipalNotFound
 from boathouse.kit.clock import now_ms
 from boathouse.kit.ids import new_id
@@ -162,8 +163,10 @@ class PipelineService:
         return self.value(row)
 
     def delete(self, pipeline_id: str) -> PipelineInfo:
-        """Delete a pipeline, its updates and its events. Its tables stay."""
+        """Delete a pipeline, its updates, its events and its private tables. The others stay."""
         row = self._row(pipeline_id, "IS_OWNER")
+        pipeline = replace(self._principal, acting_for=f"{PIPELINE}:{row.id}")
+        CatalogService(self._session, pipeline, self._layout).delete_private()
         value = self.value(row)
         self._rows.remove(row)
         return value

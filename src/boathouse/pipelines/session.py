@@ -1,7 +1,7 @@
 """The engine as a pipeline's process sees it: a stock Spark Connect session."""
 
 import json
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -50,6 +50,8 @@ class Session:
     def __init__(self, spark: Any) -> None:
         self.spark = spark
         self._empty: dict[str, Relation] = {}
+        self._settings: Mapping[str, str] = {}
+        self._before: dict[str, str | None] = {}
 
     @property
     def client(self) -> Any:
@@ -122,6 +124,36 @@ class Session:
                 return None
             raise
         return {str(row[0]): str(row[1]) for row in rows}
+
+    def settle(self, settings: Mapping[str, str]) -> None:
+        """Give the session the settings of a flow; what an earlier flow had set is again as it was before.
+
+        Raises:
+            DefinitionInvalid: If the engine refuses one.
+        """
+        if settings == self._settings:
+            return
+        conf = self.spark.conf
+        try:
+            for key in self._before.keys() - settings.keys():
+                value = self._before.pop(key)
+                conf.unset(key) if value is None else conf.set(key, value)
+            for key, value in settings.items():
+                if key not in self._before:
+                    self._before[key] = conf.get(key, None)
+                conf.set(key, value)
+        except PySparkException as error:
+            raise refused(error) from error
+        self._settings = dict(settings)
+
+    @contextmanager
+    def under(self, settings: Mapping[str, str]) -> Generator[None]:
+        """In this block the session has the settings of a flow."""
+        self.settle(settings)
+        try:
+            yield
+        finally:
+            self.settle({})
 
     @contextmanager
     def lazy_queries(self) -> Generator[None]:

@@ -53,6 +53,10 @@ class TableOptions:
             self._run(dataset, text)
         self._state.set(mark, said)
 
+    def forget(self, dataset: PlannedDataset) -> None:
+        """Take what is declared for new: the dataset has another table now."""
+        self._state.set(_MARK + dataset.key, None)
+
     def protect(self, dataset: PlannedDataset, name: tuple[str, ...]) -> None:
         """Let the policies of a table hold for another one that has its columns."""
         for text in self._policies(name, declared(dataset), {}):

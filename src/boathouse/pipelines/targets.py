@@ -11,7 +11,7 @@ from boathouse.pipelines.cdc import END, START, Changes, any_changes, marked, st
 from boathouse.pipelines.checkpoints import Checkpoints
 from boathouse.pipelines.errors import FlowFailed
 from boathouse.pipelines.events import Emit, Event, Level
-from boathouse.pipelines.model import AutoCdc, Kind, SnapshotCdc
+from boathouse.pipelines.model import AutoCdc, Dataset, Kind, SnapshotCdc
 from boathouse.pipelines.plan import Plan, PlannedDataset, PlannedFlow
 from boathouse.pipelines.refresh import Refresher, Technique
 from boathouse.pipelines.rows import Checked
@@ -23,9 +23,18 @@ _RESET = "reset:"
 """Before the key of a table that is being emptied."""
 
 
-def is_resetting(state: State, key: str) -> bool:
-    """Whether the emptying of a table was begun and not ended."""
-    return state.get(_RESET + key) is not None
+_PRIVATE = "private:"
+"""Before the key of a table that was private at the last update."""
+
+
+def begins_anew(state: State, dataset: Dataset, key: str) -> bool:
+    """Whether a dataset begins anew though nobody asked: it is another table than before, or its emptying did not end."""
+    return state.get(_RESET + key) is not None or is_moved(state, dataset, key)
+
+
+def is_moved(state: State, dataset: Dataset, key: str) -> bool:
+    """Whether a dataset has become private since the last update, or is not private any more."""
+    return (state.get(_PRIVATE + key) is not None) != dataset.is_private
 
 
 class Targets:
@@ -65,8 +74,13 @@ class Targets:
         self.state.set(mark, None)
 
     def must_reset(self, dataset: PlannedDataset) -> bool:
-        """Whether the emptying of a table was begun and not ended."""
-        return is_resetting(self.state, dataset.key)
+        """Whether a dataset begins anew though nobody asked."""
+        return begins_anew(self.state, dataset.dataset, dataset.key)
+
+    def settle(self, dataset: PlannedDataset) -> None:
+        """Remember which table a dataset has."""
+        if is_moved(self.state, dataset.dataset, dataset.key):
+            self.state.set(_PRIVATE + dataset.key, "yes" if dataset.dataset.is_private else None)
 
     def compute_anew(self, dataset: PlannedDataset) -> None:
         """Have the next refresh of a view compute all of it."""

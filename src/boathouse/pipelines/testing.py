@@ -34,8 +34,8 @@ from pyspark.sql.types import StructType
 
 from boathouse.engine.gateway.sql_tokens import quote
 from boathouse.pipelines.events import Event, UpdateState
+from boathouse.pipelines.options import Options
 from boathouse.pipelines.plan import Plan
-from boathouse.pipelines.run import Options
 from boathouse.pipelines.session import Session
 from boathouse.pipelines.sources import SourceFile
 from boathouse.pipelines.state import MemoryState

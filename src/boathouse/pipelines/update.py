@@ -14,15 +14,16 @@ from boathouse.pipelines.checkpoints import Checkpoints
 from boathouse.pipelines.errors import DefinitionInvalid, FlowFailed, GraphInvalid
 from boathouse.pipelines.events import Emit, Event, FlowState, Level, UpdateState, update_progress
 from boathouse.pipelines.model import Dataset, Declarations, Kind
+from boathouse.pipelines.options import Options
 from boathouse.pipelines.plan import Names, Plan, PlannedDataset
 from boathouse.pipelines.planner import Planner
 from boathouse.pipelines.python_source import Registry, declaring, run_python
-from boathouse.pipelines.run import Options, Outcome, Runner
+from boathouse.pipelines.run import Outcome, Runner
 from boathouse.pipelines.session import Session, refused
 from boathouse.pipelines.snapshots import last_version
 from boathouse.pipelines.sources import SourceFile, pieces
 from boathouse.pipelines.state import State
-from boathouse.pipelines.targets import Targets, is_resetting
+from boathouse.pipelines.targets import Targets, begins_anew
 
 Declare = Callable[[Declarations], AbstractContextManager[None]]
 """Puts into some declarations what a pipeline consists of; in its context their queries can be asked for."""
@@ -96,23 +97,25 @@ class Update:
                     self.schema,
                     self.session.analyse,
                     self.session.nothing,
+                    self.session.under,
                     self._last_version,
                     # A plan that is not carried out leaves nothing behind.
                     None if self.options.validate_only else self._kept,
+                    self.options.private,
                 )
                 plan = planner.plan()
         except DefinitionInvalid as fault:
             raise GraphInvalid([fault]) from fault
         for dataset in plan.datasets.values():
             self._define(plan, dataset)
-        for told in _ignored(plan):
+        for told in _ignored(plan, self.options.heeded):
             self.emit(Event("planning_information", told, Level.WARN))
         return plan
 
     def _begins_anew(self, dataset: Dataset, target: str) -> bool:
         """Whether a dataset will be emptied before its flows run."""
         asked = dataset.may_be_reset and self.options.renews(target, Names(self.catalog, self.schema))
-        return dataset.kind is not Kind.SINK and (asked or is_resetting(self.state, target))
+        return dataset.kind is not Kind.SINK and (asked or begins_anew(self.state, dataset, target))
 
     def _last_version(self, dataset: Dataset, target: str, flow: str) -> Any:
         """The version of the snapshot that a flow has taken in last: none if it begins anew."""
@@ -174,6 +177,7 @@ class Update:
         schema = [{"name": column.name, "type": column.type} for column in dataset.schema]
         details: dict[str, Any] = {
             "dataset_type": dataset.kind.value,
+            "is_private": dataset.dataset.is_private,
             "num_flows": len(dataset.flows),
             "schema": schema,
             "expectations": [vars(one) for one in dataset.dataset.expectations],
@@ -200,15 +204,22 @@ class Update:
             self.emit(Event("flow_definition", f"Flow '{name}' defined.", Level.INFO, told, dataset.full_name, name))
 
 
-def _ignored(plan: Plan) -> Iterator[str]:
-    """What is declared and changes nothing here, in words."""
-    for dataset in plan.datasets.values():
-        if dataset.dataset.is_private and dataset.kind is not Kind.TEMPORARY_VIEW:
-            yield f"{dataset.full_name} is declared as private, but it stands in its schema: who may read there may read it."
+def _ignored(plan: Plan, heeded: Sequence[str] | None) -> Iterator[str]:
+    """What is declared and changes nothing here, or not yet, in words."""
     for name, flow in plan.flows.items():
-        settings = sorted(key for key in flow.flow.settings if key.startswith("spark."))
-        if settings:
-            yield f"The settings {', '.join(settings)} of the flow {name} are not applied: all flows of a pipeline share one session."
+        if flow.unasked is not None:
+            yield f"The source of the flow {name} is asked when the flow runs, after all others: at planning it failed. {flow.unasked.message}"
+        settings = sorted(flow.flow.session_settings)
+        if settings and plan.datasets[flow.target].kind is Kind.TEMPORARY_VIEW:
+            yield f"The settings {', '.join(settings)} of the view {name} are not applied: it is read with those of the flows that read it."
+            continue
+        unknown = [] if heeded is None else [key for key in settings if not _heeds(heeded, key)]
+        if unknown:
+            yield f"The settings {', '.join(unknown)} of the flow {name} change nothing: the engine does not know them."
+
+
+def _heeds(heeded: Sequence[str], key: str) -> bool:
+    return any(key.startswith(one) if one.endswith(".") else key == one for one in heeded)
 
 
 def declare_sources(session: Session, sources: Sequence[SourceFile], configuration: Mapping[str, str]) -> Declare:

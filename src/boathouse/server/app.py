@@ -230,7 +230,12 @@ async def _lifespan(api: FastAPI) -> AsyncGenerator[None, None]:
         stack.push_async_callback(state.engines.stop)
         await state.engines.start()
         state.engines.access.provide_function("event_log", of_text(EventLog(state.database, state.layout).rows))
-        places = Places(state.addresses.base_url, f"sc://localhost:{state.engines.port}", state.settings.python_udfs)
+        places = Places(
+            state.addresses.base_url,
+            f"sc://localhost:{state.engines.port}",
+            state.settings.python_udfs,
+            state.engines.engines.capabilities.settings,
+        )
         state.pipelines = Pipelines(state.database, state.layout, state.authenticator, places)
         stack.push_async_callback(state.pipelines.stop)
         state.engines.governor.pipeline_commands = PipelineCommands(state.pipelines).execute

@@ -4880,6 +4880,11 @@ export interface components {
              */
             inputs: string[];
             /**
+             * Is Private
+             * @default false
+             */
+            is_private: boolean;
+            /**
              * Kind
              * @enum {string}
              */

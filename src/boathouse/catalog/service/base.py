@@ -50,7 +50,7 @@ class CatalogBase:
             SecurableNotFound: If there is none; it names the first part of the path that is missing.
         """
         row = self.rows.metastore() if kind is SecurableType.METASTORE else self.rows.find(kind, full_name)
-        if row is not None:
+        if row is not None and not self.access.hides(row.full_name):
             return row
         parts = full_name.split(".")
         levels = _LEVELS.get(kind, 3)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from boathouse.catalog.errors import InvalidName, NotEmpty, SecurableNotFound
 from boathouse.catalog.info import SecurableInfo, securable_info
 from boathouse.catalog.models import METASTORE_ID, SecurableRow
+from boathouse.catalog.private import PREFIX
 from boathouse.catalog.privileges import Privilege, SecurableType
 from boathouse.catalog.service.base import CatalogBase
 from boathouse.iam.api import ACCOUNT_USERS
@@ -22,7 +23,7 @@ def check_reserved(kind: SecurableType, name: str) -> None:
     Raises:
         InvalidName: If it is.
     """
-    if RESERVED.get(kind) == name.lower():
+    if RESERVED.get(kind) == name.lower() or (kind is SecurableType.SCHEMA and name.lower().startswith(PREFIX)):
         raise InvalidName(name, f"the {kind.value} of this name is the server's own. Choose another.")
 
 
@@ -72,9 +73,11 @@ class Containers(CatalogBase):
     def create_schema(
         self, catalog: str, name: str, *, comment: str | None = None, properties: dict[str, str] | None = None
     ) -> SecurableInfo:
-        """Make a schema. Needs CREATE SCHEMA on its catalog."""
-        parent = self.reach(SecurableType.CATALOG, catalog, Privilege.CREATE_SCHEMA)
-        check_reserved(SecurableType.SCHEMA, name)
+        """Make a schema. Needs CREATE SCHEMA on its catalog; for what is private to the pipeline itself, USE CATALOG."""
+        own = self.access.is_own(f"{catalog}.{name}".lower())
+        parent = self.reach(SecurableType.CATALOG, catalog, Privilege.USE_CATALOG if own else Privilege.CREATE_SCHEMA)
+        if not own:
+            check_reserved(SecurableType.SCHEMA, name)
         row = self.new_row(SecurableType.SCHEMA, parent, name, comment=comment, properties=properties or {})
         return securable_info(row)
 
@@ -143,6 +146,12 @@ class Containers(CatalogBase):
             if dropped.snapshot["kind"] == "MANAGED":
                 self.remove_files(dropped.snapshot["location"])
         self.rows.remove(row)
+
+    def delete_private(self) -> None:
+        """Delete what is private to the pipeline that the principal acts for, in every catalog."""
+        for row in self.rows.of_type(SecurableType.SCHEMA):
+            if self.access.is_own(row.full_name):
+                self.delete_container(SecurableType.SCHEMA, row.full_name, force=True)
 
     def container_of(self, full_name: str, privilege: Privilege) -> SecurableRow:
         """The schema that a three-level name lies in, if the principal has a privilege on it.

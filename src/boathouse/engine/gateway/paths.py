@@ -72,7 +72,7 @@ class PathGuard:
             self._refuse_dots(text, path)
             self._require(text, Path(os.path.realpath(fixed)), use)
         else:
-            self._refuse_policies(Path(os.path.realpath(fixed)))
+            self._refuse_governed(text, Path(os.path.realpath(fixed)))
             if use is Use.WRITE:
                 self._refuse_records(text, Path(os.path.realpath(fixed)))
         if use is Use.READ and not Path(split_pattern(path)[0]).exists():
@@ -103,11 +103,11 @@ class PathGuard:
         if _DOTS.search(path):
             raise PathRefused(text, "it holds '.' or '..' as a part; write it without.")
 
-    def _refuse_policies(self, path: Path) -> None:
-        """Not even an admin reads a table past its policies by accident; who manages it can take them off."""
+    def _refuse_governed(self, text: str, path: Path) -> None:
+        """Not even an admin reads a table past its policies by accident (who manages it can take them off), or a private one."""
         securable = self._access.securable_at(self._principal, path)
-        if isinstance(securable, TableInfo) and securable.has_policy:
-            raise PolicyInTheWay(securable.full_name)
+        if isinstance(securable, TableInfo):
+            self._require_table(text, securable, None)
 
     def _refuse_records(self, text: str, path: Path) -> None:
         """Not even an admin writes what the server records."""
@@ -120,11 +120,15 @@ class PathGuard:
         if securable is None:
             raise PathRefused(text, f"it belongs to no table or volume that you may use; {_VALID}")
         if isinstance(securable, TableInfo):
-            self._access.table(self._principal, securable.full_name, use.of_table)
-            if securable.has_policy:
-                raise PolicyInTheWay(securable.full_name)
+            self._require_table(text, securable, use.of_table)
         else:
             self._access.require_volume(self._principal, securable.full_name, use.of_volume)
+
+    def _require_table(self, text: str, table: TableInfo, privilege: Privilege | None) -> None:
+        if self._access.table(self._principal, table.full_name, privilege) is None:
+            raise PathRefused(text, "it belongs to a table that is private to a pipeline.")
+        if table.has_policy:
+            raise PolicyInTheWay(table.full_name)
 
 
 def split_pattern(path: str) -> tuple[str, str]:

@@ -52,8 +52,9 @@ function OneTable({ id, node, level, busy }: { id: string; node: Node; level: Le
 /** All that is known of a dataset of the graph. */
 export function NodePanel({ id, node, level, busy, onClose }: { id: string; node: Node; level: Level; busy: boolean; onClose: () => void }) {
   const isTable = node.kind === "STREAMING_TABLE" || node.kind === "MATERIALIZED_VIEW";
+  const kind = node.is_private ? `${kindText(node.kind)}, private to this pipeline` : kindText(node.kind);
   const facts: [string, React.ReactNode][] = [
-    ["Kind", kindText(node.kind)],
+    ["Kind", kind],
     ["Declared in", node.location ? <span className="mono">{node.location}</span> : null],
     ["Reads", node.inputs.length ? node.inputs.join(", ") : null],
     ["Rows written", node.rows === null || node.rows === undefined ? null : count(node.rows)],

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { HEIGHT, picture, WIDTH } from "./layout";
 import type { Node } from "./types";
 
-const node = (name: string, ...inputs: string[]): Node => ({ name, inputs, kind: "MATERIALIZED_VIEW", columns: [], expectations: [], flows: [] });
+const node = (name: string, ...inputs: string[]): Node => ({ name, inputs, kind: "MATERIALIZED_VIEW", is_private: false, columns: [], expectations: [], flows: [] });
 
 test("sources stand left of what reads them, nothing overlaps, and lines join sides", () => {
   const nodes = [node("a"), node("b"), node("c", "a", "b", "not here"), node("d", "c", "a")];

@@ -28,9 +28,10 @@ test("who may only see is told why nothing starts", () => {
 
 test("names of tables and folders", () => {
   expect(["main.flights.silver", "/Volumes/main/a.b/landing/", "view"].map(shortName)).toEqual(["silver", "landing", "view"]);
-  expect(hasTable({ kind: "SOURCE", name: "main.a.b" })).toBe(true);
-  expect(hasTable({ kind: "SOURCE", name: "/Volumes/a.b.c" })).toBe(false);
-  expect(hasTable({ kind: "TEMPORARY_VIEW", name: "a" })).toBe(false);
+  expect(hasTable({ kind: "SOURCE", name: "main.a.b", is_private: false })).toBe(true);
+  expect(hasTable({ kind: "SOURCE", name: "/Volumes/a.b.c", is_private: false })).toBe(false);
+  expect(hasTable({ kind: "TEMPORARY_VIEW", name: "a", is_private: false })).toBe(false);
+  expect(hasTable({ kind: "STREAMING_TABLE", name: "main.a.b", is_private: true })).toBe(false);
 });
 
 test("events are filtered in the API's words, and errors say where", () => {

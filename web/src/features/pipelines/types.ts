@@ -75,8 +75,8 @@ export function shortName(name: string): string {
 }
 
 /** Whether a node's rows can be seen on a page of the catalog. */
-export const hasTable = (node: Pick<Node, "kind" | "name">): boolean =>
-  node.kind === "STREAMING_TABLE" || node.kind === "MATERIALIZED_VIEW" || (node.kind === "SOURCE" && node.name.split(".").length === 3 && !node.name.includes("/"));
+export const hasTable = (node: Pick<Node, "kind" | "name" | "is_private">): boolean =>
+  ((node.kind === "STREAMING_TABLE" || node.kind === "MATERIALIZED_VIEW") && !node.is_private) || (node.kind === "SOURCE" && node.name.split(".").length === 3 && !node.name.includes("/"));
 
 /** How many expectations some rows did not meet, of those that were counted. */
 export function unmet(node: Pick<Node, "expectations">): number {
