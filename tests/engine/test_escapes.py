@@ -167,6 +167,9 @@ SELECT * FROM {v} VERSION AS OF 0
 SELECT * FROM delta.`{p}`
 SELECT * FROM delta.`{p}` VERSION AS OF 1
 SELECT * FROM delta.`{p}@v1`
+SELECT * FROM delta.`{vp}` VERSION AS OF 0
+SELECT * FROM delta.`{vp}` TIMESTAMP AS OF current_timestamp()
+SELECT * FROM STREAM delta.`{vp}@v0`
 SELECT * FROM delta.`{vp}@v0`
 SELECT * FROM delta.`{vp}@29990101000000000`
 SELECT * FROM parquet.`{vp}@v0`
@@ -381,6 +384,13 @@ FRAMES: dict[str, Frame] = {
     "version behind the path": lambda s, f: s.read.format("delta").load(f("{p}@v1")).collect(),
     "version behind the path, no access": lambda s, f: s.read.format("delta").load(f("{vp}@v0")).collect(),
     "version behind the path as an option": lambda s, f: s.read.format("delta").option("path", f("{vp}@v0")).load().collect(),
+    "version behind the path of a table": lambda s, f: s.table(f("delta.`{p}@v1`")).collect(),
+    "version behind the path of a table, no access": lambda s, f: s.read.table(f("delta.`{vp}@v0`")).collect(),
+    "version of the path of a table": lambda s, f: s.read.option("versionAsOf", 0).table(f("delta.`{vp}`")).collect(),
+    "change feed of the path of a table": lambda s, f: (
+        s.read.option("readChangeFeed", "true").option("startingVersion", 0).table(f("delta.`{vp}`")).collect()
+    ),
+    "stream of a version": lambda s, f: s.readStream.table(f("delta.`{vp}@v0`")).schema.simpleString(),
     "version": lambda s, f: s.read.option("versionAsOf", 1).table(f("{t}")).collect(),
     "version, other case": lambda s, f: s.read.option("VERSIONASOF", "1").table(f("{t}")).collect(),
     "timestamp": lambda s, f: s.read.option("timestampAsOf", "2999-01-01").table(f("{t}")).collect(),

@@ -73,6 +73,37 @@ class TestSql:
         spark.sql(f"INSERT INTO {schema}.t SELECT {', '.join(f'NULL AS c{n}' for n in range(8))}")
         assert spark.table(f"{schema}.t").where("i IS NULL").count() == 1
 
+    def test_a_new_table_is_one_commit_however_it_is_made(
+        self, spark: SparkSession, schema: str, location: Location, tmp_path: Path
+    ) -> None:
+        said = "CLUSTER BY (k) COMMENT 'all' TBLPROPERTIES ('team' = 'blue', 'delta.appendOnly' = 'true')"
+        frame = spark.sql("SELECT 1 AS k, 'a' AS s")
+        writer = frame.write.format("delta").option("delta.appendOnly", "true").clusterBy("k")
+        spark.sql(f"CREATE TABLE {schema}.columns (k INT NOT NULL COMMENT 'key', s STRING) {said}")
+        spark.sql(f"CREATE TABLE delta.`{tmp_path}/columns` (k INT, s STRING) USING delta {said}")
+        spark.sql(f"CREATE TABLE delta.`{tmp_path}/query` {said} AS SELECT 1 AS k, 'a' AS s")
+        writer.save(f"{tmp_path}/frame")
+        writer.option("path", f"{tmp_path}/option").save()
+        frame.write.format("delta").option("delta.appendOnly", "true").partitionBy("k").save(f"{tmp_path}/parts")
+        places = [
+            location(f"{schema}.columns"),
+            *(f"{tmp_path}/{name}" for name in ("columns", "query", "frame", "option", "parts")),
+        ]
+        for place in places:
+            detail = spark.sql(f"DESCRIBE DETAIL delta.`{place}`").collect()[0]
+            assert assert_plain(place).version() == 0, place
+            assert detail.properties["delta.appendOnly"] == "true"
+            assert detail.partitionColumns + detail.clusteringColumns == ["k"]
+            assert [entry.name for entry in Path(place).glob("_boat*")] == []
+            assert spark.read.format("delta").load(place).count() == (
+                0 if place.endswith("columns") or place == places[0] else 1
+            )
+        spark.sql(f"INSERT INTO {schema}.columns VALUES (1, 'a')")
+        assert spark.table(f"{schema}.columns").collect() == [(1, "a")]
+        with pytest.raises(PySparkException, match="nope"):
+            spark.sql(f"CREATE TABLE delta.`{tmp_path}/wrong` (k INT) USING delta CLUSTER BY (nope)")
+        assert not (tmp_path / "wrong" / "_delta_log").exists()
+
     def test_replace_changes_schema_and_partitions_and_keeps_history(
         self, spark: SparkSession, schema: str, location: Location
     ) -> None:
@@ -252,11 +283,14 @@ def test_versions_behind_names_and_paths(
             session.table(f"{name}@{version}"),
             session.read.table(f"{name}@{version}"),
             session.read.format("delta").load(f"{place}@{version}"),
+            session.table(f"delta.`{place}@{version}`"),
         ]
         return [frame.count() for frame in frames]
 
-    assert counts(spark, "v0") == [0] * 5
-    assert counts(spark, "v1") == counts(spark, "V1") == counts(spark, at) == [3] * 5
+    assert counts(spark, "v0") == [0] * 6
+    assert counts(spark, "v1") == counts(spark, "V1") == counts(spark, at) == [3] * 6
+    assert spark.read.option("versionAsOf", 1).table(f"delta.`{place}`").count() == 3
+    assert spark.sql(f"SELECT x.id FROM delta.`{place}` TIMESTAMP AS OF '{moment}' AS x WHERE x.id > 0").count() == 2
     with pytest.raises(AnalysisException, match="EARLIER_THAN_COMMIT_RETENTION"):
         spark.sql(f"SELECT * FROM {name}@20100101000000000").collect()
     with pytest.raises(AnalysisException, match="EARLIER_THAN_COMMIT_RETENTION"):
@@ -277,8 +311,78 @@ def test_versions_behind_names_and_paths(
         lambda: other.sql(f"SELECT * FROM delta.`{place}@v1`").collect(),
         lambda: other.table(f"{name}@v1").collect(),
         lambda: other.read.format("delta").load(f"{place}@v1").collect(),
+        lambda: other.table(f"delta.`{place}@v1`").collect(),
+        lambda: other.sql(f"SELECT * FROM delta.`{place}` VERSION AS OF 9").collect(),
+        lambda: other.readStream.table(f"delta.`{place}@v1`").schema,
     ):
         with pytest.raises(AnalysisException, match="SELECT"):
             read()
     grant("table", name, who, "SELECT")
-    assert counts(other, "v1") == [3] * 5
+    assert counts(other, "v1") == [3] * 6
+
+
+def test_versions_that_a_table_does_not_have(spark: SparkSession, schema: str, location: Location) -> None:
+    name = f"{schema}.t"
+    spark.sql(f"CREATE TABLE {name} AS SELECT 1 AS id")
+    spark.sql(f"INSERT INTO {name} VALUES (2)")
+    place = location(name)
+    late = "2199-01-01 00:00:00"
+    missing = r"DELTA_VERSION_NOT_FOUND. Cannot time travel Delta table to version 99. Available versions: \[0, 1\]"
+    for says, statements in {
+        missing: (
+            f"SELECT * FROM {name} VERSION AS OF 99",
+            f"SELECT * FROM {name}@v99",
+            f"SELECT * FROM delta.`{place}` VERSION AS OF '99'",
+            f"SELECT * FROM delta.`{place}@v99`",
+            f"SELECT id FROM {name} WHERE id IN (SELECT id FROM delta.`{place}` FOR VERSION AS OF 100 - 1)",
+            f"RESTORE TABLE {name} TO VERSION AS OF 99",
+            f"RESTORE delta.`{place}` TO VERSION AS OF 99",
+            f"CREATE TABLE {schema}.c SHALLOW CLONE {name} VERSION AS OF 99",
+            f"CREATE TABLE {schema}.c DEEP CLONE delta.`{place}` VERSION AS OF 99",
+            f"CREATE TABLE {schema}.c AS SELECT * FROM {name} VERSION AS OF 99",
+            f"INSERT INTO {name} SELECT * FROM {name}@v99",
+        ),
+        "DELTA_TIMESTAMP_GREATER_THAN_COMMIT": (
+            f"SELECT * FROM {name} TIMESTAMP AS OF '{late}'",
+            f"SELECT * FROM {name}@21990101000000000",
+            f"SELECT * FROM delta.`{place}` TIMESTAMP AS OF current_timestamp() + INTERVAL 9 HOURS",
+            f"RESTORE TABLE {name} TO TIMESTAMP AS OF '{late}'",
+            f"CREATE TABLE {schema}.c CLONE {name} TIMESTAMP AS OF '{late}'",
+        ),
+        "DELTA_TIMESTAMP_INVALID": (f"SELECT * FROM {name} TIMESTAMP AS OF 'soon'",),
+        "is no version": (f"SELECT * FROM {name} VERSION AS OF 'soon'",),
+        "DELTA_UNSUPPORTED_TIME_TRAVEL_VIEWS.*startingVersion": (
+            f"SELECT * FROM STREAM {name}@v1",
+            f"SELECT * FROM STREAM({name} VERSION AS OF 1)",
+        ),
+    }.items():
+        for text in statements:
+            with pytest.raises(AnalysisException, match=says):
+                spark.sql(text).collect()
+    for says, frames in {
+        missing: (
+            lambda: spark.read.option("versionAsOf", 99).table(name).schema,
+            lambda: spark.read.table(f"{name}@v99").collect(),
+            lambda: spark.table(f"delta.`{place}@v99`").collect(),
+            lambda: spark.read.format("delta").option("versionAsOf", "99").load(place).schema,
+            lambda: spark.read.format("delta").load(f"{place}@v99").collect(),
+        ),
+        "DELTA_TIMESTAMP_GREATER_THAN_COMMIT": (
+            lambda: spark.read.option("timestampAsOf", late).table(name).collect(),
+            lambda: spark.read.format("delta").option("timestampAsOf", late).load(place).collect(),
+        ),
+        "INVALID_TIME_TRAVEL_SPEC": (
+            lambda: spark.read.format("delta").option("timestampAsOf", late).option("versionAsOf", 1).load(place).collect(),
+        ),
+        "takes a whole number": (lambda: spark.read.option("versionAsOf", "soon").table(name).collect(),),
+        "DELTA_UNSUPPORTED_TIME_TRAVEL_VIEWS": (
+            lambda: spark.readStream.table(f"{name}@v1").schema,
+            lambda: spark.readStream.table(f"delta.`{place}@v1`").schema,
+            lambda: spark.readStream.format("delta").load(f"{place}@v1").schema,
+            lambda: spark.readStream.option("versionAsOf", 1).table(name).schema,
+        ),
+    }.items():
+        for frame in frames:
+            with pytest.raises(AnalysisException, match=says):
+                frame()
+    assert spark.table(name).count() == 2

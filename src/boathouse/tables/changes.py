@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from deltalake import DeltaTable, QueryBuilder
 from deltalake.exceptions import DeltaError
 
+from boathouse.storage.paths import from_url
 from boathouse.tables import fields
 from boathouse.tables.errors import DeltaRefused, TableUnreadable
 from boathouse.tables.files import data_path
@@ -40,14 +41,22 @@ class Range:
     last: int
 
 
-def change_range(location: str, start: Bound, end: Bound | None = None) -> Range:
+def change_range(location: str, start: Bound, end: Bound | None = None, *, may_be_later: bool = False) -> Range:
     """The versions between two bounds: versions, or moments. A version after the newest one means the newest as an end.
+
+    Args:
+        location: The table.
+        start: The first one.
+        end: The last one; the newest by default.
+        may_be_later: Whether there are simply none for a start after the newest.
 
     Raises:
         VersionUnavailable: If the table does not have the first version.
         DeltaRefused: If the end lies before the start, or a moment before the table or after its newest commit.
     """
     newest = last_version(location)
+    if may_be_later and _is_later(location, start, newest):
+        return Range(newest + 1, newest)
     first = require_version(location, start) if isinstance(start, int) else _at_or_after(location, start)
     if end is None:
         last = newest
@@ -62,6 +71,13 @@ def change_range(location: str, start: Bound, end: Bound | None = None) -> Range
     return Range(first, last)
 
 
+def _is_later(location: str, start: Bound, newest: int) -> bool:
+    if isinstance(start, int):
+        return start > newest
+    when = parse_moment(start) if isinstance(start, str) else start
+    return int(when.timestamp() * 1000) > commit_time(from_url(location), newest)
+
+
 def _at_or_after(location: str, moment: str | dt.datetime) -> int:
     when = parse_moment(moment) if isinstance(moment, str) else moment
     wanted = int(when.timestamp() * 1000)
@@ -73,8 +89,8 @@ def _at_or_after(location: str, moment: str | dt.datetime) -> int:
     return version if commit_time(folder, version) >= wanted else version + 1
 
 
-def changes(location: str, start: Bound, end: Bound | None = None) -> pa.Table:
-    """The changes between two versions or moments, both included.
+def changes(location: str, start: Bound, end: Bound | None = None, *, may_be_later: bool = False) -> pa.Table:
+    """The changes between two versions or moments, both included; see ``change_range``.
 
     Returns:
         The table's columns as of the last version, ``_change_type`` (``insert``, ``update_preimage``,
@@ -84,7 +100,7 @@ def changes(location: str, start: Bound, end: Bound | None = None) -> pa.Table:
         DeltaRefused: If the change data feed was off in one of the versions, or the bounds are not valid.
         TableUnreadable: If files of the commits have been deleted.
     """
-    asked = change_range(location, start, end)
+    asked = change_range(location, start, end, may_be_later=may_be_later)
     parts = [part for _, part in _each(location, asked)]
     if not parts:
         return _schema(replay(location, min(asked.last, last_version(location)))).empty_table()

@@ -29,7 +29,7 @@ from boathouse.engine.gateway.statements import Edit
 from boathouse.engine.gateway.time_travel import version_of
 from boathouse.iam.api import Principal
 from boathouse.storage.paths import from_url
-from boathouse.tables.api import Bound, changes, forget_checkpoint_hint, require_sound
+from boathouse.tables.api import Bound, forget_checkpoint_hint, require_sound
 
 
 class Resolver:
@@ -129,14 +129,21 @@ class Resolver:
         self.reads[table.full_name] = table
         if table.is_view:
             return self._view(table, moment, reader)
-        if table.data_source_format == "DELTA":
-            require_sound(table.storage_location)
-        version = None if moment is None else version_of(moment, table.storage_location, self._session)
+        version = self._version(table, moment)
         if table.has_policy:
             return self._protected(table, version, reader, compared)
         if reader.is_asker and table.data_source_format != "DELTA":
             return None
         return self._files(table, version, options or {})
+
+    def _version(self, table: TableInfo, moment: Moment | None) -> int | None:
+        """The version of a table at a moment, if it is to be read as of one; a table whose last commit is damaged is not read."""
+        if table.data_source_format == "DELTA":
+            require_sound(table.storage_location)
+        elif moment is not None:
+            message = f"{table.full_name} is a {table.data_source_format} table: only Delta tables can be read as of a version or time."
+            raise StatementRefused(message)
+        return None if moment is None else version_of(moment, table.storage_location, self._session)
 
     def stream(self, table: TableInfo, name: Sequence[str], options: Mapping[str, str]) -> Any | None:
         """A Delta table as a stream of its files, under its policies."""
@@ -278,7 +285,7 @@ class Resolver:
         self.reads[table.full_name] = table
         if self.declares:
             return empty_answer()
-        return local_relation(changes(table.storage_location, start, end))
+        return table_functions.change_feed(self._session, table.storage_location, start, end)
 
     def serves(self, call: CallUse) -> bool:
         """Whether a call is one of a table function of the server's."""

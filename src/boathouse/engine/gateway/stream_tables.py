@@ -10,6 +10,7 @@ from boathouse.engine.gateway.paths import Use
 from boathouse.engine.gateway.protocol import proto
 from boathouse.engine.gateway.session import EngineSession
 from boathouse.engine.gateway.sql_tokens import parts_of
+from boathouse.engine.gateway.time_travel import refuse_moment
 from boathouse.tables.api import Bound
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ def passed_stream(visit: "Visit", read: Any) -> Any | None:
     if len(parts) == 1 and visit.session.is_temporary(parts[0]):
         visit.effects.temporary.add(parts[0].lower())
         return None
+    refuse_moment(read, visit.guard)
     check_written(visit, read.named_table.options)
     options = dict(read.named_table.options)
     if len(parts) == 2 and "/" in parts[1]:

@@ -10,6 +10,7 @@ from boathouse.engine.gateway.protocol import proto
 from boathouse.engine.gateway.relations import find_uses
 from boathouse.engine.gateway.sql_tokens import Kind, Token, closing, parts_of, quote, read_name, tokenize
 from boathouse.engine.gateway.statements import Edit, apply
+from boathouse.engine.gateway.time_travel import no_moment_of_stream
 from boathouse.engine.gateway.walk import children
 
 _numbers = itertools.count(1)
@@ -146,6 +147,9 @@ def _read(tokens: list[Token], first: int, text: str) -> tuple[_Streamed, int]:
     if not parts:
         raise _invalid("STREAM takes the name of a table, or read_files(...).")
     relation.read.named_table.unparsed_identifier = quote(parts)
+    uses = find_uses(tokens, text).relations
+    if any(use.moment is not None and use.start == tokens[first].start for use in uses):
+        raise no_moment_of_stream()
     return _Streamed(tokens[first].start, tokens[after - 1].end, relation, parts[-1]), after
 
 

@@ -20,7 +20,10 @@ from boathouse.engine.gateway.sql_tokens import Kind, Token, quote, read_name, t
 from boathouse.engine.gateway.statements import Edit
 from boathouse.iam.api import Principal
 from boathouse.storage.paths import to_url
-from boathouse.tables.api import changes
+from boathouse.tables.api import Bound, changes
+
+_OUT_OF_RANGE = "spark.databricks.delta.changeDataFeed.timestampOutOfRange.enabled"
+"""The setting with which a start after the newest version is no error."""
 
 
 @dataclass(frozen=True)
@@ -156,7 +159,17 @@ def changes_by_path(arguments: Sequence[Argument], context: CallContext) -> Answ
         message = "table_changes_by_path takes a path as a string, the first version or time, and perhaps the last one."
         raise StatementRefused(message)
     real = context.guard.resolve(values[0], Use.READ)
-    return Answer(local_relation(changes(to_url(Path(real)), *values[1:])), (real,))
+    return Answer(change_feed(context.session, to_url(Path(real)), *values[1:]), (real,))
+
+
+def change_feed(session: EngineSession, location: str, start: Bound, end: Bound | None = None) -> Any:
+    """The change data feed of a table between two bounds as a relation.
+
+    Raises:
+        DeltaRefused: If the feed was off, or the bounds are not valid.
+    """
+    may_be_later = (session.delta_settings.get(_OUT_OF_RANGE) or "false").lower() == "true"
+    return local_relation(changes(location, start, end, may_be_later=may_be_later))
 
 
 def bounds_of(arguments: Sequence[Argument]) -> tuple[list[str], Any, Any]:

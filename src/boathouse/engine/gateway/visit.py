@@ -8,13 +8,15 @@ from typing import Any
 
 from boathouse.catalog.api import PolicyInTheWay, Privilege, SecurableNotFound, SecurableType
 from boathouse.engine.catalog_access import CatalogAccess
-from boathouse.engine.errors import PathRefused, StatementRefused
+from boathouse.engine.errors import StatementRefused
+from boathouse.engine.gateway import time_travel
 from boathouse.engine.gateway.answers import Asked, answer
 from boathouse.engine.gateway.definitions import Definitions, defines
 from boathouse.engine.gateway.effects import Effects
 from boathouse.engine.gateway.frame_filters import said_below
 from boathouse.engine.gateway.identifiers import plain_identifiers
 from boathouse.engine.gateway.parameters import bind
+from boathouse.engine.gateway.path_edits import path_edits
 from boathouse.engine.gateway.path_names import FILE_FORMATS, looks_absolute
 from boathouse.engine.gateway.paths import PathGuard, Use
 from boathouse.engine.gateway.protocol import local_relation, of_today, proto, sql_node
@@ -24,18 +26,18 @@ from boathouse.engine.gateway.resolver import Resolver
 from boathouse.engine.gateway.session import EngineSession
 from boathouse.engine.gateway.shared_engine import SharedEngine
 from boathouse.engine.gateway.spark_catalog import answer_catalog
-from boathouse.engine.gateway.sql_tokens import Kind, literal, parts_of, quote, tokenize
-from boathouse.engine.gateway.statements import Edit, PathUse, Statement, apply, cached_query, fixed, parse
+from boathouse.engine.gateway.sql_tokens import Kind, parts_of, quote, tokenize
+from boathouse.engine.gateway.statements import Statement, apply, cached_query, fixed, parse
 from boathouse.engine.gateway.stream_reads import OF_STREAMS, Look, StreamReads, look_at
 from boathouse.engine.gateway.stream_tables import check_written, feed_bounds, passed_stream
-from boathouse.engine.gateway.time_travel import MOMENTS, moment_of, path_at, put_versions, split_at
+from boathouse.engine.gateway.table_functions import change_feed
 from boathouse.engine.gateway.walk import children
 from boathouse.engine.pool import SCRATCH_CATALOG
 from boathouse.engine.streaming.kafka.source import rows_now
 from boathouse.engine.streaming.sources.appended import appended
 from boathouse.iam.api import Principal
 from boathouse.storage.paths import to_url
-from boathouse.tables.api import changes, forget_checkpoint_hint
+from boathouse.tables.api import forget_checkpoint_hint
 
 _PATH_OPTIONS = frozenset({"path", "paths", "location", "checkpointlocation"})
 
@@ -148,6 +150,8 @@ class Visit:
                 relation.CopyFrom(local_relation(rows))
                 self.changed = True
                 return []
+        if kind == "read":
+            self.changed |= time_travel.read_by_path(relation.read)
         if kind == "read" and relation.read.HasField("named_table") and self._read_table(relation, said):
             return []
         if kind == "read" and relation.read.HasField("data_source") and self._read_path_changes(relation):
@@ -213,7 +217,7 @@ class Visit:
         """A table of a DataFrame; whether it was replaced by what the reader may see of it."""
         read = relation.read
         name = read.named_table.unparsed_identifier
-        name, moment = (name, None) if read.is_streaming else split_at(name)
+        name, moment = (name, None) if read.is_streaming else time_travel.split_at(name)
         read.named_table.unparsed_identifier = self.table_name(name, Use.READ)
         self.look_at_options(read.named_table.options, "", Use.READ)
         if read.is_streaming:
@@ -229,7 +233,7 @@ class Visit:
             return True
         parts, before = parts_of(name), self.resolver.rows_of
         self.resolver.rows_of = appended(options, self.access.layout.run / "appended") or before
-        meant = self.resolver.relation(parts, moment_of(options, moment), None, options, said)
+        meant = self.resolver.relation(parts, time_travel.moment_of(options, moment), None, options, said)
         self.resolver.rows_of = before
         if meant is None:
             return False
@@ -256,12 +260,12 @@ class Visit:
     def _read_path_changes(self, relation: Any) -> bool:
         """The change data feed of a Delta table by its path; whether it was asked for."""
         source = relation.read.data_source
-        feed = feed_bounds(source.options)
         path = next(iter(source.paths), None) or source.options.get("path")
-        if feed is None or source.format.lower() != "delta" or path is None or relation.read.is_streaming:
+        feed = None if relation.read.is_streaming or source.format.lower() != "delta" else feed_bounds(source.options)
+        if feed is None or path is None:
             return False
-        rows = changes(to_url(Path(self.guard.resolve(path, Use.READ))), *feed)
-        self._replace(relation, local_relation(rows), "changes")
+        rows = change_feed(self.session, to_url(Path(self.guard.resolve(path, Use.READ))), *feed)
+        self._replace(relation, rows, "changes")
         return True
 
     def look_at_expression_string(self, expression: Any, references: References | None) -> list[Any]:
@@ -287,14 +291,15 @@ class Visit:
             return
         source = read.data_source
         if read.is_streaming:
+            time_travel.refuse_moment(read, self.guard)
             check_written(self, source.options, source.paths)
         else:
-            self.changed |= put_versions(source, self.guard, self.session)
+            self.changed |= time_travel.put_versions(source, self.guard, self.session)
         paths = [self.path(path, source.format, Use.READ) for path in source.paths]
         if paths != list(source.paths):
             source.paths[:] = paths
         self.look_at_options(source.options, source.format, Use.READ)
-        if source.format.lower() == "delta" and any(key.lower() in MOMENTS for key in source.options):
+        if source.format.lower() == "delta" and any(key.lower() in time_travel.MOMENTS for key in source.options):
             for place in source.paths:
                 forget_checkpoint_hint(to_url(Path(place)))
         path = source.options.get("path")
@@ -415,33 +420,18 @@ class Visit:
         """A SQL text with governed names and real paths, in the engine's spelling."""
         _refuse_scratch(statement.sql)
         self._define_temporary(*statement.temporary_views)
-        edits = [*fixed(statement)]
-        for use in statement.paths:
-            edits += self._path_edit(use)
+        paths = path_edits(self, statement, fragment=fragment)
         for token in statement.texts:
             self.look_at_text(token.value)
         for target in statement.targets:
             self.require_modify(target)
             if statement.verb[:1] in {("UPDATE",), ("DELETE",), ("MERGE",)}:
                 self.require_whole(target)
-        edits += self.resolver.edits(statement.sql, statement.tokens, references, fragment=fragment)
+        found = self.resolver.edits(statement.sql, statement.tokens, references, fragment=fragment)
+        # What an expression after AS OF means is told by its path's edit.
+        found = [one for one in found if not any(path.start <= one.start < path.end for path in paths)]
+        edits = [*fixed(statement), *paths, *found]
         return apply(statement.sql, edits) if edits else statement.sql
-
-    def _path_edit(self, use: PathUse) -> list[Edit]:
-        token = use.token
-        if token.opaque:
-            raise PathRefused(token.raw, "write the path as a plain string.")
-        at = path_at(token.value, self.guard, self.session) if use.format == "delta" and not use.writes else None
-        real = self.guard.resolve(token.value, Use.WRITE if use.writes else Use.READ) if at is None else at[0]
-        if not use.writes:
-            self.paths_read.append(real)
-        if at is not None:
-            forget_checkpoint_hint(to_url(Path(real)))
-            return [Edit(token.start, token.end, f"{quote([real])} VERSION AS OF {at[1]}")]
-        if real == token.value and token.kind is Kind.NAME:
-            return []
-        # A string is always written anew, so that the engine reads it as it was read here.
-        return [Edit(token.start, token.end, quote([real]) if token.kind is Kind.NAME else literal(real))]
 
     def require_modify(self, parts: Iterable[str]) -> None:
         """Go on only if the principal may write a table, if it is one of the catalog."""

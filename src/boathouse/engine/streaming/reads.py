@@ -13,6 +13,7 @@ from boathouse.engine.gateway.paths import PathGuard
 from boathouse.engine.gateway.protocol import local_relation, nullable_schema, proto
 from boathouse.engine.gateway.session import EngineSession
 from boathouse.engine.gateway.stream_reads import StreamReads, streaming_reads
+from boathouse.engine.gateway.time_travel import refuse_moment
 from boathouse.engine.streaming.errors import NotOnThisEngine, StreamRefused
 from boathouse.engine.streaming.source import SourceContext, SourceFactory, Sources, StreamSource
 from boathouse.engine.streaming.sources.own import OWN
@@ -130,6 +131,8 @@ class AnalysedReads(StreamReads):
     def of_read(self, relation: Any) -> Any:
         """What stands in its place: the same table or files without the stream, or no rows."""
         self.found = True
+        if relation.WhichOneof("rel_type") == "read":
+            refuse_moment(relation.read, PathGuard(self._readers.access, self._readers.principal))
         still = _not_streaming(relation)
         if still is not None:
             factory_of(relation, self._readers.sources)

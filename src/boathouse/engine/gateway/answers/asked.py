@@ -1,6 +1,5 @@
 """Who asks, and what of: the tables and paths that a statement names, if the principal may use them."""
 
-import datetime as dt
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -187,20 +186,6 @@ class Asked:
 
     # ------------------------------------------------------------------------------------------------------ the engine
 
-    def moment(self, expression: str) -> dt.datetime:
-        """The moment that an expression without columns stands for, in the session's time zone.
-
-        Raises:
-            DeltaRefused: If it is none.
-        """
-        try:
-            found = self.session.value(f"CAST(({expression}) AS TIMESTAMP)")
-        except AioRpcError as error:
-            raise _no_moment(expression) from error
-        if not isinstance(found, dt.datetime):
-            raise _no_moment(expression)
-        return found if found.tzinfo is not None else found.replace(tzinfo=dt.UTC)
-
     def count(self, place: Place, condition: str) -> int:
         """How many rows of a table meet a condition, in the engine's terms.
 
@@ -228,8 +213,3 @@ class Asked:
             detail = (error.details() or "").splitlines()
             message = f"Syntax error in the type '{ddl}': {detail[0] if detail else error.code().name}"
             raise StatementSyntax(message) from error
-
-
-def _no_moment(expression: str) -> DeltaRefused:
-    message = f"The provided timestamp ({expression}) cannot be converted to a valid timestamp: write 'yyyy-MM-dd HH:mm:ss'."
-    return DeltaRefused("DELTA_TIMESTAMP_INVALID", message)

@@ -13,6 +13,7 @@ from boathouse.engine.gateway.answers.asked import Asked, Place
 from boathouse.engine.gateway.answers.grammar import Grammar
 from boathouse.engine.gateway.answers.registry import NOTHING, answers
 from boathouse.engine.gateway.sql_tokens import Kind, literal, quote, tokenize
+from boathouse.engine.gateway.time_travel import time_of
 from boathouse.storage.paths import to_url
 from boathouse.tables.api import (
     Action,
@@ -212,7 +213,7 @@ def read_version(words: Grammar, asked: Asked, location: str) -> tuple[int, str 
         return words.integer("a version number"), None
     words.expect("AS", "OF")
     expression = words.expression("TBLPROPERTIES", "LOCATION")
-    when = asked.moment(expression)
+    when = time_of(expression, asked.session)
     return version_at(location, when), f"{when:%Y-%m-%d %H:%M:%S.%f}"
 
 
