@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol, Self
@@ -93,7 +93,11 @@ class Engine(ABC):
 
     def tell(self, method: str, request: bytes) -> None:
         """Call a method with one message each way, whose answer nobody waits for."""
-        task = asyncio.ensure_future(self._tell(method, request))
+        self.leave(self._tell(method, request))
+
+    def leave(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do something with the engine that nobody waits for."""
+        task = asyncio.ensure_future(work)
         self._told.add(task)
         task.add_done_callback(self._told.discard)
 

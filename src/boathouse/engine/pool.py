@@ -36,6 +36,7 @@ _START_SECONDS = 30.0
 _MEMORY_SECONDS = 0.5
 _MOST_ENDINGS = 1000
 _STOP_SECONDS = 1.0
+_SPARE_THREADS = 2
 _PASSED_ON = ("PATH", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 
 
@@ -250,6 +251,8 @@ class EnginePool:
             "SAIL_EXECUTION__CHECKPOINT__PATH": (spill / "checkpoints").as_uri(),
             "UNITY_ALLOW_HTTP_URL": "true",
             "RUST_LOG": "warn",
+            # A join may hold a thread for many seconds. With one more than those that work, small questions are still answered.
+            "TOKIO_WORKER_THREADS": str((os.cpu_count() or 1) + _SPARE_THREADS),
         }
 
     async def _spawn(

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import grpc
-from grpc.aio import AioRpcError
+from grpc.aio import AioRpcError, UsageError
 
 from boathouse.engine.errors import OperationCanceled, OperationCutOff
 from boathouse.engine.gateway.completion import Completion
@@ -27,7 +27,8 @@ _MOST_RESUMES = 10
 """Attempts in a row to take an operation up again that brought nothing."""
 _RELEASED_AFTER = 32
 """So many answers the engine keeps, at most about, although the gateway has them."""
-_ASK_SECONDS = 10.0
+_ASK_SECONDS, _LEFT_SECONDS = 10.0, 60.0
+"""How long the engine has for an answer that is waited for, and for one that nobody waits for."""
 _ALL = encoded(5, b"")
 _BY_OPERATION = b"\x20\x03"
 """Field 4, the type of an interrupt."""
@@ -53,6 +54,7 @@ class Attempts:
         interrupted: Whether the client wants it to stop.
         rows: Of the answers so far.
         end: The engine's message that all is well, once it has come.
+        finishes: Whether the engine is done and the gateway does the rest, which is not to be left half done.
     """
 
     engine: Engine
@@ -64,6 +66,7 @@ class Attempts:
     interrupted: Callable[[], bool] = _never
     rows: int = field(default=0, init=False)
     end: bytes | None = field(default=None, init=False)
+    finishes: bool = field(default=False, init=False)
     _last: str = field(default="", init=False)
     _unreleased: int = field(default=0, init=False)
     _stream: Any = field(default=None, init=False)
@@ -86,7 +89,11 @@ class Attempts:
             raise
         except BaseException:
             # Its client may be gone: then the engine must not go on, and has to have stopped before anything is undone.
-            await _to_the_end(self._stop())
+            if self.interrupted():
+                # A busy engine may hear of it only after a while, and who has asked for it is not to wait so long.
+                self.engine.leave(self._stop(_LEFT_SECONDS))
+            else:
+                await _to_the_end(self._stop())
             raise
         self._let_go()
 
@@ -121,6 +128,7 @@ class Attempts:
                     raise
             else:
                 break
+        self.finishes = True
         answer = await _to_the_end(completion.finished(self.end or b""))
         if answer is not None:
             self.rows += carried(answer).rows
@@ -131,10 +139,7 @@ class Attempts:
 
         The schema goes out with the first rows: each message costs a client a call more, with which it lets go of it.
         """
-        if self._stream is not None:
-            # It would refuse, or answer with what has failed, since the operation has the same name.
-            await self._ask("ReleaseExecute", self._about(_ALL))
-        self._stream, self._last = self.engine.stream("ExecutePlan")(self.request), ""
+        await self._begin()
         tries, schema = 0, b""
         while True:
             failure: AioRpcError | None = None
@@ -163,6 +168,19 @@ class Attempts:
             last = encoded(5, self._last) if self._last else b""
             self._stream = self.engine.stream("ReattachExecute")(self._about(last))
 
+    async def _begin(self) -> None:
+        """Give the engine the request, or give it it once more.
+
+        Raises:
+            OperationCanceled: If the client does not want it any more.
+        """
+        if self.interrupted():
+            raise OperationCanceled
+        if self._stream is not None:
+            # It would refuse, or answer with what has failed, since the operation has the same name.
+            await self._ask("ReleaseExecute", self._about(_ALL))
+        self._stream, self._last = self.engine.stream("ExecutePlan")(self.request), ""
+
     async def _can_resume(self, failure: AioRpcError | None, tries: int) -> bool:
         """Whether to take the operation up again after its stream has ended too early, or with an error; waits for its turn."""
         if not self.engine.capabilities.keeps_answers or tries > _MOST_RESUMES:
@@ -189,12 +207,12 @@ class Attempts:
             self._stream.cancel()
             self.engine.tell("ReleaseExecute", self._about(_ALL))
 
-    async def _stop(self) -> None:
+    async def _stop(self, seconds: float = _ASK_SECONDS) -> None:
         """Stop the operation in the engine, and undo what was made for it."""
         if self._stream is not None:
             self._stream.cancel()
             named = encoded(1, self.session_id) + _BY_OPERATION + encoded(6, self.operation_id)
-            await self._ask("Interrupt", as_principal(named, self.principal))
+            await self._ask("Interrupt", as_principal(named, self.principal), seconds)
             self._let_go()
         await self._undo()
 
@@ -206,10 +224,10 @@ class Attempts:
         """A request about the operation."""
         return as_principal(encoded(1, self.session_id) + encoded(3, self.operation_id) + asked, self.principal)
 
-    async def _ask(self, method: str, request: bytes) -> None:
+    async def _ask(self, method: str, request: bytes, seconds: float = _ASK_SECONDS) -> None:
         """Ask something of the engine to which it may have nothing to say."""
-        with contextlib.suppress(AioRpcError):
-            await self.engine.unary(method)(request, timeout=_ASK_SECONDS)
+        with contextlib.suppress(AioRpcError, UsageError):
+            await self.engine.unary(method)(request, timeout=seconds)
 
 
 async def _to_the_end(work: Coroutine[Any, Any, T]) -> T:

@@ -1,5 +1,6 @@
 """How the answers of one operation are made: its plan is looked at, executed, and told to the history."""
 
+import asyncio
 import secrets
 import traceback
 from collections.abc import AsyncGenerator
@@ -9,8 +10,9 @@ import grpc
 import structlog
 from grpc.aio import AioRpcError
 
+from boathouse.engine.errors import OperationCanceled
 from boathouse.engine.gateway.attempts import Attempts
-from boathouse.engine.gateway.governor import Governor
+from boathouse.engine.gateway.governor import Governor, Prepared
 from boathouse.engine.gateway.heads import for_engine
 from boathouse.engine.gateway.observer import Observer, Watched
 from boathouse.engine.gateway.operation import Operation
@@ -78,7 +80,7 @@ class Execution:
             async with self._watching():
                 operation = self._operation
                 named = for_engine(request, operation.head, operation.operation_id)
-                prepared = await self._governor.execute(named, self._principal, self._engine, self._watched.note)
+                prepared = await self._prepared(named)
                 declaration = prepared.declaration
                 if prepared.own is not None:
                     async with aclosing(prepared.own()) as messages:
@@ -98,6 +100,7 @@ class Execution:
                         prepared.completion,
                         lambda: operation.interrupted,
                     )
+                    operation.can_be_cut = lambda: not attempts.finishes
                     async with aclosing(attempts.answers()) as messages:
                         async for message in messages:
                             if declaration is not None:
@@ -108,6 +111,19 @@ class Execution:
                     end = attempts.end
             if end is not None and operation.head.is_reattachable:
                 yield end
+
+    async def _prepared(self, request: bytes) -> Prepared:
+        """The request as it goes to the engine. Who lets go of it meanwhile has it undone, and the history knows what it was."""
+        task = asyncio.ensure_future(
+            self._governor.execute(request, self._principal, self._engine, self._watched.note),
+        )
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            await asyncio.wait([task])
+            if task.exception() is None and (completion := task.result().completion) is not None:
+                await completion.failed()
+            raise
 
     async def told(self, error: Exception) -> WireError:
         """What the client is told of an error."""
@@ -133,7 +149,8 @@ class Execution:
                 self._told = await engine_failure(error, self._engine, self._governor, self._principal)
             raise
         except BaseException as error:
-            failure = error
+            is_cut = self._operation.interrupted and not isinstance(error, Exception)
+            failure = OperationCanceled() if is_cut else error
             raise
         finally:
             self._observer.ended(self._watched, failure, self._told)

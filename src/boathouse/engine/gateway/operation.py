@@ -65,6 +65,9 @@ class Operation:
         self.operation_id = operation_id
         self.request_hash = request_hash
         self.interrupted = False
+        """Whether its client wants it to stop."""
+        self.can_be_cut: Callable[[], bool] = lambda: False
+        """Whether it may end anywhere now: while its plan is looked at, the gateway itself may be changing something."""
         self.left_at = time.monotonic()
         """Since when no client listens, if none does."""
         self._bounds = bounds
@@ -93,6 +96,15 @@ class Operation:
         """Begin to take answers, and say what a client is to be told of an exception."""
         self._task = asyncio.create_task(self._take(answers, told), name=f"operation-{self.operation_id}")
         return self._task
+
+    def interrupt(self) -> bool:
+        """End it on its client's wish, at once where that is possible; whether it had not ended."""
+        if self._ended:
+            return False
+        self.interrupted = True
+        if self._task is not None and self.can_be_cut():
+            self._task.cancel()
+        return True
 
     def close(self) -> None:
         """End it: nobody wants its answers any more."""
@@ -155,6 +167,9 @@ class Operation:
                     while self._ahead_bytes >= self._bounds.ahead_bytes:
                         self._room.clear()
                         await self._room.wait()
+        except asyncio.CancelledError:
+            self._end(canceled())
+            raise
         except Exception as error:  # noqa: BLE001 - the client is told whatever it was
             self._end(await told(error))
         else:

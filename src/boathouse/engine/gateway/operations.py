@@ -106,11 +106,19 @@ class Operations:
         if self._all.get(key) is operation:
             self._remove(key)
 
-    def interrupt(self, principal_id: str, head: InterruptHead) -> None:
-        """Note which operations the client wants to stop, before the engine is told so."""
+    def interrupt(self, principal_id: str, head: InterruptHead) -> tuple[bytes, bool]:
+        """End the operations that a client wants to stop.
+
+        Returns:
+            The InterruptResponse, which names them; and whether there may be something of them that only the engine can end.
+        """
+        answer, rest = encoded(1, head.session_id), []
         for (_, _, operation_id), operation in self._of(principal_id, head.session_id):
             meant = operation_id == head.operation_id if head.operation_id else not head.tag or head.tag in operation.head.tags
-            operation.interrupted |= meant
+            if meant and operation.interrupt():
+                answer += encoded(2, operation_id)
+                rest.append(not operation.can_be_cut())
+        return answer, any(rest) or not rest
 
     def end_session(self, principal_id: str, session_id: str) -> None:
         """End the operations of a session that is released."""

@@ -43,8 +43,6 @@ _UNARY = (
     "CloneSession",
     "GetStatus",
 )
-_ENDING = frozenset({"ReleaseSession", "Interrupt"})
-"""What an engine is not started for: where none runs, there is nothing to end."""
 _SERVER_OPTIONS: list[tuple[str, int]] = [
     *CHANNEL_OPTIONS,
     ("grpc.so_reuseport", 0),
@@ -146,13 +144,14 @@ class Gateway:
             principal = call.principal
             if method == "ReleaseExecute":
                 return self._operations.release(principal.id, OperationHead.of_release(request))
+            if method == "Interrupt":
+                return await self._interrupt(request, call)
             if method == "ReleaseSession":
                 await self._governor.streams.end_session(request, principal)
                 self._operations.end_session(principal.id, session_of(request))
-            elif method == "Interrupt":
-                self._operations.interrupt(principal.id, InterruptHead.of(request))
-            if method in _ENDING and not self._pool.runs(principal.id):
-                return encoded(1, session_of(request))
+                if not self._pool.runs(principal.id):
+                    # No engine is started for that.
+                    return encoded(1, session_of(request))
             engine = await self._engine_of(call)
             with engine:
                 if method == "AnalyzePlan":
@@ -165,6 +164,18 @@ class Gateway:
                 self._observer.changed(method, context, principal, request)
                 return answer
         raise AssertionError
+
+    async def _interrupt(self, request: bytes, call: _Call) -> bytes:
+        """End what a client wants to stop; the engine is asked itself only where something cannot end without it."""
+        principal = call.principal
+        answer, rest = self._operations.interrupt(principal.id, InterruptHead.of(request))
+        if self._pool.runs(principal.id):
+            engine = await self._engine_of(call)
+            if rest:
+                with engine:
+                    await engine.unary("Interrupt")(as_principal(request, principal), timeout=call.timeout)
+            self._observer.changed("Interrupt", call.context, principal, request)
+        return answer
 
     async def execute(self, request: bytes, context: Context) -> AsyncIterator[bytes]:
         """The answers to an execution of a plan."""
