@@ -106,7 +106,7 @@ def _create_table(visit: Visit, command: Any, statement: Statement, create: Crea
         raise StatementRefused(message)
     # A Delta table is there already: only the catalog has to know.
     command.sql_command.input.CopyFrom(empty_answer())
-    writer.finish(writer.target(draft, existing), describe=False)
+    writer.finish(replace(writer.target(replace(draft, defaults={}), existing), beside=None), describe=False)
     return Change()
 
 
@@ -154,9 +154,13 @@ def _create_at_path(visit: Visit, command: Any, statement: Statement, create: Cr
         default_properties(visit.session),
     )
     writer = TableWriter(visit.access, visit.principal, visit.guard)
+    target = writer.at_path(draft, path)
 
     def finish() -> None:
-        writer.describe(to_url(Path(path)), draft, is_new=existing is None, properties=query is not None)
+        writer.complete(target, describe=query is not None)
+
+    def undo() -> None:
+        writer.undo(target)
 
     if query is not None:
         rows = proto().Relation()
@@ -165,15 +169,15 @@ def _create_at_path(visit: Visit, command: Any, statement: Statement, create: Cr
         if node is None:
             return None
         node.query = query
-        command.write_operation.CopyFrom(writer.rows_to(path, draft, rows, visit.session, {}))
-        return Change(finish, is_sql=True, retry=retry)
+        command.write_operation.CopyFrom(writer.command(target, rows, visit.session, {}))
+        return Change(finish, undo, is_sql=True, retry=retry)
     if create.columns_end is None:
         message = f"CREATE TABLE delta.`{path}` has no columns: give a list of columns, or AS and a query."
         raise StatementRefused(message)
     node = sql_node(command.sql_command.input)
     if node is not None:
-        node.query = _with_columns(visit, statement, create, to_url(Path(path)))
-    return Change(finish, is_sql=True, retry=retry)
+        node.query = _with_columns(visit, statement, create, to_url(Path(target.folder)))
+    return Change(finish, undo, is_sql=True, retry=retry)
 
 
 def _create_from_query(visit: Visit, command: Any, writer: TableWriter, target: Target, query: str) -> Change | None:
@@ -200,12 +204,12 @@ def _with_columns(visit: Visit, statement: Statement, create: CreateTable, locat
 def _create_with_columns(
     visit: Visit, command: Any, writer: TableWriter, target: Target, statement: Statement, create: CreateTable
 ) -> Change:
-    """CREATE TABLE with columns: a table of the scratch catalog makes the engine write the Delta log at the target's path."""
+    """CREATE TABLE with columns: a table of the scratch catalog makes the engine write the Delta log at the target's folder."""
     node = sql_node(command.sql_command.input)
     if node is not None and target_of(target.existing) is not None and not visit.session.capabilities.knows_catalogs:
         return _replace_by_path(visit, node, writer, target, statement, create)
     if node is not None:
-        node.query = _with_columns(visit, statement, create, target.location)
+        node.query = _with_columns(visit, statement, create, to_url(Path(target.folder)))
     return Change(lambda: writer.finish(target, describe=False), lambda: writer.undo(target), is_sql=True)
 
 

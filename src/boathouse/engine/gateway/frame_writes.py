@@ -14,10 +14,12 @@ from boathouse.engine.gateway.enforcement import Match, Rules
 from boathouse.engine.gateway.expectations import expected, put_expected
 from boathouse.engine.gateway.expression_text import expression_text
 from boathouse.engine.gateway.ingest import (
+    NUMBER,
     Ingest,
     Mode,
     Plan,
     evolves,
+    forgets_number,
     is_true,
     matching_of,
     option,
@@ -32,12 +34,11 @@ from boathouse.engine.gateway.retry import Retry
 from boathouse.engine.gateway.sql_tokens import parts_of
 from boathouse.engine.gateway.staging import open_staging, publish
 from boathouse.engine.gateway.statements import parse
-from boathouse.engine.gateway.transactions import identifier_of, note, was_done
+from boathouse.engine.gateway.transactions import Identifier, identifier_of, note, was_done
 from boathouse.engine.gateway.visit import Visit
 from boathouse.engine.gateway.writes import TableDraft, TableWriter, default_properties
 from boathouse.engine.streaming.kafka.client import configuration, require_brokers
 from boathouse.engine.streaming.kafka.sending import Sender
-from boathouse.storage.paths import from_url, to_url
 from boathouse.tables.api import Operation
 
 
@@ -55,10 +56,29 @@ def put(visit: Visit, command: Any, target: DeltaTarget, rows: Any, plan: Plan, 
     visit.effects.writes(target.folder, target.version)
     if plan.tells:
         require_readable(visit, target)
-    plan = replace(plan, options=session_options(visit.session) | dict(plan.options))
+    given = plan.options
+    plan = replace(plan, options=session_options(visit.session) | dict(given))
     identifier = identifier_of(plan.options)
+    counts_once = identifier is not None and forgets_number(given, visit.session)
     if identifier is not None and was_done(target, identifier):
+        if counts_once:
+            visit.session.reset(NUMBER)
         return _nothing_to_do(command)
+    change = _put(visit, command, target, rows, plan, identifier, is_sql=is_sql)
+    if not counts_once:
+        return change
+    done = change.finish or nothing
+
+    def finish() -> None:
+        done()
+        visit.session.reset(NUMBER)
+
+    return replace(change, finish=finish)
+
+
+def _put(
+    visit: Visit, command: Any, target: DeltaTarget, rows: Any, plan: Plan, identifier: Identifier | None, *, is_sql: bool
+) -> Change:
     said = expected(plan.options)
     if said is not None:
         return put_expected(visit, command, target, rows, plan, said, replaces=plan.mode is not Mode.APPEND)
@@ -174,7 +194,7 @@ def _save_path(visit: Visit, command: Any, path: str, match: Match) -> Change | 
 
 
 def _new_at_path(visit: Visit, write: Any, path: str, *, is_new: bool) -> Change | None:
-    """Rows for a path where no table is: it gets its properties once they are there."""
+    """Rows for a path where no table is; with properties they are written beside it first, so that its first commit says all."""
     draft = TableDraft(
         ("", "", ""),
         properties=delta_properties(write.options),
@@ -187,7 +207,11 @@ def _new_at_path(visit: Visit, write: Any, path: str, *, is_new: bool) -> Change
     if not is_new or not (draft.properties or draft.defaults or draft.cluster_by):
         return None
     writer = TableWriter(visit.access, visit.principal, visit.guard)
-    return Change(lambda: writer.describe(to_url(from_url(path)), draft, is_new=True))
+    target = writer.at_path(draft, path)
+    write.path = target.folder
+    for key in [one for one in write.options if one.lower() == "path"]:
+        del write.options[key]
+    return Change(lambda: writer.complete(target, describe=True), lambda: writer.undo(target))
 
 
 def replaces_schema(options: Mapping[str, str]) -> bool:

@@ -27,10 +27,13 @@ _NOT_FOR_ENGINE = frozenset(
     | {"replaceusing", "replaceon", "targetalias"}
 )
 _AUTO_MERGE = "spark.databricks.delta.schema.autoMerge.enabled"
+NUMBER = "spark.databricks.delta.write.txnVersion"
+"""The setting with the number of the session's next write."""
+_FORGETS = f"{NUMBER}.autoReset.enabled"
 _OF_SESSION = {
     "userMetadata": "spark.databricks.delta.commitInfo.userMetadata",
     "txnAppId": "spark.databricks.delta.write.txnAppId",
-    "txnVersion": "spark.databricks.delta.write.txnVersion",
+    "txnVersion": NUMBER,
 }
 _CONDITION_CHECK = "spark.databricks.delta.replaceWhere.constraintCheck.enabled"
 _DYNAMIC = "spark.sql.sources.partitionOverwriteMode"
@@ -134,6 +137,11 @@ def session_options(session: EngineSession) -> dict[str, str]:
     """The writer's options that the session's settings stand for."""
     found = {key: session.delta_settings.get(setting) for key, setting in _OF_SESSION.items()}
     return {key: value for key, value in found.items() if value is not None}
+
+
+def forgets_number(options: Mapping[str, str], session: EngineSession) -> bool:
+    """Whether the number of a write is a setting that is to hold for one write only."""
+    return option(options, "txnversion") is None and is_true(session.delta_settings.get(_FORGETS))
 
 
 def overwrite_mode(options: Mapping[str, str], session: EngineSession) -> Mode:

@@ -73,6 +73,7 @@ class Target:
         staged: Whether the location was handed out for this table.
         beside: Where the rows of a new table are written that has more to say of itself than the engine says, so that its first
             commit says all.
+        is_new: Whether no table is there.
     """
 
     draft: TableDraft
@@ -80,6 +81,12 @@ class Target:
     existing: TableInfo | None
     staged: bool
     beside: Path | None = None
+    is_new: bool = True
+
+    @property
+    def folder(self) -> str:
+        """The path that the engine writes."""
+        return str(self.beside or from_url(self.location))
 
 
 def default_properties(session: EngineSession) -> dict[str, str]:
@@ -108,18 +115,23 @@ class TableWriter:
         """
         if existing is not None:
             self._access.table(self._principal, existing.full_name, Privilege.MODIFY)
-            return Target(draft, existing.storage_location, existing, staged=False)
+            return Target(draft, existing.storage_location, existing, staged=False, is_new=False)
         if draft.location is not None:
             location = to_url(from_url(self._guard.resolve(draft.location, Use.WRITE)))
         else:
             location = self._access.stage(self._principal, draft.name)
-        says_more = bool(draft.properties or draft.defaults or draft.comment or draft.cluster_by)
-        beside = from_url(location) / STAGING / uuid.uuid4().hex if says_more and not tables.is_table(location) else None
-        return Target(draft, location, None, staged=draft.location is None, beside=beside)
+        return Target(draft, location, None, staged=draft.location is None, beside=_beside(draft, location))
+
+    def at_path(self, draft: TableDraft, path: str) -> Target:
+        """The same for a table that the catalog does not know, at a path that the principal may write."""
+        location = to_url(Path(path))
+        return Target(
+            draft, location, None, staged=False, beside=_beside(draft, location), is_new=not tables.is_table(location)
+        )
 
     def command(self, target: Target, rows: Any, session: EngineSession, options: Mapping[str, str]) -> Any:
         """The write command that puts rows at a target, schema and all."""
-        return self.rows_to(str(target.beside or from_url(target.location)), target.draft, rows, session, options)
+        return self.rows_to(target.folder, target.draft, rows, session, options)
 
     def rows_to(self, path: str, draft: TableDraft, rows: Any, session: EngineSession, options: Mapping[str, str]) -> Any:
         """The write command that makes a table at a path of rows."""
@@ -144,12 +156,9 @@ class TableWriter:
         return union
 
     def finish(self, target: Target, *, describe: bool) -> None:
-        """Register a new table; give it its properties and comment where its log does not have them yet."""
+        """Register a new table, once its log says all of it; see ``complete``."""
         draft = target.draft
-        if describe and target.beside is not None:
-            self._publish(target, target.beside)
-        else:
-            self.describe(target.location, draft, is_new=target.existing is None, properties=describe)
+        self.complete(target, describe=describe)
         if target.existing is None:
             try:
                 self._access.register(
@@ -164,10 +173,22 @@ class TableWriter:
                     raise TableAlreadyExists(draft.full_name) from error
                 raise
 
-    def _publish(self, target: Target, beside: Path) -> None:
+    def complete(self, target: Target, *, describe: bool) -> None:
+        """Have a table's log say what the engine did not say of it.
+
+        Args:
+            target: What the engine has written.
+            describe: Whether that is everything, or only what a statement that the engine has executed does not say.
+        """
+        if target.beside is not None:
+            self._publish(target, target.beside, describe=describe)
+        else:
+            self._describe(target, describe=describe)
+
+    def _publish(self, target: Target, beside: Path, *, describe: bool) -> None:
         """Make the new table of what was written beside it, in one commit."""
         draft = target.draft
-        change = tables.setting(_wanted(draft.properties, draft.defaults))
+        change = tables.setting(_wanted(draft, describe=describe))
 
         def work(edit: tables.Edit) -> None:
             change(edit)
@@ -179,16 +200,15 @@ class TableWriter:
         finally:
             _remove(beside)
 
-    def describe(self, location: str, draft: TableDraft, *, is_new: bool, properties: bool = True) -> None:
+    def _describe(self, target: Target, *, describe: bool) -> None:
         """Put into a table's log what the write of its rows did not: properties, comment, clustering columns."""
-        given = draft.properties if properties else {}
-        defaults = {key: value for key, value in draft.defaults.items() if key not in draft.properties}
-        wanted = _wanted(given, defaults) if is_new else given
+        draft, location = target.draft, target.location
+        wanted = _wanted(draft, describe=describe) if target.is_new else dict(draft.properties if describe else {})
         if wanted:
             set_properties(location, wanted)
-        if properties and draft.comment:
+        if describe and draft.comment:
             DeltaTable(from_url(location)).alter.set_table_description(draft.comment)
-        if draft.cluster_by or (not is_new and tables.replay(location).clustering()):
+        if draft.cluster_by or (not target.is_new and tables.replay(location).clustering()):
             tables.set_clustering(location, draft.cluster_by, self._principal.name)
 
     def undo(self, target: Target) -> None:
@@ -199,9 +219,16 @@ class TableWriter:
             _remove(target.beside)
 
 
-def _wanted(given: Mapping[str, str], defaults: Mapping[str, str]) -> dict[str, str]:
-    """The properties of a new table."""
-    wanted = {**defaults, **given}
+def _beside(draft: TableDraft, location: str) -> Path | None:
+    """Where a new table is written that has more to say of itself than the engine says, or None."""
+    says_more = bool(draft.properties or draft.defaults or draft.comment or draft.cluster_by)
+    return from_url(location) / STAGING / uuid.uuid4().hex if says_more and not tables.is_table(location) else None
+
+
+def _wanted(draft: TableDraft, *, describe: bool) -> dict[str, str]:
+    """The properties that a new table is to have besides those that the engine has given it."""
+    given = draft.properties if describe else {}
+    wanted = {key: value for key, value in draft.defaults.items() if key not in draft.properties} | dict(given)
     if wanted.get(tables.CHANGE_FEED, "").lower() == "true":
         wanted[tables.FEED_SINCE] = "0"
     return wanted
