@@ -192,8 +192,17 @@ class TestReplaceMatching:
         spark.sql(f"INSERT INTO {name} (a) REPLACE USING (a) VALUES (2), (3)")
         assert rows(spark.table(name)) == [(1, 2, "x"), (2, 4, "dd"), (3, 6, "dd")]
         spark.sql(f"CREATE TABLE {schema}.i (k BIGINT GENERATED ALWAYS AS IDENTITY, v INT)")
-        with pytest.raises(AnalysisException, match="identity"):
-            spark.sql(f"INSERT INTO {schema}.i (v) REPLACE USING (v) VALUES (1)")
+        spark.sql(f"INSERT INTO {schema}.i (v) VALUES (1), (2), (3)")
+        spark.sql(f"INSERT INTO {schema}.i (v) REPLACE USING (v) VALUES (2), (5)")
+        spark.table(f"{schema}.i").select("v").where("v = 1").write.mode("overwrite").option("replaceOn", "t.v = 3").option(
+            "targetAlias", "t"
+        ).saveAsTable(f"{schema}.i")
+        spark.sql(f"INSERT INTO {schema}.i (v) VALUES (9)")
+        assert rows(spark.table(f"{schema}.i").select("v")) == [(1,), (1,), (2,), (5,), (9,)]
+        keys = sorted(row.k for row in spark.table(f"{schema}.i").collect())
+        assert keys == [1, 4, 5, 6, 7]
+        with pytest.raises(AnalysisException, match="IDENTITY"):
+            spark.sql(f"INSERT INTO {schema}.i REPLACE USING (v) VALUES (2, 5)")
 
 
 class TestPartitions:

@@ -174,7 +174,12 @@ def add_columns(location: str, columns: Sequence[NewColumn], user: str | None) -
     alter(location, Operation("ADD COLUMNS", {"columns": shown}, user), work)
 
 
-def _require_mapping(edit: Edit, code: str, what: str) -> None:
+def require_mapping(edit: Edit, code: str, what: str) -> None:
+    """Go on only if the table maps its columns' names.
+
+    Raises:
+        DeltaRefused: If it does not.
+    """
     if edit.configuration.get(properties.MAPPING_MODE, "none") == "none":
         message = (
             f"{what} is not supported for your Delta table: it needs column mapping mode 'name', and the current mode is 'none'. "
@@ -189,8 +194,12 @@ def _uses(expression: str, name: str) -> bool:
     return re.search(rf"(?<![\w]){re.escape(name)}(?![\w])", bare, re.IGNORECASE) is not None
 
 
-def _require_unused(edit: Edit, path: Sequence[str], doing: str) -> None:
-    """Go on only if no constraint or generated column needs a column."""
+def require_unused(edit: Edit, path: Sequence[str], doing: str) -> None:
+    """Go on only if no constraint or generated column needs a column.
+
+    Raises:
+        DeltaRefused: If one does.
+    """
     for key, expression in edit.configuration.items():
         if key.startswith(properties.CONSTRAINT) and _uses(expression, path[-1]):
             name = key.removeprefix(properties.CONSTRAINT)
@@ -218,8 +227,8 @@ def rename_column(location: str, path: Sequence[str], new_name: str, user: str |
 
     def work(edit: Edit) -> None:
         field = fields.field_at(edit.schema, path)
-        _require_mapping(edit, "DELTA_UNSUPPORTED_RENAME_COLUMN", "Column rename")
-        _require_unused(edit, path, "rename")
+        require_mapping(edit, "DELTA_UNSUPPORTED_RENAME_COLUMN", "Column rename")
+        require_unused(edit, path, "rename")
         siblings = fields.struct_at(edit.schema, path[:-1])
         if field["name"].lower() != new_name.lower() and fields.exists(siblings, new_name):
             message = f"Cannot rename {'.'.join(path)} to {new_name}: there is a column of that name."
@@ -247,7 +256,7 @@ def drop_columns(location: str, paths: Sequence[Sequence[str]], user: str | None
             if if_exists and not fields.exists(siblings, path[-1]):
                 continue
             position = fields.index_of(siblings, path)
-            _require_mapping(edit, "DELTA_UNSUPPORTED_DROP_COLUMN", "DROP COLUMN")
+            require_mapping(edit, "DELTA_UNSUPPORTED_DROP_COLUMN", "DROP COLUMN")
             field = siblings[position]
             if len(path) == 1 and field["name"] in edit.partition_columns:
                 message = f"Dropping partition columns ({field['name']}) is not allowed."
@@ -255,7 +264,7 @@ def drop_columns(location: str, paths: Sequence[Sequence[str]], user: str | None
             if len(path) == 1 and fields.physical_name(field) in clustering:
                 message = f"Dropping clustering columns ({field['name']}) is not allowed."
                 raise DeltaRefused("DELTA_UNSUPPORTED_DROP_CLUSTERING_COLUMN", message)
-            _require_unused(edit, path, "drop")
+            require_unused(edit, path, "drop")
             if len(siblings) == 1:
                 message = f"Cannot drop column {'.'.join(path)}: it is the only one of its table or struct."
                 raise DeltaRefused("DELTA_DROP_COLUMN_ON_SINGLE_FIELD_SCHEMA", message)
@@ -299,7 +308,7 @@ def _change_column(edit: Edit, one: ColumnChange, no_nulls: Callable[[State, Seq
     if one.comment is not None:
         metadata["comment"] = one.comment
     if one.kind is not None:
-        field["type"] = _wider(one.path, field["type"], one.kind)
+        field["type"] = wider(one.path, field["type"], one.kind)
     if one.nullable is True:
         field["nullable"] = True
     elif one.nullable is False and field["nullable"]:
@@ -330,7 +339,12 @@ def _set_default(edit: Edit, one: ColumnChange, metadata: dict[str, Any]) -> Non
     metadata[fields.DEFAULT] = one.default
 
 
-def _wider(path: Sequence[str], before: Any, after: Any) -> Any:
+def wider(path: Sequence[str], before: Any, after: Any) -> Any:
+    """The type that a column gets, if the values that are there can be read as such.
+
+    Raises:
+        DeltaRefused: If they cannot.
+    """
     if before == after:
         return before
     if isinstance(before, str) and isinstance(after, str) and (before, after) in _WIDER_IN_PLACE:
@@ -342,56 +356,6 @@ def _wider(path: Sequence[str], before: Any, after: Any) -> Any:
         "does not read. Rewrite the table with CREATE OR REPLACE TABLE ... AS and a query that casts."
     )
     raise DeltaRefused("DELTA_UNSUPPORTED_ALTER_TABLE_CHANGE_COL_OP", message)
-
-
-def replace_columns(location: str, columns: Sequence[fields.Field], user: str | None) -> None:
-    """Have a table with other columns. Those of a name and type that were there keep their values.
-
-    Raises:
-        DeltaRefused: If a column would have to be dropped without column mapping, or changed in its type.
-    """
-
-    def work(edit: Edit) -> None:
-        after: fields.Fields = []
-        for column in columns:
-            if not fields.exists(edit.columns, column["name"]):
-                if not column["nullable"]:
-                    message = f"REPLACE COLUMNS with the new column {column['name']} NOT NULL is not allowed."
-                    raise DeltaRefused("DELTA_ADD_NOT_NULL_COLUMN", message)
-                after.append(copy.deepcopy(column))
-                continue
-            known = edit.columns[fields.index_of(edit.columns, [column["name"]])]
-            kind = (
-                known["type"]
-                if _same_shape(known["type"], column["type"])
-                else _wider([column["name"]], known["type"], column["type"])
-            )
-            nullable = column["nullable"] or known["nullable"]
-            comment = {key: value for key, value in column["metadata"].items() if key == "comment"}
-            after.append(known | {"type": kind, "nullable": nullable, "metadata": known["metadata"] | comment})
-        gone = [field for field in edit.columns if not fields.exists(after, field["name"])]
-        for field in gone:
-            _require_mapping(edit, "DELTA_UNSUPPORTED_DROP_COLUMN", f"REPLACE COLUMNS without the column {field['name']}")
-            if field["name"] in edit.partition_columns:
-                message = f"Dropping partition columns ({field['name']}) is not allowed."
-                raise DeltaRefused("DELTA_UNSUPPORTED_DROP_PARTITION_COLUMN", message)
-            _require_unused(edit, [field["name"]], "drop")
-        edit.schema["fields"] = after
-        edit.map_new_columns()
-        edit.check_types()
-
-    alter(location, Operation("REPLACE COLUMNS", {"columns": str([dict(one) for one in columns])}, user), work)
-
-
-def _same_shape(before: Any, after: Any) -> bool:
-    return fields.as_in_files(_unmapped(before)) == fields.as_in_files(_unmapped(after))
-
-
-def _unmapped(kind: Any) -> Any:
-    found = copy.deepcopy(kind)
-    for field in fields.walk(found):
-        field["metadata"] = {}
-    return found
 
 
 # ---------------------------------------------------------------------------------------------------------- properties

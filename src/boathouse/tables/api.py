@@ -8,7 +8,6 @@ from boathouse.tables.alter import (
     change_columns,
     drop_columns,
     rename_column,
-    replace_columns,
     set_description,
     set_properties,
     setting,
@@ -44,11 +43,13 @@ from boathouse.tables.log import (
     is_table,
     removal,
     replay,
+    require_removable,
     write_commit,
 )
 from boathouse.tables.optimize import Optimized, optimize
 from boathouse.tables.properties import CHANGE_FEED, FEED_SINCE, check_new, shown
 from boathouse.tables.repair import generate_manifest, missing_files, remove_missing
+from boathouse.tables.replace_columns import replace_columns
 from boathouse.tables.replacing import replace_by
 from boathouse.tables.restore import Restored, restore, truncate
 from boathouse.tables.vacuum import Vacuumed, vacuum
@@ -127,6 +128,7 @@ __all__ = [
     "replace_by",
     "replace_columns",
     "replay",
+    "require_removable",
     "require_sound",
     "require_version",
     "restore",

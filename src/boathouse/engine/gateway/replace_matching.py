@@ -10,12 +10,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from boathouse.engine.errors import StatementRefused
 from boathouse.engine.gateway.by_path import shortened
 from boathouse.engine.gateway.change import Change
 from boathouse.engine.gateway.delta_target import DeltaTarget
 from boathouse.engine.gateway.enforcement import Fit, project
-from boathouse.engine.gateway.ingest import Ingest, Matching, Plan
+from boathouse.engine.gateway.hidden_change import Said, change_hidden, next_value
+from boathouse.engine.gateway.ingest import Ingest, Matching, Plan, option
 from boathouse.engine.gateway.path_names import is_path_name
 from boathouse.engine.gateway.protocol import proto, sql_node
 from boathouse.engine.gateway.retry import Retry, until_committed
@@ -27,7 +27,7 @@ from boathouse.engine.gateway.transactions import Identifier, note
 from boathouse.engine.gateway.visit import Visit
 from boathouse.engine.write_errors import unknown_column
 from boathouse.storage.paths import to_url
-from boathouse.tables.api import is_table, replay
+from boathouse.tables.api import State, is_table, replay
 
 _FINDS = "__bh_finds"
 """The column that tells rows which find what is deleted from those that are inserted."""
@@ -49,8 +49,7 @@ def put_matching(
         is_sql: Whether the client waits for a SQL command's result.
 
     Raises:
-        WriteRefused: If the rows do not fit.
-        StatementRefused: If a column that has to match is not one of the table, or the table counts identity columns.
+        WriteRefused: If the rows do not fit, or a column that has to match is not one of the table.
     """
     matching = plan.matching or Matching()
     merge = proto().Command()
@@ -60,13 +59,6 @@ def put_matching(
     else:
         merge.sql_command.input.sql.SetInParent()
     source, found, target = Ingest(visit.session).fitted(target, rows, plan)
-    counted = [one.name for one in found.omitted if one.is_identity]
-    if counted:
-        message = (
-            f"Table {target.name} has the identity column {counted[0]}. REPLACE USING and REPLACE ON are not supported for such "
-            "tables; use REPLACE WHERE."
-        )
-        raise StatementRefused(message)
     words = {token.identifier.lower() for token in tokenize(matching.condition) if token.is_identifier}
     own = {index: one for index, one in enumerate(source.fields) if one.name.lower() in words}
     staging = Staging(target, target.folder / STAGING / uuid.uuid4().hex)
@@ -74,6 +66,16 @@ def put_matching(
     if node is None:
         raise TypeError
     node.query = _merge(target, matching, found, own, staging.folder)
+    note_of_user = option(plan.options, "usermetadata")
+    counted = tuple(one.name for one in found.omitted if one.is_identity)
+    count = f"SELECT count(*) FROM delta.{quote([str(staging.folder)])}"  # noqa: S608 - the path is quoted
+    said = Said(visit.principal.name, note_of_user, counted, lambda: int(visit.session.query(count).column(0)[0].as_py()))
+
+    def run_hidden(hidden: DeltaTarget, state: State) -> None:
+        made = {name: _next(*next_value(state, name)) for name in counted}
+        node.query = _merge(hidden, matching, found, own, staging.folder, made)
+        visit.session.run(merge)
+
     staging.folder.parent.mkdir(parents=True, exist_ok=True)
     command.write_operation.CopyFrom(write_into(staging.folder, _staged(rows, found, own), ()))
     retry = Retry(target)
@@ -82,7 +84,10 @@ def put_matching(
         try:
             location = to_url(staging.folder)
             if is_table(location) and replay(location).files:
-                until_committed(retry, lambda: visit.session.run(merge))
+                if note_of_user is None and not any(one.is_identity for one in target.schema.fields):
+                    until_committed(retry, lambda: visit.session.run(merge))
+                else:
+                    change_hidden(target, run_hidden, said)
             if identifier is not None:
                 note(target, identifier)
         finally:
@@ -104,8 +109,20 @@ def _staged(rows: Any, found: Fit, own: Mapping[int, Field]) -> Any:
     return project(fitting, [*((name, quote([name])) for name, _ in given), *made]) if made else fitting
 
 
-def _merge(target: DeltaTarget, matching: Matching, found: Fit, own: Mapping[int, Field], folder: Path) -> str:
-    """The statement that takes the rows out and puts the new ones in."""
+def _next(first: int, step: int) -> str:
+    """The values of an identity column for the new rows."""
+    return f"CAST({first} + {step} * (row_number() OVER (ORDER BY NULL) - 1) AS BIGINT)"
+
+
+def _merge(
+    target: DeltaTarget,
+    matching: Matching,
+    found: Fit,
+    own: Mapping[int, Field],
+    folder: Path,
+    made: Mapping[str, str] | None = None,
+) -> str:
+    """The statement that takes the rows out and puts the new ones in, with values that are made for some columns."""
     names = [*(name for name, _ in found.values), *(one.name for one in found.omitted)]
     keys = [target.schema.find(name) for name in matching.using]
     for name, key in zip(matching.using, keys, strict=True):
@@ -114,7 +131,8 @@ def _merge(target: DeltaTarget, matching: Matching, found: Fit, own: Mapping[int
     using = [names.index(key.name) for key in keys if key is not None]
     table = matching.alias or ("__bh_table" if is_path_name(parts_of(target.name)) else target.name.split(".")[-1])
     rows = matching.query_alias or "__bh_rows"
-    inserted = [f"{quote([name])} AS `{_NEW}{index}`" for index, name in enumerate(names)]
+    given = made or {}
+    inserted = [f"{given.get(name, quote([name]))} AS `{_NEW}{index}`" for index, name in enumerate(names)]
     types = {one.name: sql(one.type) for one in found.schema.fields}
     finding = [
         f"{quote([name]) if index in using else f'CAST(NULL AS {types[name]})'} AS `{_NEW}{index}`"

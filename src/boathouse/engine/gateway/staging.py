@@ -129,7 +129,7 @@ def publish(
             return None
         if not moved:
             for add in adds:
-                _move(staging.folder, target.folder, unquote(add["path"]))
+                move(staging.folder, target.folder, unquote(add["path"]))
             moved = True
         version = commit(now, [*more, *({"add": add} for add in adds)], operation, blind=True)
         if version is not None:
@@ -137,7 +137,12 @@ def publish(
     raise still_lost(target.name, "DELTA_CONCURRENT_WRITE", "ConcurrentWriteException", _ATTEMPTS, 0)
 
 
-def _move(source: Path, target: Path, path: str) -> None:
+def move(source: Path, target: Path, path: str) -> None:
+    """Take a file from one table's folder to its place in another's.
+
+    Raises:
+        ValueError: If its path leads out of them.
+    """
     if path.startswith("/") or ".." in Path(path).parts:
         raise ValueError(path)
     place = target / path

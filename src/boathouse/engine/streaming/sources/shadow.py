@@ -18,7 +18,15 @@ _LINK = "data"
 _KEPT = ("path", "partitionValues", "size", "modificationTime", "stats", "deletionVector")
 
 
-def shadow(place: Path, table: Path, protocol: Action, metadata: Action, files: Iterable[Action]) -> Any:
+def shadow(
+    place: Path,
+    table: Path,
+    protocol: Action,
+    metadata: Action,
+    files: Iterable[Action],
+    *,
+    kept: tuple[str, ...] = ("delta.columnMapping.",),
+) -> Any:
     """Make a table of some files, and the relation that reads it.
 
     Args:
@@ -27,17 +35,18 @@ def shadow(place: Path, table: Path, protocol: Action, metadata: Action, files: 
         protocol: Its ``protocol`` action.
         metadata: The ``metaData`` action with the schema that the rows are to have.
         files: The ``add`` actions.
+        kept: How the properties begin that it is to have as well.
     """
     shutil.rmtree(place, ignore_errors=True)
     log = place / "_delta_log"
     log.mkdir(parents=True)
     (place / _LINK).symlink_to(table)
     configuration = metadata.get("configuration") or {}
-    kept = {key: value for key, value in configuration.items() if key.startswith("delta.columnMapping.")}
+    properties = {key: value for key, value in configuration.items() if key.startswith(kept)}
     with (log / f"{0:020}.json").open("w", encoding="utf-8") as lines:
         for action in (
             {"protocol": protocol},
-            {"metaData": {**metadata, "configuration": kept}},
+            {"metaData": {**metadata, "configuration": properties}},
             *({"add": _linked(one, table)} for one in files),
         ):
             lines.write(json.dumps(action, separators=(",", ":"), ensure_ascii=False) + "\n")
