@@ -209,6 +209,20 @@ class TestChange:
         spark.sql(f"ALTER TABLE {table} REPLACE COLUMNS (s STRING COMMENT 'first', n DOUBLE, id INT)")
         assert [one["name"] for one in fields(table)] == ["s", "n", "id"]
         assert spark.table(table).where("id = 1").collect() == [("a", None, 1)]
+        boxes = f"{table}_boxes"
+        spark.sql(
+            f"CREATE TABLE {boxes} AS SELECT 'x' AS a, named_struct('f', '1', 'g', '2') AS b, array(named_struct('h', 3)) AS c"
+        )
+        spark.sql(
+            f"ALTER TABLE {boxes} REPLACE COLUMNS (c ARRAY<STRUCT<i: INT, h: INT>>, b STRUCT<g: STRING, n: STRING, f: STRING>, a STRING)"
+        )
+        assert spark.table(boxes).select("c", "b.*", "a").collect() == [([(None, 3)], "2", None, "1", "x")]
+        for wrong, says in {
+            "b STRUCT<g: STRING>": "without the column b.",
+            "b STRUCT<f: INT, g: STRING, n: STRING>": "b.f",
+        }.items():
+            with pytest.raises(AnalysisException, match=says):
+                spark.sql(f"ALTER TABLE {boxes} REPLACE COLUMNS (c ARRAY<STRUCT<i: INT, h: INT>>, {wrong}, a STRING)")
 
 
 def test_by_path(spark: SparkSession, table: str, location: Location, fields: Fields) -> None:

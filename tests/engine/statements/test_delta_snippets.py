@@ -44,6 +44,14 @@ SNIPPETS: dict[str, list[tuple[str, Any]]] = {
         ("SHOW TBLPROPERTIES {s}.log ('delta.appendOnly')", [("delta.appendOnly", "true")]),
         ("ALTER TABLE {s}.log SET TBLPROPERTIES ('team' = 'blue', 'delta.appendOnly' = 'false')", DONE),
         ("ALTER TABLE {s}.log UNSET TBLPROPERTIES ('team')", DONE),
+        ("CREATE TABLE {s}.boxes (a STRING, b STRUCT<f: STRING, g: STRING>)", DONE),
+        ("ALTER TABLE {s}.boxes REPLACE COLUMNS (c STRING, b STRUCT<g: STRING, n: STRING, f: STRING>, a STRING)", DONE),
+        ("INSERT INTO {s}.boxes VALUES ('c', named_struct('g', 'g', 'n', 'n', 'f', 'f'), 'a')", DONE),
+        ("SELECT c, b.n, b.f FROM {s}.boxes", [("c", "n", "f")]),
+        ("ALTER TABLE {s}.boxes SET TBLPROPERTIES ('delta.appendOnly' = 'true')", DONE),
+        ("DELETE FROM {s}.boxes", "DELTA_CANNOT_MODIFY_APPEND_ONLY"),
+        ("UPDATE {s}.boxes SET a = 'x'", "DELTA_CANNOT_MODIFY_APPEND_ONLY"),
+        ("INSERT OVERWRITE {s}.boxes SELECT * FROM {s}.boxes", "DELTA_CANNOT_MODIFY_APPEND_ONLY"),
         ("INSERT WITH SCHEMA EVOLUTION INTO {s}.log SELECT 1 AS id, 'x' AS fresh", DONE),
         ("SET spark.databricks.delta.schema.autoMerge.enabled=true", ANY),
         ("INSERT INTO {s}.log BY NAME SELECT 2 AS id, 3 AS more", DONE),
@@ -119,6 +127,21 @@ SNIPPETS: dict[str, list[tuple[str, Any]]] = {
         ("CREATE TABLE {s}.m3 LIKE {s}.m2", DONE),
         ("SHOW TBLPROPERTIES {s}.m3 (delta.logRetentionDuration)", [("delta.logRetentionDuration", "3650 days")]),
         ("DROP TABLE {s}.m2", DONE),
+    ],
+    "change data feed": [
+        ("SET spark.databricks.delta.properties.defaults.enableChangeDataFeed = true", ANY),
+        ("CREATE TABLE {s}.f (id INT)", DONE),
+        ("RESET spark.databricks.delta.properties.defaults.enableChangeDataFeed", DONE),
+        ("INSERT INTO {s}.f VALUES (1)", DONE),
+        ("SELECT id, _change_type FROM table_changes('{s}.`f`', 0, 10)", [(1, "insert")]),
+        ("SELECT count(*) FROM table_changes('{s}.f', '2021-04-21 05:45:46')", [(1,)]),
+        ("SELECT count(*) FROM table_changes('{s}.f', '2021-04-21 05:45:46', '2021-05-21 12:00:00')", "EARLIER_THAN_COMMIT"),
+        ("SELECT count(*) FROM table_changes('{s}.f', 9)", "DELTA_VERSION_NOT_FOUND"),
+        ("SELECT count(*) FROM table_changes('{s}.f', '2121-04-21')", "DELTA_TIMESTAMP_GREATER_THAN_COMMIT"),
+        ("SET spark.databricks.delta.changeDataFeed.timestampOutOfRange.enabled = true", ANY),
+        ("SELECT count(*) FROM table_changes('{s}.f', 9)", [(0,)]),
+        ("SELECT count(*) FROM table_changes('{s}.f', '2121-04-21')", [(0,)]),
+        ("RESET spark.databricks.delta.changeDataFeed.timestampOutOfRange.enabled", DONE),
     ],
     "column mapping": [
         ("CREATE TABLE {s}.n AS SELECT 1 AS a, named_struct('x', 2) AS s, 3 AS c, 4 AS d, 5 AS e", DONE),
@@ -278,15 +301,24 @@ def test_settings_of_a_writer(spark: SparkSession, schema: str) -> None:
     spark.sql(f"CREATE TABLE {name} (a INT)")
     spark.sql("SET spark.databricks.delta.commitInfo.userMetadata=mended by hand")
     spark.sql(f"INSERT INTO {name} VALUES (1)")
+    spark.sql(f"INSERT INTO {name} REPLACE USING (a) VALUES (1)")
     spark.sql("RESET spark.databricks.delta.commitInfo.userMetadata")
-    assert spark.sql(f"DESCRIBE HISTORY {name} LIMIT 1").first().userMetadata == "mended by hand"  # type: ignore[union-attr]
+    noted = [(row.operation, row.userMetadata) for row in spark.sql(f"DESCRIBE HISTORY {name} LIMIT 2").collect()]
+    assert noted == [("MERGE", "mended by hand"), ("WRITE", "mended by hand")]
     spark.sql("SET spark.databricks.delta.write.txnAppId = 'loader'")
     spark.sql("SET spark.databricks.delta.write.txnVersion = 1")
     for _ in range(2):
         spark.sql(f"INSERT INTO {name} VALUES (2)")
-    spark.sql("RESET spark.databricks.delta.write.txnAppId")
-    spark.sql("RESET spark.databricks.delta.write.txnVersion")
     assert spark.table(name).count() == 2
+    spark.sql("SET spark.databricks.delta.write.txnVersion.autoReset.enabled = true")
+    for number, count in ((1, 2), (2, 3)):
+        spark.sql(f"SET spark.databricks.delta.write.txnVersion = {number}")
+        spark.sql(f"INSERT INTO {name} VALUES (3)")
+        assert spark.table(name).count() == count
+        (found,) = spark.sql("SET spark.databricks.delta.write.txnVersion").collect()
+        assert found.value == "<undefined>"
+    spark.sql("RESET spark.databricks.delta.write.txnVersion.autoReset.enabled")
+    spark.sql("RESET spark.databricks.delta.write.txnAppId")
     assert [tuple(row) for row in spark.sql("SET spark.databricks.delta.write.txnAppId").collect()] == [
         ("spark.databricks.delta.write.txnAppId", "<undefined>")
     ]

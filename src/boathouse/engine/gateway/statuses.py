@@ -134,7 +134,16 @@ _REFUSED_WRITES = (
     ),
     (re.compile(r"\[(?P<condition>(?:DELTA|CAST|INCOMPATIBLE)_[A-Z_.]+)\]"), ""),
     (re.compile(r"Can't cast value (?P<column>\S+) to type"), "CAST_OVERFLOW_IN_TABLE_INSERT"),
+    (re.compile(r"Delta table is append-only|configured to only allow appends"), "DELTA_CANNOT_MODIFY_APPEND_ONLY"),
 )
+_STATE = re.compile(r"\s*SQLSTATE: (?P<state>[0-9A-Z]{5})\b")
+
+
+_TOLD = {
+    "DELTA_CANNOT_MODIFY_APPEND_ONLY": "This table is configured to only allow appends. If you would like to permit updates or "
+    "deletes, use ALTER TABLE <table> SET TBLPROPERTIES (delta.appendOnly=false)."
+}
+"""What is told of a condition where an engine's own words do not say what would be valid."""
 
 
 def refused_write(error: AioRpcError) -> WriteRefused | None:
@@ -143,6 +152,7 @@ def refused_write(error: AioRpcError) -> WriteRefused | None:
     for sign, condition in _REFUSED_WRITES:
         found = sign.search(text)
         if found is not None:
-            named = condition or found["condition"]
-            return WriteRefused(named, text.replace(f"[{named}]", "").strip())
+            named, state = condition or found["condition"], _STATE.search(text)
+            told = _TOLD.get(named) or _STATE.sub("", text.replace(f"[{named}]", "")).strip()
+            return WriteRefused(named, told, "42000" if state is None else state["state"])
     return None
