@@ -66,6 +66,17 @@ def fits(page: Page) -> bool:
     return bool(page.evaluate("document.documentElement.scrollWidth <= innerWidth"))
 
 
+def is_looked_at(page: Page) -> None:
+    """Whether a table's data comes in time is on its page, once its schema's page has been told to look."""
+    expect(page.locator("h1")).to_have_text(f"main.stock.{LONG}")
+    page.goto("/catalog/main/stock")
+    page.get_by_role("button", name="Look at them every hour").click()
+    expect(page.get_by_role("button", name="Look no more")).to_be_enabled()
+    assert fits(page)
+    page.goto(f"/catalog/main/stock/{LONG}")
+    expect(page.get_by_role("group", name="Freshness and rows")).to_contain_text("goes back less than a week")
+
+
 @pytest.mark.usefixtures("no_pipelines")
 def test_from_no_pipeline_to_one_that_fails(page: Page, stock: Stock) -> None:
     page.goto("/pipelines")
@@ -96,7 +107,7 @@ def test_from_no_pipeline_to_one_that_fails(page: Page, stock: Stock) -> None:
 
     # To the table, and from the table back to its pipeline.
     page.get_by_role("region", name="Dataset").get_by_role("link").first.click()
-    expect(page.locator("h1")).to_have_text(f"main.stock.{LONG}")
+    is_looked_at(page)
     page.locator(".head").get_by_role("link", name="stock of_a").click()
 
     # A fault is told with file and line, and the graph that was planned before stays.

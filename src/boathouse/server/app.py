@@ -28,6 +28,9 @@ from boathouse.history.api import Recorder, install
 from boathouse.iam import endpoints as iam_endpoints
 from boathouse.iam.api import SIGN_IN_SECONDS, Authenticator, IamService, Identity, Principal
 from boathouse.ingest.api import FUNCTIONS, SOURCES
+from boathouse.monitoring import endpoints as monitoring_endpoints
+from boathouse.monitoring.api import NAME as TABLE_RESULTS
+from boathouse.monitoring.api import TableResults
 from boathouse.pipelines import endpoints as pipelines_endpoints
 from boathouse.pipelines import page_endpoints as pipelines_page
 from boathouse.pipelines.api import EventLog, PipelineCommands, Pipelines, Places
@@ -174,6 +177,7 @@ ROUTERS = (
     pipelines_page.router,
     registry_endpoints.router,
     registry_uc_endpoints.router,
+    monitoring_endpoints.router,
     serving_endpoints.router,
     invocations.router,
 )
@@ -230,6 +234,7 @@ async def _lifespan(api: FastAPI) -> AsyncGenerator[None, None]:
         stack.push_async_callback(state.engines.stop)
         await state.engines.start()
         state.engines.access.provide_function("event_log", of_text(EventLog(state.database, state.layout).rows))
+        state.engines.access.provide(TABLE_RESULTS, TableResults(state.database, state.layout).rows)
         places = Places(
             state.addresses.base_url,
             f"sc://localhost:{state.engines.port}",

@@ -13,6 +13,7 @@ from boathouse.tables.alter import (
     setting,
     unset_properties,
 )
+from boathouse.tables.arrivals import Arrival, arrivals
 from boathouse.tables.changes import Bound, change_range, changes, write_changes
 from boathouse.tables.check import broken_commit, repair, require_sound
 from boathouse.tables.clone import Cloned, clone
@@ -67,6 +68,7 @@ __all__ = [
     "CHANGE_FEED",
     "FEED_SINCE",
     "Action",
+    "Arrival",
     "Bound",
     "Cloned",
     "ColumnChange",
@@ -90,6 +92,7 @@ __all__ = [
     "add_check",
     "add_columns",
     "append",
+    "arrivals",
     "broken_commit",
     "change",
     "change_columns",

@@ -3084,6 +3084,26 @@ export interface paths {
         patch: operations["catalog_update_volume"];
         trace?: never;
     };
+    "/api/boathouse/v1/data-quality/tables/{full_name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Table Health
+         * @description What was found of a table the last time.
+         */
+        get: operations["data quality_get_table_health"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/boathouse/v1/dropped-tables": {
         parameters: {
             query?: never;
@@ -3424,6 +3444,78 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/data-quality/v1/monitors": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Quality Monitors
+         * @description The monitors of the schemas that the asker may know of.
+         */
+        get: operations["data quality_list_quality_monitors"];
+        put?: never;
+        /**
+         * Create Quality Monitor
+         * @description Look at the tables of a schema from now on.
+         */
+        post: operations["data quality_create_quality_monitor"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/data-quality/v1/monitors/{object_type}/{object_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Quality Monitor
+         * @description The monitor of a schema.
+         */
+        get: operations["data quality_get_quality_monitor"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete Quality Monitor
+         * @description Look no more.
+         */
+        delete: operations["data quality_delete_quality_monitor"];
+        options?: never;
+        head?: never;
+        /**
+         * Update Quality Monitor
+         * @description Change which tables are left out.
+         */
+        patch: operations["data quality_update_quality_monitor"];
+        trace?: never;
+    };
+    "/api/data-quality/v1/monitors/{object_type}/{object_id}/refreshes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Refresh Quality Monitor
+         * @description Look at all tables of a schema now, instead of at the next full hour of the server.
+         */
+        post: operations["data quality_refresh_quality_monitor"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/health": {
         parameters: {
             query?: never;
@@ -3640,6 +3732,17 @@ export interface components {
             alias: string;
             /** Name */
             name: string;
+        };
+        /**
+         * AnomalyDetectionConfig
+         * @description Which tables of a schema are left out.
+         */
+        AnomalyDetectionConfig: {
+            /**
+             * Excluded Table Full Names
+             * @default []
+             */
+            excluded_table_full_names: string[];
         };
         /**
          * AwsCredentials
@@ -4501,6 +4604,22 @@ export interface components {
             next_page_token?: string | null;
         };
         /**
+         * DailyRows
+         * @description The rows that 24 hours brought to a table, and how many were expected.
+         */
+        DailyRows: {
+            /** Error Code */
+            error_code?: string | null;
+            /** Last Value */
+            last_value?: number | null;
+            /** Max Predicted Value */
+            max_predicted_value?: number | null;
+            /** Min Predicted Value */
+            min_predicted_value?: number | null;
+            /** Status */
+            status: string;
+        };
+        /**
          * DashboardNode
          * @description A dashboard that did.
          */
@@ -4700,6 +4819,20 @@ export interface components {
             lineage_timestamp?: string | null;
             /** Path */
             path?: string | null;
+        };
+        /**
+         * Freshness
+         * @description The last commit of a table that changed data, and by when the next was expected; times in ms since the epoch.
+         */
+        Freshness: {
+            /** Error Code */
+            error_code?: string | null;
+            /** Last Value */
+            last_value?: number | null;
+            /** Predicted Value */
+            predicted_value?: number | null;
+            /** Status */
+            status: string;
         };
         /**
          * FunctionBody
@@ -5288,6 +5421,31 @@ export interface components {
             registered_models: components["schemas"]["Model"][];
         };
         /**
+         * MonitorBody
+         * @description A monitor, in the API's shape.
+         */
+        MonitorBody: {
+            anomaly_detection_config?: components["schemas"]["AnomalyDetectionConfig"] | null;
+            /** Data Profiling Config */
+            data_profiling_config?: {
+                [key: string]: unknown;
+            } | null;
+            /** Object Id */
+            object_id: string;
+            /** Object Type */
+            object_type: string;
+        };
+        /**
+         * MonitorList
+         * @description A page of monitors.
+         */
+        MonitorList: {
+            /** Monitors */
+            monitors: components["schemas"]["MonitorBody"][];
+            /** Next Page Token */
+            next_page_token?: string | null;
+        };
+        /**
          * NameAcl
          * @description Names a principal's permission.
          */
@@ -5843,6 +6001,34 @@ export interface components {
              * @default 0
              */
             workspace_id: number;
+        };
+        /**
+         * RefreshBody
+         * @description A look at all tables of a schema that was asked for; times in ms since the epoch.
+         */
+        RefreshBody: {
+            /** End Time Ms */
+            end_time_ms: number;
+            /** Message */
+            message: string;
+            /** Object Id */
+            object_id: string;
+            /** Object Type */
+            object_type: string;
+            /** Refresh Id */
+            refresh_id: number;
+            /** Start Time Ms */
+            start_time_ms: number;
+            /**
+             * State
+             * @constant
+             */
+            state: "MONITOR_REFRESH_STATE_SUCCESS";
+            /**
+             * Trigger
+             * @constant
+             */
+            trigger: "MONITOR_REFRESH_TRIGGER_MANUAL";
         };
         /**
          * RevokeToken
@@ -6482,6 +6668,25 @@ export interface components {
         TableExists: {
             /** Table Exists */
             table_exists: boolean;
+        };
+        /**
+         * TableHealth
+         * @description What was found of a table the last time.
+         *
+         *     Attributes:
+         *         monitored: Whether the table is looked at.
+         *         event_time: When it was, in ms since the epoch; null where it has not been yet.
+         *         status: ``Healthy``, ``Unhealthy`` or ``Unknown``.
+         */
+        TableHealth: {
+            daily_rows?: components["schemas"]["DailyRows"] | null;
+            /** Event Time */
+            event_time?: number | null;
+            freshness?: components["schemas"]["Freshness"] | null;
+            /** Monitored */
+            monitored: boolean;
+            /** Status */
+            status?: string | null;
         };
         /**
          * TableLineage
@@ -14412,6 +14617,37 @@ export interface operations {
             };
         };
     };
+    "data quality_get_table_health": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                full_name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TableHealth"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     dropped_tables_list_dropped_tables: {
         parameters: {
             query: {
@@ -14911,6 +15147,207 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SampleBody"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    "data quality_list_quality_monitors": {
+        parameters: {
+            query?: {
+                page_size?: number;
+                page_token?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MonitorList"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    "data quality_create_quality_monitor": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MonitorBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MonitorBody"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    "data quality_get_quality_monitor": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                object_type: string;
+                object_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MonitorBody"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    "data quality_delete_quality_monitor": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                object_type: string;
+                object_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: string;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    "data quality_update_quality_monitor": {
+        parameters: {
+            query: {
+                update_mask: string;
+            };
+            header?: never;
+            path: {
+                object_type: string;
+                object_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MonitorBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MonitorBody"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    "data quality_refresh_quality_monitor": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                object_type: string;
+                object_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RefreshBody"];
                 };
             };
             /** @description Validation Error */

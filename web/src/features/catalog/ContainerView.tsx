@@ -3,6 +3,7 @@ import { useSearchParams } from "react-router";
 import { get, path, type Schemas } from "../../api/client";
 import { time } from "../../api/format";
 import { Head, Loaded, Tabs } from "../../ui/primitives";
+import { SchemaMonitor } from "../monitoring/SchemaMonitor";
 import { DroppedView } from "./DroppedView";
 import { Facts } from "./Facts";
 import { PermissionsView } from "./PermissionsView";
@@ -33,6 +34,7 @@ export function ContainerView({ kind, name }: { kind: "catalog" | "schema"; name
               <p className="soft" style={{ margin: "14px 0 0" }}>What it holds is in the tree: choose there.</p>
             </section>
           )}
+          {tab === "about" && "schema_id" in found ? <SchemaMonitor id={found.schema_id} mayManage={securable.data?.privileges.includes("MANAGE") ?? false} /> : null}
           {tab === "dropped" && <DroppedView schema={name} />}
           {tab === "permissions" && <PermissionsView kind={kind} name={name} owner={found.owner} />}
         </>

@@ -2,6 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { Link, useSearchParams } from "react-router";
 import { get, path } from "../../api/client";
 import { Badge, Empty, Head, Loaded, Snippet, Tabs } from "../../ui/primitives";
+import { TableHealth } from "../monitoring/TableHealth";
 import { ColumnsView } from "./ColumnsView";
 import { DetailsView } from "./DetailsView";
 import { HistoryView } from "./HistoryView";
@@ -44,7 +45,7 @@ export function TableView({ name }: { name: string }) {
         const mayRead = securable.data?.privileges.includes("SELECT") ?? true;
         return (
           <>
-            <Head title={table.full_name} sub={<>{table.comment ? <div>{table.comment}</div> : null}<div className="faint">Owner {table.owner}</div>{pipeline ? <MadeBy pipeline={pipeline} /> : null}<Tags tags={securable.data?.tags} /></>}>
+            <Head title={table.full_name} sub={<>{table.comment ? <div>{table.comment}</div> : null}<div className="faint">Owner {table.owner}</div>{pipeline ? <MadeBy pipeline={pipeline} /> : null}<TableHealth name={table.full_name} /><Tags tags={securable.data?.tags} /></>}>
               {isView(table) ? <Badge tone="accent">view</Badge> : null}
               {table.data_source_format && table.data_source_format !== "DELTA" ? <Badge>{table.data_source_format.toLowerCase()}</Badge> : null}
               {table.properties.quality ? <Badge tone="accent">{table.properties.quality}</Badge> : null}

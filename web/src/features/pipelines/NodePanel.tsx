@@ -3,6 +3,7 @@ import { Link } from "react-router";
 import { tableHref } from "../../api/client";
 import { count, duration } from "../../api/format";
 import { Badge, Failure, Name } from "../../ui/primitives";
+import { TableHealth } from "../monitoring/TableHealth";
 import { useUpdates } from "./Actions";
 import { hasTable, kindText, type Level, type Node, refusal, share, tone, words } from "./types";
 
@@ -69,6 +70,7 @@ export function NodePanel({ id, node, level, busy, onClose }: { id: string; node
         <button type="button" className="icon" aria-label="Close" onClick={onClose}><X size={16} /></button>
       </div>
       {node.comment ? <p className="soft wrap">{node.comment}</p> : null}
+      {isTable && hasTable(node) && node.status ? <TableHealth name={node.name} /> : null}
       <dl className="facts">
         {facts.filter(([, value]) => value !== null).map(([term, value]) => (
           <div key={term} style={{ display: "contents" }}><dt>{term}</dt><dd className="wrap">{value}</dd></div>
