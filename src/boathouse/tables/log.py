@@ -192,7 +192,7 @@ def replay(location: str, version: int | None = None) -> State:
         TableUnreadable: If there is no Delta log, or not all of it.
     """
     folder = from_url(location)
-    there = commits(folder)
+    there = frozenset(commits(folder))
     last = version if version is not None else max(there, default=_newest_checkpoint(folder, None) or -1)
     if last < 0:
         raise TableUnreadable(location, "no Delta log is there.")
@@ -201,9 +201,10 @@ def replay(location: str, version: int | None = None) -> State:
     if start is not None:
         builder.add_checkpoint(folder, start)
     needed = range(0 if start is None else start + 1, last + 1)
-    missing = set(needed) - set(there)
-    if missing:
-        raise TableUnreadable(location, f"the log does not have version {min(missing)} any more.")
+    missing = next((number for number in needed if number not in there), None)
+    if missing is not None:
+        why = "does not have" if missing > max(there, default=-1) else "has no longer"
+        raise TableUnreadable(location, f"the log {why} version {missing}.")
     for number in needed:
         for action in actions_of(folder, number):
             builder.add(action)

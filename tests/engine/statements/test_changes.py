@@ -72,3 +72,51 @@ def test_who_may_ask(spark: SparkSession, table: str, user: tuple[str, SparkSess
     spark.sql(f"ALTER TABLE {table} SET TBLPROPERTIES (delta.enableChangeDataFeed = true)")
     with pytest.raises(AnalysisException, match=r"USE|SELECT"):
         user[1].sql(f"SELECT * FROM table_changes('{table}', 2)").collect()
+
+
+def test_what_was_added_is_asked_of_tables_by_their_versions(
+    spark: SparkSession, schema: str, location: Callable[[str], str], user: tuple[str, SparkSession], grant: Callable[..., None]
+) -> None:
+    """The option that pipelines refresh views by: a client can name it too."""
+    name, who = f"{schema}.grown", user[0]
+    spark.sql(f"CREATE TABLE {name} (a INT)")
+    spark.sql(f"CREATE TABLE {schema}.allowed (a INT)")
+    for number in (1, 2, 3):
+        spark.sql(f"INSERT INTO {name} VALUES ({number})")
+    spark.sql(f"CREATE VIEW {schema}.seen AS SELECT a FROM {name}")
+
+    def read(session: SparkSession, table: str, after: str, **options: str) -> list[int]:
+        reader = session.read.option("boathouse.appendedAfter", after).options(**options)
+        rows = reader.format("delta").load(table) if table.startswith("/") else reader.table(table)
+        return sorted(row.a for row in rows.collect())
+
+    assert read(spark, name, "1", versionAsOf="3") == [2, 3]
+    assert read(spark, name, "3", versionAsOf="3") == []
+    bad = [("x", "3"), ("-1", "3"), ("", "3"), ("\u00b2", "3"), ("1", ""), ("3", "1"), ("1", "3.0"), ("1", "9" * 30)]
+    for after, until in bad:
+        with pytest.raises(AnalysisException, match="takes the number of a version"):
+            read(spark, name, after, versionAsOf=until)
+    with pytest.raises(AnalysisException, match="takes the number of a version"):
+        read(spark, name, "1")
+    for until in ("4", "9" * 18):
+        with pytest.raises(AnalysisException, match="the log does not have version 4"):
+            read(spark, name, "1", versionAsOf=until)
+    for other in (f"{schema}.seen", location(name)):
+        with pytest.raises(AnalysisException, match="is for Delta tables of the catalog by their names"):
+            read(spark, other, "1", versionAsOf="3")
+    for kind, of in (("catalog", "main"), ("schema", schema)):
+        grant(kind, of, who, f"USE_{kind.upper()}")
+    with pytest.raises(AnalysisException, match="INSUFFICIENT_PERMISSIONS"):
+        read(user[1], name, "1", versionAsOf="3")
+
+    # What a filter's function reads is read as it is now, not as it was between those versions.
+    spark.sql(f"INSERT INTO {schema}.allowed VALUES (1), (2), (3)")
+    spark.sql(f"CREATE FUNCTION {schema}.may(v INT) RETURNS BOOLEAN RETURN v IN (SELECT a FROM {schema}.allowed)")
+    spark.sql(f"ALTER TABLE {name} SET ROW FILTER {schema}.may ON (a)")
+    grant("table", name, who, "SELECT")
+    assert read(user[1], name, "1", versionAsOf="3") == [2, 3]
+    spark.sql(f"DELETE FROM {schema}.allowed WHERE a > 2")
+    assert read(user[1], name, "1", versionAsOf="3") == [2]
+    spark.sql(f"DELETE FROM {name} WHERE a = 1")
+    with pytest.raises(AnalysisException, match="DELTA"):
+        read(spark, name, "1", versionAsOf=str(spark.sql(f"DESCRIBE HISTORY {name} LIMIT 1").collect()[0].version))

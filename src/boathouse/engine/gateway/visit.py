@@ -232,9 +232,12 @@ class Visit:
             self._replace(relation, meant, parts_of(name)[-1])
             return True
         parts, before = parts_of(name), self.resolver.rows_of
-        self.resolver.rows_of = appended(options, self.access.layout.run / "appended") or before
+        added = appended(options, self.session.qualify(parts), self.access.layout.run / "appended")
+        self.resolver.rows_of = added or before
         meant = self.resolver.relation(parts, time_travel.moment_of(options, moment), None, options, said)
         self.resolver.rows_of = before
+        if added is not None:
+            added.require_met()
         if meant is None:
             return False
         self._replace(relation, meant, parts[-1])
@@ -299,6 +302,7 @@ class Visit:
         if paths != list(source.paths):
             source.paths[:] = paths
         self.look_at_options(source.options, source.format, Use.READ)
+        appended(source.options, None, self.access.layout.run)
         if source.format.lower() == "delta" and any(key.lower() in time_travel.MOMENTS for key in source.options):
             for place in source.paths:
                 forget_checkpoint_hint(to_url(Path(place)))

@@ -5,10 +5,11 @@ under the policies of the table. If one of them did anything else to its rows, t
 """
 
 import hashlib
+import re
 import secrets
 import shutil
 import time
-from collections.abc import Callable, MutableMapping
+from collections.abc import MutableMapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -22,26 +23,69 @@ from boathouse.engine.streaming.sources.shadow import shadow
 from boathouse.tables.api import replay
 
 _OLD_SECONDS = 24 * 3600
+_NUMBER = re.compile(r"[0-9]{1,18}")
 
 
-def appended(options: MutableMapping[str, str], scratch: Path) -> Callable[[TableInfo], Any] | None:
+class Appended:
+    """Stands for the files of one table while a read of it is resolved.
+
+    Args:
+        own: The table's full name.
+        after: The version after which rows are wanted.
+        until: The last version.
+        scratch: Where logs of the files that were added are kept for a day.
+    """
+
+    def __init__(self, own: str, after: int, until: int, scratch: Path) -> None:
+        self._own = own
+        self._after = after
+        self._until = until
+        self._scratch = scratch
+        self._is_met = False
+
+    def __call__(self, table: TableInfo) -> Any | None:
+        """The rows that were added to it; None for another table, such as one that a policy's function or a view reads."""
+        if table.full_name != self._own:
+            return None
+        self._is_met = True
+        return _between(table.storage_location, self._after, self._until, self._scratch)
+
+    def require_met(self) -> None:
+        """Go on only if it was this table's files that were read.
+
+        Raises:
+            StatementRefused: If the name is a view's, or a table's of another format.
+        """
+        if not self._is_met:
+            message = f"The option {APPENDED_AFTER} is for Delta tables of the catalog by their names; {self._own} is none."
+            raise StatementRefused(message)
+
+
+def appended(options: MutableMapping[str, str], name: Sequence[str] | None, scratch: Path) -> Appended | None:
     """What stands for a table's files if only what was added is asked for; the options that say so are taken out.
 
     Args:
         options: Of the reader.
+        name: The full name of what is read; None where that has none, as a path.
         scratch: Where logs of the files that were added are kept for a day.
 
     Raises:
-        StatementRefused: If it is not said between which versions.
+        StatementRefused: If it is not said between which versions of a table.
     """
     named = {key.lower(): key for key in options}
     if APPENDED_AFTER.lower() not in named:
         return None
     after, until = options.pop(named[APPENDED_AFTER.lower()]), options.pop(named.get("versionasof", ""), "")
-    if not after.isdigit() or not until.isdigit():
-        message = f"The option {APPENDED_AFTER} takes the number of a version, and versionAsOf beside it that of the last one."
+    if not (_NUMBER.fullmatch(after) and _NUMBER.fullmatch(until) and int(after) <= int(until)):
+        message = (
+            f"The option {APPENDED_AFTER} takes the number of a version, and versionAsOf beside it that of the last one, "
+            f"which is no lower. Given: {after!r} and {until!r}."
+        )
         raise StatementRefused(message)
-    return lambda table: _between(table.storage_location, int(after), int(until), scratch)
+    found = Appended(".".join(name or ("a path",)).lower(), int(after), int(until), scratch)
+    if name is None:
+        found.require_met()
+    return found
 
 
 def _between(location: str, after: int, until: int, scratch: Path) -> Any:
