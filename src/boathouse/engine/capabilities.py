@@ -22,6 +22,8 @@ class Capabilities:
         keeps_answers: Whether it keeps the answers of an operation for one whose connection broke, or says that it has not. Else
             its operations end with their connection.
         sets_in_sql: Whether SET and RESET change settings. Else the gateway sets them.
+        completes_changes: Whether MERGE gives identity columns their values, and the commits of MERGE, UPDATE and DELETE have the
+            session's note. Else the gateway has them made in a hidden table, and commits them itself.
         runs_streams: Whether it has streaming queries of its own. Else the gateway runs them, in micro-batches.
         settings: Names of the session's settings that change what it or the gateway does; one that ends in a dot stands for all that
             begin so. None: its own answer counts.
@@ -38,6 +40,7 @@ class Capabilities:
     keeps_frames: bool
     keeps_answers: bool
     sets_in_sql: bool
+    completes_changes: bool
     runs_streams: bool
     settings: frozenset[str] | None
     barrier: tuple[str, str]
@@ -55,6 +58,7 @@ SAIL = Capabilities(
     # The last 128, and those before are left out without a word.
     keeps_answers=False,
     sets_in_sql=False,
+    completes_changes=False,
     runs_streams=False,
     settings=frozenset(
         {
@@ -86,6 +90,7 @@ SPARK = Capabilities(
     keeps_frames=True,
     keeps_answers=True,
     sets_in_sql=True,
+    completes_changes=True,
     runs_streams=True,
     settings=None,
     # A limit would be the end of parallel work. Spark moves nothing below a condition that is not deterministic; it has to

@@ -102,6 +102,12 @@ def duplicate_column(column: str) -> WriteRefused:
     )
 
 
+def identity_updated(column: str) -> WriteRefused:
+    """A value for an identity column of a row that is there."""
+    message = f"UPDATE on IDENTITY column {column} is not supported: its values stay what they are. Leave the column out."
+    return WriteRefused("DELTA_IDENTITY_COLUMNS_UPDATE_NOT_SUPPORTED", message, column=column)
+
+
 def identity_given(column: str) -> WriteRefused:
     """A value for a column that only the table itself counts."""
     return WriteRefused(

@@ -71,6 +71,22 @@ SNIPPETS: dict[str, list[tuple[str, Any]]] = {
         ("INSERT INTO {s}.i (v) VALUES (5), (6)", DONE),
         ("SELECT k FROM {s}.i ORDER BY k", [(-1,), (0,)]),
         (
+            (
+                "MERGE INTO {s}.i AS t USING (SELECT explode(array(6, 7, 8)) AS v) AS s ON t.v = s.v "
+                "WHEN MATCHED THEN DELETE WHEN NOT MATCHED THEN INSERT *"
+            ),
+            [(3, 0, 1, 2)],
+        ),
+        ("MERGE INTO {s}.i USING (SELECT 9 AS v) AS s ON {s}.i.v = s.v WHEN NOT MATCHED THEN INSERT (v) VALUES (s.v)", ANY),
+        ("INSERT INTO {s}.i (v) VALUES (10)", DONE),
+        ("SELECT count(*), count(DISTINCT k), max(k) >= 4 FROM {s}.i", [(5, 5, True)]),
+        ("UPDATE {s}.i SET k = 1", "DELTA_IDENTITY_COLUMNS_UPDATE_NOT_SUPPORTED"),
+        ("MERGE INTO {s}.i t USING (SELECT 1 AS k) s ON t.k = s.k WHEN MATCHED THEN UPDATE SET k = 2", "UPDATE_NOT_SUPPORTED"),
+        (
+            "MERGE INTO {s}.i t USING (SELECT 1 AS k) s ON false WHEN NOT MATCHED THEN INSERT (k) VALUES (s.k)",
+            "EXPLICIT_INSERT",
+        ),
+        (
             "CREATE TABLE {s}.d (id INT, s STRING DEFAULT 'x') TBLPROPERTIES ('delta.feature.allowColumnDefaults' = 'enabled')",
             DONE,
         ),
@@ -302,9 +318,16 @@ def test_settings_of_a_writer(spark: SparkSession, schema: str) -> None:
     spark.sql("SET spark.databricks.delta.commitInfo.userMetadata=mended by hand")
     spark.sql(f"INSERT INTO {name} VALUES (1)")
     spark.sql(f"INSERT INTO {name} REPLACE USING (a) VALUES (1)")
+    assert spark.sql(f"UPDATE {name} AS x SET a = x.a + 1 WHERE x.a = 1").collect() == [(1,)]
+    merge = f"MERGE INTO {name} USING (SELECT 2 AS a) AS s ON {name}.a = s.a"
+    assert spark.sql(f"{merge} WHEN MATCHED THEN UPDATE SET a = 3 WHEN NOT MATCHED THEN INSERT *").collect() == [(1, 1, 0, 0)]
+    assert spark.sql(f"DELETE FROM {name} WHERE {name}.a = 3").collect() == [(1,)]
+    spark.sql(f"INSERT INTO {name} VALUES (1)")
+    spark.sql(f"CREATE TABLE {schema}.noted CLUSTER BY (a) AS SELECT 1 AS a")
     spark.sql("RESET spark.databricks.delta.commitInfo.userMetadata")
-    noted = [(row.operation, row.userMetadata) for row in spark.sql(f"DESCRIBE HISTORY {name} LIMIT 2").collect()]
-    assert noted == [("MERGE", "mended by hand"), ("WRITE", "mended by hand")]
+    noted = [(row.operation, row.userMetadata) for row in spark.sql(f"DESCRIBE HISTORY {name} LIMIT 6").collect()]
+    assert noted == [(done, "mended by hand") for done in ("WRITE", "DELETE", "MERGE", "UPDATE", "MERGE", "WRITE")]
+    assert spark.sql(f"DESCRIBE HISTORY {schema}.noted").collect()[0].userMetadata == "mended by hand"
     spark.sql("SET spark.databricks.delta.write.txnAppId = 'loader'")
     spark.sql("SET spark.databricks.delta.write.txnVersion = 1")
     for _ in range(2):

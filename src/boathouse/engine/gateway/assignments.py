@@ -12,7 +12,7 @@ from boathouse.engine.gateway.inserts import split
 from boathouse.engine.gateway.spark_types import Field, Struct, sql
 from boathouse.engine.gateway.sql_tokens import Kind, Token, quote, read_name, tokenize
 from boathouse.engine.gateway.statements import Edit
-from boathouse.engine.write_errors import unknown_column
+from boathouse.engine.write_errors import identity_given, identity_updated, unknown_column
 
 TypesOf = Callable[[Sequence[str], str], Struct | None]
 """The types of expressions over relations (as after FROM), or None if the engine cannot tell."""
@@ -60,9 +60,25 @@ class Action:
 
 
 def rewritten(
-    action: Action, target: DeltaTarget, table: Side, source: Side | None, types: TypesOf, *, evolve: bool
+    action: Action,
+    target: DeltaTarget,
+    table: Side,
+    source: Side | None,
+    types: TypesOf,
+    *,
+    evolve: bool,
+    counted: Callable[[str], str] | None = None,
 ) -> Assigned | None:
     """What takes the place of an action's assignments, or None if they stay.
+
+    Args:
+        action: The action.
+        target: The table.
+        table: The table as the statement names it.
+        source: Of a MERGE.
+        types: The engine's types of expressions.
+        evolve: Whether columns that the table lacks are added.
+        counted: The value of an identity column of a row that is inserted; None where the engine gives it one.
 
     Raises:
         WriteRefused: If a column is unknown, or a value cannot be assigned to it.
@@ -71,6 +87,7 @@ def rewritten(
     if pairs is None:
         return None
     names = [_column(column, table, target) for column, _ in pairs]
+    pairs, names = _without_identity(pairs, names, target, inserts=action.inserts)
     asked = [(index, text) for index, (_, text) in enumerate(pairs) if names[index] is not None and text.upper() != "DEFAULT"]
     found = types([text for _, text in asked], action.relations) if asked else Struct(())
     if found is None:
@@ -87,6 +104,10 @@ def rewritten(
     roots = [_root(column, table, target) for column, _ in pairs]
     known = {name.lower(): values[index] for index, name in enumerate(names) if name is not None}
     made = _generated(target, table, known, inserts=action.inserts)
+    if action.inserts and counted is not None:
+        made += [
+            (one.name, counted(one.name)) for one in target.schema.fields if one.is_identity and one.name.lower() not in known
+        ]
     texts += [(quote([name]), value) for name, value in made]
     assigned = tuple((name, value) for name, value in zip(roots, values.values(), strict=True) if value.upper() != "DEFAULT")
     if action.inserts:
@@ -95,6 +116,28 @@ def rewritten(
     else:
         edit = Edit(action.start, action.end, ", ".join(f"{name} = {value}" for name, value in texts))
     return Assigned(edit, (*assigned, *made))
+
+
+def _without_identity(
+    pairs: list[tuple[tuple[str, ...], str]], names: list[str | None], target: DeltaTarget, *, inserts: bool
+) -> tuple[list[tuple[tuple[str, ...], str]], list[str | None]]:
+    """The assignments but those of DEFAULT to identity columns, which are the same as none.
+
+    Raises:
+        WriteRefused: If an identity column is assigned that must not be.
+    """
+    kept: list[int] = []
+    for index, name in enumerate(names):
+        field = None if name is None else target.schema.find(name)
+        if field is not None and field.is_identity:
+            if not inserts:
+                raise identity_updated(field.name)
+            if pairs[index][1].upper() == "DEFAULT":
+                continue
+            if field.is_always_identity:
+                raise identity_given(field.name)
+        kept.append(index)
+    return [pairs[index] for index in kept], [names[index] for index in kept]
 
 
 def _column(column: tuple[str, ...], table: Side, target: DeltaTarget) -> str | None:
@@ -121,7 +164,7 @@ def _starred(target: DeltaTarget, source: Side | None, *, evolve: bool) -> list[
     if source is None or source.columns is None or source.alias is None:
         return None
     missing = [one for one in target.schema.fields if source.columns.find(one.name) is None]
-    if not evolve and any(one.generation is None for one in missing):
+    if not evolve and any(one.generation is None and not one.is_identity for one in missing):
         # The engine says which one cannot be resolved.
         return None
     given = [(one, found) for one in target.schema.fields if (found := source.columns.find(one.name)) is not None]

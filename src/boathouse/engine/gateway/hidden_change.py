@@ -9,10 +9,12 @@ import shutil
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
+
+import pyarrow.parquet as pq
 
 from boathouse.engine.gateway.delta_target import DeltaTarget, load
 from boathouse.engine.gateway.retry import Retry, jittered, until_committed
@@ -27,6 +29,7 @@ from boathouse.tables.api import (
     State,
     commits,
     info_action,
+    physical_name,
     removal,
     replay,
     require_removable,
@@ -47,14 +50,12 @@ class Said:
     Attributes:
         user: Who makes it.
         metadata: The user's own note, or None.
-        counted: The identity columns whose values are counted on.
-        rows: For how many rows.
+        counted: The identity columns that rows were given values of.
     """
 
     user: str
     metadata: str | None = None
     counted: tuple[str, ...] = ()
-    rows: Callable[[], int] = field(default=lambda: 0)
 
 
 def change_hidden(target: DeltaTarget, run: Callable[[DeltaTarget, State], object], said: Said) -> None:
@@ -133,11 +134,17 @@ def _commit(target: DeltaTarget, place: Path, state: State, said: Said) -> bool:
     for add in added:
         move(place, target.folder, unquote(add["path"]))
     now = now_ms()
-    actions = [told, *_counted(state, said), *(removal(one, now) for one in gone), *({"add": add} for add in added)]
+    written = [target.folder / unquote(add["path"]) for add in added]
+    actions = [
+        told,
+        *_counted(state, said.counted, written),
+        *(removal(one, now) for one in gone),
+        *({"add": add} for add in added),
+    ]
     done = write_commit(to_url(target.folder), state.version + 1, actions)
     if not done:
-        for add in added:
-            (target.folder / unquote(add["path"])).unlink(missing_ok=True)
+        for path in written:
+            path.unlink(missing_ok=True)
     return done
 
 
@@ -145,14 +152,28 @@ def _adds(place: Path, version: int) -> Sequence[Action]:
     return [action["add"] for action in actions_of(place, version) if "add" in action]
 
 
-def _counted(state: State, said: Said) -> list[Action]:
-    """The metadata in which the identity columns' counters stand behind the last value."""
-    rows = said.rows() if said.counted else 0
-    if not rows:
-        return []
+def _counted(state: State, columns: Sequence[str], written: Sequence[Path]) -> list[Action]:
+    """The metadata in which the identity columns' counters stand at the last value, if any has moved."""
     schema: dict[str, Any] = json.loads(state.metadata["schemaString"])
+    changed = False
     for one in schema["fields"]:
-        if one["name"] in said.counted:
-            first, step = next_value(state, one["name"])
-            one["metadata"][_MARK] = first + step * (rows - 1)
-    return [{"metaData": {**state.metadata, "schemaString": json.dumps(schema, separators=(",", ":"), ensure_ascii=False)}}]
+        if one["name"] in columns:
+            step, mark = int(one["metadata"][_STEP]), one["metadata"].get(_MARK)
+            furthest = max if step > 0 else min
+            reached = [value for path in written for value in _ends(path, physical_name(one))]
+            last = furthest([*reached, *([] if mark is None else [int(mark)])], default=None)
+            changed |= last is not None and last != mark
+            one["metadata"] |= {} if last is None else {_MARK: last}
+    text = json.dumps(schema, separators=(",", ":"), ensure_ascii=False)
+    return [{"metaData": {**state.metadata, "schemaString": text}}] if changed else []
+
+
+def _ends(path: Path, column: str) -> list[int]:
+    """The least and the largest value of a column in a file, by its footer."""
+    footer: Any = pq.read_metadata(path)
+    found: list[int] = []
+    for group in (footer.row_group(number) for number in range(footer.num_row_groups)):
+        for chunk in (group.column(number) for number in range(group.num_columns)):
+            if chunk.path_in_schema == column and chunk.statistics is not None and chunk.statistics.has_min_max:
+                found += [int(chunk.statistics.min), int(chunk.statistics.max)]
+    return found

@@ -68,8 +68,7 @@ def put_matching(
     node.query = _merge(target, matching, found, own, staging.folder)
     note_of_user = option(plan.options, "usermetadata")
     counted = tuple(one.name for one in found.omitted if one.is_identity)
-    count = f"SELECT count(*) FROM delta.{quote([str(staging.folder)])}"  # noqa: S608 - the path is quoted
-    said = Said(visit.principal.name, note_of_user, counted, lambda: int(visit.session.query(count).column(0)[0].as_py()))
+    said = Said(visit.principal.name, note_of_user, counted)
 
     def run_hidden(hidden: DeltaTarget, state: State) -> None:
         made = {name: _next(*next_value(state, name)) for name in counted}

@@ -1,10 +1,13 @@
 """MERGE, UPDATE and DELETE: values made to fit, columns added where that is asked, done again when their commit loses."""
 
+import uuid
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from grpc.aio import AioRpcError
 
+from boathouse.engine.errors import StatementRefused
 from boathouse.engine.gateway.assignments import Action, Assigned, Side, pairs_of, rewritten, side_of, top_level
 from boathouse.engine.gateway.by_path import target_text
 from boathouse.engine.gateway.change import Change, nothing
@@ -13,10 +16,12 @@ from boathouse.engine.gateway.delta_target import DeltaTarget, load
 from boathouse.engine.gateway.evolution import add_columns
 from boathouse.engine.gateway.expression_text import expression_text
 from boathouse.engine.gateway.frame_writes import require_readable
+from boathouse.engine.gateway.hidden_change import Said, change_hidden, next_value
+from boathouse.engine.gateway.ingest import session_options
 from boathouse.engine.gateway.insert_command import insert_target
 from boathouse.engine.gateway.inserts import split
 from boathouse.engine.gateway.path_names import is_path_name
-from boathouse.engine.gateway.protocol import proto, sql_node
+from boathouse.engine.gateway.protocol import empty_answer, proto, sql_node
 from boathouse.engine.gateway.references import References
 from boathouse.engine.gateway.retry import Retry
 from boathouse.engine.gateway.spark_types import Field, Struct, from_message, nullable
@@ -24,6 +29,7 @@ from boathouse.engine.gateway.sql_tokens import Token, parts_of, quote, read_nam
 from boathouse.engine.gateway.statements import Edit, Statement, apply, parse
 from boathouse.engine.gateway.visit import Visit
 from boathouse.engine.write_errors import ConcurrentModification
+from boathouse.tables.api import State
 
 _ATTEMPTS = 5
 
@@ -42,6 +48,9 @@ def change_rows(visit: Visit, command: Any, statement: Statement) -> Change | No
         target = work.merge(target)
     elif statement.verb[:1] == ("UPDATE",):
         work.update(target)
+    said = None if visit.session.capabilities.completes_changes else session_options(visit.session).get("userMetadata")
+    if work.counters or said is not None:
+        return _hidden(visit, command, statement.verb[0], before, target, work, said)
     node = sql_node(command.sql_command.input)
     if node is not None and not visit.session.capabilities.knows_catalogs:
         node.query = target_text(parse(node.query), target)
@@ -54,6 +63,35 @@ def change_rows(visit: Visit, command: Any, statement: Statement) -> Change | No
     )
 
 
+def _hidden(
+    visit: Visit, command: Any, verb: str, before: DeltaTarget, target: DeltaTarget, work: "_Rewrite", said: str | None
+) -> Change | None:
+    """What the engine's commit would not be all of: done in a hidden table, with values of identity columns after the last one."""
+    asked = proto().Command()
+    asked.CopyFrom(command)
+    node = sql_node(asked.sql_command.input)
+    if node is None:
+        return None
+    command.sql_command.input.CopyFrom(empty_answer())
+    text = node.query
+
+    def run(hidden: DeltaTarget, state: State) -> None:
+        query = text
+        for name, counter in work.counters.items():
+            first, step = next_value(state, name)
+            query = query.replace(counter.first, str(first)).replace(counter.step, str(step))
+        node.query = target_text(parse(query), hidden)
+        visit.session.run(asked)
+
+    told = Said(visit.principal.name, said, tuple(work.counters))
+    return Change(
+        lambda: change_hidden(target, run, told),
+        is_sql=True,
+        answer=lambda: counted(before, verb),
+        queries=tuple(work.queries),
+    )
+
+
 def merge_frame(visit: Visit, command: Any) -> Change | None:
     """A DataFrame's mergeInto."""
     merge = command.merge_into_table_command
@@ -61,6 +99,13 @@ def merge_frame(visit: Visit, command: Any) -> Change | None:
     if target is None:
         return None
     require_readable(visit, target)
+    identity = next((one.name for one in target.schema.fields if one.is_identity), None)
+    if identity is not None and merge.not_matched_actions and not visit.session.capabilities.completes_changes:
+        message = (
+            f"mergeInto cannot insert rows into {target.name}, which has the identity column {identity}. Use MERGE INTO in SQL, or "
+            "DeltaTable.merge."
+        )
+        raise StatementRefused(message)
     source = None
     if merge.with_schema_evolution:
         source = from_message(visit.session.schema(merge.source_table_plan))
@@ -122,11 +167,26 @@ def evolve(target: DeltaTarget, source: Struct) -> DeltaTarget:
     return target
 
 
+@dataclass(frozen=True)
+class _Counter:
+    """What stands for the next value of an identity column, and for the step to the one after, until they are known."""
+
+    first: str
+    step: str
+
+
+def _numbered(tokens: Sequence[Token], source: Side, number: str) -> Edit:
+    """The source of a MERGE with a number in each row."""
+    text = f"(SELECT *, row_number() OVER (ORDER BY NULL) AS {quote([number])} FROM {source.text}) AS {quote([source.alias or ''])}"  # noqa: S608
+    return Edit(tokens[0].start, tokens[-1].end, text)
+
+
 class _Rewrite:
     """Changes the text of one statement in place.
 
     Attributes:
         queries: What is assigned, as queries that the engine can explain: each column of one becomes the table's of that name.
+        counters: The identity columns that inserted rows get values of, and what stands for them in the text.
     """
 
     def __init__(self, visit: Visit, command: Any, statement: Statement, target: DeltaTarget) -> None:
@@ -137,6 +197,7 @@ class _Rewrite:
         self._target = _reference(visit, target, self._asked)
         self._sql = statement.sql
         self.queries: list[Any] = []
+        self.counters: dict[str, _Counter] = {}
         self._tokens = list(statement.tokens)
 
     def update(self, target: DeltaTarget) -> None:
@@ -171,13 +232,25 @@ class _Rewrite:
         actions = [action for at in self._clauses(on[0]) if (action := self._clause(at, table, source)) is not None]
         if evolves and columns is not None:
             target = evolve(target, _new_columns(columns, actions))
+        number = f"__bh_number_{uuid.uuid4().hex}"
+        count = None if self._visit.session.capabilities.completes_changes else lambda name: self._count(name, source, number)
         for action in actions:
-            assigned = rewritten(action, target, table, source, self._types, evolve=evolves)
+            assigned = rewritten(action, target, table, source, self._types, evolve=evolves, counted=count)
             if assigned is not None:
                 self._note(action, assigned)
                 edits.append(assigned.edit)
+        if self.counters:
+            edits.append(_numbered(tokens[using[0] + 1 : on[0]], source, number))
         self._apply(edits)
         return target
+
+    def _count(self, name: str, source: Side, number: str) -> str:
+        """The value of an identity column of an inserted row: the first that is free, and one step on for each row of the source."""
+        if source.alias is None:
+            message = f"MERGE that inserts into a table with the identity column {name} needs an alias of its source: USING (...) AS s."
+            raise StatementRefused(message)
+        counter = self.counters.setdefault(name, _Counter(f"__bh_first_{uuid.uuid4().hex}", f"__bh_step_{uuid.uuid4().hex}"))
+        return f"CAST({counter.first} + {counter.step} * ({quote([source.alias, number])} - 1) AS BIGINT)"
 
     def _clauses(self, begin: int) -> list[tuple[int, int]]:
         """Where clauses begin and end."""

@@ -18,6 +18,7 @@ from deltalake import DeltaTable
 from boathouse.catalog.api import Privilege, TableInfo
 from boathouse.engine.catalog_access import CatalogAccess
 from boathouse.engine.errors import TableAlreadyExists
+from boathouse.engine.gateway.ingest import option, session_options
 from boathouse.engine.gateway.paths import PathGuard, Use
 from boathouse.engine.gateway.protocol import local_relation, nullable_schema, proto
 from boathouse.engine.gateway.session import EngineSession
@@ -142,6 +143,9 @@ class TableWriter:
         write.partitioning_columns.extend(partition_by)
         write.options.update({key: value for key, value in options.items() if not key.lower().startswith("delta.")})
         write.options["overwriteSchema"] = "true"
+        said = session_options(session).get("userMetadata")
+        if said is not None and option(options, "usermetadata") is None:
+            write.options["userMetadata"] = said
         return write
 
     def _nullable(self, rows: Any, session: EngineSession) -> Any:
