@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import time
 from abc import ABC, abstractmethod
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -76,6 +77,8 @@ class Engine(ABC):
     stopping: bool = False
     closing: list[Callable[[], Awaitable[None]]] = field(default_factory=list[Callable[[], Awaitable[None]]], repr=False)
     """What is to be ended before the channel is closed."""
+    error_details: OrderedDict[str, bytes] = field(default_factory=OrderedDict[str, bytes], repr=False)
+    """By an error's identifier, what the engine has told of it, and will not tell again."""
     _calls: dict[str, Any] = field(default_factory=dict[str, Any], repr=False)
     _told: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]], repr=False)
 

@@ -8,10 +8,6 @@ GAPS: dict[str, tuple[str, str]] = {
         "notyet",
         "only Delta tables are made: Spark has no catalog to register others in",
     ),
-    "test_enforcement.py::TestConstraints::test_rows_that_are_changed": (
-        "notyet",
-        "a value that overflows its column in an UPDATE fails with Spark's own exception, not as an AnalysisException",
-    ),
     "test_escapes.py::test_queries[SELECT count(*) FILTER (WHERE name = 'hidden-bob'), max(name) FROM {t}]": (
         "never",
         "Spark names a column by the asker's own text, which the test takes for a secret",

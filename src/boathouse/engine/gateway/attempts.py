@@ -15,6 +15,7 @@ import grpc
 from grpc.aio import AioRpcError, UsageError
 
 from boathouse.engine.errors import OperationCanceled, OperationCutOff
+from boathouse.engine.gateway.causes import with_cause
 from boathouse.engine.gateway.completion import Completion
 from boathouse.engine.gateway.produced import carried
 from boathouse.engine.gateway.retry import MOST_READS, is_torn_read, jittered
@@ -124,7 +125,8 @@ class Attempts:
                             self.rows += rows
                             yield message
             except AioRpcError as error:
-                if not await completion.again(error, self.interrupted):
+                told = await with_cause(error, self.engine, self.session_id, self.principal)
+                if not await completion.again(told, self.interrupted):
                     raise
             else:
                 break

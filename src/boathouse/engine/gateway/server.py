@@ -14,6 +14,7 @@ import grpc
 import grpc.aio
 import structlog
 
+from boathouse.engine.gateway.causes import kept_details
 from boathouse.engine.gateway.execution import Execution, engine_failure, unexpected
 from boathouse.engine.gateway.governor import Governor
 from boathouse.engine.gateway.heads import ExecuteHead, InterruptHead, OperationHead, session_of
@@ -154,6 +155,9 @@ class Gateway:
                     return encoded(1, session_of(request))
             engine = await self._engine_of(call)
             with engine:
+                kept = kept_details(request, engine) if method == "FetchErrorDetails" else None
+                if kept is not None:
+                    return kept
                 if method == "AnalyzePlan":
                     analysis = await self._governor.analyze(request, principal, engine)
                     if analysis.answer is not None:

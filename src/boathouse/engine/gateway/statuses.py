@@ -148,7 +148,7 @@ _TOLD = {
 
 def refused_write(error: AioRpcError) -> WriteRefused | None:
     """What an engine's error says of a write that does not fit its table, under Delta's name for it."""
-    text = error.details() or ""
+    text = (error.details() or "").replace("[USER_RAISED_EXCEPTION]", "")
     for sign, condition in _REFUSED_WRITES:
         found = sign.search(text)
         if found is not None:
