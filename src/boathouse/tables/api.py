@@ -30,6 +30,7 @@ from boathouse.tables.errors import (
     VersionNotFound,
     VersionUnavailable,
 )
+from boathouse.tables.features import drop_feature
 from boathouse.tables.fields import new_field, physical_name, primitive_types
 from boathouse.tables.files import data_path
 from boathouse.tables.log import (
@@ -110,6 +111,7 @@ __all__ = [
     "detail",
     "drop_check",
     "drop_columns",
+    "drop_feature",
     "entries",
     "forget_checkpoint_hint",
     "generate_manifest",

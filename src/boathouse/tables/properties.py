@@ -137,7 +137,7 @@ def with_features(protocol: Action, wanted: Iterable[str], configuration: Mappin
     reader, writer = protocol["minReaderVersion"], protocol["minWriterVersion"]
     if missing == ["checkConstraints"] and writer < FEATURES_WRITER:
         return protocol | {"minWriterVersion": max(writer, 3)}
-    writer_features = sorted({*_written_out(state, configuration), *missing, "appendOnly", "invariants"})
+    writer_features = sorted({*written_out(state, configuration), *missing, "appendOnly", "invariants"})
     reader_features = sorted({*state.reader_features, *(name for name in missing if name in READER_FEATURES)})
     changed: Action = {"minReaderVersion": reader, "minWriterVersion": FEATURES_WRITER, "writerFeatures": writer_features}
     if reader_features:
@@ -145,7 +145,8 @@ def with_features(protocol: Action, wanted: Iterable[str], configuration: Mappin
     return changed
 
 
-def _written_out(state: State, configuration: Mapping[str, str] | None) -> frozenset[str]:
+def written_out(state: State, configuration: Mapping[str, str] | None) -> frozenset[str]:
+    """The features of writers that a protocol that names them would name."""
     implied = state.protocol["minWriterVersion"] < FEATURES_WRITER
     off = configuration is not None and configuration.get(CHANGE_FEED, "false").lower() != "true"
     return state.writer_features - {"changeDataFeed"} if implied and off else state.writer_features

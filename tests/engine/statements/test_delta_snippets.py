@@ -100,7 +100,13 @@ SNIPPETS: dict[str, list[tuple[str, Any]]] = {
         ("ALTER TABLE {s}.c ADD CONSTRAINT bounds CHECK (id > 1 and id < 99)", DONE),
         ("INSERT INTO {s}.c VALUES (1, NULL)", "bounds"),
         ("INSERT INTO {s}.c VALUES (2, NULL)", DONE),
+        ("ALTER TABLE {s}.c DROP FEATURE checkConstraints", "must be dropped first: bounds"),
         ("ALTER TABLE {s}.c DROP CONSTRAINT bounds", DONE),
+        ("ALTER TABLE {s}.c DROP FEATURE checkConstraints TRUNCATE HISTORY", "HISTORY_TRUNCATION_NOT_ALLOWED"),
+        ("ALTER TABLE {s}.c DROP FEATURE 'checkconstraints'", DONE),
+        ("ALTER TABLE {s}.c DROP FEATURE checkConstraints", "DELTA_FEATURE_DROP_FEATURE_NOT_PRESENT"),
+        ("ALTER TABLE {s}.c DROP FEATURE invariants", "DELTA_FEATURE_DROP_NONREMOVABLE_FEATURE"),
+        ("INSERT INTO {s}.c VALUES (1, NULL)", DONE),
         ("INSERT INTO {s}.c VALUES (NULL, 'a')", "NOT_NULL"),
     ],
     "update": [
@@ -185,7 +191,8 @@ SNIPPETS: dict[str, list[tuple[str, Any]]] = {
         ("RESET spark.databricks.delta.properties.defaults.enableRowTracking", DONE),
         ("CREATE TABLE {s}.x (id INT) TBLPROPERTIES ('delta.enableDeletionVectors' = true)", DONE),
         ("ALTER TABLE {s}.x ALTER COLUMN id TYPE BIGINT", "type widening"),
-        ("ALTER TABLE {s}.x DROP FEATURE 'typeWidening' TRUNCATE HISTORY", "cannot be dropped"),
+        ("ALTER TABLE {s}.x DROP FEATURE 'typeWidening' TRUNCATE HISTORY", "DELTA_FEATURE_DROP_FEATURE_NOT_PRESENT"),
+        ("ALTER TABLE {s}.x DROP FEATURE deletionVectors", "A copy is without it"),
         ("REORG TABLE {s}.x APPLY (PURGE)", "OPTIMIZE"),
     ],
 }

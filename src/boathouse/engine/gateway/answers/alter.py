@@ -14,7 +14,17 @@ from boathouse.engine.gateway.answers.connections import change_options
 from boathouse.engine.gateway.answers.grammar import Grammar, TableRef, refuse_queries
 from boathouse.engine.gateway.answers.registry import NOTHING, answers
 from boathouse.engine.gateway.answers.tags import change_tags
-from boathouse.tables.api import DeltaRefused, State, add_check, drop_check, set_clustering, set_properties, unset_properties
+from boathouse.engine.gateway.sql_tokens import Kind
+from boathouse.tables.api import (
+    DeltaRefused,
+    State,
+    add_check,
+    drop_check,
+    drop_feature,
+    set_clustering,
+    set_properties,
+    unset_properties,
+)
 
 _FORMS = (
     "ADD COLUMN, ADD CONSTRAINT, ALTER COLUMN, CHANGE COLUMN, CLUSTER BY, DROP COLUMN, DROP CONSTRAINT, RENAME COLUMN, RENAME TO, REPLACE "
@@ -25,7 +35,6 @@ _NOT_HERE = {
         "SET",
         "LOCATION",
     ): "A table's location cannot be changed. Make another with CREATE TABLE ... LOCATION, and drop this one.",
-    ("DROP", "FEATURE"): "A table feature cannot be dropped here. Make a copy: CREATE TABLE ... AS SELECT * FROM ...",
     ("ADD", "PARTITION"): "Partitions of Delta tables are made by writing rows; there is nothing to add.",
     (
         "ADD",
@@ -103,9 +112,22 @@ def _drop(words: Grammar, asked: Asked, ref: TableRef) -> pa.Table:
         return columns.drop(words, asked, ref)
     if words.accept("CONSTRAINT"):
         return _drop_constraint(words, asked, ref)
+    if words.accept("FEATURE"):
+        return _drop_feature(words, asked, ref)
     if words.sees("PRIMARY") or words.sees("FOREIGN"):
         return _drop_key(words, asked, ref)
-    raise words.wrong("COLUMN, COLUMNS, CONSTRAINT, PRIMARY KEY, FOREIGN KEY or ROW FILTER")
+    raise words.wrong("COLUMN, COLUMNS, CONSTRAINT, FEATURE, PRIMARY KEY, FOREIGN KEY or ROW FILTER")
+
+
+def _drop_feature(words: Grammar, asked: Asked, ref: TableRef) -> pa.Table:
+    """``DROP FEATURE name [TRUNCATE HISTORY]``."""
+    is_text = words.here is not None and words.here.kind is Kind.STRING
+    feature = words.string("the name of a table feature") if is_text else words.word("the name of a table feature")
+    truncates = words.accept("TRUNCATE", "HISTORY")
+    words.end()
+    place = columns.place_of(ref, asked, Privilege.MODIFY)
+    drop_feature(place.location, feature, asked.user, truncates=truncates)
+    return NOTHING
 
 
 # ---------------------------------------------------------------------------------------------------------- properties
