@@ -137,7 +137,7 @@ def test_what_is_missing_says_so(page: Page) -> None:
     expect(page.get_by_role("alert")).to_contain_text("none")
 
 
-@pytest.mark.parametrize("path", ["/", "/catalog", "/models", "/serving"])
+@pytest.mark.parametrize("path", ["/", "/catalog", "/streams", "/models", "/serving"])
 def test_a_narrow_screen_does_not_scroll_sideways(page: Page, lake: str, path: str) -> None:
     page.set_viewport_size({"width": 390, "height": 844})
     page.goto(path)

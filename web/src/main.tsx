@@ -26,6 +26,7 @@ const router = createBrowserRouter([
       { path: "/catalog/:catalog?/:schema?/:name?", element: <CatalogPage /> },
       { path: "/pipelines", element: <PipelinesPage /> },
       { path: "/pipelines/:id", lazy: async () => ({ Component: (await import("./features/pipelines/PipelinePage")).PipelinePage }) },
+      { path: "/streams", lazy: async () => ({ Component: (await import("./features/streams/StreamsPage")).StreamsPage }) },
       { path: "/models", element: <ModelsPage /> },
       { path: "/models/:name", element: <ModelPage /> },
       { path: "/serving", element: <EndpointsPage /> },

@@ -18,6 +18,7 @@ from boathouse.engine.metrics import EngineMetrics
 from boathouse.engine.pool import EngineBackend, EnginePool
 from boathouse.engine.spark_engine import SparkAddress, SparkPool
 from boathouse.engine.streaming.foreach.host import Door
+from boathouse.engine.streaming.overview import QueryOverview
 from boathouse.engine.streaming.source import Sources
 from boathouse.history.api import Recorder
 from boathouse.iam.api import Authenticator, IamService, Principal
@@ -108,6 +109,10 @@ class EngineService:
     def sessions(self) -> list[EngineSession]:
         """The engine processes that run."""
         return self.engines.sessions()
+
+    def streams(self, principal: Principal) -> list[QueryOverview]:
+        """The streaming queries that a principal may see: those that run, then the last that have ended."""
+        return self.governor.streams.overviews(principal)
 
     def sessions_table(self, principal: Principal | None = None) -> pa.Table:
         """The running engines as ``system.compute.sessions`` has them; those that a principal may see, if one is given."""

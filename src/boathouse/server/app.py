@@ -20,6 +20,7 @@ from boathouse.config import Settings
 from boathouse.db import Database
 from boathouse.db.database import sqlite_url
 from boathouse.engine import endpoints as engine_endpoints
+from boathouse.engine import stream_endpoints
 from boathouse.engine.api import EngineService, of_text
 from boathouse.features import endpoints as features_endpoints
 from boathouse.features.api import FeatureReferences
@@ -173,6 +174,7 @@ ROUTERS = (
     features_endpoints.router,
     engine_endpoints.clusters,
     engine_endpoints.warehouses,
+    stream_endpoints.router,
     pipelines_endpoints.router,
     pipelines_page.router,
     registry_endpoints.router,

@@ -237,3 +237,37 @@ class TestRefusals:
             spark.readStream.format("socket").option("host", "x").load().schema  # noqa: B018
         with pytest.raises(AnalysisException, match=r"maxFilePerTrigger.*Known.*maxFilesPerTrigger"):
             spark.readStream.option("maxFilePerTrigger", 1).table(source).writeStream.format("noop").start()
+
+
+def test_the_server_tells_of_its_queries(
+    spark: SparkSession, server: Server, schema: str, source: str, checkpoint: Checkpoint
+) -> None:
+    session = SparkSession.builder.remote(server.spark_remote()).create()
+    place = checkpoint()
+    stream = session.readStream.table(source)
+    copying = stream.writeStream.option("checkpointLocation", place).queryName("copying").toTable(f"{schema}.copy")
+    copying.processAllAvailable()
+    failing = stream.selectExpr("raise_error('broken') AS x").writeStream.queryName("failing").format("memory").start()
+    with pytest.raises(StreamingQueryException, match="broken"):
+        failing.awaitTermination()
+
+    def told() -> dict[str, dict[str, Any]]:
+        found = server.client().get("/api/boathouse/v1/streams").json()["streams"]
+        return {one["name"]: one for one in found if one["run_id"] in {copying.runId, failing.runId}}
+
+    both = told()
+    running = both["copying"]
+    assert (running["state"], running["batch"], running["input_rows"], running["mode"]) == ("RUNNING", 0, 2, "append")
+    assert running["rows_per_second"] > 0
+    assert (running["target"].replace("`", ""), running["ended_at"]) == (f"{schema}.copy", None)
+    assert Path(place).name == Path(running["checkpoint"]).name
+    assert [source.rpartition(".")[2] in one or "Delta" in one for one in running["sources"]] == [True]
+    assert both["failing"]["state"] == "FAILED"
+    assert "broken" in both["failing"]["message"]
+    copying.stop()
+    session.stop()
+    # Their session is gone, and what is known of them stays.
+    assert {name: one["state"] for name, one in told().items()} == {"copying": "STOPPED", "failing": "FAILED"}
+    assert server.client("").get("/api/boathouse/v1/streams").status_code == 401
+    token = server.new_principal(f"nobody-{uuid.uuid4().hex[:6]}")
+    assert server.client(token).get("/api/boathouse/v1/streams").json() == {"streams": []}

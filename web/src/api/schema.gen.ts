@@ -3384,6 +3384,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/boathouse/v1/streams": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Streams
+         * @description The asker's streaming queries, for an admin everybody's, since the server was started.
+         */
+        get: operations["streams_list_streams"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/boathouse/v1/tables/{full_name}/detail": {
         parameters: {
             query?: never;
@@ -6592,6 +6612,60 @@ export interface components {
             next_page_token?: string | null;
             /** Storage Credentials */
             storage_credentials: components["schemas"]["CredentialBody"][];
+        };
+        /**
+         * StreamBody
+         * @description A streaming query of this server; times in ms since the epoch.
+         *
+         *     Attributes:
+         *         state: ``RUNNING``, ``STOPPED`` or ``FAILED``.
+         *         message: What it does, or what it has ended with.
+         *         target: The table or path that it writes, else the kind of its sink; null where the engine runs it.
+         *         batch: Number of its last batch; null before there is one.
+         */
+        StreamBody: {
+            /** Batch */
+            batch: number | null;
+            /** Batch At */
+            batch_at: string | null;
+            /** Checkpoint */
+            checkpoint: string | null;
+            /** Ended At */
+            ended_at: number | null;
+            /** Id */
+            id: string;
+            /** Input Rows */
+            input_rows: number | null;
+            /** Message */
+            message: string;
+            /** Mode */
+            mode: string | null;
+            /** Name */
+            name: string | null;
+            /** Principal */
+            principal: string;
+            /** Rows Per Second */
+            rows_per_second: number | null;
+            /** Run Id */
+            run_id: string;
+            /** Sources */
+            sources: string[];
+            /** Started At */
+            started_at: number;
+            /** State */
+            state: string;
+            /** State Rows */
+            state_rows: number | null;
+            /** Target */
+            target: string | null;
+        };
+        /**
+         * StreamList
+         * @description Streaming queries: those that run, then the last that have ended, the newest first.
+         */
+        StreamList: {
+            /** Streams */
+            streams: components["schemas"]["StreamBody"][];
         };
         /**
          * TableBody
@@ -15058,6 +15132,26 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    streams_list_streams: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StreamList"];
                 };
             };
         };

@@ -1,4 +1,4 @@
-import { Boxes, FlaskConical, Home, KeyRound, LogOut, Moon, Radio, Sun, Table2, Workflow } from "lucide-react";
+import { Boxes, FlaskConical, Home, KeyRound, LogOut, Moon, Radio, Sun, Table2, Waves, Workflow } from "lucide-react";
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { Link, NavLink, Outlet, ScrollRestoration, useLocation, useNavigate } from "react-router";
@@ -11,6 +11,7 @@ const PLACES = [
   { to: "/", label: "Home", icon: Home },
   { to: "/catalog", label: "Catalog", icon: Table2 },
   { to: "/pipelines", label: "Pipelines", icon: Workflow },
+  { to: "/streams", label: "Streams", icon: Waves },
   { to: "/models", label: "Models", icon: Boxes },
   { to: "/serving", label: "Serving", icon: Radio },
 ];

@@ -21,6 +21,7 @@ from boathouse.engine.gateway.visit import Visit
 from boathouse.engine.streaming.errors import NotOnThisEngine
 from boathouse.engine.streaming.foreach.host import Door, FunctionProcess
 from boathouse.engine.streaming.manager import Ear, Query, SessionQueries, StreamManager, checkpoint_place
+from boathouse.engine.streaming.overview import QueryOverview
 from boathouse.engine.streaming.passed import PassedQuery, PassedReads
 from boathouse.engine.streaming.progress import timestamp
 from boathouse.engine.streaming.query import Event, StreamingQuery
@@ -67,6 +68,10 @@ class Streams:
         """By its identifier, the rows of a batch that a function of ``foreachBatch`` has in its hands."""
         self.door: Door | None = None
         """How functions' calls come to the gateway; known once there is one."""
+
+    def overviews(self, principal: Principal) -> list[QueryOverview]:
+        """The streaming queries that a principal may see, those that have ended too."""
+        return self._manager.overviews.of(principal)
 
     def handles(self, command: Any) -> bool:
         """Whether a command is the gateway's own to answer."""

@@ -14,6 +14,7 @@ from boathouse.engine.gateway.paths import PathGuard, Use
 from boathouse.engine.gateway.session import EngineSession
 from boathouse.engine.streaming.checkpoint import Checkpoint
 from boathouse.engine.streaming.errors import StreamRefused
+from boathouse.engine.streaming.overview import Overviews, Query
 from boathouse.engine.streaming.passed import PassedQuery
 from boathouse.engine.streaming.query import Committed, Event, Parts, StreamingQuery
 from boathouse.engine.streaming.reads import AnalysedReads, Readers, empty, kept_folders, numbered, reference
@@ -32,8 +33,6 @@ _STOP_SECONDS = 0.8
 
 SessionKey: TypeAlias = tuple[str, str]
 """A principal's identifier and the session's."""
-Query: TypeAlias = StreamingQuery | PassedQuery
-"""One that the gateway runs, or one that the engine runs."""
 
 
 @dataclass
@@ -86,11 +85,15 @@ class StreamManager:
 
     Args:
         run: A folder for what is only needed while queries run; what is in it is of a server that has ended.
+
+    Attributes:
+        overviews: What is known of all queries.
     """
 
     def __init__(self, run: Path) -> None:
         self._run = run
         self._sessions: dict[SessionKey, SessionQueries] = {}
+        self.overviews = Overviews()
         self._lock = threading.Lock()
         shutil.rmtree(run, ignore_errors=True)
 
@@ -139,6 +142,7 @@ class StreamManager:
 
         query = StreamingQuery(parts, tell, end, committed)
         ours.queries[query.run_id] = query
+        self.overviews.begin(session.principal, query)
         query.start()
         return query
 
@@ -153,6 +157,7 @@ class StreamManager:
             self._ended(ours, query)
 
         ours.queries[query.run_id] = query
+        self.overviews.begin(session.principal, query)
         query.watch(ended)
 
     async def end_session(self, key: SessionKey) -> None:
@@ -175,6 +180,7 @@ class StreamManager:
             await asyncio.wait_for(_stopped(active), _STOP_SECONDS)
 
     def _ended(self, ours: SessionQueries, query: Query) -> None:
+        self.overviews.end(query)
         ours.ended.append(query)
         ours.changed.set()
         ours.changed = asyncio.Event()

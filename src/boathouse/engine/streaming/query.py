@@ -103,6 +103,8 @@ class StreamingQuery:
         self.id = parts.checkpoint.query_id
         self.run_id = str(uuid.uuid4())
         self.name = parts.spec.name
+        self.spec = parts.spec
+        self.checkpoint_folder = parts.checkpoint.folder
         self.progress = Progress(self.id, self.run_id, self.name)
         self.failure: StreamFailed | None = None
         self.message = "Initializing sources"
@@ -137,6 +139,11 @@ class StreamingQuery:
     def is_active(self) -> bool:
         """Whether it runs."""
         return not self._terminated
+
+    @property
+    def descriptions(self) -> tuple[str, ...]:
+        """What it reads, in words."""
+        return tuple(source.description for source in self._parts.sources)
 
     @property
     def reads(self) -> tuple[TableRef, ...]:
