@@ -126,6 +126,12 @@ def nobody_else_knows(server: Server, spark: SparkSession, schema: str, pipeline
         *(f"DESCRIBE HISTORY delta.`{path}`" for path in tables),
     )
     assert [text for text in attempts if succeeds(spark, text)] == []
+    name = f"all-{uuid.uuid4().hex[:6]}"
+    other = SparkSession.builder.remote(server.spark_remote(server.new_principal(name))).create()
+    spark.sql(f"GRANT ALL PRIVILEGES ON CATALOG {catalog} TO `{name}`").collect()
+    assert succeeds(other, f"SELECT * FROM {schema}.odd_count")
+    assert [text for text in attempts if succeeds(other, text)] == []
+    other.stop()
     for path in (f"schemas/{hidden}", f"tables/{hidden}.odd", f"permissions/table/{hidden}.odd"):
         assert rest.get(f"/api/2.1/unity-catalog/{path}").status_code == 404
     assert rest.get("/api/2.1/unity-catalog/tables", params={"catalog_name": catalog, "schema_name": hidden}).status_code >= 400
