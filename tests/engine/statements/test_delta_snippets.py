@@ -78,6 +78,10 @@ SNIPPETS: dict[str, list[tuple[str, Any]]] = {
             [(3, 0, 1, 2)],
         ),
         ("MERGE INTO {s}.i USING (SELECT 9 AS v) AS s ON {s}.i.v = s.v WHEN NOT MATCHED THEN INSERT (v) VALUES (s.v)", ANY),
+        (
+            "MERGE INTO {s}.i t USING (VALUES (9)) s(n) ON t.v = s.n WHEN NOT MATCHED THEN INSERT (v) VALUES (s.n)",
+            [(0, 0, 0, 0)],
+        ),
         ("INSERT INTO {s}.i (v) VALUES (10)", DONE),
         ("SELECT count(*), count(DISTINCT k), max(k) >= 4 FROM {s}.i", [(5, 5, True)]),
         ("UPDATE {s}.i SET k = 1", "DELTA_IDENTITY_COLUMNS_UPDATE_NOT_SUPPORTED"),

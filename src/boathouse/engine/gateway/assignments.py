@@ -20,11 +20,19 @@ TypesOf = Callable[[Sequence[str], str], Struct | None]
 
 @dataclass(frozen=True)
 class Side:
-    """One side of a MERGE, or the table of an UPDATE: how it stands after FROM, and the name for its columns."""
+    """One side of a MERGE, or the table of an UPDATE: how it stands after FROM, and the name for its columns.
+
+    Attributes:
+        text: As it stands there.
+        alias: None where more is there than is understood.
+        columns: Its columns, if they are known.
+        label: The alias, also where a list of columns follows it.
+    """
 
     text: str
     alias: str | None
     columns: Struct | None = None
+    label: str | None = None
 
 
 @dataclass(frozen=True)
@@ -244,10 +252,10 @@ def side_of(sql_text: str, tokens: Sequence[Token], begin: int, end: int) -> Sid
         name, at = read_name(part, 0)
     if at < len(part) and part[at].is_word("AS"):
         at += 1
-    alias = part[at].identifier if at < len(part) and part[at].is_identifier else None
+    alias = label = part[at].identifier if at < len(part) and part[at].is_identifier else None
     if at + 1 < len(part):
         # A list of columns, a sample: more than is understood here.
-        alias = None
+        alias, label = None, label if part[at + 1].is_mark("(") else None
     elif alias is None and name:
-        alias = name[-1]
-    return Side(sql_text[part[0].start : part[-1].end], alias)
+        alias = label = name[-1]
+    return Side(sql_text[part[0].start : part[-1].end], alias, label=label)

@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from grpc.aio import AioRpcError
@@ -177,7 +177,7 @@ class _Counter:
 
 def _numbered(tokens: Sequence[Token], source: Side, number: str) -> Edit:
     """The source of a MERGE with a number in each row."""
-    text = f"(SELECT *, row_number() OVER (ORDER BY NULL) AS {quote([number])} FROM {source.text}) AS {quote([source.alias or ''])}"  # noqa: S608
+    text = f"(SELECT *, row_number() OVER (ORDER BY NULL) AS {quote([number])} FROM {source.text}) AS {quote([source.label or ''])}"  # noqa: S608
     return Edit(tokens[0].start, tokens[-1].end, text)
 
 
@@ -228,7 +228,7 @@ class _Rewrite:
         if source is None:
             return target
         columns = self._types(["*"], source.text)
-        source = Side(source.text, source.alias, columns)
+        source = replace(source, columns=columns)
         actions = [action for at in self._clauses(on[0]) if (action := self._clause(at, table, source)) is not None]
         if evolves and columns is not None:
             target = evolve(target, _new_columns(columns, actions))
@@ -246,11 +246,11 @@ class _Rewrite:
 
     def _count(self, name: str, source: Side, number: str) -> str:
         """The value of an identity column of an inserted row: the first that is free, and one step on for each row of the source."""
-        if source.alias is None:
+        if source.label is None:
             message = f"MERGE that inserts into a table with the identity column {name} needs an alias of its source: USING (...) AS s."
             raise StatementRefused(message)
         counter = self.counters.setdefault(name, _Counter(f"__bh_first_{uuid.uuid4().hex}", f"__bh_step_{uuid.uuid4().hex}"))
-        return f"CAST({counter.first} + {counter.step} * ({quote([source.alias, number])} - 1) AS BIGINT)"
+        return f"CAST({counter.first} + {counter.step} * ({quote([source.label, number])} - 1) AS BIGINT)"
 
     def _clauses(self, begin: int) -> list[tuple[int, int]]:
         """Where clauses begin and end."""
