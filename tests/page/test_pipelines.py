@@ -70,8 +70,8 @@ def is_looked_at(page: Page) -> None:
     """Whether a table's data comes in time is on its page, once its schema's page has been told to look."""
     expect(page.locator("h1")).to_have_text(f"main.stock.{LONG}")
     page.goto("/catalog/main/stock")
-    page.get_by_role("button", name="Look at them every hour").click()
-    expect(page.get_by_role("button", name="Look no more")).to_be_enabled()
+    page.get_by_role("button", name="Enable monitoring").click()
+    expect(page.get_by_role("button", name="Disable monitoring")).to_be_enabled()
     assert fits(page)
     page.goto(f"/catalog/main/stock/{LONG}")
     expect(page.get_by_role("group", name="Freshness and rows")).to_contain_text("goes back less than a week")

@@ -14,5 +14,6 @@ test("what is wrong with a table is told with what was expected", () => {
   const young: Health = { monitored: true, freshness: { status: "Unknown", error_code: "NOT_ENOUGH_HISTORY" }, daily_rows: { status: "Unknown", error_code: "NO_STATISTICS" } };
   expect(freshness(young)).toBe("No data has come; its log goes back less than a week, so nothing can be expected of it yet.");
   expect(completeness(young)).toBe("Rows cannot be judged; a commit in its log does not say how many rows it has.");
+  expect(completeness({ ...young, daily_rows: { status: "Unknown", error_code: "NOT_ENOUGH_HISTORY", last_value: 7 } })).toBe("7 rows in 24 hours.");
   expect(freshness({ monitored: true })).toBe("");
 });

@@ -23,11 +23,14 @@ export function freshness({ freshness: found, event_time: at }: Health, now: num
   return found.status === "Healthy" ? `${last}; more is expected by ${by}.` : `${last}; more was expected by ${by}, and was not there when it was looked at ${ago(at, now)}.`;
 }
 
-/** Whether a table had as many rows as it should, in words. */
-export function completeness({ daily_rows: found }: Health): string {
+/** Whether a table had as many rows as it should, in words; why that is not known is left out where it is said of its freshness already. */
+export function completeness({ daily_rows: found, freshness: other }: Health): string {
   if (!found) return "";
   const rows = `${count(found.last_value)} rows in 24 hours`;
-  if (found.status === "Unknown") return `${found.last_value === null || found.last_value === undefined ? "Rows cannot be judged" : rows}; ${why(found.error_code)}.`;
+  if (found.status === "Unknown") {
+    const known = found.last_value === null || found.last_value === undefined ? "Rows cannot be judged" : rows;
+    return other?.error_code === found.error_code ? `${known}.` : `${known}; ${why(found.error_code)}.`;
+  }
   const range = `${count(found.min_predicted_value)} to ${count(found.max_predicted_value)}`;
   return found.status === "Healthy" ? `${rows}; ${range} are usual.` : `Only ${rows}; ${range} are usual.`;
 }

@@ -14,9 +14,11 @@ const isTable = (target: string): boolean => /^[^/.\s]+\.[^/.\s]+\.[^/.\s]+$/.te
 
 const WRAP = { whiteSpace: "normal", overflowWrap: "anywhere" } as const;
 
+const lasted = ({ started_at, ended_at }: Stream, now: number = Date.now()): number => (ended_at ?? now) - started_at;
+
 function Row({ stream, everybody }: { stream: Stream; everybody: boolean }) {
   const target = stream.target?.replaceAll("`", "");
-  const ran = `for ${duration((stream.ended_at ?? Date.now()) - stream.started_at)}`;
+  const ran = `for ${duration(lasted(stream))}`;
   const failed = stream.state === "FAILED";
   return (
     <>
