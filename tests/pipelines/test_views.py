@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 from deltalake import DeltaTable
 
+from boathouse.engine.expected import places
 from boathouse.pipelines.errors import GraphInvalid
 from boathouse.pipelines.events import UpdateState
 from boathouse.pipelines.sources import SourceFile
@@ -178,6 +179,31 @@ def test_dropped_rows_are_set_aside_and_only_kept_ones_are_read(
     assert stats["numRecords"] == 3
     assert set(stats["nullCount"]) == {"id", "customer", "amount"}
     assert not list((Path(folder) / "_boathouse_staging").glob("*"))
+
+    # The kept and the dropped rows are written at once: when one of the two fails, the other's are gone with it.
+    text = "CREATE MATERIALIZED VIEW broken (CONSTRAINT fine EXPECT (id < {}) ON VIOLATION DROP ROW) AS SELECT id, {} AS amount FROM orders"
+    fails = "CASE WHEN id = 5 THEN CAST(raise_error('no such order') AS INT) ELSE amount END"
+    pipeline.run(SourceFile("b.sql", text.format(5, "amount")))
+    for least in (5, 9):
+        result = pipeline.run(SourceFile("b.sql", text.format(least, fails)), expect=UpdateState.FAILED)
+        assert "no such order" in result.errors[0]
+        assert [row["id"] for row in pipeline.rows("broken")] == [1, 2, 3, 4]
+    folder = location(f"main.{pipeline.schema}.broken")
+    assert not list((Path(folder) / "_boathouse_staging").glob("*"))
+
+
+def test_more_expectations_than_a_column_has_bits(pipeline: PipelineUnderTest) -> None:
+    found = places([str(number) for number in range(100)], {str(number) for number in range(0, 100, 3)})
+    assert len(set(found.values())) == 100
+    assert max(place.bit for place in found.values()) == 1 << 30
+    assert not {found[str(number)].column for number in range(0, 100, 3)} & {
+        found[str(number)].column for number in range(1, 100, 3)
+    }
+    pipeline.given("orders", ORDERS)
+    rules = ", ".join(f"CONSTRAINT least_{number} EXPECT (id * 10 > {number})" for number in range(40))
+    result = pipeline.run(SourceFile("m.sql", f"CREATE MATERIALIZED VIEW many ({rules}) AS SELECT id FROM orders"))
+    wanted = {f"least_{number}": Counts(5 - number // 10, number // 10) for number in range(40)}
+    assert result.expectations["many"] == wanted
 
 
 def test_rows_are_dropped_alike_however_they_are_made(pipeline: PipelineUnderTest) -> None:

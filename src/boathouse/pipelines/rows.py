@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass
 
-from boathouse.engine.expected import FLAG, KEPT, OPTION, REASON
+from boathouse.engine.expected import KEPT, OPTION, REASON, places
 from boathouse.engine.gateway.sql_tokens import literal
 from boathouse.pipelines.model import Action, Expectation, Relation
 from boathouse.pipelines.plan import PlannedDataset
@@ -31,31 +31,34 @@ class Checked:
         return any(one.action is Action.DROP for one in self.expectations)
 
     @property
+    def _dropping(self) -> list[str]:
+        return [one.name for one in self.expectations if one.action is Action.DROP]
+
+    @property
     def options(self) -> dict[str, str]:
         """The writer's options."""
         said = {
             "names": [one.name for one in self.expectations],
             "failing": [one.name for one in self.expectations if one.action is Action.FAIL],
-            "dropping": [one.name for one in self.expectations if one.action is Action.DROP],
+            "dropping": self._dropping,
             "quarantine": None if self.quarantine is None else ".".join(self.quarantine),
         }
         return {OPTION: json.dumps(said)}
 
     def flagged(self, rows: Relation) -> Relation:
-        """Rows with a column for each expectation, and with what says whether and why they are dropped."""
+        """Rows with what says which expectations they do not meet, and whether and why they are dropped."""
         if not self.expectations:
             return rows
-        flags = {
-            f"{FLAG}{number}": f"CASE WHEN ({one.constraint}) THEN true END" for number, one in enumerate(self.expectations)
-        }
-        relation = with_columns(rows, flags)
+        where = places((one.name for one in self.expectations), self._dropping)
+        bits: dict[str, list[str]] = {}
+        for one in self.expectations:
+            column, bit = where[one.name]
+            bits.setdefault(column, []).append(f"CASE WHEN ({one.constraint}) THEN 0 ELSE {bit} END")
+        relation = with_columns(rows, {column: f"nullif({' + '.join(some)}, 0)" for column, some in bits.items()})
         if not self.drops:
             return relation
-        dropping = [f"{FLAG}{number}" for number, one in enumerate(self.expectations) if one.action is Action.DROP]
-        kept = " AND ".join(f"{name} IS NOT NULL" for name in dropping)
-        reasons = ", ".join(
-            f"CASE WHEN {FLAG}{number} IS NULL THEN {literal(one.name)} END" for number, one in enumerate(self.expectations)
-        )
+        kept = " AND ".join(f"{name} IS NULL" for name in dict.fromkeys(where[name].column for name in self._dropping))
+        reasons = ", ".join(f"CASE WHEN {where[one.name].is_unmet} THEN {literal(one.name)} END" for one in self.expectations)
         return with_columns(relation, {KEPT: kept, REASON: f"CASE WHEN {kept} THEN NULL ELSE concat_ws(', ', {reasons}) END"})
 
 

@@ -1,17 +1,20 @@
 """Writes whose rows carry what expectations found in them: counted, kept or set aside in the same pass that writes them.
 
-The rows come with a column for each expectation, true where it is met and NULL where not, and with one that says whether the row is
-kept. They are written beside the table, kept and dropped rows in files of their own; how many rows met what then stands in the
-footers of these files, and a commit takes the kept ones into the table. Readers do not see the columns, which its schema lacks.
+The rows come with a column that has a bit for each expectation that is not met, NULL where all are, and with one that says whether
+the row is kept. They are written beside the table, kept and dropped rows in files of their own; how many rows met what is then counted
+in that column of these files, and a commit takes the kept ones into the table. Readers do not see the columns, which its schema lacks.
 
 Files of their own cost a sort of all rows where the engine writes both at once. So where the rows are the same each time they are
-made, and cheap to make, the dropped ones are made a second time instead: from the same versions of what they are made of.
+made, and cheap to make, the dropped ones are made a second time instead: from the same versions of what they are made of, and at the
+same time.
 """
 
 import json
+import shutil
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote as url_quote
@@ -21,7 +24,7 @@ import pyarrow.parquet as pq
 
 from boathouse.catalog.api import Privilege
 from boathouse.engine.errors import ExpectationViolated, StatementRefused
-from boathouse.engine.expected import FLAG, KEPT, OPTION, REASON
+from boathouse.engine.expected import KEPT, OPTION, REASON, Place, places
 from boathouse.engine.gateway.change import Change
 from boathouse.engine.gateway.delta_target import DeltaTarget, load
 from boathouse.engine.gateway.enforcement import Rules, fit, project
@@ -30,6 +33,7 @@ from boathouse.engine.gateway.ingest import Plan, option
 from boathouse.engine.gateway.plan_text import parsed
 from boathouse.engine.gateway.protocol import proto
 from boathouse.engine.gateway.repeatable import fix_versions, is_row_by_row, unrepeatable
+from boathouse.engine.gateway.session import Started
 from boathouse.engine.gateway.spark_types import Field, Struct, from_message, nullable, sql, to_json
 from boathouse.engine.gateway.sql_tokens import literal, quote
 from boathouse.engine.gateway.staging import STAGING, Staging, write_into
@@ -48,7 +52,7 @@ class Expected:
     """What the option says.
 
     Attributes:
-        names: Of the expectations, in the order of their columns.
+        names: Of the expectations, in their order.
         failing: Those that must hold for every row, so that otherwise nothing is written.
         dropping: Those whose rows are dropped where they are not met.
         quarantine: Full name of the table that takes the rows that are not; None for none.
@@ -64,16 +68,21 @@ class Expected:
         """Whether there is a column that says which rows are kept."""
         return bool(self.dropping)
 
+    @cached_property
+    def places(self) -> dict[str, Place]:
+        """Where it stands whether each expectation is met."""
+        return places(self.names, self.dropping)
+
     @property
-    def flags(self) -> dict[str, str]:
-        """The column of each expectation, by its name."""
-        return {name: f"{FLAG}{number}" for number, name in enumerate(self.names)}
+    def unmet(self) -> tuple[str, ...]:
+        """The columns that say which expectations are not met."""
+        return tuple(dict.fromkeys(one.column for one in self.places.values()))
 
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns that the rows have in addition."""
         more = (KEPT, REASON) if self.drops else ()
-        return (*self.flags.values(), *more)
+        return (*self.unmet, *more)
 
 
 def expected(options: Mapping[str, str]) -> Expected | None:
@@ -118,6 +127,7 @@ class _Write:
 
     Attributes:
         dropped: The rows that are dropped, where they are not to be found in files of their own.
+        beside: What writes these for the quarantine table, at the same time as the engine writes the others.
     """
 
     visit: Visit
@@ -129,6 +139,19 @@ class _Write:
     schema: Struct | None
     identifier: Identifier | None
     user: str
+    beside: Started | None
+
+    @property
+    def aside(self) -> Path:
+        """The folder of the dropped rows that are written by themselves."""
+        return _aside(self.staging)
+
+    def discard(self) -> None:
+        """End what goes on, and remove all that was written."""
+        if self.beside is not None:
+            self.beside.stop()
+        shutil.rmtree(self.aside, ignore_errors=True)
+        self.staging.discard()
 
 
 def put_expected(
@@ -164,32 +187,47 @@ def put_expected(
     quarantine = _quarantine(visit, said)
     rows, schema, target = _fitting(visit, target, rows, plan.rules, said, schema_too=schema_too)
     partition_by = tuple(plan.partition_by if schema_too else target.partition_by)
-    dropped = _made_again(visit, rows, schema, said)
+    dropped = made_again = _made_again(visit, rows, schema, said)
     if dropped is not None:
-        unmet = {column for name, column in said.flags.items() if name not in said.dropping}
+        unmet = {place.column for name, place in said.places.items() if name not in said.dropping}
         rows = _only(rows, quote([KEPT]), [*schema.names, *sorted(unmet)])
     staging = Staging(target, target.folder / STAGING / uuid.uuid4().hex)
     staging.folder.parent.mkdir(parents=True, exist_ok=True)
-    beside = (KEPT,) if said.drops and dropped is None else ()
-    if beside and partition_by:
+    marks = (KEPT,) if said.drops and dropped is None else ()
+    if marks and partition_by:
         # The files lack the columns that this table is partitioned by, and the quarantine table is not.
         written = proto().Relation()
         written.read.data_source.format = "delta"
         written.read.data_source.paths.append(str(staging.folder))
         dropped = _dropped(written, schema, said)
-    command.write_operation.CopyFrom(write_into(staging.folder, rows, (*beside, *partition_by)))
+    command.write_operation.CopyFrom(write_into(staging.folder, rows, (*marks, *partition_by)))
     changed = replace(target, schema=schema, partition_by=partition_by)
     new_schema = schema if schema_too and changed.fingerprint != target.fingerprint else None
     identifier = identifier_of(plan.options)
-    one = _Write(visit, staging, said, dropped, quarantine, replaces, new_schema, identifier, visit.principal.name)
+    beside = _beside(visit, staging, made_again, quarantine)
+    user = visit.principal.name
+    one = _Write(visit, staging, said, dropped, quarantine, replaces, new_schema, identifier, user, beside)
 
     def finish() -> None:
         try:
             _publish(one, partition_by)
         finally:
-            staging.discard()
+            one.discard()
 
-    return Change(finish, staging.discard)
+    return Change(finish, one.discard)
+
+
+def _beside(visit: Visit, staging: Staging, dropped: Any | None, quarantine: DeltaTarget | None) -> Started | None:
+    """Begin to write the rows that are dropped, where they are made by themselves: the engine has cores to spare while it writes."""
+    if dropped is None or quarantine is None:
+        return None
+    command = proto().Command()
+    command.write_operation.CopyFrom(write_into(_aside(staging), dropped, quarantine.partition_by))
+    return visit.session.start(command)
+
+
+def _aside(staging: Staging) -> Path:
+    return staging.folder.with_name(f"{staging.folder.name}_dropped")
 
 
 def _only(rows: Any, condition: str, names: Sequence[str]) -> Any:
@@ -213,7 +251,7 @@ def _made_again(visit: Visit, rows: Any, schema: Struct, said: Expected) -> Any 
 
 
 def _dropped(rows: Any, schema: Struct, said: Expected) -> Any:
-    return _only(rows, f"NOT {quote([KEPT])}", [*schema.names, *said.flags.values(), REASON])
+    return _only(rows, f"NOT {quote([KEPT])}", [*schema.names, *said.unmet, REASON])
 
 
 def _quarantine(visit: Visit, said: Expected) -> DeltaTarget | None:
@@ -293,11 +331,13 @@ def _publish(write: _Write, partition_by: Sequence[str]) -> None:
     if write.dropped is not None and quarantine is None:
         aside = _count(write, failed)
     elif write.dropped is not None and quarantine is not None:
-        beside = staging.folder / "_dropped"
-        command = proto().Command()
-        command.write_operation.CopyFrom(write_into(beside, write.dropped, quarantine.partition_by))
-        write.visit.session.run(command)
-        more = [replace(one, is_kept=False) for one in _files(beside)]
+        if write.beside is None:
+            command = proto().Command()
+            command.write_operation.CopyFrom(write_into(write.aside, write.dropped, quarantine.partition_by))
+            write.visit.session.run(command)
+        else:
+            write.beside.wait()
+        more = [replace(one, is_kept=False) for one in _files(write.aside)]
         failed = {name: failed[name] + count for name, count in _failed(more, said).items()}
         files += more
     kept, dropped = [one for one in files if one.is_kept], [one for one in files if not one.is_kept]
@@ -324,11 +364,12 @@ def _count(write: _Write, failed: dict[str, int]) -> int:
     relation = proto().Relation()
     relation.aggregate.input.CopyFrom(write.dropped)
     relation.aggregate.group_type = proto().Aggregate.GROUP_TYPE_GROUPBY
-    for text in ("count(1) AS `rows`", *(f"count({quote([flag])}) AS {quote([flag])}" for flag in write.said.flags.values())):
+    counts = (f"count_if({place.is_unmet}) AS `{number}`" for number, place in enumerate(write.said.places.values()))
+    for text in ("count(1) AS `rows`", *counts):
         relation.aggregate.aggregate_expressions.add().expression_string.expression = text
     row = write.visit.session.rows(relation).to_pylist()[0]
-    for name, flag in write.said.flags.items():
-        failed[name] += row["rows"] - row[flag]
+    for number, name in enumerate(write.said.places):
+        failed[name] += int(row[str(number)])
     return int(row["rows"])
 
 
@@ -394,17 +435,26 @@ def _is_kept(add: Mapping[str, Any]) -> bool:
 
 
 def _failed(files: Sequence[_File], said: Expected) -> dict[str, int]:
-    """How many rows of some files did not meet each expectation, from the footers; one without a column for it is met by all."""
+    """How many rows of some files did not meet each expectation; what a file has no column for is met by all of its rows."""
     failed = dict.fromkeys(said.names, 0)
     for file in files:
-        footer: Any = pq.read_metadata(file.path)
-        groups = [footer.row_group(number) for number in range(footer.num_row_groups)]
-        for name, flag in said.flags.items():
-            columns = [
-                one.column(at) for one in groups for at in range(one.num_columns) if one.column(at).path_in_schema == flag
-            ]
-            if all(one.statistics is not None and one.statistics.null_count is not None for one in columns):
-                failed[name] += sum(int(one.statistics.null_count) for one in columns)
-            else:
-                failed[name] += pq.read_table(file.path, columns=[flag]).column(0).null_count
+        with pq.ParquetFile(file.path) as opened:
+            there = [column for column in said.unmet if column in opened.schema_arrow.names and not _is_null(opened, column)]
+            rows = opened.read(columns=there)
+        for column in there:
+            counts = [(one["values"], one["counts"]) for one in rows.column(column).value_counts().to_pylist()]
+            for name, place in said.places.items():
+                if place.column == column:
+                    failed[name] += sum(count for bits, count in counts if bits is not None and bits & place.bit)
     return failed
+
+
+def _is_null(file: Any, name: str) -> bool:
+    """Whether the footer of a file says that a column has no value in it."""
+    footer = file.metadata
+    groups = [footer.row_group(number) for number in range(footer.num_row_groups)]
+    columns = [one.column(at) for one in groups for at in range(one.num_columns) if one.column(at).path_in_schema == name]
+    return all(
+        one.statistics is not None and one.statistics.has_null_count and one.statistics.null_count == one.num_values
+        for one in columns
+    )
