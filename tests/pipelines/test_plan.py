@@ -113,3 +113,63 @@ def test_the_modules_are_as_before_afterwards(numbers: PipelineUnderTest) -> Non
     )
     assert dict(vars(dp)) == before
     assert "dlt" not in sys.modules
+
+
+ASKING = (
+    PYTHON
+    + """
+calls = []
+
+
+@dp.materialized_view
+def totals():
+    return spark.read.table("doubled").groupBy("odd").sum("twice")
+
+
+@dp.materialized_view(spark_conf={"spark.sql.session.timeZone": "Asia/Tokyo"})
+def doubled():
+    calls.append(1)
+    assert len(calls) == 1, "called once, whoever asks"
+    rows = spark.read.table("streamed")
+    assert spark.readStream.table("streamed").isStreaming and not rows.isStreaming
+    assert rows.columns == ["id", "odd"], rows.columns
+    assert spark.sql("SELECT s.id FROM streamed AS s JOIN seen ON s.id = seen.id").dtypes == [("id", "bigint")]
+    assert spark.conf.get("spark.sql.session.timeZone") == "Asia/Tokyo"
+    return rows.selectExpr("*", *[f"{name} * 2 AS twice" for name, kind in rows.dtypes if kind == "bigint"])
+
+
+@dp.temporary_view
+def seen():
+    return spark.read.table("streamed").select("id")
+
+
+@dp.table
+def streamed():
+    return spark.readStream.table("numbers").selectExpr("id", "id % 2 = 1 AS odd")
+"""
+)
+
+
+def test_functions_may_ask_for_columns_of_datasets_that_are_not_there_yet(numbers: PipelineUnderTest) -> None:
+    numbers.run(SourceFile("a.py", ASKING))
+    assert numbers.rows("totals") == [{"odd": True, "sum(twice)": 2}]
+
+
+def test_a_fault_in_what_a_function_asks_for_is_told_once_and_where_it_is(numbers: PipelineUnderTest) -> None:
+    text = """
+@dp.materialized_view
+def a():
+    return spark.read.table("b").select(spark.read.table("b").columns)
+
+@dp.materialized_view
+def c():
+    return spark.read.table("b").select(spark.read.table("b").columns)
+
+@dp.materialized_view
+def b():
+    return spark.read.table("{source}").select(spark.read.table("{source}").columns[0])
+"""
+    for source, expected in (("nowhere", "TABLE_OR_VIEW_NOT_FOUND"), ("c", "CYCLIC_GRAPH")):
+        with pytest.raises(GraphInvalid, match=expected) as caught:
+            numbers.plan(SourceFile("a.py", PYTHON + text.format(source=source)))
+        assert len(caught.value.faults) == 1, caught.value

@@ -8,6 +8,7 @@ from typing import Any
 
 from boathouse.engine.gateway.protocol import proto
 from boathouse.engine.gateway.sql_tokens import parts_of, quote
+from boathouse.pipelines.ahead import Ahead
 from boathouse.pipelines.cdc import END, START
 from boathouse.pipelines.errors import DefinitionInvalid, GraphInvalid
 from boathouse.pipelines.model import (
@@ -56,6 +57,7 @@ class Planner:
         analyse: Asks the engine.
         nothing: The relation of no rows with some columns.
         under: Gives the engine's session, in a block, the settings of a flow.
+        answering: In its block, what DataFrames are asked about themselves is asked of another relation than theirs.
         last_version: The version of the last snapshot that a flow has taken in, by its dataset, the key of that, and its name.
         kept: Tells where the inferred schemas of a flow's files are kept; None where they are not.
         private: Name of the schema of private tables; None where they stand among the others.
@@ -67,6 +69,7 @@ class Planner:
     analyse: Analysis
     nothing: Callable[[Schema], Relation]
     under: Callable[[Mapping[str, str]], AbstractContextManager[None]]
+    answering: Callable[[Callable[[Relation], Relation]], AbstractContextManager[None]]
     last_version: Callable[[Dataset, str, str], Any]
     kept: Kept | None = None
     private: str | None = None
@@ -83,6 +86,8 @@ class Planner:
         )
         self._names = Names(self.catalog, self.schema, local)
         datasets = self._datasets()
+        self._called: dict[int, PlannedFlow | DefinitionInvalid] = {}
+        self._ahead = Ahead(self._names, datasets, lambda key: self._columns(key, datasets), self.nothing)
         flows = self._flows(datasets)
         flows |= _last(datasets, flows)
         self._stop()
@@ -123,9 +128,7 @@ class Planner:
     def _flows(self, datasets: Mapping[str, Dataset]) -> dict[str, PlannedFlow]:
         found: dict[str, PlannedFlow] = {}
         for flow in self.declarations.flows:
-            target = self._names.key(parts_of(flow.target))
-            name = self._names.key(parts_of(flow.name))
-            name = name if name == target else flow.name
+            target, name = self._target_and_name(flow)
             if target not in datasets:
                 message = f"The flow {flow.name} writes to {flow.target}, which the pipeline does not declare."
                 self._fault("UNKNOWN_TARGET", message, flow.location)
@@ -135,9 +138,11 @@ class Planner:
                 self._fault("DUPLICATE_FLOW", message, flow.location)
                 continue
             try:
-                found[name] = self._resolved(flow, name, target, datasets)
+                found[name] = self._resolved_once(flow, datasets)
             except DefinitionInvalid as fault:
-                self.faults.append(fault)
+                # The fault of a dataset whose columns others ask for is theirs too.
+                if not any(one is fault for one in self.faults):
+                    self.faults.append(fault)
         declared = {flow.target for flow in found.values()}
         failed = {self._names.key(parts_of(flow.target)) for flow in self.declarations.flows} - declared
         for key, dataset in datasets.items():
@@ -145,8 +150,35 @@ class Planner:
                 self._fault("NO_FLOW", f"Nothing fills {dataset.name}: it has no query and no flow.", dataset.location)
         return found
 
+    def _target_and_name(self, flow: Flow) -> tuple[str, str]:
+        target, name = (self._names.key(parts_of(text)) for text in (flow.target, flow.name))
+        return target, name if name == target else flow.name
+
+    def _resolved_once(self, flow: Flow, datasets: Mapping[str, Dataset]) -> PlannedFlow:
+        """A flow, whose function is called once, whoever asks for it first."""
+        if id(flow) not in self._called:
+            target, name = self._target_and_name(flow)
+            try:
+                self._called[id(flow)] = self._resolved(flow, name, target, datasets)
+            except DefinitionInvalid as fault:
+                self._called[id(flow)] = fault
+        found = self._called[id(flow)]
+        if isinstance(found, DefinitionInvalid):
+            raise found
+        return found
+
+    def _columns(self, key: str, datasets: Mapping[str, Dataset]) -> Schema:
+        """The columns of a dataset that is asked for while flows are still resolved."""
+        own = [flow for flow in self.declarations.flows if self._target_and_name(flow)[0] == key]
+        resolved = [self._resolved_once(flow, datasets) for flow in own]
+
+        def of(other: str) -> Schema | None:
+            return self._ahead.columns(other) if other in datasets else None
+
+        return self._schema(datasets[key], [self._flow(flow, datasets[key], of, set()) for flow in resolved])
+
     def _resolved(self, flow: Flow, name: str, target: str, datasets: Mapping[str, Dataset]) -> PlannedFlow:
-        with self.under(flow.session_settings):
+        with self.under(flow.session_settings), self.answering(self._ahead.typed):
             relation = None if flow.query is None else flow.query()
         if relation is not None and (kept := self.kept) is not None:
             relation = with_schema_locations(relation, lambda: kept(datasets[target], target, name))
@@ -197,13 +229,17 @@ class Planner:
         planned: dict[str, PlannedDataset] = {}
         typed: dict[str, PlannedFlow] = {}
         streaming_views: set[str] = set()
+
+        def of(key: str) -> Schema | None:
+            return planned[key].schema if key in planned else None
+
         for key in order:
             dataset = datasets[key]
             own = [flow for flow in flows.values() if flow.target == key]
             if any(one not in planned for flow in own for one in flow.inputs):
                 continue
             try:
-                checked = [self._flow(flow, dataset, planned, streaming_views) for flow in own]
+                checked = [self._flow(flow, dataset, of, streaming_views) for flow in own]
                 kind = dataset.kind or (
                     Kind.STREAMING_TABLE if any(one.is_streaming for one in checked) else Kind.MATERIALIZED_VIEW
                 )
@@ -227,15 +263,13 @@ class Planner:
         return (declared[0], self.private, declared[-1]) if dataset.is_private and self.private is not None else declared
 
     def _flow(
-        self, flow: PlannedFlow, target: Dataset, planned: Mapping[str, PlannedDataset], streaming_views: set[str]
+        self, flow: PlannedFlow, target: Dataset, of: Callable[[str], Schema | None], streaming_views: set[str]
     ) -> PlannedFlow:
         """A flow with its columns, which the engine finds over empty tables in the place of the pipeline's own."""
 
         def meaning(use: Use) -> Relation | str:
-            key = self._names.key(use.name)
-            if key in planned:
-                return self.nothing(planned[key].schema)
-            return quote(self._names.full(use.name))
+            columns = of(self._names.key(use.name))
+            return quote(self._names.full(use.name)) if columns is None else self.nothing(columns)
 
         is_streaming = flow.is_streaming or (flow.relation is not None and bool(streaming_views & set(flow.inputs)))
         cdc = flow.flow.cdc

@@ -1,9 +1,10 @@
 """The engine as a pipeline's process sees it: a stock Spark Connect session."""
 
 import json
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import pyarrow as pa
@@ -17,6 +18,7 @@ from boathouse.engine.gateway.statements import parse
 from boathouse.pipelines.errors import DefinitionInvalid
 from boathouse.pipelines.model import Column, Relation
 from boathouse.pipelines.plan import Schema, ddl
+from boathouse.pipelines.relations import uses
 from boathouse.pipelines.sql_source import sql_relation
 
 
@@ -148,12 +150,33 @@ class Session:
 
     @contextmanager
     def under(self, settings: Mapping[str, str]) -> Generator[None]:
-        """In this block the session has the settings of a flow."""
+        """In this block the session has the settings of a flow, and afterwards those that it had."""
+        before = self._settings
         self.settle(settings)
         try:
             yield
         finally:
-            self.settle({})
+            self.settle(before)
+
+    @contextmanager
+    def answering(self, meant: Callable[[Relation], Relation]) -> Generator[None]:
+        """In this block what a DataFrame is asked about itself, as its columns, is asked of what its relation means."""
+        client = self.client
+        analyze = client._analyze  # noqa: SLF001
+
+        def _analyze(method: str, **named: Any) -> Any:
+            plan = named.get("plan")
+            if method == "is_streaming" and plan is not None and uses(plan.root)[1]:
+                return SimpleNamespace(is_streaming=True)
+            if plan is not None and plan.WhichOneof("op_type") == "root":
+                named["plan"] = type(plan)(root=meant(plan.root))
+            return analyze(method, **named)
+
+        client._analyze = _analyze  # noqa: SLF001
+        try:
+            yield
+        finally:
+            client._analyze = analyze  # noqa: SLF001
 
     @contextmanager
     def lazy_queries(self) -> Generator[None]:

@@ -98,6 +98,7 @@ class Update:
                     self.session.analyse,
                     self.session.nothing,
                     self.session.under,
+                    self.session.answering,
                     self._last_version,
                     # A plan that is not carried out leaves nothing behind.
                     None if self.options.validate_only else self._kept,
