@@ -8,6 +8,10 @@ GAPS: dict[str, tuple[str, str]] = {
         "notyet",
         "only Delta tables are made: Spark has no catalog to register others in",
     ),
+    "test_pipelines.py::test_an_expectation_that_fails_the_update_leaves_the_table_as_it_was": (
+        "notyet",
+        "views are always computed anew: Spark's plans are not read, so their expectations count all rows",
+    ),
     "test_escapes.py::test_queries[SELECT count(*) FILTER (WHERE name = 'hidden-bob'), max(name) FROM {t}]": (
         "never",
         "Spark names a column by the asker's own text, which the test takes for a secret",
