@@ -3,8 +3,8 @@
     python benchmarks/gateway.py [--rounds 20] [--queries 10] [--rows 1000000] [--bulk-rows 10000000] [--json FILE]
 
 The peer is Sail as it is installed, without catalog, grants or sandbox. Both are asked in turns; a figure is the median over
-the rounds of that round's ratio and of that round's difference. The answers are compared. Small queries also go to the peer
-through a process in Python that passes every message on and looks at none: what a hop alone costs (``hop_ms``).
+the rounds of that round's ratio and of that round's difference. The answers are compared. The queries also go to the peer
+through a process in Python that passes every message on and looks at none: what a hop alone costs (``hop_ms``, ``hop_ratio``).
 
 - ``select_1``: ``SELECT 1``.
 - ``point``: one row by its key from a Delta table, each time another one. The bare engine has the same folder under a name.
@@ -130,20 +130,26 @@ def small(case: Case, sessions: dict[str, SparkSession], rounds: int, queries: i
 
 
 def bulk(case: Case, sessions: dict[str, SparkSession], rounds: int, rows: int) -> dict[str, float]:
-    """Rates in MB/s of Arrow memory, and their ratio."""
-    texts = {"gateway": case.gateway, "bare": case.bare}
+    """Rates in MB/s of Arrow memory, and their ratios to the bare engine's."""
+    texts = {"gateway": case.gateway, "bare": case.bare, "proxy": case.bare}
     rates: dict[str, list[float]] = {name: [] for name in texts}
+    order = list(texts)
     for turn in range(-1, rounds):
-        for name in sorted(texts, reverse=turn % 2 == 0):
+        order = [*order[1:], order[0]]
+        for name in order:
             start = time.perf_counter()
             size = sessions[name].sql(texts[name].format(rows=rows)).toArrow().nbytes
             if turn >= 0:
                 rates[name].append(size / 1e6 / (time.perf_counter() - start))
-    ratios = [ours / theirs for ours, theirs in zip(rates["gateway"], rates["bare"], strict=True)]
+
+    def ratio(name: str) -> float:
+        return round(statistics.median(one / bare for one, bare in zip(rates[name], rates["bare"], strict=True)), 3)
+
     return {
         "gateway_mb_per_s": round(statistics.median(rates["gateway"]), 1),
         "bare_mb_per_s": round(statistics.median(rates["bare"]), 1),
-        "ratio": round(statistics.median(ratios), 3),
+        "ratio": ratio("gateway"),
+        "hop_ratio": ratio("proxy"),
     }
 
 
