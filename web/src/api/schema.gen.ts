@@ -6023,6 +6023,60 @@ export interface components {
             workspace_id: number;
         };
         /**
+         * QueryOverview
+         * @description A query, at the time that somebody looks or at its end; times in ms since the epoch.
+         *
+         *     Attributes:
+         *         principal: Name of whom it runs for.
+         *         state: ``RUNNING``, ``STOPPED`` or ``FAILED``.
+         *         message: What it does, or what it has ended with.
+         *         target: The table or path that it writes, else the kind of its sink; None where the engine runs it.
+         *         mode: ``append``, ``update`` or ``complete``; None where the engine runs it.
+         *         checkpoint: Folder of its checkpoint; None where nothing is kept, or the engine runs it.
+         *         sources: Descriptions of what it reads; none where the engine runs it.
+         *         batch: Number of its last batch, of those that had one.
+         *         batch_at: When that was begun, as Spark writes it.
+         *         input_rows: Rows that came with it.
+         *         rows_per_second: Rows of it that were processed in a second.
+         *         state_rows: Rows that its operators remember.
+         */
+        QueryOverview: {
+            /** Batch */
+            batch: number | null;
+            /** Batch At */
+            batch_at: string | null;
+            /** Checkpoint */
+            checkpoint: string | null;
+            /** Ended At */
+            ended_at: number | null;
+            /** Id */
+            id: string;
+            /** Input Rows */
+            input_rows: number | null;
+            /** Message */
+            message: string;
+            /** Mode */
+            mode: string | null;
+            /** Name */
+            name: string | null;
+            /** Principal */
+            principal: string;
+            /** Rows Per Second */
+            rows_per_second: number | null;
+            /** Run Id */
+            run_id: string;
+            /** Sources */
+            sources: string[];
+            /** Started At */
+            started_at: number;
+            /** State */
+            state: string;
+            /** State Rows */
+            state_rows: number | null;
+            /** Target */
+            target: string | null;
+        };
+        /**
          * RefreshBody
          * @description A look at all tables of a schema that was asked for; times in ms since the epoch.
          */
@@ -6614,58 +6668,12 @@ export interface components {
             storage_credentials: components["schemas"]["CredentialBody"][];
         };
         /**
-         * StreamBody
-         * @description A streaming query of this server; times in ms since the epoch.
-         *
-         *     Attributes:
-         *         state: ``RUNNING``, ``STOPPED`` or ``FAILED``.
-         *         message: What it does, or what it has ended with.
-         *         target: The table or path that it writes, else the kind of its sink; null where the engine runs it.
-         *         batch: Number of its last batch; null before there is one.
-         */
-        StreamBody: {
-            /** Batch */
-            batch: number | null;
-            /** Batch At */
-            batch_at: string | null;
-            /** Checkpoint */
-            checkpoint: string | null;
-            /** Ended At */
-            ended_at: number | null;
-            /** Id */
-            id: string;
-            /** Input Rows */
-            input_rows: number | null;
-            /** Message */
-            message: string;
-            /** Mode */
-            mode: string | null;
-            /** Name */
-            name: string | null;
-            /** Principal */
-            principal: string;
-            /** Rows Per Second */
-            rows_per_second: number | null;
-            /** Run Id */
-            run_id: string;
-            /** Sources */
-            sources: string[];
-            /** Started At */
-            started_at: number;
-            /** State */
-            state: string;
-            /** State Rows */
-            state_rows: number | null;
-            /** Target */
-            target: string | null;
-        };
-        /**
          * StreamList
          * @description Streaming queries: those that run, then the last that have ended, the newest first.
          */
         StreamList: {
             /** Streams */
-            streams: components["schemas"]["StreamBody"][];
+            streams: components["schemas"]["QueryOverview"][];
         };
         /**
          * TableBody

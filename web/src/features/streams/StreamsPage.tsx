@@ -4,7 +4,7 @@ import { get, type Schemas, tableHref } from "../../api/client";
 import { ago, compact, count, duration, time } from "../../api/format";
 import { Badge, Head, Loaded, Name, Snippet } from "../../ui/primitives";
 
-type Stream = Schemas["StreamBody"];
+type Stream = Schemas["QueryOverview"];
 
 const FIRST = `query = (spark.readStream.table("main.shop.orders").writeStream
     .option("checkpointLocation", "/Volumes/main/shop/checkpoints/copy").queryName("copy").toTable("main.shop.copy"))`;
