@@ -10,6 +10,25 @@ from boathouse.pipelines.plan import Names, Schema
 from boathouse.pipelines.relations import Use, as_batch, rewritten, uses
 
 
+def over_nothing(
+    relation: Relation, names: Names, of: Callable[[str], Schema | None], nothing: Callable[[Schema], Relation]
+) -> Relation:
+    """A relation with the same columns over empty tables in the place of those whose columns are known.
+
+    Args:
+        relation: The relation.
+        names: Of the pipeline.
+        of: The columns of a dataset by its key; None for what is read as it is.
+        nothing: The relation of no rows with some columns.
+    """
+
+    def meaning(use: Use) -> Relation | str:
+        columns = of(names.key(use.name))
+        return quote(names.full(use.name)) if columns is None else nothing(columns)
+
+    return as_batch(rewritten(relation, meaning))
+
+
 @dataclass
 class Ahead:
     """Answers what DataFrames of datasets are asked about themselves, as ``columns``, ``schema`` and ``groupBy().sum("a")`` do.
@@ -39,12 +58,11 @@ class Ahead:
         found, _ = uses(relation)
         if not any(self.names.key(use.name) in self.datasets for use in found):
             return relation
+        return over_nothing(relation, self.names, self.of, self.nothing)
 
-        def meaning(use: Use) -> Relation | str:
-            key = self.names.key(use.name)
-            return self.nothing(self.columns(key)) if key in self.datasets else quote(self.names.full(use.name))
-
-        return as_batch(rewritten(relation, meaning))
+    def of(self, key: str) -> Schema | None:
+        """The columns of a dataset, None for what is no dataset of the pipeline."""
+        return self.columns(key) if key in self.datasets else None
 
     def columns(self, key: str) -> Schema:
         """The columns of a dataset.

@@ -7,8 +7,8 @@ from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from boathouse.engine.gateway.protocol import proto
-from boathouse.engine.gateway.sql_tokens import parts_of, quote
-from boathouse.pipelines.ahead import Ahead
+from boathouse.engine.gateway.sql_tokens import parts_of
+from boathouse.pipelines.ahead import Ahead, over_nothing
 from boathouse.pipelines.cdc import END, START
 from boathouse.pipelines.errors import DefinitionInvalid, GraphInvalid
 from boathouse.pipelines.model import (
@@ -25,7 +25,7 @@ from boathouse.pipelines.model import (
     SnapshotCdc,
 )
 from boathouse.pipelines.plan import Names, Plan, PlannedDataset, PlannedFlow, Schema, snapshot_type
-from boathouse.pipelines.relations import Use, as_batch, rewritten, table, uses, with_schema_locations
+from boathouse.pipelines.relations import table, uses, with_schema_locations
 
 Analysis = Callable[[Relation], Schema]
 """Asks the engine for the columns of a relation."""
@@ -171,11 +171,7 @@ class Planner:
         """The columns of a dataset that is asked for while flows are still resolved."""
         own = [flow for flow in self.declarations.flows if self._target_and_name(flow)[0] == key]
         resolved = [self._resolved_once(flow, datasets) for flow in own]
-
-        def of(other: str) -> Schema | None:
-            return self._ahead.columns(other) if other in datasets else None
-
-        return self._schema(datasets[key], [self._flow(flow, datasets[key], of, set()) for flow in resolved])
+        return self._schema(datasets[key], [self._flow(flow, datasets[key], self._ahead.of, set()) for flow in resolved])
 
     def _resolved(self, flow: Flow, name: str, target: str, datasets: Mapping[str, Dataset]) -> PlannedFlow:
         with self.under(flow.session_settings), self.answering(self._ahead.typed):
@@ -266,21 +262,14 @@ class Planner:
         self, flow: PlannedFlow, target: Dataset, of: Callable[[str], Schema | None], streaming_views: set[str]
     ) -> PlannedFlow:
         """A flow with its columns, which the engine finds over empty tables in the place of the pipeline's own."""
-
-        def meaning(use: Use) -> Relation | str:
-            columns = of(self._names.key(use.name))
-            return quote(self._names.full(use.name)) if columns is None else self.nothing(columns)
-
         is_streaming = flow.is_streaming or (flow.relation is not None and bool(streaming_views & set(flow.inputs)))
         cdc = flow.flow.cdc
-        if flow.relation is not None:
-            relation = as_batch(rewritten(flow.relation, meaning))
-        elif flow.snapshot is not None:
-            relation = as_batch(rewritten(flow.snapshot.relation, meaning))
-        elif cdc is not None and isinstance(cdc.source, str):
-            relation = rewritten(table(parts_of(cdc.source)), meaning)
-        else:
+        rows = flow.relation if flow.snapshot is None else flow.snapshot.relation
+        if rows is None and cdc is not None and isinstance(cdc.source, str):
+            rows = table(parts_of(cdc.source))
+        if rows is None:
             return replace(flow, schema=self._expected(flow, target))
+        relation = over_nothing(rows, self._names, of, self.nothing)
         try:
             with self.under(flow.flow.session_settings):
                 schema = self.analyse(relation)
