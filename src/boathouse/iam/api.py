@@ -5,7 +5,7 @@ from boathouse.iam.dependencies import CurrentAdmin, CurrentPrincipal
 from boathouse.iam.errors import CredentialsMissing
 from boathouse.iam.identity import Identity, reached_at
 from boathouse.iam.levels import Access, Levels
-from boathouse.iam.principal import ACCOUNT_USERS, ADMINS, PIPELINE, Principal
+from boathouse.iam.principal import ACCOUNT_USERS, ADMINS, JOB, PIPELINE, Principal
 from boathouse.iam.references import NameReferences
 from boathouse.iam.scim_views import SCIM, scim_form
 from boathouse.iam.scopes import require_scope
@@ -14,6 +14,7 @@ from boathouse.iam.service import SESSION_SECONDS, SIGN_IN_SECONDS, IamService
 __all__ = [
     "ACCOUNT_USERS",
     "ADMINS",
+    "JOB",
     "PIPELINE",
     "SCIM",
     "SESSION_SECONDS",

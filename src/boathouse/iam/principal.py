@@ -7,6 +7,8 @@ ADMINS = "admins"
 ACCOUNT_USERS = "account users"
 PIPELINE = "pipeline"
 """Purpose of the tokens of a pipeline's updates; behind it, after a colon, is which pipeline's."""
+JOB = "job"
+"""Purpose of the tokens of a job's tasks; behind it, each after a colon, are which job's and which run's."""
 
 PrincipalKind: TypeAlias = Literal["user", "service_principal"]
 
@@ -21,7 +23,8 @@ class Principal:
         kind: Which of the two it is.
         groups: Names of the groups that it is in, by other groups too; every principal is in ``account users``.
         is_admin: Whether it is in the group ``admins``.
-        acting_for: Purpose of the internal token that it came with (``engine``, ``serving``, ``pipeline:<id>``), or None.
+        acting_for: Purpose of the internal token that it came with (``engine``, ``serving``, ``pipeline:<id>``,
+            ``job:<id>:<run id>``), or None.
         scopes: What its token may be used for; None for everything.
         expires_at: When its token ends, in ms since the epoch; None for never.
     """
@@ -40,3 +43,15 @@ class Principal:
         """The pipeline whose update it acts for, or None."""
         purpose, _, pipeline_id = (self.acting_for or "").partition(":")
         return pipeline_id if purpose == PIPELINE else None
+
+    @property
+    def job_run(self) -> tuple[str, str] | None:
+        """The job and the run for which it acts, or None."""
+        purpose, _, which = (self.acting_for or "").partition(":")
+        job_id, _, run_id = which.partition(":")
+        return (job_id, run_id) if purpose == JOB else None
+
+    @property
+    def is_internal(self) -> bool:
+        """Whether it is a process of the server's own that asks; a job's task is its user's code, and free to take data elsewhere."""
+        return self.acting_for is not None and self.job_run is None

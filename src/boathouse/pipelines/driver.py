@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from boathouse.engine.sandbox import confine, landlock
+from boathouse.kit.wire import Wire, read_assignment
 from boathouse.pipelines.events import Event, UpdateState, update_progress
-from boathouse.pipelines.wire import Remembered, Wire
+from boathouse.pipelines.remembered import Remembered
 
 _NETWORK_FILES = ("/etc/hosts", "/etc/resolv.conf", "/etc/nsswitch.conf", "/etc/host.conf", "/etc/services")
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom")
@@ -25,13 +26,12 @@ _DEVICES = ("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom")
 
 def main() -> NoReturn:
     """Do the update of the assignment on standard input."""
-    assignment: dict[str, Any] = json.loads(sys.stdin.readline())
+    assignment = read_assignment()
     # What user code prints is no message.
-    out = os.fdopen(int(assignment["descriptor"]), "w", encoding="utf-8")
+    wire = Wire(int(assignment["descriptor"]))
     if assignment["confined"]:
         _confine(Path(assignment["folder"]), assignment)
-    wire = Wire(out, threading.Lock(), threading.Event(), threading.Event())
-    threading.Thread(target=wire.listen, name="server", daemon=True).start()
+    wire.listen()
     _update(assignment, wire)
     # Threads of user code must not keep it.
     sys.stdout.flush()

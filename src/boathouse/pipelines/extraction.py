@@ -1,10 +1,8 @@
 """The process that reads the source of an ingestion pipeline. It alone imports dlt, whose module name is the older pipelines' too."""
 
-import json
 import logging
 import os
 import sys
-import threading
 import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -24,15 +22,16 @@ from boathouse.ingest.connectors.api import (
     parse_definition,
     told,
 )
+from boathouse.kit.wire import Wire, read_assignment
 from boathouse.pipelines.errors import SpecInvalid
 from boathouse.pipelines.events import Event, Level, UpdateState, update_progress
-from boathouse.pipelines.wire import Remembered, Wire
+from boathouse.pipelines.remembered import Remembered
 
 
 def main() -> NoReturn:
     """Read the source of the assignment on standard input."""
-    assignment: dict[str, Any] = json.loads(sys.stdin.readline())
-    out = os.fdopen(int(assignment["descriptor"]), "w", encoding="utf-8")
+    assignment = read_assignment()
+    wire = Wire(int(assignment["descriptor"]))
     # Neither files of this machine's user nor anything of the working folder are dlt's settings, and it tells nobody.
     folder = str(assignment["folder"])
     os.chdir(folder)
@@ -40,8 +39,7 @@ def main() -> NoReturn:
         HOME=folder, DLT_DATA_DIR=folder, TMPDIR=folder, RUNTIME__DLTHUB_TELEMETRY="false", RUNTIME__LOG_LEVEL="ERROR"
     )
     logging.captureWarnings(capture=True)
-    wire = Wire(out, threading.Lock(), threading.Event(), threading.Event())
-    threading.Thread(target=wire.listen, name="server", daemon=True).start()
+    wire.listen()
     try:
         _Process(assignment, wire).run()
     except Stopped:

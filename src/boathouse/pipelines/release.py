@@ -1,15 +1,13 @@
 """What an ingestion pipeline that is deleted has made at its source is taken away there, or told."""
 
 import asyncio
-import contextlib
-import json
-import os
 import sys
 import tempfile
 from collections.abc import Mapping
 from typing import Any
 
 from boathouse.ingest.connectors.api import Connector, own_replication, parse_definition
+from boathouse.kit.children import Child, start_child
 
 EXTRACTION = "boathouse.pipelines.extraction"
 _SECONDS = 45.0
@@ -34,54 +32,25 @@ def what_is_left(spec: Mapping[str, Any], pipeline_id: str, why: str) -> str:
     )
 
 
-async def release(pipeline_id: str, source: Mapping[str, Any], kept: Mapping[str, str]) -> str | None:
+async def release(pipeline_id: str, source: Mapping[str, Any]) -> str | None:
     """Take it away, in a process of its own; answers why that failed, or None.
 
     Args:
         pipeline_id: Of the pipeline that is gone.
         source: What that process has to know of the source.
-        kept: Its environment.
     """
     with tempfile.TemporaryDirectory(prefix="pipeline-") as folder:
-        read_end, write_end = os.pipe()
-        try:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                EXTRACTION,
-                pass_fds=[write_end],
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.DEVNULL,
-                stderr=asyncio.subprocess.DEVNULL,
-                env=dict(kept),
-                process_group=0,
-            )
-        finally:
-            os.close(write_end)
-        assignment = {"release": True, "descriptor": write_end, "folder": folder, "source": source, "pipeline_id": pipeline_id}
+        assignment = {"release": True, "folder": folder, "source": source, "pipeline_id": pipeline_id}
         unused = {"options": {}, "remembered": {}, "base_url": "http://127.0.0.1", "token": "none", "catalog": "", "schema": ""}
-        try:
-            return await asyncio.wait_for(_answer(process, read_end, {**assignment, **unused}), _SECONDS)
-        except TimeoutError:
-            return f"It did not answer within {_SECONDS:.0f} s."
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
+        async with start_child([sys.executable, "-m", EXTRACTION], {**assignment, **unused}) as child:
+            try:
+                return await asyncio.wait_for(_answer(child), _SECONDS)
+            except TimeoutError:
+                return f"It did not answer within {_SECONDS:.0f} s."
 
 
-async def _answer(process: asyncio.subprocess.Process, read_end: int, assignment: Mapping[str, Any]) -> str | None:
+async def _answer(child: Child) -> str | None:
     """What the process says, as its first line."""
-    reader = asyncio.StreamReader()
-    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
-        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(read_end, "rb", buffering=0)
-    )
-    try:
-        if process.stdin is not None:
-            with contextlib.suppress(ConnectionError):
-                process.stdin.write(json.dumps(assignment).encode() + b"\n")
-                await process.stdin.drain()
-        line = await reader.readline()
-    finally:
-        transport.close()
-    return json.loads(line)["left"] if line else "The process that was to do it ended unexpectedly."
+    async for message in child.messages():
+        return message["left"]
+    return "The process that was to do it ended unexpectedly."

@@ -1,9 +1,6 @@
 """The running side of pipelines: a process for each update, what it tells recorded, and what a restart finds."""
 
 import asyncio
-import contextlib
-import json
-import os
 import shutil
 import sys
 import tempfile
@@ -20,6 +17,7 @@ from boathouse.db import Database
 from boathouse.engine.sandbox import confine
 from boathouse.errors import BoathouseError, InvalidState
 from boathouse.iam.api import PIPELINE, Authenticator, IamService, Principal
+from boathouse.kit.children import Child, start_child
 from boathouse.pipelines.events import Event, UpdateState, update_progress
 from boathouse.pipelines.files import SourceReader
 from boathouse.pipelines.info import PipelineInfo, UpdateInfo
@@ -35,7 +33,6 @@ log = structlog.stdlib.get_logger(__name__)
 
 TOKEN_SECONDS = 7 * 24 * 3600
 STOP_SECONDS = 30.0
-_KEPT_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "VIRTUAL_ENV")
 _PRODUCTION_RETRIES = 2
 _DRIVER = "boathouse.pipelines.driver"
 T = TypeVar("T")
@@ -47,7 +44,7 @@ class Running:
 
     pipeline: PipelineInfo
     update: UpdateInfo
-    process: asyncio.subprocess.Process | None = None
+    child: Child | None = None
     task: "asyncio.Task[None] | None" = None
     stopping: bool = False
     ended: UpdateState | None = None
@@ -184,7 +181,7 @@ class Pipelines:
             return None
         try:
             source = await asyncio.to_thread(self._source, pipeline.run_as_id, pipeline.spec)
-            why = await release(pipeline_id, source, _environment())
+            why = await release(pipeline_id, source)
         except BoathouseError as error:
             why = error.message
         if why is None:
@@ -223,9 +220,6 @@ class Pipelines:
             log.exception("pipeline_update_failed", update=running.update.id)
             error = unexpected
         finally:
-            if running.process is not None and running.process.returncode is None:
-                with contextlib.suppress(ProcessLookupError):
-                    running.process.kill()
             if running.ended is None and not self._closing:
                 state = UpdateState.CANCELED if running.stopping else UpdateState.FAILED
                 await asyncio.shield(
@@ -277,42 +271,19 @@ class Pipelines:
             return {} if row is None else dict(row.remembered)
 
     async def _drive(self, running: Running, module: str, assignment: Mapping[str, Any]) -> None:
-        folder = self._layout.logs / "pipelines" / running.pipeline.id
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        read_end, write_end = os.pipe()
-        try:
-            with (folder / f"{running.update.id}.log").open("ab", buffering=0) as out:
-                process = running.process = await asyncio.create_subprocess_exec(
-                    sys.executable,
-                    "-m",
-                    module,
-                    pass_fds=[write_end],
-                    stdin=asyncio.subprocess.PIPE,
-                    stdout=out,
-                    stderr=out,
-                    env=_environment(),
-                    process_group=0,
-                )
-            await self._say(running, {**assignment, "descriptor": write_end})
-        finally:
-            os.close(write_end)
-        reader = asyncio.StreamReader(limit=64 * 1024 * 1024)
-        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
-            lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(read_end, "rb", buffering=0)
-        )
-        try:
+        place = self.log_of(running.pipeline.id, running.update.id)
+        async with start_child([sys.executable, "-m", module], assignment, log=place) as child:
+            running.child = child
             if running.stopping:
-                await self._say(running, {"say": "stop"})
-            async for line in reader:
-                await self._heard(running, json.loads(line))
-            code = await process.wait()
-        finally:
-            transport.close()
+                await child.say({"say": "stop"})
+            async for message in child.messages():
+                await self._heard(running, child, message)
+            code = await child.wait()
         if running.ended is None and not running.stopping and (module == _DRIVER or running.landed is None):
-            message = f"The process of the update ended unexpectedly (exit status {code}). Its log: {folder.name}/{running.update.id}.log."
+            message = f"The process of the update ended unexpectedly (exit status {code}). Its log: {running.pipeline.id}/{place.name}."
             raise InvalidState(message)
 
-    async def _heard(self, running: Running, message: Mapping[str, Any]) -> None:
+    async def _heard(self, running: Running, child: Child, message: Mapping[str, Any]) -> None:
         if "event" in message:
             event = Event.from_json(message["event"])
             await asyncio.to_thread(self._record, running, event)
@@ -323,24 +294,14 @@ class Pipelines:
         elif "remember" in message:
             said = message["remember"]
             await asyncio.to_thread(self._remember, running.pipeline.id, said["key"], said["value"])
-            await self._say(running, {"say": "kept"})
-
-    async def _say(self, running: Running, message: Mapping[str, Any]) -> None:
-        process = running.process
-        if process is not None and process.stdin is not None:
-            with contextlib.suppress(ConnectionError):
-                process.stdin.write(json.dumps(message).encode() + b"\n")
-                await process.stdin.drain()
+            await child.say({"say": "kept"})
 
     async def _halt(self, running: Running) -> None:
         """Ask an update to end, and end it where it does not."""
-        await self._say(running, {"say": "stop"})
-        for _ in range(int(STOP_SECONDS * 10)):
-            if running.update.id not in self._running:
-                return
-            await asyncio.sleep(0.1)
-        if running.process is not None and running.process.returncode is None:
-            running.process.kill()
+        if running.child is not None:
+            await running.child.stop(STOP_SECONDS)
+        if running.task is not None:
+            await asyncio.wait([running.task], timeout=STOP_SECONDS)
 
     def _assignment(self, running: Running) -> tuple[dict[str, Any], str]:
         """What the process of an update is told, and the token in it."""
@@ -423,8 +384,3 @@ class Pipelines:
     def log_of(self, pipeline_id: str, update_id: str) -> Path:
         """Where the output of an update's process is."""
         return self._layout.logs / "pipelines" / pipeline_id / f"{update_id}.log"
-
-
-def _environment() -> dict[str, str]:
-    """What a process of an update gets of the server's environment."""
-    return {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}

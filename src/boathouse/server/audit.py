@@ -231,7 +231,7 @@ def _is_audited(scope: Scope, status: int) -> bool:
     if path.startswith(_SSO):
         return True
     principal = _principal(scope)
-    return path.startswith(_SECURABLES) and (principal is None or principal.acting_for is None)
+    return path.startswith(_SECURABLES) and (principal is None or not principal.is_internal)
 
 
 def _principal(scope: Scope) -> Principal | None:

@@ -85,7 +85,7 @@ class Vending(Volumes, Tables):
             NothingLent: If writing is not allowed.
             LiesOnDisk: If the place is not in an object store.
         """
-        outside = () if self.principal.acting_for else (Privilege.EXTERNAL_USE_LOCATION,)
+        outside = () if self.principal.is_internal else (Privilege.EXTERNAL_USE_LOCATION,)
         return self._lend_path(url, (*privileges, *outside), write=write)
 
     def read_path(self, url: str) -> Loan:
@@ -114,7 +114,7 @@ class Vending(Volumes, Tables):
 
     def _require_outside(self, row: SecurableRow) -> None:
         """Go on only if the data may leave the server; its own processes do not take it anywhere."""
-        if self.principal.acting_for is None:
+        if not self.principal.is_internal:
             self.access.require(self.access.chain(row)[1], Privilege.EXTERNAL_USE_SCHEMA)
 
     def _loan(self, what: str, location: str, *, write: bool) -> Loan:

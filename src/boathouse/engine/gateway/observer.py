@@ -121,7 +121,7 @@ class Observer:
     def watch(self, principal: Principal, context: Any, came_ms: int) -> Watched:
         """Begin to look at an execution that came in at a moment and has had to wait for its engine until now."""
         headers = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
-        entity, peer = entity_of(headers.get(ENTITY_HEADER)), _address(context.peer())
+        entity, peer = entity_of(headers.get(ENTITY_HEADER)) or _job_of(principal), _address(context.peer())
         return Watched(self._recorder, principal, peer, entity, started_ms=came_ms, waited_ms=now_ms() - came_ms)
 
     def refused(self, method: str, context: Any, principal: Principal | None, error: BoathouseError) -> None:
@@ -263,3 +263,11 @@ def _address(peer: str | None) -> str | None:
     if not peer or ":" not in peer:
         return None
     return peer.split(":", 1)[1].rsplit(":", 1)[0].replace("%5B", "").replace("%5D", "").strip("[]")
+
+
+def _job_of(principal: Principal) -> Entity | None:
+    """The run of a job whose task a principal's token is of; users' code there need say nothing."""
+    if principal.job_run is None:
+        return None
+    job_id, run_id = principal.job_run
+    return Entity(type="JOB", id=job_id, run_id=run_id)

@@ -1,0 +1,1 @@
+"""Jobs: task graphs, their runs and triggers, and the registry of task kinds."""
