@@ -5,11 +5,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy.orm import Session
+
 from boathouse.catalog.api import CatalogService, Privilege
 from boathouse.iam.api import Principal
 from boathouse.pipelines.errors import SpecInvalid
 from boathouse.pipelines.sources import SourceFile
 from boathouse.storage.layout import Layout, is_under
+from boathouse.workspace.api import ObjectNotFound, PathInvalid, WorkspaceService
 
 _SUFFIXES = (".py", ".sql", ".ipynb")
 _MOST_FILES = 1000
@@ -20,20 +23,21 @@ class SourceReader:
     """Finds the source of a pipeline.
 
     Args:
-        catalog: The catalog as the one that the pipeline runs as sees it.
-        layout: The lake's folders.
+        session: A transaction.
         principal: Whom it runs as.
+        layout: The lake's folders.
     """
 
-    def __init__(self, catalog: CatalogService, layout: Layout, principal: Principal) -> None:
-        self._catalog = catalog
+    def __init__(self, session: Session, principal: Principal, layout: Layout) -> None:
+        self._catalog = CatalogService(session, principal, layout)
+        self._workspace = WorkspaceService(session, principal, layout)
         self._layout = layout
         self._principal = principal
 
     def root(self, spec: Mapping[str, Any]) -> Path | None:
         """The folder from which its modules are imported, if it has one."""
         path = spec.get("root_path")
-        return None if path is None else self._real(str(path), "root_path")
+        return None if path is None else self._folder(str(path), "root_path")
 
     def read(self, spec: Mapping[str, Any]) -> list[SourceFile]:
         """All files, each once.
@@ -73,18 +77,24 @@ class SourceReader:
         return f"{root.rstrip('/')}/{text.removeprefix('./')}"
 
     def _one(self, text: str, field: str) -> Path:
+        for candidate in (text, *(text + suffix for suffix in _SUFFIXES)):
+            path = self._real(candidate, field)
+            if path is not None and path.is_file():
+                return path
+        raise SpecInvalid(field, f"'{text}' does not exist, or is not yours to read.")
+
+    def _folder(self, text: str, field: str) -> Path:
         path = self._real(text, field)
-        for candidate in (path, *(path.with_name(path.name + suffix) for suffix in _SUFFIXES)):
-            if candidate.is_file():
-                return candidate
-        raise SpecInvalid(field, f"'{text}' does not exist.")
+        if path is None or not path.is_dir():
+            raise SpecInvalid(field, f"'{text}' does not exist, is no folder, or is not yours to read.")
+        return path
 
     def _matching(self, text: str, field: str) -> list[Path]:
         parts = text.split("/")
         at = next((number for number, part in enumerate(parts) if set("*?[") & set(part)), None)
         if at is None:
             return [self._one(text, field)]
-        folder = self._real("/".join(parts[:at]) or "/", field)
+        folder = self._folder("/".join(parts[:at]) or "/", field)
         pattern = "/".join(parts[at:])
         pattern = f"{pattern}/*" if pattern.endswith("**") else pattern
         found = [path for path in folder.glob(pattern) if path.is_file() and path.suffix in _SUFFIXES]
@@ -96,27 +106,22 @@ class SourceReader:
     def _shown(self, path: Path, pattern: str) -> str:
         """The path of a file that a pattern matched, as people write it."""
         fixed = "/".join(part for part in pattern.split("/") if not set("*?[") & set(part))
-        folder = self._real(fixed, "libraries")
+        folder = self._folder(fixed, "libraries")
         return f"{fixed}/{path.relative_to(folder)}" if path.is_relative_to(folder) else str(path)
 
-    def _real(self, text: str, field: str) -> Path:
-        """The real path of one in a volume or the workspace; an admin may name any."""
+    def _real(self, text: str, field: str) -> Path | None:
+        """The real path of one in a volume or the workspace, None if there is nothing; an admin may name any."""
         if ".." in text.split("/"):
             raise SpecInvalid(field, f"'{text}' has '..' as a part; write it without.")
         if text.startswith(("/Volumes/", "dbfs:/Volumes/")):
             return self._catalog.volume_path(text, Privilege.READ_VOLUME)
-        relative = text.removeprefix("/Workspace").lstrip("/")
         if text.startswith(("/Workspace/", "/Users/", "/Shared/", "/Repos/")):
-            own = (f"Users/{self._principal.name}", "Shared")
-            if not self._principal.is_admin and not any(relative == one or relative.startswith(f"{one}/") for one in own):
-                raise SpecInvalid(
-                    field,
-                    f"'{text}' is not yours to read. Valid: /Workspace/{own[0]}/..., /Workspace/Shared/..., /Volumes/....",
-                )
-            path = Path(os.path.realpath(self._layout.workspace / relative))
-            if not is_under(path, self._layout.workspace):
-                raise SpecInvalid(field, f"'{text}' leads out of the workspace.")
-            return path
+            try:
+                return self._workspace.locate(text)
+            except ObjectNotFound:
+                return None
+            except PathInvalid as error:
+                raise SpecInvalid(field, error.message) from error
         if self._principal.is_admin and not is_under(Path(text), self._layout.root):
             return Path(os.path.realpath(text))
         raise SpecInvalid(field, f"'{text}' is no path of a pipeline's source. Valid: /Workspace/..., /Volumes/....")

@@ -263,7 +263,7 @@ class Pipelines:
         with self._database.session() as session:
             runner = IamService(session).get_principal(run_as_id)
             catalog = CatalogService(session, runner, self._layout)
-            return source_of(spec, catalog, SourceReader(catalog, self._layout, runner))
+            return source_of(spec, catalog, SourceReader(session, runner, self._layout))
 
     def _remembered(self, pipeline_id: str) -> dict[str, Any]:
         with self._database.session() as session:
@@ -309,7 +309,7 @@ class Pipelines:
         spec = update.spec
         with self._database.session() as session:
             runner = IamService(session).get_principal(pipeline.run_as_id)
-            reader = SourceReader(CatalogService(session, runner, self._layout), self._layout, runner)
+            reader = SourceReader(session, runner, self._layout)
             sources, root = reader.read(spec), reader.root(spec)
         token = self._authenticator.issue_internal_token(runner, f"{PIPELINE}:{pipeline.id}", TOKEN_SECONDS)
         development = bool(update.options.get("development", spec.get("development", False)))

@@ -51,6 +51,8 @@ from boathouse.serving import invocations
 from boathouse.serving.api import Serving, ServingReferences
 from boathouse.storage.layout import Layout
 from boathouse.tables import endpoints as tables_endpoints
+from boathouse.workspace import endpoints as workspace_endpoints
+from boathouse.workspace.api import WorkspaceReferences
 
 
 @dataclass(frozen=True)
@@ -129,6 +131,7 @@ def create_app(settings: Settings, addresses: Addresses, admin_name: str = "admi
     references = (
         CatalogReferences(),
         SecretReferences(),
+        WorkspaceReferences(layout),
         FeatureReferences(),
         ServingReferences(lambda: state.serving),
         MlflowReferences(lambda: state.mlflow),
@@ -175,6 +178,7 @@ ROUTERS = (
     engine_endpoints.clusters,
     engine_endpoints.warehouses,
     stream_endpoints.router,
+    workspace_endpoints.router,
     pipelines_endpoints.router,
     pipelines_page.router,
     registry_endpoints.router,

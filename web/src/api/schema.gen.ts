@@ -744,6 +744,150 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/2.0/permissions/directories/{object_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Permissions Of Directories
+         * @description Who may what on an object.
+         */
+        get: operations["workspace_get_permissions_of_directories"];
+        /**
+         * Put Permissions Of Directories
+         * @description Set who may what on an object.
+         */
+        put: operations["workspace_put_permissions_of_directories"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Patch Permissions Of Directories
+         * @description Add to who may what on an object.
+         */
+        patch: operations["workspace_patch_permissions_of_directories"];
+        trace?: never;
+    };
+    "/api/2.0/permissions/directories/{object_id}/permissionLevels": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Permission Levels Of Directories
+         * @description The levels of permission.
+         */
+        get: operations["workspace_get_permission_levels_of_directories"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.0/permissions/files/{object_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Permissions Of Files
+         * @description Who may what on an object.
+         */
+        get: operations["workspace_get_permissions_of_files"];
+        /**
+         * Put Permissions Of Files
+         * @description Set who may what on an object.
+         */
+        put: operations["workspace_put_permissions_of_files"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Patch Permissions Of Files
+         * @description Add to who may what on an object.
+         */
+        patch: operations["workspace_patch_permissions_of_files"];
+        trace?: never;
+    };
+    "/api/2.0/permissions/files/{object_id}/permissionLevels": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Permission Levels Of Files
+         * @description The levels of permission.
+         */
+        get: operations["workspace_get_permission_levels_of_files"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.0/permissions/notebooks/{object_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Permissions Of Notebooks
+         * @description Who may what on an object.
+         */
+        get: operations["workspace_get_permissions_of_notebooks"];
+        /**
+         * Put Permissions Of Notebooks
+         * @description Set who may what on an object.
+         */
+        put: operations["workspace_put_permissions_of_notebooks"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Patch Permissions Of Notebooks
+         * @description Add to who may what on an object.
+         */
+        patch: operations["workspace_patch_permissions_of_notebooks"];
+        trace?: never;
+    };
+    "/api/2.0/permissions/notebooks/{object_id}/permissionLevels": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Permission Levels Of Notebooks
+         * @description The levels of permission.
+         */
+        get: operations["workspace_get_permission_levels_of_notebooks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/2.0/permissions/pipelines/{pipeline_id}": {
         parameters: {
             query?: never;
@@ -784,6 +928,54 @@ export interface paths {
          * @description The levels of permission.
          */
         get: operations["pipelines_get_permission_levels"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.0/permissions/repos/{object_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Permissions Of Repos
+         * @description Who may what on an object.
+         */
+        get: operations["workspace_get_permissions_of_repos"];
+        /**
+         * Put Permissions Of Repos
+         * @description Set who may what on an object.
+         */
+        put: operations["workspace_put_permissions_of_repos"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Patch Permissions Of Repos
+         * @description Add to who may what on an object.
+         */
+        patch: operations["workspace_patch_permissions_of_repos"];
+        trace?: never;
+    };
+    "/api/2.0/permissions/repos/{object_id}/permissionLevels": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Permission Levels Of Repos
+         * @description The levels of permission.
+         */
+        get: operations["workspace_get_permission_levels_of_repos"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1870,6 +2062,126 @@ export interface paths {
          * @description Credentials for the files of one volume, for an hour.
          */
         post: operations["vending_volume_credentials_2_0"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.0/workspace/delete": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Delete Object
+         * @description Delete a file, a notebook or a folder.
+         */
+        post: operations["workspace_delete_object"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.0/workspace/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export Object
+         * @description Export a file, a notebook or a folder: in base64, or with ``direct_download`` as it is.
+         */
+        get: operations["workspace_export_object"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.0/workspace/get-status": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Status
+         * @description What is at a path.
+         */
+        get: operations["workspace_get_status"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.0/workspace/import": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Import Object
+         * @description Import a notebook or a file: its content in base64, or as it is in a form's field.
+         */
+        post: operations["workspace_import_object"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.0/workspace/list": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Objects
+         * @description What a folder holds.
+         */
+        get: operations["workspace_list_objects"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.0/workspace/mkdirs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make Folder
+         * @description Make a folder and those above it.
+         */
+        post: operations["workspace_make_folder"];
         delete?: never;
         options?: never;
         head?: never;
@@ -3464,6 +3776,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/boathouse/v1/workspace/folder": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show Folder
+         * @description A folder and a page of what it holds; without a path, the asker's own.
+         */
+        get: operations["workspace_show_folder"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/boathouse/v1/workspace/move": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Move Object
+         * @description Give an object another path; it keeps its identifier and its permissions.
+         */
+        post: operations["workspace_move_object"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/data-quality/v1/monitors": {
         parameters: {
             query?: never;
@@ -3653,6 +4005,14 @@ export interface components {
             service_principal_name?: string | null;
             /** User Name */
             user_name?: string | null;
+        };
+        /**
+         * AccessChange
+         * @description The body of a change of permissions.
+         */
+        AccessChange: {
+            /** Access Control List */
+            access_control_list?: components["schemas"]["AccessBody"][];
         };
         /**
          * AccessList
@@ -4653,6 +5013,19 @@ export interface components {
             workspace_id: number;
         };
         /**
+         * DeleteBody
+         * @description What is to be deleted.
+         */
+        DeleteBody: {
+            /** Path */
+            path: string;
+            /**
+             * Recursive
+             * @default false
+             */
+            recursive: boolean;
+        };
+        /**
          * DetailBody
          * @description What a table is made of.
          */
@@ -4826,6 +5199,16 @@ export interface components {
             schema?: string | null;
         };
         /**
+         * ExportBody
+         * @description What was exported, in base64.
+         */
+        ExportBody: {
+            /** Content */
+            content: string;
+            /** File Type */
+            file_type: string;
+        };
+        /**
          * FileNode
          * @description A path on one side of an edge.
          */
@@ -4948,6 +5331,20 @@ export interface components {
         GlobBody: {
             /** Include */
             include: string;
+        };
+        /**
+         * GranteeBody
+         * @description What one grantee may.
+         */
+        GranteeBody: {
+            /** All Permissions */
+            all_permissions: components["schemas"]["LevelBody"][];
+            /** Group Name */
+            group_name?: string | null;
+            /** Service Principal Name */
+            service_principal_name?: string | null;
+            /** User Name */
+            user_name?: string | null;
         };
         /**
          * GraphColumn
@@ -5137,13 +5534,37 @@ export interface components {
             workspace_id: number;
         };
         /**
+         * Kind
+         * @description What an object is, as the API names it.
+         * @enum {string}
+         */
+        Kind: "DIRECTORY" | "FILE" | "NOTEBOOK" | "REPO";
+        /**
+         * Language
+         * @description The default language of a notebook, as the API names it.
+         * @enum {string}
+         */
+        Language: "PYTHON" | "SQL" | "SCALA" | "R";
+        /**
+         * LevelBody
+         * @description A level, and where it comes from.
+         */
+        LevelBody: {
+            /** Inherited */
+            inherited: boolean;
+            /** Inherited From Object */
+            inherited_from_object?: string[] | null;
+            /** Permission Level */
+            permission_level: string;
+        };
+        /**
          * LibraryBody
          * @description A part of the source.
          */
         LibraryBody: {
-            file?: components["schemas"]["PathBody"] | null;
+            file?: components["schemas"]["boathouse__pipelines__schemas__PathBody"] | null;
             glob?: components["schemas"]["GlobBody"] | null;
-            notebook?: components["schemas"]["PathBody"] | null;
+            notebook?: components["schemas"]["boathouse__pipelines__schemas__PathBody"] | null;
         } & {
             [key: string]: unknown;
         };
@@ -5466,6 +5887,16 @@ export interface components {
             next_page_token?: string | null;
         };
         /**
+         * MoveBody
+         * @description Where something is to be.
+         */
+        MoveBody: {
+            /** Destination Path */
+            destination_path: string;
+            /** Path */
+            path: string;
+        };
+        /**
          * NameAcl
          * @description Names a principal's permission.
          */
@@ -5595,6 +6026,34 @@ export interface components {
          */
         Nothing: Record<string, never>;
         /**
+         * ObjectBody
+         * @description An object; times in ms since the epoch.
+         */
+        ObjectBody: {
+            /** Created At */
+            created_at: number;
+            language?: components["schemas"]["Language"] | null;
+            /** Modified At */
+            modified_at: number;
+            /** Object Id */
+            object_id: number;
+            object_type: components["schemas"]["Kind"];
+            /** Path */
+            path: string;
+            /** Resource Id */
+            resource_id: string;
+            /** Size */
+            size?: number | null;
+        };
+        /**
+         * ObjectList
+         * @description What a folder holds.
+         */
+        ObjectList: {
+            /** Objects */
+            objects?: components["schemas"]["ObjectBody"][] | null;
+        };
+        /**
          * OnlineStoreBody
          * @description An online store.
          */
@@ -5623,6 +6082,41 @@ export interface components {
             next_page_token?: string | null;
             /** Online Stores */
             online_stores: components["schemas"]["OnlineStoreBody"][];
+        };
+        /**
+         * PageFolder
+         * @description A folder as the page shows it: itself, a page of what it holds, and how much that is.
+         */
+        PageFolder: {
+            folder: components["schemas"]["PageObject"];
+            /** Home */
+            home: string;
+            /** Objects */
+            objects: components["schemas"]["PageObject"][];
+            /** Total */
+            total: number;
+        };
+        /**
+         * PageObject
+         * @description An object as the page shows it, with what the asker may do.
+         */
+        PageObject: {
+            /** Created At */
+            created_at: number;
+            language?: components["schemas"]["Language"] | null;
+            /** Level */
+            level: string | null;
+            /** Modified At */
+            modified_at: number;
+            /** Object Id */
+            object_id: number;
+            object_type: components["schemas"]["Kind"];
+            /** Path */
+            path: string;
+            /** Resource Id */
+            resource_id: string;
+            /** Size */
+            size?: number | null;
         };
         /**
          * ParameterBody
@@ -5670,14 +6164,6 @@ export interface components {
             delete_tags?: string[];
         };
         /**
-         * PathBody
-         * @description A file or notebook.
-         */
-        PathBody: {
-            /** Path */
-            path: string;
-        };
-        /**
          * PathCredentials
          * @description Asks for credentials of a place.
          */
@@ -5696,6 +6182,24 @@ export interface components {
             url: string;
         };
         /**
+         * PermissionLevel
+         * @description A level that an object can have, in words.
+         */
+        PermissionLevel: {
+            /** Description */
+            description: string;
+            /** Permission Level */
+            permission_level: string;
+        };
+        /**
+         * PermissionLevels
+         * @description The levels that an object can have.
+         */
+        PermissionLevels: {
+            /** Permission Levels */
+            permission_levels: components["schemas"]["PermissionLevel"][];
+        };
+        /**
          * Permissions
          * @description The grants on a securable.
          */
@@ -5704,6 +6208,21 @@ export interface components {
             next_page_token?: string | null;
             /** Privilege Assignments */
             privilege_assignments: components["schemas"]["PrivilegeAssignment"][];
+        };
+        /**
+         * PermissionsBody
+         * @description Who may what on an object.
+         */
+        PermissionsBody: {
+            /** Access Control List */
+            access_control_list: components["schemas"]["GranteeBody"][];
+            /** Object Id */
+            object_id: string;
+            /**
+             * Object Type
+             * @enum {string}
+             */
+            object_type: "directory" | "notebook" | "file" | "repo";
         };
         /**
          * PermissionsChange
@@ -7536,6 +8055,14 @@ export interface components {
             secrets: components["schemas"]["boathouse__iam__token_schemas__SecretBody"][];
         };
         /**
+         * PathBody
+         * @description A file or notebook.
+         */
+        boathouse__pipelines__schemas__PathBody: {
+            /** Path */
+            path: string;
+        };
+        /**
          * CreateModel
          * @description A new model.
          */
@@ -7642,6 +8169,14 @@ export interface components {
         boathouse__secrets__schemas__SecretList: {
             /** Secrets */
             secrets: components["schemas"]["boathouse__secrets__schemas__SecretBody"][];
+        };
+        /**
+         * PathBody
+         * @description A path.
+         */
+        boathouse__workspace__schemas__PathBody: {
+            /** Path */
+            path: string;
         };
     };
     responses: never;
@@ -9142,6 +9677,402 @@ export interface operations {
             };
         };
     };
+    workspace_get_permissions_of_directories: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                object_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PermissionsBody"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    workspace_put_permissions_of_directories: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                object_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AccessChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PermissionsBody"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    workspace_patch_permissions_of_directories: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                object_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AccessChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PermissionsBody"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    workspace_get_permission_levels_of_directories: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                object_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PermissionLevels"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    workspace_get_permissions_of_files: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                object_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PermissionsBody"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    workspace_put_permissions_of_files: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                object_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AccessChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PermissionsBody"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    workspace_patch_permissions_of_files: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                object_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AccessChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PermissionsBody"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    workspace_get_permission_levels_of_files: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                object_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PermissionLevels"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    workspace_get_permissions_of_notebooks: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                object_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PermissionsBody"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    workspace_put_permissions_of_notebooks: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                object_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AccessChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PermissionsBody"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    workspace_patch_permissions_of_notebooks: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                object_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AccessChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PermissionsBody"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    workspace_get_permission_levels_of_notebooks: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                object_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PermissionLevels"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     pipelines_get_permissions: {
         parameters: {
             query?: never;
@@ -9269,6 +10200,138 @@ export interface operations {
                     "application/json": {
                         [key: string]: unknown;
                     };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    workspace_get_permissions_of_repos: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                object_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PermissionsBody"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    workspace_put_permissions_of_repos: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                object_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AccessChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PermissionsBody"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    workspace_patch_permissions_of_repos: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                object_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AccessChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PermissionsBody"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    workspace_get_permission_levels_of_repos: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                object_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PermissionLevels"];
                 };
             };
             /** @description Validation Error */
@@ -11670,6 +12733,239 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TemporaryCredentials"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    workspace_delete_object: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DeleteBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    workspace_export_object: {
+        parameters: {
+            query: {
+                path: string;
+                format?: string;
+                direct_download?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExportBody"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    workspace_get_status: {
+        parameters: {
+            query: {
+                path: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ObjectBody"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    workspace_import_object: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": {
+                    /**
+                     * Content
+                     * @default
+                     */
+                    content?: string;
+                    /**
+                     * Format
+                     * @default SOURCE
+                     */
+                    format?: string;
+                    /** Language */
+                    language?: string | null;
+                    /**
+                     * Overwrite
+                     * @default false
+                     */
+                    overwrite?: boolean;
+                    /** Path */
+                    path: string;
+                };
+                "multipart/form-data": {
+                    /**
+                     * Content
+                     * @default
+                     */
+                    content?: string;
+                    /**
+                     * Format
+                     * @default SOURCE
+                     */
+                    format?: string;
+                    /** Language */
+                    language?: string | null;
+                    /**
+                     * Overwrite
+                     * @default false
+                     */
+                    overwrite?: boolean;
+                    /** Path */
+                    path: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+        };
+    };
+    workspace_list_objects: {
+        parameters: {
+            query: {
+                path: string;
+                notebooks_modified_after?: number | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ObjectList"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    workspace_make_folder: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["boathouse__workspace__schemas__PathBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
                 };
             };
             /** @description Validation Error */
@@ -15249,6 +16545,72 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SampleBody"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    workspace_show_folder: {
+        parameters: {
+            query?: {
+                path?: string;
+                limit?: number;
+                offset?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageFolder"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    workspace_move_object: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MoveBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ObjectBody"];
                 };
             };
             /** @description Validation Error */

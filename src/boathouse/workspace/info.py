@@ -1,0 +1,47 @@
+"""Objects of the workspace as plain values."""
+
+from dataclasses import dataclass
+
+from boathouse.iam.api import Access, Levels
+from boathouse.workspace.tree import Kind, Language
+
+LEVELS = Levels(("CAN_READ", "CAN_RUN", "CAN_EDIT", "CAN_MANAGE"))
+"""Of permission on an object and all that it holds."""
+
+
+@dataclass(frozen=True)
+class ObjectInfo:
+    """An object; times in ms since the epoch, the size in bytes of what is a file."""
+
+    object_id: int
+    path: str
+    kind: Kind
+    language: Language | None
+    size: int | None
+    created_at: int
+    modified_at: int
+    level: str | None
+
+
+@dataclass(frozen=True)
+class Permission:
+    """A level that somebody has on an object, and the folder that it comes from if it is not the object's own."""
+
+    access: Access
+    inherited_from: int | None
+
+
+@dataclass(frozen=True)
+class Permissions:
+    """Who may what on an object."""
+
+    object: ObjectInfo
+    permissions: tuple[Permission, ...]
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What an export gives; ``file_type`` is the suffix without its dot."""
+
+    content: bytes
+    file_type: str

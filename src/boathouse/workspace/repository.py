@@ -1,0 +1,88 @@
+"""Every query on the workspace."""
+
+from collections.abc import Collection, Sequence
+
+from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy.orm import Session
+from sqlalchemy.sql.elements import ColumnElement
+
+from boathouse.kit.clock import now_ms
+from boathouse.workspace.models import ObjectPermissionRow, ObjectRow
+
+
+class WorkspaceRepository:
+    """Objects and their permissions in one transaction."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def at(self, path: str) -> ObjectRow | None:
+        """The object at a path."""
+        return self._session.scalar(select(ObjectRow).where(ObjectRow.path == path))
+
+    def by_id(self, object_id: int) -> ObjectRow | None:
+        """The object with an identifier."""
+        return self._session.get(ObjectRow, object_id)
+
+    def identified(self, paths: Collection[str], created_by: str | None = None) -> dict[str, ObjectRow]:
+        """The objects at some paths; those that are new get an identifier."""
+        found: dict[str, ObjectRow] = {}
+        wanted = list(paths)
+        for first in range(0, len(wanted), 500):
+            query = select(ObjectRow).where(ObjectRow.path.in_(wanted[first : first + 500]))
+            found |= {row.path: row for row in self._session.scalars(query)}
+        now = now_ms()
+        new = [ObjectRow(path=path, created_at=now, created_by=created_by) for path in wanted if path not in found]
+        self._session.add_all(new)
+        self._session.flush()
+        return found | {row.path: row for row in new}
+
+    def forget(self, path: str) -> None:
+        """Nothing is at a path and below it any more: its permissions go with it."""
+        gone = select(ObjectRow.id).where(_under(path))
+        self._session.execute(delete(ObjectPermissionRow).where(ObjectPermissionRow.object_id.in_(gone)))
+        self._session.execute(delete(ObjectRow).where(_under(path)))
+
+    def move(self, path: str, to: str) -> None:
+        """What is at a path and below it is at another one now."""
+        self.forget(to)
+        moved = to + func.substr(ObjectRow.path, len(path) + 1)
+        self._session.execute(update(ObjectRow).where(_under(path)).values(path=moved))
+
+    # ------------------------------------------------------------------------------------------------- permissions
+
+    def granted(self, grantees: Sequence[str]) -> list[tuple[str, str]]:
+        """Paths and levels that some grantees have."""
+        query = select(ObjectRow.path, ObjectPermissionRow.level).join(ObjectRow, ObjectRow.id == ObjectPermissionRow.object_id)
+        rows = self._session.execute(query.where(ObjectPermissionRow.grantee.in_(grantees)))
+        return [(path, level) for path, level in rows]
+
+    def permissions(self, paths: Sequence[str]) -> dict[str, list[ObjectPermissionRow]]:
+        """The permissions on the objects at some paths, by path and grantee."""
+        query = select(ObjectRow.path, ObjectPermissionRow).join(ObjectRow, ObjectRow.id == ObjectPermissionRow.object_id)
+        found: dict[str, list[ObjectPermissionRow]] = {path: [] for path in paths}
+        rows = self._session.execute(query.where(ObjectRow.path.in_(paths)).order_by(ObjectPermissionRow.grantee))
+        for path, row in rows:
+            found[path].append(row)
+        return found
+
+    def permit(self, row: ObjectPermissionRow) -> None:
+        """Give a level."""
+        self._session.merge(row)
+        self._session.flush()
+
+    def clear(self, object_id: int) -> None:
+        """Take all levels on an object away."""
+        self._session.execute(delete(ObjectPermissionRow).where(ObjectPermissionRow.object_id == object_id))
+
+    def rename_principal(self, old: str, new: str) -> None:
+        """A principal has a new name."""
+        self._session.execute(update(ObjectPermissionRow).where(ObjectPermissionRow.grantee == old).values(grantee=new))
+
+    def remove_permissions_of(self, name: str) -> None:
+        """A principal is gone."""
+        self._session.execute(delete(ObjectPermissionRow).where(ObjectPermissionRow.grantee == name))
+
+
+def _under(path: str) -> ColumnElement[bool]:
+    return or_(ObjectRow.path == path, ObjectRow.path.startswith(f"{path.rstrip('/')}/", autoescape=True))
