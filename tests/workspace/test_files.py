@@ -109,6 +109,11 @@ def test_notebooks_and_files_come_back_as_they_went_in(place: Place) -> None:
     assert workspace.download(f"{home}/project/query").read() == b"-- Databricks notebook source\nSELECT 1"
     assert workspace.download(f"{home}/project/auto").read() == NOTEBOOK
     assert workspace.download(f"{home}/project/explore", format=ExportFormat.JUPYTER).read() == JUPYTER
+    assert workspace.download(f"{home}/project/explore").read() == b"-- Databricks notebook source\nprint(1)\n"
+    cells = json.loads(workspace.download(f"{home}/project/auto", format=ExportFormat.JUPYTER).read())["cells"]
+    assert [(cell["cell_type"], "".join(cell["source"])) for cell in cells] == [("code", "print(1)"), ("markdown", "Hello")]
+    with pytest.raises(errors.BadRequest, match="not valid for a file"):
+        workspace.export(f"{home}/project/plain.py", format=ExportFormat.JUPYTER)
     exported = workspace.export(f"/Workspace{home}/project/Ünïcode name 100%.bin", format=ExportFormat.AUTO)
     assert base64.b64decode(exported.content or "") == raw
     zipped = zipfile.ZipFile(io.BytesIO(workspace.download(f"{home}/project", format=ExportFormat.SOURCE).read()))

@@ -1,19 +1,20 @@
 """The files of a pipeline's source, cut into pieces of Python and SQL."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from pathlib import PurePosixPath
+from typing import Literal
 
 from boathouse.pipelines.errors import DefinitionInvalid
 from boathouse.pipelines.model import Location
+from boathouse.workspace import notebooks
 
 Language = Literal["python", "sql"]
 
-_HEADERS = {"# Databricks notebook source": ("python", "#"), "-- Databricks notebook source": ("sql", "--")}
 _SUFFIXES: dict[str, Language] = {".py": "python", ".sql": "sql"}
-_LANGUAGES: dict[str, Language] = {"%sql": "sql", "%python": "python"}
-_SILENT = ("%md", "%%md", "%load_ext", "%autoreload")
+_OF_NOTEBOOKS: dict[notebooks.Language, Language] = {notebooks.Language.PYTHON: "python", notebooks.Language.SQL: "sql"}
+_MAGICS: dict[str, Language] = {"sql": "sql", "python": "python"}
+_SILENT = frozenset({"md", "load_ext", "autoreload"})
 
 
 @dataclass(frozen=True)
@@ -43,66 +44,37 @@ def pieces(source: SourceFile) -> list[Piece]:
     Raises:
         DefinitionInvalid: If it is of no kind that a pipeline has, or has magics that a pipeline cannot run.
     """
-    if source.path.endswith(".ipynb"):
-        return list(_of_ipynb(source))
-    first, _, _ = source.text.partition("\n")
-    header = _HEADERS.get(first.strip())
-    if header is not None:
-        language: Language = "python" if header[0] == "python" else "sql"
-        return list(_of_notebook(source, language, header[1]))
-    suffix = next((suffix for suffix in _SUFFIXES if source.path.endswith(suffix)), None)
-    if suffix is None:
+    suffix = PurePosixPath(source.path).suffix
+    content = source.text.encode()
+    if notebooks.is_notebook(content, suffix):
+        return list(_of_notebook(source, content, suffix))
+    if suffix not in _SUFFIXES:
         message = f"'{source.path}' is no source of a pipeline. Valid: .py, .sql and .ipynb files, and notebooks."
         raise DefinitionInvalid("UNSUPPORTED_SOURCE", message)
     return [Piece(_SUFFIXES[suffix], source.text, 1)]
 
 
-def _of_notebook(source: SourceFile, language: Language, comment: str) -> Iterator[Piece]:
-    """The cells of a notebook in source form."""
-    separator, magic = f"{comment} COMMAND ----------", f"{comment} MAGIC"
-    lines = source.text.split("\n")
-    cell: list[str] = []
-    began = 2
-    for number, line in enumerate([*lines[1:], separator], start=2):
-        if line.strip() != separator:
-            cell.append(line)
-            continue
-        if any(one.startswith(magic) for one in cell):
-            bare = [one[len(magic) :].removeprefix(" ") if one.startswith(magic) else "" for one in cell]
-            yield from _magic(source, bare, language, began)
-        elif any(one.strip() for one in cell):
-            yield Piece(language, "\n".join(cell), began)
-        cell, began = [], number + 1
-
-
-def _of_ipynb(source: SourceFile) -> Iterator[Piece]:
+def _of_notebook(source: SourceFile, content: bytes, suffix: str) -> Iterator[Piece]:
     try:
-        notebook: dict[str, Any] = json.loads(source.text)
-        cells = notebook["cells"]
-        language: Language = "sql" if notebook.get("metadata", {}).get("language_info", {}).get("name") == "sql" else "python"
-    except (ValueError, KeyError, AttributeError) as error:
-        raise DefinitionInvalid("UNSUPPORTED_SOURCE", "It is no Jupyter notebook.", Location(source.path)) from error
-    for cell in cells:
-        if cell.get("cell_type") == "code":
-            text = cell["source"] if isinstance(cell["source"], str) else "".join(cell["source"])
-            yield from _magic(source, text.split("\n"), language, 1)
-
-
-def _magic(source: SourceFile, lines: list[str], language: Language, line: int) -> Iterator[Piece]:
-    """A cell that may begin with a magic."""
-    at = next((index for index, text in enumerate(lines) if text.strip()), None)
-    if at is None:
-        return
-    word, _, rest = lines[at].strip().partition(" ")
-    if not word.startswith("%"):
-        yield Piece(language, "\n".join(lines), line)
-        return
-    if word in _SILENT:
-        return
-    named = _LANGUAGES.get("%" + word.lstrip("%"))
-    if named is None:
-        message = (
-            f"A pipeline cannot run the magic {word}. Put what it needs into a file of the pipeline. Valid: %sql, %python, %md."
-        )
-        raise DefinitionInvalid("UNSUPPORTED_MAGIC", message, Location(source.path, line + at))
-    yield Piece(named, "\n".join(["" for _ in lines[:at]] + [rest, *lines[at + 1 :]]), line)
+        notebook = notebooks.parse(content, suffix)
+    except notebooks.NotebookInvalid as error:
+        raise DefinitionInvalid("UNSUPPORTED_SOURCE", error.message, Location(source.path)) from error
+    language = _OF_NOTEBOOKS.get(notebook.language)
+    if language is None:
+        message = f"'{source.path}' is a notebook in {notebook.language}. Valid: PYTHON, SQL."
+        raise DefinitionInvalid("UNSUPPORTED_SOURCE", message, Location(source.path))
+    for cell in notebook.cells:
+        if not cell.source.strip() or cell.is_markdown or cell.magic in _SILENT:
+            continue
+        if cell.magic is None:
+            yield Piece(language, cell.source, cell.line)
+            continue
+        named = _MAGICS.get(cell.magic)
+        if named is None:
+            message = (
+                f"A pipeline cannot run the magic %{cell.magic}. Put what it needs into a file of the pipeline. "
+                "Valid: %sql, %python, %md."
+            )
+            at = cell.source[: len(cell.source) - len(cell.source.lstrip())].count("\n")
+            raise DefinitionInvalid("UNSUPPORTED_MAGIC", message, Location(source.path, cell.line + at))
+        yield Piece(named, cell.body, cell.line)

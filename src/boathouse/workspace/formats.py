@@ -3,13 +3,14 @@
 import io
 import json
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from boathouse.errors import InvalidParameterValue, NotImplementedHere
 from boathouse.workspace.errors import PathInvalid
-from boathouse.workspace.tree import COMMENTS, HEADER, JUPYTER, SUFFIXES, Language, Node, Tree, header_language
+from boathouse.workspace.info import Exported
+from boathouse.workspace.notebooks import parse, to_jupyter, to_source
+from boathouse.workspace.tree import COMMENTS, HEADER, JUPYTER, SUFFIXES, Kind, Language, Node, Tree, header_language
 
 FORMATS = ("AUTO", "SOURCE", "JUPYTER", "RAW")
 _ELSEWHERE = ("DBC", "HTML", "R_MARKDOWN")
@@ -56,11 +57,11 @@ def incoming(name: str, content: bytes, given: str, language: str | None) -> Inc
     if given == "RAW":
         return Incoming(name, "", content)
     if given == "JUPYTER":
-        _check_jupyter(content)
+        parse(content, JUPYTER)
         return Incoming(name.removesuffix(JUPYTER), JUPYTER, content)
     if given == "AUTO":
         if suffix == JUPYTER:
-            _check_jupyter(content)
+            parse(content, JUPYTER)
             return Incoming(name.removesuffix(JUPYTER), JUPYTER, content)
         is_notebook = header_language(content, suffix) is not None and suffix in SUFFIXES
         return Incoming(name.removesuffix(suffix), suffix, content) if is_notebook else Incoming(name, "", content)
@@ -95,19 +96,29 @@ def _suffix_of(name: str) -> str:
     return name[at:] if at > 0 else ""
 
 
-def _check_jupyter(content: bytes) -> None:
-    try:
-        found: Any = json.loads(content)
-        cells: Any = found["cells"]
-        is_valid = isinstance(cells, list) and all("cell_type" in cell and "source" in cell for cell in cells)  # pyright: ignore[reportUnknownVariableType]
-    except (ValueError, KeyError, TypeError, RecursionError):
-        is_valid = False
-    if not is_valid:
-        message = "The content is not valid: a Jupyter notebook is JSON with 'cells', each with 'cell_type' and 'source'."
-        raise InvalidParameterValue(message, field="content")
+def outgoing(node: Node, given: str) -> Exported:
+    """A file or notebook in a format.
+
+    Raises:
+        InvalidParameterValue: If it cannot have the format.
+    """
+    content, suffix = node.file.read_bytes(), node.file.suffix
+    as_it_is = Exported(content, suffix.removeprefix("."))
+    if node.kind is not Kind.NOTEBOOK:
+        if given == "JUPYTER":
+            message = f"The format {given} is not valid for a file. Valid: AUTO, RAW, SOURCE."
+            raise InvalidParameterValue(message, field="format")
+        return as_it_is
+    if given == "SOURCE" and suffix == JUPYTER:
+        notebook = parse(content, suffix)
+        return Exported(to_source(notebook), _SUFFIX[notebook.language].removeprefix("."))
+    if given == "JUPYTER" and suffix != JUPYTER:
+        text = json.dumps(to_jupyter(parse(content, suffix)), indent=1, ensure_ascii=False)
+        return Exported(f"{text}\n".encode(), JUPYTER.removeprefix("."))
+    return as_it_is
 
 
-def archive(tree: Tree, folder: Node, may_read: Any, most: int) -> bytes:
+def archive(tree: Tree, folder: Node, may_read: Callable[[str], bool], most: int) -> bytes:
     """A folder as a zip file of what is on disk.
 
     Raises:

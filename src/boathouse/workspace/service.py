@@ -21,7 +21,7 @@ from boathouse.workspace.errors import (
     PathInvalid,
     TooLarge,
 )
-from boathouse.workspace.formats import Incoming, archive, check_format, incoming
+from boathouse.workspace.formats import Incoming, archive, check_format, incoming, outgoing
 from boathouse.workspace.info import LEVELS, Exported, ObjectInfo, Permission, Permissions
 from boathouse.workspace.models import ObjectPermissionRow, ObjectRow
 from boathouse.workspace.paths import REPOS, SHARED, USERS, Parts, above, parts_of, text_of
@@ -176,8 +176,7 @@ class WorkspaceService:
                 raise InvalidParameterValue(message, field="format")
             content = archive(self._tree, node, lambda path: self._level(parts_of(path)) is not None, MOST_BYTES)
             return Exported(content, "zip")
-        suffix = node.file.suffix
-        return Exported(node.file.read_bytes(), suffix.removeprefix("."))
+        return outgoing(node, wanted)
 
     def delete(self, path: str, *, recursive: bool) -> None:
         """Delete a file, a notebook or a folder.
