@@ -41,6 +41,7 @@ class Settings(BaseSettings):
         default="",
         description="Kafka brokers that everybody may reach through the server, host:port with commas, * for any; admins reach all.",
     )
+    task_slots: int = Field(default=8, ge=1, le=1000, description="Most tasks of jobs that one server carries out at once.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="Least level of log lines.")
     log_format: Literal["console", "json"] = Field(default="console", description="How log lines are written.")
     openlineage_url: str | None = Field(

@@ -80,7 +80,8 @@ class Task:
         settings: Of the job as they were when the run began: ``environments``, ``git_source``, ``job_clusters`` and so on.
         parameters: Of the job, by name, as they are in this run.
         principal: As whom it runs.
-        log: Where its output goes to; ``child`` sees to that.
+        log: Where its output goes to; ``child`` sees to that. A kind may leave a page for ``runs/export`` beside it, with the suffix
+            ``.html``.
     """
 
     id: int

@@ -134,6 +134,28 @@ class Pipelines:
         running.task = asyncio.create_task(self._carry_out(running), name=f"pipeline-update-{update.id}")
         return update
 
+    async def run_update(self, principal: Principal, pipeline_id: str, body: StartBody) -> tuple[UpdateInfo, str | None]:
+        """Start an update and wait for its end; the update then, and what went wrong. Who is canceled meanwhile stops it.
+
+        Raises:
+            UpdateRunning: If one is under way.
+        """
+        update = await self.start_update(principal, pipeline_id, body)
+        running = self._running.get(update.id)
+        try:
+            if running is not None and running.task is not None:
+                await asyncio.wait([running.task])
+        except asyncio.CancelledError:
+            await asyncio.shield(self._stop_running(pipeline_id))
+            raise
+
+        def told(service: PipelineService) -> tuple[UpdateInfo, str | None]:
+            of_update = f"level = 'ERROR' AND update_id = '{update.id}'"
+            events, _ = service.events(pipeline_id, of_update, 1, newest_first=True, after=0)
+            return service.get_update(pipeline_id, update.id), events[0].message if events else None
+
+        return await self.manage(principal, told, write=False)
+
     async def start_graph(
         self,
         principal: Principal,
@@ -162,12 +184,15 @@ class Pipelines:
     async def stop_update(self, principal: Principal, pipeline_id: str) -> PipelineInfo:
         """Begin to stop what runs of a pipeline."""
         pipeline = await self.manage(principal, lambda service: service.get(pipeline_id, "CAN_RUN"), write=False)
+        await self._stop_running(pipeline_id)
+        return await self.manage(principal, lambda service: service.get(pipeline.id), write=False)
+
+    async def _stop_running(self, pipeline_id: str) -> None:
         for running in self._running.values():
             if running.pipeline.id == pipeline_id and not running.stopping:
                 running.stopping = True
                 await asyncio.to_thread(self._record, running, update_progress(running.update.id, UpdateState.STOPPING))
                 asyncio.get_running_loop().create_task(self._halt(running))
-        return await self.manage(principal, lambda service: service.get(pipeline.id), write=False)
 
     async def delete(self, principal: Principal, pipeline_id: str) -> str | None:
         """Delete a pipeline and stop what runs of it; answers what is left of it at its source, if anything is."""

@@ -29,12 +29,15 @@ from boathouse.history.api import Recorder, install
 from boathouse.iam import endpoints as iam_endpoints
 from boathouse.iam.api import SIGN_IN_SECONDS, Authenticator, IamService, Identity, Principal
 from boathouse.ingest.api import FUNCTIONS, SOURCES
+from boathouse.jobs import endpoints as jobs_endpoints
+from boathouse.jobs import run_endpoints
+from boathouse.jobs.api import JobReferences, Jobs
 from boathouse.monitoring import endpoints as monitoring_endpoints
 from boathouse.monitoring.api import NAME as TABLE_RESULTS
 from boathouse.monitoring.api import TableResults
 from boathouse.pipelines import endpoints as pipelines_endpoints
 from boathouse.pipelines import page_endpoints as pipelines_page
-from boathouse.pipelines.api import EventLog, PipelineCommands, Pipelines, Places
+from boathouse.pipelines.api import EventLog, PipelineCommands, Pipelines, PipelineTaskKind, Places
 from boathouse.registry import endpoints as registry_endpoints
 from boathouse.registry import uc_endpoints as registry_uc_endpoints
 from boathouse.registry.api import INTERNAL, MODELS, MlflowBackend, MlflowReferences, files_resolver
@@ -132,6 +135,7 @@ def create_app(settings: Settings, addresses: Addresses, admin_name: str = "admi
         CatalogReferences(),
         SecretReferences(),
         WorkspaceReferences(layout),
+        JobReferences(),
         FeatureReferences(),
         ServingReferences(lambda: state.serving),
         MlflowReferences(lambda: state.mlflow),
@@ -179,6 +183,8 @@ ROUTERS = (
     engine_endpoints.warehouses,
     stream_endpoints.router,
     workspace_endpoints.router,
+    jobs_endpoints.router,
+    run_endpoints.router,
     pipelines_endpoints.router,
     pipelines_page.router,
     registry_endpoints.router,
@@ -241,6 +247,10 @@ async def _lifespan(api: FastAPI) -> AsyncGenerator[None, None]:
         await state.engines.start()
         state.engines.access.provide_function("event_log", of_text(EventLog(state.database, state.layout).rows))
         state.engines.access.provide(TABLE_RESULTS, TableResults(state.database, state.layout).rows)
+        state.jobs = Jobs(
+            state.database, state.layout, state.authenticator, state.identity.public_url, state.settings.task_slots
+        )
+        stack.push_async_callback(state.jobs.stop)
         places = Places(
             state.addresses.base_url,
             f"sc://localhost:{state.engines.port}",
@@ -249,6 +259,7 @@ async def _lifespan(api: FastAPI) -> AsyncGenerator[None, None]:
         )
         state.pipelines = Pipelines(state.database, state.layout, state.authenticator, places)
         stack.push_async_callback(state.pipelines.stop)
+        state.jobs.kinds.register(PipelineTaskKind(state.pipelines))
         state.engines.governor.pipeline_commands = PipelineCommands(state.pipelines).execute
         state.serving = Serving(state.database, state.layout, state.authenticator, state.addresses.base_url)
         stack.push_async_callback(state.serving.stop)
@@ -256,6 +267,7 @@ async def _lifespan(api: FastAPI) -> AsyncGenerator[None, None]:
         mlflow = asyncio.get_running_loop().call_later(MLFLOW_AFTER_SECONDS, state.mlflow.start)
         stack.callback(mlflow.cancel)
         await state.pipelines.start()
+        await state.jobs.start()
         housekeeping = asyncio.create_task(keep_house(state.database, state.layout, state.admin), name="housekeeping")
         stack.callback(housekeeping.cancel)
         yield

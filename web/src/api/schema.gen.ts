@@ -840,6 +840,54 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/2.0/permissions/jobs/{job_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Permissions
+         * @description Who may what on a job (CAN_VIEW).
+         */
+        get: operations["jobs_get_permissions"];
+        /**
+         * Put Permissions
+         * @description Set who may what on a job (CAN_MANAGE).
+         */
+        put: operations["jobs_put_permissions"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Patch Permissions
+         * @description Add to who may what on a job (CAN_MANAGE).
+         */
+        patch: operations["jobs_patch_permissions"];
+        trace?: never;
+    };
+    "/api/2.0/permissions/jobs/{job_id}/permissionLevels": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Permission Levels
+         * @description The levels of permission (CAN_VIEW).
+         */
+        get: operations["jobs_get_permission_levels"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/2.0/permissions/notebooks/{object_id}": {
         parameters: {
             query?: never;
@@ -3396,6 +3444,326 @@ export interface paths {
         patch: operations["catalog_update_volume"];
         trace?: never;
     };
+    "/api/2.2/jobs/create": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Create Job
+         * @description Make a job, which is its maker's.
+         */
+        post: operations["jobs_create_job"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.2/jobs/delete": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Delete Job
+         * @description Delete a job and cancel what runs of it (CAN_MANAGE).
+         */
+        post: operations["jobs_delete_job"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.2/jobs/get": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Job
+         * @description One job (CAN_VIEW).
+         */
+        get: operations["jobs_get_job"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.2/jobs/list": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Jobs
+         * @description The jobs that the asker may know of (CAN_VIEW), the newest first.
+         */
+        get: operations["jobs_list_jobs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.2/jobs/reset": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Reset Job
+         * @description Give a job other settings (CAN_MANAGE).
+         */
+        post: operations["jobs_reset_job"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.2/jobs/run-now": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Run Now
+         * @description Start a run of a job (CAN_MANAGE_RUN).
+         */
+        post: operations["jobs_run_now"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.2/jobs/runs/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel Run
+         * @description Have a run, or one task of it, end (CAN_MANAGE_RUN).
+         */
+        post: operations["jobs_cancel_run"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.2/jobs/runs/cancel-all": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel All Runs
+         * @description Have all runs of a job end, or all that wait (CAN_MANAGE_RUN).
+         */
+        post: operations["jobs_cancel_all_runs"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.2/jobs/runs/delete": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Delete Run
+         * @description Forget a run that has ended, with its logs (CAN_MANAGE).
+         */
+        post: operations["jobs_delete_run"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.2/jobs/runs/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export Run
+         * @description The result of a notebook task as HTML (CAN_VIEW).
+         */
+        get: operations["jobs_export_run"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.2/jobs/runs/get": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Run
+         * @description One run, or one attempt at a task of one (CAN_VIEW).
+         */
+        get: operations["jobs_get_run"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.2/jobs/runs/get-output": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Run Output
+         * @description What an attempt at a task has given, and the end of its log (CAN_VIEW).
+         */
+        get: operations["jobs_get_run_output"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.2/jobs/runs/list": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Runs
+         * @description The runs that the asker may know of (CAN_VIEW), the newest first.
+         */
+        get: operations["jobs_list_runs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.2/jobs/runs/repair": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Repair Run
+         * @description Do some tasks of a run again (CAN_MANAGE_RUN).
+         */
+        post: operations["jobs_repair_run"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.2/jobs/runs/submit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Submit Run
+         * @description Start a run that is of no job; it is the asker's.
+         */
+        post: operations["jobs_submit_run"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.2/jobs/update": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Update Job
+         * @description Give a job some other settings (CAN_MANAGE).
+         */
+        post: operations["jobs_update_job"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/boathouse/v1/data-quality/tables/{full_name}": {
         parameters: {
             query?: never;
@@ -4153,6 +4521,19 @@ export interface components {
             scope?: string | null;
         };
         /**
+         * CancelAllBody
+         * @description Which runs are to be canceled.
+         */
+        CancelAllBody: {
+            /**
+             * All Queued Runs
+             * @default false
+             */
+            all_queued_runs: boolean;
+            /** Job Id */
+            job_id?: number | null;
+        };
+        /**
          * CaptureBody
          * @description Where requests and responses are kept.
          */
@@ -4228,9 +4609,19 @@ export interface components {
         };
         /**
          * ClusterBody
+         * @description A cluster of a job; accepted and kept.
+         */
+        "ClusterBody-Input": {
+            /** Job Cluster Key */
+            job_cluster_key: string;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * ClusterBody
          * @description A principal's engine; times in milliseconds since the epoch.
          */
-        ClusterBody: {
+        "ClusterBody-Output": {
             /** Autotermination Minutes */
             autotermination_minutes: number;
             /** Cluster Cores */
@@ -4316,7 +4707,7 @@ export interface components {
          */
         ClusterList: {
             /** Clusters */
-            clusters: components["schemas"]["ClusterBody"][];
+            clusters: components["schemas"]["ClusterBody-Output"][];
             /**
              * Next Page Token
              * @default
@@ -4521,6 +4912,71 @@ export interface components {
             primary_key_constraint?: {
                 [key: string]: unknown;
             } | null;
+        };
+        /**
+         * ContinuousBody
+         * @description That a job runs all the time.
+         */
+        ContinuousBody: {
+            /** Pause Status */
+            pause_status?: ("PAUSED" | "UNPAUSED") | null;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * CreateBody
+         * @description A new job.
+         */
+        CreateBody: {
+            /** Access Control List */
+            access_control_list?: components["schemas"]["AccessBody"][] | null;
+            continuous?: components["schemas"]["ContinuousBody"] | null;
+            /** Description */
+            description?: string | null;
+            /** Email Notifications */
+            email_notifications?: {
+                [key: string]: unknown;
+            } | null;
+            /** Environments */
+            environments?: components["schemas"]["EnvironmentBody"][] | null;
+            /** Git Source */
+            git_source?: {
+                [key: string]: unknown;
+            } | null;
+            /** Health */
+            health?: {
+                [key: string]: unknown;
+            } | null;
+            /** Job Clusters */
+            job_clusters?: components["schemas"]["ClusterBody-Input"][] | null;
+            /** Max Concurrent Runs */
+            max_concurrent_runs?: number | null;
+            /** Name */
+            name?: string | null;
+            /** Notification Settings */
+            notification_settings?: {
+                [key: string]: unknown;
+            } | null;
+            /** Parameters */
+            parameters?: components["schemas"]["JobParameterBody"][] | null;
+            queue?: components["schemas"]["QueueBody"] | null;
+            run_as?: components["schemas"]["JobRunAsBody"] | null;
+            schedule?: components["schemas"]["ScheduleBody"] | null;
+            /** Tags */
+            tags?: {
+                [key: string]: string;
+            } | null;
+            /** Tasks */
+            tasks?: components["schemas"]["TaskBody"][] | null;
+            /** Timeout Seconds */
+            timeout_seconds?: number | null;
+            trigger?: components["schemas"]["TriggerBody"] | null;
+            /** Webhook Notifications */
+            webhook_notifications?: {
+                [key: string]: unknown;
+            } | null;
+        } & {
+            [key: string]: unknown;
         };
         /**
          * CreateCatalog
@@ -5026,6 +5482,18 @@ export interface components {
             recursive: boolean;
         };
         /**
+         * DependencyBody
+         * @description A task that another one comes after.
+         */
+        DependencyBody: {
+            /** Outcome */
+            outcome?: string | null;
+            /** Task Key */
+            task_key: string;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
          * DetailBody
          * @description What a table is made of.
          */
@@ -5187,6 +5655,20 @@ export interface components {
             type: string;
         };
         /**
+         * EnvironmentBody
+         * @description An environment of a job's tasks.
+         */
+        EnvironmentBody: {
+            /** Environment Key */
+            environment_key: string;
+            /** Spec */
+            spec?: {
+                [key: string]: unknown;
+            } | null;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
          * EventLogBody
          * @description The table that the event log is published as.
          */
@@ -5207,6 +5689,20 @@ export interface components {
             content: string;
             /** File Type */
             file_type: string;
+        };
+        /**
+         * FileArrivalBody
+         * @description Which folder's new files start a job.
+         */
+        FileArrivalBody: {
+            /** Min Time Between Triggers Seconds */
+            min_time_between_triggers_seconds?: number | null;
+            /** Url */
+            url: string;
+            /** Wait After Last Change Seconds */
+            wait_after_last_change_seconds?: number | null;
+        } & {
+            [key: string]: unknown;
         };
         /**
          * FileNode
@@ -5521,6 +6017,22 @@ export interface components {
             version: string;
         };
         /**
+         * JobAccess
+         * @description The body of a change of permissions.
+         */
+        JobAccess: {
+            /** Access Control List */
+            access_control_list?: components["schemas"]["AccessBody"][];
+        };
+        /**
+         * JobBody
+         * @description Which job.
+         */
+        JobBody: {
+            /** Job Id */
+            job_id: number;
+        };
+        /**
          * JobNode
          * @description A job that did.
          */
@@ -5532,6 +6044,33 @@ export interface components {
              * @default 0
              */
             workspace_id: number;
+        };
+        /**
+         * JobParameterBody
+         * @description A parameter of a job.
+         */
+        JobParameterBody: {
+            /**
+             * Default
+             * @default
+             */
+            default: string;
+            /** Name */
+            name: string;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * JobRunAsBody
+         * @description With whose rights a job runs.
+         */
+        JobRunAsBody: {
+            /** Service Principal Name */
+            service_principal_name?: string | null;
+            /** User Name */
+            user_name?: string | null;
+        } & {
+            [key: string]: unknown;
         };
         /**
          * Kind
@@ -6182,6 +6721,21 @@ export interface components {
             url: string;
         };
         /**
+         * PeriodicBody
+         * @description How often a job runs by itself.
+         */
+        PeriodicBody: {
+            /** Interval */
+            interval: number;
+            /**
+             * Unit
+             * @enum {string}
+             */
+            unit: "HOURS" | "DAYS" | "WEEKS" | "MINUTES";
+        } & {
+            [key: string]: unknown;
+        };
+        /**
          * PermissionLevel
          * @description A level that an object can have, in words.
          */
@@ -6596,6 +7150,19 @@ export interface components {
             target: string | null;
         };
         /**
+         * QueueBody
+         * @description Whether runs wait when they are too many.
+         */
+        QueueBody: {
+            /**
+             * Enabled
+             * @default true
+             */
+            enabled: boolean;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
          * RefreshBody
          * @description A look at all tables of a schema that was asked for; times in ms since the epoch.
          */
@@ -6622,6 +7189,67 @@ export interface components {
              * @constant
              */
             trigger: "MONITOR_REFRESH_TRIGGER_MANUAL";
+        };
+        /**
+         * RepairBody
+         * @description What of a run is to be done again.
+         */
+        RepairBody: {
+            /** Dbt Commands */
+            dbt_commands?: string[] | null;
+            /** Jar Params */
+            jar_params?: string[] | null;
+            /** Job Parameters */
+            job_parameters?: {
+                [key: string]: string;
+            } | null;
+            /** Latest Repair Id */
+            latest_repair_id?: number | null;
+            /** Notebook Params */
+            notebook_params?: {
+                [key: string]: string;
+            } | null;
+            /** Pipeline Params */
+            pipeline_params?: {
+                [key: string]: unknown;
+            } | null;
+            /** Python Named Params */
+            python_named_params?: {
+                [key: string]: string;
+            } | null;
+            /** Python Params */
+            python_params?: string[] | null;
+            /**
+             * Rerun All Failed Tasks
+             * @default false
+             */
+            rerun_all_failed_tasks: boolean;
+            /**
+             * Rerun Dependent Tasks
+             * @default false
+             */
+            rerun_dependent_tasks: boolean;
+            /** Rerun Tasks */
+            rerun_tasks?: string[] | null;
+            /** Run Id */
+            run_id: number;
+            /** Spark Submit Params */
+            spark_submit_params?: string[] | null;
+            /** Sql Params */
+            sql_params?: {
+                [key: string]: string;
+            } | null;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * ResetBody
+         * @description Other settings for a job.
+         */
+        ResetBody: {
+            /** Job Id */
+            job_id: number;
+            new_settings: components["schemas"]["SettingsBody"];
         };
         /**
          * RevokeToken
@@ -6666,6 +7294,57 @@ export interface components {
             user_name?: string | null;
         };
         /**
+         * RunBody
+         * @description Which run.
+         */
+        RunBody: {
+            /** Run Id */
+            run_id: number;
+        };
+        /**
+         * RunNowBody
+         * @description A run of a job.
+         */
+        RunNowBody: {
+            /** Dbt Commands */
+            dbt_commands?: string[] | null;
+            /** Idempotency Token */
+            idempotency_token?: string | null;
+            /** Jar Params */
+            jar_params?: string[] | null;
+            /** Job Id */
+            job_id: number;
+            /** Job Parameters */
+            job_parameters?: {
+                [key: string]: string;
+            } | null;
+            /** Notebook Params */
+            notebook_params?: {
+                [key: string]: string;
+            } | null;
+            /** Only */
+            only?: string[] | null;
+            /** Pipeline Params */
+            pipeline_params?: {
+                [key: string]: unknown;
+            } | null;
+            /** Python Named Params */
+            python_named_params?: {
+                [key: string]: string;
+            } | null;
+            /** Python Params */
+            python_params?: string[] | null;
+            queue?: components["schemas"]["QueueBody"] | null;
+            /** Spark Submit Params */
+            spark_submit_params?: string[] | null;
+            /** Sql Params */
+            sql_params?: {
+                [key: string]: string;
+            } | null;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
          * SampleBody
          * @description Some rows of a table.
          */
@@ -6686,6 +7365,23 @@ export interface components {
             name: string;
             /** Type */
             type: string;
+        };
+        /**
+         * ScheduleBody
+         * @description When a job runs by itself.
+         */
+        ScheduleBody: {
+            /** Pause Status */
+            pause_status?: ("PAUSED" | "UNPAUSED") | null;
+            /** Quartz Cron Expression */
+            quartz_cron_expression: string;
+            /**
+             * Timezone Id
+             * @default UTC
+             */
+            timezone_id: string;
+        } & {
+            [key: string]: unknown;
         };
         /**
          * SchemaBody
@@ -6992,6 +7688,59 @@ export interface components {
             workload_type?: string | null;
         };
         /**
+         * SettingsBody
+         * @description The settings of a job.
+         */
+        SettingsBody: {
+            continuous?: components["schemas"]["ContinuousBody"] | null;
+            /** Description */
+            description?: string | null;
+            /** Email Notifications */
+            email_notifications?: {
+                [key: string]: unknown;
+            } | null;
+            /** Environments */
+            environments?: components["schemas"]["EnvironmentBody"][] | null;
+            /** Git Source */
+            git_source?: {
+                [key: string]: unknown;
+            } | null;
+            /** Health */
+            health?: {
+                [key: string]: unknown;
+            } | null;
+            /** Job Clusters */
+            job_clusters?: components["schemas"]["ClusterBody-Input"][] | null;
+            /** Max Concurrent Runs */
+            max_concurrent_runs?: number | null;
+            /** Name */
+            name?: string | null;
+            /** Notification Settings */
+            notification_settings?: {
+                [key: string]: unknown;
+            } | null;
+            /** Parameters */
+            parameters?: components["schemas"]["JobParameterBody"][] | null;
+            queue?: components["schemas"]["QueueBody"] | null;
+            run_as?: components["schemas"]["JobRunAsBody"] | null;
+            schedule?: components["schemas"]["ScheduleBody"] | null;
+            /** Tags */
+            tags?: {
+                [key: string]: string;
+            } | null;
+            /** Tasks */
+            tasks?: components["schemas"]["TaskBody"][] | null;
+            /** Timeout Seconds */
+            timeout_seconds?: number | null;
+            trigger?: components["schemas"]["TriggerBody"] | null;
+            /** Webhook Notifications */
+            webhook_notifications?: {
+                [key: string]: unknown;
+            } | null;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
          * ShownColumn
          * @description A column of a table, as it is answered.
          */
@@ -7195,6 +7944,48 @@ export interface components {
             streams: components["schemas"]["QueryOverview"][];
         };
         /**
+         * SubmitBody
+         * @description A run without a job.
+         */
+        SubmitBody: {
+            /** Access Control List */
+            access_control_list?: components["schemas"]["AccessBody"][] | null;
+            /** Email Notifications */
+            email_notifications?: {
+                [key: string]: unknown;
+            } | null;
+            /** Environments */
+            environments?: components["schemas"]["EnvironmentBody"][] | null;
+            /** Git Source */
+            git_source?: {
+                [key: string]: unknown;
+            } | null;
+            /** Health */
+            health?: {
+                [key: string]: unknown;
+            } | null;
+            /** Idempotency Token */
+            idempotency_token?: string | null;
+            /** Notification Settings */
+            notification_settings?: {
+                [key: string]: unknown;
+            } | null;
+            queue?: components["schemas"]["QueueBody"] | null;
+            run_as?: components["schemas"]["JobRunAsBody"] | null;
+            /** Run Name */
+            run_name?: string | null;
+            /** Tasks */
+            tasks?: components["schemas"]["TaskBody"][] | null;
+            /** Timeout Seconds */
+            timeout_seconds?: number | null;
+            /** Webhook Notifications */
+            webhook_notifications?: {
+                [key: string]: unknown;
+            } | null;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
          * TableBody
          * @description A table, as it is answered.
          */
@@ -7351,6 +8142,22 @@ export interface components {
             tables: components["schemas"]["TableSummary"][];
         };
         /**
+         * TableUpdateBody
+         * @description Which tables' new versions start a job.
+         */
+        TableUpdateBody: {
+            /** Condition */
+            condition?: ("ANY_UPDATED" | "ALL_UPDATED") | null;
+            /** Min Time Between Triggers Seconds */
+            min_time_between_triggers_seconds?: number | null;
+            /** Table Names */
+            table_names: string[];
+            /** Wait After Last Change Seconds */
+            wait_after_last_change_seconds?: number | null;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
          * Tag
          * @description A tag.
          */
@@ -7427,6 +8234,48 @@ export interface components {
             value: string;
         };
         /**
+         * TaskBody
+         * @description A task; its kind's field is among what is not named here.
+         */
+        TaskBody: {
+            /** Depends On */
+            depends_on?: components["schemas"]["DependencyBody"][] | null;
+            /** Description */
+            description?: string | null;
+            /** Disabled */
+            disabled?: boolean | null;
+            /** Email Notifications */
+            email_notifications?: {
+                [key: string]: unknown;
+            } | null;
+            /** Environment Key */
+            environment_key?: string | null;
+            /** Job Cluster Key */
+            job_cluster_key?: string | null;
+            /** Libraries */
+            libraries?: {
+                [key: string]: unknown;
+            }[] | null;
+            /** Max Retries */
+            max_retries?: number | null;
+            /** Min Retry Interval Millis */
+            min_retry_interval_millis?: number | null;
+            /** Retry On Timeout */
+            retry_on_timeout?: boolean | null;
+            /** Run If */
+            run_if?: ("ALL_SUCCESS" | "ALL_DONE" | "NONE_FAILED" | "AT_LEAST_ONE_SUCCESS" | "ALL_FAILED" | "AT_LEAST_ONE_FAILED") | null;
+            /** Task Key */
+            task_key: string;
+            /** Timeout Seconds */
+            timeout_seconds?: number | null;
+            /** Webhook Notifications */
+            webhook_notifications?: {
+                [key: string]: unknown;
+            } | null;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
          * TemporaryCredentials
          * @description Temporary credentials and what they open; ``expiration_time`` is in ms since the epoch.
          */
@@ -7482,6 +8331,30 @@ export interface components {
         TrafficBody: {
             /** Routes */
             routes?: components["schemas"]["RouteBody"][] | null;
+        };
+        /**
+         * TriggerBody
+         * @description What starts a job.
+         */
+        TriggerBody: {
+            file_arrival?: components["schemas"]["FileArrivalBody"] | null;
+            /** Pause Status */
+            pause_status?: ("PAUSED" | "UNPAUSED") | null;
+            periodic?: components["schemas"]["PeriodicBody"] | null;
+            table_update?: components["schemas"]["TableUpdateBody"] | null;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * UpdateBody
+         * @description Some other settings for a job.
+         */
+        UpdateBody: {
+            /** Fields To Remove */
+            fields_to_remove?: string[] | null;
+            /** Job Id */
+            job_id: number;
+            new_settings?: components["schemas"]["SettingsBody"] | null;
         };
         /**
          * UpdateConnection
@@ -9928,6 +10801,146 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PermissionLevels"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    jobs_get_permissions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    jobs_put_permissions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["JobAccess"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    jobs_patch_permissions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["JobAccess"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    jobs_get_permission_levels: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
                 };
             };
             /** @description Validation Error */
@@ -13029,7 +14042,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ClusterBody"];
+                    "application/json": components["schemas"]["ClusterBody-Output"];
                 };
             };
             /** @description Validation Error */
@@ -15982,6 +16995,570 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["VolumeBody"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    jobs_create_job: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    jobs_delete_job: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["JobBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    jobs_get_job: {
+        parameters: {
+            query: {
+                job_id: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    jobs_list_jobs: {
+        parameters: {
+            query?: {
+                limit?: number;
+                page_token?: string | null;
+                offset?: number;
+                name?: string | null;
+                expand_tasks?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    jobs_reset_job: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ResetBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    jobs_run_now: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RunNowBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    jobs_cancel_run: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RunBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    jobs_cancel_all_runs: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CancelAllBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    jobs_delete_run: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RunBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    jobs_export_run: {
+        parameters: {
+            query: {
+                run_id: number;
+                views_to_export?: "CODE" | "DASHBOARDS" | "ALL";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    jobs_get_run: {
+        parameters: {
+            query: {
+                run_id: number;
+                include_history?: boolean;
+                include_resolved_values?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    jobs_get_run_output: {
+        parameters: {
+            query: {
+                run_id: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    jobs_list_runs: {
+        parameters: {
+            query?: {
+                job_id?: number | null;
+                active_only?: boolean;
+                completed_only?: boolean;
+                limit?: number;
+                offset?: number;
+                page_token?: string | null;
+                run_type?: ("JOB_RUN" | "SUBMIT_RUN" | "WORKFLOW_RUN") | null;
+                expand_tasks?: boolean;
+                start_time_from?: number | null;
+                start_time_to?: number | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    jobs_repair_run: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RepairBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    jobs_submit_run: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SubmitBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    jobs_update_job: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UpdateBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
                 };
             };
             /** @description Validation Error */

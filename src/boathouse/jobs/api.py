@@ -1,0 +1,8 @@
+"""What other slices use of jobs."""
+
+from boathouse.jobs.errors import SettingsInvalid, TaskValueNotFound
+from boathouse.jobs.kinds import Kinds, Output, Task, TaskKind
+from boathouse.jobs.references import JobReferences
+from boathouse.jobs.runtime import Jobs
+
+__all__ = ["JobReferences", "Jobs", "Kinds", "Output", "SettingsInvalid", "Task", "TaskKind", "TaskValueNotFound"]

@@ -1,0 +1,177 @@
+"""The running side of jobs: one loop that looks at triggers, takes runs on and carries out tasks."""
+
+import asyncio
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import structlog
+
+from boathouse.db import Database
+from boathouse.iam.api import Authenticator, Principal
+from boathouse.jobs import control, triggers
+from boathouse.jobs.advance import Advance, Followup
+from boathouse.jobs.graph import Result
+from boathouse.jobs.kinds import Kinds
+from boathouse.jobs.models import JobTaskRow
+from boathouse.jobs.repository import JobRepository
+from boathouse.jobs.runs import RunService
+from boathouse.jobs.service import JobService
+from boathouse.jobs.starting import Asked, begin
+from boathouse.jobs.worker import SEEN_SECONDS, Worker
+from boathouse.kit.clock import now_ms
+from boathouse.storage.layout import Layout
+
+log = structlog.stdlib.get_logger(__name__)
+
+LOOK_SECONDS = 1.0
+"""How often the loop looks whether another server has left it something to do."""
+_AT_ONCE = 50
+T = TypeVar("T")
+
+
+class Jobs:
+    """All jobs of this server. Made and stopped in the server's lifespan.
+
+    Attributes:
+        kinds: The task kinds; slices above register theirs before the start.
+        url: Of the server, as people reach it.
+
+    Args:
+        database: The metadata database.
+        layout: The lake's folders.
+        authenticator: Makes the tokens of tasks.
+        url: Of the server, as people reach it.
+        slots: Most tasks at once.
+    """
+
+    def __init__(self, database: Database, layout: Layout, authenticator: Authenticator, url: str, slots: int) -> None:
+        self.kinds = Kinds()
+        control.register(self.kinds)
+        self.url = url
+        self._database = database
+        self._awake = asyncio.Event()
+        self._event_loop = asyncio.get_running_loop()
+        self._worker = Worker(database, layout, authenticator, self.kinds, slots, self._awake.set)
+        self._loop: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Take up what a server that is gone left, and begin."""
+        await self._worker.start()
+        self._loop = asyncio.create_task(self._work(), name="jobs")
+
+    async def stop(self) -> None:
+        """Stop all tasks; the next start finds their runs."""
+        if self._loop is not None:
+            self._loop.cancel()
+            await asyncio.gather(self._loop, return_exceptions=True)
+            await self._worker.stop()
+
+    async def manage(self, principal: Principal, action: Callable[[JobService], T], *, write: bool = True) -> T:
+        """Do something with the records of jobs in one transaction."""
+
+        def act() -> T:
+            with self._database.session(write=write) as session:
+                return action(JobService(session, principal, self.kinds))
+
+        return await self._acted(act, write=write)
+
+    async def manage_runs(self, principal: Principal, action: Callable[[RunService], T], *, write: bool = True) -> T:
+        """Do something with the records of runs in one transaction."""
+
+        def act() -> T:
+            with self._database.session(write=write) as session:
+                return action(RunService(session, principal, self.kinds))
+
+        return await self._acted(act, write=write)
+
+    async def _acted(self, act: Callable[[], T], *, write: bool) -> T:
+        try:
+            return await asyncio.to_thread(act)
+        finally:
+            if write:
+                self._awake.set()
+
+    def log_of(self, row: JobTaskRow) -> Path:
+        """Where the output of an attempt's process is."""
+        return self._worker.log_of(row)
+
+    def forget_logs(self, run_id: int) -> None:
+        """Delete the logs of a run's tasks."""
+        shutil.rmtree(self._worker.logs_of(run_id), ignore_errors=True)
+
+    # ---------------------------------------------------------------------------------------------------- the loop
+
+    async def _work(self) -> None:
+        buried = time.monotonic()
+        while True:
+            self._awake.clear()
+            delay = LOOK_SECONDS
+            try:
+                if time.monotonic() - buried > SEEN_SECONDS:
+                    await asyncio.to_thread(self._worker.bury)
+                    buried = time.monotonic()
+                delay = await asyncio.to_thread(self._turn)
+                await self._worker.take()
+            except Exception:
+                # A database that is busy or away for a moment must not end all jobs.
+                log.exception("jobs_turn_failed")
+            try:
+                await asyncio.wait_for(self._awake.wait(), delay)
+            except TimeoutError:
+                continue
+
+    def _turn(self) -> float:
+        """Look at the triggers and the runs that are to be looked at; seconds until the next ones are."""
+        with self._database.session() as session:
+            rows = JobRepository(session)
+            due, runs = rows.next_due(), rows.awake(now_ms(), _AT_ONCE)
+        if due is not None and due <= now_ms():
+            self._fire()
+        for run_id in runs:
+            self._advance(run_id)
+        if runs:
+            return 0.0
+        with self._database.session() as session:
+            rows = JobRepository(session)
+            times = [one for one in (rows.next_due(), rows.next_wake()) if one is not None]
+        return min(LOOK_SECONDS, max(0.0, (min(times) - now_ms()) / 1000)) if times else LOOK_SECONDS
+
+    def _fire(self) -> None:
+        """Start the runs of jobs whose time has come."""
+        now = now_ms()
+        with self._database.session(write=True) as session:
+            rows = JobRepository(session)
+            for job in rows.due(now, _AT_ONCE):
+                due = job.due_at or now
+                begin(rows, self.kinds, job, Asked(triggers.kind_of(job.settings), job.creator, info={"time": due}))
+                job.due_at = triggers.next_due(job.settings, due, now)
+
+    def _advance(self, run_id: int) -> None:
+        try:
+            with self._database.session(write=True) as session:
+                advance = Advance(session, self.kinds, self.url)
+                advance.run(run_id)
+        except Exception:
+            # One run that cannot be taken on must not keep the others; it is tried again.
+            log.exception("run_not_advanced", run=run_id)
+            with self._database.session(write=True) as session:
+                JobRepository(session).wake(run_id, now_ms() + 10_000)
+            return
+        for followup in advance.followups:
+            self._follow(followup)
+
+    def _follow(self, followup: Followup) -> None:
+        match followup.what:
+            case "wake" | "cancel" | "queued":
+                with self._database.session(write=True) as session:
+                    rows = JobRepository(session)
+                    row = rows.oldest_queued(followup.id) if followup.what == "queued" else rows.run(followup.id, lock=True)
+                    if row is not None and row.ended_at is None:
+                        row.wake_at = now_ms()
+                        if followup.what == "cancel":
+                            row.canceled = row.canceled or Result.CANCELED
+            case _:
+                pass
