@@ -23,6 +23,7 @@ const router = createBrowserRouter([
     errorElement: <Broken />,
     children: [
       { path: "/", element: <HomePage /> },
+      { path: "/workspace", lazy: async () => ({ Component: (await import("./features/workspace/WorkspacePage")).WorkspacePage }) },
       { path: "/catalog/:catalog?/:schema?/:name?", element: <CatalogPage /> },
       { path: "/pipelines", element: <PipelinesPage /> },
       { path: "/pipelines/:id", lazy: async () => ({ Component: (await import("./features/pipelines/PipelinePage")).PipelinePage }) },

@@ -55,6 +55,7 @@ from boathouse.serving.api import Serving, ServingReferences
 from boathouse.storage.layout import Layout
 from boathouse.tables import endpoints as tables_endpoints
 from boathouse.workspace import endpoints as workspace_endpoints
+from boathouse.workspace import page_endpoints as workspace_page
 from boathouse.workspace.api import WorkspaceReferences
 
 
@@ -185,6 +186,7 @@ ROUTERS = (
     workspace_endpoints.router,
     jobs_endpoints.router,
     run_endpoints.router,
+    workspace_page.router,
     pipelines_endpoints.router,
     pipelines_page.router,
     registry_endpoints.router,

@@ -5,7 +5,7 @@ import binascii
 from typing import Annotated, Any
 
 from anyio import to_thread
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.datastructures import UploadFile
@@ -20,11 +20,8 @@ from boathouse.workspace.schemas import (
     DeleteBody,
     ExportBody,
     ImportBody,
-    MoveBody,
     ObjectBody,
     ObjectList,
-    PageFolder,
-    PageObject,
     PathBody,
     PermissionLevel,
     PermissionLevels,
@@ -34,7 +31,6 @@ from boathouse.workspace.service import KINDS, MOST_BYTES, WorkspaceService
 
 router = APIRouter(tags=["workspace"])
 API = "/api/2.0/workspace"
-PAGE = "/api/boathouse/v1/workspace"
 PERMISSIONS = "/api/2.0/permissions"
 _LEVEL_TEXTS = {
     "CAN_READ": "See it and what it holds",
@@ -170,26 +166,3 @@ for _name in KINDS:
     router.get(f"{_path}/permissionLevels", name=f"get_permission_levels_of_{_name}")(get_object_permission_levels)
     router.put(_path, name=f"put_permissions_of_{_name}", response_model_exclude_none=True)(put_object_permissions)
     router.patch(_path, name=f"patch_permissions_of_{_name}", response_model_exclude_none=True)(patch_object_permissions)
-
-
-# ------------------------------------------------------------------------------------------------------------ the page
-
-
-@router.get(f"{PAGE}/folder")
-def show_folder(
-    workspace: Workspace,
-    path: str = "",
-    limit: Annotated[int, Query(ge=1, le=1000)] = 200,
-    offset: Annotated[int, Query(ge=0)] = 0,
-) -> PageFolder:
-    """A folder and a page of what it holds; without a path, the asker's own."""
-    folder = workspace.get(path or workspace.home_path)
-    found = workspace.children(folder.path)
-    shown = [PageObject.of(one) for one in found[offset : offset + limit]]
-    return PageFolder(folder=PageObject.of(folder), home=workspace.home_path, objects=shown, total=len(found))
-
-
-@router.post(f"{PAGE}/move", response_model_exclude_none=True)
-def move_object(workspace: Workspace, body: MoveBody) -> ObjectBody:
-    """Give an object another path; it keeps its identifier and its permissions."""
-    return ObjectBody.of(workspace.move(body.path, body.destination_path))

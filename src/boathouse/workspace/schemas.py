@@ -71,13 +71,6 @@ class ExportBody(BaseModel):
     file_type: str
 
 
-class MoveBody(BaseModel):
-    """Where something is to be."""
-
-    path: str
-    destination_path: str
-
-
 class AccessBody(BaseModel):
     """A level of permission of one grantee."""
 
@@ -147,23 +140,3 @@ class PermissionLevels(BaseModel):
     """The levels that an object can have."""
 
     permission_levels: list[PermissionLevel]
-
-
-class PageObject(ObjectBody):
-    """An object as the page shows it, with what the asker may do."""
-
-    level: str | None
-
-    @classmethod
-    def of(cls, info: ObjectInfo) -> "PageObject":
-        """The form of an object."""
-        return cls(**ObjectBody.of(info).model_dump(exclude={"size"}), size=info.size, level=info.level)
-
-
-class PageFolder(BaseModel):
-    """A folder as the page shows it: itself, a page of what it holds, and how much that is."""
-
-    folder: PageObject
-    home: str
-    objects: list[PageObject]
-    total: int

@@ -23,12 +23,13 @@ async function failure(answer: Response): Promise<ApiError> {
 }
 
 async function request(method: string, path: string, body?: unknown): Promise<Response> {
+  const json = body !== undefined && !(body instanceof FormData);
   let answer: Response;
   try {
     answer = await fetch(path, {
       method,
-      headers: body === undefined ? {} : { "Content-Type": "application/json" },
-      body: body === undefined ? null : JSON.stringify(body),
+      headers: json ? { "Content-Type": "application/json" } : {},
+      body: body === undefined ? null : body instanceof FormData ? body : JSON.stringify(body),
       credentials: "same-origin",
     });
   } catch {
@@ -38,7 +39,7 @@ async function request(method: string, path: string, body?: unknown): Promise<Re
   return answer;
 }
 
-/** Call the server; JSON in, JSON out. A network failure is an ApiError of status 0. */
+/** Call the server; JSON or a form in, JSON out. A network failure is an ApiError of status 0. */
 export async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
   const answer = await request(method, path, body);
   if (answer.status === 204) return undefined as T;

@@ -4184,6 +4184,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/boathouse/v1/workspace/notebook": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show Notebook
+         * @description The cells of a notebook.
+         */
+        get: operations["workspace_show_notebook"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/data-quality/v1/monitors": {
         parameters: {
             query?: never;
@@ -6623,8 +6643,22 @@ export interface components {
             online_stores: components["schemas"]["OnlineStoreBody"][];
         };
         /**
+         * PageCell
+         * @description A cell: its language or magic, its text without the magic's word, and markdown as HTML too.
+         */
+        PageCell: {
+            /** Html */
+            html: string | null;
+            /** Kind */
+            kind: string;
+            /** Source */
+            source: string;
+            /** Title */
+            title: string | null;
+        };
+        /**
          * PageFolder
-         * @description A folder as the page shows it: itself, a page of what it holds, and how much that is.
+         * @description A folder, a page of what it holds, and how much that is; of what is no folder, itself alone.
          */
         PageFolder: {
             folder: components["schemas"]["PageObject"];
@@ -6634,6 +6668,18 @@ export interface components {
             objects: components["schemas"]["PageObject"][];
             /** Total */
             total: number;
+        };
+        /**
+         * PageNotebook
+         * @description A notebook's cells, and its text where it is kept in source form.
+         */
+        PageNotebook: {
+            /** Cells */
+            cells: components["schemas"]["PageCell"][];
+            /** Language */
+            language: string;
+            /** Text */
+            text: string | null;
         };
         /**
          * PageObject
@@ -18188,6 +18234,37 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ObjectBody"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    workspace_show_notebook: {
+        parameters: {
+            query: {
+                path: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageNotebook"];
                 };
             };
             /** @description Validation Error */

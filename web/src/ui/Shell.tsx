@@ -1,4 +1,4 @@
-import { Boxes, FlaskConical, Home, KeyRound, LogOut, Moon, Radio, Sun, Table2, Waves, Workflow } from "lucide-react";
+import { Boxes, FlaskConical, FolderOpen, Home, KeyRound, LogOut, Moon, Radio, Sun, Table2, Waves, Workflow } from "lucide-react";
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { Link, NavLink, Outlet, ScrollRestoration, useLocation, useNavigate } from "react-router";
@@ -9,6 +9,7 @@ import { useTheme } from "./theme";
 
 const PLACES = [
   { to: "/", label: "Home", icon: Home },
+  { to: "/workspace", label: "Workspace", icon: FolderOpen },
   { to: "/catalog", label: "Catalog", icon: Table2 },
   { to: "/pipelines", label: "Pipelines", icon: Workflow },
   { to: "/streams", label: "Streams", icon: Waves },
