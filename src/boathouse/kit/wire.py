@@ -4,6 +4,7 @@ import json
 import os
 import sys
 import threading
+from collections.abc import Iterable
 from typing import Any
 
 PARENT_GONE = 3
@@ -46,10 +47,10 @@ class Wire:
 
     def listen(self) -> None:
         """Hear what the server says from now on, in a thread; the end of that is the server's, and then this process's too."""
-        threading.Thread(target=self._listen, name="server", daemon=True).start()
+        threading.Thread(target=self._listen, args=(sys.stdin,), name="server", daemon=True).start()
 
-    def _listen(self) -> None:
-        for line in sys.stdin:
+    def _listen(self, lines: Iterable[str]) -> None:
+        for line in lines:
             said = json.loads(line)
             if said.get("say") == "stop":
                 self.stopping.set()

@@ -57,6 +57,7 @@ from boathouse.tables import endpoints as tables_endpoints
 from boathouse.workspace import endpoints as workspace_endpoints
 from boathouse.workspace import page_endpoints as workspace_page
 from boathouse.workspace.api import WorkspaceReferences
+from boathouse.workspace.tasks import NotebookTask, PythonTask, Surroundings
 
 
 @dataclass(frozen=True)
@@ -262,6 +263,11 @@ async def _lifespan(api: FastAPI) -> AsyncGenerator[None, None]:
         state.pipelines = Pipelines(state.database, state.layout, state.authenticator, places)
         stack.push_async_callback(state.pipelines.stop)
         state.jobs.kinds.register(PipelineTaskKind(state.pipelines))
+        surroundings = Surroundings(
+            state.database, state.layout, state.addresses.base_url, places.spark_remote, state.settings.python_udfs
+        )
+        state.jobs.kinds.register(NotebookTask(surroundings))
+        state.jobs.kinds.register(PythonTask(surroundings))
         state.engines.governor.pipeline_commands = PipelineCommands(state.pipelines).execute
         state.serving = Serving(state.database, state.layout, state.authenticator, state.addresses.base_url)
         stack.push_async_callback(state.serving.stop)

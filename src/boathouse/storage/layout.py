@@ -46,6 +46,11 @@ class Layout:
         return self.root / "workspace"
 
     @property
+    def dbfs(self) -> Path:
+        """The DBFS root: files of everybody, beside the volumes."""
+        return self.root / "dbfs"
+
+    @property
     def checkpoints(self) -> Path:
         """State of streams, pipelines and the inference logs' spools."""
         return self.root / "checkpoints"
@@ -82,6 +87,7 @@ class Layout:
             self.volumes,
             self.artifacts,
             self.workspace,
+            self.dbfs,
             self.checkpoints,
             self.online,
             self.logs,

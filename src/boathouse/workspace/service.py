@@ -107,6 +107,14 @@ class WorkspaceService:
         self._require(node, level)
         return node.file
 
+    def within_reach(self) -> tuple[list[Path], list[Path]]:
+        """The files and folders on disk that the asker may read with all that they hold, and those that it may change."""
+        roots: list[Parts] = [()] if self._principal.is_admin else [self.home, (REPOS, *self.home[1:]), (SHARED,)]
+        levels = dict(self._granted) | {parts: LEVELS.names[-1] for parts in roots if parts != (USERS,)}
+        nodes = [(self._tree.find(parts), level) for parts, level in levels.items()]
+        read = [node.file for node, _ in nodes if node is not None]
+        return read, [node.file for node, level in nodes if node is not None and LEVELS.reaches(level, "CAN_EDIT")]
+
     def make_folder(self, path: str) -> None:
         """Make a folder and those above it; one that is there stays."""
         parts = parts_of(path)

@@ -1,11 +1,12 @@
 """Writes whose rows carry what expectations found in them: counted, kept or set aside in the same pass that writes them.
 
-The rows come with a column for each expectation, true where it is not met and NULL elsewhere, and with one that says whether the row
-is kept. They are written beside the table, kept and dropped rows in files of their own; how many rows met what then stands in the
-footers of these files, and a commit takes the kept ones into the table. Readers do not see the columns, which its schema lacks.
+The rows come with a column that has a bit for each expectation that is not met, NULL where all are, and with one that says whether
+the row is kept. They are written beside the table, kept and dropped rows in files of their own; how many rows met what is then counted
+in that column of these files, and a commit takes the kept ones into the table. Readers do not see the columns, which its schema lacks.
 
 Files of their own cost a sort of all rows where the engine writes both at once. So where the rows are the same each time they are
-made, and cheap to make, the dropped ones are made a second time instead: from the same versions of what they are made of.
+made, and cheap to make, the dropped ones are made a second time instead: from the same versions of what they are made of, and at the
+same time.
 """
 
 import json
@@ -23,7 +24,7 @@ import pyarrow.parquet as pq
 
 from boathouse.catalog.api import Privilege
 from boathouse.engine.errors import ExpectationViolated, StatementRefused
-from boathouse.engine.expected import KEPT, OPTION, REASON, columns
+from boathouse.engine.expected import KEPT, OPTION, REASON, Place, places
 from boathouse.engine.gateway.change import Change
 from boathouse.engine.gateway.delta_target import DeltaTarget, load
 from boathouse.engine.gateway.enforcement import Rules, fit, project
@@ -32,6 +33,7 @@ from boathouse.engine.gateway.ingest import Plan, option
 from boathouse.engine.gateway.plan_text import parsed
 from boathouse.engine.gateway.protocol import proto
 from boathouse.engine.gateway.repeatable import fix_versions, is_row_by_row, unrepeatable
+from boathouse.engine.gateway.session import Started
 from boathouse.engine.gateway.spark_types import Field, Struct, from_message, nullable, sql, to_json
 from boathouse.engine.gateway.sql_tokens import literal, quote
 from boathouse.engine.gateway.staging import STAGING, Staging, write_into
@@ -67,15 +69,20 @@ class Expected:
         return bool(self.dropping)
 
     @cached_property
-    def unmet(self) -> dict[str, str]:
-        """The column of each expectation."""
-        return columns(self.names)
+    def places(self) -> dict[str, Place]:
+        """Where it stands whether each expectation is met."""
+        return places(self.names, self.dropping)
+
+    @property
+    def unmet(self) -> tuple[str, ...]:
+        """The columns that say which expectations are not met."""
+        return tuple(dict.fromkeys(one.column for one in self.places.values()))
 
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns that the rows have in addition."""
         more = (KEPT, REASON) if self.drops else ()
-        return (*self.unmet.values(), *more)
+        return (*self.unmet, *more)
 
 
 def expected(options: Mapping[str, str]) -> Expected | None:
@@ -120,6 +127,7 @@ class _Write:
 
     Attributes:
         dropped: The rows that are dropped, where they are not to be found in files of their own.
+        beside: What writes these for the quarantine table, at the same time as the engine writes the others.
     """
 
     visit: Visit
@@ -131,14 +139,17 @@ class _Write:
     schema: Struct | None
     identifier: Identifier | None
     user: str
+    beside: Started | None
 
     @property
     def aside(self) -> Path:
         """The folder of the dropped rows that are written by themselves."""
-        return self.staging.folder.with_name(f"{self.staging.folder.name}_dropped")
+        return _aside(self.staging)
 
     def discard(self) -> None:
-        """Remove all that was written."""
+        """End what goes on, and remove all that was written."""
+        if self.beside is not None:
+            self.beside.stop()
         shutil.rmtree(self.aside, ignore_errors=True)
         self.staging.discard()
 
@@ -176,10 +187,10 @@ def put_expected(
     quarantine = _quarantine(visit, said)
     rows, schema, target = _fitting(visit, target, rows, plan.rules, said, schema_too=schema_too)
     partition_by = tuple(plan.partition_by if schema_too else target.partition_by)
-    dropped = _made_again(visit, rows, schema, said)
+    dropped = made_again = _made_again(visit, rows, schema, said)
     if dropped is not None:
-        unmet = [column for name, column in said.unmet.items() if name not in said.dropping]
-        rows = _only(rows, quote([KEPT]), [*schema.names, *unmet])
+        unmet = {place.column for name, place in said.places.items() if name not in said.dropping}
+        rows = _only(rows, quote([KEPT]), [*schema.names, *sorted(unmet)])
     staging = Staging(target, target.folder / STAGING / uuid.uuid4().hex)
     staging.folder.parent.mkdir(parents=True, exist_ok=True)
     marks = (KEPT,) if said.drops and dropped is None else ()
@@ -193,7 +204,9 @@ def put_expected(
     changed = replace(target, schema=schema, partition_by=partition_by)
     new_schema = schema if schema_too and changed.fingerprint != target.fingerprint else None
     identifier = identifier_of(plan.options)
-    one = _Write(visit, staging, said, dropped, quarantine, replaces, new_schema, identifier, visit.principal.name)
+    beside = _beside(visit, staging, made_again, quarantine)
+    user = visit.principal.name
+    one = _Write(visit, staging, said, dropped, quarantine, replaces, new_schema, identifier, user, beside)
 
     def finish() -> None:
         try:
@@ -202,6 +215,19 @@ def put_expected(
             one.discard()
 
     return Change(finish, one.discard)
+
+
+def _beside(visit: Visit, staging: Staging, dropped: Any | None, quarantine: DeltaTarget | None) -> Started | None:
+    """Begin to write the rows that are dropped, where they are made by themselves: the engine has cores to spare while it writes."""
+    if dropped is None or quarantine is None:
+        return None
+    command = proto().Command()
+    command.write_operation.CopyFrom(write_into(_aside(staging), dropped, quarantine.partition_by))
+    return visit.session.start(command)
+
+
+def _aside(staging: Staging) -> Path:
+    return staging.folder.with_name(f"{staging.folder.name}_dropped")
 
 
 def _only(rows: Any, condition: str, names: Sequence[str]) -> Any:
@@ -225,7 +251,7 @@ def _made_again(visit: Visit, rows: Any, schema: Struct, said: Expected) -> Any 
 
 
 def _dropped(rows: Any, schema: Struct, said: Expected) -> Any:
-    return _only(rows, f"NOT {quote([KEPT])}", [*schema.names, *said.unmet.values(), REASON])
+    return _only(rows, f"NOT {quote([KEPT])}", [*schema.names, *said.unmet, REASON])
 
 
 def _quarantine(visit: Visit, said: Expected) -> DeltaTarget | None:
@@ -305,9 +331,12 @@ def _publish(write: _Write, partition_by: Sequence[str]) -> None:
     if write.dropped is not None and quarantine is None:
         aside = _count(write, failed)
     elif write.dropped is not None and quarantine is not None:
-        command = proto().Command()
-        command.write_operation.CopyFrom(write_into(write.aside, write.dropped, quarantine.partition_by))
-        write.visit.session.run(command)
+        if write.beside is None:
+            command = proto().Command()
+            command.write_operation.CopyFrom(write_into(write.aside, write.dropped, quarantine.partition_by))
+            write.visit.session.run(command)
+        else:
+            write.beside.wait()
         more = [replace(one, is_kept=False) for one in _files(write.aside)]
         failed = {name: failed[name] + count for name, count in _failed(more, said).items()}
         files += more
@@ -335,11 +364,12 @@ def _count(write: _Write, failed: dict[str, int]) -> int:
     relation = proto().Relation()
     relation.aggregate.input.CopyFrom(write.dropped)
     relation.aggregate.group_type = proto().Aggregate.GROUP_TYPE_GROUPBY
-    for text in ("count(1) AS `rows`", *(f"count({quote([one])}) AS {quote([one])}" for one in write.said.unmet.values())):
+    counts = (f"count_if({place.is_unmet}) AS `{number}`" for number, place in enumerate(write.said.places.values()))
+    for text in ("count(1) AS `rows`", *counts):
         relation.aggregate.aggregate_expressions.add().expression_string.expression = text
     row = write.visit.session.rows(relation).to_pylist()[0]
-    for name, column in write.said.unmet.items():
-        failed[name] += int(row[column])
+    for number, name in enumerate(write.said.places):
+        failed[name] += int(row[str(number)])
     return int(row["rows"])
 
 
@@ -408,22 +438,23 @@ def _failed(files: Sequence[_File], said: Expected) -> dict[str, int]:
     """How many rows of some files did not meet each expectation; what a file has no column for is met by all of its rows."""
     failed = dict.fromkeys(said.names, 0)
     for file in files:
-        footer: Any = pq.read_metadata(file.path)
-        groups = [footer.row_group(number) for number in range(footer.num_row_groups)]
-        chunks = [group.column(at) for group in groups for at in range(group.num_columns)]
-        for name, column in said.unmet.items():
-            failed[name] += sum(_values(file, one) for one in chunks if one.path_in_schema == column)
+        with pq.ParquetFile(file.path) as opened:
+            there = [column for column in said.unmet if column in opened.schema_arrow.names and not _is_null(opened, column)]
+            rows = opened.read(columns=there)
+        for column in there:
+            counts = [(one["values"], one["counts"]) for one in rows.column(column).value_counts().to_pylist()]
+            for name, place in said.places.items():
+                if place.column == column:
+                    failed[name] += sum(count for bits, count in counts if bits is not None and bits & place.bit)
     return failed
 
 
-def _values(file: _File, chunk: Any) -> int:
-    """How many values that are not NULL a column has in a row group, which every writer of ours says in the footer.
-
-    Raises:
-        TypeError: If it does not.
-    """
-    said = chunk.statistics
-    if said is None or not said.has_null_count:
-        message = f"The footer of {file.path.name} does not count the NULLs of {chunk.path_in_schema}."
-        raise TypeError(message)
-    return int(chunk.num_values - said.null_count)
+def _is_null(file: Any, name: str) -> bool:
+    """Whether the footer of a file says that a column has no value in it."""
+    footer = file.metadata
+    groups = [footer.row_group(number) for number in range(footer.num_row_groups)]
+    columns = [one.column(at) for one in groups for at in range(one.num_columns) if one.column(at).path_in_schema == name]
+    return all(
+        one.statistics is not None and one.statistics.has_null_count and one.statistics.null_count == one.num_values
+        for one in columns
+    )

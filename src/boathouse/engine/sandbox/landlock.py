@@ -12,10 +12,11 @@ _PATH_BENEATH, _NET_PORT = 1, 2
 _CONNECT_TCP = 1 << 1
 _READ_FILE, _READ_DIR = 1 << 2, 1 << 3
 _WRITE_FILE, _TRUNCATE = 1 << 1, 1 << 14
-_OF_FILES = _READ_FILE | _WRITE_FILE | _TRUNCATE
+_OF_FILES = 1 << 0 | _READ_FILE | _WRITE_FILE | _TRUNCATE
 _READ = _READ_FILE | _READ_DIR
+_EXECUTE = 1 << 0
 # Everything but execute, devices and sockets: remove, make folders, files, pipes and links, move between folders.
-_CHANGE = _READ | _OF_FILES | (1 << 4) | (1 << 5) | (1 << 7) | (1 << 8) | (1 << 10) | (1 << 12) | (1 << 13)
+_CHANGE = _READ | _WRITE_FILE | _TRUNCATE | (1 << 4) | (1 << 5) | (1 << 7) | (1 << 8) | (1 << 10) | (1 << 12) | (1 << 13)
 LEAST_ABI = 3
 """The first in which truncating is a right: Linux 6.2."""
 _ABI_WITH_TCP, _ABI_WITH_DEVICES, _ABI_WITH_SCOPES = 4, 5, 6
@@ -41,14 +42,21 @@ def abi() -> int:
     return max(0, _syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), ctypes.c_uint32(_VERSION_FLAG)))
 
 
-def restrict(read: Iterable[Path], write: Iterable[Path], devices: Iterable[Path] = (), ports: Iterable[int] = ()) -> None:
+def restrict(
+    read: Iterable[Path],
+    write: Iterable[Path],
+    devices: Iterable[Path] = (),
+    ports: Iterable[int] | None = (),
+    execute: Iterable[Path] = (),
+) -> None:
     """Take from this process, for ever, all files but those beneath some paths, and what else Landlock can take.
 
     Args:
         read: Files and folders that can be read; those that are missing are left out.
         write: Folders that can be changed.
         devices: Files that can be read and written.
-        ports: To which TCP connections can be made; none to others, where the kernel can see to it.
+        ports: To which TCP connections can be made; none to others, where the kernel can see to it. None leaves the network as it is.
+        execute: Programs, and folders of programs, that can be read and started.
 
     Raises:
         OSError: If the kernel refuses.
@@ -59,17 +67,18 @@ def restrict(read: Iterable[Path], write: Iterable[Path], devices: Iterable[Path
     if version >= _ABI_WITH_DEVICES:
         attributes.fs |= 1 << 15
     if version >= _ABI_WITH_TCP:
-        attributes.net = 0b11
+        attributes.net = 0 if ports is None else 0b11
         size = 16
     if version >= _ABI_WITH_SCOPES:
         attributes.scoped = 0b11
         size = 24
     ruleset = _checked(_syscall(_CREATE_RULESET, ctypes.byref(attributes), ctypes.c_size_t(size), ctypes.c_uint32(0)))
     try:
-        for paths, rights in ((read, _READ), (write, _CHANGE), (devices, _READ_FILE | _WRITE_FILE)):
+        given = ((read, _READ), (write, _CHANGE), (devices, _READ_FILE | _WRITE_FILE), (execute, _READ | _EXECUTE))
+        for paths, rights in given:
             for path in paths:
                 _allow(ruleset, path, rights)
-        for port in ports if version >= _ABI_WITH_TCP else ():
+        for port in ports or () if version >= _ABI_WITH_TCP else ():
             rule = _NetPort(_CONNECT_TCP, port)
             _checked(
                 _syscall(_ADD_RULE, ctypes.c_int(ruleset), ctypes.c_int(_NET_PORT), ctypes.byref(rule), ctypes.c_uint32(0))

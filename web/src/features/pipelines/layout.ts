@@ -1,17 +1,12 @@
 import { Graph, layout } from "@dagrejs/dagre";
-
-/** What is drawn: a name, and the names of what comes before it. */
-export interface DagNode {
-  name: string;
-  inputs: string[];
-}
+import type { Node } from "./types";
 
 export const WIDTH = 244;
 export const HEIGHT = 78;
 const MARGIN = 16;
 
-export interface Place<T extends DagNode = DagNode> {
-  node: T;
+export interface Place {
+  node: Node;
   x: number;
   y: number;
 }
@@ -22,8 +17,8 @@ export interface Edge {
   path: string;
 }
 
-export interface Picture<T extends DagNode = DagNode> {
-  places: Place<T>[];
+export interface Picture {
+  places: Place[];
   edges: Edge[];
   width: number;
   height: number;
@@ -39,8 +34,8 @@ export function curve(points: { x: number; y: number }[]): string {
   }).join("");
 }
 
-/** Where nodes and the lines between them are drawn, those that nothing comes before on the left. */
-export function picture<T extends DagNode>(nodes: T[]): Picture<T> {
+/** Where the datasets and the lines between them are drawn, sources on the left. */
+export function picture(nodes: Node[]): Picture {
   const graph = new Graph();
   graph.setGraph({ rankdir: "LR", nodesep: 18, ranksep: 56, marginx: MARGIN, marginy: MARGIN });
   graph.setDefaultEdgeLabel(() => ({}));

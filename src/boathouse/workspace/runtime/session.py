@@ -1,0 +1,136 @@
+"""What user code finds: ``spark``, ``dbutils``, ``display`` and their like."""
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from itertools import pairwise
+from typing import Any
+
+from boathouse.workspace.runtime.assignment import Assignment
+from boathouse.workspace.runtime.dbutils import DBUtils
+from boathouse.workspace.runtime.dbutils.members import Talk
+from boathouse.workspace.runtime.dbutils.unserved import Unserved
+from boathouse.workspace.runtime.dbutils.widgets import Widgets
+from boathouse.workspace.runtime.display import Display
+from boathouse.workspace.runtime.outputs import Outputs
+from boathouse.workspace.runtime.places import Places
+from boathouse.workspace.runtime.server import Server
+
+_NO_CONTEXT = "clients of Spark Connect have no SparkContext. Use spark."
+_SPARK = re.compile(r"\bspark\b")
+_VALUE = re.compile(r"\$\{(\w+)\}")
+
+
+class Session:
+    """One process's surroundings of user code.
+
+    Args:
+        assignment: What the process was told.
+        places: Where files are.
+        server: The REST API.
+        outputs: What is shown.
+        widgets: The parameters.
+        talk: The way to the job; None outside one.
+        run: Runs another notebook.
+    """
+
+    def __init__(
+        self,
+        assignment: Assignment,
+        places: Places,
+        server: Server,
+        outputs: Outputs,
+        widgets: Widgets,
+        talk: Talk | None,
+        run: Callable[[str, float, Mapping[str, str]], str],
+    ) -> None:
+        self.assignment = assignment
+        self.places = places
+        self.outputs = outputs
+        self.display = Display(outputs.show)
+        self.dbutils = DBUtils(assignment, places, server, outputs.secrets, self.display, widgets, talk, run)
+        self._spark: Any = None
+
+    def set_environment(self) -> None:
+        """What libraries find in the environment: the SDK, MLflow and pyspark then need no arguments."""
+        found = {
+            "DATABRICKS_HOST": self.assignment.base_url,
+            "DATABRICKS_TOKEN": self.assignment.token,
+            "SPARK_REMOTE": self.assignment.remote,
+            "MLFLOW_TRACKING_URI": "databricks",
+            "MLFLOW_REGISTRY_URI": "databricks-uc",
+        }
+        if self.assignment.kind == "notebook":
+            found["MLFLOW_EXPERIMENT_NAME"] = self.assignment.path
+            found["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"
+        else:
+            found["MPLBACKEND"] = "agg"
+        os.environ.update(found)
+
+    @property
+    def spark(self) -> Any:
+        """The session at the gateway; made when it is first asked for, as that takes a second."""
+        if self._spark is None:
+            from pyspark.sql import SparkSession  # noqa: PLC0415 - see above
+
+            self._spark = SparkSession.builder.remote(self.assignment.remote).getOrCreate()
+        return self._spark
+
+    def sql(self, *arguments: Any, **named: Any) -> Any:
+        """``spark.sql``."""
+        return self.spark.sql(*arguments, **named)
+
+    def table(self, name: str) -> Any:
+        """``spark.table``."""
+        return self.spark.table(name)
+
+    def namespace(self) -> dict[str, Any]:
+        """The names that a notebook or file has without an import, but ``spark``."""
+        return {
+            "dbutils": self.dbutils,
+            "display": self.display,
+            "displayHTML": self.display.html,
+            "getArgument": self.dbutils.widgets.getArgument,
+            "sql": self.sql,
+            "table": self.table,
+            "udf": _udf,
+            "sc": Unserved("sc", _NO_CONTEXT),
+            "sqlContext": Unserved("sqlContext", _NO_CONTEXT),
+        }
+
+    def complete(self, namespace: dict[str, Any], source: str) -> None:
+        """Add ``spark`` where code speaks of it."""
+        if "spark" not in namespace and _SPARK.search(source):
+            namespace["spark"] = self.spark
+
+    def run_sql(self, text: str) -> Any:
+        """Run statements; the DataFrame of the last, or None if there is none.
+
+        ``:name`` is the value of a widget, and so is ``${name}`` as text.
+        """
+        from boathouse.engine.gateway.sql_tokens import tokenize  # noqa: PLC0415 - others do not need it
+
+        values = self.dbutils.widgets.getAll()
+        text = _VALUE.sub(lambda found: values.get(found[1], found[0]), text)
+        tokens = tokenize(text)
+        frame = None
+        begin = 0
+        ends = [index for index, token in enumerate(tokens) if token.is_mark(";")] + [len(tokens)]
+        for end in ends:
+            part = tokens[begin:end]
+            begin = end + 1
+            if part:
+                pairs = pairwise(part)
+                names = {
+                    two.raw for one, two in pairs if one.is_mark(":") and two.is_identifier and one.end == two.start
+                } & values.keys()
+                statement = text[part[0].start : part[-1].end]
+                frame = self.spark.sql(statement, {name: values[name] for name in names} or None)
+        return frame
+
+
+def _udf(*arguments: Any, **named: Any) -> Any:
+    """``pyspark.sql.functions.udf``."""
+    from pyspark.sql.functions import udf  # noqa: PLC0415 - see Session.spark
+
+    return udf(*arguments, **named)

@@ -1,0 +1,86 @@
+"""Modules and methods that user code imports and that no package has: present only in the processes that run user code."""
+
+import importlib.abc
+import importlib.machinery
+import sys
+from collections.abc import Sequence
+from types import ModuleType
+from typing import Any
+
+from boathouse.workspace.runtime.session import Session
+
+_FRAME = "pyspark.sql.connect.dataframe"
+
+
+def install(session: Session) -> None:
+    """Add them."""
+    _dbruntime(session)
+    _dbutils(session)
+    if _FRAME in sys.modules:
+        _add_display(sys.modules[_FRAME], session)
+    else:
+        sys.meta_path.insert(0, _AfterImport(session))
+
+
+def _dbruntime(session: Session) -> None:
+    """What ``databricks.sdk.runtime`` looks for to find the names of a notebook."""
+
+    class UserNamespaceInitializer:
+        """Tells the names of the notebook."""
+
+        @staticmethod
+        def getOrCreate() -> "UserNamespaceInitializer":  # noqa: N802 - Databricks' name
+            return UserNamespaceInitializer()
+
+        def get_namespace_globals(self) -> dict[str, Any]:
+            return {**session.namespace(), "spark": session.spark}
+
+    module = ModuleType("dbruntime", "Where databricks.sdk.runtime finds the names of a notebook.")
+    module.__dict__["UserNamespaceInitializer"] = UserNamespaceInitializer
+    sys.modules["dbruntime"] = module
+
+
+def _dbutils(session: Session) -> None:
+    """``from pyspark.dbutils import DBUtils``; it is given a session of Spark, or nothing."""
+
+    def make(spark: Any = None) -> Any:  # noqa: ARG001 - there is one
+        return session.dbutils
+
+    module = ModuleType("pyspark.dbutils", "The dbutils of this process.")
+    module.__dict__["DBUtils"] = make
+    sys.modules["pyspark.dbutils"] = module
+
+
+def _add_display(module: ModuleType, session: Session) -> None:
+    def display(self: Any, *_: Any, **__: Any) -> None:
+        """Show the first rows."""
+        session.display.frame(self)
+
+    module.DataFrame.display = display
+
+
+class _AfterImport(importlib.abc.MetaPathFinder):
+    """Adds ``display`` to DataFrames when their module is imported."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        """The module's own spec, with a loader that does it."""
+        if fullname != _FRAME:
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.machinery.PathFinder.find_spec(fullname, path, target)
+        loader: Any = None if spec is None else spec.loader
+        if spec is None or loader is None:
+            return None
+        execute, session = loader.exec_module, self._session
+
+        def exec_module(module: ModuleType) -> None:
+            execute(module)
+            _add_display(module, session)
+
+        loader.exec_module = exec_module
+        return spec

@@ -1,0 +1,247 @@
+"""Tasks that run a notebook or a Python file."""
+
+import asyncio
+import shutil
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from boathouse.catalog.api import CatalogService, Privilege, VolumeInfo
+from boathouse.db import Database
+from boathouse.engine.sandbox import confine
+from boathouse.errors import BoathouseError, InvalidState
+from boathouse.iam.api import Principal
+from boathouse.jobs.api import Output, SettingsInvalid, Task
+from boathouse.storage.layout import Layout
+from boathouse.storage.paths import from_url
+from boathouse.workspace.errors import ObjectNotFound
+from boathouse.workspace.paths import PREFIX
+from boathouse.workspace.runtime.assignment import Assignment
+from boathouse.workspace.service import WorkspaceService
+from boathouse.workspace.tree import Kind
+
+_MODULE = "boathouse.workspace.runtime"
+MOST_RESULT = 5 * 1024 * 1024
+"""Characters of what a notebook exits with."""
+_PAGE, _NOTEBOOK = "notebook.html", "notebook.ipynb"
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What the server knows and the process of a task has to.
+
+    Attributes:
+        database: The metadata database.
+        layout: The lake's folders.
+        base_url: Of the REST API.
+        spark_remote: Of the gateway, without a token.
+        python: What becomes of users' Python: ``sandboxed``, ``trusted`` or ``off``.
+    """
+
+    database: Database
+    layout: Layout
+    base_url: str
+    spark_remote: str
+    python: str
+
+    def assignment(self, task: Task, kind: str, path: str, token: str, folder: Path, **more: Any) -> Assignment:
+        """What a process is told.
+
+        Raises:
+            InvalidState: If it would have to confine itself and cannot.
+        """
+        with self.database.session(write=True) as session:
+            catalog = CatalogService(session, task.principal, self.layout)
+            readable = [one for one in catalog.all_volumes() if _is_local(one)]
+            writable = [one for one in readable if _may_write(catalog, one)]
+            read, write = WorkspaceService(session, task.principal, self.layout).within_reach()
+        volumes = {one.full_name: str(from_url(one.storage_location)) for one in readable}
+        confinement = None
+        if self._confined(task.principal):
+            confinement = {
+                "read": [*map(str, read), *volumes.values()],
+                "write": [*map(str, write), *(volumes[one.full_name] for one in writable), str(self.layout.dbfs)],
+            }
+        return Assignment(
+            kind=kind,
+            path=path,
+            base_url=self.base_url,
+            remote=f"{self.spark_remote}/;token={token};x-boathouse-entity={quote(task.entity, safe=':')}",
+            token=token,
+            user=task.principal.name,
+            workspace=str(self.layout.workspace.resolve()),
+            dbfs=str(self.layout.dbfs.resolve()),
+            volumes=volumes,
+            outputs=str(folder),
+            tags={
+                "jobId": str(task.job_id),
+                "jobName": task.job_name,
+                "runId": str(task.id),
+                "multitaskParentRunId": str(task.run_id),
+                "taskKey": task.key,
+                "notebookPath": path,
+            },
+            confinement=confinement,
+            **more,
+        )
+
+    def _confined(self, principal: Principal) -> bool:
+        if self.python == "trusted":
+            return False
+        why = confine.missing()
+        open_to = confine.too_open(self.layout.root) if why is None else None
+        if open_to is not None:
+            why = f"the lake lies in {open_to}, which Python has to read"
+        if why is None:
+            return True
+        if principal.is_admin:
+            return False
+        message = f"Tasks need a sandbox, and this server has none: {why}. BOATHOUSE_PYTHON_UDFS=trusted allows them without."
+        raise InvalidState(message)
+
+    def require(self, principal: Principal, path: str, kinds: tuple[Kind, ...], level: str) -> str:
+        """See that something of the workspace is there and may be run; its path in the API.
+
+        Raises:
+            ObjectNotFound: If it is not, or is no such thing.
+            ObjectPermissionMissing: If it may not.
+        """
+        with self.database.session(write=True) as session:
+            workspace = WorkspaceService(session, principal, self.layout)
+            workspace.locate(path, level)
+            found = workspace.get(path)
+        if found.kind not in kinds:
+            raise ObjectNotFound(path)
+        return found.path
+
+
+def _is_local(volume: VolumeInfo) -> bool:
+    return (volume.storage_location or "").startswith(("file:", "/"))
+
+
+def _may_write(catalog: CatalogService, volume: VolumeInfo) -> bool:
+    try:
+        catalog.get_volume(volume.full_name, Privilege.WRITE_VOLUME)
+    except BoathouseError:
+        return False
+    return True
+
+
+class _RuntimeKind:
+    """What both kinds share.
+
+    Args:
+        surroundings: Of the server.
+    """
+
+    resumes = False
+
+    def __init__(self, surroundings: Surroundings) -> None:
+        self._surroundings = surroundings
+
+    async def _carry_out(self, task: Task, kind: str, path: str, **more: Any) -> dict[str, Any]:
+        """Run the process of a task, and answer its result."""
+        token = await task.token()
+        folder = Path(tempfile.mkdtemp(prefix="task-"))
+        try:
+            assignment = await asyncio.to_thread(self._surroundings.assignment, task, kind, path, token, folder, **more)
+            told = {**assignment.to_json(), "folder": str(folder)}
+            result: dict[str, Any] | None = None
+            async with task.child([sys.executable, "-m", _MODULE], told, folder=Path("/")) as child:
+                async for message in child.messages():
+                    if "result" in message:
+                        result = message["result"]
+                    else:
+                        await child.say(await _answer(task, message))
+                code = await child.wait()
+            if result is None:
+                message = f"The process of the task has ended unexpectedly (exit status {code}). Its log tells more."
+                raise InvalidState(message)
+            await asyncio.to_thread(_keep, folder, task.log)
+            return result
+        finally:
+            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+
+
+async def _answer(task: Task, message: Mapping[str, Any]) -> dict[str, Any]:
+    """What a process is told that asks."""
+    try:
+        if "set_value" in message:
+            asked = message["set_value"]
+            await task.set_value(asked["key"], asked["value"])
+            return {"say": "kept"}
+        asked = message["get_value"]
+        return {"say": "value", "value": await task.value(asked["task_key"], asked["key"])}
+    except BoathouseError as error:
+        return {"say": "refused", "refused": error.message}
+
+
+def _keep(folder: Path, log: Path) -> None:
+    """Put the page and the executed notebook beside the log."""
+    for name, suffix in ((_PAGE, ".html"), (_NOTEBOOK, ".ipynb")):
+        if (folder / name).is_file():
+            shutil.move(folder / name, log.with_suffix(suffix))
+
+
+def _output(result: Mapping[str, Any], parts: Mapping[str, Any]) -> Output:
+    return Output(parts, result["error"], result["trace"])
+
+
+class NotebookTask(_RuntimeKind):
+    """``notebook_task``: runs a notebook of the workspace; its parameters are the values of the widgets."""
+
+    field = "notebook_task"
+
+    def check(self, spec: Mapping[str, Any], where: str, asker: Principal) -> None:  # noqa: ARG002 - the seam's signature
+        """See ``TaskKind``."""
+        _text(spec, "notebook_path", where)
+        given = spec.get("base_parameters")
+        if given is not None and not isinstance(given, dict):
+            raise SettingsInvalid(f"{where}.base_parameters", "is not valid: it has the values of widgets by their names.")
+
+    async def run(self, task: Task) -> Output:
+        """See ``TaskKind``."""
+        spec = task.spec[self.field]
+        path = await asyncio.to_thread(
+            self._surroundings.require, task.principal, spec["notebook_path"], (Kind.NOTEBOOK,), "CAN_RUN"
+        )
+        parameters = {name: str(value) for name, value in (spec.get("base_parameters") or {}).items()}
+        result = await self._carry_out(task, "notebook", path, parameters=parameters)
+        value = result["value"]
+        if value is None:
+            return _output(result, {"notebook_output": {}})
+        told = {"result": value[:MOST_RESULT], "truncated": len(value) > MOST_RESULT}
+        return _output(result, {"notebook_output": told})
+
+
+class PythonTask(_RuntimeKind):
+    """``spark_python_task``: runs a Python file of the workspace, of a volume or of DBFS."""
+
+    field = "spark_python_task"
+
+    def check(self, spec: Mapping[str, Any], where: str, asker: Principal) -> None:  # noqa: ARG002 - the seam's signature
+        """See ``TaskKind``."""
+        _text(spec, "python_file", where)
+        given = spec.get("parameters")
+        if given is not None and not (isinstance(given, list) and all(isinstance(one, str) for one in given)):
+            raise SettingsInvalid(f"{where}.parameters", "is not valid: it is a list of texts.")
+
+    async def run(self, task: Task) -> Output:
+        """See ``TaskKind``."""
+        spec = task.spec[self.field]
+        file = str(spec["python_file"])
+        if not file.startswith(("dbfs:", "/Volumes/")):
+            kinds = (Kind.FILE, Kind.NOTEBOOK)
+            found = await asyncio.to_thread(self._surroundings.require, task.principal, file, kinds, "CAN_RUN")
+            file = f"{PREFIX}{found}"
+        result = await self._carry_out(task, "python", file, arguments=[str(one) for one in spec.get("parameters") or ()])
+        return _output(result, {})
+
+
+def _text(spec: Mapping[str, Any], name: str, where: str) -> None:
+    if not isinstance(spec.get(name), str) or not spec[name]:
+        raise SettingsInvalid(f"{where}.{name}", "is missing: it is the path of what is to be run.")

@@ -1,0 +1,231 @@
+"""Notebooks as tasks: the magics and all that user code finds, on a real server as a user who is no admin."""
+
+import json
+import re
+import uuid
+from collections.abc import Callable
+
+import pytest
+from databricks.sdk import WorkspaceClient
+from databricks.sdk.errors import BadRequest
+from databricks.sdk.service import catalog
+from databricks.sdk.service import jobs as api
+from databricks.sdk.service.workspace import AclPermission
+
+from tests.conftest import Server
+from tests.workspace.runtime.conftest import NOTEBOOKS, Person
+
+SECRET = "hush-4f9c<&>77"
+SETUP = """# Databricks notebook source
+dbutils.widgets.text("who", "nobody")
+
+# COMMAND ----------
+
+# MAGIC %run ../lib/words
+
+# COMMAND ----------
+
+GREETING = WORD + " " + dbutils.widgets.get("who")
+dbutils.notebook.exit("ends this notebook alone")
+
+# COMMAND ----------
+
+GREETING = "NOT RUN"
+"""
+NESTED = """# Databricks notebook source
+assert "forgotten" not in globals()
+if dbutils.widgets.get("x") == "fail":
+    raise ValueError("told to fail")
+dbutils.jobs.taskValues.set("nested", 1)
+dbutils.notebook.exit("x is " + dbutils.widgets.get("x"))
+"""
+SAID = """\
+imported helper other project
+Wrote 4 bytes.
+prod | small | ;
+sqldf {'env': 'prod', 'size': 'small', 'semicolon': ';'}
+n      | int64  | 3     | 0     | 3        | 2.0  | 1.0    | 1   | 1.5 | 2.0 | 2.5 | 3
+s      | object | 2     | 1     | 2        |      |        |     |     |     |     |
+s      | string | 1     | 1     | 1        |      |                    | a   |     |     |     | a
+once
+from the shell: 42
+listed ['one', 'two']
+expanded EXPANDED
+parquet [{'a': 1, 'b': 2}]
+spark [Row(a='1', b='2')]
+walk [('', []), ('/folder', ['plain.csv', 'plain.parquet'])]
+ls [('/folder/', 'folder/', True)]
+volumes ['readable/', 'volume/']
+moved ['a,b', '1,2'] a,b
+removed True False False
+read given
+setup said hello the caller 2
+the secret is [REDACTED] b'[REDACTED]'
+the secret again [REDACTED]
+and once more [REDACTED]
+keys ['key'] True
+context t0 of a test everything
+nested: x is 5
+nested has failed: The notebook /Users/USER/project/notebooks/nested has failed: Cell 1: ValueError: told to fail
+nested has failed: The notebook /Users/USER/project/notebooks/slow has taken more than 1 seconds."""
+REFUSED = (
+    "InputWidgetNotDefined: No input widget named free is defined. Defined: env, hidden, lake, of_job, parts,",
+    "ValueError: The default value 'z' of the widget d is none of its choices: a.",
+    "FileNotFoundError: 'dbfs:/not/there'",
+    "FileExistsError: 'dbfs:/put.txt'",
+    "OSError: The folder is not empty",
+    "OSError: not s3://bucket/key",
+    "NotImplementedError: dbutils.fs.mount is not served here: there are no mounts",
+    "NotImplementedError: dbutils.credentials.assumeRole is not served here",
+    "NotImplementedError: dbutils.library.installPyPI is not served here: install with %pip",
+    "ServerRefused: Scope none does not exist.",
+    "ValueError: Task 'nobody' has set no value 'key'.",
+    "ValueError: The task value 'key' cannot be written as JSON",
+    "ValueError: The task value 'key' has 50,002 bytes as JSON; 49,152 is the most.",
+    "TypeError: dbutils.data.summarize takes a DataFrame of Spark or pandas, not list.",
+    "FileNotFoundError: '/Volumes/no/such/volume'",
+    "PermissionError: '/Volumes/main/SCHEMA/hidden/file'",
+    "PermissionError: Permission denied",
+    "PermissionError: Permission denied",
+    "PermissionError: Permission denied",
+    "NotImplementedError: sc.parallelize is not served here: clients of Spark Connect have no SparkContext. Use spark.",
+)
+
+
+def test_everything(server: Server, user: Person, grant: Callable[..., None]) -> None:
+    """One notebook with everything in it, restarted in its middle."""
+    admin = WorkspaceClient(host=server.url, token=server.token, auth_type="pat")
+    schema, scope = f"n{uuid.uuid4().hex[:8]}", f"s{uuid.uuid4().hex[:8]}"
+    admin.schemas.create(schema, "main")
+    grant("catalog", "main", user.name, "USE CATALOG")
+    grant("schema", f"main.{schema}", user.name, "USE SCHEMA")
+    for name, privileges in {"volume": ["READ VOLUME", "WRITE VOLUME"], "readable": ["READ VOLUME"], "hidden": []}.items():
+        admin.volumes.create("main", schema, name, catalog.VolumeType.MANAGED)
+        if privileges:
+            grant("volume", f"main.{schema}.{name}", user.name, *privileges)
+    with server.client() as opened:
+        opened.put(f"/api/2.0/fs/files/Volumes/main/{schema}/readable/given.txt", content=b"given").raise_for_status()
+    admin.secrets.create_scope(scope)
+    admin.secrets.put_secret(scope, "key", string_value=SECRET)
+    admin.secrets.put_acl(scope, user.name, AclPermission.READ)
+    path = user.put("project/notebooks/everything", (NOTEBOOKS / "everything.txt").read_text())
+    user.put("project/notebooks/setup", SETUP)
+    user.put("project/lib/words", '# Databricks notebook source\nWORD = "hello"\n')
+    user.put("project/notebooks/nested", NESTED)
+    user.put("project/notebooks/slow", "# Databricks notebook source\nimport time\ntime.sleep(60)\n")
+    user.put("project/lib/helper.py", 'NAME = "helper"\n', None)
+    user.put("project/more/other.py", 'NAME = "other"\n', None)
+    parameters = {"env": "prod", "scope": scope, "lake": str(server.root.resolve()), "of_job": "7"}
+    parameters |= {name: f"main/{schema}/{name}" for name in ("volume", "readable", "hidden")}
+    (ran,) = user.run({"notebook_task": {"notebook_path": path, "base_parameters": parameters}})
+
+    assert (ran.state, ran.error) == ("SUCCESS", ""), ran
+    assert json.loads(ran.result or "") == {"env": "prod", "secret": "[REDACTED]"}
+    page = user.client.jobs.export_run(ran.run_id).views[0].content or ""
+    (kept,) = (server.root / "logs" / "jobs").glob(f"*/{ran.run_id}.ipynb")
+    executed = json.loads(kept.read_text())
+    for text in (ran.log, page, kept.read_text()):
+        assert SECRET not in text
+    assert not re.findall(r"^NOT .*", ran.log, re.MULTILINE), ran.log
+    said = ran.log.replace(user.name, "USER").replace(schema, "SCHEMA").replace(scope, "SCOPE").splitlines()
+    assert [line for line in SAID.splitlines() if line not in said] == [], ran.log
+    refused = [line.split(" ", 2)[1:] for line in said if line.startswith("refused: ")]
+    assert [one[0] for one in refused] == [one.split(": ", 1)[0] for one in REFUSED]
+    for (_, message), wanted in zip(refused, REFUSED, strict=True):
+        assert wanted.split(": ", 1)[1] in message
+
+    assert page.count("<table") == 6
+    assert "&lt;b&gt;bold&lt;/b&gt;" in page
+    assert "<h2>made of HTML</h2>" in page
+    assert "data:image/png;base64," in page
+    assert "<h1>What a notebook can do</h1>" in page
+    assert "<script" not in page
+    assert "window.evil" not in re.sub("&lt;script&gt;.*", "", page)
+    outputs = [cell.get("outputs", []) for cell in executed["cells"]]
+    assert [len(one) > 0 for one in outputs[1:]] == [
+        True,
+        True,
+        True,
+        True,
+        True,
+        True,
+        True,
+        True,
+        False,
+        True,
+        True,
+        False,
+        False,
+    ]
+    (figure,) = [one for one in outputs[5] if "image/png" in one.get("data", {})]
+    assert figure["output_type"] == "display_data"
+
+
+def test_failures(server: Server, user: Person, person: Callable[[], Person]) -> None:
+    """Runs that fail tell where and why, and a notebook of somebody else is not told of."""
+    other = person()
+    user.put("setup", "# Databricks notebook source\n\n# COMMAND ----------\n\n1 / 0\n")
+    foreign = other.put("theirs", "# Databricks notebook source\nprint(1)\n")
+    cells = {
+        "print('before')\n\n# COMMAND ----------\n\n# DBTITLE 1,Bad\ndef f():\n    raise KeyError('k')\nf()\n": "Cell 2 (Bad): KeyError: 'k'",
+        "if True print(1)": "Cell 1: SyntaxError: ",
+        "# MAGIC %r\n# MAGIC print(1)": "Cell 1: LanguageMissing: Cells in R are not run here",
+        "# MAGIC %sql SELECT nope": "Cell 1: AnalysisException: ",
+        "# MAGIC %run ./nothing": f"Cell 1: NotebookMissing: There is no notebook at {user.home}/nothing",
+        "# MAGIC %run ./setup": f"Cell at line 5 of {user.home}/setup, in cell 1: ZeroDivisionError: division by zero",
+        "# MAGIC %sh -e\n# MAGIC exit 3": "Cell 1: CommandFailed: The script has ended with status 3.",
+        "import os; os._exit(9)": "The process of the task has ended unexpectedly (exit status 9).",
+        "import sys; sys.exit(4)": "Cell 1: SystemExit: 4",
+        "dbutils.jobs.nothing": "Cell 1: AttributeError: 'Jobs' object has no attribute 'nothing'",
+    }
+    paths = [user.put(f"f{index}", f"# Databricks notebook source\n{text}") for index, text in enumerate(cells)]
+    wanted = {
+        **dict(zip(paths, cells.values(), strict=True)),
+        f"{user.home}/missing": f"Path ({user.home}/missing) does",
+        foreign: f"Path ({foreign}) does",
+    }
+    ran = user.run(*({"notebook_task": {"notebook_path": path}} for path in wanted))
+    for one, error in zip(ran, wanted.values(), strict=True):
+        assert one.state == "FAILED"
+        assert one.error.startswith(error), one
+    assert "raise KeyError('k')" in ran[0].trace
+    assert ran[0].log.startswith("before\n")
+    assert "Cell In[2], line 3" in ran[0].log
+    page = user.client.jobs.export_run(ran[0].run_id).views[0].content or ""
+    assert "class=failed" in page
+    with pytest.raises(BadRequest, match=r"tasks\[0\]\.notebook_task\.notebook_path"):
+        user.client.jobs.submit(tasks=[api.SubmitTask(task_key="a", notebook_task=api.NotebookTask(notebook_path=""))])
+
+
+FILE = """
+import os, sys
+import beside
+print("arguments", sys.argv[1:], beside.NAME, __name__, os.path.basename(__file__))
+print("listed", os.listdir(os.environ["HOME"]), sorted(name for name in globals() if name[0] != "_")[:3])
+if sys.argv[1:] == ["fail"]:
+    raise RuntimeError("as it was told")
+if sys.argv[1:] == ["exit"]:
+    sys.exit("bad end")
+print(spark.range(2).count())
+display(spark.range(1))
+"""
+
+
+def test_python_files(server: Server, user: Person) -> None:
+    """Python files of the workspace and of DBFS as tasks."""
+    path = user.put("files/main.py", FILE, None)
+    user.put("files/beside.py", "NAME = 'beside'", None)
+    (server.root / "dbfs" / "jobs").mkdir(exist_ok=True)
+    (server.root / "dbfs" / "jobs" / "small.py").write_text("print('from dbfs')\ndbutils.notebook.exit('early')\nprint('NOT')")
+    given: list[tuple[str, list[str]]] = [(path, ["a", "{{job.run_id}}"]), (path, ["fail"]), (path, ["exit"])]
+    given += [("dbfs:/jobs/small.py", []), ("dbfs:/jobs/none.py", []), (f"{user.home}/none.py", [])]
+    ran = user.run(*({"spark_python_task": {"python_file": file, "parameters": words}} for file, words in given))
+    assert [one.state for one in ran] == ["SUCCESS", "FAILED", "FAILED", "SUCCESS", "FAILED", "FAILED"], ran
+    assert re.match(r"arguments \['a', '\d+'\] beside __main__ main.py\nlisted \['tmp'\]", ran[0].log), ran[0].log
+    assert ran[0].log.endswith("2\nid\n--\n0\n")
+    assert (ran[1].error, "as it was told" in ran[1].trace) == ("RuntimeError: as it was told", True)
+    assert 'line 7, in <module>\n    raise RuntimeError("as it was told")' in ran[1].trace
+    assert (ran[2].error, ran[2].log.splitlines()[-1]) == ("The file has ended with status bad end.", "bad end")
+    assert ran[3].log == "from dbfs\n"
+    assert ran[4].error.startswith("The Python file dbfs:/jobs/none.py cannot be read: ")
+    assert ran[5].error.startswith(f"Path ({user.home}/none.py) does")
