@@ -7,6 +7,7 @@ import pytest
 from deltalake import DeltaTable
 from pyspark.errors import AnalysisException, PySparkException
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F  # noqa: N812
 
 Location = Callable[[str], str]
 
@@ -99,3 +100,30 @@ def test_the_same_with_names_in_full(spark: SparkSession, table: str) -> None:
     assert spark.table(table).where("id = 1").collect()[0].g == 11
     with pytest.raises(AnalysisException, match="v"):
         spark.sql(f"MERGE INTO {table} t USING {table}_source s ON t.id = s.id WHEN MATCHED THEN UPDATE SET *")
+
+
+def test_a_frame_is_merged_into_a_table_that_counts(spark: SparkSession, schema: str) -> None:
+    name = f"{schema}.counted"
+    spark.sql(f"CREATE TABLE {name} (id BIGINT GENERATED ALWAYS AS IDENTITY (START WITH 10 INCREMENT BY 5), k INT, v STRING)")
+    spark.sql(f"INSERT INTO {name} (k, v) VALUES (1, 'a')")
+    new = spark.createDataFrame([(1, "b"), (2, "c"), (3, "d")], "k INT, v STRING")
+    spark.sql("SET spark.databricks.delta.commitInfo.userMetadata=by a frame")
+    merge = new.alias("s").mergeInto(name, F.expr("counted.k = s.k"))
+    merge.whenMatched().updateAll().whenNotMatched(F.expr("s.k > 2")).insert({"k": F.col("s.k"), "v": F.lit("z")}).merge()
+    spark.sql("RESET spark.databricks.delta.commitInfo.userMetadata")
+    found = spark.table(name).orderBy("k").collect()
+    assert [(row.k, row.v) for row in found] == [(1, "b"), (3, "z")]
+    new.mergeInto(name, F.expr("counted.k") == new.k).whenMatched().delete().whenNotMatched().insertAll().merge()
+    found += spark.table(name).collect()
+    assert [(row.k, row.v) for row in found[2:]] == [(2, "c")]
+    ids = [found[0].id, found[1].id, found[2].id]
+    assert ids[0] == 10
+    assert len(set(ids)) == 3
+    assert all(one % 5 == 0 and one >= 10 for one in ids)
+    noted = spark.sql(f"DESCRIBE HISTORY {name} LIMIT 2").collect()
+    assert [(row.operation, row.userMetadata) for row in noted] == [("MERGE", None), ("MERGE", "by a frame")]
+    for assigned in ({"id": F.lit(1), "k": F.lit(1)}, {"id": F.col("s.k")}):
+        with pytest.raises(AnalysisException, match="IDENTITY"):
+            new.alias("s").mergeInto(name, F.expr("counted.k = s.k")).whenNotMatched().insert(assigned).merge()
+    with pytest.raises(AnalysisException, match="IDENTITY"):
+        new.alias("s").mergeInto(name, F.expr("counted.k = s.k")).whenMatched().update({"id": F.lit(1)}).merge()

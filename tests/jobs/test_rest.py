@@ -76,9 +76,10 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"schedule": ONCE | {"quartz_cron_expression": "0 0 * * *"}}, "schedule.quartz_cron_expression"),
     ({"schedule": ONCE | {"timezone_id": "Mars/Base"}}, "schedule.timezone_id 'Mars/Base' is no time zone"),
     ({"schedule": ONCE, "trigger": {}}, "trigger cannot be given beside schedule"),
-    ({"continuous": {}}, "continuous is not supported here"),
-    ({"trigger": {"file_arrival": {"url": "/Volumes/a/b/c"}}}, "it has file_arrival"),
-    ({"trigger": {"pause_status": "PAUSED"}}, "trigger needs exactly one of periodic; it has none"),
+    ({"continuous": {}, "max_concurrent_runs": 2}, "max_concurrent_runs must be 1"),
+    ({"trigger": {"file_arrival": {"url": "/tmp/a"}}}, "trigger.file_arrival.url is '/tmp/a'"),
+    ({"trigger": {"table_update": {"table_names": ["a.b"]}}}, "trigger.table_update.table_names[0] is 'a.b'"),
+    ({"trigger": {"pause_status": "PAUSED"}}, "trigger needs exactly one of periodic, file_arrival, table_update; it has none"),
 ]
 
 

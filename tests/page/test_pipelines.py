@@ -92,12 +92,12 @@ def test_from_no_pipeline_to_one_that_fails(page: Page, stock: Stock) -> None:
     page.get_by_role("button", name="Validate").click()
     node = page.locator(".dag-node", has_text="orders_by")
     expect(node).to_be_visible(timeout=SECONDS)
-    expect(node).to_have_attribute("data-status", "")
+    expect(node).to_have_attribute("data-tone", "")
     expect(page.locator(".head .badge").first).to_have_text("completed", timeout=SECONDS)
     assert stock.client.get("/api/2.1/unity-catalog/tables/main.stock.counted").status_code == 404
 
     page.get_by_role("button", name="Start", exact=True).click()
-    expect(node).to_have_attribute("data-status", "COMPLETED", timeout=SECONDS)
+    expect(node).to_have_attribute("data-tone", "good", timeout=SECONDS)
     expect(node).to_contain_text("5 rows · 5 dropped · 2/2 unmet")
     node.click()
     rules = page.get_by_role("table", name="Expectations").locator("tbody tr")
@@ -124,7 +124,7 @@ def test_from_no_pipeline_to_one_that_fails(page: Page, stock: Stock) -> None:
     expect(page.locator("table.data tbody tr")).to_have_count(3)
     expect(page.locator("table.data tbody tr").first).to_contain_text("failed")
     page.locator("table.data tbody tr").nth(1).get_by_role("link").first.click()
-    expect(page.locator(".dag-node", has_text="counted")).to_have_attribute("data-status", "COMPLETED")
+    expect(page.locator(".dag-node", has_text="counted")).to_have_attribute("data-tone", "good")
     page.get_by_role("link", name="Events", exact=True).click()
     page.get_by_role("button", name=re.compile("^update")).click()
     page.get_by_role("button", name="error", exact=True).click()

@@ -49,9 +49,8 @@ class JobRepository:
         return list(self._session.scalars(query))
 
     def due(self, now: int, limit: int) -> list[JobRow]:
-        """Jobs whose triggers are to be looked at, for this transaction alone."""
-        query = select(JobRow).where(JobRow.due_at <= now).order_by(JobRow.due_at).limit(limit)
-        return list(self._session.scalars(query.with_for_update(skip_locked=True)))
+        """Jobs whose triggers are to be looked at."""
+        return list(self._session.scalars(select(JobRow).where(JobRow.due_at <= now).order_by(JobRow.due_at).limit(limit)))
 
     def next_due(self) -> int | None:
         """When the next trigger is to be looked at."""

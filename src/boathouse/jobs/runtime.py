@@ -3,15 +3,16 @@
 import asyncio
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import structlog
 
 from boathouse.db import Database
-from boathouse.iam.api import Authenticator, Principal
-from boathouse.jobs import control, triggers
+from boathouse.errors import BoathouseError
+from boathouse.iam.api import Authenticator, IamService, Principal
+from boathouse.jobs import control, triggers, watches
 from boathouse.jobs.advance import Advance, Followup
 from boathouse.jobs.graph import Result
 from boathouse.jobs.kinds import Kinds
@@ -19,7 +20,6 @@ from boathouse.jobs.models import JobTaskRow
 from boathouse.jobs.repository import JobRepository
 from boathouse.jobs.runs import RunService
 from boathouse.jobs.service import JobService
-from boathouse.jobs.starting import Asked, begin
 from boathouse.jobs.worker import SEEN_SECONDS, Worker
 from boathouse.kit.clock import now_ms
 from boathouse.storage.layout import Layout
@@ -52,8 +52,8 @@ class Jobs:
         control.register(self.kinds)
         self.url = url
         self._database = database
+        self._layout = layout
         self._awake = asyncio.Event()
-        self._event_loop = asyncio.get_running_loop()
         self._worker = Worker(database, layout, authenticator, self.kinds, slots, self._awake.set)
         self._loop: asyncio.Task[None] | None = None
 
@@ -141,13 +141,25 @@ class Jobs:
 
     def _fire(self) -> None:
         """Start the runs of jobs whose time has come."""
-        now = now_ms()
-        with self._database.session(write=True) as session:
-            rows = JobRepository(session)
-            for job in rows.due(now, _AT_ONCE):
-                due = job.due_at or now
-                begin(rows, self.kinds, job, Asked(triggers.kind_of(job.settings), job.creator, info={"time": due}))
-                job.due_at = triggers.next_due(job.settings, due, now)
+        with self._database.session() as session:
+            due = [
+                (job.id, job.run_as_id, watches.watched(job.settings)) for job in JobRepository(session).due(now_ms(), _AT_ONCE)
+            ]
+        for job_id, runner, watched in due:
+            # What a trigger looks at may be slow, so it is not looked at in the transaction.
+            seen = None if watched is None else self._look(runner, *watched)
+            with self._database.session(write=True) as session:
+                rows, now = JobRepository(session), now_ms()
+                job = rows.job(job_id, lock=True)
+                if job is not None and job.due_at is not None and job.due_at <= now:
+                    triggers.fire(rows, self.kinds, job, seen, now)
+
+    def _look(self, runner: str, field: str, spec: Mapping[str, Any]) -> dict[str, Any]:
+        try:
+            with self._database.session() as session:
+                return watches.look(session, IamService(session).get_principal(runner), self._layout, field, spec)
+        except (BoathouseError, OSError) as error:
+            return {"error": str(error)}
 
     def _advance(self, run_id: int) -> None:
         try:
@@ -173,5 +185,12 @@ class Jobs:
                         row.wake_at = now_ms()
                         if followup.what == "cancel":
                             row.canceled = row.canceled or Result.CANCELED
+            case "ended":
+                with self._database.session(write=True) as session:
+                    rows = JobRepository(session)
+                    run = rows.run(followup.id)
+                    job = None if run is None else rows.job(run.job_id, lock=True)
+                    if run is not None and job is not None:
+                        triggers.run_ended(job, failed=run.result not in {Result.SUCCESS, Result.CANCELED}, now=now_ms())
             case _:
                 pass

@@ -34,6 +34,8 @@ def job(info: JobInfo, *, expand: bool = True) -> dict[str, Any]:
         "created_time": info.created_at,
         "settings": {key: value for key, value in info.settings.items() if key not in hidden},
     }
+    if "error" in info.trigger_state:
+        answer["trigger_state"] = {"error": info.trigger_state["error"]}
     return answer
 
 

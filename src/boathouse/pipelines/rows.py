@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass
 
-from boathouse.engine.expected import KEPT, OPTION, REASON, places
+from boathouse.engine.expected import KEPT, OPTION, REASON, columns
 from boathouse.engine.gateway.sql_tokens import literal
 from boathouse.pipelines.model import Action, Expectation, Relation
 from boathouse.pipelines.plan import PlannedDataset
@@ -49,16 +49,13 @@ class Checked:
         """Rows with what says which expectations they do not meet, and whether and why they are dropped."""
         if not self.expectations:
             return rows
-        where = places((one.name for one in self.expectations), self._dropping)
-        bits: dict[str, list[str]] = {}
-        for one in self.expectations:
-            column, bit = where[one.name]
-            bits.setdefault(column, []).append(f"CASE WHEN ({one.constraint}) THEN 0 ELSE {bit} END")
-        relation = with_columns(rows, {column: f"nullif({' + '.join(some)}, 0)" for column, some in bits.items()})
+        column = columns(one.name for one in self.expectations)
+        unmet = {column[one.name]: f"CASE WHEN ({one.constraint}) IS NOT TRUE THEN true END" for one in self.expectations}
+        relation = with_columns(rows, unmet)
         if not self.drops:
             return relation
-        kept = " AND ".join(f"{name} IS NULL" for name in dict.fromkeys(where[name].column for name in self._dropping))
-        reasons = ", ".join(f"CASE WHEN {where[one.name].is_unmet} THEN {literal(one.name)} END" for one in self.expectations)
+        kept = " AND ".join(f"{column[name]} IS NULL" for name in self._dropping)
+        reasons = ", ".join(f"CASE WHEN {column[one.name]} THEN {literal(one.name)} END" for one in self.expectations)
         return with_columns(relation, {KEPT: kept, REASON: f"CASE WHEN {kept} THEN NULL ELSE concat_ws(', ', {reasons}) END"})
 
 

@@ -8,7 +8,9 @@ import json
 import os
 import re
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -27,6 +29,7 @@ FileKey = tuple[str, str | None]
 """What identifies a logical file: its path and its deletion vector."""
 
 _COMMIT = re.compile(r"(\d{20})\.json")
+_NOTE: ContextVar[Callable[[], str | None]] = ContextVar("note", default=lambda: None)
 _CHECKPOINT = re.compile(r"(\d{20})\.checkpoint(?:\.\d{10}\.(\d{10}))?\.parquet")
 _WRITABLE = frozenset(
     {
@@ -390,6 +393,16 @@ def write_commit(location: str, version: int, actions: Sequence[Action]) -> bool
     return True
 
 
+@contextmanager
+def noting(note: Callable[[], str | None]) -> Generator[None, None, None]:
+    """Let the commits of a block have a user's own note, which is asked for once there is one."""
+    token = _NOTE.set(note)
+    try:
+        yield
+    finally:
+        _NOTE.reset(token)
+
+
 def info_action(operation: Operation, state: State | None, configuration: Mapping[str, str]) -> Action:
     """The ``commitInfo`` of an operation on a state."""
     now = now_ms()
@@ -407,6 +420,9 @@ def info_action(operation: Operation, state: State | None, configuration: Mappin
         info["readVersion"] = state.version
     if operation.metrics:
         info["operationMetrics"] = {key: str(value) for key, value in operation.metrics.items()}
+    note = _NOTE.get()()
+    if note is not None:
+        info["userMetadata"] = note
     if configuration.get("delta.enableInCommitTimestamps", "false").lower() == "true":
         before = 0 if state is None else commit_time(state.folder, state.version)
         info["inCommitTimestamp"] = max(now, before + 1)

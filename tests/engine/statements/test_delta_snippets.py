@@ -11,6 +11,7 @@ import pytest
 from deltalake import DeltaTable
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as F  # noqa: N812 - its usual name
 
 DONE: list[tuple[Any, ...]] = []
 ANY = object()
@@ -335,9 +336,15 @@ def test_settings_of_a_writer(spark: SparkSession, schema: str) -> None:
     assert spark.sql(f"DELETE FROM {name} WHERE {name}.a = 3").collect() == [(1,)]
     spark.sql(f"INSERT INTO {name} VALUES (1)")
     spark.sql(f"CREATE TABLE {schema}.noted CLUSTER BY (a) AS SELECT 1 AS a")
+    frame = spark.range(1).withColumnRenamed("id", "a").alias("s")
+    frame.mergeInto(name, F.expr("t.a = s.a")).whenNotMatched().insert({"a": F.lit(7)}).merge()
+    spark.sql(f"ALTER TABLE {name} SET TBLPROPERTIES ('team' = 'shop')")
+    spark.sql(f"OPTIMIZE {name}")
+    spark.sql(f"RESTORE TABLE {name} TO VERSION AS OF 6")
     spark.sql("RESET spark.databricks.delta.commitInfo.userMetadata")
-    noted = [(row.operation, row.userMetadata) for row in spark.sql(f"DESCRIBE HISTORY {name} LIMIT 6").collect()]
-    assert noted == [(done, "mended by hand") for done in ("WRITE", "DELETE", "MERGE", "UPDATE", "MERGE", "WRITE")]
+    noted = [(row.operation, row.userMetadata) for row in spark.sql(f"DESCRIBE HISTORY {name} LIMIT 10").collect()]
+    by_hand = ("RESTORE", "OPTIMIZE", "SET TBLPROPERTIES", "MERGE")
+    assert noted == [(done, "mended by hand") for done in (*by_hand, "WRITE", "DELETE", "MERGE", "UPDATE", "MERGE", "WRITE")]
     assert spark.sql(f"DESCRIBE HISTORY {schema}.noted").collect()[0].userMetadata == "mended by hand"
     spark.sql("SET spark.databricks.delta.write.txnAppId = 'loader'")
     spark.sql("SET spark.databricks.delta.write.txnVersion = 1")

@@ -1,4 +1,4 @@
-import { Boxes, FlaskConical, FolderOpen, Home, KeyRound, LogOut, Moon, Radio, Sun, Table2, Waves, Workflow } from "lucide-react";
+import { Boxes, FlaskConical, FolderOpen, Home, KeyRound, ListChecks, LogOut, Moon, Radio, Sun, Table2, Waves, Workflow } from "lucide-react";
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { Link, NavLink, Outlet, ScrollRestoration, useLocation, useNavigate } from "react-router";
@@ -13,6 +13,7 @@ const PLACES = [
   { to: "/catalog", label: "Catalog", icon: Table2 },
   { to: "/pipelines", label: "Pipelines", icon: Workflow },
   { to: "/streams", label: "Streams", icon: Waves },
+  { to: "/jobs", label: "Jobs", icon: ListChecks },
   { to: "/models", label: "Models", icon: Boxes },
   { to: "/serving", label: "Serving", icon: Radio },
 ];

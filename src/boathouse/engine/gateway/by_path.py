@@ -7,7 +7,7 @@ from boathouse.engine.gateway.change import Change, nothing
 from boathouse.engine.gateway.delta_target import DeltaTarget
 from boathouse.engine.gateway.path_names import is_path_name
 from boathouse.engine.gateway.protocol import proto, sql_node
-from boathouse.engine.gateway.sql_tokens import Token, parts_of, quote, read_name
+from boathouse.engine.gateway.sql_tokens import Token, quote, read_name
 from boathouse.engine.gateway.statements import CreateTable, Edit, Statement, apply, parse, without_clustering
 from boathouse.engine.gateway.visit import Visit
 
@@ -80,9 +80,6 @@ def named_by_path(visit: Visit, request: Any, change: Change | None) -> Change |
             raise _refused(visit, f"Writing {command.write_operation.source or 'this'} to the table {table}")
         case "write_operation_v2":
             raise _refused(visit, f"Writing to the table {command.write_operation_v2.table_name}")
-        case "merge_into_table_command":
-            if not is_path_name(parts_of(command.merge_into_table_command.target_table_name)):
-                raise _refused(visit, f"MERGE INTO {command.merge_into_table_command.target_table_name}")
             return change
         case _:
             return change

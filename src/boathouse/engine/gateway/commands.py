@@ -17,7 +17,7 @@ from boathouse.engine.gateway.insert_command import insert
 from boathouse.engine.gateway.path_names import is_path_name
 from boathouse.engine.gateway.protocol import empty_answer, proto, sql_node
 from boathouse.engine.gateway.retry import Retry
-from boathouse.engine.gateway.row_changes import change_rows, merge_frame
+from boathouse.engine.gateway.row_changes import change_rows
 from boathouse.engine.gateway.sql_tokens import literal, quote
 from boathouse.engine.gateway.staging import STAGING
 from boathouse.engine.gateway.statements import CreateTable, Edit, Statement, apply, parse, scratch_text
@@ -51,8 +51,6 @@ def change_command(visit: Visit, request: Any) -> Change | None:
             return write_v1(visit, command)
         case "write_operation_v2":
             return write_v2(visit, command)
-        case "merge_into_table_command":
-            return merge_frame(visit, command)
         case _:
             return None
 

@@ -1,12 +1,11 @@
 """Writes whose rows carry what expectations found in them: counted, kept or set aside in the same pass that writes them.
 
-The rows come with a column that has a bit for each expectation that is not met, NULL where all are, and with one that says whether
-the row is kept. They are written beside the table, kept and dropped rows in files of their own; how many rows met what is then counted
-in that column of these files, and a commit takes the kept ones into the table. Readers do not see the columns, which its schema lacks.
+The rows come with a column for each expectation, true where it is not met and NULL elsewhere, and with one that says whether the row
+is kept. They are written beside the table, kept and dropped rows in files of their own; how many rows met what then stands in the
+footers of these files, and a commit takes the kept ones into the table. Readers do not see the columns, which its schema lacks.
 
 Files of their own cost a sort of all rows where the engine writes both at once. So where the rows are the same each time they are
-made, and cheap to make, the dropped ones are made a second time instead: from the same versions of what they are made of, and at the
-same time.
+made, and cheap to make, the dropped ones are made a second time instead: from the same versions of what they are made of.
 """
 
 import json
@@ -24,7 +23,7 @@ import pyarrow.parquet as pq
 
 from boathouse.catalog.api import Privilege
 from boathouse.engine.errors import ExpectationViolated, StatementRefused
-from boathouse.engine.expected import KEPT, OPTION, REASON, Place, places
+from boathouse.engine.expected import KEPT, OPTION, REASON, columns
 from boathouse.engine.gateway.change import Change
 from boathouse.engine.gateway.delta_target import DeltaTarget, load
 from boathouse.engine.gateway.enforcement import Rules, fit, project
@@ -33,7 +32,6 @@ from boathouse.engine.gateway.ingest import Plan, option
 from boathouse.engine.gateway.plan_text import parsed
 from boathouse.engine.gateway.protocol import proto
 from boathouse.engine.gateway.repeatable import fix_versions, is_row_by_row, unrepeatable
-from boathouse.engine.gateway.session import Started
 from boathouse.engine.gateway.spark_types import Field, Struct, from_message, nullable, sql, to_json
 from boathouse.engine.gateway.sql_tokens import literal, quote
 from boathouse.engine.gateway.staging import STAGING, Staging, write_into
@@ -69,20 +67,15 @@ class Expected:
         return bool(self.dropping)
 
     @cached_property
-    def places(self) -> dict[str, Place]:
-        """Where it stands whether each expectation is met."""
-        return places(self.names, self.dropping)
-
-    @property
-    def unmet(self) -> tuple[str, ...]:
-        """The columns that say which expectations are not met."""
-        return tuple(dict.fromkeys(one.column for one in self.places.values()))
+    def unmet(self) -> dict[str, str]:
+        """The column of each expectation."""
+        return columns(self.names)
 
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns that the rows have in addition."""
         more = (KEPT, REASON) if self.drops else ()
-        return (*self.unmet, *more)
+        return (*self.unmet.values(), *more)
 
 
 def expected(options: Mapping[str, str]) -> Expected | None:
@@ -127,7 +120,6 @@ class _Write:
 
     Attributes:
         dropped: The rows that are dropped, where they are not to be found in files of their own.
-        beside: What writes these for the quarantine table, at the same time as the engine writes the others.
     """
 
     visit: Visit
@@ -139,17 +131,14 @@ class _Write:
     schema: Struct | None
     identifier: Identifier | None
     user: str
-    beside: Started | None
 
     @property
     def aside(self) -> Path:
         """The folder of the dropped rows that are written by themselves."""
-        return _aside(self.staging)
+        return self.staging.folder.with_name(f"{self.staging.folder.name}_dropped")
 
     def discard(self) -> None:
-        """End what goes on, and remove all that was written."""
-        if self.beside is not None:
-            self.beside.stop()
+        """Remove all that was written."""
         shutil.rmtree(self.aside, ignore_errors=True)
         self.staging.discard()
 
@@ -187,10 +176,10 @@ def put_expected(
     quarantine = _quarantine(visit, said)
     rows, schema, target = _fitting(visit, target, rows, plan.rules, said, schema_too=schema_too)
     partition_by = tuple(plan.partition_by if schema_too else target.partition_by)
-    dropped = made_again = _made_again(visit, rows, schema, said)
+    dropped = _made_again(visit, rows, schema, said)
     if dropped is not None:
-        unmet = {place.column for name, place in said.places.items() if name not in said.dropping}
-        rows = _only(rows, quote([KEPT]), [*schema.names, *sorted(unmet)])
+        unmet = [column for name, column in said.unmet.items() if name not in said.dropping]
+        rows = _only(rows, quote([KEPT]), [*schema.names, *unmet])
     staging = Staging(target, target.folder / STAGING / uuid.uuid4().hex)
     staging.folder.parent.mkdir(parents=True, exist_ok=True)
     marks = (KEPT,) if said.drops and dropped is None else ()
@@ -204,9 +193,7 @@ def put_expected(
     changed = replace(target, schema=schema, partition_by=partition_by)
     new_schema = schema if schema_too and changed.fingerprint != target.fingerprint else None
     identifier = identifier_of(plan.options)
-    beside = _beside(visit, staging, made_again, quarantine)
-    user = visit.principal.name
-    one = _Write(visit, staging, said, dropped, quarantine, replaces, new_schema, identifier, user, beside)
+    one = _Write(visit, staging, said, dropped, quarantine, replaces, new_schema, identifier, visit.principal.name)
 
     def finish() -> None:
         try:
@@ -215,19 +202,6 @@ def put_expected(
             one.discard()
 
     return Change(finish, one.discard)
-
-
-def _beside(visit: Visit, staging: Staging, dropped: Any | None, quarantine: DeltaTarget | None) -> Started | None:
-    """Begin to write the rows that are dropped, where they are made by themselves: the engine has cores to spare while it writes."""
-    if dropped is None or quarantine is None:
-        return None
-    command = proto().Command()
-    command.write_operation.CopyFrom(write_into(_aside(staging), dropped, quarantine.partition_by))
-    return visit.session.start(command)
-
-
-def _aside(staging: Staging) -> Path:
-    return staging.folder.with_name(f"{staging.folder.name}_dropped")
 
 
 def _only(rows: Any, condition: str, names: Sequence[str]) -> Any:
@@ -251,7 +225,7 @@ def _made_again(visit: Visit, rows: Any, schema: Struct, said: Expected) -> Any 
 
 
 def _dropped(rows: Any, schema: Struct, said: Expected) -> Any:
-    return _only(rows, f"NOT {quote([KEPT])}", [*schema.names, *said.unmet, REASON])
+    return _only(rows, f"NOT {quote([KEPT])}", [*schema.names, *said.unmet.values(), REASON])
 
 
 def _quarantine(visit: Visit, said: Expected) -> DeltaTarget | None:
@@ -331,12 +305,9 @@ def _publish(write: _Write, partition_by: Sequence[str]) -> None:
     if write.dropped is not None and quarantine is None:
         aside = _count(write, failed)
     elif write.dropped is not None and quarantine is not None:
-        if write.beside is None:
-            command = proto().Command()
-            command.write_operation.CopyFrom(write_into(write.aside, write.dropped, quarantine.partition_by))
-            write.visit.session.run(command)
-        else:
-            write.beside.wait()
+        command = proto().Command()
+        command.write_operation.CopyFrom(write_into(write.aside, write.dropped, quarantine.partition_by))
+        write.visit.session.run(command)
         more = [replace(one, is_kept=False) for one in _files(write.aside)]
         failed = {name: failed[name] + count for name, count in _failed(more, said).items()}
         files += more
@@ -364,12 +335,11 @@ def _count(write: _Write, failed: dict[str, int]) -> int:
     relation = proto().Relation()
     relation.aggregate.input.CopyFrom(write.dropped)
     relation.aggregate.group_type = proto().Aggregate.GROUP_TYPE_GROUPBY
-    counts = (f"count_if({place.is_unmet}) AS `{number}`" for number, place in enumerate(write.said.places.values()))
-    for text in ("count(1) AS `rows`", *counts):
+    for text in ("count(1) AS `rows`", *(f"count({quote([one])}) AS {quote([one])}" for one in write.said.unmet.values())):
         relation.aggregate.aggregate_expressions.add().expression_string.expression = text
     row = write.visit.session.rows(relation).to_pylist()[0]
-    for number, name in enumerate(write.said.places):
-        failed[name] += int(row[str(number)])
+    for name, column in write.said.unmet.items():
+        failed[name] += int(row[column])
     return int(row["rows"])
 
 
@@ -438,23 +408,22 @@ def _failed(files: Sequence[_File], said: Expected) -> dict[str, int]:
     """How many rows of some files did not meet each expectation; what a file has no column for is met by all of its rows."""
     failed = dict.fromkeys(said.names, 0)
     for file in files:
-        with pq.ParquetFile(file.path) as opened:
-            there = [column for column in said.unmet if column in opened.schema_arrow.names and not _is_null(opened, column)]
-            rows = opened.read(columns=there)
-        for column in there:
-            counts = [(one["values"], one["counts"]) for one in rows.column(column).value_counts().to_pylist()]
-            for name, place in said.places.items():
-                if place.column == column:
-                    failed[name] += sum(count for bits, count in counts if bits is not None and bits & place.bit)
+        footer: Any = pq.read_metadata(file.path)
+        groups = [footer.row_group(number) for number in range(footer.num_row_groups)]
+        chunks = [group.column(at) for group in groups for at in range(group.num_columns)]
+        for name, column in said.unmet.items():
+            failed[name] += sum(_values(file, one) for one in chunks if one.path_in_schema == column)
     return failed
 
 
-def _is_null(file: Any, name: str) -> bool:
-    """Whether the footer of a file says that a column has no value in it."""
-    footer = file.metadata
-    groups = [footer.row_group(number) for number in range(footer.num_row_groups)]
-    columns = [one.column(at) for one in groups for at in range(one.num_columns) if one.column(at).path_in_schema == name]
-    return all(
-        one.statistics is not None and one.statistics.has_null_count and one.statistics.null_count == one.num_values
-        for one in columns
-    )
+def _values(file: _File, chunk: Any) -> int:
+    """How many values that are not NULL a column has in a row group, which every writer of ours says in the footer.
+
+    Raises:
+        TypeError: If it does not.
+    """
+    said = chunk.statistics
+    if said is None or not said.has_null_count:
+        message = f"The footer of {file.path.name} does not count the NULLs of {chunk.path_in_schema}."
+        raise TypeError(message)
+    return int(chunk.num_values - said.null_count)

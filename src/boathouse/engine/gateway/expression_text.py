@@ -31,7 +31,7 @@ def expression_text(expression: Any, aliases: Mapping[int, str] | None = None) -
     kind = expression.WhichOneof("expr_type")
     write = _WRITERS.get(kind)
     if write is None:
-        message = f"An expression of the kind {kind} cannot be used here. Write the condition as SQL text."
+        message = f"An expression of the kind {kind} cannot be used here. Write it as SQL text, or make it a column of the source first."
         raise StatementRefused(message)
     return write(getattr(expression, kind), aliases or {})
 

@@ -14,7 +14,6 @@ from boathouse.engine.gateway.change import Change, nothing
 from boathouse.engine.gateway.counts import counted
 from boathouse.engine.gateway.delta_target import DeltaTarget, load
 from boathouse.engine.gateway.evolution import add_columns
-from boathouse.engine.gateway.expression_text import expression_text
 from boathouse.engine.gateway.frame_writes import require_readable
 from boathouse.engine.gateway.hidden_change import Said, change_hidden, next_value
 from boathouse.engine.gateway.ingest import session_options
@@ -90,66 +89,6 @@ def _hidden(
         answer=lambda: counted(before, verb),
         queries=tuple(work.queries),
     )
-
-
-def merge_frame(visit: Visit, command: Any) -> Change | None:
-    """A DataFrame's mergeInto."""
-    merge = command.merge_into_table_command
-    target = insert_target(visit, parts_of(merge.target_table_name))
-    if target is None:
-        return None
-    require_readable(visit, target)
-    identity = next((one.name for one in target.schema.fields if one.is_identity), None)
-    if identity is not None and merge.not_matched_actions and not visit.session.capabilities.completes_changes:
-        message = (
-            f"mergeInto cannot insert rows into {target.name}, which has the identity column {identity}. Use MERGE INTO in SQL, or "
-            "DeltaTable.merge."
-        )
-        raise StatementRefused(message)
-    source = None
-    if merge.with_schema_evolution:
-        source = from_message(visit.session.schema(merge.source_table_plan))
-        if isinstance(source, Struct):
-            target = evolve(target, source)
-        merge.with_schema_evolution = False
-    names = source.names if isinstance(source, Struct) else target.schema.names
-    queries = _merged(visit, merge, target, names)
-    if not visit.session.capabilities.knows_catalogs:
-        merge.target_table_name = f"delta.{quote([str(target.folder)])}"
-    return Change(retry=Retry(target), queries=queries)
-
-
-def _merged(visit: Visit, merge: Any, target: DeltaTarget, source: Sequence[str]) -> tuple[Any, ...]:
-    """What a DataFrame's mergeInto assigns, as queries over the table and the source; ``*`` takes some columns of the source."""
-    both = proto().Relation()
-    both.join.join_type = proto().Join.JOIN_TYPE_CROSS
-    both.join.left.CopyFrom(visit.named(_files(visit, target), parts_of(merge.target_table_name)[-1]))
-    both.join.right.CopyFrom(merge.source_table_plan)
-    queries: list[Any] = []
-    for one in (*merge.match_actions, *merge.not_matched_actions, *merge.not_matched_by_source_actions):
-        action = one.merge_action
-        kinds = action.ActionType
-        query = proto().Relation()
-        if action.action_type in {kinds.ACTION_TYPE_UPDATE_STAR, kinds.ACTION_TYPE_INSERT_STAR}:
-            query.project.input.CopyFrom(merge.source_table_plan)
-            for name in source:
-                query.project.expressions.add().unresolved_attribute.unparsed_identifier = quote([name])
-        elif action.assignments:
-            query.project.input.CopyFrom(both)
-            for assignment in action.assignments:
-                alias = query.project.expressions.add().alias
-                alias.expr.CopyFrom(assignment.value)
-                alias.name.append(_assigned_column(assignment.key, target))
-        else:
-            continue
-        queries.append(query)
-    return tuple(queries)
-
-
-def _assigned_column(key: Any, target: DeltaTarget) -> str:
-    """The table's column that an assignment of a DataFrame is to, or into."""
-    parts = parts_of(expression_text(key).strip("()"))
-    return next((part for part in parts if target.schema.find(part) is not None), parts[-1])
 
 
 def evolve(target: DeltaTarget, source: Struct) -> DeltaTarget:
@@ -329,7 +268,7 @@ class _Rewrite:
             node.query = apply(self._sql, edits)
 
 
-def _files(visit: Visit, target: DeltaTarget) -> Any:
+def files_of(visit: Visit, target: DeltaTarget) -> Any:
     """The table that is changed as a relation; lineage calls one that is named by its path by that."""
     is_path = is_path_name(parts_of(target.name))
     return visit.resolver.files_of(str(target.folder) if is_path else target.name, target.folder)
@@ -338,7 +277,7 @@ def _files(visit: Visit, target: DeltaTarget) -> Any:
 def _reference(visit: Visit, target: DeltaTarget, relation: Any) -> str:
     """Make the table that is changed known inside a relation; its name there."""
     references = References(visit.numbers)
-    files = _files(visit, target)
+    files = files_of(visit, target)
     name = references.add("target", files)
     visit.resolver.note(name, files)
     references.wrap(relation)

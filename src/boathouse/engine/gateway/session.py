@@ -4,8 +4,6 @@ import asyncio
 import itertools
 import uuid
 from collections.abc import AsyncGenerator, Iterator
-from concurrent.futures import Future
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any
@@ -153,20 +151,6 @@ class EngineSession:
         request.plan.command.CopyFrom(command)
         return self._wait(self._execute(self._own(request)))
 
-    def start(self, command: Any) -> "Started":
-        """Begin to execute a command as it stands."""
-        request = proto().ExecutePlanRequest(operation_id=str(uuid.uuid4()))
-        request.plan.command.CopyFrom(command)
-        own = self._own(request)
-        return Started(self, request.operation_id, asyncio.run_coroutine_threadsafe(self._execute(own), self.loop))
-
-    def interrupt(self, operation_id: str) -> None:
-        """Have the engine end an operation, if it still goes on."""
-        request = proto().InterruptRequest(operation_id=operation_id)
-        request.interrupt_type = proto().InterruptRequest.INTERRUPT_TYPE_OPERATION_ID
-        with suppress(AioRpcError):
-            self._wait(self._interrupt(self._own(request)))
-
     def answers(self, command: Any) -> list[Any]:
         """Execute a command as it stands, and give all messages of the engine's answer."""
         return self._wait(self.responses(command))
@@ -276,9 +260,6 @@ class EngineSession:
                 batches += pa.ipc.open_stream(response.arrow_batch.data)
         return pa.Table.from_batches(batches) if batches else pa.table({})
 
-    async def _interrupt(self, request: bytes) -> None:
-        await self.engine.unary("Interrupt")(request)
-
     async def _analyse(self, request: bytes) -> Any:
         return proto().AnalyzePlanResponse.FromString(await self.engine.unary("AnalyzePlan")(request))
 
@@ -295,33 +276,3 @@ class EngineSession:
 
     async def _config(self, request: bytes) -> Any:
         return proto().ConfigResponse.FromString(await self.engine.unary("Config")(request))
-
-
-@dataclass(frozen=True)
-class Started:
-    """A command under way in the engine.
-
-    Attributes:
-        session: Its session.
-        operation_id: Its name in the engine.
-        answer: Its rows, once they are there.
-    """
-
-    session: EngineSession
-    operation_id: str
-    answer: "Future[pa.Table]"
-
-    def wait(self) -> pa.Table:
-        """Its rows.
-
-        Raises:
-            AioRpcError: If it has failed.
-        """
-        return self.answer.result()
-
-    def stop(self) -> None:
-        """End it, and wait until the engine has let go of it."""
-        if not self.answer.done():
-            self.session.interrupt(self.operation_id)
-        with suppress(AioRpcError):
-            self.answer.result()

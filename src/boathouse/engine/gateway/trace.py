@@ -112,8 +112,6 @@ def _command_text(command: Any, kind: str) -> str:
             return f"DataFrame: write to {where}"
         case "write_operation_v2":
             return f"DataFrame: write to {command.write_operation_v2.table_name}"
-        case "merge_into_table_command":
-            return f"DataFrame: merge into {command.merge_into_table_command.target_table_name}"
         case "write_stream_operation_start":
             start = command.write_stream_operation_start
             return f"DataFrame: stream to {start.table_name or start.path or start.format or 'foreachBatch'}"
@@ -155,8 +153,6 @@ def target_of(plan: Any, visit: Visit) -> TableRef | None:
             return _at(write.path, visit) if write.path else None
         case "write_operation_v2":
             return _named(parts_of(command.write_operation_v2.table_name), visit)
-        case "merge_into_table_command":
-            return _named(parts_of(command.merge_into_table_command.target_table_name), visit)
         case _:
             return None
 

@@ -363,11 +363,6 @@ class Visit:
         if value.WhichOneof("literal_type") == "string":
             self.look_at_text(value.string)
 
-    def look_at_merge(self, command: Any) -> None:
-        """MERGE INTO of a DataFrame."""
-        self.require_modify(parts_of(command.target_table_name))
-        self.require_whole(parts_of(command.target_table_name))
-
     def look_at_stream(self, command: Any) -> None:
         """The sink of a stream."""
         if command.path:
@@ -484,6 +479,5 @@ _LOOKS = {
     "spark.connect.Expression.UnresolvedFunction": Visit.look_at_function,
     "spark.connect.CreateDataFrameViewCommand": Visit.look_at_view,
     "spark.connect.Command": Visit.look_at_command,
-    "spark.connect.MergeIntoTableCommand": Visit.look_at_merge,
     "spark.connect.WriteStreamOperationStart": Visit.look_at_stream,
 }

@@ -1,14 +1,10 @@
-import { useLayoutEffect, useMemo, useRef, useState } from "react";
 import { Link, useSearchParams } from "react-router";
 import { compact, count, duration, time } from "../../api/format";
+import { type Card, Dag } from "../../ui/Dag";
 import { Badge, Empty } from "../../ui/primitives";
 import { Errors } from "./Errors";
-import { HEIGHT, picture, type Place, WIDTH } from "./layout";
 import { NodePanel } from "./NodePanel";
 import { asked, type Graph, isRunning, kindText, type Node, shortName, tone, unmet, words } from "./types";
-
-/** A graph that would be drawn smaller than this to fit is scrolled instead, until somebody wants to see all of it. */
-const READABLE = 0.85;
 
 /** The figures of a dataset on one line. */
 function facts(node: Node): string {
@@ -20,49 +16,13 @@ function facts(node: Node): string {
   ].filter(Boolean).join(" · ");
 }
 
-function Card({ place: { node, x, y }, chosen, onChoose }: { place: Place; chosen: boolean; onChoose: () => void }) {
-  return (
-    <button type="button" className={`dag-node ${node.kind === "SOURCE" ? "outside" : ""}`} style={{ left: x, top: y, width: WIDTH, height: HEIGHT }} aria-pressed={chosen} data-status={node.status ?? ""} title={node.name} onClick={onChoose}>
-      <span className="dag-name">{shortName(node.name)}</span>
-      <span className="dag-kind">{kindText(node.kind)}{node.status ? <i className={`dot ${tone(node.status)}`} /> : null}{node.status ? words(node.status) : ""}</span>
-      <span className="dag-facts">{facts(node)}</span>
-    </button>
-  );
-}
-
-function Drawing({ nodes, chosen, onChoose }: { nodes: Node[]; chosen: string | null; onChoose: (name: string) => void }) {
-  const box = useRef<HTMLDivElement>(null);
-  const [room, setRoom] = useState(0);
-  const [whole, setWhole] = useState(false);
-  // What a refetch leaves as it was need not be laid out again: places depend on names and inputs alone.
-  const shape = JSON.stringify(nodes.map((node) => [node.name, node.inputs]));
-  // eslint-disable-next-line react-hooks/exhaustive-deps
-  const laid = useMemo(() => picture(nodes), [shape]);
-  const byName = new Map(nodes.map((node) => [node.name, node]));
-  useLayoutEffect(() => {
-    if (!box.current) return;
-    const watch = new ResizeObserver(([entry]) => setRoom(entry?.contentRect.width ?? 0));
-    watch.observe(box.current);
-    return () => watch.disconnect();
-  }, []);
-  const fitting = room > 0 ? Math.min(1, room / laid.width) : 1;
-  const scale = whole ? fitting : Math.max(fitting, READABLE);
-  return (
-    <>
-      {fitting < READABLE ? <p className="dag-fit"><button type="button" className="button quiet" onClick={() => setWhole(!whole)}>{whole ? "Readable size" : "Fit to width"}</button></p> : null}
-      <div className="dag" ref={box}>
-        <div style={{ width: laid.width * scale, height: laid.height * scale, margin: "0 auto" }}>
-          <div className="dag-sheet" style={{ width: laid.width, height: laid.height, transform: `scale(${scale})` }}>
-            <svg width={laid.width} height={laid.height} aria-hidden>
-              {laid.edges.map((edge) => <path key={`${edge.from} ${edge.to}`} d={edge.path} className={chosen !== null && (edge.from === chosen || edge.to === chosen) ? "near" : ""} />)}
-            </svg>
-            {laid.places.map((place) => <Card key={place.node.name} place={{ ...place, node: byName.get(place.node.name) ?? place.node }} chosen={place.node.name === chosen} onChoose={() => onChoose(place.node.name)} />)}
-          </div>
-        </div>
-      </div>
-    </>
-  );
-}
+const card = (node: Node): Card => ({
+  name: shortName(node.name),
+  kind: <>{kindText(node.kind)}{node.status ? <i className={`dot ${tone(node.status)}`} /> : null}{node.status ? words(node.status) : ""}</>,
+  facts: facts(node),
+  tone: tone(node.status),
+  outside: node.kind === "SOURCE",
+});
 
 function Datasets({ nodes, onChoose }: { nodes: Node[]; onChoose: (name: string) => void }) {
   return (
@@ -125,7 +85,7 @@ export function GraphView({ id, graph, newest }: { id: string; graph: Graph; new
         isRunning(graph.update) ? <Empty title="It is being planned">The datasets appear here as soon as they are known.</Empty> : <Empty title="No dataset is known">No update was planned to its end. The errors above and the events say why.</Empty>
       ) : (
         <>
-          <section className="panel flush dag-panel" aria-label="Graph"><Drawing nodes={graph.nodes} chosen={chosen} onChoose={choose} /></section>
+          <section className="panel flush dag-panel" aria-label="Graph"><Dag nodes={graph.nodes} card={card} chosen={chosen} onChoose={choose} /></section>
           {node ? <NodePanel id={id} node={node} level={graph.level} busy={isRunning(newest)} onClose={() => choose(node.name)} /> : null}
           <Datasets nodes={graph.nodes} onChoose={choose} />
         </>

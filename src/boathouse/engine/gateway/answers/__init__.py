@@ -25,8 +25,10 @@ from boathouse.engine.gateway.answers import (
 from boathouse.engine.gateway.answers.asked import Asked
 from boathouse.engine.gateway.answers.grammar import Grammar
 from boathouse.engine.gateway.answers.registry import find
+from boathouse.engine.gateway.ingest import session_options
 from boathouse.engine.gateway.protocol import local_relation
 from boathouse.engine.gateway.statements import Statement
+from boathouse.tables.api import noting
 
 _SUBJECTS = (
     alter,
@@ -61,7 +63,8 @@ def rows_of(statement: Statement, asked: Asked) -> pa.Table | None:
     if found is None:
         return None
     handler, length = found
-    return handler(Grammar.of(statement, length), asked)
+    with noting(lambda: session_options(asked.session).get("userMetadata")):
+        return handler(Grammar.of(statement, length), asked)
 
 
 def answer(statement: Statement, asked: Asked) -> Any | None:

@@ -92,8 +92,41 @@ def _clause(when: str, action: Any, aliases: Mapping[int, str]) -> str:
     return f"WHEN {when}{also} THEN {does}"
 
 
+def merge_frame(command: Any, source: str, aliases: Mapping[int, str]) -> str:
+    """MERGE INTO, of a DataFrame's mergeInto."""
+    clauses = [_frame_clause("MATCHED", one.merge_action, aliases) for one in command.match_actions]
+    clauses += [_frame_clause("NOT MATCHED", one.merge_action, aliases) for one in command.not_matched_actions]
+    by_source = command.not_matched_by_source_actions
+    clauses += [_frame_clause("NOT MATCHED BY SOURCE", one.merge_action, aliases) for one in by_source]
+    evolution = "WITH SCHEMA EVOLUTION " if command.with_schema_evolution else ""
+    target = quote(parts_of(command.target_table_name))
+    condition = expression_text(command.merge_condition, aliases)
+    return f"MERGE {evolution}INTO {target} USING {source} ON {condition} {' '.join(clauses)}"
+
+
+def _frame_clause(when: str, action: Any, aliases: Mapping[int, str]) -> str:
+    also = f" AND {expression_text(action.condition, aliases)}" if action.HasField("condition") else ""
+    pairs = [(_column_of(one.key), expression_text(one.value, aliases)) for one in action.assignments]
+    match action.action_type:
+        case action.ACTION_TYPE_DELETE:
+            does = "DELETE"
+        case action.ACTION_TYPE_UPDATE_STAR:
+            does = "UPDATE SET *"
+        case action.ACTION_TYPE_INSERT_STAR:
+            does = "INSERT *"
+        case action.ACTION_TYPE_UPDATE:
+            does = "UPDATE SET " + ", ".join(f"{quote(column)} = {value}" for column, value in pairs)
+        case _:
+            columns, values = ", ".join(quote(column[-1:]) for column, _ in pairs), ", ".join(value for _, value in pairs)
+            does = f"INSERT ({columns}) VALUES ({values})"  # noqa: S608 - quoted, and governed like the client's own text
+    return f"WHEN {when}{also} THEN {does}"
+
+
 def _field_of(assignment: Any) -> tuple[str, ...]:
-    expression = as_expression(assignment.field)
+    return _column_of(as_expression(assignment.field))
+
+
+def _column_of(expression: Any) -> tuple[str, ...]:
     if expression.WhichOneof("expr_type") != "unresolved_attribute":
         return parts_of(expression_text(expression).strip("()"))
     return parts_of(expression.unresolved_attribute.unparsed_identifier)

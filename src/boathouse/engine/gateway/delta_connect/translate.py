@@ -61,7 +61,31 @@ def _command(plan: Any, guard: PathGuard) -> Translation:
             text = statements.command(message)
             command.sql_command.input.sql.query = text
             return Translation(changed=True)
+    if command.WhichOneof("command_type") == "merge_into_table_command":
+        _merge_frame(command)
+        _inner(plan, guard)
+        return Translation(changed=True)
     return Translation(changed=_inner(plan, guard))
+
+
+def _merge_frame(command: Any) -> None:
+    """A DataFrame's mergeInto as SQL text, so that there is one MERGE for all that a table has and a commit says."""
+    merge = proto().MergeIntoTableCommand()
+    merge.CopyFrom(command.merge_into_table_command)
+    relation, shown, aliases = _beside(merge.source_table_plan)
+    relation.with_relations.root.sql.query = statements.merge_frame(merge, shown, aliases)
+    command.sql_command.input.CopyFrom(relation)
+
+
+def _beside(source: Any) -> tuple[Any, str, dict[int, str]]:
+    """A relation that has the source of a MERGE beside it; how that stands after USING; the names of the plans in it."""
+    name = source.subquery_alias.alias if source.WhichOneof("rel_type") == "subquery_alias" else _SOURCE
+    relation = proto().Relation()
+    reference = relation.with_relations.references.add()
+    reference.common.plan_id = _SOURCE_PLAN_ID
+    reference.subquery_alias.alias = _SOURCE
+    reference.subquery_alias.input.CopyFrom(source)
+    return relation, f"{_SOURCE} AS {quote([name])}", dict.fromkeys(_plan_ids(source), name)
 
 
 def _root(plan: Any, guard: PathGuard) -> Translation:
@@ -94,15 +118,8 @@ def _change(kind: str, message: Any) -> Any:
     elif kind == "update_table":
         relation.sql.query = statements.update(inner, target, aliases)
     else:
-        source = as_relation(inner.source)
-        name = source.subquery_alias.alias if source.WhichOneof("rel_type") == "subquery_alias" else _SOURCE
-        aliases |= dict.fromkeys(_plan_ids(source), name)
-        text = statements.merge(inner, target, f"{_SOURCE} AS {quote([name])}" if name != _SOURCE else _SOURCE, aliases)
-        relation.with_relations.root.sql.query = text
-        reference = relation.with_relations.references.add()
-        reference.common.plan_id = _SOURCE_PLAN_ID
-        reference.subquery_alias.alias = _SOURCE
-        reference.subquery_alias.input.CopyFrom(source)
+        relation, shown, named = _beside(as_relation(inner.source))
+        relation.with_relations.root.sql.query = statements.merge(inner, target, shown, aliases | named)
     return relation
 
 

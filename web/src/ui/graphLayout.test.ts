@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { HEIGHT, picture, WIDTH } from "./layout";
-import type { Node } from "./types";
+import { HEIGHT, picture, WIDTH } from "./graphLayout";
+import type { Node } from "../features/pipelines/types";
 
 const node = (name: string, ...inputs: string[]): Node => ({ name, inputs, kind: "MATERIALIZED_VIEW", is_private: false, columns: [], expectations: [], flows: [] });
 

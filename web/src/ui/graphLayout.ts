@@ -1,12 +1,17 @@
 import { Graph, layout } from "@dagrejs/dagre";
-import type { Node } from "./types";
+
+/** What is drawn: a name, and the names of what comes before it. */
+export interface DagNode {
+  name: string;
+  inputs: string[];
+}
 
 export const WIDTH = 244;
 export const HEIGHT = 78;
 const MARGIN = 16;
 
-export interface Place {
-  node: Node;
+export interface Place<T extends DagNode = DagNode> {
+  node: T;
   x: number;
   y: number;
 }
@@ -17,8 +22,8 @@ export interface Edge {
   path: string;
 }
 
-export interface Picture {
-  places: Place[];
+export interface Picture<T extends DagNode = DagNode> {
+  places: Place<T>[];
   edges: Edge[];
   width: number;
   height: number;
@@ -34,8 +39,8 @@ export function curve(points: { x: number; y: number }[]): string {
   }).join("");
 }
 
-/** Where the datasets and the lines between them are drawn, sources on the left. */
-export function picture(nodes: Node[]): Picture {
+/** Where nodes and the lines between them are drawn, those that nothing comes before on the left. */
+export function picture<T extends DagNode>(nodes: T[]): Picture<T> {
   const graph = new Graph();
   graph.setGraph({ rankdir: "LR", nodesep: 18, ranksep: 56, marginx: MARGIN, marginy: MARGIN });
   graph.setDefaultEdgeLabel(() => ({}));

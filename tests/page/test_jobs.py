@@ -1,0 +1,53 @@
+"""Jobs on the page: from none, over a run with other parameters, to a failed task that is repaired."""
+
+from typing import Any
+
+from playwright.sync_api import Page, expect
+
+from tests.conftest import Server
+
+JOBS = "/api/2.2/jobs"
+
+
+def equal(key: str, left: str, right: str, after: list[dict[str, str]] | None = None) -> dict[str, Any]:
+    condition = {"op": "EQUAL_TO", "left": left, "right": right}
+    return {"task_key": key, "condition_task": condition, "depends_on": after or []}
+
+
+def test_from_no_job_to_a_repaired_run(page: Page, server: Server) -> None:
+    page.get_by_role("link", name="Jobs", exact=True).click()
+    expect(page.get_by_text("No job yet")).to_be_visible()
+    admin = server.client()
+    inner = admin.post(f"{JOBS}/create", json={"name": "inner", "tasks": [equal("only", "1", "1")]}).json()["job_id"]
+    tasks = [
+        equal("chosen", "{{job.parameters.kind}}", "full"),
+        equal("skipped", "1", "1", [{"task_key": "chosen", "outcome": "false"}]),
+        {"task_key": "calls", "run_job_task": {"job_id": inner}, "depends_on": [{"task_key": "chosen", "outcome": "true"}]},
+    ]
+    schedule = {"quartz_cron_expression": "0 0 4 1 1 ?", "timezone_id": "UTC", "pause_status": "PAUSED"}
+    parameters = [{"name": "kind", "default": "quick"}]
+    made = admin.post(f"{JOBS}/create", json={"name": "outer", "tasks": tasks, "parameters": parameters, "schedule": schedule})
+    assert made.status_code == 200, made.text
+    page.reload()
+    expect(page.get_by_text("0 0 4 1 1 ? (UTC), paused")).to_be_visible()
+    page.get_by_role("link", name="outer").click()
+    expect(page.get_by_text("Run now starts the first.")).to_be_visible()
+
+    # The job that it calls goes away: the run fails, and a repair is a second attempt.
+    page.get_by_role("button", name="Run with other parameters").click()
+    page.get_by_label("kind").fill("full")
+    admin.post(f"{JOBS}/delete", json={"job_id": inner}).raise_for_status()
+    page.get_by_role("button", name="Run with these").click()
+    expect(page.get_by_text("kind = full")).to_be_visible()
+    expect(page.locator(".head .badge")).to_have_text("failed", timeout=20_000)
+    expect(page.locator(".dag-node", has_text="skipped")).to_contain_text("excluded")
+    page.locator(".dag-node", has_text="calls").click()
+    expect(page.get_by_label("Task calls").get_by_role("alert")).to_contain_text(f"Job {inner} does not exist")
+    page.get_by_role("button", name="Repair").click()
+    expect(page.get_by_role("group", name="Attempts").get_by_role("button")).to_have_count(2, timeout=20_000)
+    page.get_by_role("link", name="The job").click()
+    expect(page.get_by_label("Runs").get_by_role("row")).to_have_count(2)
+    page.goto("/jobs?tab=runs")
+    expect(page.get_by_label("Runs").get_by_text("outer")).to_be_visible()
+    page.goto("/jobs/1")
+    expect(page.get_by_role("alert")).to_contain_text("does not exist")
