@@ -42,6 +42,15 @@ class Settings(BaseSettings):
         description="Kafka brokers that everybody may reach through the server, host:port with commas, * for any; admins reach all.",
     )
     task_slots: int = Field(default=8, ge=1, le=1000, description="Most tasks of jobs that one server carries out at once.")
+    webhook_key: SecretStr | None = Field(
+        default=None, description="Key that webhooks of jobs are signed with (HMAC-SHA256); unsigned by default."
+    )
+    webhook_private: bool = Field(default=False, description="Webhooks of jobs may go to private addresses.")
+    smtp_url: SecretStr | None = Field(
+        default=None,
+        description="Where mail of jobs is handed in, smtp://user:password@host:587 or smtps://; no mail by default.",
+    )
+    smtp_from: str = Field(default="boathouse@localhost", description="Sender of mail of jobs.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="Least level of log lines.")
     log_format: Literal["console", "json"] = Field(default="console", description="How log lines are written.")
     openlineage_url: str | None = Field(

@@ -13,7 +13,7 @@ from boathouse.db.database import sqlite_url
 from boathouse.errors import InvalidState
 from boathouse.iam.api import Authenticator, IamService, Principal
 from boathouse.jobs import views
-from boathouse.jobs.api import Jobs, Output, SettingsInvalid, Task
+from boathouse.jobs.api import Jobs, Output, Senders, SettingsInvalid, Task
 from boathouse.jobs.runs import RunDetails
 from boathouse.jobs.schemas import CreateBody, RepairBody, RunNowBody, SubmitBody
 from boathouse.kit.clock import now_ms
@@ -67,7 +67,7 @@ class Act:
 class Harness:
     """Jobs that run in a thread's event loop."""
 
-    def __init__(self, folder: Path, url: str | None = None, slots: int = 8) -> None:
+    def __init__(self, folder: Path, url: str | None = None, slots: int = 8, senders: Senders | None = None) -> None:
         self.layout = Layout(folder)
         self.layout.create()
         self.database = Database(url or sqlite_url(self.layout.metadata_db))
@@ -76,14 +76,14 @@ class Harness:
             self.admin, _ = IamService(session).ensure_admin("admin")
         self.authenticator = Authenticator(self.database)
         self.act = Act()
-        self._slots = slots
+        self._slots, self._senders = slots, senders
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
         self._thread.start()
         self.jobs: Jobs = self.do(self._start())
 
     async def _start(self) -> Jobs:
-        jobs = Jobs(self.database, self.layout, self.authenticator, "http://here", self._slots)
+        jobs = Jobs(self.database, self.layout, self.authenticator, "http://here", self._slots, self._senders)
         jobs.kinds.register(self.act)
         await jobs.start()
         return jobs
@@ -149,8 +149,8 @@ def until(condition: Callable[[], Any], what: str) -> Any:
 
 
 @contextmanager
-def harness(folder: Path, url: str | None = None, slots: int = 8) -> Iterator[Harness]:
-    running = Harness(folder, url, slots)
+def harness(folder: Path, url: str | None = None, slots: int = 8, senders: Senders | None = None) -> Iterator[Harness]:
+    running = Harness(folder, url, slots, senders)
     try:
         yield running
     finally:

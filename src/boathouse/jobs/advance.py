@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from boathouse.errors import BoathouseError
 from boathouse.iam.api import IamService
-from boathouse.jobs import control, graph, value_references
+from boathouse.jobs import control, graph, notifications, value_references
 from boathouse.jobs.attempts import Attempts, look_up
 from boathouse.jobs.errors import JobNotFound, SettingsInvalid
 from boathouse.jobs.graph import PASSED, Result, State
@@ -50,12 +50,11 @@ class Followup:
     """What is to be done after a step.
 
     Attributes:
-        what: ``wake`` or ``cancel`` a run, ``queued``: a job may have room for the next run, ``began`` and ``ended``: tell people
-            of a run.
+        what: ``wake`` or ``cancel`` a run, ``queued``: a job may have room for the next run, ``ended``: a run has.
         id: Of the run or the job.
     """
 
-    what: Literal["wake", "cancel", "queued", "began", "ended"]
+    what: Literal["wake", "cancel", "queued", "ended"]
     id: int
 
 
@@ -92,7 +91,6 @@ class Advance:
                 return False
         if run.executed_at is None:
             run.executed_at = now_ms()
-            self.followups.append(Followup("began", run.id))
         if run.state in {State.QUEUED, State.PENDING}:
             run.state = State.RUNNING
         return True
@@ -124,6 +122,10 @@ class _Step:
         else:
             run.state = State.TERMINATING if run.canceled else State.RUNNING
             run.wake_at = min(self._wake, default=None)
+        self._rows.tell(notifications.notices(run))
+        for row in self._attempts.top.values():
+            if row.state != State.TERMINATED or self._attempts.ended(row):
+                self._rows.tell(notifications.notices(run, row))
 
     def _time_out_run(self) -> None:
         run, seconds = self._run, int(self._run.settings.get("timeout_seconds") or 0)

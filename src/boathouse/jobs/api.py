@@ -2,7 +2,8 @@
 
 from boathouse.jobs.errors import SettingsInvalid, TaskValueNotFound
 from boathouse.jobs.kinds import Kinds, Output, Task, TaskKind
+from boathouse.jobs.notifications import Senders
 from boathouse.jobs.references import JobReferences
 from boathouse.jobs.runtime import Jobs
 
-__all__ = ["JobReferences", "Jobs", "Kinds", "Output", "SettingsInvalid", "Task", "TaskKind", "TaskValueNotFound"]
+__all__ = ["JobReferences", "Jobs", "Kinds", "Output", "Senders", "SettingsInvalid", "Task", "TaskKind", "TaskValueNotFound"]

@@ -157,3 +157,22 @@ class JobWorkerRow(Base):
     pid: Mapped[int]
     process_started: Mapped[float] = mapped_column(Float)
     seen_at: Mapped[int] = mapped_column(BigInteger)
+
+
+class JobNoticeRow(Base):
+    """Something that somebody is to be told of a run; it stays after it was sent, so that it is told once."""
+
+    __tablename__ = "job_notices"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    """By what it tells whom."""
+    run_id: Mapped[int] = mapped_column(BigInteger, index=True)
+    kind: Mapped[str]
+    """email or webhook."""
+    address: Mapped[str]
+    body: Mapped[dict[str, Any]] = mapped_column(JSON)
+    tries: Mapped[int]
+    due_at: Mapped[int | None] = mapped_column(BigInteger, index=True)
+    """When it is to be sent; NULL when it was, or will not be."""
+    sent_at: Mapped[int | None] = mapped_column(BigInteger)
+    error: Mapped[str | None]

@@ -8,9 +8,9 @@ from sqlalchemy.orm import Session
 
 from boathouse.iam.api import Access, Principal
 from boathouse.jobs.graph import State
-from boathouse.jobs.models import JobPermissionRow, JobRepairRow, JobRow, JobRunRow, JobTaskRow, JobWorkerRow
+from boathouse.jobs.models import JobNoticeRow, JobPermissionRow, JobRepairRow, JobRow, JobRunRow, JobTaskRow, JobWorkerRow
 
-Row = JobRow | JobPermissionRow | JobRunRow | JobRepairRow | JobTaskRow | JobWorkerRow
+Row = JobRow | JobPermissionRow | JobRunRow | JobRepairRow | JobTaskRow | JobWorkerRow | JobNoticeRow
 
 
 class JobRepository:
@@ -169,6 +169,7 @@ class JobRepository:
     def remove_run(self, row: JobRunRow) -> None:
         """Delete a run with all that belongs to it."""
         self._session.execute(delete(JobTaskRow).where(JobTaskRow.run_id == row.id))
+        self._session.execute(delete(JobNoticeRow).where(JobNoticeRow.run_id == row.id))
         self._session.execute(delete(JobRepairRow).where(JobRepairRow.run_id == row.id))
         self._session.delete(row)
         self._session.flush()
@@ -220,6 +221,26 @@ class JobRepository:
             JobTaskRow.worker == worker, JobTaskRow.state == State.RUNNING, JobTaskRow.canceled.is_not(None)
         )
         return list(self._session.scalars(query))
+
+    # ----------------------------------------------------------------------------------------------------- notices
+
+    def tell(self, notices: Iterable[JobNoticeRow]) -> None:
+        """Record notices, but for those that were recorded before."""
+        self._session.add_all([one for one in notices if self._session.get(JobNoticeRow, one.id) is None])
+        self._session.flush()
+
+    def unsent(self, now: int, limit: int) -> list[JobNoticeRow]:
+        """Notices that are to be sent, for this transaction alone."""
+        query = select(JobNoticeRow).where(JobNoticeRow.due_at <= now).order_by(JobNoticeRow.due_at).limit(limit)
+        return list(self._session.scalars(query.with_for_update(skip_locked=True)))
+
+    def notice(self, notice_id: str) -> JobNoticeRow | None:
+        """A notice."""
+        return self._session.get(JobNoticeRow, notice_id)
+
+    def is_anything_unsent(self, now: int) -> bool:
+        """Whether a notice is to be sent."""
+        return self._session.scalar(select(JobNoticeRow.id).where(JobNoticeRow.due_at <= now).limit(1)) is not None
 
     # ----------------------------------------------------------------------------------------------------- workers
 

@@ -17,6 +17,7 @@ from boathouse.jobs.advance import Advance, Followup
 from boathouse.jobs.graph import Result
 from boathouse.jobs.kinds import Kinds
 from boathouse.jobs.models import JobTaskRow
+from boathouse.jobs.notifications import MOST_TRIES, NotSent, Senders, send
 from boathouse.jobs.repository import JobRepository
 from boathouse.jobs.runs import RunService
 from boathouse.jobs.service import JobService
@@ -29,6 +30,7 @@ log = structlog.stdlib.get_logger(__name__)
 LOOK_SECONDS = 1.0
 """How often the loop looks whether another server has left it something to do."""
 _AT_ONCE = 50
+_RESEND_MS = 15_000
 T = TypeVar("T")
 
 
@@ -45,14 +47,25 @@ class Jobs:
         authenticator: Makes the tokens of tasks.
         url: Of the server, as people reach it.
         slots: Most tasks at once.
+        senders: How people are told of runs.
     """
 
-    def __init__(self, database: Database, layout: Layout, authenticator: Authenticator, url: str, slots: int) -> None:
+    def __init__(
+        self,
+        database: Database,
+        layout: Layout,
+        authenticator: Authenticator,
+        url: str,
+        slots: int,
+        senders: Senders | None = None,
+    ) -> None:
         self.kinds = Kinds()
         control.register(self.kinds)
         self.url = url
         self._database = database
         self._layout = layout
+        self._senders = senders or Senders()
+        self._sending: asyncio.Task[None] | None = None
         self._awake = asyncio.Event()
         self._worker = Worker(database, layout, authenticator, self.kinds, slots, self._awake.set)
         self._loop: asyncio.Task[None] | None = None
@@ -66,7 +79,8 @@ class Jobs:
         """Stop all tasks; the next start finds their runs."""
         if self._loop is not None:
             self._loop.cancel()
-            await asyncio.gather(self._loop, return_exceptions=True)
+            sending = () if self._sending is None else (self._sending,)
+            await asyncio.gather(self._loop, *sending, return_exceptions=True)
             await self._worker.stop()
 
     async def manage(self, principal: Principal, action: Callable[[JobService], T], *, write: bool = True) -> T:
@@ -115,6 +129,9 @@ class Jobs:
                     buried = time.monotonic()
                 delay = await asyncio.to_thread(self._turn)
                 await self._worker.take()
+                if self._sending is None or self._sending.done():
+                    # Beside the loop: whoever is told may be slow.
+                    self._sending = asyncio.create_task(asyncio.to_thread(self._send), name="job-notices")
             except Exception:
                 # A database that is busy or away for a moment must not end all jobs.
                 log.exception("jobs_turn_failed")
@@ -138,6 +155,32 @@ class Jobs:
             rows = JobRepository(session)
             times = [one for one in (rows.next_due(), rows.next_wake()) if one is not None]
         return min(LOOK_SECONDS, max(0.0, (min(times) - now_ms()) / 1000)) if times else LOOK_SECONDS
+
+    def _send(self) -> None:
+        """Send the notices that are due."""
+        with self._database.session() as session:
+            if not JobRepository(session).is_anything_unsent(now_ms()):
+                return
+        with self._database.session(write=True) as session:
+            found = JobRepository(session).unsent(now_ms(), _AT_ONCE)
+            for notice in found:
+                # So that no other server sends it too; should this one die meanwhile, it is sent again.
+                notice.tries, notice.due_at = notice.tries + 1, now_ms() + _RESEND_MS * 2**notice.tries
+        for notice in found:
+            error = None
+            try:
+                send(notice, self._senders, self.url)
+            except NotSent as reason:
+                error = str(reason)
+                log.warning("job_notice_not_sent", run=notice.run_id, kind=notice.kind, tries=notice.tries, reason=error)
+            with self._database.session(write=True) as session:
+                row = JobRepository(session).notice(notice.id)
+                if row is not None:
+                    row.error = error
+                    if error is None:
+                        row.sent_at = now_ms()
+                    if error is None or row.tries >= MOST_TRIES:
+                        row.due_at = None
 
     def _fire(self) -> None:
         """Start the runs of jobs whose time has come."""
@@ -192,5 +235,3 @@ class Jobs:
                     job = None if run is None else rows.job(run.job_id, lock=True)
                     if run is not None and job is not None:
                         triggers.run_ended(job, failed=run.result not in {Result.SUCCESS, Result.CANCELED}, now=now_ms())
-            case _:
-                pass

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from boathouse.iam.api import Principal
-from boathouse.jobs import graph, value_references, watches
+from boathouse.jobs import graph, notifications, value_references, watches
 from boathouse.jobs.errors import SettingsInvalid
 from boathouse.jobs.kinds import Kinds
 from boathouse.jobs.schedules import check_schedule
@@ -54,6 +54,7 @@ def check(settings: Mapping[str, Any], kinds: Kinds, asker: Principal) -> None:
     keys = _unique(tasks, "task_key", "tasks")
     for number, task in enumerate(tasks):
         where = f"tasks[{number}]"
+        notifications.check(task, f"{where}.")
         _check_dependencies(task, where, keys, tasks)
         for field, valid in (("job_cluster_key", clusters), ("environment_key", environments)):
             if task.get(field) is not None and task[field] not in valid:
@@ -65,6 +66,7 @@ def check(settings: Mapping[str, Any], kinds: Kinds, asker: Principal) -> None:
     for number, task in enumerate(tasks):
         before = graph.preceding(tasks, task["task_key"])
         _check_kind(task, f"tasks[{number}]", kinds, asker, set(parameters), before)
+    notifications.check(settings, "")
     _check_triggers(settings)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from boathouse.jobs import graph
+from boathouse.jobs import graph, notifications
 from boathouse.jobs.errors import SettingsInvalid
 from boathouse.jobs.graph import Result, State
 from boathouse.jobs.kinds import Kinds
@@ -75,6 +75,7 @@ def begin(rows: JobRepository, kinds: Kinds, job: JobRow, asked: Asked) -> JobRu
             run.message = f"The job has {most} runs under way already, which is its max_concurrent_runs."
             run.ended_at, run.wake_at = run.started_at, None
             rows.add(run)
+            rows.tell(notifications.notices(run))
             return run
     record(rows, kinds, run)
     return run

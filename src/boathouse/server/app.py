@@ -31,7 +31,7 @@ from boathouse.iam.api import SIGN_IN_SECONDS, Authenticator, IamService, Identi
 from boathouse.ingest.api import FUNCTIONS, SOURCES
 from boathouse.jobs import endpoints as jobs_endpoints
 from boathouse.jobs import run_endpoints
-from boathouse.jobs.api import JobReferences, Jobs
+from boathouse.jobs.api import JobReferences, Jobs, Senders
 from boathouse.monitoring import endpoints as monitoring_endpoints
 from boathouse.monitoring.api import NAME as TABLE_RESULTS
 from boathouse.monitoring.api import TableResults
@@ -251,7 +251,17 @@ async def _lifespan(api: FastAPI) -> AsyncGenerator[None, None]:
         state.engines.access.provide_function("event_log", of_text(EventLog(state.database, state.layout).rows))
         state.engines.access.provide(TABLE_RESULTS, TableResults(state.database, state.layout).rows)
         state.jobs = Jobs(
-            state.database, state.layout, state.authenticator, state.identity.public_url, state.settings.task_slots
+            state.database,
+            state.layout,
+            state.authenticator,
+            state.identity.public_url,
+            state.settings.task_slots,
+            Senders(
+                state.settings.webhook_key,
+                state.settings.webhook_private,
+                state.settings.smtp_url,
+                state.settings.smtp_from,
+            ),
         )
         stack.push_async_callback(state.jobs.stop)
         places = Places(

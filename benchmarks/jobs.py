@@ -1,0 +1,211 @@
+"""What the scheduler of jobs costs, beside what would be there without it.
+
+    python benchmarks/jobs.py [--rounds 20] [--tasks 1000] [--runs 10000] [--database-url URL] [--json FILE]
+
+- ``start``: from ``run-now`` of a job of one task, a Python process, to that process's first line, in turns with a Python
+  process that is started by itself and imports the same. A figure is the median of the rounds.
+- ``tiny``: so many tasks that do nothing, of one for-each task: tasks a second, beside huey on SQLite, whose queue is
+  a file of its own.
+- ``apart``: so many tasks that do nothing, each of a run of its own.
+- ``list``: a page of 25 runs where there are so many, to the same where there are a hundred.
+"""
+
+import argparse
+import asyncio
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from common import parse, report
+from huey import SqliteHuey
+from huey.consumer import Consumer
+
+from boathouse.db import Database
+from boathouse.db.database import sqlite_url
+from boathouse.iam.api import Authenticator, IamService, Principal
+from boathouse.jobs.api import Jobs, Output, Task
+from boathouse.jobs.runs import Wanted
+from boathouse.jobs.schemas import CreateBody, RunNowBody
+from boathouse.storage.layout import Layout
+
+FIRST_LINE = "import time; from boathouse.kit.wire import Wire, read_assignment"
+CHILD = f"{FIRST_LINE}; a = read_assignment(); w = Wire(a['descriptor']); w.send(at=time.time())"
+
+
+class Python:
+    """A task that is a process, and tells when its first line ran."""
+
+    field = "python_task"
+    resumes = False
+
+    def __init__(self) -> None:
+        self.at = 0.0
+
+    def check(self, spec: Mapping[str, Any], where: str, asker: Principal) -> None:
+        """All are valid."""
+
+    async def run(self, task: Task) -> Output:
+        """Start the process."""
+        async with task.child([sys.executable, "-c", CHILD], {}) as child:
+            async for message in child.messages():
+                self.at = message["at"]
+            await child.wait()
+        return Output()
+
+
+class Nothing:
+    """A task that does nothing."""
+
+    field = "nothing_task"
+    resumes = False
+
+    def check(self, spec: Mapping[str, Any], where: str, asker: Principal) -> None:
+        """All are valid."""
+
+    async def run(self, task: Task) -> Output:  # noqa: ARG002
+        """Do nothing."""
+        return Output()
+
+
+class Bench:
+    """Jobs on a database of their own."""
+
+    def __init__(self, root: Path, url: str | None) -> None:
+        self.layout = Layout(root)
+        self.layout.create()
+        self.database = Database(url or sqlite_url(self.layout.metadata_db))
+        self.database.migrate()
+        with self.database.session(write=True) as session:
+            self.admin, _ = IamService(session).ensure_admin("admin")
+        self.python = Python()
+
+    async def start(self) -> None:
+        """Begin."""
+        self.jobs = Jobs(self.database, self.layout, Authenticator(self.database), "http://here", slots=8)
+        self.jobs.kinds.register(self.python)
+        self.jobs.kinds.register(Nothing())
+        await self.jobs.start()
+
+    async def create(self, *tasks: Mapping[str, Any], **settings: Any) -> int:
+        """A new job."""
+        body = CreateBody.model_validate({"name": "bench", "tasks": list(tasks), **settings})
+        return (await self.jobs.manage(self.admin, lambda service: service.create(body))).id
+
+    async def run_now(self, job_id: int) -> int:
+        """A new run."""
+        return (await self.jobs.manage_runs(self.admin, lambda service: service.run_now(RunNowBody(job_id=job_id)))).id
+
+    async def ended(self, run_id: int) -> None:
+        """Wait for its end."""
+        while (await self.jobs.manage_runs(self.admin, lambda service: service.get(run_id), write=False)).run.ended_at is None:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+
+
+async def start(bench: Bench, rounds: int) -> dict[str, float]:
+    job_id = await bench.create({"task_key": "a", "python_task": {}})
+    ours: list[float] = []
+    bare: list[float] = []
+    for _ in range(rounds):
+        began = time.time()
+        run_id = await bench.run_now(job_id)
+        await bench.ended(run_id)
+        ours.append(bench.python.at - began)
+        began = time.time()
+        code = f"{FIRST_LINE}; print(time.time())"
+        answer = await asyncio.to_thread(subprocess.run, [sys.executable, "-c", code], capture_output=True, check=True)
+        bare.append(float(answer.stdout) - began)
+    return {
+        "start_ms": 1000 * statistics.median(ours),
+        "start_bare_ms": 1000 * statistics.median(bare),
+        "start_ratio": statistics.median(a / b for a, b in zip(ours, bare, strict=True)),
+    }
+
+
+async def tiny(bench: Bench, tasks: int, folder: Path) -> dict[str, float]:
+    inputs = str(list(range(tasks)))
+    nested = {"task_key": "n", "nothing_task": {}}
+    job_id = await bench.create({"task_key": "e", "for_each_task": {"inputs": inputs, "concurrency": 100, "task": nested}})
+    began = time.monotonic()
+    await bench.ended(await bench.run_now(job_id))
+    ours = tasks / (time.monotonic() - began)
+    huey = by_huey(tasks, folder)
+    apart = await bench.create({"task_key": "n", "nothing_task": {}}, max_concurrent_runs=1000)
+    began = time.monotonic()
+    runs = [await bench.run_now(apart) for _ in range(tasks)]
+    for run_id in runs:
+        await bench.ended(run_id)
+    return {"tiny_per_second": ours, "apart_per_second": tasks / (time.monotonic() - began), "huey_per_second": huey}
+
+
+def by_huey(tasks: int, folder: Path) -> float:
+    """Tasks a second, put into the queue and done."""
+    queue, done = SqliteHuey(filename=str(folder / "huey.db")), []
+
+    @queue.task()
+    def nothing() -> None:
+        done.append(1)
+
+    began = time.monotonic()
+    for _ in range(tasks):
+        nothing()
+    consumer = Consumer(queue, workers=8, periodic=False, initial_delay=0.01, max_delay=0.1)
+    consumer.start()
+    while len(done) < tasks:
+        time.sleep(0.005)
+    took = time.monotonic() - began
+    consumer.stop()
+    return tasks / took
+
+
+async def listing(bench: Bench, runs: int) -> dict[str, float]:
+    job_id = await bench.create({"task_key": "n", "nothing_task": {}}, max_concurrent_runs=0)
+    few, many = 100, runs
+    found: dict[int, float] = {}
+    have = 0
+    for many_runs in (few, many):
+        while have < many_runs:
+            await bench.run_now(job_id)
+            have += 1
+        times: list[float] = []
+        for _ in range(30):
+            began = time.perf_counter()
+            await bench.jobs.manage_runs(
+                bench.admin, lambda service: service.listed(Wanted(), 26, None, 0, with_tasks=False), write=False
+            )
+            times.append(time.perf_counter() - began)
+        found[many_runs] = statistics.median(times)
+    return {"list_ms": 1000 * found[many], "list_ratio": found[many] / found[few]}
+
+
+async def run(arguments: argparse.Namespace, folder: Path) -> dict[str, float]:
+    bench = Bench(folder / "lake", arguments.database_url)
+    await bench.start()
+    try:
+        return {
+            **await start(bench, arguments.rounds),
+            **await tiny(bench, arguments.tasks, folder),
+            **await listing(bench, arguments.runs),
+        }
+    finally:
+        await bench.jobs.stop()
+        bench.database.dispose()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--tasks", type=int, default=1000)
+    parser.add_argument("--runs", type=int, default=10_000)
+    parser.add_argument("--database-url", default=None)
+    arguments = parse(parser)
+    with tempfile.TemporaryDirectory() as folder:
+        report(asyncio.run(run(arguments, Path(folder))), arguments)
+
+
+if __name__ == "__main__":
+    main()
