@@ -57,6 +57,9 @@ from boathouse.tables import endpoints as tables_endpoints
 from boathouse.workspace import endpoints as workspace_endpoints
 from boathouse.workspace import page_endpoints as workspace_page
 from boathouse.workspace.api import WorkspaceReferences
+from boathouse.workspace.git import endpoints as git_endpoints
+from boathouse.workspace.git.credentials import renew as renew_git_credentials
+from boathouse.workspace.git.service import GitFolders
 from boathouse.workspace.tasks import NotebookTask, PythonTask, Surroundings
 
 
@@ -118,6 +121,7 @@ def create_app(settings: Settings, addresses: Addresses, admin_name: str = "admi
         catalog.ensure_defaults()
         catalog.renew_secrets()
         SecretService(session, admin, layout).renew()
+        renew_git_credentials(session, layout)
     install(database, layout, admin)
     authenticator = Authenticator(database)
     metrics = CollectorRegistry()
@@ -144,6 +148,7 @@ def create_app(settings: Settings, addresses: Addresses, admin_name: str = "admi
     )
     state.identity = Identity.of(settings, addresses.base_url, references=references)
     state.admin = admin
+    state.git_folders = GitFolders(database, layout)
     state.recorder = Recorder(
         database,
         layout,
@@ -188,6 +193,7 @@ ROUTERS = (
     jobs_endpoints.router,
     run_endpoints.router,
     workspace_page.router,
+    git_endpoints.router,
     pipelines_endpoints.router,
     pipelines_page.router,
     registry_endpoints.router,

@@ -51,6 +51,11 @@ class Layout:
         return self.root / "dbfs"
 
     @property
+    def git(self) -> Path:
+        """What git keeps of the workspace's git folders, where code of users cannot change it."""
+        return self.root / "git"
+
+    @property
     def checkpoints(self) -> Path:
         """State of streams, pipelines and the inference logs' spools."""
         return self.root / "checkpoints"
@@ -88,6 +93,7 @@ class Layout:
             self.artifacts,
             self.workspace,
             self.dbfs,
+            self.git,
             self.checkpoints,
             self.online,
             self.logs,

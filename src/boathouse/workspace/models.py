@@ -1,6 +1,6 @@
 """The ORM tables of the workspace. What an object is and holds is on disk; here are its identifier and who may."""
 
-from sqlalchemy import BigInteger, ForeignKey, Integer
+from sqlalchemy import JSON, BigInteger, ForeignKey, Integer, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from boathouse.db import Base
@@ -28,3 +28,30 @@ class ObjectPermissionRow(Base):
     kind: Mapped[str]
     """user_name, group_name or service_principal_name."""
     level: Mapped[str]
+
+
+class RepoRow(Base):
+    """What a git folder was cloned from."""
+
+    __tablename__ = "workspace_repos"
+
+    object_id: Mapped[int] = mapped_column(ForeignKey("workspace_objects.id", ondelete="CASCADE"), primary_key=True)
+    url: Mapped[str]
+    provider: Mapped[str]
+    sparse: Mapped[list[str] | None] = mapped_column(JSON(none_as_null=True))
+    """The folders that are checked out; None for all."""
+
+
+class GitCredentialRow(Base):
+    """A token of a principal's at a git provider, encrypted."""
+
+    __tablename__ = "git_credentials"
+
+    id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer(), "sqlite"), primary_key=True, autoincrement=True)
+    principal_id: Mapped[str] = mapped_column(ForeignKey("principals.id", ondelete="CASCADE"), index=True)
+    provider: Mapped[str]
+    token: Mapped[str] = mapped_column(Text)
+    username: Mapped[str | None]
+    email: Mapped[str | None]
+    name: Mapped[str | None]
+    is_default: Mapped[bool]

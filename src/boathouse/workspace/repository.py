@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.sql.elements import ColumnElement
 
 from boathouse.kit.clock import now_ms
-from boathouse.workspace.models import ObjectPermissionRow, ObjectRow
+from boathouse.workspace.models import ObjectPermissionRow, ObjectRow, RepoRow
 
 
 class WorkspaceRepository:
@@ -41,6 +41,7 @@ class WorkspaceRepository:
         """Nothing is at a path and below it any more: its permissions go with it."""
         gone = select(ObjectRow.id).where(_under(path))
         self._session.execute(delete(ObjectPermissionRow).where(ObjectPermissionRow.object_id.in_(gone)))
+        self._session.execute(delete(RepoRow).where(RepoRow.object_id.in_(gone)))
         self._session.execute(delete(ObjectRow).where(_under(path)))
 
     def move(self, path: str, to: str) -> None:
@@ -48,6 +49,28 @@ class WorkspaceRepository:
         self.forget(to)
         moved = to + func.substr(ObjectRow.path, len(path) + 1)
         self._session.execute(update(ObjectRow).where(_under(path)).values(path=moved))
+
+    # -------------------------------------------------------------------------------------------------- git folders
+
+    def repo(self, object_id: int) -> tuple[RepoRow, str] | None:
+        """The git folder with an identifier, and its path."""
+        query = select(RepoRow, ObjectRow.path).join(ObjectRow, ObjectRow.id == RepoRow.object_id)
+        found = self._session.execute(query.where(RepoRow.object_id == object_id)).first()
+        return None if found is None else (found[0], found[1])
+
+    def repos(self, path: str) -> list[tuple[RepoRow, str]]:
+        """The git folders at and below a path, by theirs."""
+        query = select(RepoRow, ObjectRow.path).join(ObjectRow, ObjectRow.id == RepoRow.object_id)
+        rows = self._session.execute(query.where(_under(path)).order_by(ObjectRow.path))
+        return [(row, found) for row, found in rows]
+
+    def which_are_repos(self, object_ids: Sequence[int]) -> set[int]:
+        """Those of some objects that are git folders."""
+        found: set[int] = set()
+        for first in range(0, len(object_ids), 500):
+            query = select(RepoRow.object_id).where(RepoRow.object_id.in_(object_ids[first : first + 500]))
+            found |= set(self._session.scalars(query))
+        return found
 
     # ------------------------------------------------------------------------------------------------- permissions
 

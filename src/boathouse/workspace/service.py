@@ -1,5 +1,6 @@
 """The rules of the workspace: what is where, and who may read, run, change and manage it."""
 
+import shutil
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from functools import cached_property
@@ -36,10 +37,10 @@ _TOP = frozenset({(), (USERS,), (SHARED,), (REPOS,)})
 _OPEN = frozenset({(), (USERS,), (REPOS,)})
 """Folders that everybody sees, each with what the asker may see in them."""
 KINDS = {
-    "directories": (Kind.DIRECTORY,),
-    "notebooks": (Kind.NOTEBOOK,),
-    "files": (Kind.FILE,),
-    "repos": (Kind.REPO,),
+    "directories": Kind.DIRECTORY,
+    "notebooks": Kind.NOTEBOOK,
+    "files": Kind.FILE,
+    "repos": Kind.REPO,
 }
 """The permissions API's names of what an object is."""
 
@@ -58,6 +59,7 @@ class WorkspaceService:
         self._rows = WorkspaceRepository(session)
         self._principal = principal
         self._tree = Tree(layout.workspace)
+        self._git = layout.git
 
     @cached_property
     def home(self) -> Parts:
@@ -114,6 +116,25 @@ class WorkspaceService:
         nodes = [(self._tree.find(parts), level) for parts, level in levels.items()]
         read = [node.file for node, _ in nodes if node is not None]
         return read, [node.file for node, level in nodes if node is not None and LEVELS.reaches(level, "CAN_EDIT")]
+
+    def may_see(self, path: str) -> bool:
+        """Whether the asker may know of a path."""
+        return self._sees(parts_of(path))
+
+    def place_for(self, path: str) -> Path:
+        """The folder on disk in which something new may be made at a path.
+
+        Raises:
+            ObjectExists: If something is there already.
+            ObjectPermissionMissing: If the asker may not add to the folder.
+        """
+        parts = parts_of(path)
+        folder = self._folder(parts[:-1], path)
+        self._require(folder, "CAN_MANAGE")
+        found = self._tree.find(parts)
+        if found is not None:
+            raise ObjectExists(path, found.kind.lower())
+        return folder.file
 
     def make_folder(self, path: str) -> None:
         """Make a folder and those above it; one that is there stays."""
@@ -197,8 +218,11 @@ class WorkspaceService:
         self._refuse_protected(node)
         if node.kind is Kind.DIRECTORY and not recursive and not self._tree.is_empty(node):
             raise FolderNotEmpty(node.path)
+        repos = [row.object_id for row, _ in self._rows.repos(node.path)]
         self._rows.forget(node.path)
         self._tree.delete(node)
+        for object_id in repos:
+            shutil.rmtree(self._git / str(object_id), ignore_errors=True)
 
     def move(self, path: str, to: str) -> ObjectInfo:
         """Give an object another path; it keeps its identifier and its permissions."""
@@ -207,11 +231,7 @@ class WorkspaceService:
         parts = parts_of(to, "destination_path")
         if not parts or parts[: len(node.parts)] == node.parts:
             raise PathInvalid("destination_path", to, f"it lies in what is to be moved, {node.path}.")
-        folder = self._folder(parts[:-1], to)
-        self._require(folder, "CAN_MANAGE")
-        found = self._tree.find(parts)
-        if found is not None:
-            raise ObjectExists(to, found.kind.lower())
+        self.place_for(to)
         self._rows.move(node.path, text_of(parts))
         self._tree.move(node, parts)
         return self._told([self._tree.get(parts)])[0]
@@ -254,6 +274,7 @@ class WorkspaceService:
 
     def _told(self, nodes: Sequence[Node]) -> list[ObjectInfo]:
         rows = self._rows.identified([node.path for node in nodes])
+        repos = self._rows.which_are_repos([row.id for row in rows.values()])
         told: list[ObjectInfo] = []
         for node in nodes:
             row, stat = rows[node.path], node.file.stat()
@@ -261,7 +282,7 @@ class WorkspaceService:
                 ObjectInfo(
                     object_id=row.id,
                     path=node.path,
-                    kind=node.kind,
+                    kind=Kind.REPO if row.id in repos else node.kind,
                     language=node.language,
                     size=None if node.file.is_dir() else stat.st_size,
                     created_at=min(row.created_at, int(stat.st_mtime * 1000)),
@@ -306,7 +327,8 @@ class WorkspaceService:
         if row is None or not self._sees(parts_of(row.path)):
             raise ObjectIdNotFound(kind, object_id)
         node = self._tree.find(parts_of(row.path))
-        if node is None or node.kind not in KINDS[kind]:
+        found = Kind.REPO if self._rows.repo(row.id) is not None else None if node is None else node.kind
+        if node is None or found is not KINDS[kind]:
             raise ObjectIdNotFound(kind, object_id)
         return row, node
 

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from boathouse.workspace.notebooks import Cell, Language, Notebook, NotebookInvalid, parse, to_jupyter, to_source
@@ -112,6 +112,7 @@ def _representable(cell: Cell) -> bool:
     )
 
 
+@settings(deadline=None)
 @given(st.sampled_from(list(Language)), st.lists(CELLS.filter(_representable), max_size=5))
 def test_any_notebook_survives_both_forms(language: Language, cells: list[Cell]) -> None:
     notebook = Notebook(language, tuple(cells))

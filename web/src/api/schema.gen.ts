@@ -288,6 +288,58 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/2.0/git-credentials": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Git Credentials
+         * @description The asker's credentials, without their tokens.
+         */
+        get: operations["git_list_git_credentials"];
+        put?: never;
+        /**
+         * Create Git Credential
+         * @description Keep a token of the asker's.
+         */
+        post: operations["git_create_git_credential"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.0/git-credentials/{credential_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Git Credential
+         * @description One of the asker's credentials, without its token.
+         */
+        get: operations["git_get_git_credential"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete Git Credential
+         * @description Forget one of the asker's credentials.
+         */
+        delete: operations["git_delete_git_credential"];
+        options?: never;
+        head?: never;
+        /**
+         * Update Git Credential
+         * @description Change one of the asker's credentials.
+         */
+        patch: operations["git_update_git_credential"];
+        trace?: never;
+    };
     "/api/2.0/lineage-tracking/column-lineage": {
         parameters: {
             query?: never;
@@ -1402,6 +1454,58 @@ export interface paths {
          * @description Change parts of a user (admins only); ``active`` false stops all its credentials.
          */
         patch: operations["scim_patch_user"];
+        trace?: never;
+    };
+    "/api/2.0/repos": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Repos
+         * @description The git folders that the asker may know of.
+         */
+        get: operations["git_list_repos"];
+        put?: never;
+        /**
+         * Create Repo
+         * @description Clone a repository into a new git folder.
+         */
+        post: operations["git_create_repo"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.0/repos/{repo_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Repo
+         * @description A git folder.
+         */
+        get: operations["git_get_repo"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete Repo
+         * @description Delete a git folder with all that it holds.
+         */
+        delete: operations["git_delete_repo"];
+        options?: never;
+        head?: never;
+        /**
+         * Update Repo
+         * @description Bring a git folder to the newest commit of a branch, or to a tag.
+         */
+        patch: operations["git_update_repo"];
         trace?: never;
     };
     "/api/2.0/secrets/acls/delete": {
@@ -3884,6 +3988,130 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/boathouse/v1/repos/{repo_id}/branches": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Branches
+         * @description The branches of a git folder.
+         */
+        get: operations["git_list_branches"];
+        put?: never;
+        /**
+         * Create Branch
+         * @description Begin a branch.
+         */
+        post: operations["git_create_branch"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/boathouse/v1/repos/{repo_id}/commit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Commit Changes
+         * @description Commit, and push if asked.
+         */
+        post: operations["git_commit_changes"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/boathouse/v1/repos/{repo_id}/diff": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show Diff
+         * @description How a file differs from the last commit.
+         */
+        get: operations["git_show_diff"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/boathouse/v1/repos/{repo_id}/discard": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Discard Changes
+         * @description Bring files back to the last commit.
+         */
+        post: operations["git_discard_changes"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/boathouse/v1/repos/{repo_id}/push": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Push Commits
+         * @description Push the commits of the branch.
+         */
+        post: operations["git_push_commits"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/boathouse/v1/repos/{repo_id}/status": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show Status
+         * @description What of a git folder is not committed.
+         */
+        get: operations["git_show_status"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/boathouse/v1/search": {
         parameters: {
             query?: never;
@@ -4541,6 +4769,14 @@ export interface components {
             scope?: string | null;
         };
         /**
+         * BranchList
+         * @description Names of branches.
+         */
+        BranchList: {
+            /** Branches */
+            branches: string[];
+        };
+        /**
          * CancelAllBody
          * @description Which runs are to be canceled.
          */
@@ -4626,6 +4862,16 @@ export interface components {
             catalogs: components["schemas"]["CatalogBody"][];
             /** Next Page Token */
             next_page_token?: string | null;
+        };
+        /**
+         * ChangeBody
+         * @description A file that is not as in the last commit.
+         */
+        ChangeBody: {
+            /** Kind */
+            kind: string;
+            /** Path */
+            path: string;
         };
         /**
          * ClusterBody
@@ -4815,9 +5061,24 @@ export interface components {
         };
         /**
          * CommitBody
+         * @description What is to be committed: some files, or all that differ.
+         */
+        "CommitBody-Input": {
+            /** Message */
+            message: string;
+            /** Paths */
+            paths?: string[] | null;
+            /**
+             * Push
+             * @default false
+             */
+            push: boolean;
+        };
+        /**
+         * CommitBody
          * @description One version of a table.
          */
-        CommitBody: {
+        "CommitBody-Output": {
             /** Entity Id */
             entity_id: string | null;
             /** Entity Type */
@@ -5195,6 +5456,21 @@ export interface components {
             scopes?: string[] | null;
         };
         /**
+         * CreateRepo
+         * @description What is to be cloned.
+         */
+        CreateRepo: {
+            /** Git Credential Id */
+            git_credential_id?: number | null;
+            /** Path */
+            path?: string | null;
+            /** Provider */
+            provider: string;
+            sparse_checkout?: components["schemas"]["Sparse"] | null;
+            /** Url */
+            url: string;
+        };
+        /**
          * CreateSchema
          * @description Asks for a schema.
          */
@@ -5380,84 +5656,22 @@ export interface components {
             token_value: string;
         };
         /**
-         * CredentialBody
-         * @description A storage credential, as it is answered: without its secrets.
+         * CredentialRequest
+         * @description A credential as it is given.
          */
-        CredentialBody: {
-            /** Aws Access Key */
-            aws_access_key?: {
-                [key: string]: unknown;
-            } | null;
-            /** Aws Iam Role */
-            aws_iam_role?: {
-                [key: string]: unknown;
-            } | null;
-            /** Azure Managed Identity */
-            azure_managed_identity?: {
-                [key: string]: unknown;
-            } | null;
-            /** Azure Service Principal */
-            azure_service_principal?: {
-                [key: string]: unknown;
-            } | null;
-            /** Cloudflare Api Token */
-            cloudflare_api_token?: {
-                [key: string]: unknown;
-            } | null;
-            /** Comment */
-            comment: string | null;
-            /** Created At */
-            created_at: number;
-            /** Created By */
-            created_by: string;
-            /** Databricks Gcp Service Account */
-            databricks_gcp_service_account?: {
-                [key: string]: unknown;
-            } | null;
-            /** Full Name */
-            full_name: string;
-            /** Id */
-            id: string;
-            /**
-             * Isolation Mode
-             * @default ISOLATION_MODE_OPEN
-             */
-            isolation_mode: string;
-            /**
-             * Metastore Id
-             * @default boathouse
-             */
-            metastore_id: string;
+        CredentialRequest: {
+            /** Git Email */
+            git_email?: string | null;
+            /** Git Provider */
+            git_provider: string;
+            /** Git Username */
+            git_username?: string | null;
+            /** Is Default For Provider */
+            is_default_for_provider?: boolean | null;
             /** Name */
-            name: string;
-            /** Owner */
-            owner: string;
-            /**
-             * Purpose
-             * @default STORAGE
-             */
-            purpose: string;
-            /** Read Only */
-            read_only: boolean;
-            /** Updated At */
-            updated_at: number;
-            /** Updated By */
-            updated_by: string;
-            /**
-             * Used For Managed Storage
-             * @default false
-             */
-            used_for_managed_storage: boolean;
-        };
-        /**
-         * CredentialList
-         * @description A page of credentials.
-         */
-        CredentialList: {
-            /** Credentials */
-            credentials: components["schemas"]["CredentialBody"][];
-            /** Next Page Token */
-            next_page_token?: string | null;
+            name?: string | null;
+            /** Personal Access Token */
+            personal_access_token?: string | null;
         };
         /**
          * DailyRows
@@ -5541,6 +5755,14 @@ export interface components {
             updated_at: number | null;
             /** Version */
             version: number;
+        };
+        /**
+         * DiffBody
+         * @description How a file differs from the last commit, as git tells it.
+         */
+        DiffBody: {
+            /** Diff */
+            diff: string;
         };
         /**
          * DirectoryEntry
@@ -5985,7 +6207,7 @@ export interface components {
          */
         HistoryBody: {
             /** History */
-            history: components["schemas"]["CommitBody"][];
+            history: components["schemas"]["CommitBody-Output"][];
         };
         /**
          * HitBody
@@ -6506,6 +6728,14 @@ export interface components {
             tableInfo?: components["schemas"]["TableNode"] | null;
         };
         /**
+         * NewBranch
+         * @description A branch to be begun.
+         */
+        NewBranch: {
+            /** Name */
+            name: string;
+        };
+        /**
          * NewTagValue
          * @description A tag's other value.
          */
@@ -6765,6 +6995,14 @@ export interface components {
             operation: "PATH_READ" | "PATH_READ_WRITE" | "PATH_CREATE_TABLE";
             /** Url */
             url: string;
+        };
+        /**
+         * PathsBody
+         * @description Some files.
+         */
+        PathsBody: {
+            /** Paths */
+            paths: string[];
         };
         /**
          * PeriodicBody
@@ -7287,6 +7525,35 @@ export interface components {
             } | null;
         } & {
             [key: string]: unknown;
+        };
+        /**
+         * RepoBody
+         * @description A git folder.
+         */
+        RepoBody: {
+            /** Branch */
+            branch?: string | null;
+            /** Head Commit Id */
+            head_commit_id?: string | null;
+            /** Id */
+            id: number;
+            /** Path */
+            path: string;
+            /** Provider */
+            provider: string;
+            sparse_checkout?: components["schemas"]["Sparse"] | null;
+            /** Url */
+            url: string;
+        };
+        /**
+         * RepoList
+         * @description A page of git folders.
+         */
+        RepoList: {
+            /** Next Page Token */
+            next_page_token?: string | null;
+            /** Repos */
+            repos: components["schemas"]["RepoBody"][];
         };
         /**
          * ResetBody
@@ -7897,6 +8164,14 @@ export interface components {
             versions: components["schemas"]["SparkVersion"][];
         };
         /**
+         * Sparse
+         * @description The folders that a checkout has.
+         */
+        Sparse: {
+            /** Patterns */
+            patterns?: string[];
+        };
+        /**
          * Stage
          * @description One stage of the strip.
          */
@@ -7972,6 +8247,22 @@ export interface components {
             [key: string]: unknown;
         };
         /**
+         * StatusBody
+         * @description What of a folder is not committed, and how far it is from the remote as of the last fetch.
+         */
+        StatusBody: {
+            /** Ahead */
+            ahead: number;
+            /** Behind */
+            behind: number;
+            /** Branch */
+            branch: string | null;
+            /** Changes */
+            changes: components["schemas"]["ChangeBody"][];
+            /** Head Commit Id */
+            head_commit_id: string | null;
+        };
+        /**
          * StorageCredentialList
          * @description A page of storage credentials.
          */
@@ -7979,7 +8270,7 @@ export interface components {
             /** Next Page Token */
             next_page_token?: string | null;
             /** Storage Credentials */
-            storage_credentials: components["schemas"]["CredentialBody"][];
+            storage_credentials: components["schemas"]["boathouse__catalog__location_schemas__CredentialBody"][];
         };
         /**
          * StreamList
@@ -8533,6 +8824,24 @@ export interface components {
             omit_permissions_in_response: boolean;
         };
         /**
+         * UpdateRepo
+         * @description What a folder is to be brought to.
+         */
+        UpdateRepo: {
+            /** Branch */
+            branch?: string | null;
+            /**
+             * Dangerously Force Discard All
+             * @default false
+             */
+            dangerously_force_discard_all: boolean;
+            /** Git Credential Id */
+            git_credential_id?: number | null;
+            sparse_checkout?: components["schemas"]["Sparse"] | null;
+            /** Tag */
+            tag?: string | null;
+        };
+        /**
          * UpdateSecurable
          * @description Changes a securable; what is not given stays.
          */
@@ -8948,6 +9257,86 @@ export interface components {
             warehouses: components["schemas"]["WarehouseBody"][];
         };
         /**
+         * CredentialBody
+         * @description A storage credential, as it is answered: without its secrets.
+         */
+        boathouse__catalog__location_schemas__CredentialBody: {
+            /** Aws Access Key */
+            aws_access_key?: {
+                [key: string]: unknown;
+            } | null;
+            /** Aws Iam Role */
+            aws_iam_role?: {
+                [key: string]: unknown;
+            } | null;
+            /** Azure Managed Identity */
+            azure_managed_identity?: {
+                [key: string]: unknown;
+            } | null;
+            /** Azure Service Principal */
+            azure_service_principal?: {
+                [key: string]: unknown;
+            } | null;
+            /** Cloudflare Api Token */
+            cloudflare_api_token?: {
+                [key: string]: unknown;
+            } | null;
+            /** Comment */
+            comment: string | null;
+            /** Created At */
+            created_at: number;
+            /** Created By */
+            created_by: string;
+            /** Databricks Gcp Service Account */
+            databricks_gcp_service_account?: {
+                [key: string]: unknown;
+            } | null;
+            /** Full Name */
+            full_name: string;
+            /** Id */
+            id: string;
+            /**
+             * Isolation Mode
+             * @default ISOLATION_MODE_OPEN
+             */
+            isolation_mode: string;
+            /**
+             * Metastore Id
+             * @default boathouse
+             */
+            metastore_id: string;
+            /** Name */
+            name: string;
+            /** Owner */
+            owner: string;
+            /**
+             * Purpose
+             * @default STORAGE
+             */
+            purpose: string;
+            /** Read Only */
+            read_only: boolean;
+            /** Updated At */
+            updated_at: number;
+            /** Updated By */
+            updated_by: string;
+            /**
+             * Used For Managed Storage
+             * @default false
+             */
+            used_for_managed_storage: boolean;
+        };
+        /**
+         * CredentialList
+         * @description A page of credentials.
+         */
+        boathouse__catalog__location_schemas__CredentialList: {
+            /** Credentials */
+            credentials: components["schemas"]["boathouse__catalog__location_schemas__CredentialBody"][];
+            /** Next Page Token */
+            next_page_token?: string | null;
+        };
+        /**
          * SecretBody
          * @description A secret without its value.
          */
@@ -9088,6 +9477,32 @@ export interface components {
         boathouse__secrets__schemas__SecretList: {
             /** Secrets */
             secrets: components["schemas"]["boathouse__secrets__schemas__SecretBody"][];
+        };
+        /**
+         * CredentialBody
+         * @description A credential without its token.
+         */
+        boathouse__workspace__git__schemas__CredentialBody: {
+            /** Credential Id */
+            credential_id: number;
+            /** Git Email */
+            git_email?: string | null;
+            /** Git Provider */
+            git_provider: string;
+            /** Git Username */
+            git_username?: string | null;
+            /** Is Default For Provider */
+            is_default_for_provider: boolean;
+            /** Name */
+            name?: string | null;
+        };
+        /**
+         * CredentialList
+         * @description The asker's credentials.
+         */
+        boathouse__workspace__git__schemas__CredentialList: {
+            /** Credentials */
+            credentials: components["schemas"]["boathouse__workspace__git__schemas__CredentialBody"][];
         };
         /**
          * PathBody
@@ -9787,6 +10202,160 @@ export interface operations {
                 };
                 content: {
                     "application/json": unknown;
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    git_list_git_credentials: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["boathouse__workspace__git__schemas__CredentialList"];
+                };
+            };
+        };
+    };
+    git_create_git_credential: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CredentialRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["boathouse__workspace__git__schemas__CredentialBody"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    git_get_git_credential: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                credential_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["boathouse__workspace__git__schemas__CredentialBody"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    git_delete_git_credential: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                credential_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    git_update_git_credential: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                credential_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CredentialRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
                 };
             };
             /** @description Validation Error */
@@ -12578,6 +13147,172 @@ export interface operations {
             };
         };
     };
+    git_list_repos: {
+        parameters: {
+            query?: {
+                path_prefix?: string | null;
+                next_page_token?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RepoList"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    git_create_repo: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateRepo"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RepoBody"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    git_get_repo: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                repo_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RepoBody"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    git_delete_repo: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                repo_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    git_update_repo: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                repo_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UpdateRepo"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     secrets_delete_secret_acl: {
         parameters: {
             query?: never;
@@ -14687,7 +15422,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["CredentialList"];
+                    "application/json": components["schemas"]["boathouse__catalog__location_schemas__CredentialList"];
                 };
             };
             /** @description Validation Error */
@@ -14720,7 +15455,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["CredentialBody"];
+                    "application/json": components["schemas"]["boathouse__catalog__location_schemas__CredentialBody"];
                 };
             };
             /** @description Validation Error */
@@ -14751,7 +15486,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["CredentialBody"];
+                    "application/json": components["schemas"]["boathouse__catalog__location_schemas__CredentialBody"];
                 };
             };
             /** @description Validation Error */
@@ -14821,7 +15556,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["CredentialBody"];
+                    "application/json": components["schemas"]["boathouse__catalog__location_schemas__CredentialBody"];
                 };
             };
             /** @description Validation Error */
@@ -16353,7 +17088,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["CredentialBody"];
+                    "application/json": components["schemas"]["boathouse__catalog__location_schemas__CredentialBody"];
                 };
             };
             /** @description Validation Error */
@@ -16384,7 +17119,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["CredentialBody"];
+                    "application/json": components["schemas"]["boathouse__catalog__location_schemas__CredentialBody"];
                 };
             };
             /** @description Validation Error */
@@ -16454,7 +17189,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["CredentialBody"];
+                    "application/json": components["schemas"]["boathouse__catalog__location_schemas__CredentialBody"];
                 };
             };
             /** @description Validation Error */
@@ -17785,6 +18520,237 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["UpdateList"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    git_list_branches: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                repo_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BranchList"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    git_create_branch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                repo_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewBranch"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RepoBody"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    git_commit_changes: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                repo_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CommitBody-Input"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RepoBody"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    git_show_diff: {
+        parameters: {
+            query: {
+                path: string;
+            };
+            header?: never;
+            path: {
+                repo_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DiffBody"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    git_discard_changes: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                repo_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PathsBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RepoBody"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    git_push_commits: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                repo_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RepoBody"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    git_show_status: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                repo_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StatusBody"];
                 };
             };
             /** @description Validation Error */
