@@ -52,6 +52,7 @@ from the shell: 42
 listed ['one', 'two']
 expanded EXPANDED
 parquet [{'a': 1, 'b': 2}]
+arrow ['a=1'] [{'b': 2, 'a': 1}]
 spark [Row(a='1', b='2')]
 walk [('', []), ('/folder', ['plain.csv', 'plain.parquet'])]
 ls [('/folder/', 'folder/', True)]

@@ -1,7 +1,7 @@
 """Python's own functions for files, so that they find /Workspace, /Volumes and /dbfs where these really are.
 
 Only the processes that run user code have this. There is no mount, as that would need rights that a server on a laptop has not: what
-opens files in compiled code by itself (DuckDB, Polars, sqlite3, a C++ reader of pyarrow, the programs of a shell) is not covered; the
+opens files in compiled code by itself (DuckDB, Polars, sqlite3, pyarrow's CSV reader, the programs of a shell) is not covered; the
 commands of ``%sh`` and ``!`` have the paths in their text translated.
 """
 
@@ -16,6 +16,7 @@ from collections.abc import Callable
 from importlib.machinery import FileFinder
 from typing import Any
 
+from boathouse.workspace.runtime.after_import import after_import
 from boathouse.workspace.runtime.places import Places
 
 _ONE = (
@@ -61,6 +62,7 @@ def install(places: Places) -> None:
     _wrap_working_folder(places)
     _wrap_popen(places)
     _wrap_imports(places)
+    after_import("pyarrow.fs", lambda module: _wrap_arrow(places, module))
 
 
 def _wrap(places: Places, module: Any, name: str, count: int) -> None:
@@ -120,3 +122,18 @@ def _wrap_imports(places: Places) -> None:
         return finder(real)  # type: ignore[return-value]
 
     sys.path_hooks.insert(0, hook)
+
+
+def _wrap_arrow(places: Places, module: Any) -> None:
+    """All of pyarrow's readers and writers of Parquet and datasets ask this function where a path leads."""
+    original = module._resolve_filesystem_and_path  # noqa: SLF001 - there is no other place where they meet
+
+    @functools.wraps(original)
+    def resolve(path: Any, filesystem: Any = None, **named: Any) -> Any:
+        return original(translate(places, path) if filesystem is None and _is_path(path) else path, filesystem, **named)
+
+    module._resolve_filesystem_and_path = resolve  # noqa: SLF001
+
+
+def _is_path(value: Any) -> bool:
+    return isinstance(value, str | os.PathLike)

@@ -1,12 +1,10 @@
 """Modules and methods that user code imports and that no package has: present only in the processes that run user code."""
 
-import importlib.abc
-import importlib.machinery
 import sys
-from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
+from boathouse.workspace.runtime.after_import import after_import
 from boathouse.workspace.runtime.session import Session
 
 _FRAME = "pyspark.sql.connect.dataframe"
@@ -16,10 +14,7 @@ def install(session: Session) -> None:
     """Add them."""
     _dbruntime(session)
     _dbutils(session)
-    if _FRAME in sys.modules:
-        _add_display(sys.modules[_FRAME], session)
-    else:
-        sys.meta_path.insert(0, _AfterImport(session))
+    after_import(_FRAME, lambda module: _add_display(module, session))
 
 
 def _dbruntime(session: Session) -> None:
@@ -57,30 +52,3 @@ def _add_display(module: ModuleType, session: Session) -> None:
         session.display.frame(self)
 
     module.DataFrame.display = display
-
-
-class _AfterImport(importlib.abc.MetaPathFinder):
-    """Adds ``display`` to DataFrames when their module is imported."""
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
-
-    def find_spec(
-        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
-    ) -> importlib.machinery.ModuleSpec | None:
-        """The module's own spec, with a loader that does it."""
-        if fullname != _FRAME:
-            return None
-        sys.meta_path.remove(self)
-        spec = importlib.machinery.PathFinder.find_spec(fullname, path, target)
-        loader: Any = None if spec is None else spec.loader
-        if spec is None or loader is None:
-            return None
-        execute, session = loader.exec_module, self._session
-
-        def exec_module(module: ModuleType) -> None:
-            execute(module)
-            _add_display(module, session)
-
-        loader.exec_module = exec_module
-        return spec
