@@ -29,8 +29,10 @@ from boathouse.db import Database
 from boathouse.db.database import sqlite_url
 from boathouse.iam.api import Authenticator, IamService, Principal
 from boathouse.jobs.api import Jobs, Output, Task
+from boathouse.jobs.graph import Result, State
 from boathouse.jobs.runs import Wanted
 from boathouse.jobs.schemas import CreateBody, RunNowBody
+from boathouse.jobs.starting import Asked, new_run
 from boathouse.storage.layout import Layout
 
 FIRST_LINE = "import time; from boathouse.kit.wire import Wire, read_assignment"
@@ -162,15 +164,34 @@ def by_huey(tasks: int, folder: Path) -> float:
     return tasks / took
 
 
+def fill(bench: Bench, job_id: int, runs: int) -> None:
+    """Runs that have ended."""
+    who = (bench.admin.id, bench.admin.name)
+    with bench.database.session(write=True) as session:
+        for number in range(runs):
+            row = new_run(
+                job_id=job_id,
+                name="bench",
+                run_type="JOB_RUN",
+                number=number,
+                run_as=who,
+                settings={"tasks": [{"task_key": "n", "nothing_task": {}}]},
+                parameters={},
+                asked=Asked("ONE_TIME", who[1]),
+            )
+            row.state, row.result, row.code = State.TERMINATED, Result.SUCCESS, "SUCCESS"
+            row.executed_at, row.ended_at, row.wake_at = row.started_at, row.started_at, None
+            session.add(row)
+
+
 async def listing(bench: Bench, runs: int) -> dict[str, float]:
-    job_id = await bench.create({"task_key": "n", "nothing_task": {}}, max_concurrent_runs=0)
+    job_id = await bench.create({"task_key": "n", "nothing_task": {}})
     few, many = 100, runs
     found: dict[int, float] = {}
     have = 0
     for many_runs in (few, many):
-        while have < many_runs:
-            await bench.run_now(job_id)
-            have += 1
+        await asyncio.to_thread(fill, bench, job_id, many_runs - have)
+        have = many_runs
         times: list[float] = []
         for _ in range(30):
             began = time.perf_counter()

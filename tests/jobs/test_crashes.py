@@ -111,4 +111,7 @@ def check(database: Database, runs: list[int], folder: Path) -> None:
         lost = {one.message for one in tasks if one.result == "FAILED" and one.kind == "held_task"}
     done = [(one.run_id, one.key, one.position if one.parent_id else 0) for one in tasks if one.result == "SUCCESS"]
     assert len(done) == len(set(done)) == RUNS * (5 + 4)
+    # What a task's process has used is known.
+    used = [(one.cpu_seconds, one.peak_bytes) for one in tasks if one.kind == "held_task" and one.result == "SUCCESS"]
+    assert all(cpu > 0 and peak > 5_000_000 for cpu, peak in used)
     assert lost <= {"The server was stopped while the task ran."}

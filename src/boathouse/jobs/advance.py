@@ -356,7 +356,10 @@ class _Step:
                 repair.state, repair.result, repair.code = run.state, run.result, run.code
                 repair.message, repair.ended_at = run.message, run.ended_at
         followups = self._advance.followups
-        followups += [Followup("ended", run.id), Followup("queued", run.job_id)]
+        if run.settings.get("continuous") is not None:
+            followups.append(Followup("ended", run.id))
+        if self._rows.oldest_queued(run.job_id) is not None:
+            followups.append(Followup("queued", run.job_id))
         if run.parent_id is not None:
             above = self._rows.task(run.parent_id)
             if above is not None:
