@@ -1,5 +1,6 @@
 """The workspace on the page: made, imported, changed, renamed, deleted, and seen on disk."""
 
+import subprocess
 from pathlib import Path
 
 from playwright.sync_api import Page, expect
@@ -74,3 +75,36 @@ def rename_and_delete(page: Page, disk: Path) -> None:
     page.get_by_role("alertdialog").get_by_role("button", name="Delete").click()
     expect(page.get_by_role("link", name="rates.py")).to_have_count(0)
     assert not (disk / "a" / "b" / "rates.py").exists()
+
+
+def test_a_git_folder_from_clone_to_push(page: Page, tmp_path: Path) -> None:
+    bare = tmp_path / "churn.git"
+    subprocess.run(["git", "init", "-q", "--bare", "--initial-branch=main", str(bare)], check=True)
+    page.goto("/workspace")
+    page.get_by_role("button", name="Clone a repository").click()
+    page.get_by_label("Address").fill("ftp://x/churn.git")
+    page.get_by_role("button", name="Clone", exact=True).click()
+    expect(page.get_by_role("alert")).to_contain_text("https://")
+    page.get_by_label("Address").fill(str(bare))
+    page.get_by_role("button", name="Clone", exact=True).click()
+    git = page.get_by_role("region", name="Git")
+    expect(git).to_contain_text("no commit yet")
+    (tmp_path / "first.py").write_text("RATE = 1\n")
+    page.get_by_label("Files to import").set_input_files(tmp_path / "first.py")
+    git.get_by_role("button", name="first.py").click()
+    expect(git).to_contain_text("+RATE = 1")
+    git.get_by_label("Message").fill("First")
+    git.get_by_role("button", name="Commit and push").click()
+    expect(git).to_contain_text("nothing to commit")
+    assert subprocess.run(["git", "log", "--format=%an %s", "main"], cwd=bare, capture_output=True, check=True).stdout == (
+        b"root@localhost First\n"
+    )
+    git.get_by_role("button", name="New branch").click()
+    git.get_by_label("Name of the branch").fill("a b")
+    git.get_by_role("button", name="Begin it").click()
+    expect(git.get_by_role("alert")).to_contain_text("git takes no such name")
+    git.get_by_label("Name of the branch").fill("topic")
+    git.get_by_role("button", name="Begin it").click()
+    expect(git.get_by_label("Branch", exact=True)).to_have_value("topic")
+    git.get_by_label("Branch", exact=True).select_option("main")
+    expect(git.get_by_label("Branch", exact=True)).to_have_value("main")

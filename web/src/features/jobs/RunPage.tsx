@@ -30,7 +30,7 @@ function Actions({ run }: { run: Run }) {
 
 const card = ({ name, task }: { name: string; task: TaskRun }) => {
   const state = stateOf(task);
-  const took = task.start_time === undefined ? "" : duration(isRunning(task) ? Date.now() - task.start_time : task.run_duration);
+  const took = task.execution_duration ? duration(task.execution_duration) : "";
   const facts = [iterations(task), task.attempt_number ? `attempt ${task.attempt_number + 1}` : "", took].filter(Boolean).join(" · ");
   return { name, kind: <>{kindText(task)}<i className={`dot ${tone(state)}`} />{words(state)}</>, facts, tone: tone(state) };
 };

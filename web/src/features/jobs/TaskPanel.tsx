@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { get } from "../../api/client";
-import { duration, time } from "../../api/format";
+import { duration } from "../../api/format";
 import { Badge, Loaded, Snippet } from "../../ui/primitives";
 import { isRunning, kindKey, kindText, type Output, stateOf, type TaskRun, tone, words } from "./types";
 
@@ -33,7 +33,7 @@ export function TaskPanel({ task, attempts }: { task: TaskRun; attempts: TaskRun
     <section className="panel gap-above" aria-label={`Task ${task.task_key}`}>
       <div className="panel-head">
         <h2>{task.task_key} <Badge tone={tone(stateOf(shown))}>{words(stateOf(shown))}</Badge></h2>
-        <span className="soft">{kindText(task)}{shown.start_time ? `, ${time(shown.start_time)} UTC` : ""}{running ? "" : `, took ${duration(shown.run_duration)}`}</span>
+        <span className="soft">{kindText(task)}{shown.execution_duration ? `, ${running ? "since" : "took"} ${duration(shown.execution_duration)}` : ""}</span>
       </div>
       {attempts.length > 1 ? (
         <div className="chips" role="group" aria-label="Attempts">

@@ -3,6 +3,7 @@ import { type FormEvent, useRef, useState } from "react";
 import { useNavigate } from "react-router";
 import { ApiError, call } from "../../api/client";
 import { Failure } from "../../ui/primitives";
+import { Clone } from "./Clone";
 import { href, join, type WorkspaceObject } from "./paths";
 
 interface Arriving {
@@ -15,12 +16,12 @@ export function AddBar({ folder }: { folder: WorkspaceObject }) {
   const queries = useQueryClient();
   const navigate = useNavigate();
   const picker = useRef<HTMLInputElement>(null);
-  const [adding, setAdding] = useState<"folder" | "notebook" | null>(null);
+  const [adding, setAdding] = useState<"folder" | "notebook" | "clone" | null>(null);
   const [name, setName] = useState("");
   const [language, setLanguage] = useState("PYTHON");
   const [waiting, setWaiting] = useState<File[]>([]);
   const refresh = () => queries.invalidateQueries({ queryKey: ["workspace"] });
-  const begin = (what: "folder" | "notebook") => {
+  const begin = (what: "folder" | "notebook" | "clone") => {
     setName("");
     add.reset();
     setAdding(adding === what ? null : what);
@@ -66,13 +67,15 @@ export function AddBar({ folder }: { folder: WorkspaceObject }) {
         <button type="button" className="button" onClick={() => begin("notebook")} aria-expanded={adding === "notebook"}>New notebook</button>
         <button type="button" className="button quiet" onClick={() => begin("folder")} aria-expanded={adding === "folder"}>New folder</button>
         <button type="button" className="button quiet" disabled={bring.isPending} onClick={() => picker.current?.click()}>{bring.isPending ? `Importing ${waiting[0]?.name ?? ""}…` : "Import files"}</button>
+        <button type="button" className="button quiet" onClick={() => begin("clone")} aria-expanded={adding === "clone"}>Clone a repository</button>
         <input ref={picker} type="file" multiple hidden aria-label="Files to import" onChange={(event) => {
           const files = [...(event.target.files ?? [])];
           event.target.value = "";
           if (files.length > 0) bring.mutate({ files, overwrite: false });
         }} />
       </div>
-      {adding === null ? null : (
+      {adding === "clone" ? <Clone folder={folder} done={() => setAdding(null)} /> : null}
+      {adding === null || adding === "clone" ? null : (
         <form className="line gap" onSubmit={submit} aria-label={`New ${adding}`}>
           <input className="field pick" aria-label="Name" placeholder={`Name of the ${adding}`} value={name} maxLength={200} autoFocus onChange={(event) => setName(event.target.value)} />
           {adding === "notebook" ? (

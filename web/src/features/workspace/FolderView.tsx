@@ -5,6 +5,7 @@ import type { Schemas } from "../../api/client";
 import { ago, bytes, count, time } from "../../api/format";
 import { Empty, Name } from "../../ui/primitives";
 import { AddBar } from "./AddBar";
+import { GitPanel } from "./GitPanel";
 import { href, isFixed, kindOf, manages, nameOf, type WorkspaceObject } from "./paths";
 import { Remove, Rename } from "./Change";
 
@@ -43,6 +44,7 @@ export function FolderView({ found, offset, size }: { found: Schemas["PageFolder
   const page = (from: number) => `${href(folder.path)}${from > 0 ? `&from=${from}` : ""}`;
   return (
     <>
+      {folder.object_type === "REPO" ? <GitPanel folder={folder} /> : null}
       {manages(folder) && !["/", "/Users", "/Repos"].includes(folder.path) ? <AddBar folder={folder} /> : null}
       {objects.length === 0 ? (
         <Empty title="Nothing here yet">

@@ -54,3 +54,18 @@ export function downloadName(object: WorkspaceObject, format: "AUTO" | "SOURCE" 
   if (object.object_type !== "NOTEBOOK") return name;
   return format === "JUPYTER" ? `${name}.ipynb` : `${name}${SUFFIXES[object.language ?? ""] ?? ""}`;
 }
+
+/** Git providers by the API's names. */
+export const PROVIDERS: Record<string, string> = {
+  gitHub: "GitHub", gitHubEnterprise: "GitHub Enterprise", gitLab: "GitLab", gitLabEnterpriseEdition: "GitLab Enterprise", bitbucketCloud: "Bitbucket",
+  bitbucketServer: "Bitbucket Server", azureDevOpsServices: "Azure DevOps", awsCodeCommit: "AWS CodeCommit",
+};
+
+/** Which provider an address is most likely of. */
+export function providerOf(url: string): string {
+  if (/gitlab/i.test(url)) return "gitLab";
+  if (/bitbucket/i.test(url)) return "bitbucketCloud";
+  if (/dev\.azure|visualstudio/i.test(url)) return "azureDevOpsServices";
+  if (/codecommit/i.test(url)) return "awsCodeCommit";
+  return "gitHub";
+}
