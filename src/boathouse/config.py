@@ -29,6 +29,9 @@ class Settings(BaseSettings):
     engine_idle_seconds: float = Field(
         default=900, gt=0, description="An engine process that nobody used for so long is stopped."
     )
+    engine_interrupted_seconds: float = Field(
+        default=30, gt=0, description="An engine that works for so long at what was interrupted, unused, is stopped."
+    )
     engine_memory: str | None = Field(
         default=None,
         description="Memory of one engine with its Python functions, e.g. 2g; a quarter of the machine's by default.",

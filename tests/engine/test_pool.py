@@ -88,7 +88,7 @@ def test_a_crash_is_one_clear_error(new_server: NewServer) -> None:
     thread.start()
     started.wait()
     process = engines(server)[0]
-    wait_until(lambda: process.cpu_percent(0.2) > 50)
+    wait_until(lambda: process.cpu_percent(0.2) > 20)
     process.kill()
     thread.join(20)
     assert not thread.is_alive()
@@ -96,6 +96,37 @@ def test_a_crash_is_one_clear_error(new_server: NewServer) -> None:
     assert "ENGINE_CRASHED" in str(caught[0])
     assert "SIGKILL" in str(caught[0])
     assert session.sql("SELECT 3").collect()[0][0] == 3
+    session.stop()
+
+
+def test_an_engine_that_goes_on_with_what_was_interrupted_is_replaced(new_server: NewServer) -> None:
+    server = new_server(BOATHOUSE_ENGINE_INTERRUPTED_SECONDS="2")
+    session = open_session(server)
+    process = engines(server)[0]
+
+    def run(text: str) -> None:
+        with pytest.raises(SparkConnectException, match="OPERATION_CANCELED"):
+            session.sql(text).collect()
+
+    def interrupt(text: str) -> None:
+        thread = threading.Thread(target=run, args=(text,))
+        thread.start()
+        wait_until(lambda: process.cpu_percent(0.2) > 20)
+        while thread.is_alive():
+            session.interruptAll()
+            thread.join(0.2)
+
+    session.range(3).createOrReplaceTempView("mine")
+    slow = "SELECT max(sha2(repeat(CAST(id AS STRING), 200), 512)) FROM range(30000000)"
+    interrupt(slow)
+    # What hears of it is at rest soon, and keeps its sessions.
+    wait_until(lambda: process.cpu_percent(3) < 5)
+    assert session.table("mine").count() == 3
+    interrupt("SELECT count(*) FROM range(2000000) a CROSS JOIN range(2000000) b WHERE a.id % 7 + b.id % 11 = 5")
+    wait_until(lambda: not process.is_running(), 30)
+    assert session.sql("SELECT 3").collect()[0][0] == 3
+    found = session.sql("SELECT count(*) FROM system.compute.sessions").collect()
+    assert found[0][0] == 1
     session.stop()
 
 

@@ -54,7 +54,8 @@ class EngineEnding:
         principal: Whose it was.
         started_at: When it was started, in seconds since the epoch.
         at: When it ended, in seconds since the epoch.
-        reason: Why: ``INACTIVITY``, ``USER_REQUEST``, ``DRIVER_OUT_OF_MEMORY`` or ``DRIVER_UNEXPECTED_FAILURE``.
+        reason: Why: ``INACTIVITY``, ``USER_REQUEST``, ``DRIVER_OUT_OF_MEMORY``, ``DRIVER_UNRESPONSIVE`` (it went on with what was interrupted) or
+            ``DRIVER_UNEXPECTED_FAILURE``.
     """
 
     principal: Principal
@@ -75,6 +76,8 @@ class Engine(ABC):
     last_used_at: float = field(default_factory=time.time)
     open_requests: int = 0
     stopping: bool = False
+    interruptions: int = 0
+    """How often it was told to stop something since it was last seen at rest."""
     closing: list[Callable[[], Awaitable[None]]] = field(default_factory=list[Callable[[], Awaitable[None]]], repr=False)
     """What is to be ended before the channel is closed."""
     error_details: OrderedDict[str, bytes] = field(default_factory=OrderedDict[str, bytes], repr=False)

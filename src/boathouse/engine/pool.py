@@ -23,6 +23,7 @@ from boathouse.engine.errors import EngineCrashed, EngineUnavailable, GatewaySto
 from boathouse.engine.limits import EngineLimits
 from boathouse.engine.link import CHANNEL_OPTIONS, Engine, EngineEnding, EngineSession
 from boathouse.engine.metrics import EngineMetrics
+from boathouse.engine.runaways import Runaways
 from boathouse.iam.api import Principal
 from boathouse.storage.layout import Layout
 
@@ -34,6 +35,7 @@ SCRATCH_CATALOG = "__boathouse"
 """A catalog in the engine's memory; the gateway uses it to make Delta logs through the engine."""
 _START_SECONDS = 30.0
 _MEMORY_SECONDS = 0.5
+_RUNAWAY_SECONDS = 1.0
 _MOST_ENDINGS = 1000
 _STOP_SECONDS = 1.0
 _SPARE_THREADS = 2
@@ -101,10 +103,18 @@ class EnginePool:
         metrics: What is counted.
         limits: What each engine may take.
         idle_seconds: An engine that nobody used for so long is stopped.
+        interrupted_seconds: And one that goes on for so long with what was interrupted, while nobody uses it.
     """
 
     def __init__(
-        self, layout: Layout, backend: EngineBackend, metrics: EngineMetrics, limits: EngineLimits, *, idle_seconds: float = 900
+        self,
+        layout: Layout,
+        backend: EngineBackend,
+        metrics: EngineMetrics,
+        limits: EngineLimits,
+        *,
+        idle_seconds: float = 900,
+        interrupted_seconds: float = 30,
     ) -> None:
         self.capabilities = SAIL
         self.limits = limits
@@ -116,6 +126,7 @@ class EnginePool:
         self._locks: dict[str, asyncio.Lock] = {}
         self._ending: set[asyncio.Task[None]] = set()
         self._endings: OrderedDict[str, EngineEnding] = OrderedDict()
+        self._runaways = Runaways(interrupted_seconds)
         self._sweepers: list[asyncio.Task[None]] = []
         self._closed = False
 
@@ -124,6 +135,7 @@ class EnginePool:
         self._sweepers = [
             asyncio.create_task(self._sweep(), name="engine-sweeper"),
             asyncio.create_task(self._watch_memory(), name="engine-memory"),
+            asyncio.create_task(self._watch_interrupted(), name="engine-interrupted"),
         ]
 
     async def stop(self) -> None:
@@ -327,11 +339,28 @@ class EnginePool:
                 idle = now - engine.last_used_at > self.idle_seconds
                 worn = now - engine.started_at > TOKEN_SECONDS - 24 * 3600
                 if idle or worn:
-                    engine.stopping = True
-                    engine.reason = "INACTIVITY"
-                    task = asyncio.create_task(self._end(engine))
-                    self._ending.add(task)
-                    task.add_done_callback(self._ending.discard)
+                    self._let_end(engine, "INACTIVITY")
+
+    def _let_end(self, engine: SailEngine, reason: str) -> None:
+        engine.stopping = True
+        engine.reason = reason
+        task = asyncio.create_task(self._end(engine))
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
+
+    async def _watch_interrupted(self) -> None:
+        """End engines that go on with what was interrupted: the next call starts another."""
+        while True:
+            await asyncio.sleep(_RUNAWAY_SECONDS)
+            asked = {engine.process.pid: engine for engine in self._engines.values() if engine.interruptions and engine.alive}
+            if not asked:
+                continue
+            spent = await asyncio.to_thread(usage.spent, list(asked))
+            gone_on = self._runaways.look({asked[pid]: seconds for pid, seconds in spent.items()})
+            for engine in asked.values():
+                if engine in gone_on and engine.alive and not engine.open_requests:
+                    log.warning("engine.ignored_interrupt", principal=engine.principal.name, pid=engine.process.pid)
+                    self._let_end(engine, "DRIVER_UNRESPONSIVE")
 
     async def _watch_memory(self) -> None:
         """The second line: what the engine's own account of its memory does not see."""

@@ -41,6 +41,7 @@ class EngineService:
         port: Port of the gateway; 0 takes a free one.
         engine: ``sail``, or the address of a Spark Connect server, ``sc://host:port/;token=...;use_ssl=true``.
         idle_seconds: An engine that nobody used for so long is stopped.
+        interrupted_seconds: And one that works for so long at what was interrupted, while nobody uses it.
         memory: Of one engine with its Python functions, e.g. ``2g``; a quarter of the machine's without one.
         python: What becomes of users' Python functions.
         sources: Streaming sources that are not the engine's own.
@@ -65,6 +66,7 @@ class EngineService:
         port: int = 15002,
         engine: str = "sail",
         idle_seconds: float = 900,
+        interrupted_seconds: float = 30,
         memory: str | None = None,
         python: PythonFunctions = "sandboxed",
         sources: Sources = MappingProxyType({}),
@@ -85,7 +87,9 @@ class EngineService:
         )
         self.engines: Engines
         if engine == "sail":
-            self.engines = EnginePool(layout, backend, metrics, limits, idle_seconds=idle_seconds)
+            self.engines = EnginePool(
+                layout, backend, metrics, limits, idle_seconds=idle_seconds, interrupted_seconds=interrupted_seconds
+            )
         else:
             self.engines = SparkPool(SparkAddress.parse(engine), metrics, limits, idle_seconds=idle_seconds)
         self.compute = Compute(self.engines)

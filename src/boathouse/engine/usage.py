@@ -1,4 +1,4 @@
-"""How much memory engines take, with the processes of their users' functions."""
+"""How much memory and processor time engines take, with the processes of their users' functions."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -44,6 +44,17 @@ def measure(engines: Iterable[int]) -> dict[int, Usage]:
     return found
 
 
+def spent(engines: Iterable[int]) -> dict[int, float]:
+    """The processor seconds of engines and of the workers that run, by the engine's process id."""
+    found: dict[int, float] = {}
+    for engine in engines:
+        zygotes = _children(engine)
+        parts = [_seconds(one) for one in (engine, *zygotes, *(worker for zygote in zygotes for worker in _children(zygote)))]
+        if parts[0] is not None:
+            found[engine] = sum(one for one in parts if one is not None)
+    return found
+
+
 def _children(pid: int) -> list[int]:
     """The children of a process's main thread; the kernel's own list is read where there is one, since it costs the least."""
     try:
@@ -54,6 +65,14 @@ def _children(pid: int) -> list[int]:
         except psutil.Error:
             return []
     return [int(child) for child in text.split()]
+
+
+def _seconds(pid: int) -> float | None:
+    try:
+        times = psutil.Process(pid).cpu_times()
+    except psutil.Error:
+        return None
+    return times.user + times.system
 
 
 def _resident(pid: int) -> int | None:

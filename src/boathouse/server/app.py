@@ -246,6 +246,7 @@ async def _lifespan(api: FastAPI) -> AsyncGenerator[None, None]:
             port=state.settings.spark_port,
             engine=state.settings.engine.get_secret_value(),
             idle_seconds=state.settings.engine_idle_seconds,
+            interrupted_seconds=state.settings.engine_interrupted_seconds,
             memory=state.settings.engine_memory,
             python=state.settings.python_udfs,
             brokers=state.settings.kafka_brokers,

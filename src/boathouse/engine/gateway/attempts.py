@@ -213,6 +213,7 @@ class Attempts:
         """Stop the operation in the engine, and undo what was made for it."""
         if self._stream is not None:
             self._stream.cancel()
+            self.engine.interruptions += 1
             named = encoded(1, self.session_id) + _BY_OPERATION + encoded(6, self.operation_id)
             await self._ask("Interrupt", as_principal(named, self.principal), seconds)
             self._let_go()
