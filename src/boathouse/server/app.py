@@ -60,7 +60,7 @@ from boathouse.workspace.api import WorkspaceReferences
 from boathouse.workspace.git import endpoints as git_endpoints
 from boathouse.workspace.git.credentials import renew as renew_git_credentials
 from boathouse.workspace.git.service import GitFolders
-from boathouse.workspace.tasks import NotebookTask, PythonTask, Surroundings
+from boathouse.workspace.tasks import NotebookTask, PythonTask, Surroundings, WheelTask
 
 
 @dataclass(frozen=True)
@@ -283,8 +283,8 @@ async def _lifespan(api: FastAPI) -> AsyncGenerator[None, None]:
         surroundings = Surroundings(
             state.database, state.layout, state.addresses.base_url, places.spark_remote, state.settings.python_udfs
         )
-        state.jobs.kinds.register(NotebookTask(surroundings))
-        state.jobs.kinds.register(PythonTask(surroundings))
+        for kind in (NotebookTask(surroundings), PythonTask(surroundings), WheelTask(surroundings)):
+            state.jobs.kinds.register(kind)
         state.engines.governor.pipeline_commands = PipelineCommands(state.pipelines).execute
         state.serving = Serving(state.database, state.layout, state.authenticator, state.addresses.base_url)
         stack.push_async_callback(state.serving.stop)

@@ -56,6 +56,11 @@ class Layout:
         return self.root / "git"
 
     @property
+    def environments(self) -> Path:
+        """Packages that notebooks and tasks have installed, by principal."""
+        return self.root / "environments"
+
+    @property
     def checkpoints(self) -> Path:
         """State of streams, pipelines and the inference logs' spools."""
         return self.root / "checkpoints"
@@ -94,6 +99,7 @@ class Layout:
             self.workspace,
             self.dbfs,
             self.git,
+            self.environments,
             self.checkpoints,
             self.online,
             self.logs,

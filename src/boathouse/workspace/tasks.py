@@ -1,6 +1,7 @@
-"""Tasks that run a notebook or a Python file."""
+"""Tasks that run a notebook, a Python file or an entry point of a wheel."""
 
 import asyncio
+import os
 import shutil
 import sys
 import tempfile
@@ -16,6 +17,7 @@ from boathouse.engine.sandbox import confine
 from boathouse.errors import BoathouseError, InvalidState
 from boathouse.iam.api import Principal
 from boathouse.jobs.api import Output, SettingsInvalid, Task
+from boathouse.kit.children import kept_environment
 from boathouse.storage.layout import Layout
 from boathouse.storage.paths import from_url
 from boathouse.workspace.errors import ObjectNotFound
@@ -27,6 +29,21 @@ from boathouse.workspace.tree import Kind
 _MODULE = "boathouse.workspace.runtime"
 MOST_RESULT = 5 * 1024 * 1024
 """Characters of what a notebook exits with."""
+_OF_PACKAGES = frozenset(
+    f"{tool}_{name}"
+    for tool in ("PIP", "UV")
+    for name in (
+        "INDEX_URL",
+        "EXTRA_INDEX_URL",
+        "DEFAULT_INDEX",
+        "INDEX",
+        "FIND_LINKS",
+        "NO_INDEX",
+        "CERT",
+        "SYSTEM_CERTS",
+        "OFFLINE",
+    )
+) | {"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE"}
 _PAGE, _NOTEBOOK = "notebook.html", "notebook.ipynb"
 
 
@@ -60,11 +77,18 @@ class Surroundings:
             writable = [one for one in readable if _may_write(catalog, one)]
             read, write = WorkspaceService(session, task.principal, self.layout).within_reach()
         volumes = {one.full_name: str(from_url(one.storage_location)) for one in readable}
+        packages = self.layout.environments / task.principal.id
+        packages.mkdir(mode=0o700, exist_ok=True)
         confinement = None
         if self._confined(task.principal):
             confinement = {
                 "read": [*map(str, read), *volumes.values()],
-                "write": [*map(str, write), *(volumes[one.full_name] for one in writable), str(self.layout.dbfs)],
+                "write": [
+                    *map(str, write),
+                    *(volumes[one.full_name] for one in writable),
+                    str(self.layout.dbfs),
+                    str(packages),
+                ],
             }
         return Assignment(
             kind=kind,
@@ -85,6 +109,8 @@ class Surroundings:
                 "taskKey": task.key,
                 "notebookPath": path,
             },
+            packages=str(packages),
+            requirements=_requirements(task),
             confinement=confinement,
             **more,
         )
@@ -119,6 +145,52 @@ class Surroundings:
         return found.path
 
 
+def _requirements(task: Task) -> list[list[str]]:
+    """What is installed for a task, each as pip's arguments: its libraries, and those of its environment.
+
+    Raises:
+        SettingsInvalid: If one is of a kind that Python has not.
+    """
+    found: list[list[str]] = []
+    for index, library in enumerate(task.spec.get("libraries") or ()):
+        if "pypi" in library:
+            repo = library["pypi"].get("repo")
+            found.append([str(library["pypi"]["package"]), *(["--index-url", str(repo)] if repo else [])])
+        elif "whl" in library:
+            found.append([_file(str(library["whl"]))])
+        elif "requirements" in library:
+            found.append(["-r", _file(str(library["requirements"]))])
+        else:
+            kinds = ", ".join(library)
+            raise SettingsInvalid(f"libraries[{index}]", f"is of the kind {kinds}. Served: pypi, whl, requirements.")
+    key = task.spec.get("environment_key")
+    for environment in task.settings.get("environments") or ():
+        if key is not None and environment.get("environment_key") == key:
+            spec = environment.get("spec") or {}
+            found += [_words(str(one)) for one in spec.get("dependencies") or ()]
+    return found
+
+
+def _words(dependency: str) -> list[str]:
+    """A line of a file of requirements as arguments."""
+    if dependency.startswith("-"):
+        return [_file(word) for word in dependency.split()]
+    return [_file(dependency)]
+
+
+def _file(path: str) -> str:
+    """A path as plain Python has it; anything else as it is."""
+    if path.startswith("dbfs:/"):
+        return path.removeprefix("dbfs:") if path.startswith("dbfs:/Volumes/") else f"/dbfs{path.removeprefix('dbfs:')}"
+    return f"{PREFIX}{path}" if path.startswith(("/Users/", "/Shared/", "/Repos/")) else path
+
+
+def _environment() -> dict[str, str]:
+    """What a process finds of the server's environment: also where packages come from, unless a password is in that."""
+    told = {name: value for name, value in os.environ.items() if name.upper() in _OF_PACKAGES and "@" not in value}
+    return kept_environment() | told
+
+
 def _is_local(volume: VolumeInfo) -> bool:
     return (volume.storage_location or "").startswith(("file:", "/"))
 
@@ -151,7 +223,7 @@ class _RuntimeKind:
             assignment = await asyncio.to_thread(self._surroundings.assignment, task, kind, path, token, folder, **more)
             told = {**assignment.to_json(), "folder": str(folder)}
             result: dict[str, Any] | None = None
-            async with task.child([sys.executable, "-m", _MODULE], told, folder=Path("/")) as child:
+            async with task.child([sys.executable, "-m", _MODULE], told, environment=_environment(), folder=Path("/")) as child:
                 async for message in child.messages():
                     if "result" in message:
                         result = message["result"]
@@ -242,6 +314,27 @@ class PythonTask(_RuntimeKind):
         return _output(result, {})
 
 
+class WheelTask(_RuntimeKind):
+    """``python_wheel_task``: runs an entry point of a package that the task's libraries or environment bring."""
+
+    field = "python_wheel_task"
+
+    def check(self, spec: Mapping[str, Any], where: str, asker: Principal) -> None:  # noqa: ARG002 - the seam's signature
+        """See ``TaskKind``."""
+        _text(spec, "package_name", where)
+        _text(spec, "entry_point", where)
+        if spec.get("parameters") and spec.get("named_parameters"):
+            raise SettingsInvalid(f"{where}.named_parameters", "is given beside parameters: give one of both.")
+
+    async def run(self, task: Task) -> Output:
+        """See ``TaskKind``."""
+        spec = task.spec[self.field]
+        words = [str(one) for one in spec.get("parameters") or ()]
+        words += [f"--{name}={value}" for name, value in (spec.get("named_parameters") or {}).items()]
+        result = await self._carry_out(task, "wheel", spec["package_name"], arguments=words, entry_point=spec["entry_point"])
+        return _output(result, {})
+
+
 def _text(spec: Mapping[str, Any], name: str, where: str) -> None:
     if not isinstance(spec.get(name), str) or not spec[name]:
-        raise SettingsInvalid(f"{where}.{name}", "is missing: it is the path of what is to be run.")
+        raise SettingsInvalid(f"{where}.{name}", "is missing: it says what is to be run.")

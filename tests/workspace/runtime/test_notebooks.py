@@ -1,9 +1,12 @@
 """Notebooks as tasks: the magics and all that user code finds, on a real server as a user who is no admin."""
 
+import io
 import json
 import re
 import uuid
+import zipfile
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from databricks.sdk import WorkspaceClient
@@ -202,7 +205,7 @@ FILE = """
 import os, sys
 import beside
 print("arguments", sys.argv[1:], beside.NAME, __name__, os.path.basename(__file__))
-print("listed", os.listdir(os.environ["HOME"]), sorted(name for name in globals() if name[0] != "_")[:3])
+print("listed", sorted(os.listdir(os.environ["HOME"])), sorted(name for name in globals() if name[0] != "_")[:3])
 if sys.argv[1:] == ["fail"]:
     raise RuntimeError("as it was told")
 if sys.argv[1:] == ["exit"]:
@@ -222,7 +225,7 @@ def test_python_files(server: Server, user: Person) -> None:
     given += [("dbfs:/jobs/small.py", []), ("dbfs:/jobs/none.py", []), (f"{user.home}/none.py", [])]
     ran = user.run(*({"spark_python_task": {"python_file": file, "parameters": words}} for file, words in given))
     assert [one.state for one in ran] == ["SUCCESS", "FAILED", "FAILED", "SUCCESS", "FAILED", "FAILED"], ran
-    assert re.match(r"arguments \['a', '\d+'\] beside __main__ main.py\nlisted \['tmp'\]", ran[0].log), ran[0].log
+    assert re.match(r"arguments \['a', '\d+'\] beside __main__ main.py\nlisted \['below', 'tmp'\]", ran[0].log), ran[0].log
     assert ran[0].log.endswith("2\nid\n--\n0\n")
     assert (ran[1].error, "as it was told" in ran[1].trace) == ("RuntimeError: as it was told", True)
     assert 'line 7, in <module>\n    raise RuntimeError("as it was told")' in ran[1].trace
@@ -230,3 +233,82 @@ def test_python_files(server: Server, user: Person) -> None:
     assert ran[3].log == "from dbfs\n"
     assert ran[4].error.startswith("The Python file dbfs:/jobs/none.py cannot be read: ")
     assert ran[5].error.startswith(f"Path ({user.home}/none.py) does")
+
+
+def wheel(version: str) -> bytes:
+    """A package that says its version, with an entry point."""
+    info = f"tiny_of_test-{version}.dist-info"
+    files = {
+        "tiny_of_test.py": f"import sys\nVERSION = {version!r}\ndef main():\n    print('tiny', VERSION, sys.argv[1:])\ndef plain():\n    sys.exit(3)\n",
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: tiny-of-test\nVersion: {version}\n",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{info}/entry_points.txt": "[console_scripts]\nrun-tiny = tiny_of_test:main\n",
+    }
+    files[f"{info}/RECORD"] = "".join(f"{name},,\n" for name in (*files, f"{info}/RECORD"))
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, text in files.items():
+            archive.writestr(name, text)
+    return buffer.getvalue()
+
+
+PACKAGES = """# Databricks notebook source
+# MAGIC %pip install ./tiny_of_test-1.0-py3-none-any.whl
+# MAGIC %pip install {second}
+
+# COMMAND ----------
+
+import tiny_of_test
+print("first", tiny_of_test.VERSION)
+dbutils.library.restartPython()
+
+# COMMAND ----------
+
+import os
+import subprocess
+import sys
+
+import tiny_of_test
+print("second", tiny_of_test.VERSION, __import__("importlib.metadata").metadata.version("tiny-of-test"))
+print(subprocess.run([sys.executable, "-c", "import tiny_of_test, os; print('below', tiny_of_test.VERSION, os.getcwd())"],
+    capture_output=True, text=True, cwd=os.getcwd()).stdout)
+from joblib import Parallel, delayed
+print(Parallel(n_jobs=2)(delayed(os.path.exists)(path) for path in (os.getcwd(), "/Workspace/nothing")))
+
+# COMMAND ----------
+
+# MAGIC %pip uninstall tiny-of-test
+"""
+
+
+def test_packages(server: Server, user: Person) -> None:
+    """``%pip`` changes what one notebook imports, and is found again; wheels are tasks; libraries are installed before."""
+    for version in ("1.0", "2.0"):
+        for folder in ("pip", "lib"):
+            place = server.root / "workspace" / "Users" / user.name / folder
+            user.client.workspace.mkdirs(f"{user.home}/{folder}")
+            (place / f"tiny_of_test-{version}-py3-none-any.whl").write_bytes(wheel(version))
+    path = user.put("pip/packages", PACKAGES.format(second=f"/Workspace{user.home}/pip/tiny_of_test-2.0-py3-none-any.whl"))
+    bare = user.put("pip/bare", "# Databricks notebook source\nimport tiny_of_test\n")
+    library = [{"whl": f"/Workspace{user.home}/lib/tiny_of_test-1.0-py3-none-any.whl"}]
+    task: dict[str, Any] = {"package_name": "tiny-of-test", "entry_point": "run-tiny", "named_parameters": {"a": "b"}}
+    ran = user.run(
+        {"notebook_task": {"notebook_path": path}},
+        {"notebook_task": {"notebook_path": bare}},
+        {"python_wheel_task": task, "libraries": library},
+        {"python_wheel_task": {"package_name": "tiny_of_test", "entry_point": "plain"}, "libraries": library},
+        {"python_wheel_task": task},
+    )
+    assert ran[0].error.startswith("Cell 4: ValueError: %pip uninstall is not served here."), ran[0]
+    said = ran[0].log.splitlines()
+    assert "first 2.0" in said, ran[0].log
+    assert "second 2.0 2.0" in said, ran[0].log
+    assert f"below 2.0 /Workspace{user.home}/pip" in said
+    assert "[True, False]" in said
+    assert (ran[1].state, ran[1].error) == ("FAILED", "Cell 1: ModuleNotFoundError: No module named 'tiny_of_test'")
+    assert ran[2].state == "SUCCESS", ran[2]
+    assert ran[2].log.splitlines()[-1] == "tiny 1.0 ['--a=b']"
+    assert (ran[3].state, ran[3].error) == ("FAILED", "The file has ended with status 3.")
+    assert ran[4].error.startswith("EntryPointMissing: The package tiny-of-test is not installed")
+    (again,) = user.run({"notebook_task": {"notebook_path": path}})
+    assert "Found in the cache" in again.log

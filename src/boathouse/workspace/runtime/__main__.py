@@ -15,12 +15,13 @@ from dataclasses import asdict
 from typing import Any, NoReturn
 
 from boathouse.kit.wire import Wire, read_assignment
-from boathouse.workspace.runtime import patches
+from boathouse.workspace.runtime import below, patches
 from boathouse.workspace.runtime.assignment import Assignment, Result
 from boathouse.workspace.runtime.control import NotebookExit, PythonRestart
 from boathouse.workspace.runtime.dbutils.widgets import Widget, Widgets
 from boathouse.workspace.runtime.nested import COMMAND, run_notebook
 from boathouse.workspace.runtime.outputs import Descriptors, Outputs, Stream
+from boathouse.workspace.runtime.packages import Packages
 from boathouse.workspace.runtime.places import Places
 from boathouse.workspace.runtime.redaction import Secrets
 from boathouse.workspace.runtime.server import Server, ServerRefused
@@ -95,8 +96,10 @@ class _Run:
         self._folder = folder
         self._server = Server(assignment.base_url, assignment.token)
         volumes = assignment.volumes
-        self._places = Places(assignment.workspace, assignment.dbfs, volumes, self._why_no_volume, temporary)
-        self._path = assignment.path
+        self._places = Places(
+            assignment.workspace, assignment.dbfs, volumes, self._why_no_volume, temporary, assignment.packages
+        )
+        self._path, self._temporary = assignment.path, temporary
 
     def carry_out(self, left: dict[str, Any]) -> tuple[Result, dict[str, Any] | None]:
         """Run it; and what has to stay where a new Python is asked for."""
@@ -105,24 +108,35 @@ class _Run:
         session = Session(self._assignment, self._places, self._server, self._outputs, widgets, self._talk, self._other)
         session.set_environment()
         patches.install(self._places)
+        below.tell(self._folder, self._assignment, self._temporary)
         from boathouse.workspace.runtime import shims  # noqa: PLC0415 - after the patches
 
         shims.install(session)
-        if self._assignment.kind == "python":
-            from boathouse.workspace.runtime.script import run_script  # noqa: PLC0415 - one of the two is needed
+        packages = Packages(self._assignment.packages or self._folder, left.get("packages", ()))
+        if not left:
+            for words in self._assignment.requirements:
+                packages.install(words)
+        if self._assignment.kind != "notebook":
+            from boathouse.workspace.runtime.script import run_program  # noqa: PLC0415 - one of the two is needed
 
-            return run_script(session, self._outputs), None
+            return run_program(session, self._outputs), None
         from boathouse.workspace.runtime.notebook import NotebookRun  # noqa: PLC0415 - the same
         from boathouse.workspace.runtime.report import write_results  # noqa: PLC0415
 
         self._outputs.cells.update({int(number): cell for number, cell in left.get("cells", {}).items()})
-        run = NotebookRun(session, self._outputs, self._folder)
+        run = NotebookRun(session, self._outputs, packages, self._folder)
         self._path = run.path
         try:
             result = run.run(int(left.get("next", 1)))
         except PythonRestart:
             kept = {name: asdict(widget) for name, widget in widgets.declared.items()}
-            stays = {"next": run.number + 1, "widgets": kept, "given": widgets.given, "cells": self._outputs.cells}
+            stays: dict[str, Any] = {
+                "next": run.number + 1,
+                "widgets": kept,
+                "given": widgets.given,
+                "cells": self._outputs.cells,
+            }
+            stays["packages"] = packages.installed
             return Result(), stays
         if self._assignment.outputs is not None:
             write_results(self._assignment.outputs, run.notebook, run.path, self._outputs, result)
@@ -161,7 +175,8 @@ def _again(stays: dict[str, Any], incoming: int, descriptor: int) -> NoReturn:
     for number in (handle, descriptor):
         os.set_inheritable(number, True)  # noqa: FBT003 - takes no name
     os.dup2(incoming, 0)
-    os.execv(sys.executable, [sys.executable, *COMMAND, "--again", str(handle)])  # noqa: S606 - itself
+    command = [sys.executable, *COMMAND, "--again", str(handle)]
+    os.execve(sys.executable, command, below.untold())  # noqa: S606 - itself
 
 
 if __name__ == "__main__":

@@ -10,8 +10,10 @@ class Assignment:
     """What is to be run, as whom, and where everything is.
 
     Attributes:
-        kind: ``notebook`` or ``python``.
-        path: Of the notebook or file, as people write it: ``/Users/name/notebook``, ``dbfs:/...``, ``/Volumes/...``.
+        kind: ``notebook``, ``python`` or ``wheel``.
+        path: Of the notebook or file, as people write it: ``/Users/name/notebook``, ``dbfs:/...``, ``/Volumes/...``; of a wheel, the
+            package's name.
+        entry_point: Of a wheel.
         parameters: Values of widgets, by name; of a notebook.
         arguments: ``sys.argv[1:]``; of a Python file.
         base_url: Of the REST API.
@@ -23,6 +25,8 @@ class Assignment:
         volumes: The folders of the volumes whose files it may read, by their names with dots.
         outputs: Where the results are written to; None for nowhere.
         tags: Of the context: ``jobId``, ``runId``, ``taskKey`` and so on.
+        packages: Where packages of notebooks are installed to.
+        requirements: What is installed before, each as pip's arguments.
         confinement: What the process may read and change of the lake; None if it does not confine itself.
     """
 
@@ -39,6 +43,9 @@ class Assignment:
     volumes: Mapping[str, str] = field(default_factory=dict[str, str])
     outputs: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict[str, str])
+    entry_point: str = ""
+    packages: str | None = None
+    requirements: Sequence[Sequence[str]] = ()
     confinement: Mapping[str, Sequence[str]] | None = None
 
     @classmethod
@@ -52,7 +59,16 @@ class Assignment:
 
     def nested(self, path: str, parameters: Mapping[str, str]) -> "Assignment":
         """The assignment of a notebook that this one runs; what it inherits confines it."""
-        return replace(self, kind="notebook", path=path, parameters=parameters, arguments=(), outputs=None, confinement=None)
+        return replace(
+            self,
+            kind="notebook",
+            path=path,
+            parameters=parameters,
+            arguments=(),
+            requirements=(),
+            outputs=None,
+            confinement=None,
+        )
 
 
 @dataclass(frozen=True)

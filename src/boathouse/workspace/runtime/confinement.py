@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from boathouse.engine.sandbox import confine, landlock
+from boathouse.workspace.runtime.packages import find_uv
 
 _SYSTEM = ("/bin", "/sbin", "/usr", "/lib", "/lib64", "/opt", "/sys/devices/system", "/sys/fs/cgroup")
 _SETTINGS = (
@@ -42,10 +43,17 @@ def restrict(folder: str, rights: Mapping[str, Sequence[str]]) -> None:
     """
     confine.drop_rights()
     prefixes = {Path(prefix).resolve() for prefix in (sys.prefix, sys.base_prefix, sys.exec_prefix)} - {Path("/")}
+    uv = find_uv()
     programs = [*(Path(path) for path in _SYSTEM), *prefixes]
     read = [*confine.readable(), *(Path(path) for path in (*_SETTINGS, *_PROCESS, *rights["read"]))]
     write = [Path(path) for path in (folder, *_SHARED, *rights["write"])]
-    landlock.restrict(read, write, [Path(device) for device in _DEVICES], None, [*programs, Path(folder)])
+    landlock.restrict(
+        read,
+        write,
+        [Path(device) for device in _DEVICES],
+        None,
+        [*programs, Path(folder), *([] if uv is None else [Path(uv).resolve()])],
+    )
 
 
 def use_folder(folder: str) -> str:

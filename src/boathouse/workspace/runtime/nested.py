@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from boathouse.workspace.runtime.assignment import Assignment
+from boathouse.workspace.runtime.below import untold
 from boathouse.workspace.runtime.dbutils.members import Talk
 
 COMMAND = ("-m", "boathouse.workspace.runtime")
@@ -32,7 +33,9 @@ def run_notebook(assignment: Assignment, path: str, seconds: float, arguments: M
         WorkflowException: If it fails or takes too long.
     """
     read, write = os.pipe()
-    process = subprocess.Popen([sys.executable, *COMMAND], stdin=subprocess.PIPE, pass_fds=[write], cwd="/", process_group=0)
+    process = subprocess.Popen(
+        [sys.executable, *COMMAND], stdin=subprocess.PIPE, pass_fds=[write], cwd="/", env=untold(), process_group=0
+    )
     os.close(write)
     told = {**assignment.nested(path, arguments).to_json(), "descriptor": write, "in_job": talk is not None}
     timed_out = threading.Event()

@@ -13,6 +13,7 @@ from boathouse.workspace.runtime.assignment import Assignment, Result
 from boathouse.workspace.runtime.control import CellFailed, NotebookExit, PythonRestart
 from boathouse.workspace.runtime.magics import LanguageMissing, Magics
 from boathouse.workspace.runtime.outputs import Outputs
+from boathouse.workspace.runtime.packages import Packages
 from boathouse.workspace.runtime.session import Session
 from boathouse.workspace.runtime.shell import Shell, make_shell
 from boathouse.workspace.tree import Kind, Tree
@@ -70,12 +71,14 @@ class NotebookRun:
     Args:
         session: What its code finds.
         outputs: What it shows.
+        packages: Of its own.
         folder: For files of the run.
     """
 
-    def __init__(self, session: Session, outputs: Outputs, folder: str) -> None:
+    def __init__(self, session: Session, outputs: Outputs, packages: Packages, folder: str) -> None:
         self._session = session
         self._outputs = outputs
+        self.packages = packages
         self._library = Library(session.assignment.workspace)
         self.dbutils = session.dbutils
         self.display = session.display
@@ -195,7 +198,7 @@ class NotebookRun:
 
     def pip(self, text: str) -> None:
         """Change the packages of the notebook."""
-        raise NotImplementedError(text)
+        self.packages.run(text)
 
 
 __all__ = ["LanguageMissing", "Library", "NotebookMissing", "NotebookRun", "resolve"]

@@ -28,6 +28,7 @@ class Places:
         volumes: Folders of the volumes, by their names with dots.
         why_not: Tells why a volume is not among them, as the error that opening a file in it is to raise.
         temporary: Stands for /tmp, if the process has no right on that.
+        packages: Where those of notebooks are.
     """
 
     def __init__(
@@ -37,13 +38,14 @@ class Places:
         volumes: Mapping[str, str],
         why_not: Callable[[str, str], OSError],
         temporary: str | None = None,
+        packages: str | None = None,
     ) -> None:
         self._volumes = {name.lower(): folder.rstrip("/") for name, folder in volumes.items()}
         self._why_not = why_not
         self._roots = {WORKSPACE: workspace.rstrip("/"), DBFS: dbfs.rstrip("/")}
         # A lake, or Python itself, may lie in /tmp; the runtime names their files by where they really are.
-        packages = (folder for folder in (*sys.path, sys.prefix, sys.base_prefix) if folder.startswith("/"))
-        self._real = (*self._roots.values(), *self._volumes.values(), *packages)
+        python = (folder for folder in (packages or "", *sys.path, sys.prefix, sys.base_prefix) if folder.startswith("/"))
+        self._real = (*self._roots.values(), *self._volumes.values(), *python)
         if temporary is not None:
             self._roots[TEMPORARY] = temporary
             self._real += (os.path.dirname(temporary),)

@@ -1,0 +1,155 @@
+"""``%pip``: packages of one notebook, beside those that every process has.
+
+Each installation is a folder, made by uv or else by pip and named by what led to it, so that the same commands of a later run find
+it there. The folders of a principal are its own: what one installs nobody else imports.
+"""
+
+import hashlib
+import importlib
+import importlib.util
+import os
+import shlex
+import shutil
+import site
+import subprocess
+import sys
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+
+from boathouse.kit.ids import new_id
+
+_READS = ("list", "freeze", "show", "check")
+_COMPLETE = ".complete"
+_FILES = ("-r", "--requirement", "-c", "--constraint")
+
+
+class PipFailed(Exception):
+    """An installation has failed."""
+
+
+class Packages:
+    """The packages of a notebook.
+
+    Args:
+        root: Folder for installations.
+        installed: Those that were made before Python was restarted, in their order.
+    """
+
+    def __init__(self, root: str, installed: Sequence[str] = ()) -> None:
+        self._root = Path(root)
+        self.installed = list(installed)
+        for folder in self.installed:
+            _add(folder)
+
+    def run(self, line: str) -> None:
+        """Carry out a command of pip.
+
+        Raises:
+            PipFailed: If it fails.
+            ValueError: If it is no command that can be carried out here.
+        """
+        words = shlex.split(line, comments=True)
+        words = [word for word in words if word not in {"-y", "--yes", "--user"}]
+        if not words:
+            message = "%pip needs a command, as in %pip install NAME."
+            raise ValueError(message)
+        if words[0] in _READS:
+            self._call(_command(words[0], words[1:]))
+        elif words[0] == "install" and len(words) > 1:
+            self.install(words[1:])
+        else:
+            message = f"%pip {words[0]} is not served here. Served: install, {', '.join(_READS)}."
+            raise ValueError(message)
+
+    def install(self, words: Sequence[str]) -> None:
+        """Install something.
+
+        Raises:
+            PipFailed: If it fails.
+        """
+        folder = self._root / _digest([*self.installed, *_contents(words)])
+        if (folder / _COMPLETE).exists() and not _editable(words):
+            print(f"Found in the cache: {shlex.join(words)}")  # noqa: T201 - the output of the cell
+        else:
+            # Under another name until it is whole: two runs may come at once.
+            partial = self._root / f"{folder.name}-{new_id()}"
+            partial.mkdir(parents=True)
+            try:
+                self._call(_command("install", ["--target", str(partial), *words]))
+                (partial / _COMPLETE).touch()
+                try:
+                    partial.rename(folder)
+                except OSError:
+                    if not (folder / _COMPLETE).exists():
+                        raise
+            finally:
+                shutil.rmtree(partial, ignore_errors=True)
+        self.installed.append(str(folder))
+        _add(str(folder))
+
+    def _call(self, command: list[str]) -> None:
+        environment = {**os.environ, "UV_CACHE_DIR": str(self._root / "uv"), "PIP_CACHE_DIR": str(self._root / "pip")}
+        with subprocess.Popen(
+            command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        ) as process:
+            for text in process.stdout or ():
+                sys.stdout.write(text)
+        if process.returncode:
+            message = f"%pip has ended with status {process.returncode}; what it printed tells why."
+            raise PipFailed(message)
+
+
+def _add(folder: str) -> None:
+    """Before the packages that every process has; ``.pth`` files in it are heeded, too."""
+    if folder in sys.path:
+        return
+    before = list(sys.path)
+    site.addsitedir(folder)
+    added = [entry for entry in sys.path if entry not in before]
+    # What was installed last is found first.
+    others = (str(Path(folder).parent), *site.getsitepackages())
+    first = next((index for index, entry in enumerate(before) if entry.startswith(others)), len(before))
+    sys.path[:] = [*before[:first], *added, *before[first:]]
+    importlib.invalidate_caches()
+    os.environ["PYTHONPATH"] = os.pathsep.join(one for one in (folder, os.environ.get("PYTHONPATH", "")) if one)
+
+
+def find_uv() -> str | None:
+    """The program uv: the one that is installed beside Boathouse, else that of the machine."""
+    own = Path(sys.executable).parent / "uv"
+    return str(own) if own.is_file() else shutil.which("uv")
+
+
+def _command(name: str, words: Sequence[str]) -> list[str]:
+    """A command of pip, for uv if that is there.
+
+    Raises:
+        PipFailed: If there is none.
+    """
+    uv = find_uv()
+    if uv is not None:
+        return [uv, "pip", name, "--python", sys.executable, *words]
+    if importlib.util.find_spec("pip") is not None:
+        return [sys.executable, "-m", "pip", "--disable-pip-version-check", name, *words]
+    message = "%pip needs uv or pip on the server: pip install 'boathouse[notebooks]' brings uv."
+    raise PipFailed(message)
+
+
+def _contents(words: Sequence[str]) -> list[str]:
+    """The words, and what stands in the files that they name."""
+    found = [f"{sys.version_info[:2]}", *words]
+    for flag, file in pairwise(words):
+        if flag in _FILES:
+            found.append(Path(file).read_text(encoding="utf-8"))
+    archives = (Path(word) for word in words if word.endswith((".whl", ".tar.gz", ".zip")))
+    return [*found, *(hashlib.sha256(archive.read_bytes()).hexdigest() for archive in archives if archive.is_file())]
+
+
+def _editable(words: Sequence[str]) -> bool:
+    """Whether it installs what may be otherwise the next time: a folder, or the newest of something."""
+    return any(word in {"-e", "--editable", "-U", "--upgrade"} or Path(word).is_dir() for word in words)
+
+
+def _digest(words: list[str]) -> str:
+    return hashlib.sha256("\0".join(words).encode()).hexdigest()[:32]
