@@ -255,6 +255,7 @@ def wheel(version: str) -> bytes:
 PACKAGES = """# Databricks notebook source
 # MAGIC %pip install ./tiny_of_test-1.0-py3-none-any.whl
 # MAGIC %pip install {second}
+# MAGIC %pip install pandas
 
 # COMMAND ----------
 
@@ -302,6 +303,7 @@ def test_packages(server: Server, user: Person) -> None:
     assert ran[0].error.startswith("Cell 4: ValueError: %pip uninstall is not served here."), ran[0]
     said = ran[0].log.splitlines()
     assert "first 2.0" in said, ran[0].log
+    assert "There already: pandas" in said, ran[0].log
     assert "second 2.0 2.0" in said, ran[0].log
     assert f"below 2.0 /Workspace{user.home}/pip" in said
     assert "[True, False]" in said

@@ -8,6 +8,7 @@ import hashlib
 import importlib
 import importlib.util
 import os
+import re
 import shlex
 import shutil
 import site
@@ -21,6 +22,8 @@ from boathouse.kit.ids import new_id
 
 _READS = ("list", "freeze", "show", "check")
 _COMPLETE = ".complete"
+_ADDED = re.compile(r"^ \+ (?P<pinned>(?P<name>[A-Za-z0-9._-]+)(?:==\S+| @ \S+))(?: \(from (?P<url>.+)\))?$")
+_FROM = ("-i", "--index-url", "--extra-index-url", "-f", "--find-links", "--default-index", "--index")
 _FILES = ("-r", "--requirement", "-c", "--constraint")
 
 
@@ -76,7 +79,7 @@ class Packages:
             partial = self._root / f"{folder.name}-{new_id()}"
             partial.mkdir(parents=True)
             try:
-                self._call(_command("install", ["--target", str(partial), *words]))
+                self._fill(partial, words)
                 (partial / _COMPLETE).touch()
                 try:
                     partial.rename(folder)
@@ -88,16 +91,57 @@ class Packages:
         self.installed.append(str(folder))
         _add(str(folder))
 
+    def _fill(self, folder: Path, words: Sequence[str]) -> None:
+        """Put what is asked for into a folder: with uv what is not there already, so that all else stays the server's own."""
+        if find_uv() is None:
+            self._call(_command("install", ["--target", str(folder), *words]))
+            return
+        planned = self._planned(words)
+        if not planned:
+            print(f"There already: {shlex.join(words)}")  # noqa: T201 - the output of the cell
+            return
+        self._call(_command("install", ["--no-deps", "--target", str(folder), *_sources(words), *planned]))
+
+    def _planned(self, words: Sequence[str]) -> list[str]:
+        """What uv would add to the packages that every process has, each at its version."""
+        command = _command("install", ["--dry-run", *words])
+        done = subprocess.run(command, env=self._environment(), capture_output=True, text=True, check=False)
+        if done.returncode:
+            sys.stdout.write(done.stderr)
+            message = f"%pip has ended with status {done.returncode}; what it printed tells why."
+            raise PipFailed(message)
+        added = (_ADDED.match(line) for line in done.stderr.splitlines())
+        return [f"{one['name']} @ {one['url']}" if one["url"] else one["pinned"] for one in added if one is not None]
+
+    def _environment(self) -> dict[str, str]:
+        return {**os.environ, "UV_CACHE_DIR": str(self._root / "uv"), "PIP_CACHE_DIR": str(self._root / "pip")}
+
     def _call(self, command: list[str]) -> None:
-        environment = {**os.environ, "UV_CACHE_DIR": str(self._root / "uv"), "PIP_CACHE_DIR": str(self._root / "pip")}
         with subprocess.Popen(
-            command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            command,
+            env=self._environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         ) as process:
             for text in process.stdout or ():
                 sys.stdout.write(text)
         if process.returncode:
             message = f"%pip has ended with status {process.returncode}; what it printed tells why."
             raise PipFailed(message)
+
+
+def _sources(words: Sequence[str]) -> list[str]:
+    """The words that say where packages come from; a file of requirements may say so, too."""
+    found = [word for word in words if word == "--no-index" or word.startswith(tuple(f"{flag}=" for flag in _FROM))]
+    for flag, value in pairwise(words):
+        if flag in _FROM:
+            found += [flag, value]
+        elif flag in _FILES[:2] and Path(value).is_file():
+            lines = (shlex.split(line, comments=True) for line in Path(value).read_text("utf-8").splitlines())
+            found += [word for line in lines for word in _sources(line)]
+    return found
 
 
 def _add(folder: str) -> None:

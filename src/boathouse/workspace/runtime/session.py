@@ -108,7 +108,7 @@ class Session:
 
         ``:name`` is the value of a widget, and so is ``${name}`` as text.
         """
-        from boathouse.engine.gateway.sql_tokens import tokenize  # noqa: PLC0415 - others do not need it
+        from boathouse.engine.gateway.sql_tokens import literal, tokenize  # noqa: PLC0415 - others do not need it
 
         values = self.dbutils.widgets.getAll()
         text = _VALUE.sub(lambda found: values.get(found[1], found[0]), text)
@@ -120,12 +120,13 @@ class Session:
             part = tokens[begin:end]
             begin = end + 1
             if part:
-                pairs = pairwise(part)
-                names = {
-                    two.raw for one, two in pairs if one.is_mark(":") and two.is_identifier and one.end == two.start
-                } & values.keys()
-                statement = text[part[0].start : part[-1].end]
-                frame = self.spark.sql(statement, {name: values[name] for name in names} or None)
+                # As text, since engines take values beside a statement for queries alone.
+                pieces, at = list[str](), part[0].start
+                for one, two in pairwise(part):
+                    if one.is_mark(":") and two.is_identifier and one.end == two.start and two.raw in values:
+                        pieces += [text[at : one.start], literal(values[two.raw])]
+                        at = two.end
+                frame = self.spark.sql("".join([*pieces, text[at : part[-1].end]]))
         return frame
 
 
