@@ -21,10 +21,10 @@ from boathouse.kit.children import kept_environment
 from boathouse.storage.layout import Layout
 from boathouse.storage.paths import from_url
 from boathouse.workspace.errors import ObjectNotFound
-from boathouse.workspace.paths import PREFIX
+from boathouse.workspace.paths import PREFIX, parts_of
 from boathouse.workspace.runtime.assignment import Assignment
 from boathouse.workspace.service import WorkspaceService
-from boathouse.workspace.tree import Kind
+from boathouse.workspace.tree import Kind, Tree
 
 _MODULE = "boathouse.workspace.runtime"
 MOST_RESULT = 5 * 1024 * 1024
@@ -71,7 +71,7 @@ class Surroundings:
         Raises:
             InvalidState: If it would have to confine itself and cannot.
         """
-        with self.database.session(write=True) as session:
+        with self.database.session() as session:
             catalog = CatalogService(session, task.principal, self.layout)
             readable = [one for one in catalog.all_volumes() if _is_local(one)]
             writable = [one for one in readable if _may_write(catalog, one)]
@@ -136,10 +136,9 @@ class Surroundings:
             ObjectNotFound: If it is not, or is no such thing.
             ObjectPermissionMissing: If it may not.
         """
-        with self.database.session(write=True) as session:
-            workspace = WorkspaceService(session, principal, self.layout)
-            workspace.locate(path, level)
-            found = workspace.get(path)
+        with self.database.session() as session:
+            WorkspaceService(session, principal, self.layout).locate(path, level)
+        found = Tree(self.layout.workspace).get(parts_of(path))
         if found.kind not in kinds:
             raise ObjectNotFound(path)
         return found.path
