@@ -183,7 +183,7 @@ def test_dropped_rows_are_set_aside_and_only_kept_ones_are_read(
 def test_a_write_that_fails_leaves_nothing_beside_the_table(
     pipeline: PipelineUnderTest, location: Callable[[str], str]
 ) -> None:
-    """The kept and the dropped rows are written at once: when one of the two fails, the other's are gone with it."""
+    """The dropped rows are written after the kept ones: whichever of the two fails, the other ones are gone with it."""
     pipeline.given("orders", ORDERS)
     text = "CREATE MATERIALIZED VIEW broken (CONSTRAINT fine EXPECT (id < {}) ON VIOLATION DROP ROW) AS SELECT id, {} AS amount FROM orders"
     fails = "CASE WHEN id = 5 THEN CAST(raise_error('no such order') AS INT) ELSE amount END"

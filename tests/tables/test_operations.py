@@ -126,6 +126,18 @@ def test_pinned_versions_stay(folder: Path) -> None:
     assert ids(folder) == [0]
 
 
+def test_what_writes_left_beside_the_table_goes_after_a_day(folder: Path) -> None:
+    old, new = (folder / "_boathouse_staging" / name for name in ("old", "new"))
+    for place in (old, new):
+        (place / "_delta_log").mkdir(parents=True)
+    past = time.time() - 2 * 86400
+    os.utime(old, (past, past))
+    vacuum(to_url(folder), retain_hours=200)
+    assert not old.exists()
+    assert new.exists()
+    assert ids(folder) == [0, 1, 2]
+
+
 def test_a_copy_where_no_link_can_be_made(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = os.link
 

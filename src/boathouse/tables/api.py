@@ -55,7 +55,7 @@ from boathouse.tables.repair import generate_manifest, missing_files, remove_mis
 from boathouse.tables.replace_columns import replace_columns
 from boathouse.tables.replacing import replace_by
 from boathouse.tables.restore import Restored, restore, truncate
-from boathouse.tables.vacuum import Vacuumed, vacuum
+from boathouse.tables.vacuum import STAGING, Vacuumed, vacuum
 from boathouse.tables.versions import (
     Entry,
     entries,
@@ -69,6 +69,7 @@ from boathouse.tables.versions import (
 __all__ = [
     "CHANGE_FEED",
     "FEED_SINCE",
+    "STAGING",
     "Action",
     "Arrival",
     "Bound",

@@ -19,6 +19,8 @@ _DAY_SECONDS = 86_400
 _CHANGES = "_change_data"
 _WORK = "_boathouse-"
 """Folders of operations begin so; one that was interrupted leaves its own."""
+STAGING = "_boathouse_staging"
+"""Folder in a table's folder for what is written beside it, each write in a folder of its own."""
 
 
 @dataclass(frozen=True)
@@ -169,7 +171,7 @@ def _remove_empty(folder: Path) -> int:
 
 
 def _remove_leftovers(folder: Path) -> None:
-    """Remove the folders that operations which were interrupted more than a day ago left."""
-    for path in folder.glob(f"{_WORK}*"):
+    """Remove the folders that operations and writes which ended more than a day ago left; an engine may end its part last."""
+    for path in (*folder.glob(f"{_WORK}*"), *(folder / STAGING).glob("*")):
         if path.is_dir() and time.time() - path.stat().st_mtime > _DAY_SECONDS:
             shutil.rmtree(path, ignore_errors=True)

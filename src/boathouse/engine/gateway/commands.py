@@ -19,13 +19,12 @@ from boathouse.engine.gateway.protocol import empty_answer, proto, sql_node
 from boathouse.engine.gateway.retry import Retry
 from boathouse.engine.gateway.row_changes import change_rows
 from boathouse.engine.gateway.sql_tokens import literal, quote
-from boathouse.engine.gateway.staging import STAGING
 from boathouse.engine.gateway.statements import CreateTable, Edit, Statement, apply, parse, scratch_text
 from boathouse.engine.gateway.visit import Visit
 from boathouse.engine.gateway.writes import TableDraft, TableWriter, Target, default_properties
 from boathouse.engine.pool import SCRATCH_CATALOG
 from boathouse.storage.paths import from_url, to_url
-from boathouse.tables.api import clustering_columns, replace_by, replay, shown
+from boathouse.tables.api import STAGING, clustering_columns, replace_by, replay, shown
 
 _OWN_OF_A_TABLE = ("delta.constraints.", "delta.columnMapping.", "delta.feature.", "boathouse.")
 """Properties that belong to the columns of one table."""

@@ -34,13 +34,13 @@ from boathouse.engine.gateway.protocol import proto
 from boathouse.engine.gateway.repeatable import fix_versions, is_row_by_row, unrepeatable
 from boathouse.engine.gateway.spark_types import Field, Struct, from_message, nullable, sql, to_json
 from boathouse.engine.gateway.sql_tokens import literal, quote
-from boathouse.engine.gateway.staging import STAGING, Staging, write_into
+from boathouse.engine.gateway.staging import Staging, write_into
 from boathouse.engine.gateway.transactions import Identifier, identifier_of
 from boathouse.engine.gateway.visit import Visit
 from boathouse.engine.write_errors import metadata_changed
 from boathouse.kit.clock import now_ms
 from boathouse.storage.paths import to_url
-from boathouse.tables.api import Action, Operation, State, change, removal
+from boathouse.tables.api import STAGING, Action, Operation, State, change, removal
 
 _CONSTRAINT = "delta.constraints."
 

@@ -18,12 +18,13 @@ import pyarrow.parquet as pq
 
 from boathouse.engine.gateway.delta_target import DeltaTarget, load
 from boathouse.engine.gateway.retry import Retry, jittered, until_committed
-from boathouse.engine.gateway.staging import STAGING, move
+from boathouse.engine.gateway.staging import move
 from boathouse.engine.streaming.sources.shadow import shadow
 from boathouse.engine.write_errors import metadata_changed, protocol_changed, still_lost
 from boathouse.kit.clock import now_ms
 from boathouse.storage.paths import to_url
 from boathouse.tables.api import (
+    STAGING,
     Action,
     Operation,
     State,

@@ -21,13 +21,13 @@ from boathouse.engine.gateway.protocol import proto, sql_node
 from boathouse.engine.gateway.retry import Retry, until_committed
 from boathouse.engine.gateway.spark_types import VOID, DataType, Field, sql
 from boathouse.engine.gateway.sql_tokens import parts_of, quote, tokenize
-from boathouse.engine.gateway.staging import STAGING, Staging, write_into
+from boathouse.engine.gateway.staging import Staging, write_into
 from boathouse.engine.gateway.statements import apply
 from boathouse.engine.gateway.transactions import Identifier, note
 from boathouse.engine.gateway.visit import Visit
 from boathouse.engine.write_errors import unknown_column
 from boathouse.storage.paths import to_url
-from boathouse.tables.api import State, is_table, replay
+from boathouse.tables.api import STAGING, State, is_table, replay
 
 _FINDS = "__bh_finds"
 """The column that tells rows which find what is deleted from those that are inserted."""

@@ -22,10 +22,8 @@ from boathouse.engine.gateway.evolution import commit
 from boathouse.engine.gateway.protocol import proto
 from boathouse.engine.gateway.spark_types import to_json
 from boathouse.engine.write_errors import metadata_changed, protocol_changed, still_lost
-from boathouse.tables.api import Operation
+from boathouse.tables.api import STAGING, Operation
 
-STAGING = "_boathouse_staging"
-"""Folder in a table's folder for what is written beside it."""
 _ATTEMPTS = 100
 
 

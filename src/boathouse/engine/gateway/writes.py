@@ -22,10 +22,10 @@ from boathouse.engine.gateway.ingest import option, session_options
 from boathouse.engine.gateway.paths import PathGuard, Use
 from boathouse.engine.gateway.protocol import local_relation, nullable_schema, proto
 from boathouse.engine.gateway.session import EngineSession
-from boathouse.engine.gateway.staging import STAGING
 from boathouse.iam.api import Principal
 from boathouse.storage.paths import from_url, to_url
 from boathouse.tables import api as tables
+from boathouse.tables.api import STAGING
 
 _DEFAULTS = "spark.databricks.delta.properties.defaults."
 
