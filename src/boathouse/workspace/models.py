@@ -23,7 +23,7 @@ class ObjectPermissionRow(Base):
 
     __tablename__ = "workspace_permissions"
 
-    object_id: Mapped[int] = mapped_column(ForeignKey("workspace_objects.id", ondelete="CASCADE"), primary_key=True)
+    object_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("workspace_objects.id", ondelete="CASCADE"), primary_key=True)
     grantee: Mapped[str] = mapped_column(primary_key=True)
     kind: Mapped[str]
     """user_name, group_name or service_principal_name."""
@@ -35,7 +35,7 @@ class RepoRow(Base):
 
     __tablename__ = "workspace_repos"
 
-    object_id: Mapped[int] = mapped_column(ForeignKey("workspace_objects.id", ondelete="CASCADE"), primary_key=True)
+    object_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("workspace_objects.id", ondelete="CASCADE"), primary_key=True)
     url: Mapped[str]
     provider: Mapped[str]
     sparse: Mapped[list[str] | None] = mapped_column(JSON(none_as_null=True))
