@@ -16,6 +16,7 @@ from typing import Any
 
 import psutil
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from boathouse.db import Database
 from boathouse.errors import BoathouseError
@@ -38,6 +39,7 @@ FENCED_SECONDS = 20.0
 """A worker that could not say so for that long ends its tasks itself."""
 DEAD_SECONDS = 30.0
 """A worker that has not said so for that long is dead, and others deal with its tasks."""
+_RETRY_SECONDS = 1.0
 _LOST = "The server was stopped while the task ran."
 
 
@@ -212,10 +214,21 @@ class Worker:
                 self._running.pop(row.id, None)
                 await asyncio.shield(asyncio.to_thread(self._revoke, running.tokens))
         try:
-            await asyncio.to_thread(self._tell, row.id, running, result, code, output)
+            await self._tell_surely(row.id, running, result, code, output)
         finally:
             self._running.pop(row.id, None)
             self._told()
+
+    async def _tell_surely(self, task_id: int, running: _Running, result: Result, code: str, output: Output) -> None:
+        """Record how an attempt has ended, however long the database keeps us waiting: a run must not wait for it for ever."""
+        while True:
+            try:
+                return await asyncio.to_thread(self._tell, task_id, running, result, code, output)
+            except SQLAlchemyError as error:
+                log.warning("task_end_not_recorded", task=task_id, reason=str(error).splitlines()[0])
+                if self._closing.is_set():
+                    raise
+                await asyncio.sleep(_RETRY_SECONDS)
 
     async def _attempt(self, row: JobTaskRow, running: _Running) -> tuple[Result, Output]:
         task = await asyncio.to_thread(self._prepare, row, running)

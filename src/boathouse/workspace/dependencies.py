@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from boathouse.db.dependencies import WriteSession
+from boathouse.db.dependencies import ReadSession, WriteSession
 from boathouse.iam.api import CurrentPrincipal
 from boathouse.workspace.service import WorkspaceService
 
@@ -14,4 +14,10 @@ def _workspace(request: Request, session: WriteSession, principal: CurrentPrinci
     return WorkspaceService(session, principal, request.app.state.layout)
 
 
+def _reading(request: Request, session: ReadSession, principal: CurrentPrincipal) -> WorkspaceService:
+    return WorkspaceService(session, principal, request.app.state.layout)
+
+
 Workspace = Annotated[WorkspaceService, Depends(_workspace)]
+ReadOnlyWorkspace = Annotated[WorkspaceService, Depends(_reading)]
+"""For what takes long and identifies nothing, so that nobody waits for it to write."""

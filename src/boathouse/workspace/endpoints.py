@@ -13,7 +13,7 @@ from starlette.datastructures import UploadFile
 from boathouse.db.dependencies import get_database
 from boathouse.errors import InvalidParameterValue
 from boathouse.iam.api import CurrentPrincipal
-from boathouse.workspace.dependencies import Workspace
+from boathouse.workspace.dependencies import ReadOnlyWorkspace, Workspace
 from boathouse.workspace.info import LEVELS
 from boathouse.workspace.schemas import (
     AccessChange,
@@ -113,7 +113,7 @@ def _validated(sent: Any) -> ImportBody:
 
 @router.get(f"{API}/export", response_model=ExportBody)
 def export_object(
-    workspace: Workspace,
+    workspace: ReadOnlyWorkspace,
     path: str,
     format: str = "SOURCE",  # noqa: A002 - the API's name
     direct_download: bool = False,

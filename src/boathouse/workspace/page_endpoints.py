@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
-from boathouse.workspace.dependencies import Workspace
+from boathouse.workspace.dependencies import ReadOnlyWorkspace, Workspace
 from boathouse.workspace.info import ObjectInfo
 from boathouse.workspace.notebooks import parse
 from boathouse.workspace.notebooks.markdown import to_html
@@ -74,7 +74,7 @@ def show_folder(
 
 
 @router.get("/notebook")
-def show_notebook(workspace: Workspace, path: str) -> PageNotebook:
+def show_notebook(workspace: ReadOnlyWorkspace, path: str) -> PageNotebook:
     """The cells of a notebook."""
     file = workspace.locate(path)
     content = file.read_bytes() if file.is_file() else b""

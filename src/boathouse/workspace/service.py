@@ -102,12 +102,15 @@ class WorkspaceService:
             ObjectNotFound: If nothing is there, or nothing that the asker may know of.
             ObjectPermissionMissing: If the asker's level on it is lower.
         """
+        return self._found(path, level).file
+
+    def _found(self, path: str, level: str) -> Node:
         parts = parts_of(path)
         node = self._tree.find(parts) if self._sees(parts) else None
         if node is None:
             raise ObjectNotFound(path)
         self._require(node, level)
-        return node.file
+        return node
 
     def within_reach(self) -> tuple[list[Path], list[Path]]:
         """The files and folders on disk that the asker may read with all that they hold, and those that it may change."""
@@ -196,8 +199,8 @@ class WorkspaceService:
         return self._told([self._tree.get(parts)])[0]
 
     def export(self, path: str, given: str) -> Exported:
-        """The content of a file or notebook; a folder's as a zip file."""
-        node = self._node(path, "CAN_READ")
+        """The content of a file or notebook; a folder's as a zip file. Nothing is written."""
+        node = self._found(path, "CAN_READ")
         wanted = check_format(given)
         if node.file.is_dir():
             if wanted not in {"AUTO", "SOURCE"}:
