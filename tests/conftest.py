@@ -51,6 +51,9 @@ LONG = (
     "tests/registry/test_clients.py",
     "tests/iam/test_single_sign_on.py",
     "tests/server/test_mlflow.py",
+    "tests/server/test_every_route.py",
+    "tests/jobs/test_crashes.py",
+    "tests/workspace/runtime/",
 )
 """What takes minutes comes first, or one worker is still at it when the other has nothing left to do."""
 
