@@ -2,8 +2,7 @@
 
 import asyncio
 import itertools
-from collections.abc import AsyncGenerator, Coroutine
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncGenerator
 
 import pytest
 
@@ -14,6 +13,7 @@ from boathouse.engine.gateway.operations import Operations
 from boathouse.engine.gateway.statuses import WireError, own
 from boathouse.engine.gateway.wire import MessageInvalid, encoded, fields
 from boathouse.errors import InternalError
+from tests.loops import in_a_loop
 
 SMALL = Bounds(retry_bytes=1000, ahead_bytes=500, all_bytes=4000, operations=3, left_seconds=0)
 SIZE = 100 + 2 + 38
@@ -51,12 +51,6 @@ def head(name: str, response: str = "") -> OperationHead:
 
 def name_of(answer: bytes) -> str:
     return next(answer[start:end].decode() for number, start, end in fields(answer) if number == 13)
-
-
-def in_a_loop(work: Coroutine[None, None, None]) -> None:
-    """Run it in a thread of its own: a browser that tests before left open has the loop of this one."""
-    with ThreadPoolExecutor(1) as pool:
-        pool.submit(asyncio.run, work).result()
 
 
 async def settled() -> None:

@@ -13,6 +13,7 @@ import psutil
 
 from boathouse.kit.children import Child, start_child
 from boathouse.kit.wire import PARENT_GONE
+from tests.loops import in_a_loop
 
 PRELUDE = """
 import os, subprocess, sys, time
@@ -80,7 +81,7 @@ def test_it_is_given_an_assignment_tells_messages_and_is_measured(tmp_path: Path
             return told, await child.wait(), child
 
     try:
-        told, code, child = asyncio.run(run())
+        told, code, child = in_a_loop(run())
     finally:
         del os.environ["SECRET"]
     assert (told, code) == ([{"got": 6}], 7)
@@ -112,7 +113,7 @@ def test_it_ends_when_asked_or_is_killed_with_its_group() -> None:
             assert await child.wait() == 0
             assert is_gone(below)
 
-    asyncio.run(run())
+    in_a_loop(run())
 
 
 def test_a_task_that_is_cancelled_leaves_nothing_running() -> None:
@@ -131,7 +132,7 @@ def test_a_task_that_is_cancelled_leaves_nothing_running() -> None:
         await asyncio.wait([task])
         return found, task.cancelled()
 
-    pid, cancelled = asyncio.run(run())
+    pid, cancelled = in_a_loop(run())
     assert cancelled
     assert is_gone(pid)
 
