@@ -43,13 +43,13 @@ NOTEBOOK_SUFFIXES = (*SUFFIXES, JUPYTER)
 _GLANCE = 16 * 1024
 _LANGUAGE_INFO = re.compile(rb'"language_info"\s*:\s*\{[^{}]*(?:\{[^{}]*\}[^{}]*)*?"name"\s*:\s*"(\w+)"')
 _BY_NAME = {"python": Language.PYTHON, "sql": Language.SQL, "scala": Language.SCALA, "r": Language.R}
-_HEADERS = {f"{comment} {HEADER}": language for language, comment in COMMENTS.items()}
+_HEADERS = {f"{comment} {HEADER}": language for language, comment in reversed(COMMENTS.items())}
 
 
 def header_language(content: bytes, suffix: str = "") -> Language | None:
     """The language of a notebook in source form by its first line, or None if it is none.
 
-    R and Python have the same first line; the suffix decides.
+    R and Python have the same first line; the suffix decides, and without one it is Python.
     """
     first = content[:80].removeprefix(b"\xef\xbb\xbf").split(b"\n", 1)[0].decode("utf-8", "replace").strip()
     found = _HEADERS.get(first)

@@ -64,6 +64,7 @@ def test_languages_are_told_apart() -> None:
     sql = parse(b"-- Databricks notebook source\n-- MAGIC %python\n-- MAGIC x = 1\n\n-- COMMAND ----------\n\nSELECT 1", ".sql")
     assert sql == Notebook(Language.SQL, (Cell("%python\nx = 1"), Cell("SELECT 1")))
     assert parse(b"# Databricks notebook source\nx <- 1", ".R").language is Language.R
+    assert parse(b"# Databricks notebook source\nx = 1", "").language is Language.PYTHON
     assert parse(b"// Databricks notebook source\nval x = 1", ".scala").cells == (Cell("val x = 1"),)
     assert parse(b"# Databricks notebook source\n", ".py").cells == ()
     jupyter = {
