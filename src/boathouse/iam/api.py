@@ -1,5 +1,6 @@
 """What other slices use of iam."""
 
+from boathouse.iam.access import AccessBody, AccessChange, access_of
 from boathouse.iam.authenticator import Authenticator
 from boathouse.iam.dependencies import CurrentAdmin, CurrentPrincipal
 from boathouse.iam.errors import CredentialsMissing
@@ -20,6 +21,8 @@ __all__ = [
     "SESSION_SECONDS",
     "SIGN_IN_SECONDS",
     "Access",
+    "AccessBody",
+    "AccessChange",
     "Authenticator",
     "CredentialsMissing",
     "CurrentAdmin",
@@ -29,6 +32,7 @@ __all__ = [
     "Levels",
     "NameReferences",
     "Principal",
+    "access_of",
     "reached_at",
     "require_scope",
     "scim_form",

@@ -6,10 +6,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Request
 
 from boathouse.errors import InvalidParameterValue
-from boathouse.iam.api import CurrentPrincipal
+from boathouse.iam.api import AccessChange, CurrentPrincipal
 from boathouse.jobs import views
 from boathouse.jobs.runtime import Jobs
-from boathouse.jobs.schemas import CreateBody, Identifier, JobAccess, JobBody, ResetBody, UpdateBody
+from boathouse.jobs.schemas import CreateBody, Identifier, JobBody, ResetBody, UpdateBody
 
 router = APIRouter(tags=["jobs"])
 VERSIONS = ("2.2", "2.1", "2.0")
@@ -129,19 +129,19 @@ async def get_permission_levels(request: Request, principal: CurrentPrincipal, j
 
 
 @router.put(PERMISSIONS)
-async def put_permissions(request: Request, principal: CurrentPrincipal, job_id: JobId, body: JobAccess) -> dict[str, Any]:
+async def put_permissions(request: Request, principal: CurrentPrincipal, job_id: JobId, body: AccessChange) -> dict[str, Any]:
     """Set who may what on a job (CAN_MANAGE)."""
     return await _set_permissions(request, principal, job_id, body, replace=True)
 
 
 @router.patch(PERMISSIONS)
-async def patch_permissions(request: Request, principal: CurrentPrincipal, job_id: JobId, body: JobAccess) -> dict[str, Any]:
+async def patch_permissions(request: Request, principal: CurrentPrincipal, job_id: JobId, body: AccessChange) -> dict[str, Any]:
     """Add to who may what on a job (CAN_MANAGE)."""
     return await _set_permissions(request, principal, job_id, body, replace=False)
 
 
 async def _set_permissions(
-    request: Request, principal: CurrentPrincipal, job_id: int, body: JobAccess, *, replace: bool
+    request: Request, principal: CurrentPrincipal, job_id: int, body: AccessChange, *, replace: bool
 ) -> dict[str, Any]:
     changes = body.access_control_list
     found = await jobs_of(request).manage(principal, lambda service: service.set_access(job_id, changes, replace=replace))

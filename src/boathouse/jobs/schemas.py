@@ -4,6 +4,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from boathouse.iam.api import AccessBody
+
 Identifier = Annotated[int, Field(ge=0, le=2**63 - 1)]
 _Seconds = Annotated[int, Field(ge=0, le=2**31)]
 _Strings = dict[str, str]
@@ -119,21 +121,6 @@ class EnvironmentBody(_Open):
 
     environment_key: str
     spec: dict[str, Any] | None = None
-
-
-class AccessBody(BaseModel):
-    """A level of permission of one grantee."""
-
-    user_name: str | None = None
-    group_name: str | None = None
-    service_principal_name: str | None = None
-    permission_level: str
-
-
-class JobAccess(BaseModel):
-    """The body of a change of permissions."""
-
-    access_control_list: list[AccessBody] = Field(default_factory=list[AccessBody])
 
 
 class _Common(_Open):

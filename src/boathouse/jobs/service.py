@@ -5,8 +5,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from boathouse.iam.api import Access, IamService, Principal
-from boathouse.iam.errors import PrincipalNotFound
+from boathouse.iam.api import Access, AccessBody, IamService, Principal, access_of
 from boathouse.jobs import settings as rules
 from boathouse.jobs import triggers
 from boathouse.jobs.errors import JobNotFound, SettingsInvalid
@@ -15,7 +14,7 @@ from boathouse.jobs.info import LEVELS, JobInfo, require
 from boathouse.jobs.kinds import Kinds
 from boathouse.jobs.models import JobRow
 from boathouse.jobs.repository import JobRepository
-from boathouse.jobs.schemas import AccessBody, CreateBody, SettingsBody
+from boathouse.jobs.schemas import CreateBody, SettingsBody
 from boathouse.kit.clock import now_ms
 from boathouse.kit.ids import new_number
 
@@ -148,9 +147,9 @@ class JobService:
 
         Raises:
             PrincipalNotFound: If a grantee is nobody.
-            SettingsInvalid: If a level is none.
+            InvalidParameterValue: If a level is none.
         """
-        wanted = [self._grant(change, f"access_control_list[{index}]") for index, change in enumerate(changes)]
+        wanted = access_of(self._session, LEVELS, changes)
         if any(one.level == "IS_OWNER" for one in wanted):
             return wanted
         kind = "service_principal_name" if self._principal.kind == "service_principal" else "user_name"
@@ -162,12 +161,12 @@ class JobService:
 
         Raises:
             PrincipalNotFound: If a grantee is nobody.
-            SettingsInvalid: If a level is none.
+            InvalidParameterValue: If a level is none.
             JobPermissionMissing: If the asker may not.
         """
         self._row(job_id, "CAN_MANAGE", lock=True)
         held = self._rows.access(job_id)
-        wanted = [self._grant(change, f"access_control_list[{index}]") for index, change in enumerate(changes)]
+        wanted = access_of(self._session, LEVELS, changes)
         owner = next((one for one in wanted if one.level == "IS_OWNER"), None)
         if owner is not None or any(one.level == "IS_OWNER" and one.grantee in {new.grantee for new in wanted} for one in held):
             require(self._principal, job_id, held, "IS_OWNER")
@@ -177,17 +176,6 @@ class JobService:
             raise SettingsInvalid("access_control_list", "leaves the job without an owner: give somebody IS_OWNER.")
         self._rows.set_access(job_id, {one.grantee: one for one in (*kept, *wanted)}.values())
         return self._rows.access(job_id)
-
-    def _grant(self, change: AccessBody, where: str) -> Access:
-        kind = next((key for key in ("user_name", "group_name", "service_principal_name") if getattr(change, key)), None)
-        if kind is None:
-            raise SettingsInvalid(where, "needs user_name, group_name or service_principal_name.")
-        if change.permission_level not in LEVELS.names:
-            raise SettingsInvalid(f"{where}.permission_level", f"is not valid. Valid: {', '.join(LEVELS.names)}.")
-        grantee = str(getattr(change, kind))
-        if not IamService(self._session).grantee_exists(grantee):
-            raise PrincipalNotFound(grantee)
-        return Access(grantee, kind, change.permission_level)
 
 
 def runner_of(session: Session, principal: Principal, asked: str | None) -> Principal:

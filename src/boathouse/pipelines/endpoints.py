@@ -5,12 +5,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 
 from boathouse.errors import InvalidParameterValue
-from boathouse.iam.api import CurrentPrincipal
+from boathouse.iam.api import AccessChange, CurrentPrincipal
 from boathouse.pipelines import views
 from boathouse.pipelines.filters import of_pipelines
 from boathouse.pipelines.info import PipelineInfo
 from boathouse.pipelines.runtime import Pipelines
-from boathouse.pipelines.schemas import PipelineAccess, PipelineBody, StartBody
+from boathouse.pipelines.schemas import PipelineBody, StartBody
 from boathouse.pipelines.service import PipelineService
 
 router = APIRouter(tags=["pipelines"])
@@ -196,7 +196,7 @@ async def get_permission_levels(request: Request, principal: CurrentPrincipal, p
 
 @router.put(PERMISSIONS)
 async def put_permissions(
-    request: Request, principal: CurrentPrincipal, pipeline_id: str, body: PipelineAccess
+    request: Request, principal: CurrentPrincipal, pipeline_id: str, body: AccessChange
 ) -> dict[str, Any]:
     """Set who may what on a pipeline."""
     return await _set_permissions(request, principal, pipeline_id, body, replace=True)
@@ -204,14 +204,14 @@ async def put_permissions(
 
 @router.patch(PERMISSIONS)
 async def patch_permissions(
-    request: Request, principal: CurrentPrincipal, pipeline_id: str, body: PipelineAccess
+    request: Request, principal: CurrentPrincipal, pipeline_id: str, body: AccessChange
 ) -> dict[str, Any]:
     """Add to who may what on a pipeline."""
     return await _set_permissions(request, principal, pipeline_id, body, replace=False)
 
 
 async def _set_permissions(
-    request: Request, principal: CurrentPrincipal, pipeline_id: str, body: PipelineAccess, *, replace: bool
+    request: Request, principal: CurrentPrincipal, pipeline_id: str, body: AccessChange, *, replace: bool
 ) -> dict[str, Any]:
     changes = body.access_control_list
     found = await pipelines_of(request).manage(

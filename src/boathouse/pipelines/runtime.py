@@ -369,27 +369,10 @@ class Pipelines:
             "sources": [source.to_json() for source in sources],
             "commands": list(running.commands),
             "landed": None,
-            "confined": self._confined(runner),
+            "confined": confine.needed(
+                self._places.python, self._layout.root, is_admin=runner.is_admin, what="The source of a pipeline"
+            ),
         }, token
-
-    def _confined(self, runner: Principal) -> bool:
-        """Whether the process has to confine itself.
-
-        Raises:
-            InvalidState: If it would have to and cannot.
-        """
-        if self._places.python == "trusted":
-            return False
-        why = confine.missing()
-        open_to = confine.too_open(self._layout.root) if why is None else None
-        if open_to is not None:
-            why = f"the lake lies in {open_to}, which Python has to read"
-        if why is None:
-            return True
-        if runner.is_admin:
-            return False
-        message = f"The source of a pipeline needs a sandbox, and this server has none: {why}. BOATHOUSE_PYTHON_UDFS=trusted allows it without."
-        raise InvalidState(message)
 
     def _record(self, running: Running, event: Event) -> None:
         with self._database.session(write=True) as session:

@@ -93,18 +93,3 @@ class StartBody(BaseModel):
     ] = "API_CALL"
     development: bool | None = None
     parameters: dict[str, str] = Field(default_factory=dict[str, str])
-
-
-class AccessBody(BaseModel):
-    """A level of permission of one grantee."""
-
-    user_name: str | None = None
-    group_name: str | None = None
-    service_principal_name: str | None = None
-    permission_level: str
-
-
-class PipelineAccess(BaseModel):
-    """The body of a change of permissions."""
-
-    access_control_list: list[AccessBody] = Field(default_factory=list[AccessBody])

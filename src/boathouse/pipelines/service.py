@@ -11,8 +11,7 @@ from sqlalchemy.orm import Session
 
 from boathouse.catalog.api import CatalogService
 from boathouse.errors import Conflict, NotImplementedHere
-from boathouse.iam.api import PIPELINE, Access, IamService, Principal
-from boathouse.iam.errors import PrincipalNotFound
+from boathouse.iam.api import PIPELINE, Access, AccessBody, IamService, Principal, access_of
 from boathouse.kit.clock import now_ms
 from boathouse.kit.ids import new_id
 from boathouse.pipelines import graph
@@ -23,7 +22,7 @@ from boathouse.pipelines.info import LEVELS, PipelineInfo, UpdateInfo
 from boathouse.pipelines.ingestion_spec import check_ingestion
 from boathouse.pipelines.models import PipelineEventRow, PipelinePermissionRow, PipelineRow, PipelineUpdateRow
 from boathouse.pipelines.repository import PipelineRepository
-from boathouse.pipelines.schemas import AccessBody, PipelineBody, StartBody
+from boathouse.pipelines.schemas import PipelineBody, StartBody
 from boathouse.pipelines.settings import Settings
 from boathouse.storage.layout import Layout
 
@@ -311,11 +310,11 @@ class PipelineService:
 
         Raises:
             PrincipalNotFound: If a grantee is nobody.
-            SpecInvalid: If a level is none.
+            InvalidParameterValue: If a level is none.
         """
         row = self._row(pipeline_id, "CAN_MANAGE")
         held = self.value(row)
-        wanted = [self._grant(change, f"access_control_list[{index}]") for index, change in enumerate(changes)]
+        wanted = access_of(self._session, LEVELS, changes)
         owner = next((one for one in wanted if one.level == "IS_OWNER"), None)
         if owner is not None:
             held.require(self._principal, "IS_OWNER")
@@ -329,17 +328,6 @@ class PipelineService:
         for one in (*kept, *wanted):
             self._rows.add(PipelinePermissionRow(pipeline_id=row.id, grantee=one.grantee, kind=one.kind, level=one.level))
         return self.value(row)
-
-    def _grant(self, change: AccessBody, where: str) -> Access:
-        kind = next((key for key in ("user_name", "group_name", "service_principal_name") if getattr(change, key)), None)
-        if kind is None:
-            raise SpecInvalid(where, "needs user_name, group_name or service_principal_name.")
-        if change.permission_level not in LEVELS.names:
-            raise SpecInvalid(f"{where}.permission_level", f"is not valid. Valid: {', '.join(LEVELS.names)}.")
-        grantee = str(getattr(change, kind))
-        if not IamService(self._session).grantee_exists(grantee):
-            raise PrincipalNotFound(grantee)
-        return Access(grantee, kind, change.permission_level)
 
     def _note(self, pipeline_id: str, update_id: str | None, event: Event) -> None:
         note(self._session, pipeline_id, update_id, event)

@@ -7,12 +7,12 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from boathouse.iam.api import CurrentPrincipal
+from boathouse.iam.api import AccessChange, CurrentPrincipal
 from boathouse.serving import views
 from boathouse.serving.errors import ConfigInvalid, ServedModelNotFound
 from boathouse.serving.process import ServedModel
 from boathouse.serving.runtime import Serving
-from boathouse.serving.schemas import AccessList, ConfigBody, CreateEndpoint, GatewayBody, PatchTags
+from boathouse.serving.schemas import ConfigBody, CreateEndpoint, GatewayBody, PatchTags
 
 LOG_BYTES = 64 * 1024
 
@@ -167,7 +167,7 @@ async def get_permission_levels(request: Request, principal: CurrentPrincipal, e
 
 
 async def _set_permissions(
-    request: Request, principal: CurrentPrincipal, endpoint_id: str, body: AccessList, *, replace: bool
+    request: Request, principal: CurrentPrincipal, endpoint_id: str, body: AccessChange, *, replace: bool
 ) -> dict[str, Any]:
     serving, changes = serving_of(request), body.access_control_list
     record = await serving.manage(principal, lambda service: service.set_access(endpoint_id, changes, replace=replace))
@@ -175,14 +175,16 @@ async def _set_permissions(
 
 
 @router.put("/api/2.0/permissions/serving-endpoints/{endpoint_id}")
-async def put_permissions(request: Request, principal: CurrentPrincipal, endpoint_id: str, body: AccessList) -> dict[str, Any]:
+async def put_permissions(
+    request: Request, principal: CurrentPrincipal, endpoint_id: str, body: AccessChange
+) -> dict[str, Any]:
     """Set who may what on an endpoint."""
     return await _set_permissions(request, principal, endpoint_id, body, replace=True)
 
 
 @router.patch("/api/2.0/permissions/serving-endpoints/{endpoint_id}")
 async def patch_permissions(
-    request: Request, principal: CurrentPrincipal, endpoint_id: str, body: AccessList
+    request: Request, principal: CurrentPrincipal, endpoint_id: str, body: AccessChange
 ) -> dict[str, Any]:
     """Add to who may what on an endpoint."""
     return await _set_permissions(request, principal, endpoint_id, body, replace=False)

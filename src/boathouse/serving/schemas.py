@@ -83,18 +83,3 @@ class PatchTags(BaseModel):
 
     add_tags: list[TagBody] = Field(default_factory=list[TagBody])
     delete_tags: list[str] = Field(default_factory=list[str])
-
-
-class AccessBody(BaseModel):
-    """A level of permission of one grantee."""
-
-    user_name: str | None = None
-    group_name: str | None = None
-    service_principal_name: str | None = None
-    permission_level: str
-
-
-class AccessList(BaseModel):
-    """The body of a change of permissions."""
-
-    access_control_list: list[AccessBody] = Field(default_factory=list[AccessBody])

@@ -6,8 +6,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from boathouse.catalog.api import CatalogService, Privilege
-from boathouse.iam.api import Access, IamService, Levels, Principal
-from boathouse.iam.errors import PrincipalNotFound
+from boathouse.iam.api import Access, AccessBody, IamService, Levels, Principal, access_of
 from boathouse.kit.clock import now_ms
 from boathouse.kit.ids import new_id
 from boathouse.serving.capture import ensure_payload_table
@@ -21,7 +20,7 @@ from boathouse.serving.errors import (
 )
 from boathouse.serving.models import EndpointPermissionRow, EndpointRow
 from boathouse.serving.repository import ServingRepository
-from boathouse.serving.schemas import AccessBody, CaptureBody, ConfigBody, CreateEndpoint, ServedEntityBody
+from boathouse.serving.schemas import CaptureBody, ConfigBody, CreateEndpoint, ServedEntityBody
 from boathouse.storage.layout import Layout
 
 LEVELS = Levels(("CAN_VIEW", "CAN_QUERY", "CAN_MANAGE"))
@@ -229,20 +228,9 @@ class ServingService:
         endpoint = self.get_by_id(endpoint_id, "CAN_MANAGE")
         if replace:
             self._rows.clear_permissions(endpoint.id)
-        for index, change in enumerate(changes):
-            where = f"access_control_list[{index}]"
-            kind = next((key for key in ("user_name", "group_name", "service_principal_name") if getattr(change, key)), None)
-            if kind is None:
-                raise ConfigInvalid(where, "needs user_name, group_name or service_principal_name.")
-            if change.permission_level not in LEVELS.names:
-                raise ConfigInvalid(f"{where}.permission_level", f"is not valid. Valid: {', '.join(LEVELS.names)}.")
-            grantee = str(getattr(change, kind))
-            if not IamService(self._session).grantee_exists(grantee):
-                raise PrincipalNotFound(grantee)
-            self._rows.clear_permissions(endpoint.id, grantee)
-            self._rows.add(
-                EndpointPermissionRow(endpoint_id=endpoint.id, grantee=grantee, kind=kind, level=change.permission_level)
-            )
+        for one in access_of(self._session, LEVELS, changes):
+            self._rows.clear_permissions(endpoint.id, one.grantee)
+            self._rows.add(EndpointPermissionRow(endpoint_id=endpoint.id, grantee=one.grantee, kind=one.kind, level=one.level))
         return self.get_by_id(endpoint_id)
 
 

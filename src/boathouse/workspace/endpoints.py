@@ -12,11 +12,10 @@ from starlette.datastructures import UploadFile
 
 from boathouse.db.dependencies import get_database
 from boathouse.errors import InvalidParameterValue
-from boathouse.iam.api import CurrentPrincipal
+from boathouse.iam.api import AccessChange, CurrentPrincipal
 from boathouse.workspace.dependencies import ReadOnlyWorkspace, Workspace
 from boathouse.workspace.info import LEVELS
 from boathouse.workspace.schemas import (
-    AccessChange,
     DeleteBody,
     ExportBody,
     ImportBody,

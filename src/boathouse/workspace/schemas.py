@@ -71,21 +71,6 @@ class ExportBody(BaseModel):
     file_type: str
 
 
-class AccessBody(BaseModel):
-    """A level of permission of one grantee."""
-
-    user_name: str | None = None
-    group_name: str | None = None
-    service_principal_name: str | None = None
-    permission_level: str
-
-
-class AccessChange(BaseModel):
-    """The body of a change of permissions."""
-
-    access_control_list: list[AccessBody] = Field(default_factory=list[AccessBody])
-
-
 class LevelBody(BaseModel):
     """A level, and where it comes from."""
 

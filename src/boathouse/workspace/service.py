@@ -9,7 +9,7 @@ from pathlib import Path
 from sqlalchemy.orm import Session
 
 from boathouse.errors import InvalidParameterValue
-from boathouse.iam.api import ACCOUNT_USERS, ADMINS, Access, IamService, Principal
+from boathouse.iam.api import ACCOUNT_USERS, ADMINS, Access, AccessBody, IamService, Principal, access_of
 from boathouse.iam.errors import PrincipalNotFound
 from boathouse.storage.layout import Layout
 from boathouse.workspace.errors import (
@@ -27,7 +27,6 @@ from boathouse.workspace.info import LEVELS, Exported, ObjectInfo, Permission, P
 from boathouse.workspace.models import ObjectPermissionRow, ObjectRow
 from boathouse.workspace.paths import REPOS, SHARED, USERS, Parts, above, parts_of, text_of
 from boathouse.workspace.repository import WorkspaceRepository
-from boathouse.workspace.schemas import AccessBody
 from boathouse.workspace.tree import Kind, Node, Tree
 
 MOST_BYTES = 500 * 1024 * 1024
@@ -379,26 +378,13 @@ class WorkspaceService:
         """
         row, node = self._by_id(kind, object_id)
         self._require(node, "CAN_MANAGE")
-        wanted = [self._grant(change, f"access_control_list[{index}]") for index, change in enumerate(changes)]
+        wanted = access_of(self._session, LEVELS, changes)
         if replace_all:
             self._rows.clear(row.id)
         for one in wanted:
             self._rows.permit(ObjectPermissionRow(object_id=row.id, grantee=one.grantee, kind=one.kind, level=one.level))
         self.__dict__.pop("_granted", None)
         return self._permissions(node)
-
-    def _grant(self, change: AccessBody, where: str) -> Access:
-        kind = next((key for key in ("user_name", "group_name", "service_principal_name") if getattr(change, key)), None)
-        if kind is None:
-            message = f"{where} needs user_name, group_name or service_principal_name."
-            raise InvalidParameterValue(message, field=where)
-        if change.permission_level not in LEVELS.names:
-            message = f"{where}.permission_level is not valid. Valid: {', '.join(LEVELS.names)}."
-            raise InvalidParameterValue(message, field=f"{where}.permission_level")
-        grantee = str(getattr(change, kind))
-        if not IamService(self._session).grantee_exists(grantee):
-            raise PrincipalNotFound(grantee)
-        return Access(grantee, kind, change.permission_level)
 
 
 def home_of(name: str) -> Parts:

@@ -80,7 +80,7 @@ class Surroundings:
         packages = self.layout.environments / task.principal.id
         packages.mkdir(mode=0o700, exist_ok=True)
         confinement = None
-        if self._confined(task.principal):
+        if confine.needed(self.python, self.layout.root, is_admin=task.principal.is_admin, what="A task"):
             confinement = {
                 "read": [*map(str, read), *volumes.values()],
                 "write": [
@@ -114,20 +114,6 @@ class Surroundings:
             confinement=confinement,
             **more,
         )
-
-    def _confined(self, principal: Principal) -> bool:
-        if self.python == "trusted":
-            return False
-        why = confine.missing()
-        open_to = confine.too_open(self.layout.root) if why is None else None
-        if open_to is not None:
-            why = f"the lake lies in {open_to}, which Python has to read"
-        if why is None:
-            return True
-        if principal.is_admin:
-            return False
-        message = f"Tasks need a sandbox, and this server has none: {why}. BOATHOUSE_PYTHON_UDFS=trusted allows them without."
-        raise InvalidState(message)
 
     def require(self, principal: Principal, path: str, kinds: tuple[Kind, ...], level: str) -> str:
         """See that something of the workspace is there and may be run; its path in the API.

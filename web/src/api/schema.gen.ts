@@ -4631,14 +4631,6 @@ export interface components {
             access_control_list?: components["schemas"]["AccessBody"][];
         };
         /**
-         * AccessList
-         * @description The body of a change of permissions.
-         */
-        AccessList: {
-            /** Access Control List */
-            access_control_list?: components["schemas"]["AccessBody"][];
-        };
-        /**
          * AclBody
          * @description A permission.
          */
@@ -6259,14 +6251,6 @@ export interface components {
             version: string;
         };
         /**
-         * JobAccess
-         * @description The body of a change of permissions.
-         */
-        JobAccess: {
-            /** Access Control List */
-            access_control_list?: components["schemas"]["AccessBody"][];
-        };
-        /**
          * JobBody
          * @description Which job.
          */
@@ -7079,14 +7063,6 @@ export interface components {
              * @default []
              */
             remove: string[];
-        };
-        /**
-         * PipelineAccess
-         * @description The body of a change of permissions.
-         */
-        PipelineAccess: {
-            /** Access Control List */
-            access_control_list?: components["schemas"]["AccessBody"][];
         };
         /**
          * PipelineBody
@@ -11473,7 +11449,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["JobAccess"];
+                "application/json": components["schemas"]["AccessChange"];
             };
         };
         responses: {
@@ -11510,7 +11486,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["JobAccess"];
+                "application/json": components["schemas"]["AccessChange"];
             };
         };
         responses: {
@@ -11745,7 +11721,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["PipelineAccess"];
+                "application/json": components["schemas"]["AccessChange"];
             };
         };
         responses: {
@@ -11782,7 +11758,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["PipelineAccess"];
+                "application/json": components["schemas"]["AccessChange"];
             };
         };
         responses: {
@@ -12017,7 +11993,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["AccessList"];
+                "application/json": components["schemas"]["AccessChange"];
             };
         };
         responses: {
@@ -12054,7 +12030,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["AccessList"];
+                "application/json": components["schemas"]["AccessChange"];
             };
         };
         responses: {

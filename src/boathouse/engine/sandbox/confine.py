@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from boathouse.engine.sandbox import landlock, seccomp
+from boathouse.errors import InvalidState
 
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS, _PR_CAPBSET_DROP, _PR_CAP_AMBIENT = 1, 4, 38, 24, 47
 _CAP_AMBIENT_CLEAR_ALL = 4
@@ -61,6 +62,32 @@ def too_open(root: Path) -> Path | None:
     """A folder that user functions may read and that holds the lake or lies in it, if there is one."""
     real = root.resolve()
     return next((path for path in readable() if real == path or real.is_relative_to(path)), None)
+
+
+def needed(python: str, root: Path, *, is_admin: bool, what: str) -> bool:
+    """Whether a process that runs somebody's code has to confine itself.
+
+    Args:
+        python: What becomes of users' Python: ``sandboxed``, ``trusted`` or ``off``.
+        root: The lake's folder.
+        is_admin: Whether it runs as an admin, who needs no sandbox where there is none.
+        what: Is to be run, for the message.
+
+    Raises:
+        InvalidState: If it would have to and cannot.
+    """
+    if python == "trusted":
+        return False
+    why = missing()
+    open_to = too_open(root) if why is None else None
+    if open_to is not None:
+        why = f"the lake lies in {open_to}, which Python has to read"
+    if why is None:
+        return True
+    if is_admin:
+        return False
+    message = f"{what} needs a sandbox, and this server has none: {why}. BOATHOUSE_PYTHON_UDFS=trusted allows it without."
+    raise InvalidState(message)
 
 
 def die_with(parent: int) -> None:

@@ -1,0 +1,51 @@
+"""Levels of permission as the API sends them, for every slice that gives them on objects of its own."""
+
+from collections.abc import Sequence
+
+from pydantic import BaseModel, Field
+from sqlalchemy.orm import Session
+
+from boathouse.errors import InvalidParameterValue
+from boathouse.iam.errors import PrincipalNotFound
+from boathouse.iam.levels import Access, Levels
+from boathouse.iam.service import IamService
+
+_KINDS = ("user_name", "group_name", "service_principal_name")
+
+
+class AccessBody(BaseModel):
+    """A level of permission of one grantee."""
+
+    user_name: str | None = None
+    group_name: str | None = None
+    service_principal_name: str | None = None
+    permission_level: str
+
+
+class AccessChange(BaseModel):
+    """The body of a change of permissions."""
+
+    access_control_list: list[AccessBody] = Field(default_factory=list[AccessBody])
+
+
+def access_of(session: Session, levels: Levels, changes: Sequence[AccessBody]) -> list[Access]:
+    """What the entries of an access list give to whom.
+
+    Raises:
+        InvalidParameterValue: If one names nobody, or no level; the message names its place.
+        PrincipalNotFound: If there is no such grantee.
+    """
+    return [_access(session, levels, change, f"access_control_list[{index}]") for index, change in enumerate(changes)]
+
+
+def _access(session: Session, levels: Levels, change: AccessBody, where: str) -> Access:
+    kind = next((key for key in _KINDS if getattr(change, key)), None)
+    if kind is None:
+        raise InvalidParameterValue(f"{where} needs {', '.join(_KINDS[:-1])} or {_KINDS[-1]}.", field=where)
+    if change.permission_level not in levels.names:
+        field = f"{where}.permission_level"
+        raise InvalidParameterValue(f"{field} is not valid. Valid: {', '.join(levels.names)}.", field=field)
+    grantee = str(getattr(change, kind))
+    if not IamService(session).grantee_exists(grantee):
+        raise PrincipalNotFound(grantee)
+    return Access(grantee, kind, change.permission_level)
