@@ -180,11 +180,9 @@ class WorkspaceService:
         path = text_of(parts)
         folder = self._folder(parts[:-1], path)
         found = self._tree.find(parts)
-        if found is None:
+        if found is None or not self._sees(parts):
             self._require(folder, "CAN_MANAGE")
-        else:
-            if not self._sees(parts):
-                self._require(folder, "CAN_MANAGE")
+        if found is not None:
             if found.file.is_dir():
                 raise ObjectExists(path, "folder", " Give the path of a file in it.")
             if not overwrite:

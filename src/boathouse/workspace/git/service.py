@@ -39,7 +39,7 @@ class RepoInfo:
 
 @dataclass(frozen=True)
 class _Folder:
-    """A git folder that the asker may use, and git on it."""
+    """A git folder that the asker may use, as it is recorded, and git on it."""
 
     info: RepoInfo
     git: Git
@@ -127,7 +127,7 @@ class GitFolders:
 
     def get(self, principal: Principal, repo_id: str, level: str = "CAN_READ") -> RepoInfo:
         """A git folder."""
-        return self._folder(principal, repo_id, level).info
+        return _with_head(self._folder(principal, repo_id, level))
 
     def all(self, principal: Principal, prefix: str | None) -> list[RepoInfo]:
         """The git folders that the asker may know of, by path."""
@@ -135,7 +135,7 @@ class GitFolders:
             workspace = WorkspaceService(session, principal, self._layout)
             rows = WorkspaceRepository(session).repos(text_of(parts_of(prefix, "path_prefix")) if prefix else "/")
             found = [(str(row.object_id), path) for row, path in rows if workspace.may_see(path)]
-        return [self._folder(principal, repo_id, "CAN_READ").info for repo_id, _ in found]
+        return [self.get(principal, repo_id) for repo_id, _ in found]
 
     def delete(self, principal: Principal, repo_id: str) -> None:
         """Delete a git folder with all that it holds."""
@@ -157,8 +157,7 @@ class GitFolders:
             info = RepoInfo(
                 row.object_id, path, row.url, row.provider, None, None, None if row.sparse is None else tuple(row.sparse)
             )
-        head = parse(git.run("status", "--porcelain=v2", "--branch", "-z", "--untracked-files=no"))
-        return _Folder(replace(info, branch=head.branch, commit=head.commit), git, email or principal.name)
+        return _Folder(info, git, email or principal.name)
 
     @contextmanager
     def _used(self, principal: Principal, repo_id: str, level: str, credential: str | None = None) -> Generator[_Folder]:
@@ -222,12 +221,12 @@ class GitFolders:
 
     def diff(self, principal: Principal, repo_id: str, path: str) -> str:
         """How a file differs from the last commit."""
-        git = self._folder(principal, repo_id, "CAN_READ").git
-        where = _inside(path)
+        folder = self._folder(principal, repo_id, "CAN_READ")
+        git, where = folder.git, _inside(path)
         if git.run("ls-files", "--", where) and _has_commits(git):
             return git.run("diff", "HEAD", "--", where)
         if not (git.work_tree / path).is_file() or (git.work_tree / path).is_symlink():
-            raise ObjectNotFound(f"{self._folder(principal, repo_id, 'CAN_READ').info.path}/{path}")
+            raise ObjectNotFound(f"{folder.info.path}/{path}")
         return git.run("diff", "--no-index", "--", "/dev/null", path, accepted=(0, 1))
 
     def new_branch(self, principal: Principal, repo_id: str, name: str) -> RepoInfo:
@@ -251,7 +250,7 @@ class GitFolders:
         if not message.strip():
             raise InvalidParameterValue("The message is empty: say what the commit changes.", field="message")
         with self._used(principal, repo_id, "CAN_EDIT") as folder:
-            git, branch = folder.git, folder.info.branch
+            git, branch = folder.git, _branch(folder.git)
             if branch is None:
                 raise InvalidState("No branch is checked out. Make one first, to commit on it.")
             wanted = [_inside(path) for path in paths] if paths is not None else ["."]
@@ -272,9 +271,10 @@ class GitFolders:
             GitConflict: If the remote has commits that this folder has not.
         """
         with self._used(principal, repo_id, "CAN_EDIT") as folder:
-            if folder.info.branch is None:
+            branch = _branch(folder.git)
+            if branch is None:
                 raise InvalidState("No branch is checked out, so there is nothing to push.")
-            folder.git.run("push", "--quiet", "--set-upstream", "origin", f"HEAD:refs/heads/{folder.info.branch}")
+            folder.git.run("push", "--quiet", "--set-upstream", "origin", f"HEAD:refs/heads/{branch}")
         return self.get(principal, repo_id)
 
     def discard(self, principal: Principal, repo_id: str, paths: Sequence[str]) -> RepoInfo:
@@ -287,6 +287,17 @@ class GitFolders:
                 else:
                     folder.git.run("clean", "-fd", "--quiet", "--", path)
         return self.get(principal, repo_id)
+
+
+def _with_head(folder: _Folder) -> RepoInfo:
+    """A git folder with the branch and the commit that it is at."""
+    head = parse(folder.git.run("status", "--porcelain=v2", "--branch", "-z", "--untracked-files=no"))
+    return replace(folder.info, branch=head.branch, commit=head.commit)
+
+
+def _branch(git: Git) -> str | None:
+    """The branch that is checked out, if one is."""
+    return git.run("symbolic-ref", "--quiet", "--short", "HEAD", accepted=(0, 1)).strip() or None
 
 
 def _has_commits(git: Git) -> bool:
@@ -322,8 +333,7 @@ def _to_branch(git: Git, branch: str) -> None:
     is_there = bool(git.run("rev-parse", "--quiet", "--verify", f"refs/remotes/origin/{branch}", accepted=(0, 1)))
     if not is_here:
         _known(git, f"refs/remotes/origin/{branch}", "branch", branch)
-    current = git.run("symbolic-ref", "--quiet", "--short", "HEAD", accepted=(0, 1)).strip()
-    if current != branch:
+    if _branch(git) != branch:
         git.run(
             "checkout", "--quiet", *(() if is_here else ("--track", "-b")), branch, *(() if is_here else (f"origin/{branch}",))
         )
