@@ -1,6 +1,7 @@
 """Levels of permission as the API sends them, for every slice that gives them on objects of its own."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
@@ -8,6 +9,7 @@ from sqlalchemy.orm import Session
 from boathouse.errors import InvalidParameterValue
 from boathouse.iam.errors import PrincipalNotFound
 from boathouse.iam.levels import Access, Levels
+from boathouse.iam.principal import ADMINS, Principal
 from boathouse.iam.service import IamService
 
 _KINDS = ("user_name", "group_name", "service_principal_name")
@@ -49,3 +51,38 @@ def _access(session: Session, levels: Levels, change: AccessBody, where: str) ->
     if not IamService(session).grantee_exists(grantee):
         raise PrincipalNotFound(grantee)
     return Access(grantee, kind, change.permission_level)
+
+
+def told_access(object_id: str, object_type: str, access: Iterable[Access]) -> dict[str, Any]:
+    """Who may what on an object, as the permissions API tells it: admins manage every one."""
+    entries = [(one.kind, one.grantee, one.level, False) for one in access]
+    entries.append(("group_name", ADMINS, "CAN_MANAGE", True))
+    return {
+        "object_id": object_id,
+        "object_type": object_type,
+        "access_control_list": [
+            {kind: grantee, "all_permissions": [{"permission_level": level, "inherited": inherited}]}
+            for kind, grantee, level, inherited in entries
+        ],
+    }
+
+
+def runner_of(session: Session, principal: Principal, asked: str | None, what: str) -> Principal:
+    """With whose rights something runs: the asker's, or for an admin somebody else's.
+
+    Args:
+        session: A transaction.
+        principal: Who asks.
+        asked: The name of the one that it is to run as; None for the asker.
+        what: Is to be run, for the message.
+
+    Raises:
+        InvalidParameterValue: If somebody else is asked for by who is no admin.
+        PrincipalNotFound: If that is nobody.
+    """
+    if not asked or asked == principal.name:
+        return principal
+    if not principal.is_admin:
+        message = f"run_as is {asked}. Only an admin may let {what} run as somebody else."
+        raise InvalidParameterValue(message, field="run_as")
+    return IamService(session).get_principal(asked)

@@ -1,6 +1,6 @@
 """What other slices use of iam."""
 
-from boathouse.iam.access import AccessBody, AccessChange, access_of
+from boathouse.iam.access import AccessBody, AccessChange, access_of, runner_of, told_access
 from boathouse.iam.authenticator import Authenticator
 from boathouse.iam.dependencies import CurrentAdmin, CurrentPrincipal
 from boathouse.iam.errors import CredentialsMissing
@@ -35,5 +35,7 @@ __all__ = [
     "access_of",
     "reached_at",
     "require_scope",
+    "runner_of",
     "scim_form",
+    "told_access",
 ]

@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from boathouse.errors import InvalidParameterValue
-from boathouse.iam.api import Principal
+from boathouse.iam.api import Principal, runner_of
 from boathouse.jobs import graph
 from boathouse.jobs import settings as rules
 from boathouse.jobs.errors import JobNotFound, RepairOutdated, RunActive, RunNotFound, SettingsInvalid, TaskValueNotFound
@@ -19,7 +19,7 @@ from boathouse.jobs.kinds import Kinds
 from boathouse.jobs.models import JobRepairRow, JobRunRow, JobTaskRow
 from boathouse.jobs.repository import JobRepository
 from boathouse.jobs.schemas import RepairBody, RunNowBody, SubmitBody
-from boathouse.jobs.service import JobService, runner_of
+from boathouse.jobs.service import JobService
 from boathouse.jobs.starting import Asked, begin, new_attempt, new_run, parameters_of, record
 from boathouse.kit.clock import now_ms
 from boathouse.kit.ids import new_number
@@ -111,7 +111,7 @@ class RunService:
         settings = rules.with_tasks({key: value for key, value in body.settings().items() if value is not None}, submitted=True)
         rules.check({**settings, "name": body.run_name}, self._kinds, self._principal)
         asked_runner = body.run_as and (body.run_as.service_principal_name or body.run_as.user_name)
-        runner = runner_of(self._session, self._principal, asked_runner)
+        runner = runner_of(self._session, self._principal, asked_runner, "a job")
         run = new_run(
             job_id=new_number(),
             name=body.run_name or "Untitled",

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from boathouse.iam.api import Access, AccessBody, IamService, Principal, access_of
+from boathouse.iam.api import Access, AccessBody, Principal, access_of, runner_of
 from boathouse.jobs import settings as rules
 from boathouse.jobs import triggers
 from boathouse.jobs.errors import JobNotFound, SettingsInvalid
@@ -131,9 +131,8 @@ class JobService:
         return settings
 
     def _runner(self, body: SettingsBody) -> Principal:
-        return runner_of(
-            self._session, self._principal, body.run_as and (body.run_as.service_principal_name or body.run_as.user_name)
-        )
+        asked = body.run_as and (body.run_as.service_principal_name or body.run_as.user_name)
+        return runner_of(self._session, self._principal, asked, "a job")
 
     # ------------------------------------------------------------------------------------------------- permissions
 
@@ -176,20 +175,6 @@ class JobService:
             raise SettingsInvalid("access_control_list", "leaves the job without an owner: give somebody IS_OWNER.")
         self._rows.set_access(job_id, {one.grantee: one for one in (*kept, *wanted)}.values())
         return self._rows.access(job_id)
-
-
-def runner_of(session: Session, principal: Principal, asked: str | None) -> Principal:
-    """With whose rights something runs: the asker's, or for an admin somebody else's.
-
-    Raises:
-        SettingsInvalid: If somebody else is asked for by who is no admin.
-        PrincipalNotFound: If that is nobody.
-    """
-    if not asked or asked == principal.name:
-        return principal
-    if not principal.is_admin:
-        raise SettingsInvalid("run_as", f"is {asked}. Only an admin may let a job run as somebody else.")
-    return IamService(session).get_principal(asked)
 
 
 def job_value(row: JobRow) -> JobInfo:

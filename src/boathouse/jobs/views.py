@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from boathouse.iam.api import Access
+from boathouse.iam.api import Access, told_access
 from boathouse.jobs.attempts import Attempts
 from boathouse.jobs.control import CONDITION, FOR_EACH
 from boathouse.jobs.graph import PASSED, Result, State
@@ -41,16 +41,7 @@ def job(info: JobInfo, *, expand: bool = True) -> dict[str, Any]:
 
 def permissions(job_id: int, access: Iterable[Access]) -> dict[str, Any]:
     """Who may what on a job."""
-    entries = [(one.kind, one.grantee, one.level, False) for one in access]
-    entries.append(("group_name", "admins", "CAN_MANAGE", True))
-    return {
-        "object_id": f"/jobs/{job_id}",
-        "object_type": "job",
-        "access_control_list": [
-            {kind: grantee, "all_permissions": [{"permission_level": level, "inherited": inherited}]}
-            for kind, grantee, level, inherited in entries
-        ],
-    }
+    return told_access(f"/jobs/{job_id}", "job", access)
 
 
 def _state(row: JobRunRow | JobTaskRow | JobRepairRow) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from boathouse.catalog.api import CatalogService
 from boathouse.errors import Conflict, NotImplementedHere
-from boathouse.iam.api import PIPELINE, Access, AccessBody, IamService, Principal, access_of
+from boathouse.iam.api import PIPELINE, Access, AccessBody, Principal, access_of, runner_of
 from boathouse.kit.clock import now_ms
 from boathouse.kit.ids import new_id
 from boathouse.pipelines import graph
@@ -191,11 +191,7 @@ class PipelineService:
     def _runner(self, body: PipelineBody) -> Principal:
         """With whose rights a pipeline runs: the asker's, or for an admin somebody else's."""
         asked = body.run_as and (body.run_as.service_principal_name or body.run_as.user_name)
-        if not asked or asked == self._principal.name:
-            return self._principal
-        if not self._principal.is_admin:
-            raise SpecInvalid("run_as", f"is {asked}. Only an admin may let a pipeline run as somebody else.")
-        return IamService(self._session).get_principal(asked)
+        return runner_of(self._session, self._principal, asked, "a pipeline")
 
     # ----------------------------------------------------------------------------------------------------- updates
 

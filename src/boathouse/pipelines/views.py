@@ -3,6 +3,7 @@
 import datetime as dt
 from typing import Any
 
+from boathouse.iam.api import told_access
 from boathouse.pipelines.events import UpdateState
 from boathouse.pipelines.info import PipelineInfo, UpdateInfo
 from boathouse.pipelines.models import PipelineEventRow
@@ -115,13 +116,4 @@ def event(row: PipelineEventRow, pipeline_name: str) -> dict[str, Any]:
 
 def permissions(pipeline: PipelineInfo) -> dict[str, Any]:
     """Who may what on a pipeline."""
-    entries = [(one.kind, one.grantee, one.level, False) for one in pipeline.access]
-    entries.append(("group_name", "admins", "CAN_MANAGE", True))
-    return {
-        "object_id": f"/pipelines/{pipeline.id}",
-        "object_type": "pipelines",
-        "access_control_list": [
-            {kind: grantee, "all_permissions": [{"permission_level": level, "inherited": inherited}]}
-            for kind, grantee, level, inherited in entries
-        ],
-    }
+    return told_access(f"/pipelines/{pipeline.id}", "pipelines", pipeline.access)
