@@ -3,7 +3,7 @@
 import typer
 
 from boathouse import __version__
-from boathouse.cli import demo, doctor, run, status, token, up
+from boathouse.cli import demo, doctor, init, run, status, token, up
 
 app = typer.Typer(
     name="boathouse",
@@ -16,6 +16,7 @@ app.command("up")(up.command)
 app.command("status")(status.command)
 app.command("doctor")(doctor.command)
 app.command("token")(token.command)
+app.command("init")(init.command)
 app.command("demo")(demo.command)
 app.add_typer(run.app)
 
