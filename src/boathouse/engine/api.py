@@ -1,21 +1,24 @@
 """What other slices use of the engine."""
 
 from boathouse.engine.catalog_access import CatalogAccess
+from boathouse.engine.compute import warehouse_id_of
 from boathouse.engine.errors import EngineCrashed, EngineUnavailable
 from boathouse.engine.gateway.governor import Governor
 from boathouse.engine.gateway.hidden_columns import METADATA_OPTION
 from boathouse.engine.gateway.paths import PathGuard, Use
 from boathouse.engine.gateway.protocol import local_relation, proto
-from boathouse.engine.gateway.server import Gateway
+from boathouse.engine.gateway.server import STATEMENT_ID, Gateway
 from boathouse.engine.gateway.session import EngineSession as QuerySession
 from boathouse.engine.gateway.spark_types import Array, Atomic, DataType, Field, Map, Struct
 from boathouse.engine.gateway.spark_types import from_json as type_from_json
 from boathouse.engine.gateway.spark_types import from_message as type_from_message
 from boathouse.engine.gateway.spark_types import to_json as type_to_json
+from boathouse.engine.gateway.sql_tokens import quote
 from boathouse.engine.gateway.table_functions import Answer, Argument, CallContext, TableFunction, TableFunctions, of_text
-from boathouse.engine.link import EngineSession
+from boathouse.engine.link import CHANNEL_OPTIONS, SERVICE, EngineSession
 from boathouse.engine.metrics import EngineMetrics
 from boathouse.engine.pool import EngineBackend, EnginePool
+from boathouse.engine.scripts import Raw, Value, bound, filled, statements
 from boathouse.engine.service import EngineService
 from boathouse.engine.streaming.source import (
     Offset,
@@ -28,7 +31,10 @@ from boathouse.engine.streaming.source import (
 )
 
 __all__ = [
+    "CHANNEL_OPTIONS",
     "METADATA_OPTION",
+    "SERVICE",
+    "STATEMENT_ID",
     "Answer",
     "Argument",
     "Array",
@@ -50,6 +56,7 @@ __all__ = [
     "Offset",
     "PathGuard",
     "QuerySession",
+    "Raw",
     "ReadLimits",
     "SourceContext",
     "SourceFactory",
@@ -60,10 +67,16 @@ __all__ = [
     "TableFunction",
     "TableFunctions",
     "Use",
+    "Value",
+    "bound",
+    "filled",
     "local_relation",
     "of_text",
     "proto",
+    "quote",
+    "statements",
     "type_from_json",
     "type_from_message",
     "type_to_json",
+    "warehouse_id_of",
 ]

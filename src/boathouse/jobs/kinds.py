@@ -9,11 +9,11 @@ to permissions, is the scheduler's. An attempt is cancelled by asyncio's cancell
 the server stops; the scheduler knows which.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from boathouse.iam.api import Principal
 from boathouse.jobs.errors import KindTaken, KindUnknown, SettingsInvalid
@@ -50,6 +50,10 @@ class Hands(Protocol):
 
     async def value(self, task_key: str, key: str) -> Any:
         """A task value."""
+        ...
+
+    async def pin_commit(self, commit: str) -> str:
+        """The commit of the run's repository."""
         ...
 
     def child(
@@ -122,6 +126,10 @@ class Task:
         """
         return await self.hands.value(task_key, key)
 
+    async def pin_commit(self, commit: str) -> str:
+        """Have all tasks of the run work at a commit of ``git_source``, unless one has named another: the one that holds."""
+        return await self.hands.pin_commit(commit)
+
     def child(
         self,
         command: Sequence[str],
@@ -175,11 +183,20 @@ class TaskKind(Protocol):
         ...
 
 
+SettingsCheck: TypeAlias = Callable[[Mapping[str, Any], Principal], None]
+"""Looks at the settings of a job, for who makes it; raises what is wrong with them."""
+
+
 class Kinds:
-    """The task kinds that this server knows."""
+    """The task kinds that this server knows.
+
+    Attributes:
+        checks: What other slices have to look at in the settings of a job beside its tasks.
+    """
 
     def __init__(self) -> None:
         self._kinds: dict[str, TaskKind] = {}
+        self.checks: list[SettingsCheck] = []
 
     def register(self, kind: TaskKind) -> None:
         """Add a kind.

@@ -20,6 +20,10 @@ def with_tasks(settings: dict[str, Any], *, submitted: bool) -> dict[str, Any]:
         settings: As they were sent.
         submitted: Whether they are of a run.
     """
+    source = settings.get("git_source")
+    if isinstance(source, Mapping) and "git_snapshot" in source:
+        # Of a run, which its settings were taken from.
+        settings = {**settings, "git_source": {key: value for key, value in source.items() if key != "git_snapshot"}}
     kinds = [key for key in settings if key.endswith("_task")]
     if settings.get("tasks") is not None or not kinds:
         return {**settings, "format": "MULTI_TASK"} if not submitted else settings
@@ -68,6 +72,8 @@ def check(settings: Mapping[str, Any], kinds: Kinds, asker: Principal) -> None:
         _check_kind(task, f"tasks[{number}]", kinds, asker, set(parameters), before)
     notifications.check(settings, "")
     _check_triggers(settings)
+    for look in kinds.checks:
+        look(settings, asker)
 
 
 def _check_kind(

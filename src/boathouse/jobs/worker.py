@@ -322,6 +322,16 @@ class Worker:
         with self._database.session(write=True) as session:
             set_task_value(JobRepository(session), task_id, key, value)
 
+    def pin_commit(self, run_id: int, commit: str) -> str:
+        """Note which commit a run works at, unless that is noted."""
+        with self._database.session(write=True) as session:
+            run = JobRepository(session).run(run_id, lock=True)
+            source: dict[str, Any] = {} if run is None else dict(run.settings.get("git_source") or {})
+            found = str((source.get("git_snapshot") or {}).get("used_commit") or commit)
+            if run is not None and found == commit:
+                run.settings = {**run.settings, "git_source": {**source, "git_snapshot": {"used_commit": commit}}}
+            return found
+
     def value(self, run_id: int, task_key: str, key: str) -> Any:
         """A task value."""
         with self._database.session() as session:
@@ -346,6 +356,9 @@ class _Hands:
 
     async def value(self, task_key: str, key: str) -> Any:
         return await asyncio.to_thread(self._worker.value, self._row.run_id, task_key, key)
+
+    async def pin_commit(self, commit: str) -> str:
+        return await asyncio.to_thread(self._worker.pin_commit, self._row.run_id, commit)
 
     @asynccontextmanager
     async def child(

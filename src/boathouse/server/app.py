@@ -52,11 +52,13 @@ from boathouse.server.observation import Observation
 from boathouse.serving import endpoints as serving_endpoints
 from boathouse.serving import invocations
 from boathouse.serving.api import Serving, ServingReferences
+from boathouse.sql import endpoints as sql_endpoints
+from boathouse.sql.api import QueryReferences, SqlTaskKind
 from boathouse.storage.layout import Layout
 from boathouse.tables import endpoints as tables_endpoints
 from boathouse.workspace import endpoints as workspace_endpoints
 from boathouse.workspace import page_endpoints as workspace_page
-from boathouse.workspace.api import WorkspaceReferences
+from boathouse.workspace.api import Sources, WorkspaceReferences
 from boathouse.workspace.git import endpoints as git_endpoints
 from boathouse.workspace.git.credentials import renew as renew_git_credentials
 from boathouse.workspace.git.service import GitFolders
@@ -142,6 +144,7 @@ def create_app(settings: Settings, addresses: Addresses, admin_name: str = "admi
         SecretReferences(),
         WorkspaceReferences(layout),
         JobReferences(),
+        QueryReferences(),
         FeatureReferences(),
         ServingReferences(lambda: state.serving),
         MlflowReferences(lambda: state.mlflow),
@@ -196,6 +199,7 @@ ROUTERS = (
     git_endpoints.router,
     pipelines_endpoints.router,
     pipelines_page.router,
+    sql_endpoints.router,
     registry_endpoints.router,
     registry_uc_endpoints.router,
     monitoring_endpoints.router,
@@ -280,11 +284,19 @@ async def _lifespan(api: FastAPI) -> AsyncGenerator[None, None]:
         state.pipelines = Pipelines(state.database, state.layout, state.authenticator, places)
         stack.push_async_callback(state.pipelines.stop)
         state.jobs.kinds.register(PipelineTaskKind(state.pipelines))
+        sources = Sources(state.database, state.layout)
         surroundings = Surroundings(
-            state.database, state.layout, state.addresses.base_url, places.spark_remote, state.settings.python_udfs
+            state.database, state.layout, sources, state.addresses.base_url, places.spark_remote, state.settings.python_udfs
         )
-        for kind in (NotebookTask(surroundings), PythonTask(surroundings), WheelTask(surroundings)):
+        state.jobs.kinds.checks.append(sources.check_settings)
+        for kind in (
+            NotebookTask(surroundings),
+            PythonTask(surroundings),
+            WheelTask(surroundings),
+            SqlTaskKind(state.database, state.layout, sources, places.spark_remote),
+        ):
             state.jobs.kinds.register(kind)
+        sources.sweep()
         state.engines.governor.pipeline_commands = PipelineCommands(state.pipelines).execute
         state.serving = Serving(state.database, state.layout, state.authenticator, state.addresses.base_url)
         stack.push_async_callback(state.serving.stop)

@@ -1,9 +1,22 @@
 """What other slices use of the workspace."""
 
 from boathouse.workspace.errors import ObjectNotFound, PathInvalid
-from boathouse.workspace.info import ObjectInfo
+from boathouse.workspace.info import LEVEL_TEXTS, LEVELS, ObjectInfo
 from boathouse.workspace.references import WorkspaceReferences
 from boathouse.workspace.service import WorkspaceService
+from boathouse.workspace.sources import Laid, Sources
 from boathouse.workspace.tree import Kind, Language
 
-__all__ = ["Kind", "Language", "ObjectInfo", "ObjectNotFound", "PathInvalid", "WorkspaceReferences", "WorkspaceService"]
+__all__ = [
+    "LEVELS",
+    "LEVEL_TEXTS",
+    "Kind",
+    "Laid",
+    "Language",
+    "ObjectInfo",
+    "ObjectNotFound",
+    "PathInvalid",
+    "Sources",
+    "WorkspaceReferences",
+    "WorkspaceService",
+]

@@ -14,7 +14,7 @@ from boathouse.db.dependencies import get_database
 from boathouse.errors import InvalidParameterValue
 from boathouse.iam.api import AccessChange, CurrentPrincipal
 from boathouse.workspace.dependencies import ReadOnlyWorkspace, Workspace
-from boathouse.workspace.info import LEVELS
+from boathouse.workspace.info import LEVEL_TEXTS, LEVELS
 from boathouse.workspace.schemas import (
     DeleteBody,
     ExportBody,
@@ -31,12 +31,6 @@ from boathouse.workspace.service import KINDS, MOST_BYTES, WorkspaceService
 router = APIRouter(tags=["workspace"])
 API = "/api/2.0/workspace"
 PERMISSIONS = "/api/2.0/permissions"
-_LEVEL_TEXTS = {
-    "CAN_READ": "See it and what it holds",
-    "CAN_RUN": "See it and run it",
-    "CAN_EDIT": "See, run and change it",
-    "CAN_MANAGE": "See, run, change, move and delete it, and say who may",
-}
 
 
 @router.get(f"{API}/get-status", response_model_exclude_none=True)
@@ -143,7 +137,7 @@ def get_object_permissions(workspace: Workspace, kind: ObjectKind, object_id: st
 def get_object_permission_levels(workspace: Workspace, kind: ObjectKind, object_id: str) -> PermissionLevels:
     """The levels of permission."""
     workspace.permissions(kind, object_id)
-    levels = [PermissionLevel(permission_level=level, description=_LEVEL_TEXTS[level]) for level in LEVELS.names]
+    levels = [PermissionLevel(permission_level=level, description=LEVEL_TEXTS[level]) for level in LEVELS.names]
     return PermissionLevels(permission_levels=levels)
 
 

@@ -7,6 +7,12 @@ from boathouse.workspace.tree import Kind, Language
 
 LEVELS = Levels(("CAN_READ", "CAN_RUN", "CAN_EDIT", "CAN_MANAGE"))
 """Of permission on an object and all that it holds."""
+LEVEL_TEXTS = {
+    "CAN_READ": "See it and what it holds",
+    "CAN_RUN": "See it and run it",
+    "CAN_EDIT": "See, run and change it",
+    "CAN_MANAGE": "See, run, change, move and delete it, and say who may",
+}
 
 
 @dataclass(frozen=True)

@@ -111,6 +111,26 @@ class WorkspaceService:
         self._require(node, level)
         return node
 
+    def level(self, path: str) -> str | None:
+        """The asker's level on a path, by itself or by a folder above, whether anything is there or not."""
+        return self._level(parts_of(path))
+
+    def roots(self) -> list[str]:
+        """The folders and objects of which, and of what they hold, the asker may know."""
+        always: list[Parts] = [()] if self._principal.is_admin else [self.home, (REPOS, *self.home[1:]), (SHARED,)]
+        return [text_of(parts) for parts in dict.fromkeys([*always, *self._granted]) if parts != (USERS,)]
+
+    def require_folder(self, path: str) -> str:
+        """See that a folder is there to which the asker may add; its path in the API.
+
+        Raises:
+            ObjectNotFound: If it is not.
+            ObjectPermissionMissing: If the asker may not.
+        """
+        folder = self._folder(parts_of(path, "parent_path"), path)
+        self._require(folder, "CAN_MANAGE")
+        return folder.path
+
     def within_reach(self) -> tuple[list[Path], list[Path]]:
         """The files and folders on disk that the asker may read with all that they hold, and those that it may change."""
         roots: list[Parts] = [()] if self._principal.is_admin else [self.home, (REPOS, *self.home[1:]), (SHARED,)]

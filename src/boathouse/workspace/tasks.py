@@ -5,7 +5,8 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from urllib.parse import quote
 from boathouse.catalog.api import CatalogService, Privilege, VolumeInfo
 from boathouse.db import Database
 from boathouse.engine.sandbox import confine
-from boathouse.errors import BoathouseError, InvalidState
+from boathouse.errors import BoathouseError, InvalidParameterValue, InvalidState
 from boathouse.iam.api import Principal
 from boathouse.jobs.api import Output, SettingsInvalid, Task
 from boathouse.kit.children import kept_environment
@@ -24,6 +25,7 @@ from boathouse.workspace.errors import ObjectNotFound
 from boathouse.workspace.paths import PREFIX, parts_of
 from boathouse.workspace.runtime.assignment import Assignment
 from boathouse.workspace.service import WorkspaceService
+from boathouse.workspace.sources import Laid, Sources, inside_of
 from boathouse.workspace.tree import Kind, Tree
 
 _MODULE = "boathouse.workspace.runtime"
@@ -54,6 +56,7 @@ class Surroundings:
     Attributes:
         database: The metadata database.
         layout: The lake's folders.
+        sources: Where files of tasks are.
         base_url: Of the REST API.
         spark_remote: Of the gateway, without a token.
         python: What becomes of users' Python: ``sandboxed``, ``trusted`` or ``off``.
@@ -61,12 +64,15 @@ class Surroundings:
 
     database: Database
     layout: Layout
+    sources: Sources
     base_url: str
     spark_remote: str
     python: str
 
-    def assignment(self, task: Task, kind: str, path: str, token: str, folder: Path, **more: Any) -> Assignment:
-        """What a process is told.
+    def assignment(
+        self, task: Task, kind: str, path: str, token: str, folder: Path, laid: Laid | None = None, **more: Any
+    ) -> Assignment:
+        """What a process is told; ``laid`` is the repository that it works in, if it does.
 
         Raises:
             InvalidState: If it would have to confine itself and cannot.
@@ -85,6 +91,7 @@ class Surroundings:
                 "read": [*map(str, read), *volumes.values()],
                 "write": [
                     *map(str, write),
+                    *([] if laid is None else [str(laid.folder)]),
                     *(volumes[one.full_name] for one in writable),
                     str(self.layout.dbfs),
                     str(packages),
@@ -111,6 +118,7 @@ class Surroundings:
             },
             packages=str(packages),
             requirements=_requirements(task),
+            repository=None if laid is None else laid.path,
             confinement=confinement,
             **more,
         )
@@ -200,6 +208,24 @@ class _RuntimeKind:
     def __init__(self, surroundings: Surroundings) -> None:
         self._surroundings = surroundings
 
+    @asynccontextmanager
+    async def _found(
+        self, task: Task, part: Mapping[str, Any], path: str, kinds: tuple[Kind, ...], what: str
+    ) -> AsyncGenerator[tuple[str, Laid | None]]:
+        """The path of what a task is to run, in the workspace or in its repository, and that."""
+        sources = self._surroundings.sources
+        if not sources.is_git(task, part):
+            yield await asyncio.to_thread(self._surroundings.require, task.principal, path, kinds, "CAN_RUN"), None
+            return
+        inside = inside_of(path, what)
+        async with sources.laid_out(task) as laid:
+            node = Tree(self._surroundings.layout.workspace).find(parts_of(laid.at(inside)))
+            if node is None or node.kind not in kinds:
+                url = task.settings["git_source"]["git_url"]
+                message = f"{url} has no {kinds[0].lower()} '{inside}' at the commit of this run."
+                raise InvalidParameterValue(message, field=what)
+            yield node.path, laid
+
     async def _carry_out(self, task: Task, kind: str, path: str, **more: Any) -> dict[str, Any]:
         """Run the process of a task, and answer its result."""
         token = await task.token()
@@ -256,6 +282,7 @@ class NotebookTask(_RuntimeKind):
     def check(self, spec: Mapping[str, Any], where: str, asker: Principal) -> None:  # noqa: ARG002 - the seam's signature
         """See ``TaskKind``."""
         _text(spec, "notebook_path", where)
+        Sources.check(spec, where)
         given = spec.get("base_parameters")
         if given is not None and not isinstance(given, dict):
             raise SettingsInvalid(f"{where}.base_parameters", "is not valid: it has the values of widgets by their names.")
@@ -263,11 +290,9 @@ class NotebookTask(_RuntimeKind):
     async def run(self, task: Task) -> Output:
         """See ``TaskKind``."""
         spec = task.spec[self.field]
-        path = await asyncio.to_thread(
-            self._surroundings.require, task.principal, spec["notebook_path"], (Kind.NOTEBOOK,), "CAN_RUN"
-        )
         parameters = {name: str(value) for name, value in (spec.get("base_parameters") or {}).items()}
-        result = await self._carry_out(task, "notebook", path, parameters=parameters)
+        async with self._found(task, spec, spec["notebook_path"], (Kind.NOTEBOOK,), "notebook_path") as (path, laid):
+            result = await self._carry_out(task, "notebook", path, laid=laid, parameters=parameters)
         value = result["value"]
         if value is None:
             return _output(result, {"notebook_output": {}})
@@ -283,6 +308,7 @@ class PythonTask(_RuntimeKind):
     def check(self, spec: Mapping[str, Any], where: str, asker: Principal) -> None:  # noqa: ARG002 - the seam's signature
         """See ``TaskKind``."""
         _text(spec, "python_file", where)
+        Sources.check(spec, where)
         given = spec.get("parameters")
         if given is not None and not (isinstance(given, list) and all(isinstance(one, str) for one in given)):
             raise SettingsInvalid(f"{where}.parameters", "is not valid: it is a list of texts.")
@@ -291,12 +317,11 @@ class PythonTask(_RuntimeKind):
         """See ``TaskKind``."""
         spec = task.spec[self.field]
         file = str(spec["python_file"])
-        if not file.startswith(("dbfs:", "/Volumes/")):
-            kinds = (Kind.FILE, Kind.NOTEBOOK)
-            found = await asyncio.to_thread(self._surroundings.require, task.principal, file, kinds, "CAN_RUN")
-            file = f"{PREFIX}{found}"
-        result = await self._carry_out(task, "python", file, arguments=[str(one) for one in spec.get("parameters") or ()])
-        return _output(result, {})
+        arguments = [str(one) for one in spec.get("parameters") or ()]
+        if file.startswith(("dbfs:", "/Volumes/")):
+            return _output(await self._carry_out(task, "python", file, arguments=arguments), {})
+        async with self._found(task, spec, file, (Kind.FILE, Kind.NOTEBOOK), "python_file") as (found, laid):
+            return _output(await self._carry_out(task, "python", f"{PREFIX}{found}", laid=laid, arguments=arguments), {})
 
 
 class WheelTask(_RuntimeKind):

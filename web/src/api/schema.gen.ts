@@ -1036,6 +1036,54 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/2.0/permissions/queries/{query_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Permissions
+         * @description Who may what on a query (CAN_READ).
+         */
+        get: operations["queries_get_permissions"];
+        /**
+         * Put Permissions
+         * @description Set who may what on a query (CAN_MANAGE).
+         */
+        put: operations["queries_put_permissions"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Patch Permissions
+         * @description Add to who may what on a query (CAN_MANAGE).
+         */
+        patch: operations["queries_patch_permissions"];
+        trace?: never;
+    };
+    "/api/2.0/permissions/queries/{query_id}/permissionLevels": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Permission Levels
+         * @description The levels of permission (CAN_READ).
+         */
+        get: operations["queries_get_permission_levels"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/2.0/permissions/repos/{object_id}": {
         parameters: {
             query?: never;
@@ -1934,6 +1982,58 @@ export interface paths {
         options?: never;
         head?: never;
         patch?: never;
+        trace?: never;
+    };
+    "/api/2.0/sql/queries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Queries
+         * @description The queries that the asker may know of (CAN_READ), the oldest first.
+         */
+        get: operations["queries_list_queries"];
+        put?: never;
+        /**
+         * Create Query
+         * @description Keep a query in a folder of the workspace (CAN_MANAGE on the folder); it is the asker's.
+         */
+        post: operations["queries_create_query"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.0/sql/queries/{query_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Query
+         * @description One query (CAN_READ).
+         */
+        get: operations["queries_get_query"];
+        put?: never;
+        post?: never;
+        /**
+         * Trash Query
+         * @description Put a query into the trash (CAN_MANAGE).
+         */
+        delete: operations["queries_trash_query"];
+        options?: never;
+        head?: never;
+        /**
+         * Update Query
+         * @description Change a query (CAN_EDIT; its owner: CAN_MANAGE).
+         */
+        patch: operations["queries_update_query"];
         trace?: never;
     };
     "/api/2.0/sql/warehouses": {
@@ -4866,6 +4966,34 @@ export interface components {
             path: string;
         };
         /**
+         * ChangedQuery
+         * @description What of a query changes.
+         */
+        ChangedQuery: {
+            /** Apply Auto Limit */
+            apply_auto_limit?: boolean | null;
+            /** Catalog */
+            catalog?: string | null;
+            /** Description */
+            description?: string | null;
+            /** Display Name */
+            display_name?: string | null;
+            /** Owner User Name */
+            owner_user_name?: string | null;
+            /** Parameters */
+            parameters?: components["schemas"]["QueryParameterBody"][] | null;
+            /** Query Text */
+            query_text?: string | null;
+            /** Run As Mode */
+            run_as_mode?: ("OWNER" | "VIEWER") | null;
+            /** Schema */
+            schema?: string | null;
+            /** Tags */
+            tags?: string[] | null;
+            /** Warehouse Id */
+            warehouse_id?: string | null;
+        };
+        /**
          * ClusterBody
          * @description A cluster of a job; accepted and kept.
          */
@@ -5448,6 +5576,19 @@ export interface components {
             scopes?: string[] | null;
         };
         /**
+         * CreateQuery
+         * @description Make a query.
+         */
+        CreateQuery: {
+            /**
+             * Auto Resolve Display Name
+             * @default false
+             */
+            auto_resolve_display_name: boolean;
+            /** @default {} */
+            query: components["schemas"]["NewQuery"];
+        };
+        /**
          * CreateRepo
          * @description What is to be cloned.
          */
@@ -5695,6 +5836,31 @@ export interface components {
             workspace_id: number;
         };
         /**
+         * DateBody
+         * @description A date.
+         */
+        DateBody: {
+            /** Date Value */
+            date_value?: string | null;
+            /** Dynamic Date Value */
+            dynamic_date_value?: string | null;
+            /** Precision */
+            precision?: ("DAY_PRECISION" | "MINUTE_PRECISION" | "SECOND_PRECISION") | null;
+        };
+        /**
+         * DateRangeBody
+         * @description Two dates, ``name.start`` and ``name.end`` in the text.
+         */
+        DateRangeBody: {
+            date_range_value?: components["schemas"]["RangeBody"] | null;
+            /** Dynamic Date Range Value */
+            dynamic_date_range_value?: string | null;
+            /** Precision */
+            precision?: ("DAY_PRECISION" | "MINUTE_PRECISION" | "SECOND_PRECISION") | null;
+            /** Start Day Of Week */
+            start_day_of_week?: number | null;
+        };
+        /**
          * DeleteBody
          * @description What is to be deleted.
          */
@@ -5887,6 +6053,20 @@ export interface components {
             id: string;
             /** Type */
             type: string;
+        };
+        /**
+         * EnumBody
+         * @description Some of the choices that the query's author has written down, one a line.
+         */
+        EnumBody: {
+            /**
+             * Enum Options
+             * @default
+             */
+            enum_options: string;
+            multi_values_options?: components["schemas"]["MultiBody"] | null;
+            /** Values */
+            values?: string[];
         };
         /**
          * EnvironmentBody
@@ -6662,6 +6842,27 @@ export interface components {
             path: string;
         };
         /**
+         * MultiBody
+         * @description How several choices become one text.
+         */
+        MultiBody: {
+            /**
+             * Prefix
+             * @default
+             */
+            prefix: string;
+            /**
+             * Separator
+             * @default ,
+             */
+            separator: string;
+            /**
+             * Suffix
+             * @default
+             */
+            suffix: string;
+        };
+        /**
          * NameAcl
          * @description Names a principal's permission.
          */
@@ -6718,6 +6919,34 @@ export interface components {
         NewBranch: {
             /** Name */
             name: string;
+        };
+        /**
+         * NewQuery
+         * @description A new query.
+         */
+        NewQuery: {
+            /** Apply Auto Limit */
+            apply_auto_limit?: boolean | null;
+            /** Catalog */
+            catalog?: string | null;
+            /** Description */
+            description?: string | null;
+            /** Display Name */
+            display_name?: string | null;
+            /** Parameters */
+            parameters?: components["schemas"]["QueryParameterBody"][] | null;
+            /** Parent Path */
+            parent_path?: string | null;
+            /** Query Text */
+            query_text?: string | null;
+            /** Run As Mode */
+            run_as_mode?: ("OWNER" | "VIEWER") | null;
+            /** Schema */
+            schema?: string | null;
+            /** Tags */
+            tags?: string[] | null;
+            /** Warehouse Id */
+            warehouse_id?: string | null;
         };
         /**
          * NewTagValue
@@ -6798,6 +7027,17 @@ export interface components {
          * @description An empty answer.
          */
         Nothing: Record<string, never>;
+        /**
+         * NumericBody
+         * @description A number.
+         */
+        NumericBody: {
+            /**
+             * Value
+             * @default 0
+             */
+            value: number;
+        };
         /**
          * ObjectBody
          * @description An object; times in ms since the epoch.
@@ -7410,6 +7650,25 @@ export interface components {
             target: string | null;
         };
         /**
+         * QueryParameterBody
+         * @description A parameter with the value that it has if nobody gives another one.
+         */
+        QueryParameterBody: {
+            date_range_value?: components["schemas"]["DateRangeBody"] | null;
+            date_value?: components["schemas"]["DateBody"] | null;
+            enum_value?: components["schemas"]["EnumBody"] | null;
+            /** Name */
+            name: string;
+            numeric_value?: components["schemas"]["NumericBody"] | null;
+            /** Query Backed Value */
+            query_backed_value?: {
+                [key: string]: unknown;
+            } | null;
+            text_value?: components["schemas"]["TextBody"] | null;
+            /** Title */
+            title?: string | null;
+        };
+        /**
          * QueueBody
          * @description Whether runs wait when they are too many.
          */
@@ -7421,6 +7680,16 @@ export interface components {
             enabled: boolean;
         } & {
             [key: string]: unknown;
+        };
+        /**
+         * RangeBody
+         * @description From when to when.
+         */
+        RangeBody: {
+            /** End */
+            end: string;
+            /** Start */
+            start: string;
         };
         /**
          * RefreshBody
@@ -8620,6 +8889,17 @@ export interface components {
             type: "SUCCESS" | "SERVICE_FAULT" | "CLIENT_ERROR";
         };
         /**
+         * TextBody
+         * @description A text.
+         */
+        TextBody: {
+            /**
+             * Value
+             * @default
+             */
+            value: string;
+        };
+        /**
          * TokenChange
          * @description What can be changed on a token.
          */
@@ -8798,6 +9078,21 @@ export interface components {
              * @default false
              */
             omit_permissions_in_response: boolean;
+        };
+        /**
+         * UpdateQuery
+         * @description Change a query.
+         */
+        UpdateQuery: {
+            /**
+             * Auto Resolve Display Name
+             * @default false
+             */
+            auto_resolve_display_name: boolean;
+            /** @default {} */
+            query: components["schemas"]["ChangedQuery"];
+            /** Update Mask */
+            update_mask: string;
         };
         /**
          * UpdateRepo
@@ -11817,6 +12112,146 @@ export interface operations {
             };
         };
     };
+    queries_get_permissions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                query_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    queries_put_permissions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                query_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AccessChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    queries_patch_permissions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                query_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AccessChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    queries_get_permission_levels: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                query_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     workspace_get_permissions_of_repos: {
         parameters: {
             query?: never;
@@ -14037,6 +14472,178 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["QueryList"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    queries_list_queries: {
+        parameters: {
+            query?: {
+                page_size?: number;
+                page_token?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    queries_create_query: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateQuery"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    queries_get_query: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                query_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    queries_trash_query: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                query_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    queries_update_query: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                query_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UpdateQuery"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
                 };
             };
             /** @description Validation Error */

@@ -51,6 +51,8 @@ _SERVER_OPTIONS: list[tuple[str, int]] = [
 ]
 
 _FORBIDDEN = 403
+STATEMENT_ID = "x-boathouse-statement-id"
+"""Comes after the answers of a statement: under which the query history has it."""
 
 Context: TypeAlias = Any
 """grpc.aio.ServicerContext, which its stubs make generic and the library does not."""
@@ -186,6 +188,7 @@ class Gateway:
         async with self._call("ExecutePlan", context) as call:
             engine, principal = await self._engine_of(call), call.principal
             watched = self._observer.watch(principal, context, call.came_ms)
+            context.set_trailing_metadata(((STATEMENT_ID, watched.statement_id),))
 
             def start(operation: Operation) -> asyncio.Task[None]:
                 execution = Execution(self._governor, self._observer, engine, principal, watched, operation)

@@ -96,11 +96,13 @@ class Git:
         git_dir: Where git keeps what it knows.
         work_tree: The folder.
         remote: Where it comes from.
+        index: Where the list of its files is; None for the place that git has for it.
     """
 
     git_dir: Path
     work_tree: Path
     remote: Remote
+    index: Path | None = None
 
     def run(self, *arguments: str, at: Path | None = None, accepted: Sequence[int] = (0,)) -> str:
         """What a command prints.
@@ -111,7 +113,7 @@ class Git:
             GitConflict: If what is there would be lost.
             GitFailed: If it fails otherwise.
         """
-        places = [] if arguments[0] == "clone" else [f"--git-dir={self.git_dir}", f"--work-tree={self.work_tree}"]
+        places = [] if arguments[0] in {"clone", "init"} else [f"--git-dir={self.git_dir}", f"--work-tree={self.work_tree}"]
         try:
             done = subprocess.run(
                 ["git", *places, *arguments],
@@ -152,6 +154,7 @@ class Git:
             "GIT_CONFIG_GLOBAL": os.devnull,
             "GIT_ALLOW_PROTOCOL": "https:http:file",
             "GIT_CONFIG_COUNT": str(len(settings)),
+            **({} if self.index is None else {"GIT_INDEX_FILE": str(self.index)}),
             **given,
         }
 

@@ -60,3 +60,10 @@ class GitFailed(BoathouseError):
 
     def __init__(self, what: str, said: str) -> None:
         super().__init__(f"git {what} failed: {said}")
+
+
+class GitReferenceInvalid(InvalidParameterValue):
+    """A field of a job's repository is not valid."""
+
+    def __init__(self, field: str, problem: str) -> None:
+        super().__init__(f"{field} {problem}", field=field)

@@ -116,6 +116,8 @@ class _Run:
         if not left:
             for words in self._assignment.requirements:
                 packages.install(words)
+        if self._assignment.repository is not None:
+            sys.path.insert(0, self._places.real(f"/Workspace{self._assignment.repository}"))
         if self._assignment.kind != "notebook":
             from boathouse.workspace.runtime.script import run_program  # noqa: PLC0415 - one of the two is needed
 

@@ -27,6 +27,7 @@ class Assignment:
         tags: Of the context: ``jobId``, ``runId``, ``taskKey`` and so on.
         packages: Where packages of notebooks are installed to.
         requirements: What is installed before, each as pip's arguments.
+        repository: Root of the repository that the path lies in, of a task that runs at a commit of one; None for any other.
         confinement: What the process may read and change of the lake; None if it does not confine itself.
     """
 
@@ -46,6 +47,7 @@ class Assignment:
     entry_point: str = ""
     packages: str | None = None
     requirements: Sequence[Sequence[str]] = ()
+    repository: str | None = None
     confinement: Mapping[str, Sequence[str]] | None = None
 
     @classmethod

@@ -3,7 +3,6 @@
 import os
 import re
 from collections.abc import Callable, Mapping
-from itertools import pairwise
 from typing import Any
 
 from boathouse.workspace.runtime.assignment import Assignment
@@ -61,11 +60,17 @@ class Session:
             "MLFLOW_REGISTRY_URI": "databricks-uc",
         }
         if self.assignment.kind == "notebook":
-            found["MLFLOW_EXPERIMENT_NAME"] = self.assignment.path
+            found["MLFLOW_EXPERIMENT_NAME"] = self._experiment()
             found["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"
         else:
             found["MPLBACKEND"] = "agg"
         os.environ.update(found)
+
+    def _experiment(self) -> str:
+        """Where runs of MLflow go that name none: to the notebook's, or of one that is gone after the run, to the job's."""
+        if self.assignment.repository is None:
+            return self.assignment.path
+        return f"/Users/{self.assignment.user}/{self.assignment.tags['jobName'].replace('/', '-')}"
 
     @property
     def spark(self) -> Any:
@@ -108,25 +113,13 @@ class Session:
 
         ``:name`` is the value of a widget, and so is ``${name}`` as text.
         """
-        from boathouse.engine.gateway.sql_tokens import literal, tokenize  # noqa: PLC0415 - others do not need it
+        from boathouse.engine.scripts import bound, statements  # noqa: PLC0415 - others do not need it
 
         values = self.dbutils.widgets.getAll()
         text = _VALUE.sub(lambda found: values.get(found[1], found[0]), text)
-        tokens = tokenize(text)
         frame = None
-        begin = 0
-        ends = [index for index, token in enumerate(tokens) if token.is_mark(";")] + [len(tokens)]
-        for end in ends:
-            part = tokens[begin:end]
-            begin = end + 1
-            if part:
-                # As text, since engines take values beside a statement for queries alone.
-                pieces, at = list[str](), part[0].start
-                for one, two in pairwise(part):
-                    if one.is_mark(":") and two.is_identifier and one.end == two.start and two.raw in values:
-                        pieces += [text[at : one.start], literal(values[two.raw])]
-                        at = two.end
-                frame = self.spark.sql("".join([*pieces, text[at : part[-1].end]]))
+        for statement in statements(bound(text, values)):
+            frame = self.spark.sql(statement)
         return frame
 
 
