@@ -22,7 +22,9 @@ _errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def command(
-    template: Annotated[str, typer.Argument(help="Name of a built-in template, a folder, or the address of a git repository")],
+    template: Annotated[
+        str, typer.Argument(help="Name of a built-in template, a folder, or the address of a git repository")
+    ] = sources.DEFAULT,
     output_dir: Annotated[Path, typer.Option(help="Folder that the project goes to")] = Path(),
     config_file: Annotated[Path | None, typer.Option(help="JSON file with the answers; nothing is asked then")] = None,
     template_dir: Annotated[str | None, typer.Option(help="Folder of the template in the repository")] = None,

@@ -13,6 +13,7 @@ from boathouse.templates.errors import TemplateNotFound
 from boathouse.templates.schema import FILE
 
 BUILT_IN = Path(__file__).parent / "builtin"
+DEFAULT = "default"
 _KNOWN = {"mlops-stacks": "https://github.com/databricks/mlops-stacks"}
 _ADDRESS = re.compile(r"(?:https?|ssh|git|file)://|[\w.-]+@[\w.-]+:")
 
