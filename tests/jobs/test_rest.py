@@ -79,7 +79,10 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"continuous": {}, "max_concurrent_runs": 2}, "max_concurrent_runs must be 1"),
     ({"trigger": {"file_arrival": {"url": "/tmp/a"}}}, "trigger.file_arrival.url is '/tmp/a'"),
     ({"trigger": {"table_update": {"table_names": ["a.b"]}}}, "trigger.table_update.table_names[0] is 'a.b'"),
-    ({"trigger": {"pause_status": "PAUSED"}}, "trigger needs exactly one of periodic, file_arrival, table_update; it has none"),
+    (
+        {"trigger": {"pause_status": "PAUSED"}},
+        "trigger needs exactly one of periodic, file_arrival, table_update, boathouse_event, model; it has none",
+    ),
 ]
 
 

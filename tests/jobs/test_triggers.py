@@ -10,10 +10,13 @@ from typing import Any
 
 import pytest
 from databricks.sdk import WorkspaceClient
+from databricks.sdk.errors import BadRequest
 from databricks.sdk.service import jobs as api
 from pyspark.sql import SparkSession
 
+from boathouse.errors import InvalidParameterValue
 from boathouse.jobs.errors import SettingsInvalid
+from boathouse.jobs.events import named_event
 from boathouse.jobs.models import JobRow
 from boathouse.jobs.runs import Wanted
 from boathouse.jobs.schedules import check_schedule, next_time
@@ -172,4 +175,106 @@ def test_files_and_tables(server: Server, spark: SparkSession, schema: str) -> N
         run = eventually(lambda word=word: list(client.jobs.list_runs(job_id=ids[word])), f"{word} starts nothing")
         assert [one.trigger.value for one in run] == [word]
     for job_id in ids.values():
+        client.jobs.delete(job_id)
+
+
+def test_events_start_the_jobs_that_wait_for_them(jobs: Harness) -> None:
+    say = act(
+        "say", say="{{job.trigger.event.name}} {{job.trigger.event.payload.table}} {{job.trigger.event.payload.rows.new}}"
+    )
+    name = f"loaded.{uuid.uuid4().hex}"
+    one = jobs.create(say, trigger={"boathouse_event": {"name": name}})
+    some = jobs.create(say, trigger={"boathouse_event": {"name": name, "where": {"table": "b"}}})
+    held = jobs.create(say, trigger={"boathouse_event": {"name": name, "wait_after_last_change_seconds": 3600}})
+    paused = jobs.create(say, trigger={"boathouse_event": {"name": name}, "pause_status": "PAUSED"})
+    other = jobs.create(say, trigger={"boathouse_event": {"name": f"{name}.not"}})
+    stranger = jobs.user(f"u{uuid.uuid4().hex[:8]}")
+
+    def fire(payload: dict[str, Any], by: Any = jobs.admin) -> dict[int, int | None]:
+        return {each.job_id: each.run_id for each in jobs.do(jobs.jobs.emit(named_event(name, payload), by))}
+
+    assert fire({"table": "b", "rows": {"new": 1}}, stranger) == {}
+    first = fire({"table": "a", "rows": {"new": 2}})
+    assert set(first) == {one, held}
+    assert first[held] is None
+    second = fire({"table": "b", "rows": {"new": [3]}}, None)
+    assert set(second) == {one, some, held}
+    said = []
+    for run_id in (first[one], second[some]):
+        assert run_id
+        ended = jobs.ended(run_id, resolved=True)
+        assert (ended["trigger"], ended["state"]["result_state"]) == ("EVENT", "SUCCESS"), ended
+        said.append(jobs.details(ended["tasks"][0]["run_id"]).tasks[0].output["notebook_output"]["result"])
+    assert said == [f"{name} a 2", f"{name} b [3]"]
+    assert runs_of(jobs, held) == runs_of(jobs, paused) == runs_of(jobs, other) == []
+    with jobs.database.session(write=True) as session:
+        row = session.get_one(JobRow, held)
+        assert now_ms() + 3_500_000 < (row.due_at or 0) <= now_ms() + 3_600_000
+        row.due_at = now_ms()
+    # The last of what was held back is what the run is told.
+    run = until(lambda: runs_of(jobs, held), "what was held back does not run")[0].run
+    assert run.trigger_info["event"]["payload"] == {"table": "b", "rows": {"new": [3]}}
+    assert len(runs_of(jobs, one)) == 2
+    # Started by hand there is no event to speak of.
+    by_hand = jobs.ended(jobs.start(one))
+    message = by_hand["tasks"][0]["state"]["state_message"]
+    assert "{{job.trigger.event.name}}, which stands for nothing in this run" in message
+    with pytest.raises(InvalidParameterValue, match=r"The event 'monitor\.drift' is the server's"):
+        named_event("monitor.drift", {})
+    with pytest.raises(InvalidParameterValue, match="bytes of JSON"):
+        named_event("x", {"x": "y" * 50_000})
+
+
+def test_models(server: Server, spark: SparkSession, schema: str) -> None:
+    client = WorkspaceClient(host=server.url, token=server.token, auth_type="pat")
+    raw, model, stranger = server.client(), f"{schema}.m", f"u{uuid.uuid4().hex[:8]}@example.com"
+    server.new_principal(stranger)
+    parts = ("name", "version", "alias")
+    body = api.ModelTriggerConfiguration
+    conditions = api.ModelTriggerConfigurationCondition
+
+    def made(trigger: Any, fields: tuple[str, ...], run_as: str | None = None) -> int:
+        left = "/".join(f"{{{{job.trigger.model.{one}}}}}" for one in fields)
+        where = api.ConditionTask(op=api.ConditionTaskOp.EQUAL_TO, left=left, right="")
+        task = api.Task(task_key="x", condition_task=where)
+        runner = None if run_as is None else api.JobRunAs(user_name=run_as)
+        job = client.jobs.create(name=uuid.uuid4().hex, tasks=[task], trigger=api.TriggerSettings(model=trigger), run_as=runner)
+        return job.job_id or 0
+
+    created = made(body(conditions.MODEL_CREATED, securable_name=schema), parts[:1])
+    ready = made(body(conditions.MODEL_VERSION_READY, securable_name=model), parts[:2])
+    champion = made(body(conditions.MODEL_ALIAS_SET, securable_name=model, aliases=["champion"]), parts)
+    elsewhere = made(body(conditions.MODEL_ALIAS_SET, securable_name=f"{schema}x"), parts)
+    blind = made(body(conditions.MODEL_VERSION_READY, securable_name=model), parts[:2], stranger)
+    with pytest.raises(BadRequest, match=r"trigger\.model\.aliases is given, but the condition is MODEL_CREATED"):
+        made(body(conditions.MODEL_CREATED, aliases=["x"]), parts)
+
+    mlflow = "/api/2.0/mlflow"
+    raw.post(f"{mlflow}/registered-models/create", json={"name": model}).raise_for_status()
+    experiment = raw.post(f"{mlflow}/experiments/create", json={"name": f"/Users/admin/{schema}"}).json()["experiment_id"]
+    run = raw.post(f"{mlflow}/runs/create", json={"experiment_id": experiment}).json()["run"]["info"]
+    version = {"name": model, "source": f"runs:/{run['run_id']}/model", "run_id": run["run_id"]}
+    raw.put(
+        f"/api/2.0/mlflow-artifacts/artifacts/{run['artifact_uri'].removeprefix('mlflow-artifacts:/')}/model/MLmodel",
+        content=b"flavors: {}\n",
+    ).raise_for_status()
+    raw.post(f"{mlflow}/model-versions/create", json=version).raise_for_status()
+    for alias in ("challenger", "champion"):
+        body_of = {"name": model, "alias": alias, "version": "1"}
+        raw.post(f"{mlflow}/registered-models/alias", json=body_of).raise_for_status()
+    told = {created: model, ready: f"{model}/1", champion: f"{model}/1/champion"}
+    for job_id, left in told.items():
+        found = eventually(lambda job_id=job_id: list(client.jobs.list_runs(job_id=job_id)), f"{left} starts nothing")
+        assert len(found) == 1
+        run_id = found[0].run_id
+        params = {"run_id": run_id, "include_resolved_values": "true"}
+        run = raw.get("/api/2.2/jobs/runs/get", params=params).json()
+        assert (run["trigger"], run["tasks"][0]["resolved_values"]["condition_task"]["left"]) == ("MODEL", left)
+    for job_id in (elsewhere, blind):
+        assert list(client.jobs.list_runs(job_id=job_id)) == []
+    assert "does not have USE SCHEMA" in str(raw.get("/api/2.2/jobs/get", params={"job_id": blind}).json().get("trigger_state"))
+    fired = raw.post("/api/boathouse/v1/events/nobody.waits", json={"x": 1})
+    assert fired.json() == {"jobs": []}
+    assert server.client("").post("/api/boathouse/v1/events/nobody.waits", json={}).status_code == 401
+    for job_id in (*told, elsewhere, blind):
         client.jobs.delete(job_id)

@@ -1,9 +1,25 @@
 """What other slices use of jobs."""
 
 from boathouse.jobs.errors import SettingsInvalid, TaskValueNotFound
+from boathouse.jobs.events import EVENT, MODEL, Event, Reached, model_event
 from boathouse.jobs.kinds import Kinds, Output, Task, TaskKind
 from boathouse.jobs.notifications import Senders
 from boathouse.jobs.references import JobReferences
 from boathouse.jobs.runtime import Jobs
 
-__all__ = ["JobReferences", "Jobs", "Kinds", "Output", "Senders", "SettingsInvalid", "Task", "TaskKind", "TaskValueNotFound"]
+__all__ = [
+    "EVENT",
+    "MODEL",
+    "Event",
+    "JobReferences",
+    "Jobs",
+    "Kinds",
+    "Output",
+    "Reached",
+    "Senders",
+    "SettingsInvalid",
+    "Task",
+    "TaskKind",
+    "TaskValueNotFound",
+    "model_event",
+]

@@ -94,7 +94,7 @@ def look_up(run: JobRunRow, attempts: Attempts, row: JobTaskRow, name: str, *, u
         found = {"input": row.input} if not rest else _inside(row.input, rest)
         name = rest or "input"
     else:
-        found = {**_of_run(run, url), **_of_task(row, "task.", name.removeprefix("task."))}
+        found = {**_of_run(run, url), **_of_task(row, "task.", name.removeprefix("task.")), **_of_payload(run, name)}
     if name not in found:
         told = f"has the reference {{{{{space}{'.' if rest else ''}{rest}}}}}, which stands for nothing in this run."
         raise SettingsInvalid(row.kind, told)
@@ -118,7 +118,18 @@ def _of_run(run: JobRunRow, url: str) -> dict[str, Any]:
     }
     if "location" in info:
         found["job.trigger.file_arrival.location"] = info["location"]
+    for part in ("model", "event"):
+        found |= {f"job.trigger.{part}.{key}": value for key, value in (info.get(part) or {}).items()}
     return found
+
+
+def _of_payload(run: JobRunRow, name: str) -> dict[str, Any]:
+    """What the payload of the event that has started a run has under some keys."""
+    prefix = "job.trigger.event.payload."
+    if not name.startswith(prefix):
+        return {}
+    found = _inside((run.trigger_info.get("event") or {}).get("payload"), name.removeprefix(prefix))
+    return {prefix + path: value for path, value in found.items()}
 
 
 def _of_task(row: JobTaskRow, prefix: str, field: str) -> dict[str, Any]:

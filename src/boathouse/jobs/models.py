@@ -28,6 +28,8 @@ class JobRow(Base):
     """When its trigger is to be looked at; NULL for never."""
     trigger_state: Mapped[dict[str, Any]] = mapped_column(JSON)
     """What its trigger has seen."""
+    waits_for: Mapped[str | None] = mapped_column(index=True)
+    """The event that its trigger waits for; NULL for none."""
     created_at: Mapped[int] = mapped_column(BigInteger)
     updated_at: Mapped[int] = mapped_column(BigInteger)
 

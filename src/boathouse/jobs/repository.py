@@ -52,6 +52,10 @@ class JobRepository:
         """Jobs whose triggers are to be looked at."""
         return list(self._session.scalars(select(JobRow).where(JobRow.due_at <= now).order_by(JobRow.due_at).limit(limit)))
 
+    def waiting_for(self, key: str) -> list[JobRow]:
+        """Jobs whose triggers wait for an event; nobody else changes them or begins runs of them before this transaction ends."""
+        return list(self._session.scalars(select(JobRow).where(JobRow.waits_for == key).order_by(JobRow.id).with_for_update()))
+
     def next_due(self) -> int | None:
         """When the next trigger is to be looked at."""
         return self._session.scalar(select(func.min(JobRow.due_at)))

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from boathouse.db import Database
 from boathouse.errors import BoathouseError
 from boathouse.iam.api import Authenticator, IamService, Principal
 from boathouse.jobs import control, triggers, watches
 from boathouse.jobs.advance import Advance, Followup
+from boathouse.jobs.events import Event, Reached, emit
 from boathouse.jobs.graph import Result
 from boathouse.jobs.kinds import Kinds
 from boathouse.jobs.models import JobTaskRow
@@ -69,6 +71,7 @@ class Jobs:
         self._awake = asyncio.Event()
         self._worker = Worker(database, layout, authenticator, self.kinds, slots, self._awake.set)
         self._loop: asyncio.Task[None] | None = None
+        self._main = asyncio.get_running_loop()
 
     async def start(self) -> None:
         """Take up what a server that is gone left, and begin."""
@@ -100,6 +103,26 @@ class Jobs:
                 return action(RunService(session, principal, self.kinds))
 
         return await self._acted(act, write=write)
+
+    async def emit(self, event: Event, by: Principal | None = None) -> list[Reached]:
+        """Have the jobs that wait for an event know of it; those that ``by`` may start, or all if the server tells it."""
+
+        def act() -> list[Reached]:
+            with self._database.session(write=True) as session:
+                return emit(session, self.kinds, event, now_ms(), by)
+
+        return await self._acted(act, write=True)
+
+    def tell(self, event: Event) -> None:
+        """The same from any thread, for what must not fail with it: a job that cannot be told is logged."""
+        try:
+            with self._database.session(write=True) as session:
+                reached = emit(session, self.kinds, event, now_ms())
+        except (BoathouseError, SQLAlchemyError) as error:
+            log.warning("event_not_told", event_key=event.key, reason=str(error).splitlines()[0])
+            return
+        if reached:
+            self._main.call_soon_threadsafe(self._awake.set)
 
     async def _acted(self, act: Callable[[], T], *, write: bool) -> T:
         try:

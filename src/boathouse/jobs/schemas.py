@@ -82,6 +82,28 @@ class TableUpdateBody(_Open):
     wait_after_last_change_seconds: _Seconds | None = None
 
 
+class ModelBody(_Open):
+    """Which changes of models start a job; without a name those of all."""
+
+    condition: Literal["MODEL_CREATED", "MODEL_VERSION_READY", "MODEL_ALIAS_SET"]
+    securable_name: str | None = None
+    aliases: Annotated[list[str], Field(max_length=100)] | None = None
+    min_time_between_triggers_seconds: _Seconds | None = None
+    wait_after_last_change_seconds: _Seconds | None = None
+
+
+EventName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]{0,99}$")]
+
+
+class EventTriggerBody(_Open):
+    """Which event starts a job; ``where`` has what its payload must have."""
+
+    name: EventName
+    where: dict[str, str | int | float | bool | None] | None = None
+    min_time_between_triggers_seconds: _Seconds | None = None
+    wait_after_last_change_seconds: _Seconds | None = None
+
+
 class TriggerBody(_Open):
     """What starts a job."""
 
@@ -89,6 +111,8 @@ class TriggerBody(_Open):
     periodic: PeriodicBody | None = None
     file_arrival: FileArrivalBody | None = None
     table_update: TableUpdateBody | None = None
+    model: ModelBody | None = None
+    boathouse_event: EventTriggerBody | None = None
 
 
 class ContinuousBody(_Open):

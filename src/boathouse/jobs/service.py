@@ -6,8 +6,8 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from boathouse.iam.api import Access, AccessBody, Principal, access_of, runner_of
+from boathouse.jobs import events, triggers
 from boathouse.jobs import settings as rules
-from boathouse.jobs import triggers
 from boathouse.jobs.errors import JobNotFound, SettingsInvalid
 from boathouse.jobs.graph import Result
 from boathouse.jobs.info import LEVELS, JobInfo, require
@@ -74,6 +74,7 @@ class JobService:
             runs=0,
             trigger_state={},
             due_at=triggers.first_due(settings, now),
+            waits_for=events.key_of(settings),
             created_at=now,
             updated_at=now,
         )
@@ -113,6 +114,7 @@ class JobService:
         now = now_ms()
         if any(settings.get(key) != row.settings.get(key) for key in ("schedule", "trigger", "continuous")):
             row.trigger_state, row.due_at = {}, triggers.first_due(settings, now)
+            row.waits_for = events.key_of(settings)
         row.name, row.settings, row.updated_at = settings["name"], settings, max(now, row.updated_at + 1)
         self._rows.flush()
         return job_value(row)

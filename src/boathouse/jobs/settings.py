@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from boathouse.iam.api import Principal
-from boathouse.jobs import graph, notifications, value_references, watches
+from boathouse.jobs import events, graph, notifications, value_references, watches
 from boathouse.jobs.errors import SettingsInvalid
 from boathouse.jobs.kinds import Kinds
 from boathouse.jobs.schedules import check_schedule
@@ -144,10 +144,11 @@ def _check_triggers(settings: Mapping[str, Any]) -> None:
         check_schedule(schedule["quartz_cron_expression"], schedule.get("timezone_id", "UTC"), "schedule")
     trigger = settings.get("trigger")
     if trigger is not None:
-        kinds = ("periodic", "file_arrival", "table_update")
+        kinds = ("periodic", "file_arrival", "table_update", *events.FIELDS)
         found = [key for key in trigger if key != "pause_status" and trigger[key] is not None]
         if len(found) != 1 or found[0] not in kinds:
             raise SettingsInvalid("trigger", f"needs exactly one of {', '.join(kinds)}; it has {', '.join(found) or 'none'}.")
         watches.check(settings)
+        events.check(settings)
     if settings.get("continuous") is not None and settings.get("max_concurrent_runs", 1) != 1:
         raise SettingsInvalid("max_concurrent_runs", "must be 1 for a continuous job.")

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from boathouse.jobs import watches
+from boathouse.jobs import events, watches
 from boathouse.jobs.kinds import Kinds
 from boathouse.jobs.models import JobRow
 from boathouse.jobs.repository import JobRepository
@@ -44,6 +44,10 @@ def fire(rows: JobRepository, kinds: Kinds, job: JobRow, seen: Mapping[str, Any]
         now: In ms since the epoch.
     """
     due, settings = job.due_at or now, job.settings
+    waiting = events.waits_for(settings)
+    if waiting is not None:
+        events.fire(rows, kinds, job, waiting[0], now)
+        return
     watched = watches.watched(settings)
     if watched is not None:
         job.due_at = now + watches.LOOK_MS

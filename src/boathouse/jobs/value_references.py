@@ -35,7 +35,16 @@ _TIMES: dict[str, Callable[[dt.datetime], str]] = {
 _OF_JOB = ("id", "name", "run_id", "repair_count")
 _OF_TASK = ("name", "run_id", "execution_count", "retry_count", "notebook_path")
 _OF_TASKS = ("run_id", "result_state", "error_code", "execution_count", "notebook_path")
-_OF_TRIGGER = ("type", "file_arrival.location")
+_OF_TRIGGER = (
+    "type",
+    "file_arrival.location",
+    "model.name",
+    "model.version",
+    "model.alias",
+    "event.name",
+    "event.payload",
+)
+_PAYLOAD = "trigger.event.payload."
 _OF_WORKSPACE = ("id", "url")
 _NAMESPACES = ("job", "task", "tasks", "input", "workspace")
 
@@ -113,7 +122,8 @@ def _problem(name: str, parameters: set[str], before: set[str], *, in_iteration:
         case "job" if rest.startswith("trigger.time."):
             return _one_of(rest.removeprefix("trigger.time."), _TIMES, "valid after job.trigger.time are")
         case "job" if rest.startswith("trigger."):
-            return _one_of(rest.removeprefix("trigger."), _OF_TRIGGER, "valid after job.trigger are")
+            inside = rest.startswith(_PAYLOAD) and len(rest) > len(_PAYLOAD)
+            return None if inside else _one_of(rest.removeprefix("trigger."), _OF_TRIGGER, "valid after job.trigger are")
         case "job":
             return _one_of(rest, _OF_JOB, "valid after job are parameters, start_time, trigger,")
         case "task":

@@ -6,7 +6,7 @@ from boathouse.registry.context import acting_as, acting_principal
 from boathouse.registry.dependencies import Registry
 from boathouse.registry.errors import ApprovalMissing, MlflowNotLoaded, ModelNameInvalid, ModelNotFound, our_errors
 from boathouse.registry.files import INTERNAL, MODELS, files_resolver
-from boathouse.registry.info import ModelInfo, ModelVersionInfo
+from boathouse.registry.info import ModelChange, ModelInfo, ModelVersionInfo
 from boathouse.registry.references import MlflowReferences
 from boathouse.registry.service import ModelRegistry
 
@@ -19,6 +19,7 @@ __all__ = [
     "MlflowBackend",
     "MlflowNotLoaded",
     "MlflowReferences",
+    "ModelChange",
     "ModelInfo",
     "ModelNameInvalid",
     "ModelNotFound",

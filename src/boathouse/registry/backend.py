@@ -4,6 +4,7 @@ import asyncio
 import os
 import threading
 import warnings
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from boathouse.history.api import Recorder
 from boathouse.kit.pyspark_import import import_pyspark
 from boathouse.registry.errors import MlflowNotLoaded
 from boathouse.registry.governance import Governance
+from boathouse.registry.info import ModelChange
 from boathouse.registry.lineage import ModelLineage
 from boathouse.storage.layout import Layout
 from boathouse.storage.paths import to_url
@@ -62,7 +64,12 @@ class MlflowBackend:
         database: The metadata database; MLflow's tables lie beside it.
         layout: The lake's folders.
         recorder: Is told what model versions were trained on.
+
+    Attributes:
+        tell: Is told what has become of models, in the thread that has done it; whoever wants to hear sets it before the first request.
     """
+
+    tell: Callable[[ModelChange], None]
 
     def __init__(self, database: Database, layout: Layout, recorder: Recorder) -> None:
         self.layout = layout
@@ -72,6 +79,7 @@ class MlflowBackend:
         self._loaded: Future[Loaded] = Future()
         self._lock = threading.Lock()
         self._started = False
+        self.tell = lambda _change: None
 
     def start(self) -> None:
         """Begin to load, once."""
@@ -114,6 +122,9 @@ class MlflowBackend:
             log.exception("mlflow_failed")
             self._loaded.set_exception(MlflowNotLoaded(f"{type(error).__name__}: {error}"))
 
+    def _told(self, change: ModelChange) -> None:
+        self.tell(change)
+
     def _assemble(self) -> Loaded:
         os.environ.update(_ENVIRONMENT, _MLFLOW_SERVER_ARTIFACT_DESTINATION=to_url(self.layout.artifacts))
         import_mlflow()
@@ -127,7 +138,7 @@ class MlflowBackend:
 
         url = tables_url(self._database, self.layout)
         tracking = GovernedTrackingStore(url, "mlflow-artifacts:/")
-        registry = GovernedRegistryStore(url, self._governance, tracking, self.layout, self._lineage)
+        registry = GovernedRegistryStore(url, self._governance, tracking, self.layout, self._lineage, self._told)
         # MLflow looks for its stores here; were they not set, it would make its own, without our rules.
         _replace(handlers, _tracking_store=tracking, _model_registry_store=registry, _artifact_repo=None)
         # Not set_tracking_uri: that puts the URI, and a password in it, into the environment of all child processes.

@@ -78,3 +78,20 @@ def model_info(entity: Any) -> ModelInfo:
         created_at=int(entity.creation_timestamp or 0),
         updated_at=int(entity.last_updated_timestamp or 0),
     )
+
+
+@dataclass(frozen=True)
+class ModelChange:
+    """What has become of a model.
+
+    Attributes:
+        condition: ``MODEL_CREATED``, ``MODEL_VERSION_READY`` or ``MODEL_ALIAS_SET``.
+        name: Full name of the model.
+        version: Which one, if it is about one.
+        alias: That was set, if one was.
+    """
+
+    condition: str
+    name: str
+    version: str | None = None
+    alias: str | None = None

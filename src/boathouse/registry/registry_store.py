@@ -1,7 +1,7 @@
 """MLflow's model registry with the lake's rules: three-level names, privileges, approvals, and files that are the version's own."""
 
 import shutil
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -30,6 +30,7 @@ from boathouse.registry.errors import (
     our_errors,
 )
 from boathouse.registry.governance import Governance, canonical
+from boathouse.registry.info import ModelChange
 from boathouse.registry.lineage import ModelLineage
 from boathouse.storage.layout import Layout
 
@@ -53,13 +54,21 @@ class GovernedRegistryStore(SqlAlchemyStore):
         tracking: Where runs and logged models are looked up.
         layout: The lake's folders.
         lineage: Is told what versions were trained on.
+        tell: Is told what has become of models.
     """
 
     def __init__(
-        self, db_uri: str, governance: Governance, tracking: "GovernedTrackingStore", layout: Layout, lineage: ModelLineage
+        self,
+        db_uri: str,
+        governance: Governance,
+        tracking: "GovernedTrackingStore",
+        layout: Layout,
+        lineage: ModelLineage,
+        tell: Callable[[ModelChange], None],
     ) -> None:
         self._governance = governance
         self._lineage = lineage
+        self._tell = tell
         self._tracking = tracking
         self._layout = layout
         super().__init__(db_uri)
@@ -122,6 +131,7 @@ class GovernedRegistryStore(SqlAlchemyStore):
         with mlflow_errors():
             full_name = canonical(name)
             self._governance.register(full_name, description or None, create, self._change)
+        self._tell(ModelChange("MODEL_CREATED", full_name))
         return made[0]
 
     def update_registered_model(self, name: Any, description: Any, deployment_job_id: Any = None) -> Any:
@@ -232,6 +242,7 @@ class GovernedRegistryStore(SqlAlchemyStore):
         """Make a version complete, and tell what it was trained on."""
         self._set_status(name, version, ModelVersionStatus.READY)
         made: Any = super().get_model_version(name, version)
+        self._tell(ModelChange("MODEL_VERSION_READY", name, version))
         if made.run_id:
             try:
                 inputs: Any = self._tracking.get_run(made.run_id).inputs
@@ -342,7 +353,8 @@ class GovernedRegistryStore(SqlAlchemyStore):
             approval = tags.get(APPROVAL_TAG, "").strip().lower()
             if str(alias).lower() == GATED_ALIAS and approval in REFUSED:
                 raise ApprovalMissing(full_name, str(version), str(alias), approval)
-            return super().set_registered_model_alias(full_name, alias, version)
+            super().set_registered_model_alias(full_name, alias, version)
+            self._tell(ModelChange("MODEL_ALIAS_SET", full_name, str(version), str(alias)))
 
     def delete_registered_model_alias(self, name: Any, alias: Any) -> Any:
         """Delete an alias."""

@@ -30,8 +30,8 @@ from boathouse.iam import endpoints as iam_endpoints
 from boathouse.iam.api import SIGN_IN_SECONDS, Authenticator, IamService, Identity, Principal
 from boathouse.ingest.api import FUNCTIONS, SOURCES
 from boathouse.jobs import endpoints as jobs_endpoints
-from boathouse.jobs import run_endpoints
-from boathouse.jobs.api import JobReferences, Jobs, Senders
+from boathouse.jobs import event_endpoints, run_endpoints
+from boathouse.jobs.api import JobReferences, Jobs, Senders, model_event
 from boathouse.monitoring import endpoints as monitoring_endpoints
 from boathouse.monitoring.api import NAME as TABLE_RESULTS
 from boathouse.monitoring.api import TableResults
@@ -40,7 +40,7 @@ from boathouse.pipelines import page_endpoints as pipelines_page
 from boathouse.pipelines.api import EventLog, PipelineCommands, Pipelines, PipelineTaskKind, Places
 from boathouse.registry import endpoints as registry_endpoints
 from boathouse.registry import uc_endpoints as registry_uc_endpoints
-from boathouse.registry.api import INTERNAL, MODELS, MlflowBackend, MlflowReferences, files_resolver
+from boathouse.registry.api import INTERNAL, MODELS, MlflowBackend, MlflowReferences, ModelChange, files_resolver
 from boathouse.secrets import endpoints as secrets_endpoints
 from boathouse.secrets.api import SecretReferences, SecretService
 from boathouse.server import errors, health, home, page
@@ -195,6 +195,7 @@ ROUTERS = (
     workspace_endpoints.router,
     jobs_endpoints.router,
     run_endpoints.router,
+    event_endpoints.router,
     workspace_page.router,
     git_endpoints.router,
     pipelines_endpoints.router,
@@ -275,6 +276,12 @@ async def _lifespan(api: FastAPI) -> AsyncGenerator[None, None]:
             ),
         )
         stack.push_async_callback(state.jobs.stop)
+        jobs: Jobs = state.jobs
+
+        def tell(change: ModelChange) -> None:
+            jobs.tell(model_event(state.layout, change.condition, change.name, change.version, change.alias))
+
+        state.mlflow.tell = tell
         places = Places(
             state.addresses.base_url,
             f"sc://localhost:{state.engines.port}",

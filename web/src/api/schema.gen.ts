@@ -4028,6 +4028,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/boathouse/v1/events/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Fire Event
+         * @description Have the jobs that wait for an event, and that the asker may start (CAN_MANAGE_RUN), know of it; those are told.
+         */
+        post: operations["jobs_fire_event"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/boathouse/v1/home": {
         parameters: {
             query?: never;
@@ -6095,6 +6115,24 @@ export interface components {
             schema?: string | null;
         };
         /**
+         * EventTriggerBody
+         * @description Which event starts a job; ``where`` has what its payload must have.
+         */
+        EventTriggerBody: {
+            /** Min Time Between Triggers Seconds */
+            min_time_between_triggers_seconds?: number | null;
+            /** Name */
+            name: string;
+            /** Wait After Last Change Seconds */
+            wait_after_last_change_seconds?: number | null;
+            /** Where */
+            where?: {
+                [key: string]: string | number | boolean | null;
+            } | null;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
          * ExportBody
          * @description What was exported, in base64.
          */
@@ -6718,9 +6756,30 @@ export interface components {
         };
         /**
          * ModelBody
+         * @description Which changes of models start a job; without a name those of all.
+         */
+        "ModelBody-Input": {
+            /** Aliases */
+            aliases?: string[] | null;
+            /**
+             * Condition
+             * @enum {string}
+             */
+            condition: "MODEL_CREATED" | "MODEL_VERSION_READY" | "MODEL_ALIAS_SET";
+            /** Min Time Between Triggers Seconds */
+            min_time_between_triggers_seconds?: number | null;
+            /** Securable Name */
+            securable_name?: string | null;
+            /** Wait After Last Change Seconds */
+            wait_after_last_change_seconds?: number | null;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * ModelBody
          * @description A registered model.
          */
-        ModelBody: {
+        "ModelBody-Output": {
             /** Aliases */
             aliases?: components["schemas"]["AliasBody"][] | null;
             /**
@@ -6761,7 +6820,7 @@ export interface components {
             /** Next Page Token */
             next_page_token?: string | null;
             /** Registered Models */
-            registered_models: components["schemas"]["ModelBody"][];
+            registered_models: components["schemas"]["ModelBody-Output"][];
         };
         /**
          * ModelName
@@ -8930,7 +8989,9 @@ export interface components {
          * @description What starts a job.
          */
         TriggerBody: {
+            boathouse_event?: components["schemas"]["EventTriggerBody"] | null;
             file_arrival?: components["schemas"]["FileArrivalBody"] | null;
+            model?: components["schemas"]["ModelBody-Input"] | null;
             /** Pause Status */
             pause_status?: ("PAUSED" | "UNPAUSED") | null;
             periodic?: components["schemas"]["PeriodicBody"] | null;
@@ -16909,7 +16970,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ModelBody"];
+                    "application/json": components["schemas"]["ModelBody-Output"];
                 };
             };
             /** @description Validation Error */
@@ -16940,7 +17001,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ModelBody"];
+                    "application/json": components["schemas"]["ModelBody-Output"];
                 };
             };
             /** @description Validation Error */
@@ -17008,7 +17069,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ModelBody"];
+                    "application/json": components["schemas"]["ModelBody-Output"];
                 };
             };
             /** @description Validation Error */
@@ -19016,6 +19077,45 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TableBody"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    jobs_fire_event: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": {
+                    [key: string]: unknown;
+                } | null;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
                 };
             };
             /** @description Validation Error */
