@@ -285,7 +285,7 @@ class WorkspaceService:
 
     def _ensure_home(self, parts: Parts) -> None:
         """The folders that are always there are made when somebody first looks."""
-        if parts in _TOP:
+        if parts in _TOP or parts[0] == SHARED:
             for top in (self.home, (SHARED,), (REPOS,)):
                 self._tree.make_folder(top)
         elif parts[0] in {USERS, REPOS} and self._tree.find(parts[:2]) is None:

@@ -1,0 +1,260 @@
+"""What a deployment would do: the bundle, the record of the last deployment and the server compared. Nothing is changed."""
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from boathouse.bundles.access import can_permit, seen_access
+from boathouse.bundles.checking import Problems
+from boathouse.bundles.client import Client
+from boathouse.bundles.diff import Change, changes
+from boathouse.bundles.errors import BundleInvalid
+from boathouse.bundles.files import FileChanges, compared
+from boathouse.bundles.kinds import KINDS
+from boathouse.bundles.project import Project, Resource
+from boathouse.bundles.state import Deployed, State
+from boathouse.bundles.substitution import Resolver, references
+from boathouse.bundles.values import Place, Value, placed, walk
+
+_AT_ONCE = 8
+
+
+class Action(StrEnum):
+    """What is done with a resource."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    RECREATE = "recreate"
+    DELETE = "delete"
+    UNCHANGED = "unchanged"
+
+
+@dataclass(frozen=True)
+class Step:
+    """What is done with one resource, and why.
+
+    Attributes:
+        resource: ``kind.key``.
+        action: What is done.
+        title: The name that people know it by.
+        changes: What the bundle has changed.
+        drift: What is different on the server from how the last deployment left it; deploying puts it back.
+        reason: Why it is made anew.
+        loses: What is lost with it.
+        now: What the server says of it now, as far as it is compared.
+    """
+
+    resource: str
+    action: Action
+    title: str
+    changes: tuple[Change, ...] = ()
+    drift: tuple[Change, ...] = ()
+    reason: str = ""
+    loses: str = ""
+    now: Mapping[str, Any] = field(repr=False, default_factory=dict[str, Any])
+
+    @property
+    def changed_fields(self) -> set[str]:
+        """The fields of the body that the bundle has changed."""
+        return {one.field for one in self.changes}
+
+    @property
+    def drifted_fields(self) -> set[str]:
+        """The fields that somebody has changed on the server."""
+        return {one.field for one in self.drift}
+
+    def to_json(self) -> dict[str, Any]:
+        """It as JSON, without what is empty."""
+        return {key: one for key, one in asdict(self).items() if one not in ((), "") and key != "now"}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a deployment does, in its order: what goes, then what is made and changed."""
+
+    steps: tuple[Step, ...]
+    files: FileChanges
+    serial: int
+    answers: Mapping[str, Mapping[str, Any]] = field(repr=False, default_factory=dict[str, Mapping[str, Any]])
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to do."""
+        return not self.files.upload and not self.files.delete and all(one.action is Action.UNCHANGED for one in self.steps)
+
+    @property
+    def losses(self) -> list[Step]:
+        """The steps that destroy something."""
+        return [one for one in self.steps if one.action in {Action.DELETE, Action.RECREATE}]
+
+    def to_json(self) -> dict[str, Any]:
+        """It as JSON."""
+        return {
+            "serial": self.serial,
+            "resources": [step.to_json() for step in self.steps],
+            "files": {
+                "upload": sorted(self.files.upload),
+                "delete": list(self.files.delete),
+                "unchanged": self.files.unchanged,
+            },
+        }
+
+
+def in_order(resources: Sequence[Resource]) -> list[Resource]:
+    """What others refer to first; else catalogs before schemas, and so on.
+
+    Raises:
+        BundleInvalid: If resources refer to each other in a circle.
+    """
+    by_name = {one.name: one for one in resources}
+    done: dict[str, Resource] = {}
+
+    def visit(one: Resource, trail: tuple[str, ...]) -> None:
+        if one.name in trail:
+            circle = " -> ".join((*trail[trail.index(one.name) :], one.name))
+            raise BundleInvalid([(one.at, f"resources refer to each other in a circle: {circle}.")])
+        if one.name in done:
+            return
+        for name in one.refers_to:
+            if name in by_name:
+                visit(by_name[name], (*trail, one.name))
+        done[one.name] = one
+
+    for one in resources:
+        visit(one, ())
+    return list(done.values())
+
+
+def made(body: Mapping[str, Any], answers: Mapping[str, Mapping[str, Any]], at: Place) -> dict[str, Any]:
+    """A body with what the server told of resources that are there already; other references stay."""
+    known: dict[str, Any] = {}
+    for name, answer in answers.items():
+        kind, _, key = name.partition(".")
+        known.setdefault(kind, {})[key] = answer
+
+    def unknown(path: Sequence[str | int]) -> bool:
+        return f"{path[1]}.{path[2]}" not in answers
+
+    root = Value({"resources": placed(known, at)}, at)
+    resolved: dict[str, Any] = Resolver(root, unknown).resolved(placed(body, at)).plain()
+    return resolved
+
+
+def make_plan(project: Project, state: State, client: Client, problems: Problems) -> Plan:
+    """Compare a project with the record and the server.
+
+    Raises:
+        BundleInvalid: If resources refer to each other in a circle, or what may not be destroyed would be.
+    """
+    resources = [_served(one, client, problems) for one in in_order(project.resources)]
+    answers = _answers(state, client)
+    wanted = {one.name for one in resources}
+    steps: list[Step] = []
+    for name in removal_order(state, lambda one: one not in wanted):
+        deployed = state.resources[name]
+        kind = KINDS[name.partition(".")[0]]
+        if name in answers:
+            steps.append(Step(name, Action.DELETE, _title(kind.label, deployed.body), loses=kind.holds))
+        else:
+            steps.append(
+                Step(name, Action.DELETE, _title(kind.label, deployed.body), reason="it is gone from the server already")
+            )
+    known = {name: answer for name, answer in answers.items() if name in wanted}
+    for one in resources:
+        step = _step(one, state.resources.get(one.name), known, client)
+        if step.action in {Action.CREATE, Action.RECREATE}:
+            known.pop(one.name, None)
+        if step.action is Action.RECREATE and one.prevent_destroy:
+            message = f"resources.{one.name} would be made anew ({step.reason}), and lifecycle.prevent_destroy forbids it."
+            raise BundleInvalid([(one.at, message)])
+        steps.append(step)
+    held = state.files if client.find("GET", "/api/2.0/workspace/get-status", {"path": project.workspace["file_path"]}) else {}
+    return Plan(tuple(steps), compared(project.files, held), state.serial, answers)
+
+
+def served_resources(project: Project, client: Client, problems: Problems) -> list[Resource]:
+    """A project's resources in their order, without permissions that the server has none of."""
+    return [_served(one, client, problems) for one in in_order(project.resources)]
+
+
+def _served(one: Resource, client: Client, problems: Problems) -> Resource:
+    kind = KINDS[one.kind]
+    if not one.body.get("permissions") or can_permit(client, kind):
+        return one
+    what = one.kind.replace("_", " ")
+    message = f"resources.{one.name}: this server has no permissions on {what}, so those of the bundle are left out."
+    if one.kind == "experiments":
+        message += " Everybody reads every experiment here, and logs runs into it; its owner changes it."
+    problems.warn(one.at, message)
+    body = {key: value for key, value in one.body.items() if key != "permissions"}
+    return Resource(one.kind, one.key, body, one.at, one.prevent_destroy)
+
+
+def _answers(state: State, client: Client) -> dict[str, dict[str, Any]]:
+    """What the server says of everything that was deployed; what is gone is left out."""
+
+    def read(name: str) -> dict[str, Any] | None:
+        deployed = state.resources[name]
+        found = KINDS[name.partition(".")[0]].read(client, deployed.id)
+        return None if found is None else {**deployed.body, **found, "id": deployed.id}
+
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        found = dict(zip(state.resources, pool.map(read, state.resources), strict=True))
+    return {name: answer for name, answer in found.items() if answer is not None}
+
+
+def removal_order(state: State, is_wanted: Any = lambda _: True) -> list[str]:
+    """What was deployed, what refers to others first."""
+    order: dict[str, None] = {}
+
+    def visit(name: str) -> None:
+        if name in order or name not in state.resources:
+            return
+        for other, deployed in state.resources.items():
+            if name in deployed.depends_on:
+                visit(other)
+        order[name] = None
+
+    places = {kind: at for at, kind in enumerate(KINDS)}
+    for name in sorted(state.resources, key=lambda one: -places[one.partition(".")[0]]):
+        visit(name)
+    return [name for name in order if is_wanted(name)]
+
+
+def _title(label: str, body: Mapping[str, Any]) -> str:
+    return str(body.get(label, ""))
+
+
+def _step(one: Resource, before: Deployed | None, known: Mapping[str, Mapping[str, Any]], client: Client) -> Step:
+    kind = KINDS[one.kind]
+    title = _title(kind.label, one.body)
+    if before is None:
+        return Step(one.name, Action.CREATE, title)
+    if one.name not in known:
+        return Step(one.name, Action.CREATE, title, reason="it is gone from the server")
+    body = made(one.body, {name: answer for name, answer in known.items() if name != one.name}, one.at)
+    changed = tuple(changes(before.body, body))
+    now = seen(client, one.kind, before.id, known[one.name], before.body)
+    # Without what was seen, making it broke off in the middle: there is nothing to compare with.
+    drift = tuple(changes(before.seen, now)) if before.seen else ()
+    fixed = sorted({change.field for change in changed} & kind.fixed)
+    if fixed:
+        reason = f"{', '.join(fixed)} cannot be changed"
+        return Step(one.name, Action.RECREATE, title, changed, drift, reason, kind.holds)
+    action = Action.UPDATE if changed or drift else Action.UNCHANGED
+    return Step(one.name, action, title, changed, drift, now=now)
+
+
+def seen(client: Client, kind: str, identifier: Any, answer: Mapping[str, Any], body: Mapping[str, Any]) -> dict[str, Any]:
+    """What the server says of a resource, as far as it is compared."""
+    found = KINDS[kind]
+    settings = {key: value for key, value in found.settings(answer).items() if value not in (None, "", [], {})}
+    return {**settings, **seen_access(client, found, identifier, answer, body)}
+
+
+def unresolved(body: Mapping[str, Any]) -> list[str]:
+    """References that stand in a body still."""
+    texts = [value.data for _, value in walk(placed(body)) if isinstance(value.data, str)]
+    return [".".join(map(str, path)) for text in texts for path in references(text) if path[0] == "resources"]

@@ -1,0 +1,250 @@
+"""A project made ready for one target of one server: every value known, but for what deploying itself makes."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from boathouse.bundles import artifacts
+from boathouse.bundles.checking import Checker, Problems
+from boathouse.bundles.client import Client
+from boathouse.bundles.files import LocalFile, local_file, local_files
+from boathouse.bundles.git import git_info
+from boathouse.bundles.kinds import KINDS, all_fields
+from boathouse.bundles.loading import Selected, text_at
+from boathouse.bundles.paths import Rewriter, Roots, sync_root
+from boathouse.bundles.presets import User, applied, check_mode, presets_of
+from boathouse.bundles.schema import Resources
+from boathouse.bundles.substitution import Resolver, references
+from boathouse.bundles.values import NOWHERE, Place, Value, placed, walk
+from boathouse.bundles.values import Path as ValuePath
+from boathouse.bundles.variables import Lookups, assigned, looked_up
+
+_PATHS = {
+    "root_path": "~/.bundle/${bundle.name}/${bundle.target}",
+    "file_path": "${workspace.root_path}/files",
+    "artifact_path": "${workspace.root_path}/artifacts",
+    "resource_path": "${workspace.root_path}/resources",
+    "state_path": "${workspace.root_path}/state",
+}
+_HOME = "/Workspace/Users"
+_ROOTS = ("/Users/", "/Shared/", "/Repos/")
+
+
+@dataclass(frozen=True)
+class Resource:
+    """A resource as the bundle wants it; references to what others get when they are made stand in it as they are written."""
+
+    kind: str
+    key: str
+    body: Mapping[str, Any]
+    at: Place
+    prevent_destroy: bool = False
+
+    @property
+    def name(self) -> str:
+        """``jobs.train``."""
+        return f"{self.kind}.{self.key}"
+
+    @property
+    def refers_to(self) -> list[str]:
+        """The resources that it refers to."""
+        found = {
+            f"{path[1]}.{path[2]}"
+            for _, value in walk(placed(self.body))
+            if isinstance(value.data, str)
+            for path in references(value.data)
+            if path[0] == "resources" and len(path) > 3
+        }
+        return sorted(found - {self.name})
+
+
+@dataclass(frozen=True)
+class Project:
+    """A project for one target of one server."""
+
+    folder: Path
+    name: str
+    target: str
+    mode: str | None
+    user: User
+    workspace: Mapping[str, str]
+    resources: tuple[Resource, ...]
+    files: Mapping[str, LocalFile]
+    root: Value = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line says."""
+
+    variables: Mapping[str, str] = field(default_factory=dict[str, str])
+    build: bool = False
+    force: bool = False
+    cluster_id: str | None = None
+    say: Callable[[str], None] = lambda _: None
+
+
+def current_user(client: Client) -> User:
+    """Who the token is of."""
+    me = client.call("GET", "/api/2.0/preview/scim/v2/Me")
+    name = str(me.get("userName") or me.get("applicationId") or "")
+    is_principal = "@" not in name and any("ServicePrincipal" in str(one) for one in me.get("schemas") or ())
+    return User(name, is_principal, str(me.get("displayName") or ""))
+
+
+def prepare(selected: Selected, user: User, client: Client | None, options: Options, problems: Problems) -> Project:
+    """Make a project ready.
+
+    Args:
+        selected: The project for a target.
+        user: Who deploys.
+        client: The server; without one, lookups are refused and kinds are not asked for.
+        options: What the command line says.
+        problems: Where warnings go.
+
+    Raises:
+        BundleInvalid: With everything that is wrong.
+    """
+    git = git_info(selected.folder)
+    root = _with_facts(selected, user, git.__dict__)
+    root = root.with_field(
+        "variables", assigned(root, selected.folder, selected.name, options.variables, selected.target.get("variables"))
+    )
+    root = _looked_up(root, client)
+    root = _resolved(root, lambda path: path[0] == "resources")
+    check_mode(selected, root, user, problems, branch=git.branch, force=options.force)
+    root = applied(root, presets_of(selected, root, user), problems)
+    problems.raise_errors()
+    if options.build:
+        artifacts.build(root, selected.folder, options.say)
+    root, files = _with_paths(root, selected.folder, problems)
+    resources = Checker(all_fields(), problems).checked(root.get("resources") or Value({}), Resources, ("resources",))
+    problems.raise_errors()
+    root = root.with_field("resources", resources)
+    late = _late(resources)
+    resources = Resolver(root, late).resolved(resources, ("resources",))
+    resources = Checker(all_fields(), problems).checked(resources, Resources, ("resources",))
+    found = _resources(resources)
+    if client is not None:
+        _refuse_unserved(found, client, problems)
+    problems.raise_errors()
+    paths = {key: text_at(root, "workspace", key) or "" for key in _PATHS}
+    name = text_at(root, "bundle", "name") or ""
+    root = root.with_field("resources", resources)
+    return Project(selected.folder, name, selected.name, selected.mode, user, paths, found, files, root)
+
+
+def _with_facts(selected: Selected, user: User, git: Mapping[str, str]) -> Value:
+    """With what the bundle is told: its target, who deploys, git, and paths that are not given."""
+    root = selected.root
+    bundle = (root.get("bundle") or Value({})).without("git")
+    own = (root.get("bundle", "git") or Value({})).plain() or {}
+    facts: dict[str, Any] = {
+        "target": selected.name,
+        "environment": selected.name,
+        "mode": selected.mode,
+        "git": {**git, **own},
+    }
+    bundle = Value({**placed(facts).fields, **bundle.fields}, bundle.at)
+    workspace = root.get("workspace") or Value({})
+    domain = user.name.partition("@")[0].replace(".", "-").lower()
+    me = {
+        "userName": user.name,
+        "short_name": user.short_name,
+        "domain_friendly_name": domain,
+        "displayName": user.display_name,
+    }
+    given = {key: one for key, one in workspace.fields.items() if one.data is not None}
+    told = {**placed({**_PATHS, "current_user": me}).fields, **given}
+    told |= {key: _absolute(told[key], user) for key in _PATHS}
+    return root.with_field("bundle", bundle).with_field("workspace", Value(told, workspace.at))
+
+
+def _looked_up(root: Value, client: Client | None) -> Value:
+    variables = root.fields["variables"]
+    if client is None or not any(one.get("lookup") is not None for one in variables.fields.values()):
+        return root
+    resolver = Resolver(root)
+    names = {
+        key: one.with_field("lookup", resolver.resolved(one.fields["lookup"])) if one.get("lookup") is not None else one
+        for key, one in variables.fields.items()
+    }
+    return root.with_field("variables", looked_up(Value(names, variables.at), Lookups(client)))
+
+
+_RESOLVED = ("bundle", "workspace", "permissions", "presets", "resources", "run_as", "sync")
+
+
+def _resolved(root: Value, later: Callable[[ValuePath], bool]) -> Value:
+    """The parts in which references are looked for; commands of artifacts and scripts have ``${...}`` of their own."""
+    resolver = Resolver(root, later)
+    for part in _RESOLVED:
+        value = root.get(part)
+        if value is not None:
+            root = root.with_field(part, resolver.resolved(value, (part,)))
+    return root
+
+
+def _absolute(path: Value, user: User) -> Value:
+    """A path of the workspace with the user's folder for ~, under /Workspace."""
+    text = str(path.data)
+    if text == "~" or text.startswith("~/"):
+        text = f"{_HOME}/{user.name}{text[1:]}"
+    elif text.startswith(_ROOTS):
+        text = f"/Workspace{text}"
+    return Value(text.rstrip("/"), path.at)
+
+
+def _with_paths(root: Value, folder: Path, problems: Problems) -> tuple[Value, dict[str, LocalFile]]:
+    sync = root.get("sync") or Value({})
+    paths = list((sync.get("paths") or Value([])).entries)
+    top = sync_root(folder, paths)
+    workspace = root.fields["workspace"]
+    remote = str(workspace.fields["file_path"].data)
+    rewriter = Rewriter(Roots(folder, top, remote, str(workspace.fields["artifact_path"].data)), problems)
+    root = root.with_field("resources", rewriter.rewritten(root.get("resources") or Value({})))
+    places: list[Path] = []
+    for one in paths or [Value(".", NOWHERE)]:
+        place = (folder / PurePosixPath(one.at.file).parent / str(one.data)).resolve()
+        if place.exists():
+            places.append(place)
+        else:
+            problems.error(one.at, f"sync.paths: {one.data} is not there.")
+    problems.raise_errors()
+    patterns = {key: [str(one.data) for one in (sync.get(key) or Value([])).entries] for key in ("include", "exclude")}
+    files = local_files(top.resolve(), remote, places, patterns["include"], patterns["exclude"])
+    return root, files | {path: local_file(file) for file, path in rewriter.wheels.items()}
+
+
+def _late(resources: Value) -> Callable[[ValuePath], bool]:
+    """Which references wait for the deployment: those to fields of a resource that the bundle does not give."""
+
+    def late(path: ValuePath) -> bool:
+        return path[0] == "resources" and len(path) > 3 and bool(resources.get(*path[1:3])) and resources.get(*path[1:]) is None
+
+    return late
+
+
+def _resources(resources: Value) -> tuple[Resource, ...]:
+    found: list[Resource] = []
+    for kind in KINDS:
+        for key, one in (resources.get(kind) or Value({})).fields.items():
+            prevent = one.get("lifecycle", "prevent_destroy")
+            body = one.without("lifecycle").plain()
+            found.append(Resource(kind, key, body, one.at, prevent is not None and prevent.data is True))
+    return tuple(found)
+
+
+def _refuse_unserved(resources: tuple[Resource, ...], client: Client, problems: Problems) -> None:
+    served: dict[str, bool] = {}
+    for one in resources:
+        if one.kind not in served:
+            served[one.kind] = KINDS[one.kind].is_served(client, one.body)
+        if not served[one.kind]:
+            message = (
+                f"resources.{one.name}: the server {client.host} has no {one.kind.replace('_', ' ')}. Take it out, or keep it in "
+                "the resources of a target whose server has them."
+            )
+            hint = " Models are registered_models here, with catalog_name and schema_name." if one.kind == "models" else ""
+            problems.error(one.at, message + hint)
