@@ -123,9 +123,22 @@ class _Step:
             run.state = State.TERMINATING if run.canceled else State.RUNNING
             run.wake_at = min(self._wake, default=None)
         self._rows.tell(notifications.notices(run))
+        self._wake_when_late()
         for row in self._attempts.top.values():
             if row.state != State.TERMINATED or self._attempts.ended(row):
                 self._rows.tell(notifications.notices(run, row))
+
+    def _wake_when_late(self) -> None:
+        """Have somebody look when a rule of health is broken by time alone."""
+        run = self._run
+        if run.ended_at is not None:
+            return
+        rows = [row for row in self._attempts.top.values() if row.state == State.RUNNING]
+        late = [notifications.late_at(run.settings, run.executed_at)]
+        late += [notifications.late_at(row.spec, row.executed_at) for row in rows]
+        times = [at for at in late if at is not None and at > self._now]
+        if times:
+            run.wake_at = min(*times, run.wake_at or times[0], times[0])
 
     def _time_out_run(self) -> None:
         run, seconds = self._run, int(self._run.settings.get("timeout_seconds") or 0)

@@ -3,9 +3,9 @@
 from boathouse.jobs.errors import SettingsInvalid, TaskValueNotFound
 from boathouse.jobs.events import EVENT, MODEL, Event, Reached, model_event
 from boathouse.jobs.kinds import Kinds, Output, Task, TaskKind
-from boathouse.jobs.notifications import Senders
 from boathouse.jobs.references import JobReferences
 from boathouse.jobs.runtime import Jobs
+from boathouse.jobs.sending import Senders
 
 __all__ = [
     "EVENT",

@@ -57,6 +57,20 @@ class JobPermissionMissing(PermissionDenied):
         )
 
 
+class DestinationNotFound(NotFound):
+    """No such notification destination."""
+
+    def __init__(self, identifier: str) -> None:
+        super().__init__(f"Notification destination '{identifier}' does not exist.", id=identifier)
+
+
+class DestinationsAreAdmins(PermissionDenied):
+    """Somebody who is no admin wants to change a notification destination."""
+
+    def __init__(self) -> None:
+        super().__init__("Only an admin may add, change and remove notification destinations; everybody may name them in jobs.")
+
+
 class RunActive(InvalidState):
     """The run has not ended yet."""
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Float, Index
+from sqlalchemy import JSON, BigInteger, Float, Index, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from boathouse.db import Base
@@ -161,6 +161,20 @@ class JobWorkerRow(Base):
     seen_at: Mapped[int] = mapped_column(BigInteger)
 
 
+class NotificationDestinationRow(Base):
+    """Where people and systems are told of runs. ``config``, what it is reached by, is encrypted."""
+
+    __tablename__ = "notification_destinations"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    display_name: Mapped[str]
+    kind: Mapped[str]
+    """WEBHOOK, SLACK, MICROSOFT_TEAMS, EMAIL or PAGERDUTY."""
+    config: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[int] = mapped_column(BigInteger, index=True)
+    updated_at: Mapped[int] = mapped_column(BigInteger)
+
+
 class JobNoticeRow(Base):
     """Something that somebody is to be told of a run; it stays after it was sent, so that it is told once."""
 
@@ -170,7 +184,7 @@ class JobNoticeRow(Base):
     """By what it tells whom."""
     run_id: Mapped[int] = mapped_column(BigInteger, index=True)
     kind: Mapped[str]
-    """email or webhook."""
+    """email or webhook, or destination: then the address is its identifier."""
     address: Mapped[str]
     body: Mapped[dict[str, Any]] = mapped_column(JSON)
     tries: Mapped[int]

@@ -1,75 +1,75 @@
-"""What people and their systems are told of runs: by e-mail, and by webhooks that are signed.
+"""What people and their systems are told of runs; ``sending`` is how.
 
 A notice is recorded in the transaction of what it tells, and sent after that until it has arrived or was tried often enough.
 """
 
 import hashlib
-import hmac
-import ipaddress
-import json
-import smtplib
-import socket
-import ssl
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from email.message import EmailMessage
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
-from urllib.parse import unquote, urlsplit
-
-import httpx
-from pydantic import SecretStr
+from urllib.parse import urlsplit
 
 from boathouse.jobs.errors import SettingsInvalid
 from boathouse.jobs.graph import Result
 from boathouse.jobs.models import JobNoticeRow, JobRunRow, JobTaskRow
 from boathouse.kit.clock import now_ms
 
-EVENTS = ("on_start", "on_success", "on_failure")
-MOST_TRIES = 5
-SECONDS = 20.0
-SIGNATURE, SENT_AT = "X-Boathouse-Signature", "X-Boathouse-Timestamp"
+LATE = "on_duration_warning_threshold_exceeded"
+EVENTS = ("on_start", "on_success", "on_failure", LATE)
+_UNSERVED = "on_streaming_backlog_exceeded"
+DURATION = "RUN_DURATION_SECONDS"
 _SKIPPED = frozenset({Result.MAXIMUM_CONCURRENT_RUNS_REACHED, Result.EXCLUDED, Result.DISABLED, Result.UPSTREAM_FAILED})
 _CANCELED = frozenset({Result.CANCELED, Result.UPSTREAM_CANCELED})
 
 
-class NotSent(Exception):
-    """A notice could not be sent."""
-
-
-@dataclass(frozen=True)
-class Senders:
-    """How notices leave this server.
-
-    Attributes:
-        webhook_key: What webhooks are signed with; None signs none.
-        private_webhooks: Whether webhooks may go to private addresses.
-        smtp_url: ``smtp://user:password@host:port``, or ``smtps://``; None sends no mail.
-        smtp_from: Sender of mail.
-    """
-
-    webhook_key: SecretStr | None = None
-    private_webhooks: bool = False
-    smtp_url: SecretStr | None = None
-    smtp_from: str = "boathouse@localhost"
-
-
-def check(settings: Mapping[str, Any], where: str) -> None:
+def check(settings: Mapping[str, Any], where: str, destinations: Collection[str]) -> None:
     """Go on only if the notifications of a job or a task can be sent.
+
+    Args:
+        settings: Of the job or the task.
+        where: Begins the names of their fields.
+        destinations: The identifiers of all that there are.
 
     Raises:
         SettingsInvalid: If not.
     """
     emails: Mapping[str, Any] = settings.get("email_notifications") or {}
     webhooks: Mapping[str, Any] = settings.get("webhook_notifications") or {}
+    for name, given in (("email_notifications", emails), ("webhook_notifications", webhooks)):
+        if given.get(_UNSERVED):
+            raise SettingsInvalid(f"{where}{name}.{_UNSERVED}", "is not served: backlogs of streams are not looked at.")
+    _check_health(settings.get("health"), f"{where}health")
     for event in EVENTS:
         for number, address in enumerate(_list(emails.get(event), f"{where}email_notifications.{event}")):
             if not isinstance(address, str) or "@" not in address or any(ord(one) < 33 for one in address):
                 raise SettingsInvalid(f"{where}email_notifications.{event}[{number}]", "is no e-mail address.")
         for number, hook in enumerate(_list(webhooks.get(event), f"{where}webhook_notifications.{event}")):
             url = hook.get("id") if isinstance(hook, Mapping) else None
-            if not isinstance(url, str) or urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).hostname:
-                told = "must be the webhook's address, as https://host/path: this server has no list of destinations."
+            if not isinstance(url, str) or (url not in destinations and not _is_address(url)):
+                told = "must be the id of a notification destination, or a webhook's address, as https://host/path."
                 raise SettingsInvalid(f"{where}webhook_notifications.{event}[{number}].id", told)
+
+
+def _is_address(url: str) -> bool:
+    return urlsplit(url).scheme in {"http", "https"} and bool(urlsplit(url).hostname)
+
+
+def _check_health(value: Any, where: str) -> None:
+    for number, rule in enumerate(_list((value or {}).get("rules"), f"{where}.rules")):
+        place = f"{where}.rules[{number}]"
+        if not isinstance(rule, Mapping) or rule.get("metric") != DURATION:
+            metric = rule.get("metric") if isinstance(rule, Mapping) else rule
+            raise SettingsInvalid(f"{place}.metric", f"is {metric!r}. Served: {DURATION}.")
+        if rule.get("op") != "GREATER_THAN":
+            raise SettingsInvalid(f"{place}.op", f"is {rule.get('op')!r}. Valid: GREATER_THAN.")
+        if type(rule.get("value")) is not int or not 0 < rule["value"] < 2**31:
+            raise SettingsInvalid(f"{place}.value", f"is {rule.get('value')!r}. Valid: whole seconds from 1.")
+
+
+def late_at(settings: Mapping[str, Any], began: int | None) -> int | None:
+    """When a run or an attempt that began at a moment takes longer than its health rules say; None for never."""
+    rules = (settings.get("health") or {}).get("rules") or ()
+    seconds = [int(rule["value"]) for rule in rules if rule["metric"] == DURATION]
+    return None if began is None or not seconds else began + 1000 * min(seconds) + 1
 
 
 def _list(value: Any, where: str) -> list[Any]:
@@ -86,9 +86,13 @@ def notices(run: JobRunRow, task: JobTaskRow | None = None) -> Iterator[JobNotic
     emails: Mapping[str, Any] = settings.get("email_notifications") or {}
     webhooks: Mapping[str, Any] = settings.get("webhook_notifications") or {}
     events = ["on_start"] if subject.executed_at is not None else []
+    late = late_at(settings, subject.executed_at)
+    if late is not None and late <= (subject.ended_at or now_ms()):
+        events.append(LATE)
     if subject.ended_at is not None:
         good = subject.result in {Result.SUCCESS, Result.SUCCESS_WITH_FAILURES}
-        skipped = subject.result in _SKIPPED and (muted.get("no_alert_for_skipped_runs") or task is not None)
+        quiet = muted.get("no_alert_for_skipped_runs") or emails.get("no_alert_for_skipped_runs") or task is not None
+        skipped = subject.result in _SKIPPED and quiet
         canceled = subject.result in _CANCELED and muted.get("no_alert_for_canceled_runs")
         if not skipped and not canceled:
             events.append("on_success" if good else "on_failure")
@@ -96,7 +100,8 @@ def notices(run: JobRunRow, task: JobTaskRow | None = None) -> Iterator[JobNotic
         for address in emails.get(event) or ():
             yield _notice(run, task, event, "email", address)
         for hook in webhooks.get(event) or ():
-            yield _notice(run, task, event, "webhook", hook["id"])
+            kind = "webhook" if _is_address(hook["id"]) else "destination"
+            yield _notice(run, task, event, kind, hook["id"])
 
 
 def _notice(run: JobRunRow, task: JobTaskRow | None, event: str, kind: str, address: str) -> JobNoticeRow:
@@ -113,85 +118,3 @@ def _notice(run: JobRunRow, task: JobTaskRow | None, event: str, kind: str, addr
     return JobNoticeRow(
         id=key, run_id=run.id, kind=kind, address=address, body=body, tries=0, due_at=now_ms(), sent_at=None, error=None
     )
-
-
-def send(notice: JobNoticeRow, senders: Senders, url: str) -> None:
-    """Send a notice.
-
-    Args:
-        notice: What.
-        senders: How.
-        url: Of this server, for people.
-
-    Raises:
-        NotSent: If it has not arrived.
-    """
-    try:
-        if notice.kind == "email":
-            _mail(notice, senders, url)
-        else:
-            _post(notice, senders)
-    except (OSError, smtplib.SMTPException, httpx.HTTPError, httpx.InvalidURL) as error:
-        raise NotSent(type(error).__name__) from error
-
-
-def _post(notice: JobNoticeRow, senders: Senders) -> None:
-    text = json.dumps(notice.body).encode()
-    headers = {"Content-Type": "application/json", SENT_AT: str(now_ms())}
-    if senders.webhook_key is not None:
-        signed = headers[SENT_AT].encode() + b"." + text
-        digest = hmac.new(senders.webhook_key.get_secret_value().encode(), signed, hashlib.sha256).hexdigest()
-        headers[SIGNATURE] = f"sha256={digest}"
-    target = httpx.URL(notice.address)
-    address = _address(target.host, target.port or (443 if target.scheme == "https" else 80), private=senders.private_webhooks)
-    headers["Host"] = target.netloc.decode()
-    # The address that was looked at is the one that is asked: a name may mean another one a moment later.
-    with httpx.Client(timeout=SECONDS, follow_redirects=False, trust_env=False) as client:
-        answer = client.post(
-            target.copy_with(host=address), content=text, headers=headers, extensions={"sni_hostname": target.host}
-        )
-    if not answer.is_success:
-        raise NotSent(f"status {answer.status_code}")
-
-
-def _address(host: str, port: int, *, private: bool) -> str:
-    """The address of a host, if webhooks may go there.
-
-    Raises:
-        NotSent: If they may not.
-    """
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    for one in found:
-        address = ipaddress.ip_address(str(one[4][0]).partition("%")[0])
-        meant = getattr(address, "ipv4_mapped", None) or address
-        if private or meant.is_global:
-            return str(address)
-    raise NotSent("the address is a private one, which BOATHOUSE_WEBHOOK_PRIVATE=true would allow")
-
-
-def _mail(notice: JobNoticeRow, senders: Senders, url: str) -> None:
-    if senders.smtp_url is None:
-        raise NotSent("this server sends no mail: BOATHOUSE_SMTP_URL is not set")
-    job, run = notice.body["job"], notice.body["run"]
-    what = str(notice.body["event_type"]).rpartition("_")[2]
-    of = f"{job['name']} / {notice.body['task']['task_key']}" if "task" in notice.body else str(job["name"])
-    message = EmailMessage()
-    message["From"], message["To"] = senders.smtp_from, notice.address
-    message["Subject"] = " ".join(f"Boathouse job {of}: {what}".split())
-    message.set_content(f"{run['state_message']}\n\n{url}/jobs/{job['job_id']}/runs/{run['run_id']}\n".lstrip())
-    place = urlsplit(senders.smtp_url.get_secret_value())
-    safe = place.scheme == "smtps"
-    context = ssl.create_default_context()
-    host, port = place.hostname or "localhost", place.port or (465 if safe else 587)
-    with (
-        smtplib.SMTP_SSL(host, port, timeout=SECONDS, context=context)
-        if safe
-        else smtplib.SMTP(host, port, timeout=SECONDS) as server
-    ):
-        if not safe:
-            server.ehlo()
-            if server.has_extn("starttls"):
-                server.starttls(context=context)
-        if place.username:
-            server.login(unquote(place.username), unquote(place.password or ""))
-        server.send_message(message)

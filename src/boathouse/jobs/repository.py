@@ -8,7 +8,16 @@ from sqlalchemy.orm import Session
 
 from boathouse.iam.api import Access, Principal
 from boathouse.jobs.graph import State
-from boathouse.jobs.models import JobNoticeRow, JobPermissionRow, JobRepairRow, JobRow, JobRunRow, JobTaskRow, JobWorkerRow
+from boathouse.jobs.models import (
+    JobNoticeRow,
+    JobPermissionRow,
+    JobRepairRow,
+    JobRow,
+    JobRunRow,
+    JobTaskRow,
+    JobWorkerRow,
+    NotificationDestinationRow,
+)
 
 Row = JobRow | JobPermissionRow | JobRunRow | JobRepairRow | JobTaskRow | JobWorkerRow | JobNoticeRow
 
@@ -241,6 +250,14 @@ class JobRepository:
     def notice(self, notice_id: str) -> JobNoticeRow | None:
         """A notice."""
         return self._session.get(JobNoticeRow, notice_id)
+
+    def destinations(self) -> set[str]:
+        """The identifiers of the notification destinations."""
+        return set(self._session.scalars(select(NotificationDestinationRow.id)))
+
+    def destination(self, identifier: str) -> NotificationDestinationRow | None:
+        """A notification destination."""
+        return self._session.get(NotificationDestinationRow, identifier)
 
     def is_anything_unsent(self, now: int) -> bool:
         """Whether a notice is to be sent."""

@@ -109,7 +109,7 @@ class RunService:
         if known is not None:
             return known
         settings = rules.with_tasks({key: value for key, value in body.settings().items() if value is not None}, submitted=True)
-        rules.check({**settings, "name": body.run_name}, self._kinds, self._principal)
+        rules.check({**settings, "name": body.run_name}, self._kinds, self._principal, self._rows.destinations())
         asked_runner = body.run_as and (body.run_as.service_principal_name or body.run_as.user_name)
         runner = runner_of(self._session, self._principal, asked_runner, "a job")
         run = new_run(

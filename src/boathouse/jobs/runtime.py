@@ -9,22 +9,25 @@ from typing import Any, TypeVar
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 
 from boathouse.db import Database
 from boathouse.errors import BoathouseError
 from boathouse.iam.api import Authenticator, IamService, Principal
 from boathouse.jobs import control, triggers, watches
 from boathouse.jobs.advance import Advance, Followup
+from boathouse.jobs.destinations import Destination, opened
 from boathouse.jobs.events import Event, Reached, emit
 from boathouse.jobs.graph import Result
 from boathouse.jobs.kinds import Kinds
-from boathouse.jobs.models import JobTaskRow
-from boathouse.jobs.notifications import MOST_TRIES, NotSent, Senders, send
+from boathouse.jobs.models import JobNoticeRow, JobTaskRow
 from boathouse.jobs.repository import JobRepository
 from boathouse.jobs.runs import RunService
+from boathouse.jobs.sending import MOST_TRIES, NotSent, Senders, send
 from boathouse.jobs.service import JobService
 from boathouse.jobs.worker import SEEN_SECONDS, Worker
 from boathouse.kit.clock import now_ms
+from boathouse.storage.errors import SecretUnreadable
 from boathouse.storage.layout import Layout
 
 log = structlog.stdlib.get_logger(__name__)
@@ -189,10 +192,11 @@ class Jobs:
             for notice in found:
                 # So that no other server sends it too; should this one die meanwhile, it is sent again.
                 notice.tries, notice.due_at = notice.tries + 1, now_ms() + _RESEND_MS * 2**notice.tries
+            gone_to = {one.id: self._destination(session, one) for one in found}
         for notice in found:
             error = None
             try:
-                send(notice, self._senders, self.url)
+                send(notice, self._senders, self.url, gone_to[notice.id])
             except NotSent as reason:
                 error = str(reason)
                 log.warning("job_notice_not_sent", run=notice.run_id, kind=notice.kind, tries=notice.tries, reason=error)
@@ -204,6 +208,14 @@ class Jobs:
                         row.sent_at = now_ms()
                     if error is None or row.tries >= MOST_TRIES:
                         row.due_at = None
+
+    def _destination(self, session: Session, notice: JobNoticeRow) -> Destination | None:
+        row = JobRepository(session).destination(notice.address) if notice.kind == "destination" else None
+        try:
+            return None if row is None else opened(row, self._layout)
+        except SecretUnreadable as error:
+            log.warning("destination_unreadable", destination=notice.address, reason=error.message)
+            return None
 
     def _fire(self) -> None:
         """Start the runs of jobs whose time has come."""

@@ -129,7 +129,7 @@ class JobService:
     def _checked(self, settings: dict[str, Any]) -> dict[str, Any]:
         settings = rules.with_tasks({key: value for key, value in settings.items() if value is not None}, submitted=False)
         settings = {"max_concurrent_runs": 1, "timeout_seconds": 0, **settings, "name": settings.get("name") or _UNNAMED}
-        rules.check(settings, self._kinds, self._principal)
+        rules.check(settings, self._kinds, self._principal, self._rows.destinations())
         return settings
 
     def _runner(self, body: SettingsBody) -> Principal:

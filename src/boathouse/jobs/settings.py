@@ -1,6 +1,6 @@
 """Whether the settings of a job, or of a run that is submitted, can be carried out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from boathouse.iam.api import Principal
@@ -41,8 +41,8 @@ def with_tasks(settings: dict[str, Any], *, submitted: bool) -> dict[str, Any]:
     return {**rest, "tasks": [{"task_key": _ONE_TASK, **task}]}
 
 
-def check(settings: Mapping[str, Any], kinds: Kinds, asker: Principal) -> None:
-    """Go on only if the settings can be carried out.
+def check(settings: Mapping[str, Any], kinds: Kinds, asker: Principal, destinations: Collection[str]) -> None:
+    """Go on only if the settings can be carried out; ``destinations`` are the identifiers of those that notices can go to.
 
     Raises:
         SettingsInvalid: If a field is not valid.
@@ -58,7 +58,7 @@ def check(settings: Mapping[str, Any], kinds: Kinds, asker: Principal) -> None:
     keys = _unique(tasks, "task_key", "tasks")
     for number, task in enumerate(tasks):
         where = f"tasks[{number}]"
-        notifications.check(task, f"{where}.")
+        notifications.check(task, f"{where}.", destinations)
         _check_dependencies(task, where, keys, tasks)
         for field, valid in (("job_cluster_key", clusters), ("environment_key", environments)):
             if task.get(field) is not None and task[field] not in valid:
@@ -70,7 +70,7 @@ def check(settings: Mapping[str, Any], kinds: Kinds, asker: Principal) -> None:
     for number, task in enumerate(tasks):
         before = graph.preceding(tasks, task["task_key"])
         _check_kind(task, f"tasks[{number}]", kinds, asker, set(parameters), before)
-    notifications.check(settings, "")
+    notifications.check(settings, "", destinations)
     _check_triggers(settings)
     for look in kinds.checks:
         look(settings, asker)

@@ -40,6 +40,7 @@ FENCED_SECONDS = 20.0
 DEAD_SECONDS = 30.0
 """A worker that has not said so for that long is dead, and others deal with its tasks."""
 _RETRY_SECONDS = 1.0
+_WATCHED = frozenset({"health", "email_notifications", "webhook_notifications"})
 _LOST = "The server was stopped while the task ran."
 
 
@@ -188,7 +189,14 @@ class Worker:
             if not JobRepository(session).is_anything_ready(now_ms()):
                 return []
         with self._database.session(write=True) as session:
-            return JobRepository(session).claim(self.id, now_ms(), limit)
+            found = JobRepository(session).claim(self.id, now_ms(), limit)
+        watched = {row.run_id for row in found if _WATCHED & row.spec.keys()}
+        if watched:
+            # Somebody is to be told that they have begun, or that they take too long.
+            with self._database.session(write=True) as session:
+                for run_id in watched:
+                    JobRepository(session).wake(run_id, now_ms())
+        return found
 
     def _to_cancel(self) -> list[int]:
         with self._database.session() as session:

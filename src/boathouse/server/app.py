@@ -29,9 +29,10 @@ from boathouse.history.api import Recorder, install
 from boathouse.iam import endpoints as iam_endpoints
 from boathouse.iam.api import SIGN_IN_SECONDS, Authenticator, IamService, Identity, Principal
 from boathouse.ingest.api import FUNCTIONS, SOURCES
+from boathouse.jobs import destination_endpoints, event_endpoints, run_endpoints
 from boathouse.jobs import endpoints as jobs_endpoints
-from boathouse.jobs import event_endpoints, run_endpoints
 from boathouse.jobs.api import JobReferences, Jobs, Senders, model_event
+from boathouse.jobs.destinations import renew as renew_destinations
 from boathouse.monitoring import endpoints as monitoring_endpoints
 from boathouse.monitoring.api import NAME as TABLE_RESULTS
 from boathouse.monitoring.api import TableResults
@@ -124,6 +125,7 @@ def create_app(settings: Settings, addresses: Addresses, admin_name: str = "admi
         catalog.renew_secrets()
         SecretService(session, admin, layout).renew()
         renew_git_credentials(session, layout)
+        renew_destinations(session, layout)
     install(database, layout, admin)
     authenticator = Authenticator(database)
     metrics = CollectorRegistry()
@@ -196,6 +198,7 @@ ROUTERS = (
     jobs_endpoints.router,
     run_endpoints.router,
     event_endpoints.router,
+    destination_endpoints.router,
     workspace_page.router,
     git_endpoints.router,
     pipelines_endpoints.router,
