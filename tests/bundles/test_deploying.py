@@ -301,6 +301,10 @@ def test_a_deployment_that_fails_is_repeated(
     job = sdk.jobs.get(state.resources["jobs.train"].id).settings
     assert job is not None
     assert [one.timeout_seconds for one in job.tasks or ()] == [60, None]
+    folder = sdk.workspace.get_status(f"/Shared/.bundle/{project.name}/team")
+    access = sdk.permissions.get("directories", str(folder.object_id)).access_control_list or []
+    levels = {one.group_name: str((one.all_permissions or [])[0].permission_level) for one in access}
+    assert levels["account users"] == "PermissionLevel.CAN_RUN"
     project.tell("destroy", "--auto-approve")
     with pytest.raises(NotFound):
         sdk.jobs.get(state.resources["jobs.train"].id)

@@ -5,7 +5,7 @@ from typing import Any
 
 from boathouse.bundles.calls import UC
 from boathouse.bundles.client import Client, quoted
-from boathouse.bundles.errors import CallRefused, EndpointMissing
+from boathouse.bundles.errors import CallRefused
 from boathouse.bundles.kinds import Kind
 from boathouse.bundles.presets import GRANTEES, User
 
@@ -118,11 +118,16 @@ def _apply_acls(client: Client, scope: Any, wanted: Sequence[Mapping[str, Any]],
 def _if_there(client: Client, path: str, body: Mapping[str, Any]) -> None:
     try:
         client.call("POST", path, dict(body))
-    except EndpointMissing:
-        raise
     except CallRefused as error:
-        if not error.error_code.endswith("DOES_NOT_EXIST"):
+        if not error.is_missing:
             raise
+
+
+def apply_to_folder(client: Client, path: str, wanted: Sequence[Mapping[str, Any]]) -> None:
+    """Give levels on a folder of the workspace, and no others but those that its folders above give."""
+    found = client.call("GET", "/api/2.0/workspace/get-status", query={"path": path})
+    entries = [{**{key: one[key] for key in GRANTEES if one.get(key)}, "permission_level": one["level"]} for one in wanted]
+    client.call("PUT", f"{_PERMISSIONS}/directories/{quoted(found['object_id'])}", {"access_control_list": entries})
 
 
 # -------------------------------------------------------------------------------------------------------------- grants

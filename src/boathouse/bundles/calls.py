@@ -57,7 +57,7 @@ def deleted(method: str, path: str, parameter: str | None = None, query: Body | 
         try:
             client.call(method, path.replace("{id}", quoted(identifier)), body, query)
         except CallRefused as error:
-            if not error.error_code.endswith(("DOES_NOT_EXIST", "NOT_FOUND")):
+            if not error.is_missing:
                 raise
 
     return delete

@@ -8,14 +8,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from databricks.sdk.core import ApiClient, Config
-from databricks.sdk.errors import NotFound
-from databricks.sdk.errors.base import DatabricksError
-
 from boathouse.bundles.errors import CallRefused, EndpointMissing, NotConnected
 
 Body = Mapping[str, Any]
-_RETRY_SECONDS = 20
+_RETRY_SECONDS = 10
 _AUTH = (
     "auth_type",
     "client_id",
@@ -42,10 +38,13 @@ class Client:
     """Calls of the REST API.
 
     Args:
-        config: Whose, and where.
+        config: Whose, and where: databricks-sdk's.
     """
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Any) -> None:
+        # The SDK takes more than a second to load, and every command loads this module.
+        from databricks.sdk.core import ApiClient  # noqa: PLC0415
+
         self._api = ApiClient(config)
         self.host = str(config.host).rstrip("/")
 
@@ -55,26 +54,32 @@ class Client:
         Raises:
             EndpointMissing: If there is no such endpoint.
             CallRefused: If the server refuses.
+            NotConnected: If it does not answer.
         """
+        answer = self._do(method, path, query=dict(query) if query else None, body=body, **more)
+        return answer if isinstance(answer, dict) else {}
+
+    def _do(self, method: str, path: str, **given: Any) -> Any:
+        from databricks.sdk.errors.base import DatabricksError  # noqa: PLC0415
+
         try:
-            answer: Any = self._api.do(method, path, query=dict(query) if query else None, body=body, **more)
+            return self._api.do(method, path, **given)
         except DatabricksError as error:
-            code = str(getattr(error, "error_code", "") or "")
+            code = str(getattr(error, "error_code", "") or "INTERNAL_ERROR")
             kind = EndpointMissing if code == "ENDPOINT_NOT_FOUND" else CallRefused
-            raise kind("", code or "INTERNAL_ERROR", _message(error, code)) from error
+            # The SDK adds how it was configured, which says nothing to who lacks a permission.
+            text = str(error).partition(". Config: ")[0] if code == "PERMISSION_DENIED" else str(error)
+            raise kind("", code, text) from error
         except (OSError, TimeoutError) as error:
             message = f"The server {self.host} does not answer: {error}"
             raise NotConnected(message) from error
-        return answer if isinstance(answer, dict) else {}
 
     def find(self, method: str, path: str, query: Body | None = None) -> dict[str, Any] | None:
         """The answer, or None where there is no such thing."""
         try:
             return self.call(method, path, query=query)
-        except EndpointMissing:
-            raise
         except CallRefused as error:
-            if isinstance(error.__cause__, NotFound) or error.error_code.endswith(("DOES_NOT_EXIST", "NOT_FOUND")):
+            if error.is_missing:
                 return None
             raise
 
@@ -90,16 +95,15 @@ class Client:
 
     def read_file(self, path: str) -> bytes | None:
         """A file of the workspace, or None."""
+        query = {"path": path, "format": "AUTO", "direct_download": "true"}
         try:
-            found: Any = self._api.do(
-                "GET", "/api/2.0/workspace/export", query={"path": path, "format": "AUTO", "direct_download": "true"}, raw=True
-            )
-            with found["contents"] as stream:
-                content: bytes = stream.read()
-        except NotFound:
-            return None
-        except DatabricksError as error:
-            raise CallRefused(path, str(getattr(error, "error_code", "")), str(error)) from error
+            found = self._do("GET", "/api/2.0/workspace/export", query=query, raw=True)
+        except CallRefused as error:
+            if error.is_missing:
+                return None
+            raise CallRefused(path, error.error_code, error.message) from error
+        with found["contents"] as stream:
+            content: bytes = stream.read()
         return content
 
     def write_file(self, path: str, content: bytes, *, overwrite: bool = True) -> None:
@@ -119,13 +123,8 @@ class Client:
         try:
             self.call("POST", "/api/2.0/workspace/delete", {"path": path, "recursive": recursive})
         except CallRefused as error:
-            if not isinstance(error.__cause__, NotFound):
+            if not error.is_missing:
                 raise
-
-
-def _message(error: DatabricksError, code: str) -> str:
-    """What the server says; the SDK adds how it was configured, which says nothing to who lacks a permission."""
-    return str(error).partition(". Config: ")[0] if code == "PERMISSION_DENIED" else str(error)
 
 
 def quoted(name: Any) -> str:
@@ -136,7 +135,28 @@ def quoted(name: Any) -> str:
 def connect(
     workspace: Mapping[str, Any], *, host: str | None, profile: str | None, local: Local | None, profiles: Path
 ) -> Client:
-    """The client for a target's workspace.
+    """The client for a target's workspace; the arguments are those of ``server_for``.
+
+    Raises:
+        NotConnected: If it is not clear which server is meant, or there is no token for it.
+    """
+    from databricks.sdk.core import Config  # noqa: PLC0415
+
+    given = server_for(workspace, host=host, profile=profile, local=local, profiles=profiles)
+    try:
+        return Client(Config(retry_timeout_seconds=_RETRY_SECONDS, **given))
+    except ValueError as error:
+        message = (
+            f"There are no credentials for {given.get('host', 'a server')}: {error}. Start one with boathouse up, set DATABRICKS_HOST "
+            "and DATABRICKS_TOKEN, or give workspace.host and a profile."
+        )
+        raise NotConnected(message) from error
+
+
+def server_for(
+    workspace: Mapping[str, Any], *, host: str | None, profile: str | None, local: Local | None, profiles: Path
+) -> dict[str, Any]:
+    """Which server is meant and how to sign in there, as databricks-sdk takes it; what is not named it finds itself.
 
     Args:
         workspace: The target's ``workspace``.
@@ -146,38 +166,29 @@ def connect(
         profiles: The file of profiles that ``boathouse up`` keeps.
 
     Raises:
-        NotConnected: If it is not clear which server is meant, or there is no token for it.
+        NotConnected: If the target and the environment mean different servers.
     """
     wanted = _address(host or workspace.get("host"))
     named = profile or workspace.get("profile")
-    from_environment = _address(os.environ.get("DATABRICKS_HOST"))
-    if wanted and from_environment and host is None and not _same(wanted, from_environment):
-        message = f"The target's workspace.host is {wanted}, but DATABRICKS_HOST is {from_environment}. Unset DATABRICKS_HOST, or say --host."
+    environment = _address(os.environ.get("DATABRICKS_HOST"))
+    if wanted and environment and host is None and not _same(wanted, environment):
+        message = f"The target's workspace.host is {wanted}, but DATABRICKS_HOST is {environment}. Unset DATABRICKS_HOST, or say --host."
         raise NotConnected(message)
     given: dict[str, Any] = {key: workspace[key] for key in _AUTH if workspace.get(key) is not None}
-    given |= {"retry_timeout_seconds": _RETRY_SECONDS}
-    try:
-        if named:
-            given |= {"host": wanted} if wanted else {}
-            return Client(Config(profile=named, **given))
-        if from_environment and (not wanted or _same(wanted, from_environment)):
-            return Client(Config(host=wanted or from_environment, **given))
-        if local is not None and (not wanted or _same(wanted, local.host)):
-            return Client(Config(host=local.host, token=local.token, **dict[str, Any](given, auth_type="pat")))
-        if wanted:
-            for file in (Path(os.environ.get("DATABRICKS_CONFIG_FILE") or Path.home() / ".databrickscfg"), profiles):
-                section = _section(file, wanted)
-                if section is not None:
-                    return Client(Config(profile=section, config_file=str(file), host=wanted, **given))
-            return Client(Config(host=wanted, **given))
-        return Client(Config(**given))
-    except ValueError as error:
-        where = wanted or "a server"
-        message = (
-            f"There are no credentials for {where}: {error}. Start one with boathouse up, set DATABRICKS_HOST and DATABRICKS_TOKEN, "
-            "or give workspace.host and a profile."
-        )
-        raise NotConnected(message) from error
+    if wanted:
+        given["host"] = wanted
+    if named:
+        return {**given, "profile": named}
+    if environment and (not wanted or _same(wanted, environment)):
+        return {"host": environment, **given}
+    if local is not None and (not wanted or _same(wanted, local.host)):
+        return {"host": local.host, "token": local.token, "auth_type": "pat"}
+    if wanted:
+        for file in (Path(os.environ.get("DATABRICKS_CONFIG_FILE") or Path.home() / ".databrickscfg"), profiles):
+            section = _section(file, wanted)
+            if section is not None:
+                return {**given, "profile": section, "config_file": str(file)}
+    return given
 
 
 def _address(host: str | None) -> str | None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from boathouse.bundles.access import ACCESS, apply_access, settings_of
+from boathouse.bundles.access import ACCESS, apply_access, apply_to_folder, settings_of
 from boathouse.bundles.client import Client
 from boathouse.bundles.errors import BundleInvalid, CallRefused
 from boathouse.bundles.files import carry_out
@@ -48,6 +48,10 @@ class Deployment:
         if plan.files.upload or plan.files.delete:
             self._say(f"Uploading {len(plan.files.upload)} files to {self._project.workspace['file_path']} ...")
             carry_out(self._client, plan.files, self._state.files, self._keep_files)
+        if plan.permissions:
+            wanted = [dict(one) for one in self._project.permissions]
+            apply_to_folder(self._client, self._project.workspace["root_path"], wanted)
+            self._state = self._file.write(replace(self._state, permissions=wanted))
         answers: dict[str, Mapping[str, Any]] = dict(plan.answers)
         by_name = {one.name: one for one in resources}
         for step in plan.steps:

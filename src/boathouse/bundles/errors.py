@@ -32,6 +32,12 @@ class CallRefused(BoathouseError):
         super().__init__(f"{what}: {message}" if what else message)
         self.error_code = error_code
 
+    @property
+    def is_missing(self) -> bool:
+        """Whether what was asked for is not there."""
+        code = self.error_code
+        return code.endswith(("DOES_NOT_EXIST", "NOT_FOUND")) and code != "ENDPOINT_NOT_FOUND"
+
 
 class EndpointMissing(CallRefused):
     """The server has no such endpoint."""

@@ -76,13 +76,16 @@ class Plan:
 
     steps: tuple[Step, ...]
     files: FileChanges
+    permissions: tuple[Change, ...]
     serial: int
     answers: Mapping[str, Mapping[str, Any]] = field(repr=False, default_factory=dict[str, Mapping[str, Any]])
 
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to do."""
-        return not self.files.upload and not self.files.delete and all(one.action is Action.UNCHANGED for one in self.steps)
+        return not (self.files.upload or self.files.delete or self.permissions) and all(
+            one.action is Action.UNCHANGED for one in self.steps
+        )
 
     @property
     def losses(self) -> list[Step]:
@@ -94,6 +97,7 @@ class Plan:
         return {
             "serial": self.serial,
             "resources": [step.to_json() for step in self.steps],
+            "permissions": [asdict(one) for one in self.permissions],
             "files": {
                 "upload": sorted(self.files.upload),
                 "delete": list(self.files.delete),
@@ -170,8 +174,9 @@ def make_plan(project: Project, state: State, client: Client, problems: Problems
             message = f"resources.{one.name} would be made anew ({step.reason}), and lifecycle.prevent_destroy forbids it."
             raise BundleInvalid([(one.at, message)])
         steps.append(step)
+    on_folder = tuple(changes(state.permissions, [dict(one) for one in project.permissions], "permissions"))
     held = state.files if client.find("GET", "/api/2.0/workspace/get-status", {"path": project.workspace["file_path"]}) else {}
-    return Plan(tuple(steps), compared(project.files, held), state.serial, answers)
+    return Plan(tuple(steps), compared(project.files, held), on_folder, state.serial, answers)
 
 
 def served_resources(project: Project, client: Client, problems: Problems) -> list[Resource]:

@@ -61,7 +61,7 @@ class Resource:
 
 @dataclass(frozen=True)
 class Project:
-    """A project for one target of one server."""
+    """A project for one target of one server; ``permissions`` are those on its folder in the workspace."""
 
     folder: Path
     name: str
@@ -71,6 +71,7 @@ class Project:
     workspace: Mapping[str, str]
     resources: tuple[Resource, ...]
     files: Mapping[str, LocalFile]
+    permissions: tuple[Mapping[str, Any], ...]
     root: Value = field(repr=False)
 
 
@@ -132,7 +133,7 @@ def prepare(selected: Selected, user: User, client: Client | None, options: Opti
     paths = {key: text_at(root, "workspace", key) or "" for key in _PATHS}
     name = text_at(root, "bundle", "name") or ""
     root = root.with_field("resources", resources)
-    return Project(selected.folder, name, selected.name, selected.mode, user, paths, found, files, root)
+    return Project(selected.folder, name, selected.name, selected.mode, user, paths, found, files, _on_folder(root), root)
 
 
 def _with_facts(selected: Selected, user: User, git: Mapping[str, str]) -> Value:
@@ -215,6 +216,12 @@ def _with_paths(root: Value, folder: Path, problems: Problems) -> tuple[Value, d
     patterns = {key: [str(one.data) for one in (sync.get(key) or Value([])).entries] for key in ("include", "exclude")}
     files = local_files(top.resolve(), remote, places, patterns["include"], patterns["exclude"])
     return root, files | {path: local_file(file) for file, path in rewriter.wheels.items()}
+
+
+def _on_folder(root: Value) -> tuple[dict[str, Any], ...]:
+    levels = {"CAN_VIEW": "CAN_READ"}
+    entries = (root.get("permissions") or Value([])).plain()
+    return tuple({**one, "level": levels.get(one["level"], one["level"])} for one in entries)
 
 
 def _late(resources: Value) -> Callable[[ValuePath], bool]:

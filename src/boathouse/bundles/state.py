@@ -42,6 +42,7 @@ class State:
         serial: Grows with every write.
         resources: By ``kind.key``.
         files: Hashes by paths in the workspace.
+        permissions: On the folder of the deployment.
         by: Who deployed last.
         at: When, in ms since the epoch.
     """
@@ -50,6 +51,7 @@ class State:
     serial: int = 0
     resources: dict[str, Deployed] = field(default_factory=dict[str, Deployed])
     files: dict[str, str] = field(default_factory=dict[str, str])
+    permissions: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     by: str = ""
     at: int = 0
 

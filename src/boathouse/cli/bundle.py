@@ -42,6 +42,7 @@ _MARKS = {
 }
 _console = Console(soft_wrap=True, highlight=False)
 _MOST = 300
+_NOTHING = "Nothing to do: all is as the bundle says."
 
 
 @contextmanager
@@ -152,13 +153,11 @@ def _show(bundle: Bundle, found: Plan) -> None:
     files = found.files
     if files.upload or files.delete:
         _console.print(f"  files: {len(files.upload)} to upload, {len(files.delete)} to delete, {files.unchanged} unchanged")
+    for change in found.permissions:
+        _console.print(f"  folder: {change.path}: {_short(change.old)} → {_short(change.new)}", markup=False)
     counts = {action: sum(one.action is action for one in found.steps) for action in Action}
-    _console.print(
-        "Plan: "
-        + ", ".join(f"{count} to {action}" for action, count in counts.items() if action is not Action.UNCHANGED and count)
-        if not found.is_empty
-        else "Nothing to do: all is as the bundle says."
-    )
+    told = ", ".join(f"{count} to {action}" for action, count in counts.items() if action is not Action.UNCHANGED and count)
+    _console.print(_NOTHING if found.is_empty else f"Plan: {told or 'no resource changes'}")
 
 
 def _show_step(step: Step) -> None:
@@ -205,7 +204,7 @@ def deploy(
     if done is None:
         typer.echo("Not deployed.")
         raise typer.Exit(1)
-    typer.echo("Nothing to do: all is as the bundle says." if done.is_empty else "Deployed.")
+    typer.echo(_NOTHING if done.is_empty else "Deployed.")
 
 
 @app.command("run")
