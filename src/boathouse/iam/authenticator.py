@@ -20,6 +20,7 @@ INTERNAL_SCOPES: dict[str, frozenset[str]] = {
     "engine": frozenset({UNITY_CATALOG}),
     PIPELINE: frozenset({FILES, SQL, UNITY_CATALOG}),
     "foreach": frozenset({SQL}),
+    "monitor": frozenset({SQL}),
     "serving": frozenset({FILES, MLFLOW, UNITY_CATALOG}),
 }
 """What the tokens of child processes may be used for, by purpose; others may do what their principal may."""

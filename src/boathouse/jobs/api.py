@@ -5,6 +5,7 @@ from boathouse.jobs.events import EVENT, MODEL, Event, Reached, model_event
 from boathouse.jobs.kinds import Kinds, Output, Task, TaskKind
 from boathouse.jobs.references import JobReferences
 from boathouse.jobs.runtime import Jobs
+from boathouse.jobs.schedules import check_schedule, next_time
 from boathouse.jobs.sending import Senders
 
 __all__ = [
@@ -21,5 +22,7 @@ __all__ = [
     "Task",
     "TaskKind",
     "TaskValueNotFound",
+    "check_schedule",
     "model_event",
+    "next_time",
 ]

@@ -35,7 +35,8 @@ from boathouse.jobs.api import JobReferences, Jobs, Senders, model_event
 from boathouse.jobs.destinations import renew as renew_destinations
 from boathouse.monitoring import endpoints as monitoring_endpoints
 from boathouse.monitoring.api import NAME as TABLE_RESULTS
-from boathouse.monitoring.api import TableResults
+from boathouse.monitoring.api import Monitors, TableResults
+from boathouse.monitoring.profiles import endpoints as profiles_endpoints
 from boathouse.pipelines import endpoints as pipelines_endpoints
 from boathouse.pipelines import page_endpoints as pipelines_page
 from boathouse.pipelines.api import EventLog, PipelineCommands, Pipelines, PipelineTaskKind, Places
@@ -207,6 +208,7 @@ ROUTERS = (
     registry_endpoints.router,
     registry_uc_endpoints.router,
     monitoring_endpoints.router,
+    profiles_endpoints.router,
     serving_endpoints.router,
     invocations.router,
 )
@@ -313,8 +315,11 @@ async def _lifespan(api: FastAPI) -> AsyncGenerator[None, None]:
         await state.serving.start()
         mlflow = asyncio.get_running_loop().call_later(MLFLOW_AFTER_SECONDS, state.mlflow.start)
         stack.callback(mlflow.cancel)
+        state.monitors = Monitors(state.database, state.layout, state.authenticator, state.recorder, places.spark_remote)
+        stack.push_async_callback(state.monitors.stop)
         await state.pipelines.start()
         await state.jobs.start()
+        await state.monitors.start()
         housekeeping = asyncio.create_task(keep_house(state.database, state.layout, state.admin), name="housekeeping")
         stack.callback(housekeeping.cancel)
         yield

@@ -21,7 +21,7 @@ from boathouse.tables.clustering import cluster, clustering_columns, set_cluster
 from boathouse.tables.constraints import add_check, drop_check
 from boathouse.tables.convert import convert
 from boathouse.tables.creating import publish_first
-from boathouse.tables.delta import Commit, Detail, Sample, append, detail, history, row_count, sample
+from boathouse.tables.delta import Commit, Detail, Sample, append, detail, history, replace_rows, row_count, sample
 from boathouse.tables.errors import (
     CommitLost,
     DeltaRefused,
@@ -37,6 +37,7 @@ from boathouse.tables.log import (
     Action,
     Operation,
     State,
+    actions_of,
     change,
     commit_info,
     commit_time,
@@ -92,6 +93,7 @@ __all__ = [
     "Vacuumed",
     "VersionNotFound",
     "VersionUnavailable",
+    "actions_of",
     "add_check",
     "add_columns",
     "append",
@@ -135,6 +137,7 @@ __all__ = [
     "repair",
     "replace_by",
     "replace_columns",
+    "replace_rows",
     "replay",
     "require_removable",
     "require_sound",

@@ -242,3 +242,23 @@ def append(location: str, rows: pa.Table, *, app_id: str, app_version: int) -> b
         properties = CommitProperties(app_transactions=[Transaction(app_id, app_version)], max_commit_retries=20)
         write_deltalake(folder, rows, mode="append", commit_properties=properties)
     return True
+
+
+def replace_rows(location: str, rows: pa.Table, condition: str | None) -> int:
+    """Append rows and take out those that a condition holds for, in one commit; columns that are new are added.
+
+    Args:
+        location: The table.
+        rows: What to append.
+        condition: In the SQL of delta-rs; None takes out none.
+
+    Returns:
+        The version that the commit made, or the newest where there was nothing to do.
+    """
+    folder = from_url(location)
+    properties = CommitProperties(max_commit_retries=20)
+    if condition is not None:
+        write_deltalake(folder, rows, mode="overwrite", predicate=condition, schema_mode="merge", commit_properties=properties)
+    elif rows.num_rows:
+        write_deltalake(folder, rows, mode="append", schema_mode="merge", commit_properties=properties)
+    return _open(location).version()

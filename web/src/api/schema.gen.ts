@@ -2652,6 +2652,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/2.1/quality-monitoring/tables/{table_name}/monitor/dashboard": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Regenerate Monitor Dashboard
+         * @description Refused: there are no dashboards of monitors.
+         */
+        post: operations["quality monitors_regenerate_monitor_dashboard"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/2.1/unity-catalog/catalogs": {
         parameters: {
             query?: never;
@@ -3562,6 +3582,102 @@ export interface paths {
         get: operations["catalog_table_exists"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.1/unity-catalog/tables/{table_name}/monitor": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Table Monitor
+         * @description The monitor of a table.
+         */
+        get: operations["quality monitors_get_table_monitor"];
+        /**
+         * Update Table Monitor
+         * @description Give a monitor all settings anew; what is left out is unset.
+         */
+        put: operations["quality monitors_update_table_monitor"];
+        /**
+         * Create Table Monitor
+         * @description Monitor a table: its metric tables are made, and its first refresh begins.
+         */
+        post: operations["quality monitors_create_table_monitor"];
+        /**
+         * Delete Table Monitor
+         * @description Monitor a table no more; its metric tables stay.
+         */
+        delete: operations["quality monitors_delete_table_monitor"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.1/unity-catalog/tables/{table_name}/monitor/refreshes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Monitor Refreshes
+         * @description The last refreshes, the newest first.
+         */
+        get: operations["quality monitors_list_monitor_refreshes"];
+        put?: never;
+        /**
+         * Run Monitor Refresh
+         * @description Look at a table now.
+         */
+        post: operations["quality monitors_run_monitor_refresh"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.1/unity-catalog/tables/{table_name}/monitor/refreshes/{refresh_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Monitor Refresh
+         * @description One refresh.
+         */
+        get: operations["quality monitors_get_monitor_refresh"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.1/unity-catalog/tables/{table_name}/monitor/refreshes/{refresh_id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel Monitor Refresh
+         * @description End a refresh.
+         */
+        post: operations["quality monitors_cancel_monitor_refresh"];
         delete?: never;
         options?: never;
         head?: never;
@@ -5078,6 +5194,14 @@ export interface components {
             warehouse_id?: string | null;
         };
         /**
+         * ClassificationConfig
+         * @description Whether columns are classified.
+         */
+        ClassificationConfig: {
+            /** Enabled */
+            enabled?: boolean | null;
+        };
+        /**
          * ClusterBody
          * @description A cluster of a job; accepted and kept.
          */
@@ -5643,6 +5767,32 @@ export interface components {
             url: string;
         };
         /**
+         * CreateMonitor
+         * @description A monitor to make. There are no dashboards here, so that ``skip_builtin_dashboard`` and ``warehouse_id`` change nothing.
+         */
+        CreateMonitor: {
+            /** Assets Dir */
+            assets_dir: string;
+            /** Baseline Table Name */
+            baseline_table_name?: string | null;
+            /** Custom Metrics */
+            custom_metrics?: components["schemas"]["CustomMetricBody"][] | null;
+            data_classification_config?: components["schemas"]["ClassificationConfig"] | null;
+            inference_log?: components["schemas"]["InferenceLog"] | null;
+            notifications?: components["schemas"]["Notifications"] | null;
+            /** Output Schema Name */
+            output_schema_name: string;
+            schedule?: components["schemas"]["Schedule"] | null;
+            /** Skip Builtin Dashboard */
+            skip_builtin_dashboard?: boolean | null;
+            /** Slicing Exprs */
+            slicing_exprs?: string[] | null;
+            snapshot?: components["schemas"]["Snapshot"] | null;
+            time_series?: components["schemas"]["TimeSeries"] | null;
+            /** Warehouse Id */
+            warehouse_id?: string | null;
+        };
+        /**
          * CreateOnBehalfToken
          * @description Asks for a token of a service principal.
          */
@@ -5891,6 +6041,25 @@ export interface components {
             personal_access_token?: string | null;
         };
         /**
+         * CustomMetricBody
+         * @description A metric of the owner's.
+         */
+        CustomMetricBody: {
+            /** Definition */
+            definition: string;
+            /** Input Columns */
+            input_columns: string[];
+            /** Name */
+            name: string;
+            /** Output Data Type */
+            output_data_type: string;
+            /**
+             * Type
+             * @enum {string}
+             */
+            type: "CUSTOM_METRIC_TYPE_AGGREGATE" | "CUSTOM_METRIC_TYPE_DERIVED" | "CUSTOM_METRIC_TYPE_DRIFT";
+        };
+        /**
          * DailyRows
          * @description The rows that 24 hours brought to a table, and how many were expected.
          */
@@ -5968,6 +6137,17 @@ export interface components {
             task_key: string;
         } & {
             [key: string]: unknown;
+        };
+        /**
+         * Destination
+         * @description Whom to tell.
+         */
+        Destination: {
+            /**
+             * Email Addresses
+             * @default []
+             */
+            email_addresses: string[];
         };
         /**
          * DetailBody
@@ -6533,6 +6713,29 @@ export interface components {
             version: string;
         };
         /**
+         * InferenceLog
+         * @description Predictions of models.
+         */
+        InferenceLog: {
+            /** Granularities */
+            granularities: string[];
+            /** Label Col */
+            label_col?: string | null;
+            /** Model Id Col */
+            model_id_col: string;
+            /** Prediction Col */
+            prediction_col: string;
+            /** Prediction Proba Col */
+            prediction_proba_col?: string | null;
+            /**
+             * Problem Type
+             * @enum {string}
+             */
+            problem_type: "PROBLEM_TYPE_REGRESSION" | "PROBLEM_TYPE_CLASSIFICATION";
+            /** Timestamp Col */
+            timestamp_col: string;
+        };
+        /**
          * JobBody
          * @description Which job.
          */
@@ -6945,6 +7148,44 @@ export interface components {
             object_type: string;
         };
         /**
+         * MonitorInfo
+         * @description A monitor.
+         */
+        MonitorInfo: {
+            /** Assets Dir */
+            assets_dir: string;
+            /** Baseline Table Name */
+            baseline_table_name?: string | null;
+            /** Custom Metrics */
+            custom_metrics?: components["schemas"]["CustomMetricBody"][] | null;
+            data_classification_config?: components["schemas"]["ClassificationConfig"] | null;
+            /** Drift Metrics Table Name */
+            drift_metrics_table_name: string;
+            inference_log?: components["schemas"]["InferenceLog"] | null;
+            /** Latest Monitor Failure Msg */
+            latest_monitor_failure_msg?: string | null;
+            /** Monitor Version */
+            monitor_version: number;
+            notifications?: components["schemas"]["Notifications"] | null;
+            /** Output Schema Name */
+            output_schema_name: string;
+            /** Profile Metrics Table Name */
+            profile_metrics_table_name: string;
+            schedule?: components["schemas"]["Schedule"] | null;
+            /** Slicing Exprs */
+            slicing_exprs?: string[] | null;
+            snapshot?: components["schemas"]["Snapshot"] | null;
+            /**
+             * Status
+             * @default MONITOR_STATUS_ACTIVE
+             * @constant
+             */
+            status: "MONITOR_STATUS_ACTIVE";
+            /** Table Name */
+            table_name: string;
+            time_series?: components["schemas"]["TimeSeries"] | null;
+        };
+        /**
          * MonitorList
          * @description A page of monitors.
          */
@@ -7162,6 +7403,14 @@ export interface components {
          * @description An empty answer.
          */
         Nothing: Record<string, never>;
+        /**
+         * Notifications
+         * @description Whom to tell of what.
+         */
+        Notifications: {
+            on_failure?: components["schemas"]["Destination"] | null;
+            on_new_classification_tag_detected?: components["schemas"]["Destination"] | null;
+        };
         /**
          * NumericBody
          * @description A number.
@@ -7855,6 +8104,38 @@ export interface components {
             trigger: "MONITOR_REFRESH_TRIGGER_MANUAL";
         };
         /**
+         * RefreshInfo
+         * @description A refresh; times in ms since the epoch.
+         */
+        RefreshInfo: {
+            /** End Time Ms */
+            end_time_ms?: number | null;
+            /** Message */
+            message?: string | null;
+            /** Refresh Id */
+            refresh_id: number;
+            /** Start Time Ms */
+            start_time_ms: number;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "PENDING" | "RUNNING" | "SUCCESS" | "FAILED" | "CANCELED";
+            /**
+             * Trigger
+             * @enum {string}
+             */
+            trigger: "MANUAL" | "SCHEDULE";
+        };
+        /**
+         * RefreshList
+         * @description Refreshes, the newest first.
+         */
+        RefreshList: {
+            /** Refreshes */
+            refreshes: components["schemas"]["RefreshInfo"][];
+        };
+        /**
          * RepairBody
          * @description What of a run is to be done again.
          */
@@ -8058,6 +8339,18 @@ export interface components {
             name: string;
             /** Type */
             type: string;
+        };
+        /**
+         * Schedule
+         * @description When the metrics are refreshed.
+         */
+        Schedule: {
+            /** Pause Status */
+            pause_status?: ("PAUSED" | "UNPAUSED" | "UNSPECIFIED") | null;
+            /** Quartz Cron Expression */
+            quartz_cron_expression: string;
+            /** Timezone Id */
+            timezone_id: string;
         };
         /**
          * ScheduleBody
@@ -8525,6 +8818,11 @@ export interface components {
             /** Url */
             url: string;
         };
+        /**
+         * Snapshot
+         * @description The whole table at each refresh.
+         */
+        Snapshot: Record<string, never>;
         /**
          * SparkVersion
          * @description A version of the engine.
@@ -9035,6 +9333,16 @@ export interface components {
             value: string;
         };
         /**
+         * TimeSeries
+         * @description Rows that belong to a moment.
+         */
+        TimeSeries: {
+            /** Granularities */
+            granularities: string[];
+            /** Timestamp Col */
+            timestamp_col: string;
+        };
+        /**
          * TokenChange
          * @description What can be changed on a token.
          */
@@ -9189,6 +9497,28 @@ export interface components {
             read_only?: boolean | null;
             /** Url */
             url?: string | null;
+        };
+        /**
+         * UpdateMonitor
+         * @description All settings of a monitor anew.
+         */
+        UpdateMonitor: {
+            /** Baseline Table Name */
+            baseline_table_name?: string | null;
+            /** Custom Metrics */
+            custom_metrics?: components["schemas"]["CustomMetricBody"][] | null;
+            /** Dashboard Id */
+            dashboard_id?: string | null;
+            data_classification_config?: components["schemas"]["ClassificationConfig"] | null;
+            inference_log?: components["schemas"]["InferenceLog"] | null;
+            notifications?: components["schemas"]["Notifications"] | null;
+            /** Output Schema Name */
+            output_schema_name: string;
+            schedule?: components["schemas"]["Schedule"] | null;
+            /** Slicing Exprs */
+            slicing_exprs?: string[] | null;
+            snapshot?: components["schemas"]["Snapshot"] | null;
+            time_series?: components["schemas"]["TimeSeries"] | null;
         };
         /**
          * UpdateOnlineStore
@@ -15888,6 +16218,39 @@ export interface operations {
             };
         };
     };
+    "quality monitors_regenerate_monitor_dashboard": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                table_name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     catalog_list_catalogs: {
         parameters: {
             query?: {
@@ -18366,6 +18729,268 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TableExists"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    "quality monitors_get_table_monitor": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                table_name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MonitorInfo"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    "quality monitors_update_table_monitor": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                table_name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UpdateMonitor"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MonitorInfo"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    "quality monitors_create_table_monitor": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                table_name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateMonitor"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MonitorInfo"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    "quality monitors_delete_table_monitor": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                table_name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    "quality monitors_list_monitor_refreshes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                table_name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RefreshList"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    "quality monitors_run_monitor_refresh": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                table_name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RefreshInfo"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    "quality monitors_get_monitor_refresh": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                table_name: string;
+                refresh_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RefreshInfo"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    "quality monitors_cancel_monitor_refresh": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                table_name: string;
+                refresh_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
                 };
             };
             /** @description Validation Error */
