@@ -7,7 +7,7 @@ import pytest
 from boathouse.bundles.client import Local, server_for
 from boathouse.bundles.diff import Change, changes
 from boathouse.bundles.errors import BundleInvalid, NotConnected
-from boathouse.bundles.plan import in_order, made, removal_order
+from boathouse.bundles.plan import Found, in_order, made, removal_order
 from boathouse.bundles.project import Resource
 from boathouse.bundles.runs import key_of
 from boathouse.bundles.state import Deployed, State
@@ -52,9 +52,9 @@ def test_what_is_referred_to_comes_first() -> None:
     state = State(resources={each.name: Deployed(1, {}, {}, each.refers_to) for each in found})
     assert removal_order(state) == ["jobs.a", "jobs.b", "schemas.s", "volumes.v"]
     body = {"job": "${resources.jobs.b.id}", "text": "x ${resources.jobs.b.id} ${resources.jobs.c.id}"}
-    assert made(body, {"jobs.b": {"id": 7}}, NOWHERE) == {"job": 7, "text": "x 7 ${resources.jobs.c.id}"}
+    assert made(body, {"jobs.b": Found.of(7, {}, {})}, NOWHERE) == {"job": 7, "text": "x 7 ${resources.jobs.c.id}"}
     with pytest.raises(BundleInvalid, match=r"refers to nothing. Valid there: id."):
-        made({"job": "${resources.jobs.b.url}"}, {"jobs.b": {"id": 7}}, NOWHERE)
+        made({"job": "${resources.jobs.b.url}"}, {"jobs.b": Found.of(7, {}, {})}, NOWHERE)
 
 
 def test_what_is_run_is_named_by_its_key() -> None:

@@ -1,5 +1,6 @@
 """The calls that make, read, change and delete resources, as functions that ``kinds`` puts together."""
 
+import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -159,12 +160,17 @@ def read_scope(client: Client, identifier: Any) -> dict[str, Any] | None:
 # -------------------------------------------------------------------------------------------------- serving endpoints
 
 _ENDPOINTS = "/api/2.0/serving-endpoints"
+_PATIENCE = 600
 _VOLATILE = frozenset({"state", "creator", "creation_timestamp", "start_time", "config_version", "served_models"})
 
 
 def update_endpoint(client: Client, identifier: Any, body: Body, old: Body) -> Any:
     """Give an endpoint another configuration, inference table or other tags, each by its own call."""
     path = f"{_ENDPOINTS}/{quoted(identifier)}"
+    deadline = time.monotonic() + _PATIENCE
+    # An endpoint takes one change at a time, and each until its model servers are ready.
+    while (client.call("GET", path).get("state") or {}).get("config_update") == "IN_PROGRESS" and time.monotonic() < deadline:
+        time.sleep(1)
     if body.get("config") != old.get("config"):
         client.call("PUT", f"{path}/config", body.get("config") or {})
     if body.get("ai_gateway") != old.get("ai_gateway"):

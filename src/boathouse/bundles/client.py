@@ -11,7 +11,7 @@ from urllib.parse import quote, urlsplit
 from boathouse.bundles.errors import CallRefused, EndpointMissing, NotConnected
 
 Body = Mapping[str, Any]
-_RETRY_SECONDS = 10
+_RETRY_SECONDS = 30
 _AUTH = (
     "auth_type",
     "client_id",

@@ -9,7 +9,7 @@ from boathouse.bundles.client import Client
 from boathouse.bundles.errors import BundleInvalid, CallRefused
 from boathouse.bundles.files import carry_out
 from boathouse.bundles.kinds import KINDS
-from boathouse.bundles.plan import Action, Plan, Step, made, removal_order, seen, unresolved
+from boathouse.bundles.plan import Action, Found, Plan, Step, made, removal_order, seen, unresolved
 from boathouse.bundles.project import Project, Resource
 from boathouse.bundles.state import Deployed, State, StateFile
 
@@ -52,7 +52,7 @@ class Deployment:
             wanted = [dict(one) for one in self._project.permissions]
             apply_to_folder(self._client, self._project.workspace["root_path"], wanted)
             self._state = self._file.write(replace(self._state, permissions=wanted))
-        answers: dict[str, Mapping[str, Any]] = dict(plan.answers)
+        found = dict(plan.found)
         by_name = {one.name: one for one in resources}
         for step in plan.steps:
             if step.action is Action.UNCHANGED:
@@ -60,9 +60,9 @@ class Deployment:
             try:
                 if step.action is Action.DELETE:
                     self._delete(step.resource)
-                    answers.pop(step.resource, None)
+                    found.pop(step.resource, None)
                 else:
-                    answers[step.resource] = self._apply(step, by_name[step.resource], answers)
+                    found[step.resource] = self._apply(step, by_name[step.resource], found)
             except CallRefused as error:
                 verb = step.action.value.removesuffix("e")
                 raise CallRefused(f"{verb}ing resources.{step.resource}", error.error_code, error.message) from error
@@ -83,11 +83,10 @@ class Deployment:
         KINDS[name.partition(".")[0]].delete(self._client, deployed.id)
         self._record(name, None)
 
-    def _apply(self, step: Step, one: Resource, answers: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:
-        """Make or change a resource; what the server says of it afterwards."""
+    def _apply(self, step: Step, one: Resource, found: Mapping[str, Found]) -> Found:
+        """Make or change a resource; what is there afterwards."""
         kind = KINDS[one.kind]
-        others = {name: answer for name, answer in answers.items() if name != one.name}
-        body = made(one.body, others, one.at)
+        body = made(one.body, {name: other for name, other in found.items() if name != one.name}, one.at)
         left = unresolved(body)
         if left:
             raise BundleInvalid([(one.at, f"${{{left[0]}}} is nothing that the server tells of that resource.")])
@@ -114,7 +113,7 @@ class Deployment:
         self._record(
             one.name, Deployed(identifier, body, seen(self._client, one.kind, identifier, answer, body), one.refers_to)
         )
-        return {**body, **answer, "id": identifier}
+        return Found.of(identifier, body, answer)
 
 
 def destroy(project_files: str, client: Client, file: StateFile, state: State, say: Say) -> None:

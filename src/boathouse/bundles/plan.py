@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -19,6 +19,7 @@ from boathouse.bundles.substitution import Resolver, references
 from boathouse.bundles.values import Place, Value, placed, walk
 
 _AT_ONCE = 8
+_CONTAINERS = frozenset({"catalogs", "schemas"})
 
 
 class Action(StrEnum):
@@ -71,6 +72,24 @@ class Step:
 
 
 @dataclass(frozen=True)
+class Found:
+    """A resource that is on the server.
+
+    Attributes:
+        answer: What the server says of it.
+        fields: What others can refer to: the answer's fields, the bundle's, and the identifier.
+    """
+
+    answer: Mapping[str, Any]
+    fields: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, identifier: Any, body: Mapping[str, Any], answer: Mapping[str, Any]) -> "Found":
+        """From the server's answer."""
+        return cls(answer, {**body, **answer, "id": identifier})
+
+
+@dataclass(frozen=True)
 class Plan:
     """What a deployment does, in its order: what goes, then what is made and changed."""
 
@@ -78,7 +97,7 @@ class Plan:
     files: FileChanges
     permissions: tuple[Change, ...]
     serial: int
-    answers: Mapping[str, Mapping[str, Any]] = field(repr=False, default_factory=dict[str, Mapping[str, Any]])
+    found: Mapping[str, Found] = field(repr=False, default_factory=dict[str, Found])
 
     @property
     def is_empty(self) -> bool:
@@ -131,15 +150,15 @@ def in_order(resources: Sequence[Resource]) -> list[Resource]:
     return list(done.values())
 
 
-def made(body: Mapping[str, Any], answers: Mapping[str, Mapping[str, Any]], at: Place) -> dict[str, Any]:
+def made(body: Mapping[str, Any], found: Mapping[str, Found], at: Place) -> dict[str, Any]:
     """A body with what the server told of resources that are there already; other references stay."""
     known: dict[str, Any] = {}
-    for name, answer in answers.items():
+    for name, one in found.items():
         kind, _, key = name.partition(".")
-        known.setdefault(kind, {})[key] = answer
+        known.setdefault(kind, {})[key] = one.fields
 
     def unknown(path: Sequence[str | int]) -> bool:
-        return f"{path[1]}.{path[2]}" not in answers
+        return f"{path[1]}.{path[2]}" not in found
 
     root = Value({"resources": placed(known, at)}, at)
     resolved: dict[str, Any] = Resolver(root, unknown).resolved(placed(body, at)).plain()
@@ -153,30 +172,44 @@ def make_plan(project: Project, state: State, client: Client, problems: Problems
         BundleInvalid: If resources refer to each other in a circle, or what may not be destroyed would be.
     """
     resources = [_served(one, client, problems) for one in in_order(project.resources)]
-    answers = _answers(state, client)
+    there = _found(state, client)
     wanted = {one.name for one in resources}
     steps: list[Step] = []
     for name in removal_order(state, lambda one: one not in wanted):
         deployed = state.resources[name]
         kind = KINDS[name.partition(".")[0]]
-        if name in answers:
+        if name in there:
             steps.append(Step(name, Action.DELETE, _title(kind.label, deployed.body), loses=kind.holds))
         else:
             steps.append(
                 Step(name, Action.DELETE, _title(kind.label, deployed.body), reason="it is gone from the server already")
             )
-    known = {name: answer for name, answer in answers.items() if name in wanted}
+    steps += _steps(resources, state, {name: one for name, one in there.items() if name in wanted}, client)
+    on_folder = tuple(changes(state.permissions, [dict(one) for one in project.permissions], "permissions"))
+    held = state.files if client.find("GET", "/api/2.0/workspace/get-status", {"path": project.workspace["file_path"]}) else {}
+    return Plan(tuple(steps), compared(project.files, held), on_folder, state.serial, there)
+
+
+def _steps(resources: Sequence[Resource], state: State, known: dict[str, Found], client: Client) -> list[Step]:
+    steps: list[Step] = []
+    emptied: dict[str, str] = {}
     for one in resources:
-        step = _step(one, state.resources.get(one.name), known, client)
-        if step.action in {Action.CREATE, Action.RECREATE}:
-            known.pop(one.name, None)
+        before = state.resources.get(one.name)
+        step = _step(one, before, known, client)
+        above = next((name for name, path in emptied.items() if before and str(before.id).startswith(path)), None)
+        if above is not None and step.action in {Action.UNCHANGED, Action.UPDATE}:
+            step = replace(step, action=Action.RECREATE, reason=f"goes with {above}", loses=KINDS[one.kind].holds)
         if step.action is Action.RECREATE and one.prevent_destroy:
             message = f"resources.{one.name} would be made anew ({step.reason}), and lifecycle.prevent_destroy forbids it."
             raise BundleInvalid([(one.at, message)])
+        if step.action is Action.RECREATE and one.kind in _CONTAINERS and before is not None:
+            emptied[one.name] = f"{before.id}."
+        # What others refer to is known once it is there: of what is made, and of securables with another name.
+        renamed = KINDS[one.kind].grants is not None and "name" in step.changed_fields
+        if step.action in {Action.CREATE, Action.RECREATE} or renamed:
+            known.pop(one.name, None)
         steps.append(step)
-    on_folder = tuple(changes(state.permissions, [dict(one) for one in project.permissions], "permissions"))
-    held = state.files if client.find("GET", "/api/2.0/workspace/get-status", {"path": project.workspace["file_path"]}) else {}
-    return Plan(tuple(steps), compared(project.files, held), on_folder, state.serial, answers)
+    return steps
 
 
 def served_resources(project: Project, client: Client, problems: Problems) -> list[Resource]:
@@ -197,17 +230,17 @@ def _served(one: Resource, client: Client, problems: Problems) -> Resource:
     return Resource(one.kind, one.key, body, one.at, one.prevent_destroy)
 
 
-def _answers(state: State, client: Client) -> dict[str, dict[str, Any]]:
-    """What the server says of everything that was deployed; what is gone is left out."""
+def _found(state: State, client: Client) -> dict[str, Found]:
+    """What of all that was deployed is on the server."""
 
-    def read(name: str) -> dict[str, Any] | None:
+    def read(name: str) -> Found | None:
         deployed = state.resources[name]
-        found = KINDS[name.partition(".")[0]].read(client, deployed.id)
-        return None if found is None else {**deployed.body, **found, "id": deployed.id}
+        answer = KINDS[name.partition(".")[0]].read(client, deployed.id)
+        return None if answer is None else Found.of(deployed.id, deployed.body, answer)
 
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         found = dict(zip(state.resources, pool.map(read, state.resources), strict=True))
-    return {name: answer for name, answer in found.items() if answer is not None}
+    return {name: one for name, one in found.items() if one is not None}
 
 
 def removal_order(state: State, is_wanted: Any = lambda _: True) -> list[str]:
@@ -232,16 +265,16 @@ def _title(label: str, body: Mapping[str, Any]) -> str:
     return str(body.get(label, ""))
 
 
-def _step(one: Resource, before: Deployed | None, known: Mapping[str, Mapping[str, Any]], client: Client) -> Step:
+def _step(one: Resource, before: Deployed | None, known: Mapping[str, Found], client: Client) -> Step:
     kind = KINDS[one.kind]
     title = _title(kind.label, one.body)
     if before is None:
         return Step(one.name, Action.CREATE, title)
     if one.name not in known:
         return Step(one.name, Action.CREATE, title, reason="it is gone from the server")
-    body = made(one.body, {name: answer for name, answer in known.items() if name != one.name}, one.at)
+    body = made(one.body, {name: found for name, found in known.items() if name != one.name}, one.at)
     changed = tuple(changes(before.body, body))
-    now = seen(client, one.kind, before.id, known[one.name], before.body)
+    now = seen(client, one.kind, before.id, known[one.name].answer, before.body)
     # Without what was seen, making it broke off in the middle: there is nothing to compare with.
     drift = tuple(changes(before.seen, now)) if before.seen else ()
     fixed = sorted({change.field for change in changed} & kind.fixed)

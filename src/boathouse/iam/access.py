@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from boathouse.errors import InvalidParameterValue
 from boathouse.iam.errors import PrincipalNotFound
 from boathouse.iam.levels import Access, Levels
-from boathouse.iam.principal import ADMINS, Principal
+from boathouse.iam.principal import ACCOUNT_USERS, ADMINS, USERS, Principal
 from boathouse.iam.service import IamService
 
 _KINDS = ("user_name", "group_name", "service_principal_name")
@@ -49,7 +49,9 @@ def _access(session: Session, levels: Levels, change: AccessBody, where: str) ->
         raise InvalidParameterValue(f"{field} is not valid. Valid: {', '.join(levels.names)}.", field=field)
     grantee = str(getattr(change, kind))
     if not IamService(session).grantee_exists(grantee):
-        raise PrincipalNotFound(grantee)
+        if kind != "group_name" or grantee != USERS:
+            raise PrincipalNotFound(grantee)
+        grantee = ACCOUNT_USERS
     return Access(grantee, kind, change.permission_level)
 
 

@@ -6,7 +6,7 @@ from boathouse.iam.dependencies import CurrentAdmin, CurrentPrincipal
 from boathouse.iam.errors import CredentialsMissing
 from boathouse.iam.identity import Identity, reached_at
 from boathouse.iam.levels import Access, Levels
-from boathouse.iam.principal import ACCOUNT_USERS, ADMINS, JOB, PIPELINE, Principal
+from boathouse.iam.principal import ACCOUNT_USERS, ADMINS, JOB, PIPELINE, USERS, Principal
 from boathouse.iam.references import NameReferences
 from boathouse.iam.scim_views import SCIM, scim_form
 from boathouse.iam.scopes import require_scope
@@ -20,6 +20,7 @@ __all__ = [
     "SCIM",
     "SESSION_SECONDS",
     "SIGN_IN_SECONDS",
+    "USERS",
     "Access",
     "AccessBody",
     "AccessChange",

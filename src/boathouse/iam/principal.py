@@ -5,6 +5,8 @@ from typing import Literal, TypeAlias
 
 ADMINS = "admins"
 ACCOUNT_USERS = "account users"
+USERS = "users"
+"""What ``account users`` are called where a workspace's own groups are meant."""
 PIPELINE = "pipeline"
 """Purpose of the tokens of a pipeline's updates; behind it, after a colon, is which pipeline's."""
 JOB = "job"

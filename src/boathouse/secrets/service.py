@@ -11,7 +11,7 @@ import structlog
 from sqlalchemy.orm import Session
 
 from boathouse.errors import InvalidParameterValue, NotImplementedHere
-from boathouse.iam.api import ACCOUNT_USERS, ADMINS, IamService, Principal
+from boathouse.iam.api import ACCOUNT_USERS, ADMINS, USERS, IamService, Principal
 from boathouse.iam.errors import PrincipalNotFound
 from boathouse.kit.clock import now_ms
 from boathouse.kit.ids import new_id
@@ -37,8 +37,6 @@ log = structlog.stdlib.get_logger(__name__)
 MAX_BYTES = 128 * 1024
 MAX_SCOPES = 1000
 MAX_SECRETS = 1000
-USERS = "users"
-"""What the API calls the group that everybody is in."""
 
 _SCOPE = re.compile(r"[\w.@-]{1,128}", re.ASCII)
 _KEY = re.compile(r"[\w.-]{1,128}", re.ASCII)
