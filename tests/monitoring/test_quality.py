@@ -108,8 +108,10 @@ def test_tables_are_judged_by_their_logs(server: Server, spark: SparkSession, sc
         assert (page["monitored"], page["status"]) == (False, None)
 
     is_nothing_for_others(server, schema, wanted)
-    answer = server.client().get(f"/api/data-quality/v1/monitors/table/{schema_id}")
-    assert (answer.status_code, answer.json()["error_code"]) == (501, "NOT_IMPLEMENTED")
+    with pytest.raises(NotFound):
+        quality.get_monitor("table", schema_id)
+    with pytest.raises(BadRequest, match="object_type"):
+        quality.get_monitor("model", schema_id)
     everything = Monitor("schema", schema_id, anomaly_detection_config=AnomalyDetectionConfig())
     with pytest.raises(BadRequest, match="update_mask"):
         quality.update_monitor("schema", schema_id, everything, "object_id")

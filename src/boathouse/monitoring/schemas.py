@@ -1,10 +1,9 @@
 """Data quality monitors on the wire."""
 
-from typing import Any, Literal
-
 from pydantic import BaseModel
 
 from boathouse.monitoring.models import QualityMonitorRow
+from boathouse.monitoring.profiles.data_quality import DataProfilingConfig
 
 SCHEMA = "schema"
 
@@ -21,7 +20,7 @@ class MonitorBody(BaseModel):
     object_type: str
     object_id: str
     anomaly_detection_config: AnomalyDetectionConfig | None = None
-    data_profiling_config: dict[str, Any] | None = None
+    data_profiling_config: DataProfilingConfig | None = None
 
     @staticmethod
     def of(row: QualityMonitorRow) -> "MonitorBody":
@@ -35,19 +34,6 @@ class MonitorList(BaseModel):
 
     monitors: list[MonitorBody]
     next_page_token: str | None = None
-
-
-class RefreshBody(BaseModel):
-    """A look at all tables of a schema that was asked for; times in ms since the epoch."""
-
-    object_type: str
-    object_id: str
-    refresh_id: int
-    state: Literal["MONITOR_REFRESH_STATE_SUCCESS"]
-    trigger: Literal["MONITOR_REFRESH_TRIGGER_MANUAL"]
-    start_time_ms: int
-    end_time_ms: int
-    message: str
 
 
 class Freshness(BaseModel):

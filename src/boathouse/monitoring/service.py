@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from sqlalchemy.orm import Session
 
 from boathouse.catalog.api import CatalogService, Privilege, SecurableNotFound, SecurableType, TableInfo
-from boathouse.errors import AlreadyExists, InvalidParameterValue, NotFound, NotImplementedHere
+from boathouse.errors import AlreadyExists, InvalidParameterValue, NotFound
 from boathouse.iam.api import Principal
 from boathouse.kit.clock import now_ms
 from boathouse.monitoring.models import QualityMonitorRow, QualityResultRow
@@ -94,8 +94,8 @@ class QualityService:
             SecurableNotFound: If there is none.
         """
         if object_type != SCHEMA:
-            message = f"Monitors of a {object_type} are not supported here. Valid for object_type: {SCHEMA}."
-            raise NotImplementedHere(message, field="object_type")
+            message = f"object_type '{object_type[:100]}' is not valid here. Valid: {SCHEMA}, table."
+            raise InvalidParameterValue(message, field="object_type")
         row = self.catalog.rows.by_id(object_id)
         if row is None or row.type != SecurableType.SCHEMA:
             raise SecurableNotFound(SecurableType.SCHEMA, object_id)

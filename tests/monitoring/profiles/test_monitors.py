@@ -21,6 +21,16 @@ from databricks.sdk.service.catalog import (
     MonitorSnapshot,
     MonitorTimeSeries,
 )
+from databricks.sdk.service.dataquality import (
+    AggregationGranularity,
+    DataProfilingConfig,
+    InferenceLogConfig,
+    InferenceProblemType,
+    Monitor,
+    Refresh,
+    RefreshState,
+    SnapshotConfig,
+)
 from pyspark.sql import SparkSession
 
 from tests.conftest import Server
@@ -168,7 +178,7 @@ def test_an_inference_log_from_its_monitor_to_the_decision_to_retrain(
     assert client.tables.get(f"{table}_profile_metrics").comment == f"Profile metrics of {table}, written by its monitor"
 
 
-def test_snapshots_and_time_series_against_a_baseline(spark: SparkSession, schema: str, client: WorkspaceClient) -> None:
+def test_time_series_against_a_baseline(spark: SparkSession, schema: str, client: WorkspaceClient) -> None:
     monitors = client.quality_monitors
     chance = np.random.default_rng(4)
     base = pd.DataFrame({"at": [TODAY] * 500, "x": chance.normal(0, 1, 500), "kind": chance.choice(["a", "b"], 500)})
@@ -199,11 +209,23 @@ def test_snapshots_and_time_series_against_a_baseline(spark: SparkSession, schem
     assert drift.wasserstein_distance.between(2.5, 3.5).all()
     assert (drift.population_stability_index > 1).all()
 
-    monitors.create(f"{schema}.base", schema, "/m", snapshot=MonitorSnapshot())
+
+def test_the_newer_form_and_snapshots(spark: SparkSession, schema: str, client: WorkspaceClient) -> None:
+    kinds = "CASE WHEN id % 2 = 0 THEN 'a' ELSE 'b' END AS kind"
+    spark.sql(f"CREATE TABLE {schema}.base AS SELECT now() AS at, CAST(id AS DOUBLE) AS x, {kinds} FROM range(500)").collect()
+    monitors, quality = client.quality_monitors, client.data_quality
+    table_id, schema_id = client.tables.get(f"{schema}.base").table_id or "", client.schemas.get(schema).schema_id or ""
+    config = DataProfilingConfig(schema_id, snapshot=SnapshotConfig())
+    made = quality.create_monitor(Monitor("table", table_id, data_profiling_config=config)).data_profiling_config
+    assert made is not None
+    assert made.profile_metrics_table_name == f"{schema}.base_profile_metrics"
     refreshed(client, f"{schema}.base")
     spark.sql(f"INSERT INTO {schema}.base SELECT at, x + 10, 'c' FROM {schema}.base").collect()
-    monitors.run_refresh(f"{schema}.base")
+    begun = quality.create_refresh("table", table_id, Refresh("table", table_id))
     refreshed(client, f"{schema}.base")
+    ended = quality.get_refresh("table", table_id, begun.refresh_id or 0)
+    assert ended.state is RefreshState.MONITOR_REFRESH_STATE_SUCCESS
+    assert ended in list(quality.list_refresh("table", table_id, page_size=1))
     snapshots = rows_of(
         spark,
         "SELECT count, distinct_count, granularity, window.start = window.end AS is_moment "
@@ -212,6 +234,30 @@ def test_snapshots_and_time_series_against_a_baseline(spark: SparkSession, schem
     assert snapshots.to_numpy().tolist() == [[500, 2, None, True], [1000, 3, None, True]]
     change = rows_of(spark, f"SELECT * FROM {schema}.base_drift_metrics WHERE column_name = 'kind'").iloc[0]
     assert (change.drift_type, change.tv_distance, change.count_delta) == ("CONSECUTIVE", pytest.approx(0.5), 500)
+
+    log = InferenceLogConfig(
+        InferenceProblemType.INFERENCE_PROBLEM_TYPE_CLASSIFICATION,
+        "at",
+        [AggregationGranularity.AGGREGATION_GRANULARITY_2_WEEKS],
+        "kind",
+        "kind",
+    )
+    wanted = Monitor("table", table_id, data_profiling_config=DataProfilingConfig(schema_id, inference_log=log))
+    changed = quality.update_monitor(
+        "table", table_id, wanted, "data_profiling_config.inference_log,data_profiling_config.snapshot"
+    )
+    assert changed in list(quality.list_monitor(page_size=2))
+    older = monitors.get(f"{schema}.base")
+    assert older.inference_log is not None
+    assert (older.inference_log.granularities, older.inference_log.timestamp_col) == (["2 weeks"], "at")
+    assert quality.get_monitor("table", table_id).data_profiling_config.inference_log == log  # type: ignore[union-attr]
+    log.timestamp_column = "nothing"
+    with pytest.raises(BadRequest, match=r"inference_log\.timestamp_column 'nothing'") as refused:
+        quality.update_monitor("table", table_id, wanted, "data_profiling_config.inference_log")
+    assert refused.value.get_error_info()[0].metadata["field"] == "data_profiling_config.inference_log.timestamp_column"
+    quality.delete_monitor("table", table_id)
+    with pytest.raises(NotFound):
+        quality.get_monitor("table", table_id)
 
 
 def test_what_is_wrong_is_named_and_what_is_not_allowed_refused(

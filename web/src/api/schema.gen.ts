@@ -4729,13 +4729,13 @@ export interface paths {
         };
         /**
          * List Quality Monitors
-         * @description The monitors of the schemas that the asker may know of.
+         * @description The monitors of the schemas and tables that the asker may know of.
          */
         get: operations["data quality_list_quality_monitors"];
         put?: never;
         /**
          * Create Quality Monitor
-         * @description Look at the tables of a schema from now on.
+         * @description Look at the tables of a schema from now on, or profile a table.
          */
         post: operations["data quality_create_quality_monitor"];
         delete?: never;
@@ -4753,7 +4753,7 @@ export interface paths {
         };
         /**
          * Get Quality Monitor
-         * @description The monitor of a schema.
+         * @description The monitor of a schema or a table.
          */
         get: operations["data quality_get_quality_monitor"];
         put?: never;
@@ -4767,7 +4767,7 @@ export interface paths {
         head?: never;
         /**
          * Update Quality Monitor
-         * @description Change which tables are left out.
+         * @description Change which tables of a schema are left out, or how a table is profiled.
          */
         patch: operations["data quality_update_quality_monitor"];
         trace?: never;
@@ -4779,13 +4779,57 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /**
+         * List Quality Refreshes
+         * @description The last refreshes of a table's monitor, the newest first.
+         */
+        get: operations["data quality_list_quality_refreshes"];
         put?: never;
         /**
          * Refresh Quality Monitor
-         * @description Look at all tables of a schema now, instead of at the next full hour of the server.
+         * @description Look at all tables of a schema now, instead of at the next full hour of the server; or begin to profile a table.
          */
         post: operations["data quality_refresh_quality_monitor"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/data-quality/v1/monitors/{object_type}/{object_id}/refreshes/{refresh_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Quality Refresh
+         * @description One refresh of a table's monitor.
+         */
+        get: operations["data quality_get_quality_refresh"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/data-quality/v1/monitors/{object_type}/{object_id}/refreshes/{refresh_id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel Quality Refresh
+         * @description End a refresh of a table's monitor.
+         */
+        post: operations["data quality_cancel_quality_refresh"];
         delete?: never;
         options?: never;
         head?: never;
@@ -5068,6 +5112,13 @@ export interface components {
             all_queued_runs: boolean;
             /** Job Id */
             job_id?: number | null;
+        };
+        /**
+         * CanceledRefresh
+         * @description A refresh that was canceled.
+         */
+        CanceledRefresh: {
+            refresh: components["schemas"]["DataQualityRefresh"];
         };
         /**
          * CaptureBody
@@ -6041,6 +6092,18 @@ export interface components {
             personal_access_token?: string | null;
         };
         /**
+         * CronSchedule
+         * @description When the metrics are refreshed.
+         */
+        CronSchedule: {
+            /** Pause Status */
+            pause_status?: ("CRON_SCHEDULE_PAUSE_STATUS_PAUSED" | "CRON_SCHEDULE_PAUSE_STATUS_UNPAUSED") | null;
+            /** Quartz Cron Expression */
+            quartz_cron_expression: string;
+            /** Timezone Id */
+            timezone_id: string;
+        };
+        /**
          * CustomMetricBody
          * @description A metric of the owner's.
          */
@@ -6087,6 +6150,75 @@ export interface components {
              * @default 0
              */
             workspace_id: number;
+        };
+        /**
+         * DataProfilingConfig
+         * @description The settings of a table's monitor; the last ones are the server's alone.
+         */
+        DataProfilingConfig: {
+            /** Assets Dir */
+            assets_dir?: string | null;
+            /** Baseline Table Name */
+            baseline_table_name?: string | null;
+            /** Custom Metrics */
+            custom_metrics?: components["schemas"]["ProfilingMetric"][] | null;
+            /** Drift Metrics Table Name */
+            drift_metrics_table_name?: string | null;
+            inference_log?: components["schemas"]["InferenceLogConfig"] | null;
+            /** Latest Monitor Failure Message */
+            latest_monitor_failure_message?: string | null;
+            /** Monitor Version */
+            monitor_version?: number | null;
+            /** Monitored Table Name */
+            monitored_table_name?: string | null;
+            notification_settings?: components["schemas"]["NotificationSettings"] | null;
+            /** Output Schema Id */
+            output_schema_id: string;
+            /** Profile Metrics Table Name */
+            profile_metrics_table_name?: string | null;
+            schedule?: components["schemas"]["CronSchedule"] | null;
+            /** Skip Builtin Dashboard */
+            skip_builtin_dashboard?: boolean | null;
+            /** Slicing Exprs */
+            slicing_exprs?: string[] | null;
+            snapshot?: components["schemas"]["Snapshot"] | null;
+            /** Status */
+            status?: string | null;
+            time_series?: components["schemas"]["TimeSeriesConfig"] | null;
+            /** Warehouse Id */
+            warehouse_id?: string | null;
+        };
+        /**
+         * DataQualityRefresh
+         * @description A refresh in this form; times in ms since the epoch.
+         */
+        DataQualityRefresh: {
+            /** End Time Ms */
+            end_time_ms?: number | null;
+            /** Message */
+            message?: string | null;
+            /** Object Id */
+            object_id: string;
+            /** Object Type */
+            object_type: string;
+            /** Refresh Id */
+            refresh_id: number;
+            /** Start Time Ms */
+            start_time_ms: number;
+            /** State */
+            state: string;
+            /** Trigger */
+            trigger: string;
+        };
+        /**
+         * DataQualityRefreshList
+         * @description A page of refreshes.
+         */
+        DataQualityRefreshList: {
+            /** Next Page Token */
+            next_page_token?: string | null;
+            /** Refreshes */
+            refreshes: components["schemas"]["DataQualityRefresh"][];
         };
         /**
          * DateBody
@@ -6736,6 +6868,27 @@ export interface components {
             timestamp_col: string;
         };
         /**
+         * InferenceLogConfig
+         * @description Predictions of models.
+         */
+        InferenceLogConfig: {
+            /** Granularities */
+            granularities: string[];
+            /** Label Column */
+            label_column?: string | null;
+            /** Model Id Column */
+            model_id_column: string;
+            /** Prediction Column */
+            prediction_column: string;
+            /**
+             * Problem Type
+             * @enum {string}
+             */
+            problem_type: "INFERENCE_PROBLEM_TYPE_REGRESSION" | "INFERENCE_PROBLEM_TYPE_CLASSIFICATION";
+            /** Timestamp Column */
+            timestamp_column: string;
+        };
+        /**
          * JobBody
          * @description Which job.
          */
@@ -7138,10 +7291,7 @@ export interface components {
          */
         MonitorBody: {
             anomaly_detection_config?: components["schemas"]["AnomalyDetectionConfig"] | null;
-            /** Data Profiling Config */
-            data_profiling_config?: {
-                [key: string]: unknown;
-            } | null;
+            data_profiling_config?: components["schemas"]["DataProfilingConfig"] | null;
             /** Object Id */
             object_id: string;
             /** Object Type */
@@ -7403,6 +7553,24 @@ export interface components {
          * @description An empty answer.
          */
         Nothing: Record<string, never>;
+        /**
+         * NotificationDestination
+         * @description Whom to tell.
+         */
+        NotificationDestination: {
+            /**
+             * Email Addresses
+             * @default []
+             */
+            email_addresses: string[];
+        };
+        /**
+         * NotificationSettings
+         * @description Whom to tell of what.
+         */
+        NotificationSettings: {
+            on_failure?: components["schemas"]["NotificationDestination"] | null;
+        };
         /**
          * Notifications
          * @description Whom to tell of what.
@@ -7808,6 +7976,25 @@ export interface components {
             privileges: string[];
         };
         /**
+         * ProfilingMetric
+         * @description A metric of the owner's.
+         */
+        ProfilingMetric: {
+            /** Definition */
+            definition: string;
+            /** Input Columns */
+            input_columns: string[];
+            /** Name */
+            name: string;
+            /** Output Data Type */
+            output_data_type: string;
+            /**
+             * Type
+             * @enum {string}
+             */
+            type: "DATA_PROFILING_CUSTOM_METRIC_TYPE_AGGREGATE" | "DATA_PROFILING_CUSTOM_METRIC_TYPE_DERIVED" | "DATA_PROFILING_CUSTOM_METRIC_TYPE_DRIFT";
+        };
+        /**
          * PublicToken
          * @description A token without its value.
          *
@@ -8074,34 +8261,6 @@ export interface components {
             end: string;
             /** Start */
             start: string;
-        };
-        /**
-         * RefreshBody
-         * @description A look at all tables of a schema that was asked for; times in ms since the epoch.
-         */
-        RefreshBody: {
-            /** End Time Ms */
-            end_time_ms: number;
-            /** Message */
-            message: string;
-            /** Object Id */
-            object_id: string;
-            /** Object Type */
-            object_type: string;
-            /** Refresh Id */
-            refresh_id: number;
-            /** Start Time Ms */
-            start_time_ms: number;
-            /**
-             * State
-             * @constant
-             */
-            state: "MONITOR_REFRESH_STATE_SUCCESS";
-            /**
-             * Trigger
-             * @constant
-             */
-            trigger: "MONITOR_REFRESH_TRIGGER_MANUAL";
         };
         /**
          * RefreshInfo
@@ -9341,6 +9500,16 @@ export interface components {
             granularities: string[];
             /** Timestamp Col */
             timestamp_col: string;
+        };
+        /**
+         * TimeSeriesConfig
+         * @description Rows that belong to a moment.
+         */
+        TimeSeriesConfig: {
+            /** Granularities */
+            granularities: string[];
+            /** Timestamp Column */
+            timestamp_column: string;
         };
         /**
          * TokenChange
@@ -20969,6 +21138,41 @@ export interface operations {
             };
         };
     };
+    "data quality_list_quality_refreshes": {
+        parameters: {
+            query?: {
+                page_size?: number;
+                page_token?: string;
+            };
+            header?: never;
+            path: {
+                object_type: string;
+                object_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DataQualityRefreshList"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     "data quality_refresh_quality_monitor": {
         parameters: {
             query?: never;
@@ -20987,7 +21191,73 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["RefreshBody"];
+                    "application/json": components["schemas"]["DataQualityRefresh"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    "data quality_get_quality_refresh": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                object_type: string;
+                object_id: string;
+                refresh_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DataQualityRefresh"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    "data quality_cancel_quality_refresh": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                object_type: string;
+                object_id: string;
+                refresh_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CanceledRefresh"];
                 };
             };
             /** @description Validation Error */

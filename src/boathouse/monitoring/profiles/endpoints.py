@@ -1,41 +1,16 @@
 """Monitors of tables over HTTP, as databricks-sdk's ``quality_monitors`` calls them."""
 
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, BackgroundTasks, Depends, Request
+from fastapi import APIRouter, BackgroundTasks
 
-from boathouse.db.dependencies import ReadSession, WriteSession
 from boathouse.errors import NotImplementedHere
-from boathouse.iam.api import CurrentPrincipal
-from boathouse.monitoring.profiles.runtime import Monitors
+from boathouse.monitoring.profiles.dependencies import Profiles, Running, WritableProfiles
 from boathouse.monitoring.profiles.schemas import CreateMonitor, MonitorInfo, RefreshInfo, RefreshList, UpdateMonitor
-from boathouse.monitoring.profiles.service import ProfileService
 
 router = APIRouter(tags=["quality monitors"])
 _MONITOR = "/api/2.1/unity-catalog/tables/{table_name}/monitor"
 _REFRESHES = f"{_MONITOR}/refreshes"
-
-
-def _reading(request: Request, session: ReadSession, principal: CurrentPrincipal) -> ProfileService:
-    return ProfileService(session, principal, request.app.state.layout)
-
-
-def _writing(request: Request, session: WriteSession, principal: CurrentPrincipal) -> ProfileService:
-    return ProfileService(session, principal, request.app.state.layout)
-
-
-def _monitors(request: Request) -> Monitors:
-    monitors: Monitors = request.app.state.monitors
-    return monitors
-
-
-Profiles = Annotated[ProfileService, Depends(_reading)]
-WritableProfiles = Annotated[ProfileService, Depends(_writing)]
-Running = Annotated[Monitors, Depends(_monitors)]
-
-
-async def _wake(monitors: Monitors) -> None:
-    monitors.wake()
 
 
 @router.post(_MONITOR, response_model_exclude_none=True)
@@ -44,7 +19,7 @@ def create_table_monitor(
 ) -> MonitorInfo:
     """Monitor a table: its metric tables are made, and its first refresh begins."""
     row = profiles.create(table_name, body)
-    after.add_task(_wake, monitors)
+    after.add_task(monitors.wake)
     return profiles.info(table_name.lower(), row)
 
 
@@ -72,7 +47,7 @@ def delete_table_monitor(profiles: WritableProfiles, table_name: str) -> dict[st
 def run_monitor_refresh(profiles: WritableProfiles, monitors: Running, after: BackgroundTasks, table_name: str) -> RefreshInfo:
     """Look at a table now."""
     row = profiles.start_refresh(table_name)
-    after.add_task(_wake, monitors)
+    after.add_task(monitors.wake)
     return profiles.refresh_info(row)
 
 
@@ -94,11 +69,7 @@ def cancel_monitor_refresh(
 ) -> dict[str, Any]:
     """End a refresh."""
     profiles.cancel(table_name, refresh_id)
-
-    async def cancel() -> None:
-        monitors.cancel(refresh_id)
-
-    after.add_task(cancel)
+    after.add_task(monitors.cancel, refresh_id)
     return {}
 
 

@@ -111,11 +111,11 @@ class Monitors:
                 task.cancel()
         await asyncio.gather(*(one for one in (self._loop, *found) if one is not None), return_exceptions=True)
 
-    def wake(self) -> None:
-        """There may be something to do. Safe to call from the event loop only."""
+    async def wake(self) -> None:
+        """There may be something to do."""
         self._awake.set()
 
-    def cancel(self, refresh_id: int) -> None:
+    async def cancel(self, refresh_id: int) -> None:
         """End a refresh that this server carries out."""
         found = self._running.get(refresh_id)
         if found is not None and found.task is not None:
