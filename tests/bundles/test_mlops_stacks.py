@@ -2,7 +2,12 @@
 
 from pathlib import Path
 
-from boathouse.bundles.kinds import KINDS
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import best_match
+
+from boathouse.bundles.json_schema import json_schema
+from boathouse.bundles.kinds import KINDS, all_fields
+from boathouse.bundles.reading import read
 from tests.bundles.project import bodies, ready
 from tests.templates.mlops_stacks import render_mlops_stacks
 
@@ -31,6 +36,16 @@ def test_mlops_stacks_for_each_of_its_targets(tmp_path: Path) -> None:
         "grants",
         "git_source_info",
     }
+    # The schema that editors have holds for what people have written.
+    validator = Draft202012Validator(json_schema(all_fields()))
+    validator.check_schema(validator.schema)
+    for file in (main, *(folder / "resources").glob("*.yml")):
+        written = read(file.read_text(), file.name).plain()
+        assert [error.message for error in validator.iter_errors(written)] == []
+    written["resources"]["jobs"] = {"j": {"tasks": {"a": 1}}}
+    wrong = best_match(validator.iter_errors(written))
+    assert wrong is not None
+    assert list(wrong.absolute_path) == ["resources", "jobs", "j", "tasks"]
     found = bodies(project)
     files = "/Workspace/Users/ana.maria@example.com/.bundle/taxi-fares/dev/files"
     train = found["jobs.model_training_job"]

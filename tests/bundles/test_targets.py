@@ -1,13 +1,14 @@
 """What a project is for a target: variables, references, what is laid over what, modes, permissions."""
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from boathouse.bundles.errors import BundleInvalid
 from boathouse.bundles.presets import User
-from tests.bundles.project import ANA, NOTEBOOK, bodies, ready, write
+from tests.bundles.project import NOTEBOOK, bodies, ready, write
 
 VARIABLES = """
 bundle: {name: shop}
@@ -178,6 +179,45 @@ def test_development(tmp_path: Path) -> None:
     assert list(project.files) == [f"{files}/databricks.yml", f"{files}/n"]
 
 
+def test_what_is_not_heeded_is_told(tmp_path: Path) -> None:
+    text = """
+    bundle: {name: shop, databricks_cli_version: ">= 0.2", deployment: {fail_on_active_runs: true, lock: {enabled: false}}}
+    scripts: {hi: {content: echo hi}}
+    artifacts: {a: {dynamic_version: true, files: [{source: "lib/*.whl"}]}}
+    resources:
+      jobs:
+        j:
+          lifecycle: {started: true, prevent_destroy: true}
+          job_clusters: [{job_cluster_key: c, new_cluster: {num_workers: 1}}]
+          tasks:
+            - {task_key: a, job_cluster_key: c, notebook_task: {notebook_path: n.py}}
+            - {task_key: b, condition_task: {op: EQUAL_TO, left: a, right: b}}
+    targets:
+      dev: {mode: development, cluster_id: c-1, presets: {source_linked_deployment: true, name_prefix: "x "}}
+      any: {bundle: {cluster_id: c-1}}
+    """
+    folder = write(tmp_path, {"databricks.yml": text, "n.py": NOTEBOOK, "lib/a-1.whl": ""})
+    with pytest.raises(BundleInvalid, match=r"name_prefix has the user's name in it"):
+        ready(folder, "dev")
+    with pytest.raises(BundleInvalid, match=r"a cluster_id for all tasks is for targets with mode: development alone\."):
+        ready(folder, "any")
+    write(folder, {"databricks.yml": text.replace('"x "', '"[${workspace.current_user.short_name}] "')})
+    project, warned = ready(folder, "dev")
+    assert [one.partition(": ")[2] for one in warned] == [
+        "bundle.databricks_cli_version is not heeded here.",
+        "scripts is not heeded here.",
+        "artifacts.a.dynamic_version is not heeded here.",
+        "resources.jobs.j.lifecycle.started is not heeded here.",
+        "presets.source_linked_deployment is not heeded here.",
+    ]
+    job = bodies(project)["jobs.j"]
+    assert job.keys() == {"tags", "max_concurrent_runs", "tasks"}
+    assert [one.get("existing_cluster_id") for one in job["tasks"]] == ["c-1", None]  # type: ignore[attr-defined]
+    assert project.resources[0].prevent_destroy
+    assert (project.lock.enabled, project.refuses_active_runs) == (False, True)
+    assert [path.rpartition("/")[2] for path in project.files if "/artifacts/" in path] == ["a-1.whl"]
+
+
 def test_production(tmp_path: Path) -> None:
     folder = write(tmp_path, {"databricks.yml": LAYERS, "n.py": NOTEBOOK})
     project, warned = ready(folder, "prod")
@@ -192,11 +232,17 @@ def test_production(tmp_path: Path) -> None:
         {"level": "CAN_RUN", "group_name": "ops"},
     ]
     assert found["registered_models.m"]["name"] == "p_m"
-    careless = LAYERS.replace("    workspace: {root_path: ~/.bundle/prod}\n    run_as: {service_principal_name: robot}\n", "")
+    subprocess.run(["git", "init", "-q", "-b", "other", str(folder)], check=True)
+    with pytest.raises(BundleInvalid, match=r"the target is deployed from the branch main, and this is other\."):
+        ready(folder, "prod")
+    careless = LAYERS.replace("    git: {branch: main}\n", "")
+    careless = careless.replace("    workspace: {root_path: ~/.bundle/prod}\n    run_as: {service_principal_name: robot}\n", "")
     careless = careless.replace("tags: {own:", "development: true, tags: {own:")
     write(folder, {"databricks.yml": careless})
     with pytest.raises(BundleInvalid) as error:
         ready(folder, "prod")
     assert "resources.pipelines.p.development is true in a production target." in error.value.message
     assert "a production target says workspace.root_path" in error.value.message
-    assert ready(write(folder, {"databricks.yml": LAYERS}), "prod", User("robot", is_service_principal=True))[0].user != ANA
+    robot = User("robot", is_service_principal=True)
+    project, _ = ready(write(folder, {"databricks.yml": careless.replace("development: true, ", "")}), "prod", robot)
+    assert project.workspace["root_path"] == "/Workspace/Users/robot/.bundle/shop/prod"

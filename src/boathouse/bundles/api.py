@@ -1,6 +1,7 @@
 """A bundle on a server: what the commands do with it."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from boathouse.bundles.kinds import KINDS
 from boathouse.bundles.loading import Selected, find_folder, load, select
 from boathouse.bundles.plan import Plan, make_plan, served_resources
 from boathouse.bundles.project import Options, Project, current_user, prepare
+from boathouse.bundles.runs import refuse_active
 from boathouse.bundles.state import State, StateFile
 from boathouse.bundles.values import Value
 
@@ -54,13 +56,15 @@ class Bundle:
             DeploymentLocked: If somebody else deploys.
             CallRefused: If the server refuses something; what was done before stays, and is recorded.
         """
-        with self._file.locked(force=force_lock):
+        with self._locked(force=force_lock):
             state = self._file.read()
             plan = make_plan(self.project, state, self.client, self.problems)
             if plan.is_empty:
                 return plan
             if not consent(plan):
                 return None
+            if self.project.refuses_active_runs:
+                refuse_active(plan, state, self.client)
             resources = served_resources(self.project, self.client, self.problems)
             Deployment(self.project, self.client, self._file, state, say).run(plan, resources)
             return plan
@@ -70,12 +74,16 @@ class Bundle:
         kept = [one for one in self.project.resources if one.prevent_destroy and one.name in self._file.read().resources]
         if kept:
             raise BundleInvalid([(one.at, f"resources.{one.name}: lifecycle.prevent_destroy forbids it.") for one in kept])
-        with self._file.locked(force=force_lock):
+        with self._locked(force=force_lock):
             state = self._file.read()
             if not consent(state):
                 return False
             destroy(self.project.workspace["root_path"], self.client, self._file, state, say)
         return True
+
+    def _locked(self, *, force: bool) -> AbstractContextManager[None]:
+        lock = self.project.lock
+        return self._file.locked(force=force or lock.force) if lock.enabled else nullcontext()
 
     def summary(self) -> list[dict[str, Any]]:
         """The bundle's resources and those that are deployed: names, identifiers, addresses."""

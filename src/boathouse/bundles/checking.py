@@ -78,7 +78,7 @@ class Checker:
         """The value, its scalars of the types that they should have, without what is unknown."""
         if value.data is None or kind is Any or _may_become_anything(value):
             return value
-        kind = _bare(kind)
+        kind = bare(kind)
         if kind is schema.Resources:
             return self._resources(value, path)
         if isinstance(kind, _ByKey):
@@ -185,8 +185,8 @@ def _may_become_anything(value: Value) -> bool:
     return isinstance(value.data, str) and "${" in value.data
 
 
-def _bare(kind: Any) -> Any:
-    """The type without None."""
+def bare(kind: Any) -> Any:
+    """A type without None."""
     if typing.get_origin(kind) in {Union, types.UnionType}:
         rest = [one for one in typing.get_args(kind) if one is not type(None)]
         return rest[0] if len(rest) == 1 else Any

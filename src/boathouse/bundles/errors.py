@@ -55,6 +55,17 @@ class DeploymentLocked(Conflict):
         )
 
 
+class RunsActive(Conflict):
+    """Something runs of what would be changed, and the bundle says that this is not to be."""
+
+    error_code = "RUNS_ACTIVE"
+
+    def __init__(self, resource: str) -> None:
+        super().__init__(
+            f"resources.{resource} runs now, and bundle.deployment.fail_on_active_runs is true. Wait for its end, or cancel it."
+        )
+
+
 class StateUnreadable(Conflict):
     """The record of a deployment is not one of these."""
 

@@ -2,7 +2,7 @@
 
 import glob
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path as FilePath
 from typing import Any
 
 from boathouse.bundles.checking import Checker, Problems
@@ -10,7 +10,7 @@ from boathouse.bundles.errors import BundleInvalid, BundleMissing
 from boathouse.bundles.kinds import ELSEWHERE, KINDS, all_fields
 from boathouse.bundles.reading import read
 from boathouse.bundles.schema import MERGED, Root
-from boathouse.bundles.values import NOWHERE, Place, Value, merged
+from boathouse.bundles.values import NOWHERE, Path, Place, Value, merged, shown
 
 FILES = ("databricks.yml", "databricks.yaml", "bundle.yml", "bundle.yaml")
 NO_TARGET = "default"
@@ -26,7 +26,7 @@ class Source:
         root: All its files as one.
     """
 
-    folder: Path
+    folder: FilePath
     root: Value
 
     @property
@@ -47,7 +47,7 @@ class Selected:
         root: The project with the target laid over it.
     """
 
-    folder: Path
+    folder: FilePath
     name: str
     target: Value
     root: Value
@@ -59,7 +59,7 @@ class Selected:
         return None if mode is None or mode.data is None else str(mode.data)
 
 
-def find_folder(start: Path) -> Path:
+def find_folder(start: FilePath) -> FilePath:
     """The folder of the project that a folder is in.
 
     Raises:
@@ -71,7 +71,7 @@ def find_folder(start: Path) -> Path:
     raise BundleMissing(str(start.resolve()))
 
 
-def load(folder: Path, problems: Problems) -> Source:
+def load(folder: FilePath, problems: Problems) -> Source:
     """Read a project's files.
 
     Raises:
@@ -94,7 +94,7 @@ def load(folder: Path, problems: Problems) -> Source:
     return Source(folder, root)
 
 
-def _read(folder: Path, file: Path) -> Value:
+def _read(folder: FilePath, file: FilePath) -> Value:
     shown = str(file.relative_to(folder)) if file.is_relative_to(folder) else str(file)
     try:
         text = file.read_text(encoding="utf-8")
@@ -103,15 +103,15 @@ def _read(folder: Path, file: Path) -> Value:
     return read(text, shown)
 
 
-def _included(folder: Path, main: str, root: Value, problems: Problems) -> list[Path]:
-    found: dict[Path, None] = {}
+def _included(folder: FilePath, main: str, root: Value, problems: Problems) -> list[FilePath]:
+    found: dict[FilePath, None] = {}
     for pattern in (root.get("include") or Value([])).entries:
         text = str(pattern.data)
         matches = sorted(glob.glob(text, root_dir=folder, recursive=True))  # noqa: PTH207 - relative patterns with ** and ./
         if not matches and not glob.has_magic(text):
             problems.error(pattern.at, f"the file {text} of include is not there.")
         for match in matches:
-            file = Path(folder, match).resolve()
+            file = FilePath(folder, match).resolve()
             if file.is_file() and file != (folder / main).resolve():
                 found[file] = None
     return list(found)
@@ -136,6 +136,7 @@ def _refuse_unserved(root: Value, problems: Problems) -> None:
     experimental = root.get("experimental")
     if experimental is not None and experimental.data:
         problems.warn(experimental.at, "experimental settings are left out.")
+    _tell_unheeded(root, problems)
     places = [root.get("resources"), *(one.get("resources") for one in (root.get("targets") or Value({})).fields.values())]
     for resources in places:
         for name, one in (resources or Value({})).fields.items():
@@ -148,6 +149,30 @@ def _refuse_unserved(root: Value, problems: Problems) -> None:
                 else f"resources.{name} is no kind of resource."
             )
             problems.error(one.at, why + valid)
+
+
+_UNHEEDED = (
+    ("bundle", "databricks_cli_version"),
+    ("presets", "artifacts_dynamic_version"),
+    ("presets", "source_linked_deployment"),
+    ("workspace", "resource_path"),
+    ("scripts",),
+)
+
+
+def _tell_unheeded(root: Value, problems: Problems) -> None:
+    """Keys that bundles have and that change nothing here are not passed over in silence."""
+    targets = (root.get("targets") or Value({})).fields
+    for layer in (root, *targets.values()):
+        found: list[tuple[Path, Value | None]] = [(path, layer.get(*path)) for path in _UNHEEDED]
+        for name, one in (layer.get("artifacts") or Value({})).fields.items():
+            found.append((("artifacts", name, "dynamic_version"), one.get("dynamic_version")))
+        for kind, of_kind in (layer.get("resources") or Value({})).fields.items():
+            for key, one in of_kind.fields.items():
+                found.append((("resources", kind, key, "lifecycle", "started"), one.get("lifecycle", "started")))
+        for path, value in found:
+            if value is not None and value.data not in (None, False):
+                problems.warn(value.at, f"{shown(path)} is not heeded here.")
 
 
 def select(source: Source, wanted: str | None) -> Selected:

@@ -117,7 +117,7 @@ class Rewriter:
             elif named == "requirements":
                 entries.append(self._at(one, (named,), self._file))
             else:
-                entries += [one.with_field(named, each) for each in self._built(one.fields[named])]
+                entries += [one.with_field(named, each) for each in self.upload(one.fields[named])]
         return value.with_field("libraries", replace(libraries, data=entries))
 
     def _environment(self, value: Value, path: tuple[str, ...]) -> Value:
@@ -132,12 +132,12 @@ class Rewriter:
                 moved = self._file(replace(one, data=rest.strip()))
                 entries.append(replace(one, data=f"-r {moved.data}"))
             elif text.endswith(".whl") and is_local(text) and "@" not in text:
-                entries += self._built(one)
+                entries += self.upload(one)
             else:
                 entries.append(one)
         return value.set(path, replace(dependencies, data=entries))
 
-    def _built(self, value: Value) -> list[Value]:
+    def upload(self, value: Value) -> list[Value]:
         """The wheels that a pattern finds; each is uploaded."""
         local = self._local(value)
         found = _newest(Path(one) for one in glob.glob(str(local)))  # noqa: PTH207 - a pattern

@@ -38,6 +38,7 @@ class Presets:
     pause_status: str | None = None
     pipelines_development: bool | None = None
     concurrent_runs: int | None = None
+    cluster_id: str | None = None
 
 
 def presets_of(selected: Selected, root: Value, user: User) -> Presets:
@@ -51,6 +52,7 @@ def presets_of(selected: Selected, root: Value, user: User) -> Presets:
         pause_status=own.get("trigger_pause_status", "PAUSED" if development else None),
         pipelines_development=own.get("pipelines_development", True if development else None),
         concurrent_runs=own.get("jobs_max_concurrent_runs", _DEVELOPMENT_RUNS if development else None),
+        cluster_id=text_at(root, "bundle", "cluster_id") or text_at(root, "bundle", "compute_id"),
     )
 
 
@@ -66,6 +68,10 @@ def check_mode(selected: Selected, root: Value, user: User, problems: Problems, 
         if prefix is not None and user.short_name not in str(prefix.data or ""):
             told = "a development target's name_prefix has the user's name in it, or people overwrite each other's resources: "
             problems.error(prefix.at, told + "use ${workspace.current_user.short_name}.")
+        return
+    cluster = root.get("bundle", "cluster_id")
+    if cluster is not None and cluster.data:
+        problems.error(cluster.at, "a cluster_id for all tasks is for targets with mode: development alone.")
     if selected.mode != "production":
         return
     for key, one in (root.get("resources", "pipelines") or Value({})).fields.items():
@@ -132,12 +138,28 @@ def _prefixed(kind: Kind, name: str, prefix: str) -> str:
 def _job(value: Value, presets: Presets) -> Value:
     if presets.concurrent_runs is not None and value.get("max_concurrent_runs") is None and value.get("continuous") is None:
         value = value.with_field("max_concurrent_runs", Value(presets.concurrent_runs, value.at))
+    if presets.cluster_id is not None:
+        value = _on_cluster(value, presets.cluster_id)
     for trigger in ("schedule", "trigger", "continuous"):
         if presets.pause_status is not None and isinstance((value.get(trigger) or Value(None)).data, dict):
             own = value.get(trigger, "pause_status")
             if own is None or own.data is None:
                 value = value.set((trigger, "pause_status"), Value(presets.pause_status, value.at))
     return value
+
+
+def _on_cluster(job: Value, cluster_id: str) -> Value:
+    """A job whose tasks that have a cluster all have this one."""
+    tasks = job.get("tasks")
+    if tasks is None:
+        return job
+    entries = [
+        one.without("new_cluster", "job_cluster_key").with_field("existing_cluster_id", Value(cluster_id, one.at))
+        if any(one.get(key) is not None for key in ("new_cluster", "job_cluster_key", "existing_cluster_id"))
+        else one
+        for one in tasks.entries
+    ]
+    return job.without("job_clusters").with_field("tasks", Value(entries, tasks.at))
 
 
 def _tagged(kind: Kind, value: Value, tags: Mapping[str, str]) -> Value:

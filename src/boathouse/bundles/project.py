@@ -14,7 +14,7 @@ from boathouse.bundles.kinds import KINDS, all_fields
 from boathouse.bundles.loading import Selected, text_at
 from boathouse.bundles.paths import Rewriter, Roots, sync_root
 from boathouse.bundles.presets import User, applied, check_mode, presets_of
-from boathouse.bundles.schema import Resources
+from boathouse.bundles.schema import Lock, Resources
 from boathouse.bundles.substitution import Resolver, references
 from boathouse.bundles.values import NOWHERE, Place, Value, placed, walk
 from boathouse.bundles.values import Path as ValuePath
@@ -72,6 +72,8 @@ class Project:
     resources: tuple[Resource, ...]
     files: Mapping[str, LocalFile]
     permissions: tuple[Mapping[str, Any], ...]
+    lock: Lock
+    refuses_active_runs: bool
     root: Value = field(repr=False)
 
 
@@ -133,7 +135,19 @@ def prepare(selected: Selected, user: User, client: Client | None, options: Opti
     paths = {key: text_at(root, "workspace", key) or "" for key in _PATHS}
     name = text_at(root, "bundle", "name") or ""
     root = root.with_field("resources", resources)
-    return Project(selected.folder, name, selected.name, selected.mode, user, paths, found, files, _on_folder(root), root)
+    return Project(
+        selected.folder,
+        name,
+        selected.name,
+        selected.mode,
+        user,
+        paths,
+        found,
+        files,
+        _on_folder(root),
+        *_deployment(root),
+        root,
+    )
 
 
 def _with_facts(selected: Selected, user: User, git: Mapping[str, str]) -> Value:
@@ -206,6 +220,13 @@ def _with_paths(root: Value, folder: Path, problems: Problems) -> tuple[Value, d
     rewriter = Rewriter(Roots(folder, top, remote, str(workspace.fields["artifact_path"].data)), problems)
     root = root.with_field("resources", rewriter.rewritten(root.get("resources") or Value({})))
     places: list[Path] = []
+    for name, artifact in (root.get("artifacts") or Value({})).fields.items():
+        for one in (artifact.get("files") or Value([])).entries:
+            source = one.get("source")
+            if source is None:
+                problems.error(one.at, f"artifacts.{name}.files: an entry needs source.")
+            else:
+                rewriter.upload(source)
     for one in paths or [Value(".", NOWHERE)]:
         place = (folder / PurePosixPath(one.at.file).parent / str(one.data)).resolve()
         if place.exists():
@@ -216,6 +237,12 @@ def _with_paths(root: Value, folder: Path, problems: Problems) -> tuple[Value, d
     patterns = {key: [str(one.data) for one in (sync.get(key) or Value([])).entries] for key in ("include", "exclude")}
     files = local_files(top.resolve(), remote, places, patterns["include"], patterns["exclude"])
     return root, files | {path: local_file(file) for file, path in rewriter.wheels.items()}
+
+
+def _deployment(root: Value) -> tuple[Lock, bool]:
+    found = (root.get("bundle", "deployment") or Value({})).plain()
+    lock = found.get("lock") or {}
+    return Lock(lock.get("enabled", True), lock.get("force", False)), bool(found.get("fail_on_active_runs"))
 
 
 def _on_folder(root: Value) -> tuple[dict[str, Any], ...]:

@@ -5,6 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from boathouse.bundles.client import Client, quoted
+from boathouse.bundles.errors import RunsActive
+from boathouse.bundles.plan import Action, Plan
+from boathouse.bundles.state import State
 from boathouse.errors import InvalidParameterValue
 
 _JOBS = "/api/2.2/jobs"
@@ -16,20 +19,17 @@ RUNNABLE = ("jobs", "pipelines")
 Say = Callable[[str], None]
 
 
-def run_job(client: Client, job_id: Any, parameters: Mapping[str, str], only: Sequence[str], say: Say, *, wait: bool) -> bool:
+def run_job(client: Client, job_id: Any, options: Mapping[str, Any], say: Say, *, wait: bool) -> bool:
     """Start a run of a job and, unless told otherwise, wait for its end; whether it has succeeded.
 
     Args:
         client: The server.
         job_id: Which job.
-        parameters: Of the run.
-        only: The tasks to run; all where there are none.
+        options: Of the run, as the API takes them: parameters, and the tasks to run where it is not all.
         say: Tells what happens.
         wait: Whether to wait.
     """
-    body: dict[str, Any] = {"job_id": job_id}
-    body |= {"job_parameters": dict(parameters)} if parameters else {}
-    body |= {"only": list(only)} if only else {}
+    body = {"job_id": job_id} | {field: value for field, value in options.items() if value}
     run_id = client.call("POST", f"{_JOBS}/run-now", body)["run_id"]
     run = client.call("GET", f"{_JOBS}/runs/get", query={"run_id": run_id})
     say(f"Run {run_id}: {run.get('run_page_url', '')}")
@@ -116,6 +116,28 @@ def _errors(client: Client, path: str, update_id: Any) -> list[str]:
         exceptions = (one.get("error") or {}).get("exceptions") or ()
         lines += [str(one["message"]), *(f"  {each['message']}" for each in exceptions[:1] if each.get("message"))]
     return lines
+
+
+def refuse_active(plan: Plan, state: State, client: Client) -> None:
+    """Go on only if nothing runs of what a plan changes or deletes, as ``fail_on_active_runs`` asks.
+
+    Raises:
+        RunsActive: If something does.
+    """
+    for step in plan.steps:
+        deployed = state.resources.get(step.resource)
+        if deployed is None or step.action in {Action.UNCHANGED, Action.CREATE}:
+            continue
+        if step.resource.startswith("jobs."):
+            query = {"job_id": deployed.id, "active_only": "true", "limit": 1}
+            active = client.call("GET", f"{_JOBS}/runs/list", query=query).get("runs")
+        elif step.resource.startswith("pipelines."):
+            found = client.find("GET", f"{_PIPELINES}/{quoted(deployed.id)}") or {}
+            active = found.get("state") not in {None, "IDLE", "FAILED"}
+        else:
+            continue
+        if active:
+            raise RunsActive(step.resource)
 
 
 def key_of(key: str, deployed: Sequence[str], kinds: Sequence[str] = RUNNABLE) -> str:

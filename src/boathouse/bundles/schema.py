@@ -62,8 +62,8 @@ class Git:
 class Lock:
     """Whether a deployment locks its target."""
 
-    enabled: bool | None = None
-    force: bool | None = None
+    enabled: bool = True
+    force: bool = False
 
 
 @dataclass

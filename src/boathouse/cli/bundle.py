@@ -12,6 +12,8 @@ from rich.console import Console
 from boathouse.bundles.api import Bundle, Where, open_bundle, selected
 from boathouse.bundles.checking import Problems
 from boathouse.bundles.client import Local
+from boathouse.bundles.json_schema import json_schema
+from boathouse.bundles.kinds import all_fields
 from boathouse.bundles.plan import Action, Plan, Step
 from boathouse.bundles.project import Options
 from boathouse.bundles.runs import key_of, run_job, run_pipeline
@@ -216,6 +218,16 @@ def run(
     ] = None,
     only: Annotated[list[str] | None, typer.Option("--only", help="Run this task alone; may be repeated")] = None,
     no_wait: Annotated[bool, typer.Option("--no-wait", help="Do not wait for its end")] = False,
+    notebook_params: Annotated[
+        list[str] | None, typer.Option("--notebook-params", help="name=value of the notebooks' widgets; may be repeated")
+    ] = None,
+    refresh: Annotated[
+        list[str] | None, typer.Option("--refresh", help="Of a pipeline: this table alone; may be repeated")
+    ] = None,
+    full_refresh: Annotated[
+        list[str] | None, typer.Option("--full-refresh", help="Of a pipeline: this table anew; may be repeated")
+    ] = None,
+    validate_only: Annotated[bool, typer.Option("--validate-only", help="Of a pipeline: only check it")] = False,
     full_refresh_all: Annotated[bool, typer.Option("--full-refresh-all", help="Of a pipeline: all its tables anew")] = False,
     var: Variables = None,
     project: Folder = None,
@@ -231,9 +243,13 @@ def run(
         name = key_of(key, list(deployed))
         identifier = deployed[name].id
         if name.startswith("jobs."):
-            succeeded = run_job(bundle.client, identifier, given, only or (), typer.echo, wait=not no_wait)
+            widgets = dict(_pair(one, "--notebook-params") for one in notebook_params or ())
+            more = {"job_parameters": given, "notebook_params": widgets, "only": only}
+            succeeded = run_job(bundle.client, identifier, more, typer.echo, wait=not no_wait)
         else:
-            options = {"full_refresh": full_refresh_all, "cause": "USER_ACTION"} | ({"parameters": given} if given else {})
+            options: dict[str, Any] = {"full_refresh": full_refresh_all, "validate_only": validate_only, "cause": "USER_ACTION"}
+            more = {"parameters": given, "refresh_selection": refresh, "full_refresh_selection": full_refresh}
+            options |= {field: value for field, value in more.items() if value}
             succeeded = run_pipeline(bundle.client, identifier, options, typer.echo, wait=not no_wait)
     if not succeeded:
         raise typer.Exit(1)
@@ -262,6 +278,12 @@ def summary(
     typer.echo(f"Name: {told.name}\nTarget: {told.target}\nServer: {bundle.client.host}\nPath: {told.workspace['root_path']}")
     for one in found:
         typer.echo(f"  {one['resource']}  {one['name'] or ''}\n    {one.get('url') or one.get('id') or 'not deployed'}")
+
+
+@app.command("schema")
+def schema() -> None:
+    """Print a JSON Schema of databricks.yml, by which editors complete and check it."""
+    typer.echo(json.dumps(json_schema(all_fields()), indent=1))
 
 
 @app.command("destroy")
