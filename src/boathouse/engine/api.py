@@ -1,7 +1,7 @@
 """What other slices use of the engine."""
 
 from boathouse.engine.catalog_access import CatalogAccess
-from boathouse.engine.compute import warehouse_id_of
+from boathouse.engine.compute import require_warehouse, warehouse_id_of
 from boathouse.engine.errors import EngineCrashed, EngineUnavailable
 from boathouse.engine.gateway.governor import Governor
 from boathouse.engine.gateway.hidden_columns import METADATA_OPTION
@@ -74,6 +74,7 @@ __all__ = [
     "of_text",
     "proto",
     "quote",
+    "require_warehouse",
     "statements",
     "type_from_json",
     "type_from_message",

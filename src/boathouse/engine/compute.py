@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from boathouse.engine.errors import ClusterNotFound, ComputeOfAnother, WarehouseNotFound
+from boathouse.engine.errors import ClusterNotFound, ComputeOfAnother, WarehouseNotFound, WarehouseOfAnother
 from boathouse.engine.link import EngineEnding, Engines, EngineSession
 from boathouse.iam.api import Principal
 
@@ -37,6 +37,17 @@ def cluster_id_of(principal_id: str) -> str:
 def warehouse_id_of(principal_id: str) -> str:
     """The same engine as a SQL warehouse."""
     return hashlib.sha256(b"warehouse" + principal_id.encode()).hexdigest()[:16]
+
+
+def require_warehouse(warehouse: str, principal: Principal, where: str) -> None:
+    """Go on only if a warehouse that something names is the principal's own, or a reference that is not known yet.
+
+    Raises:
+        WarehouseOfAnother: If it is not.
+    """
+    own = warehouse_id_of(principal.id)
+    if "{{" not in warehouse and warehouse != own:
+        raise WarehouseOfAnother(where, warehouse, principal.name, own)
 
 
 @dataclass(frozen=True)

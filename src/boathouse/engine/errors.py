@@ -115,6 +115,16 @@ class PathRefused(PermissionDenied):
         super().__init__(f"Path '{path}' is refused: {why}", path=path)
 
 
+class WarehouseOfAnother(InvalidParameterValue):
+    """A field names a warehouse that is not the principal's."""
+
+    def __init__(self, field: str, warehouse: str, principal: str, own: str) -> None:
+        super().__init__(
+            f"{field} is '{warehouse}', which is not the warehouse of {principal}: {own}. Each principal has one of its own.",
+            field=field,
+        )
+
+
 class StatementRefused(InvalidParameterValue):
     """A statement that cannot be run as it is written."""
 

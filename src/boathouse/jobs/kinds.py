@@ -20,6 +20,8 @@ from boathouse.jobs.errors import KindTaken, KindUnknown, SettingsInvalid
 from boathouse.kit.children import Child
 
 TOKEN_SECONDS = 24 * 3600.0
+ARCHIVE_SUFFIX = ".tar.gz"
+"""Of what a kind leaves beside the log for people to take away."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ class Task:
         parameters: Of the job, by name, as they are in this run.
         principal: As whom it runs.
         log: Where its output goes to; ``child`` sees to that. A kind may leave a page for ``runs/export`` beside it, with the suffix
-            ``.html``.
+            ``.html``, and an archive that ``dbt_output`` links to, with ``ARCHIVE_SUFFIX``.
     """
 
     id: int

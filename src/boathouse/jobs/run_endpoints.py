@@ -4,12 +4,14 @@ import asyncio
 import os
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Path, Query, Request
+from fastapi.responses import FileResponse
 
-from boathouse.errors import NotImplementedHere
+from boathouse.errors import NotFound, NotImplementedHere
 from boathouse.iam.api import CurrentPrincipal
 from boathouse.jobs import views
 from boathouse.jobs.endpoints import jobs_of, place_of, route
+from boathouse.jobs.kinds import ARCHIVE_SUFFIX
 from boathouse.jobs.models import JobTaskRow
 from boathouse.jobs.runs import Wanted
 from boathouse.jobs.runtime import Jobs
@@ -134,6 +136,19 @@ async def export_run(
         raise NotImplementedHere(message, field="run_id")
     path = str((task.spec.get("notebook_task") or {}).get("notebook_path", task.key))
     return {"views": [{"content": html, "name": path.rpartition("/")[2], "type": "NOTEBOOK"}]}
+
+
+@router.get(views.ARTIFACTS, response_class=FileResponse)
+async def get_artifacts(
+    request: Request, principal: CurrentPrincipal, run_id: Annotated[int, Path(ge=0, le=2**63 - 1)]
+) -> FileResponse:
+    """What an attempt at a dbt task has made, as an archive (CAN_VIEW)."""
+    jobs = jobs_of(request)
+    _, task = await jobs.manage_runs(principal, lambda service: service.output(run_id), write=False)
+    archive = jobs.log_of(task).with_suffix(ARCHIVE_SUFFIX)
+    if not await asyncio.to_thread(archive.is_file):
+        raise NotFound(f"Run {run_id} has left no artifacts.", run_id=str(run_id))
+    return FileResponse(archive, media_type="application/gzip", filename=f"{task.key}{ARCHIVE_SUFFIX}")
 
 
 def _end_of_log(jobs: Jobs, task: JobTaskRow) -> tuple[str, bool] | None:

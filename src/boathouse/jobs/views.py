@@ -17,6 +17,7 @@ LEVEL_TEXTS = {
     "CAN_MANAGE": "See, run and change it, and say who may",
     "IS_OWNER": "All of it, and make somebody else its owner",
 }
+ARTIFACTS = "/api/boathouse/v1/jobs/runs/{run_id}/artifacts"
 _OLDER_STATES = {State.WAITING: "WAITING_FOR_RETRY"}
 _OF_CLIENT = frozenset(
     {"RUN_EXECUTION_ERROR", "INVALID_RUN_CONFIGURATION", "MAX_CONCURRENT_RUNS_EXCEEDED", "RESOURCE_NOT_FOUND"}
@@ -210,6 +211,8 @@ def output(found: RunDetails, task: JobTaskRow, url: str, now: int, logs: tuple[
         answer["error"] = task.message
         if task.error_trace:
             answer["error_trace"] = task.error_trace
+    if "dbt_output" in task.output:
+        answer["dbt_output"] = {"artifacts_link": f"{url}{ARTIFACTS.format(run_id=task.id)}", "artifacts_headers": {}}
     if logs is not None:
         answer |= {"logs": logs[0], "logs_truncated": logs[1]}
     return answer

@@ -61,6 +61,7 @@ from boathouse.tables import endpoints as tables_endpoints
 from boathouse.workspace import endpoints as workspace_endpoints
 from boathouse.workspace import page_endpoints as workspace_page
 from boathouse.workspace.api import Sources, WorkspaceReferences
+from boathouse.workspace.dbt_task import DbtTask
 from boathouse.workspace.git import endpoints as git_endpoints
 from boathouse.workspace.git.credentials import renew as renew_git_credentials
 from boathouse.workspace.git.service import GitFolders
@@ -305,6 +306,7 @@ async def _lifespan(api: FastAPI) -> AsyncGenerator[None, None]:
             NotebookTask(surroundings),
             PythonTask(surroundings),
             WheelTask(surroundings),
+            DbtTask(surroundings),
             SqlTaskKind(state.database, state.layout, sources, places.spark_remote),
         ):
             state.jobs.kinds.register(kind)

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from boathouse.db import Database
-from boathouse.engine.api import Value, bound, filled, quote, statements, warehouse_id_of
+from boathouse.engine.api import Value, bound, filled, quote, require_warehouse, statements, warehouse_id_of
 from boathouse.iam.api import Principal
 from boathouse.jobs.api import Output, SettingsInvalid, Task
 from boathouse.sql.errors import QueryInvalid, StatementFailed
@@ -90,12 +90,12 @@ class SqlTaskKind:
             problem = f"is missing. Yours is {warehouse_id_of(asker.id)}; each principal has one of its own."
             raise SettingsInvalid(f"{where}.warehouse_id", problem)
         if not asker.is_admin:
-            _check_warehouse(warehouse, asker, f"{where}.warehouse_id")
+            require_warehouse(warehouse, asker, f"{where}.warehouse_id")
 
     async def run(self, task: Task) -> Output:
         """See ``TaskKind``."""
         spec = task.spec[self.field]
-        _check_warehouse(str(spec["warehouse_id"]), task.principal, "sql_task.warehouse_id")
+        require_warehouse(str(spec["warehouse_id"]), task.principal, "sql_task.warehouse_id")
         script = await self._script(task, spec)
         token = await task.token()
         answers: list[dict[str, Any]] = []
@@ -166,10 +166,3 @@ def _told(answer: Answer) -> dict[str, Any]:
 def _note(task: Task, text: str) -> None:
     with task.log.open("a", encoding="utf-8") as file:
         file.write(text)
-
-
-def _check_warehouse(warehouse: str, principal: Principal, where: str) -> None:
-    own = warehouse_id_of(principal.id)
-    if "{{" not in warehouse and warehouse != own:
-        problem = f"is '{warehouse}', which is not the warehouse of {principal.name}: {own}. Each principal has one of its own."
-        raise SettingsInvalid(where, problem)

@@ -17,13 +17,14 @@ from boathouse.db import Database
 from boathouse.engine.sandbox import confine
 from boathouse.errors import BoathouseError, InvalidParameterValue, InvalidState
 from boathouse.iam.api import Principal
-from boathouse.jobs.api import Output, SettingsInvalid, Task
+from boathouse.jobs.api import ARCHIVE_SUFFIX, Output, SettingsInvalid, Task
 from boathouse.kit.children import kept_environment
 from boathouse.storage.layout import Layout
 from boathouse.storage.paths import from_url
 from boathouse.workspace.errors import ObjectNotFound
 from boathouse.workspace.paths import PREFIX, parts_of
 from boathouse.workspace.runtime.assignment import Assignment
+from boathouse.workspace.runtime.dbt import ARCHIVE
 from boathouse.workspace.service import WorkspaceService
 from boathouse.workspace.sources import Laid, Sources, inside_of
 from boathouse.workspace.tree import Kind, Tree
@@ -46,7 +47,8 @@ _OF_PACKAGES = frozenset(
         "OFFLINE",
     )
 ) | {"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE"}
-_PAGE, _NOTEBOOK = "notebook.html", "notebook.ipynb"
+_KEPT = {"notebook.html": ".html", "notebook.ipynb": ".ipynb", ARCHIVE: ARCHIVE_SUFFIX}
+"""What a process leaves, and as what it is beside the log."""
 
 
 @dataclass(frozen=True)
@@ -160,7 +162,9 @@ def _requirements(task: Task) -> list[list[str]]:
     for environment in task.settings.get("environments") or ():
         if key is not None and environment.get("environment_key") == key:
             spec = environment.get("spec") or {}
-            found += [_words(str(one)) for one in spec.get("dependencies") or ()]
+            # Together: what one asks for bounds what another brings.
+            words = [word for one in spec.get("dependencies") or () for word in _words(str(one))]
+            found += [words] if words else []
     return found
 
 
@@ -196,8 +200,8 @@ def _may_write(catalog: CatalogService, volume: VolumeInfo) -> bool:
     return True
 
 
-class _RuntimeKind:
-    """What both kinds share.
+class RuntimeKind:
+    """What the kinds share that run in a process of the runtime.
 
     Args:
         surroundings: Of the server.
@@ -206,32 +210,32 @@ class _RuntimeKind:
     resumes = False
 
     def __init__(self, surroundings: Surroundings) -> None:
-        self._surroundings = surroundings
+        self.surroundings = surroundings
 
     @asynccontextmanager
-    async def _found(
+    async def found(
         self, task: Task, part: Mapping[str, Any], path: str, kinds: tuple[Kind, ...], what: str
     ) -> AsyncGenerator[tuple[str, Laid | None]]:
         """The path of what a task is to run, in the workspace or in its repository, and that."""
-        sources = self._surroundings.sources
+        sources = self.surroundings.sources
         if not sources.is_git(task, part):
-            yield await asyncio.to_thread(self._surroundings.require, task.principal, path, kinds, "CAN_RUN"), None
+            yield await asyncio.to_thread(self.surroundings.require, task.principal, path, kinds, "CAN_RUN"), None
             return
         inside = inside_of(path, what)
         async with sources.laid_out(task) as laid:
-            node = Tree(self._surroundings.layout.workspace).find(parts_of(laid.at(inside)))
+            node = Tree(self.surroundings.layout.workspace).find(parts_of(laid.at(inside)))
             if node is None or node.kind not in kinds:
                 url = task.settings["git_source"]["git_url"]
                 message = f"{url} has no {kinds[0].lower()} '{inside}' at the commit of this run."
                 raise InvalidParameterValue(message, field=what)
             yield node.path, laid
 
-    async def _carry_out(self, task: Task, kind: str, path: str, **more: Any) -> dict[str, Any]:
+    async def carry_out(self, task: Task, kind: str, path: str, **more: Any) -> dict[str, Any]:
         """Run the process of a task, and answer its result."""
         token = await task.token()
         folder = Path(tempfile.mkdtemp(prefix="task-"))
         try:
-            assignment = await asyncio.to_thread(self._surroundings.assignment, task, kind, path, token, folder, **more)
+            assignment = await asyncio.to_thread(self.surroundings.assignment, task, kind, path, token, folder, **more)
             told = {**assignment.to_json(), "folder": str(folder)}
             result: dict[str, Any] | None = None
             async with task.child([sys.executable, "-m", _MODULE], told, environment=_environment(), folder=Path("/")) as child:
@@ -264,17 +268,18 @@ async def _answer(task: Task, message: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _keep(folder: Path, log: Path) -> None:
-    """Put the page and the executed notebook beside the log."""
-    for name, suffix in ((_PAGE, ".html"), (_NOTEBOOK, ".ipynb")):
+    """Put the page and the executed notebook, or what dbt has made, beside the log."""
+    for name, suffix in _KEPT.items():
         if (folder / name).is_file():
             shutil.move(folder / name, log.with_suffix(suffix))
 
 
-def _output(result: Mapping[str, Any], parts: Mapping[str, Any]) -> Output:
+def output_of(result: Mapping[str, Any], parts: Mapping[str, Any]) -> Output:
+    """What a process has told, with the parts that its kind answers."""
     return Output(parts, result["error"], result["trace"])
 
 
-class NotebookTask(_RuntimeKind):
+class NotebookTask(RuntimeKind):
     """``notebook_task``: runs a notebook of the workspace; its parameters are the values of the widgets."""
 
     field = "notebook_task"
@@ -291,16 +296,16 @@ class NotebookTask(_RuntimeKind):
         """See ``TaskKind``."""
         spec = task.spec[self.field]
         parameters = {name: str(value) for name, value in (spec.get("base_parameters") or {}).items()}
-        async with self._found(task, spec, spec["notebook_path"], (Kind.NOTEBOOK,), "notebook_path") as (path, laid):
-            result = await self._carry_out(task, "notebook", path, laid=laid, parameters=parameters)
+        async with self.found(task, spec, spec["notebook_path"], (Kind.NOTEBOOK,), "notebook_path") as (path, laid):
+            result = await self.carry_out(task, "notebook", path, laid=laid, parameters=parameters)
         value = result["value"]
         if value is None:
-            return _output(result, {"notebook_output": {}})
+            return output_of(result, {"notebook_output": {}})
         told = {"result": value[:MOST_RESULT], "truncated": len(value) > MOST_RESULT}
-        return _output(result, {"notebook_output": told})
+        return output_of(result, {"notebook_output": told})
 
 
-class PythonTask(_RuntimeKind):
+class PythonTask(RuntimeKind):
     """``spark_python_task``: runs a Python file of the workspace, of a volume or of DBFS."""
 
     field = "spark_python_task"
@@ -319,12 +324,12 @@ class PythonTask(_RuntimeKind):
         file = str(spec["python_file"])
         arguments = [str(one) for one in spec.get("parameters") or ()]
         if file.startswith(("dbfs:", "/Volumes/")):
-            return _output(await self._carry_out(task, "python", file, arguments=arguments), {})
-        async with self._found(task, spec, file, (Kind.FILE, Kind.NOTEBOOK), "python_file") as (found, laid):
-            return _output(await self._carry_out(task, "python", f"{PREFIX}{found}", laid=laid, arguments=arguments), {})
+            return output_of(await self.carry_out(task, "python", file, arguments=arguments), {})
+        async with self.found(task, spec, file, (Kind.FILE, Kind.NOTEBOOK), "python_file") as (found, laid):
+            return output_of(await self.carry_out(task, "python", f"{PREFIX}{found}", laid=laid, arguments=arguments), {})
 
 
-class WheelTask(_RuntimeKind):
+class WheelTask(RuntimeKind):
     """``python_wheel_task``: runs an entry point of a package that the task's libraries or environment bring."""
 
     field = "python_wheel_task"
@@ -341,8 +346,8 @@ class WheelTask(_RuntimeKind):
         spec = task.spec[self.field]
         words = [str(one) for one in spec.get("parameters") or ()]
         words += [f"--{name}={value}" for name, value in (spec.get("named_parameters") or {}).items()]
-        result = await self._carry_out(task, "wheel", spec["package_name"], arguments=words, entry_point=spec["entry_point"])
-        return _output(result, {})
+        result = await self.carry_out(task, "wheel", spec["package_name"], arguments=words, entry_point=spec["entry_point"])
+        return output_of(result, {})
 
 
 def _text(spec: Mapping[str, Any], name: str, where: str) -> None:

@@ -118,6 +118,10 @@ class _Run:
                 packages.install(words)
         if self._assignment.repository is not None:
             sys.path.insert(0, self._places.real(f"/Workspace{self._assignment.repository}"))
+        if self._assignment.kind == "dbt":
+            from boathouse.workspace.runtime.dbt import run_dbt  # noqa: PLC0415 - the same
+
+            return run_dbt(session, self._outputs, self._folder), None
         if self._assignment.kind != "notebook":
             from boathouse.workspace.runtime.script import run_program  # noqa: PLC0415 - one of the two is needed
 

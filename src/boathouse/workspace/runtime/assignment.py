@@ -10,12 +10,12 @@ class Assignment:
     """What is to be run, as whom, and where everything is.
 
     Attributes:
-        kind: ``notebook``, ``python`` or ``wheel``.
-        path: Of the notebook or file, as people write it: ``/Users/name/notebook``, ``dbfs:/...``, ``/Volumes/...``; of a wheel, the
+        kind: ``notebook``, ``python``, ``wheel`` or ``dbt``.
+        path: Of the notebook, the file or the project, as people write it: ``/Users/name/notebook``, ``dbfs:/...``, ``/Volumes/...``; of a wheel, the
             package's name.
         entry_point: Of a wheel.
-        parameters: Values of widgets, by name; of a notebook.
-        arguments: ``sys.argv[1:]``; of a Python file.
+        parameters: Values of widgets, by name, of a notebook; of dbt the ``schema`` of a profile that is made, or where ``profiles`` are.
+        arguments: ``sys.argv[1:]`` of a Python file; of dbt the commands.
         base_url: Of the REST API.
         remote: Of the gateway with the token, as ``SparkSession.builder.remote`` takes it.
         token: With which the process acts.
