@@ -37,6 +37,7 @@ from boathouse.monitoring import endpoints as monitoring_endpoints
 from boathouse.monitoring.api import NAME as TABLE_RESULTS
 from boathouse.monitoring.api import Monitors, TableResults
 from boathouse.monitoring.profiles import endpoints as profiles_endpoints
+from boathouse.monitoring.profiles import page as profiles_page
 from boathouse.pipelines import endpoints as pipelines_endpoints
 from boathouse.pipelines import page_endpoints as pipelines_page
 from boathouse.pipelines.api import EventLog, PipelineCommands, Pipelines, PipelineTaskKind, Places
@@ -210,6 +211,7 @@ ROUTERS = (
     registry_uc_endpoints.router,
     monitoring_endpoints.router,
     profiles_endpoints.router,
+    profiles_page.router,
     serving_endpoints.router,
     invocations.router,
 )
@@ -317,7 +319,9 @@ async def _lifespan(api: FastAPI) -> AsyncGenerator[None, None]:
         await state.serving.start()
         mlflow = asyncio.get_running_loop().call_later(MLFLOW_AFTER_SECONDS, state.mlflow.start)
         stack.callback(mlflow.cancel)
-        state.monitors = Monitors(state.database, state.layout, state.authenticator, state.recorder, places.spark_remote)
+        state.monitors = Monitors(
+            state.database, state.layout, state.authenticator, state.recorder, places.spark_remote, state.jobs.tell
+        )
         stack.push_async_callback(state.monitors.stop)
         await state.pipelines.start()
         await state.jobs.start()

@@ -21,7 +21,7 @@ from boathouse.tables.clustering import cluster, clustering_columns, set_cluster
 from boathouse.tables.constraints import add_check, drop_check
 from boathouse.tables.convert import convert
 from boathouse.tables.creating import publish_first
-from boathouse.tables.delta import Commit, Detail, Sample, append, detail, history, replace_rows, row_count, sample
+from boathouse.tables.delta import Commit, Detail, Sample, append, detail, history, query, replace_rows, row_count, sample
 from boathouse.tables.errors import (
     CommitLost,
     DeltaRefused,
@@ -131,6 +131,7 @@ __all__ = [
     "physical_name",
     "primitive_types",
     "publish_first",
+    "query",
     "removal",
     "remove_missing",
     "rename_column",

@@ -244,6 +244,20 @@ def append(location: str, rows: pa.Table, *, app_id: str, app_version: int) -> b
     return True
 
 
+def query(location: str, text: str) -> pa.Table:
+    """What a query in the SQL of delta-rs finds in a table, whose name in it is ``t``.
+
+    Raises:
+        TableUnreadable: If it cannot be answered.
+    """
+    from deltalake import QueryBuilder  # noqa: PLC0415 - as above
+
+    try:
+        return pa.table(QueryBuilder().register("t", _open(location)).execute(text).read_all())
+    except DeltaError as error:
+        raise TableUnreadable(location, str(error).splitlines()[0]) from error
+
+
 def replace_rows(location: str, rows: pa.Table, condition: str | None) -> int:
     """Append rows and take out those that a condition holds for, in one commit; columns that are new are added.
 

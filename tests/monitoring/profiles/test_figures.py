@@ -14,6 +14,7 @@ from sklearn import metrics
 
 from boathouse.monitoring.profiles import drift, model_quality
 from boathouse.monitoring.profiles.columns import Column, profile_of
+from boathouse.monitoring.profiles.findings import Sample, largest
 from boathouse.monitoring.profiles.values import BINS, Items, Numbers, items_of, numbers_of
 
 
@@ -180,3 +181,21 @@ def test_how_classes_fit(classes: int) -> None:
         column([float(one) for one in prediction]), column([int(one) for one in label]), None
     )
     assert floats["confusion_matrix"] == found["confusion_matrix"]
+
+
+@pytest.mark.parametrize("rows", [200, 2000])
+def test_chance_alone_is_no_drift(rows: int) -> None:
+    chance = np.random.default_rng(rows)
+    alarms = 0
+    for _ in range(120):
+        base, current = (profile_of(Column("x", "double"), pa.chunked_array([chance.normal(5, 2, rows)])) for _ in range(2))
+        named, then = (
+            profile_of(Column("s", "string"), pa.chunked_array([chance.choice(list("abcdefghij"), rows)])) for _ in range(2)
+        )
+        for one, other in ((base, current), (named, then)):
+            samples = [Sample(rows, side.metrics.get("stddev"), side.metrics["distinct_count"]) for side in (one, other)]
+            alarms += largest(other.drift_from(one.remembered()), *samples) is not None
+    assert alarms <= 1
+    moved = profile_of(Column("x", "double"), pa.chunked_array([chance.normal(8, 2, rows)]))
+    assert largest(moved.drift_from(base.remembered()), Sample(rows, 2.0), Sample(rows, 2.0)) is not None
+    assert largest(moved.drift_from(base.remembered()), Sample(rows, 2.0), Sample(30, 2.0)) is None, "too few rows"

@@ -178,7 +178,7 @@ def test_an_inference_log_from_its_monitor_to_the_decision_to_retrain(
     assert client.tables.get(f"{table}_profile_metrics").comment == f"Profile metrics of {table}, written by its monitor"
 
 
-def test_time_series_against_a_baseline(spark: SparkSession, schema: str, client: WorkspaceClient) -> None:
+def test_time_series_against_a_baseline(server: Server, spark: SparkSession, schema: str, client: WorkspaceClient) -> None:
     monitors = client.quality_monitors
     chance = np.random.default_rng(4)
     base = pd.DataFrame({"at": [TODAY] * 500, "x": chance.normal(0, 1, 500), "kind": chance.choice(["a", "b"], 500)})
@@ -188,6 +188,12 @@ def test_time_series_against_a_baseline(spark: SparkSession, schema: str, client
     spark.createDataFrame(now).selectExpr("*", "array(1, 2) AS list", "named_struct('y', 1) AS deep").write.saveAsTable(
         f"{schema}.now"
     )
+    waiting = {
+        "name": f"hears of {schema}",
+        "tasks": [{"task_key": "heard", "condition_task": {"op": "EQUAL_TO", "left": "1", "right": "1"}}],
+        "trigger": {"boathouse_event": {"name": "monitor.drift_detected", "where": {"table": f"{schema}.now", "granularity": "1 hour"}}},
+    }  # fmt: skip
+    job = server.client().post("/api/2.2/jobs/create", json=waiting).json()["job_id"]
     monitors.create(
         f"{schema}.now", schema, "/m", time_series=MonitorTimeSeries("at", ["1 hour", "1 month"]), baseline_table_name=f"{schema}.base"
     )  # fmt: skip
@@ -208,6 +214,16 @@ def test_time_series_against_a_baseline(spark: SparkSession, schema: str, client
     assert drift.window_cmp.isna().all()
     assert drift.wasserstein_distance.between(2.5, 3.5).all()
     assert (drift.population_stability_index > 1).all()
+    figures = server.client().get(f"/api/boathouse/v1/quality-monitors/{schema}.now/figures").json()
+    assert [one["count"] for one in figures["windows"]] == [240, 250]
+    found = {one["column_name"]: (one["reason"], one["has_drifted"]) for one in figures["drift"]}
+    assert found["x"] == ("population_stability_index", True)
+    assert found["kind"] == (None, False)
+    # One run, however often the same is found.
+    monitors.run_refresh(f"{schema}.now")
+    refreshed(client, f"{schema}.now")
+    assert len(list(client.jobs.list_runs(job_id=job))) == 1
+    client.jobs.delete(job)
 
 
 def test_the_newer_form_and_snapshots(spark: SparkSession, schema: str, client: WorkspaceClient) -> None:

@@ -4296,6 +4296,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/boathouse/v1/quality-monitors/{table_name}/figures": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Monitor Figures
+         * @description What the metric tables of a monitor say. Needs SELECT on them.
+         */
+        get: operations["quality monitors_get_monitor_figures"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/boathouse/v1/repos/{repo_id}/branches": {
         parameters: {
             query?: never;
@@ -6391,6 +6411,30 @@ export interface components {
             workspace_id: string;
         };
         /**
+         * DriftFigure
+         * @description A column against what it is compared with, in the newest window; ``windows`` of the last three have drifted.
+         */
+        DriftFigure: {
+            /** Column Name */
+            column_name: string;
+            /** Data Type */
+            data_type: string | null;
+            /** Drift Type */
+            drift_type: string;
+            /** Figures */
+            figures: {
+                [key: string]: number | null;
+            };
+            /** Has Drifted */
+            has_drifted: boolean;
+            /** Reason */
+            reason: string | null;
+            /** Start */
+            start: number;
+            /** Windows */
+            windows: number;
+        };
+        /**
          * DroppedTableBody
          * @description A dropped table that can come back. Times are ms since the epoch.
          */
@@ -7316,6 +7360,31 @@ export interface components {
             object_id: string;
             /** Object Type */
             object_type: string;
+        };
+        /**
+         * MonitorFigures
+         * @description Figures of one granularity; moments in ms since the epoch.
+         *
+         *     Attributes:
+         *         granularities: That the monitor has; none of a snapshot.
+         *         granularity: Whose figures these are.
+         *         metrics: That can be shown over the windows.
+         *         windows: The last hundred, oldest first, each with ``start``, ``count`` and the metrics.
+         *         drift: The columns, those that have drifted first.
+         */
+        MonitorFigures: {
+            /** Drift */
+            drift: components["schemas"]["DriftFigure"][];
+            /** Granularities */
+            granularities: string[];
+            /** Granularity */
+            granularity: string | null;
+            /** Metrics */
+            metrics: string[];
+            /** Windows */
+            windows: {
+                [key: string]: unknown;
+            }[];
         };
         /**
          * MonitorInfo
@@ -20294,6 +20363,39 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["UpdateList"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    "quality monitors_get_monitor_figures": {
+        parameters: {
+            query?: {
+                granularity?: string;
+            };
+            header?: never;
+            path: {
+                table_name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MonitorFigures"];
                 };
             };
             /** @description Validation Error */

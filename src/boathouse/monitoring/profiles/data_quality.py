@@ -97,7 +97,7 @@ class DataProfilingConfig(BaseModel):
     latest_monitor_failure_message: str | None = None
 
 
-_SETTABLE = frozenset(DataProfilingConfig.model_fields) - {
+_SETTABLE = set(DataProfilingConfig.model_fields) - {
     *("monitored_table_name", "status", "monitor_version", "profile_metrics_table_name", "drift_metrics_table_name"),
     "latest_monitor_failure_message",
 }

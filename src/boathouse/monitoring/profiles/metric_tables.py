@@ -12,7 +12,7 @@ from pyspark.sql.types import (
 )
 
 from boathouse.errors import InvalidParameterValue
-from boathouse.monitoring.profiles.definition import Definition
+from boathouse.monitoring.profiles.definition import TABLE, Definition
 from boathouse.monitoring.profiles.windows import Stretch
 
 _TEXT, _DOUBLE, _LONG = pa.string(), pa.float64(), pa.int64()
@@ -158,3 +158,10 @@ def replaced(stretches: dict[str, list[Stretch]], *, baseline: bool) -> str | No
 
 def _literal(moment: int) -> str:
     return f"arrow_cast({moment}, 'Timestamp(Microsecond, Some(\"UTC\"))')"
+
+
+def scalars_of_tables(definition: Definition) -> list[str]:
+    """The metrics of ``:table`` rows that are plain numbers, without the number of rows."""
+    quality = [name for name, kind in _QUALITY[definition.problem] if kind == _DOUBLE]
+    of_owner = [one.name for one in definition.custom if one.kind != "DRIFT" and TABLE in one.input_columns]
+    return [*quality, *of_owner]

@@ -7,6 +7,7 @@ import shutil
 import sys
 import tempfile
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,11 +22,14 @@ from boathouse.db import Database
 from boathouse.errors import BoathouseError, InvalidState
 from boathouse.history.api import Commit, CommitRecord, Entity, LineageRecord, Recorder, TableRef
 from boathouse.iam.api import Authenticator, IamService, Principal
+from boathouse.jobs.api import Event
 from boathouse.kit.children import Child, start_child
 from boathouse.kit.clock import now_ms
 from boathouse.monitoring.models import MonitorRefreshRow, TableMonitorRow
 from boathouse.monitoring.profiles.definition import Definition
 from boathouse.monitoring.profiles.driver import DRIFT, PROFILE
+from boathouse.monitoring.profiles.events import drift_events
+from boathouse.monitoring.profiles.findings import Finding, findings
 from boathouse.monitoring.profiles.metric_tables import replaced
 from boathouse.monitoring.profiles.repository import ProfileRepository
 from boathouse.monitoring.profiles.service import ProfileService, next_due
@@ -67,6 +71,7 @@ class _Plan:
     version: int | None
     monitor_version: int
     now: int
+    definition: Definition
     baseline: str | None
     assignment: dict[str, Any]
 
@@ -80,16 +85,24 @@ class Monitors:
         authenticator: Makes the tokens of the processes.
         recorder: Is told what was read and written.
         spark_remote: Of the gateway, as ``SparkSession.builder.remote`` takes it, without the token.
+        tell_jobs: Lets jobs know of an event, from any thread.
     """
 
     def __init__(
-        self, database: Database, layout: Layout, authenticator: Authenticator, recorder: Recorder, spark_remote: str
+        self,
+        database: Database,
+        layout: Layout,
+        authenticator: Authenticator,
+        recorder: Recorder,
+        spark_remote: str,
+        tell_jobs: Callable[[Event], None],
     ) -> None:
         self._database = database
         self._layout = layout
         self._authenticator = authenticator
         self._recorder = recorder
         self._remote = spark_remote
+        self._tell_jobs = tell_jobs
         self._running: dict[int, _Running] = {}
         self._awake = asyncio.Event()
         self._loop: asyncio.Task[None] | None = None
@@ -230,10 +243,12 @@ class Monitors:
             "since": now - LOOK_BACK,
             **_what_is_new(table, monitor, version),
         }
-        return _Plan(row.id, runner, table, profile, drift, version, monitor.version, now, baseline, assignment), token
+        definition = Definition.of(monitor.settings)
+        plan = _Plan(row.id, runner, table, profile, drift, version, monitor.version, now, definition, baseline, assignment)
+        return plan, token
 
     def _write(self, plan: _Plan, stretches: dict[str, list[list[int]]], folder: Path) -> str:
-        """Put the rows into the metric tables, and remember how far the monitor has looked."""
+        """Put the rows into the metric tables, and remember how far the monitor has looked; tell jobs what has drifted."""
         windows = {name: [Stretch(*one) for one in found] for name, found in stretches.items()}
         counts: list[int] = []
         for target, name in ((plan.profile, PROFILE), (plan.drift, DRIFT)):
@@ -243,16 +258,22 @@ class Monitors:
             version = tables.replace_rows(target.storage_location, rows, condition)
             self._record(plan, target, version)
             counts.append(rows.num_rows)
+        drifted = [one for one in findings(plan.profile, plan.drift, plan.definition) if one.has_drifted]
         with self._database.session(write=True) as session:
             monitor = ProfileRepository(session).monitor(plan.table.id, lock=True)
+            told: list[list[str | None]] = []
             if monitor is not None:
+                told = monitor.processed.get("drifted", [])
                 monitor.failure = None
                 monitor.processed = {
                     "version": plan.version,
                     "location": plan.table.storage_location,
                     "monitor_version": plan.monitor_version,
                     "at": plan.now,
+                    "drifted": [_key(one) for one in drifted],
                 }
+        for event in drift_events(self._layout, plan.table.full_name, [one for one in drifted if _key(one) not in told]):
+            self._tell_jobs(event)
         return f"{counts[0]} rows of profiles and {counts[1]} of drift were written."
 
     def _record(self, plan: _Plan, target: TableInfo, version: int) -> None:
@@ -290,6 +311,11 @@ class Monitors:
         with self._database.session(write=True) as session:
             IamService(session).revoke(token)
         self._authenticator.forget(token)
+
+
+def _key(finding: Finding) -> list[str | None]:
+    """What is told once, until it has been otherwise."""
+    return [finding.granularity, finding.drift_type, finding.column_name]
 
 
 def _what_is_new(table: TableInfo, monitor: TableMonitorRow, version: int | None) -> dict[str, Any]:
