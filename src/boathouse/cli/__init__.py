@@ -1,4 +1,4 @@
-"""The command line: ``boathouse up``, ``status``, ``doctor``, ``token``, ``run``, ``init``, ``bundle``, ``demo``."""
+"""The command line: ``boathouse up``, ``status``, ``doctor``, ``token``, ``run``, ``init``, ``ship``, ``bundle``, ``demo``."""
 
 from boathouse.cli.main import app
 

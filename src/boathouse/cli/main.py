@@ -3,7 +3,7 @@
 import typer
 
 from boathouse import __version__
-from boathouse.cli import bundle, demo, doctor, init, run, status, token, up
+from boathouse.cli import bundle, demo, doctor, init, run, ship, status, token, up
 
 app = typer.Typer(
     name="boathouse",
@@ -17,6 +17,7 @@ app.command("status")(status.command)
 app.command("doctor")(doctor.command)
 app.command("token")(token.command)
 app.command("init")(init.command)
+app.command("ship")(ship.command)
 app.command("demo")(demo.command)
 app.add_typer(run.app)
 app.add_typer(bundle.app)

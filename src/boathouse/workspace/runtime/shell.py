@@ -71,6 +71,12 @@ class Shell(InteractiveShell):
         self.user_ns["_exit_code"] = done.returncode
         return SList(done.stdout.splitlines()) if split else LSString(done.stdout)
 
+    def enable_gui(self, gui: str | None = None) -> None:
+        """``%matplotlib inline`` needs no loop of a window system; there is none for the others."""
+        if gui is not None:
+            message = f"There is no window for {gui} here: figures are part of the result, with %matplotlib inline."
+            raise NotImplementedError(message)
+
     def _showtraceback(self, etype: type[BaseException], evalue: BaseException, stb: Any) -> None:
         lines = stb.splitlines() if isinstance(stb, str) else list(stb)
         self.trace = "\n".join(lines)
