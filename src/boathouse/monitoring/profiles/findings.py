@@ -23,7 +23,7 @@ PSI, DISTANCE = 0.2, 0.1
 LEAST_ROWS = 200
 LAST, ENOUGH = 3, 2
 _CHANCE = 0.999
-_WASSERSTEIN_FLOOR = 2.5
+_WASSERSTEIN_FLOOR = 3.6
 _FIGURES = ("population_stability_index", "js_distance", "wasserstein_distance", "tv_distance")
 
 
