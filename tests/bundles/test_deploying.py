@@ -260,7 +260,7 @@ def test_a_bundles_life(  # noqa: PLR0915 - one life, told in its order
     assert project.actions()["experiments.e"] == "create"
 
 
-def test_a_deployment_that_fails_is_repeated(
+def test_a_deployment_that_fails_is_repeated(  # noqa: PLR0915 - the same
     project: Project, sdk: WorkspaceClient, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     who = f"{project.name}@example.com"
@@ -301,6 +301,24 @@ def test_a_deployment_that_fails_is_repeated(
     job = sdk.jobs.get(state.resources["jobs.train"].id).settings
     assert job is not None
     assert [one.timeout_seconds for one in job.tasks or ()] == [60, None]
+    # Something that is there already, such as what another bundle has given up, can be taken over.
+    schema, job_id = f"main.{project.name}_team", state.resources["jobs.train"].id
+    assert "schemas.s is not this deployment's any more." in project.tell("unbind", "s")
+    assert "jobs.train is not this deployment's any more." in project.tell("unbind", "jobs.train")
+    told = project.tell("deploy", status=1)
+    assert "creating resources.schemas.s:" in told
+    assert "boathouse bundle bind KEY ID" in told
+    assert "There is none of the schemas with the identifier main.none." in project.tell("bind", "s", "main.none", status=1)
+    project.tell("bind", "schemas.s", schema)
+    project.tell("bind", "train", str(job_id))
+    assert "is deployed already" in project.tell("bind", "s", schema, status=1)
+    assert {name: one for name, one in project.actions().items() if name != "experiments.e"} == {
+        "schemas.s": "update",
+        "jobs.train": "update",
+    }
+    project.tell("deploy", "--auto-approve")
+    assert project.actions() == {}
+    assert sdk.schemas.get(schema).comment == "first"
     folder = sdk.workspace.get_status(f"/Shared/.bundle/{project.name}/team")
     access = sdk.permissions.get("directories", str(folder.object_id)).access_control_list or []
     levels = {one.group_name: str((one.all_permissions or [])[0].permission_level) for one in access}

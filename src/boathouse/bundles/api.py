@@ -2,21 +2,23 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from boathouse.bundles.access import settings_of
 from boathouse.bundles.checking import Problems
 from boathouse.bundles.client import Client, Local, connect
 from boathouse.bundles.deploy import Deployment, Say, destroy
 from boathouse.bundles.errors import BundleInvalid
 from boathouse.bundles.kinds import KINDS
 from boathouse.bundles.loading import Selected, find_folder, load, select
-from boathouse.bundles.plan import Plan, make_plan, served_resources
+from boathouse.bundles.plan import Plan, make_plan, seen, served_resources
 from boathouse.bundles.project import Options, Project, current_user, prepare
-from boathouse.bundles.runs import refuse_active
-from boathouse.bundles.state import State, StateFile
+from boathouse.bundles.runs import key_of, refuse_active
+from boathouse.bundles.state import Deployed, State, StateFile
 from boathouse.bundles.values import Value
+from boathouse.errors import InvalidParameterValue
 
 Consent = Callable[[Plan], bool]
 
@@ -80,6 +82,42 @@ class Bundle:
                 return False
             destroy(self.project.workspace["root_path"], self.client, self._file, state, say)
         return True
+
+    def bind(self, key: str, identifier: str, *, force_lock: bool) -> str:
+        """Take something that is on the server already for a resource of the bundle; its full name.
+
+        Raises:
+            InvalidParameterValue: If the bundle has no such resource, or has it deployed already.
+            CallRefused: If there is nothing of the identifier.
+        """
+        by_name = {one.name: one for one in self.project.resources}
+        name = key_of(key, list(by_name), tuple(KINDS))
+        kind, resource = KINDS[by_name[name].kind], by_name[name]
+        with self._locked(force=force_lock):
+            state = self._file.read()
+            if name in state.resources:
+                message = f"{name} is deployed already, as {state.resources[name].id}. Unbind it first."
+                raise InvalidParameterValue(message, field="KEY")
+            known: Any = kind.id_type(identifier) if kind.id_type is str or identifier.isdecimal() else None
+            answer = None if known is None else kind.read(self.client, known)
+            if answer is None:
+                what = resource.kind.replace("_", " ")
+                raise InvalidParameterValue(f"There is none of the {what} with the identifier {identifier}.", field="ID")
+            there = {**answer, **kind.settings(answer)}
+            # As if it had been deployed as it is: the next plan tells what the bundle has otherwise.
+            body = {field: there[field] for field in settings_of(resource.body) if there.get(field) is not None}
+            seen_now = seen(self.client, resource.kind, known, answer, {})
+            resources = {**state.resources, name: Deployed(known, body, seen_now, resource.refers_to)}
+            self._file.write(replace(state, resources=resources))
+        return name
+
+    def unbind(self, key: str, *, force_lock: bool) -> str:
+        """Forget a resource, which stays on the server; its full name."""
+        with self._locked(force=force_lock):
+            state = self._file.read()
+            name = key_of(key, list(state.resources), tuple(KINDS))
+            self._file.write(replace(state, resources={one: it for one, it in state.resources.items() if one != name}))
+        return name
 
     def _locked(self, *, force: bool) -> AbstractContextManager[None]:
         lock = self.project.lock

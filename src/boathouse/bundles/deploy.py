@@ -17,6 +17,9 @@ Say = Callable[[str], None]
 _DONE = {Action.CREATE: "Created", Action.UPDATE: "Updated", Action.RECREATE: "Recreated", Action.DELETE: "Deleted"}
 
 
+_HINT = " It is none of this deployment's: take it over with boathouse bundle bind KEY ID, or choose another name."
+
+
 class Deployment:
     """Carries out plans.
 
@@ -64,8 +67,9 @@ class Deployment:
                 else:
                     found[step.resource] = self._apply(step, by_name[step.resource], found)
             except CallRefused as error:
-                verb = step.action.value.removesuffix("e")
-                raise CallRefused(f"{verb}ing resources.{step.resource}", error.error_code, error.message) from error
+                what = f"{step.action.value.removesuffix('e')}ing resources.{step.resource}"
+                hint = _HINT if step.action is Action.CREATE and error.error_code.endswith("ALREADY_EXISTS") else ""
+                raise CallRefused(what, error.error_code, f"{error.message}{hint}") from error
             self._say(f"{_DONE[step.action]} {step.resource}" + (f"  {step.title}" if step.title else ""))
         return self._state
 

@@ -42,6 +42,7 @@ class Kind:
         acl: The permissions API's name of it, and the field of the answer that it knows it by.
         levels: What the three levels of a bundle's own permissions are here.
         grants: The kind of securable that can be granted on.
+        id_type: Of the identifier.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Kind:
     acl: tuple[str, str] | None = None
     levels: Mapping[str, str] = field(default_factory=dict[str, str])
     grants: str | None = None
+    id_type: type[str | int] = str
 
     def fields(self) -> Fields:
         """The fields that one has in a bundle."""
@@ -278,6 +280,7 @@ KINDS: dict[str, Kind] = {
             omit=frozenset({"access_control_list"}),
             acl=("jobs", "job_id"),
             levels={"CAN_RUN": "CAN_MANAGE_RUN"},
+            id_type=int,
         ),
         Kind(
             "model_serving_endpoints",

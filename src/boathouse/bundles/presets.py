@@ -58,11 +58,17 @@ def presets_of(selected: Selected, root: Value, user: User) -> Presets:
 
 def check_mode(selected: Selected, root: Value, user: User, problems: Problems, *, branch: str, force: bool) -> None:
     """What development and production ask of a target."""
-    at = (selected.target.get("mode") or selected.target).at
     declared = selected.target.get("git", "branch") or selected.root.get("bundle", "git", "branch")
     if declared is not None and declared.data and branch and str(declared.data) != branch and not force:
         message = f"the target is deployed from the branch {declared.data}, and this is {branch}. Switch to it, or say --force."
         problems.error(declared.at, message)
+    root_path = root.get("workspace", "root_path")
+    if root_path is not None and str(root_path.data).startswith("/Workspace/Shared/"):
+        told = (
+            "everybody may write in workspace.root_path, and with it change what the next deployment runs and deletes. "
+            "Choose a folder that only those who deploy may change."
+        )
+        problems.warn(root_path.at, told)
     if selected.mode == "development":
         prefix = root.get("presets", "name_prefix")
         if prefix is not None and user.short_name not in str(prefix.data or ""):
@@ -72,8 +78,12 @@ def check_mode(selected: Selected, root: Value, user: User, problems: Problems, 
     cluster = root.get("bundle", "cluster_id")
     if cluster is not None and cluster.data:
         problems.error(cluster.at, "a cluster_id for all tasks is for targets with mode: development alone.")
-    if selected.mode != "production":
-        return
+    if selected.mode == "production":
+        _check_production(selected, root, user, problems)
+
+
+def _check_production(selected: Selected, root: Value, user: User, problems: Problems) -> None:
+    at = (selected.target.get("mode") or selected.target).at
     for key, one in (root.get("resources", "pipelines") or Value({})).fields.items():
         flag = one.get("development")
         if flag is not None and flag.data is True:

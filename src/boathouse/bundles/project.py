@@ -84,7 +84,6 @@ class Options:
     variables: Mapping[str, str] = field(default_factory=dict[str, str])
     build: bool = False
     force: bool = False
-    cluster_id: str | None = None
     say: Callable[[str], None] = lambda _: None
 
 

@@ -150,6 +150,6 @@ def key_of(key: str, deployed: Sequence[str], kinds: Sequence[str] = RUNNABLE) -
     found = [name for name in valid if name == key or name.partition(".")[2] == key]
     if len(found) == 1:
         return found[0]
-    told = "is more than one" if found else "is nothing that can be run"
+    told = "is more than one" if found else "is none of the bundle's that would be valid here"
     message = f"'{key}' {told}. Valid: {', '.join(found or valid) or 'nothing; the bundle is not deployed to this target'}."
     raise InvalidParameterValue(message, field="KEY")

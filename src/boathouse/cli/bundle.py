@@ -280,6 +280,43 @@ def summary(
         typer.echo(f"  {one['resource']}  {one['name'] or ''}\n    {one.get('url') or one.get('id') or 'not deployed'}")
 
 
+@app.command("bind")
+def bind(
+    key: Annotated[str, typer.Argument(help="Key of a resource of the bundle, or kind and key: jobs.train")],
+    identifier: Annotated[str, typer.Argument(metavar="ID", help="Of what is on the server: a job's number, a full name ...")],
+    target: Target = None,
+    var: Variables = None,
+    project: Folder = None,
+    host: Host = None,
+    profile: Profile = None,
+    force_lock: ForceLock = False,
+    root: Root = None,
+) -> None:
+    """Take something that is on the server already for a resource of the bundle; the next deployment changes it."""
+    with _told():
+        bundle = _open(target, var, project, host, profile, root, force=True)
+        name = bundle.bind(key, identifier, force_lock=force_lock)
+    typer.echo(f"{name} is {identifier} from now on. What deploying changes of it: boathouse bundle plan")
+
+
+@app.command("unbind")
+def unbind(
+    key: Annotated[str, typer.Argument(help="Key of a resource that is deployed, or kind and key: jobs.train")],
+    target: Target = None,
+    var: Variables = None,
+    project: Folder = None,
+    host: Host = None,
+    profile: Profile = None,
+    force_lock: ForceLock = False,
+    root: Root = None,
+) -> None:
+    """Forget a resource, which stays on the server as it is."""
+    with _told():
+        bundle = _open(target, var, project, host, profile, root, force=True)
+        name = bundle.unbind(key, force_lock=force_lock)
+    typer.echo(f"{name} is not this deployment's any more.")
+
+
 @app.command("schema")
 def schema() -> None:
     """Print a JSON Schema of databricks.yml, by which editors complete and check it."""
