@@ -1,5 +1,7 @@
 """Jobs on the page: from none, over a run with other parameters, to a failed task that is repaired."""
 
+import subprocess
+from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Page, expect
@@ -14,7 +16,7 @@ def equal(key: str, left: str, right: str, after: list[dict[str, str]] | None = 
     return {"task_key": key, "condition_task": condition, "depends_on": after or []}
 
 
-def test_from_no_job_to_a_repaired_run(page: Page, server: Server) -> None:
+def test_from_no_job_to_a_repaired_run(page: Page, server: Server, tmp_path: Path) -> None:
     page.get_by_role("link", name="Jobs", exact=True).click()
     expect(page.get_by_text("No job yet")).to_be_visible()
     admin = server.client()
@@ -47,6 +49,30 @@ def test_from_no_job_to_a_repaired_run(page: Page, server: Server) -> None:
     expect(page.get_by_role("group", name="Attempts").get_by_role("button")).to_have_count(2, timeout=20_000)
     page.get_by_role("link", name="The job").click()
     expect(page.get_by_label("Runs").get_by_role("row")).to_have_count(2)
+
+    # A script at a commit of a repository, started by an event: the page has its rows and says where it is from.
+    place = tmp_path / "scripts"
+    for command in (
+        ["init", "-q", "-b", "main"],
+        ["add", "-A"],
+        ["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "x"],
+    ):
+        place.mkdir(exist_ok=True)
+        (place / "ask.sql").write_text("SELECT id, 'row ' || id AS said FROM range(3); SHOW CATALOGS")
+        subprocess.run(["git", *command], cwd=place, check=True)
+    warehouse = admin.get("/api/2.0/sql/warehouses").json()["warehouses"][0]["id"]
+    ask = {"task_key": "ask", "sql_task": {"file": {"path": "ask.sql"}, "warehouse_id": warehouse}}
+    source = {"git_url": str(place), "git_provider": "gitHub", "git_branch": "main"}
+    body = {"name": "asks", "tasks": [ask], "git_source": source, "trigger": {"boathouse_event": {"name": "page.test"}}}
+    asks = admin.post(f"{JOBS}/create", json=body).json()["job_id"]
+    run_id = admin.post("/api/boathouse/v1/events/page.test", json={}).json()["jobs"][0]["run_id"]
+    page.goto(f"/jobs/{asks}")
+    expect(page.get_by_text("Runs when the event page.test is fired")).to_be_visible()
+    page.goto(f"/jobs/{asks}/runs/{run_id}")
+    expect(page.locator(".head .badge")).to_have_text("success", timeout=20_000)
+    expect(page.get_by_text("Started by an event")).to_contain_text(f"{place} main at ")
+    expect(page.get_by_label("Statement 1").get_by_role("row")).to_have_count(4)
+    expect(page.get_by_label("Statement 1")).to_contain_text("row 2")
     page.goto("/jobs?tab=runs")
     expect(page.get_by_label("Runs").get_by_text("outer")).to_be_visible()
     page.goto("/jobs/1")

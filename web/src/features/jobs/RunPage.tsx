@@ -6,7 +6,7 @@ import { Dag } from "../../ui/Dag";
 import { Badge, Empty, Failure, Head, Loaded } from "../../ui/primitives";
 import "./jobs.css";
 import { TaskPanel } from "./TaskPanel";
-import { isRunning, iterations, kindText, newest, nodes, type Run, stateOf, type TaskRun, tone, triggerText, words } from "./types";
+import { commitText, isRunning, iterations, kindText, newest, nodes, type Run, stateOf, type TaskRun, tone, triggerText, words } from "./types";
 
 /** What can be done with a run: stopped while it runs, its failed tasks done again afterwards. */
 function Actions({ run }: { run: Run }) {
@@ -58,6 +58,7 @@ export function RunPage() {
               <>
                 {run.run_type === "JOB_RUN" ? <><Link to={path("/jobs", id)}>The job</Link>, run {run.number_in_job}. </> : null}
                 Started {triggerText(run.trigger)} at {time(run.start_time)} UTC, with the rights of {run.run_as_user_name}{isRunning(run) ? "" : `; took ${duration(run.run_duration)}`}
+                {run.git_source ? <div className="mono faint">{commitText(run)}</div> : null}
                 {parameters.length > 0 ? <div className="mono faint">{parameters.map((one) => `${one.name} = ${one.value ?? one.default ?? ""}`).join(", ")}</div> : null}
               </>
             }>

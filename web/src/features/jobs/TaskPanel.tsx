@@ -3,6 +3,7 @@ import { useState } from "react";
 import { get } from "../../api/client";
 import { duration } from "../../api/format";
 import { Badge, Loaded, Snippet } from "../../ui/primitives";
+import { SqlOutput } from "./SqlOutput";
 import { isRunning, kindKey, kindText, type Output, stateOf, type TaskRun, tone, words } from "./types";
 
 interface Views {
@@ -47,6 +48,8 @@ export function TaskPanel({ task, attempts }: { task: TaskRun; attempts: TaskRun
             {output.error ? <div className="note bad message" role="alert"><strong>Error</strong>{output.error}</div> : null}
             {output.error_trace ? <details className="gap-above"><summary>Where it happened</summary><Snippet text={output.error_trace} /></details> : null}
             {output.notebook_output?.result ? <><h3>It gave</h3><Snippet text={output.notebook_output.result} /></> : null}
+            {output.sql_output?.query_output?.sql_statements ? <SqlOutput statements={output.sql_output.query_output.sql_statements} /> : null}
+            {output.dbt_output?.artifacts_link ? <p><a href={new URL(output.dbt_output.artifacts_link).pathname} download>Download what dbt has made</a></p> : null}
             {kindKey(task) === "notebook_task" && !running ? <Result runId={shown.run_id} /> : null}
             {output.logs ? <><h3>Log{output.logs_truncated ? ", its end" : ""}</h3><Snippet text={output.logs} /></> : null}
             <details className="gap-above"><summary>Its settings</summary><Snippet text={JSON.stringify({ [kindKey(task)]: task[kindKey(task)], run_if: task.run_if }, null, 2)} /></details>

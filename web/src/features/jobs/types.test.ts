@@ -20,6 +20,11 @@ describe("jobs", () => {
     expect(when({})).toBe("");
     expect(when({ schedule: { quartz_cron_expression: "0 0 1 * * ?", timezone_id: "UTC", pause_status: "PAUSED" } })).toBe("0 0 1 * * ? (UTC), paused");
     expect(when({ trigger: { periodic: { interval: 2, unit: "HOURS" } } })).toBe("every 2 hours");
+    const model = { condition: "MODEL_ALIAS_SET", securable_name: "main.a.m", aliases: ["champion"] };
+    expect(when({ trigger: { model } })).toBe("when the alias champion of main.a.m is set");
+    expect(when({ trigger: { model: { condition: "MODEL_CREATED", securable_name: "main.a" } } })).toBe("when a model is made in main.a");
+    expect(when({ trigger: { model: { condition: "MODEL_VERSION_READY" } } })).toBe("when a version of any model is ready");
+    expect(when({ trigger: { boathouse_event: { name: "loaded" }, pause_status: "PAUSED" } })).toBe("when the event loaded is fired, paused");
   });
   it("show the newest attempt of a task", () => {
     const task = (key: string, attempt: number): TaskRun => ({ task_key: key, attempt_number: attempt, run_id: attempt, ...state("RUNNING") });

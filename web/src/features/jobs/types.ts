@@ -39,6 +39,24 @@ export interface Run {
   job_parameters?: { name: string; default?: string; value?: string }[];
   repair_history?: { type: string }[];
   tasks?: TaskRun[];
+  git_source?: { git_url: string; git_branch?: string; git_tag?: string; git_commit?: string; git_snapshot?: { used_commit?: string } };
+}
+
+interface Trigger {
+  pause_status?: string;
+  periodic?: { interval: number; unit: string };
+  file_arrival?: { url: string };
+  table_update?: { table_names: string[] };
+  model?: { condition: string; securable_name?: string; aliases?: string[] };
+  boathouse_event?: { name: string };
+}
+
+export interface SqlStatement {
+  status: string;
+  columns?: { name: string; type: string }[];
+  rows?: unknown[][];
+  truncated?: boolean;
+  lookup_key?: string;
 }
 
 export interface JobSettings {
@@ -47,7 +65,7 @@ export interface JobSettings {
   tasks?: Task[];
   parameters?: { name: string; default: string }[];
   schedule?: { quartz_cron_expression: string; timezone_id: string; pause_status?: string };
-  trigger?: { pause_status?: string; periodic?: { interval: number; unit: string }; file_arrival?: { url: string }; table_update?: { table_names: string[] } };
+  trigger?: Trigger;
   continuous?: { pause_status?: string };
   tags?: Record<string, string>;
 }
@@ -66,6 +84,8 @@ export interface Output {
   logs?: string;
   logs_truncated?: boolean;
   notebook_output?: { result?: string; truncated?: boolean };
+  sql_output?: { query_output?: { sql_statements?: SqlStatement[] } };
+  dbt_output?: { artifacts_link?: string };
   metadata?: Run;
 }
 
@@ -112,11 +132,27 @@ export function when({ schedule, trigger, continuous }: JobSettings): string {
   if (trigger?.periodic) return `every ${trigger.periodic.interval} ${trigger.periodic.unit.toLowerCase()}${paused}`;
   if (trigger?.file_arrival) return `when files arrive in ${trigger.file_arrival.url}${paused}`;
   if (trigger?.table_update) return `when ${trigger.table_update.table_names.join(", ")} change${paused}`;
+  if (trigger?.model) return `${modelText(trigger.model)}${paused}`;
+  if (trigger?.boathouse_event) return `when the event ${trigger.boathouse_event.name} is fired${paused}`;
   return "";
+}
+
+function modelText({ condition, securable_name, aliases }: NonNullable<Trigger["model"]>): string {
+  const where = securable_name ? (securable_name.split(".").length === 3 ? `of ${securable_name}` : `in ${securable_name}`) : "of any model";
+  if (condition === "MODEL_CREATED") return securable_name ? `when a model is made ${where}` : "when a model is made";
+  return condition === "MODEL_ALIAS_SET" ? `when ${aliases?.length ? `the alias ${aliases.join(" or ")}` : "an alias"} ${where} is set` : `when a version ${where} is ready`;
+}
+
+/** The repository of a run and the commit that it works at. */
+export function commitText({ git_source }: Run): string {
+  if (!git_source) return "";
+  const commit = git_source.git_snapshot?.used_commit?.slice(0, 12);
+  return [git_source.git_url, git_source.git_branch ?? git_source.git_tag, commit && `at ${commit}`].filter(Boolean).join(" ");
 }
 
 const TRIGGERS: Record<string, string> = {
   ONE_TIME: "by hand", PERIODIC: "by the clock", RETRY: "a retry", RUN_JOB_TASK: "by another job", FILE_ARRIVAL: "by files", TABLE: "by a table", CONTINUOUS: "continuously",
+  MODEL: "by a model", EVENT: "by an event",
 };
 
 export const triggerText = (trigger: string): string => TRIGGERS[trigger] ?? words(trigger);
