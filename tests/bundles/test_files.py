@@ -160,6 +160,8 @@ def test_artifacts_are_built(tmp_path: Path) -> None:
     """
     folder = write(tmp_path, {"databricks.yml": text, "lib/a.txt": "wheel"})
     problems = Problems()
+    # Where nothing is built, a path stands for what will be.
+    assert "/.internal/*.whl" in str(bodies(ready(folder)[0])["jobs.j"])
     project = prepare(selected(folder, None, problems), ANA, None, Options(build=True), problems)
     assert project.files["/Workspace/Users/ana.maria@example.com/.bundle/shop/default/artifacts/.internal/shop-1.whl"]
     write(folder, {"databricks.yml": text.replace("cp a.txt", "cp none.txt")})

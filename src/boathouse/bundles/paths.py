@@ -53,11 +53,13 @@ class Rewriter:
     Args:
         roots: Where things are.
         problems: Where to note what is missing.
+        is_built: Whether wheels are there already, and not only once artifacts are built.
     """
 
-    def __init__(self, roots: Roots, problems: Problems) -> None:
+    def __init__(self, roots: Roots, problems: Problems, *, is_built: bool) -> None:
         self._roots = roots
         self._problems = problems
+        self._is_built = is_built
         self.wheels: dict[Path, str] = {}
         """Local wheels that resources name, and where they go."""
 
@@ -141,6 +143,8 @@ class Rewriter:
         """The wheels that a pattern finds; each is uploaded."""
         local = self._local(value)
         found = _newest(Path(one) for one in glob.glob(str(local)))  # noqa: PTH207 - a pattern
+        if not found and not self._is_built:
+            return [Value(f"{self._roots.artifacts}/.internal/{PurePosixPath(str(value.data)).name}", value.at)]
         if not found:
             message = f"{value.data} finds no file. Build it first, or let an artifact with type: whl build it."
             self._problems.error(value.at, message)

@@ -120,7 +120,7 @@ def prepare(selected: Selected, user: User, client: Client | None, options: Opti
     problems.raise_errors()
     if options.build:
         artifacts.build(root, selected.folder, options.say)
-    root, files = _with_paths(root, selected.folder, problems)
+    root, files = _with_paths(root, selected.folder, problems, is_built=options.build or not artifacts.are_built(root))
     resources = Checker(all_fields(), problems).checked(root.get("resources") or Value({}), Resources, ("resources",))
     problems.raise_errors()
     root = root.with_field("resources", resources)
@@ -210,13 +210,14 @@ def _absolute(path: Value, user: User) -> Value:
     return Value(text.rstrip("/"), path.at)
 
 
-def _with_paths(root: Value, folder: Path, problems: Problems) -> tuple[Value, dict[str, LocalFile]]:
+def _with_paths(root: Value, folder: Path, problems: Problems, *, is_built: bool) -> tuple[Value, dict[str, LocalFile]]:
     sync = root.get("sync") or Value({})
     paths = list((sync.get("paths") or Value([])).entries)
     top = sync_root(folder, paths)
     workspace = root.fields["workspace"]
     remote = str(workspace.fields["file_path"].data)
-    rewriter = Rewriter(Roots(folder, top, remote, str(workspace.fields["artifact_path"].data)), problems)
+    roots = Roots(folder, top, remote, str(workspace.fields["artifact_path"].data))
+    rewriter = Rewriter(roots, problems, is_built=is_built)
     root = root.with_field("resources", rewriter.rewritten(root.get("resources") or Value({})))
     places: list[Path] = []
     for name, artifact in (root.get("artifacts") or Value({})).fields.items():
