@@ -24,7 +24,8 @@ bundle: {{name: {name}}}
 include: [resources/*.yml]
 variables:
   comment: {{default: first}}
-  node: {{default: three}}
+  store: {{lookup: {{metastore: "${{var.name}}"}}}}
+  name: {{default: metastore}}
 targets:
   dev: {{mode: development, default: true}}
   team:
@@ -76,6 +77,7 @@ resources:
           spark_python_task: {{python_file: ../src/train.py, parameters: ["{{{{job.parameters.who}}}}"]}}
     after:
       name: {name} after
+      description: in ${{var.store}}
       tasks: [{{task_key: again, run_job_task: {{job_id: "${{resources.jobs.train.id}}"}}}}]
 """
 PREPARE = NOTEBOOK + 'dbutils.notebook.exit(dbutils.widgets.get("model") + " " + dbutils.widgets.get("run"))\n'
@@ -156,6 +158,9 @@ def test_a_bundles_life(  # noqa: PLR0915 - one life, told in its order
     )
     told = project.tell("validate")
     assert "Resources: 8, files: 5" in told
+    assert "there is no metastore of the name 'none'. Valid: metastore." in project.tell(
+        "validate", "--var", "name=none", status=1
+    )
     assert "resources/all.yml:2: unknown key '.everybody'; it is left out." in told
     assert project.actions() == dict.fromkeys(ALL, "create")
 
@@ -175,6 +180,7 @@ def test_a_bundles_life(  # noqa: PLR0915 - one life, told in its order
     assert tasks["prepare"].notebook_task.base_parameters == {"model": f"{schema}.dev_{short}_best", "run": "7"}
     after = sdk.jobs.get(ids["jobs.after"]).settings
     assert after is not None
+    assert after.description == "in boathouse"
     assert [one.run_job_task.job_id for one in after.tasks or () if one.run_job_task] == [ids["jobs.train"]]
     assert sdk.schemas.get(schema).comment == "first"
     grants = sdk.grants.get(SecurableType.SCHEMA.value, schema).privilege_assignments or []

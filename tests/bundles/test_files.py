@@ -138,9 +138,21 @@ def test_what_is_not_there_is_told(tmp_path: Path) -> None:
         ["10", f" ../up.py lies outside of {folder}, which is uploaded. Add its folder to sync.paths."],
         ["10", " dist/*.whl finds no file. Build it first, or let an artifact with type: whl build it."],
     ]
-    write(folder, {"databricks.yml": "bundle: {name: shop}\nsync: {paths: [., ../common]}\n", "../common/c.py": ""})
+    write(
+        folder,
+        {
+            "databricks.yml": "bundle: {name: shop}\nsync: {paths: [., ../common], exclude: [a.*, /b.txt, deep/*.txt]}\n",
+            "../common/c.py": "",
+            "../common/b.txt": "",
+            "a.txt": "",
+            "b.txt": "",
+            "deep/a.py": "",
+            "deep/b.txt": "",
+        },
+    )
     project, _ = ready(folder)
     assert {path.partition("/files/")[2] for path in project.files} == {
+        "common/b.txt",
         "common/c.py",
         "shop/databricks.yml",
         "shop/n",

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 from typing import Any
 
 from boathouse.bundles import artifacts
@@ -234,9 +234,21 @@ def _with_paths(root: Value, folder: Path, problems: Problems, *, is_built: bool
         else:
             problems.error(one.at, f"sync.paths: {one.data} is not there.")
     problems.raise_errors()
-    patterns = {key: [str(one.data) for one in (sync.get(key) or Value([])).entries] for key in ("include", "exclude")}
-    files = local_files(top.resolve(), remote, places, patterns["include"], patterns["exclude"])
+    include, exclude = (
+        [_pattern(str(one.data), folder.relative_to(top)) for one in (sync.get(key) or Value([])).entries]
+        for key in ("include", "exclude")
+    )
+    files = local_files(top.resolve(), remote, places, include, exclude)
     return root, files | {path: local_file(file) for file, path in rewriter.wheels.items()}
+
+
+def _pattern(text: str, folder: PurePath) -> str:
+    """A pattern of the project as one of the folder that is uploaded, which may be above it."""
+    if folder == PurePath():
+        return text
+    negated, rest = ("!", text[1:]) if text.startswith("!") else ("", text)
+    anywhere = "" if "/" in rest.rstrip("/") else "**/"
+    return f"{negated}/{folder.as_posix()}/{anywhere}{rest.removeprefix('/').removeprefix('./')}"
 
 
 def _deployment(root: Value) -> tuple[Lock, bool]:
