@@ -59,6 +59,7 @@ from boathouse.sql import endpoints as sql_endpoints
 from boathouse.sql.api import QueryReferences, SqlTaskKind
 from boathouse.storage.layout import Layout
 from boathouse.tables import endpoints as tables_endpoints
+from boathouse.workspace import dbfs_endpoints
 from boathouse.workspace import endpoints as workspace_endpoints
 from boathouse.workspace import page_endpoints as workspace_page
 from boathouse.workspace.api import Sources, WorkspaceReferences
@@ -198,6 +199,7 @@ ROUTERS = (
     engine_endpoints.warehouses,
     stream_endpoints.router,
     workspace_endpoints.router,
+    dbfs_endpoints.router,
     jobs_endpoints.router,
     run_endpoints.router,
     event_endpoints.router,

@@ -67,3 +67,35 @@ class ObjectPermissionMissing(PermissionDenied):
 
     def __init__(self, principal: str, path: str, needed: str) -> None:
         super().__init__(f"{principal} does not have {needed} permissions on {path}.", path=path, needed=needed)
+
+
+class DbfsPathInvalid(InvalidParameterValue):
+    """A path of DBFS at which nothing can be."""
+
+    def __init__(self, field: str, path: str, why: str) -> None:
+        super().__init__(f"{field} '{path}' is not valid: {why}", field=field)
+
+
+class DbfsNotFound(NotFound):
+    """Nothing is at a path of DBFS."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"No file or folder is at {path}.", path=path)
+
+
+class DbfsFailed(InvalidState):
+    """The machine's file system has refused something, e.g. to remove a folder that is not empty."""
+
+    error_code = "IO_ERROR"
+
+    def __init__(self, path: str, why: str) -> None:
+        super().__init__(f"{path}: {why}.", path=path)
+
+
+class BlockTooLarge(InvalidParameterValue):
+    """A request brings more bytes than it may."""
+
+    error_code = "MAX_BLOCK_SIZE_EXCEEDED"
+
+    def __init__(self, size: int, most: int) -> None:
+        super().__init__(f"The content has {size} bytes; at most {most} come in one request. Use create, add-block and close.")
