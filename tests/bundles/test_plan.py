@@ -7,8 +7,8 @@ import pytest
 from boathouse.bundles.client import Local, server_for
 from boathouse.bundles.diff import Change, changes
 from boathouse.bundles.errors import BundleInvalid, NotConnected
-from boathouse.bundles.plan import Found, in_order, made, removal_order
-from boathouse.bundles.project import Resource
+from boathouse.bundles.plan import Found, made, removal_order
+from boathouse.bundles.project import Resource, in_order
 from boathouse.bundles.runs import key_of
 from boathouse.bundles.state import Deployed, State
 from boathouse.bundles.values import NOWHERE

@@ -13,7 +13,7 @@ from boathouse.bundles.deploy import Deployment, Say, destroy
 from boathouse.bundles.errors import BundleInvalid
 from boathouse.bundles.kinds import KINDS
 from boathouse.bundles.loading import Selected, find_folder, load, select
-from boathouse.bundles.plan import Plan, make_plan, seen, served_resources
+from boathouse.bundles.plan import Plan, make_plan, seen
 from boathouse.bundles.project import Options, Project, current_user, prepare
 from boathouse.bundles.runs import key_of, refuse_active
 from boathouse.bundles.state import Deployed, State, StateFile
@@ -36,10 +36,9 @@ class Where:
 class Bundle:
     """A project, a target of it, and the server that this is on."""
 
-    def __init__(self, project: Project, client: Client, problems: Problems) -> None:
+    def __init__(self, project: Project, client: Client) -> None:
         self.project = project
         self.client = client
-        self.problems = problems
         self._file = StateFile(client, project.workspace["state_path"], project.user.name)
 
     @property
@@ -49,7 +48,7 @@ class Bundle:
 
     def plan(self) -> Plan:
         """What a deployment would do."""
-        return make_plan(self.project, self._file.read(), self.client, self.problems)
+        return make_plan(self.project, self._file.read(), self.client)
 
     def deploy(self, consent: Consent, say: Say, *, force_lock: bool) -> Plan | None:
         """Deploy, if the plan is consented to; what was done, or None.
@@ -60,15 +59,14 @@ class Bundle:
         """
         with self._locked(force=force_lock):
             state = self._file.read()
-            plan = make_plan(self.project, state, self.client, self.problems)
+            plan = make_plan(self.project, state, self.client)
             if plan.is_empty:
                 return plan
             if not consent(plan):
                 return None
             if self.project.refuses_active_runs:
                 refuse_active(plan, state, self.client)
-            resources = served_resources(self.project, self.client, self.problems)
-            Deployment(self.project, self.client, self._file, state, say).run(plan, resources)
+            Deployment(self.project, self.client, self._file, state, say).run(plan)
             return plan
 
     def destroy(self, consent: Callable[[State], bool], say: Say, *, force_lock: bool) -> bool:
@@ -157,4 +155,4 @@ def open_bundle(chosen: Selected, where: Where, options: Options, problems: Prob
     workspace = (chosen.root.get("workspace") or Value({})).plain()
     client = connect(workspace, host=where.host, profile=where.profile, local=where.local, profiles=where.profiles)
     user = current_user(client)
-    return Bundle(prepare(chosen, user, client, options, problems), client, problems)
+    return Bundle(prepare(chosen, user, client, options, problems), client)

@@ -38,12 +38,8 @@ class Deployment:
         self._state = state
         self._say = say
 
-    def run(self, plan: Plan, resources: list[Resource]) -> State:
+    def run(self, plan: Plan) -> State:
         """Do what a plan says.
-
-        Args:
-            plan: What to do.
-            resources: The project's, in the plan's order.
 
         Raises:
             CallRefused: If the server refuses a step; those before it stay, and are recorded.
@@ -56,7 +52,7 @@ class Deployment:
             apply_to_folder(self._client, self._project.workspace["root_path"], wanted)
             self._state = self._file.write(replace(self._state, permissions=wanted))
         found = dict(plan.found)
-        by_name = {one.name: one for one in resources}
+        by_name = {one.name: one for one in self._project.resources}
         for step in plan.steps:
             if step.action is Action.UNCHANGED:
                 continue

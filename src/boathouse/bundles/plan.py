@@ -6,8 +6,7 @@ from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
-from boathouse.bundles.access import can_permit, seen_access
-from boathouse.bundles.checking import Problems
+from boathouse.bundles.access import seen_access
 from boathouse.bundles.client import Client
 from boathouse.bundles.diff import Change, changes
 from boathouse.bundles.errors import BundleInvalid
@@ -125,31 +124,6 @@ class Plan:
         }
 
 
-def in_order(resources: Sequence[Resource]) -> list[Resource]:
-    """What others refer to first; else catalogs before schemas, and so on.
-
-    Raises:
-        BundleInvalid: If resources refer to each other in a circle.
-    """
-    by_name = {one.name: one for one in resources}
-    done: dict[str, Resource] = {}
-
-    def visit(one: Resource, trail: tuple[str, ...]) -> None:
-        if one.name in trail:
-            circle = " -> ".join((*trail[trail.index(one.name) :], one.name))
-            raise BundleInvalid([(one.at, f"resources refer to each other in a circle: {circle}.")])
-        if one.name in done:
-            return
-        for name in one.refers_to:
-            if name in by_name:
-                visit(by_name[name], (*trail, one.name))
-        done[one.name] = one
-
-    for one in resources:
-        visit(one, ())
-    return list(done.values())
-
-
 def made(body: Mapping[str, Any], found: Mapping[str, Found], at: Place) -> dict[str, Any]:
     """A body with what the server told of resources that are there already; other references stay."""
     known: dict[str, Any] = {}
@@ -165,13 +139,13 @@ def made(body: Mapping[str, Any], found: Mapping[str, Found], at: Place) -> dict
     return resolved
 
 
-def make_plan(project: Project, state: State, client: Client, problems: Problems) -> Plan:
+def make_plan(project: Project, state: State, client: Client) -> Plan:
     """Compare a project with the record and the server.
 
     Raises:
-        BundleInvalid: If resources refer to each other in a circle, or what may not be destroyed would be.
+        BundleInvalid: If what may not be destroyed would be.
     """
-    resources = [_served(one, client, problems) for one in in_order(project.resources)]
+    resources = project.resources
     there = _found(state, client)
     wanted = {one.name for one in resources}
     steps: list[Step] = []
@@ -210,24 +184,6 @@ def _steps(resources: Sequence[Resource], state: State, known: dict[str, Found],
             known.pop(one.name, None)
         steps.append(step)
     return steps
-
-
-def served_resources(project: Project, client: Client, problems: Problems) -> list[Resource]:
-    """A project's resources in their order, without permissions that the server has none of."""
-    return [_served(one, client, problems) for one in in_order(project.resources)]
-
-
-def _served(one: Resource, client: Client, problems: Problems) -> Resource:
-    kind = KINDS[one.kind]
-    if not one.body.get("permissions") or can_permit(client, kind):
-        return one
-    what = one.kind.replace("_", " ")
-    message = f"resources.{one.name}: this server has no permissions on {what}, so those of the bundle are left out."
-    if one.kind == "experiments":
-        message += " Everybody reads every experiment here, and logs runs into it; its owner changes it."
-    problems.warn(one.at, message)
-    body = {key: value for key, value in one.body.items() if key != "permissions"}
-    return Resource(one.kind, one.key, body, one.at, one.prevent_destroy)
 
 
 def _found(state: State, client: Client) -> dict[str, Found]:

@@ -1,13 +1,15 @@
 """A project made ready for one target of one server: every value known, but for what deploying itself makes."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path, PurePath, PurePosixPath
 from typing import Any
 
 from boathouse.bundles import artifacts
+from boathouse.bundles.access import can_permit
 from boathouse.bundles.checking import Checker, Problems
 from boathouse.bundles.client import Client
+from boathouse.bundles.errors import BundleInvalid
 from boathouse.bundles.files import LocalFile, local_file, local_files
 from boathouse.bundles.git import git_info
 from boathouse.bundles.kinds import KINDS, all_fields
@@ -59,9 +61,41 @@ class Resource:
         return sorted(found - {self.name})
 
 
+def in_order(resources: Sequence[Resource]) -> list[Resource]:
+    """What others refer to first; else catalogs before schemas, and so on.
+
+    Raises:
+        BundleInvalid: If resources refer to each other in a circle.
+    """
+    by_name = {one.name: one for one in resources}
+    done: dict[str, Resource] = {}
+
+    def visit(one: Resource, trail: tuple[str, ...]) -> None:
+        if one.name in trail:
+            circle = " -> ".join((*trail[trail.index(one.name) :], one.name))
+            raise BundleInvalid([(one.at, f"resources refer to each other in a circle: {circle}.")])
+        if one.name in done:
+            return
+        for name in one.refers_to:
+            if name in by_name:
+                visit(by_name[name], (*trail, one.name))
+        done[one.name] = one
+
+    for one in resources:
+        visit(one, ())
+    return list(done.values())
+
+
 @dataclass(frozen=True)
 class Project:
-    """A project for one target of one server; ``permissions`` are those on its folder in the workspace."""
+    """A project for one target of one server.
+
+    Attributes:
+        resources: In the order in which they are made.
+        files: By their paths in the workspace.
+        permissions: On its folder in the workspace.
+        root: All of it, every value known.
+    """
 
     folder: Path
     name: str
@@ -109,7 +143,7 @@ def prepare(selected: Selected, user: User, client: Client | None, options: Opti
         BundleInvalid: With everything that is wrong.
     """
     git = git_info(selected.folder)
-    root = _with_facts(selected, user, git.__dict__)
+    root = _with_facts(selected, user, asdict(git))
     root = root.with_field(
         "variables", assigned(root, selected.folder, selected.name, options.variables, selected.target.get("variables"))
     )
@@ -127,9 +161,9 @@ def prepare(selected: Selected, user: User, client: Client | None, options: Opti
     late = _late(resources)
     resources = Resolver(root, late).resolved(resources, ("resources",))
     resources = Checker(all_fields(), problems).checked(resources, Resources, ("resources",))
-    found = _resources(resources)
+    found = in_order(_resources(resources))
     if client is not None:
-        _refuse_unserved(found, client, problems)
+        found = _served(found, client, problems)
     problems.raise_errors()
     paths = {key: text_at(root, "workspace", key) or "" for key in _PATHS}
     name = text_at(root, "bundle", "name") or ""
@@ -141,7 +175,7 @@ def prepare(selected: Selected, user: User, client: Client | None, options: Opti
         selected.mode,
         user,
         paths,
-        found,
+        tuple(found),
         files,
         _on_folder(root),
         *_deployment(root),
@@ -272,17 +306,37 @@ def _late(resources: Value) -> Callable[[ValuePath], bool]:
     return late
 
 
-def _resources(resources: Value) -> tuple[Resource, ...]:
+def _resources(resources: Value) -> list[Resource]:
     found: list[Resource] = []
     for kind in KINDS:
         for key, one in (resources.get(kind) or Value({})).fields.items():
             prevent = one.get("lifecycle", "prevent_destroy")
             body = one.without("lifecycle").plain()
             found.append(Resource(kind, key, body, one.at, prevent is not None and prevent.data is True))
-    return tuple(found)
+    return found
 
 
-def _refuse_unserved(resources: tuple[Resource, ...], client: Client, problems: Problems) -> None:
+def _served(resources: Sequence[Resource], client: Client, problems: Problems) -> list[Resource]:
+    """The resources without permissions where the server has none; kinds that it does not have are errors."""
+    _refuse_unserved(resources, client, problems)
+    permitted: dict[str, bool] = {}
+    found: list[Resource] = []
+    for one in resources:
+        if one.body.get("permissions") and one.kind not in permitted:
+            permitted[one.kind] = can_permit(client, KINDS[one.kind])
+        if not one.body.get("permissions") or permitted[one.kind]:
+            found.append(one)
+            continue
+        what = one.kind.replace("_", " ")
+        message = f"resources.{one.name}: this server has no permissions on {what}, so those of the bundle are left out."
+        if one.kind == "experiments":
+            message += " Everybody reads every experiment here, and logs runs into it; its owner changes it."
+        problems.warn(one.at, message)
+        found.append(replace(one, body={key: value for key, value in one.body.items() if key != "permissions"}))
+    return found
+
+
+def _refuse_unserved(resources: Sequence[Resource], client: Client, problems: Problems) -> None:
     served: dict[str, bool] = {}
     for one in resources:
         if one.kind not in served:

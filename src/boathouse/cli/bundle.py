@@ -139,7 +139,6 @@ def plan(
     with _told():
         bundle = _open(target, var, project, host, profile, root, force=force, build=True)
         found = bundle.plan()
-    _warn(bundle.problems)
     if output == "json":
         typer.echo(json.dumps(found.to_json(), indent=2))
     else:
@@ -195,7 +194,6 @@ def deploy(
     """Upload the project's files and make, change and delete its resources, so that the server is as the bundle says."""
 
     def consent(found: Plan) -> bool:
-        _warn(bundle.problems)
         _show(bundle, found)
         lost = [one for one in found.losses if one.loses and not one.reason.startswith("it is gone")]
         return auto_approve or not lost or typer.confirm("This loses data. Go on?", default=False)
