@@ -2,6 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { Link, useSearchParams } from "react-router";
 import { get, path } from "../../api/client";
 import { Badge, Empty, Head, Loaded, Snippet, Tabs } from "../../ui/primitives";
+import { QualityView } from "../monitoring/QualityView";
 import { TableHealth } from "../monitoring/TableHealth";
 import { ColumnsView } from "./ColumnsView";
 import { DetailsView } from "./DetailsView";
@@ -55,6 +56,7 @@ export function TableView({ name }: { name: string }) {
             {tab === "definition" && <Definition table={table} />}
             {tab === "sample" && <SampleView table={table} mayRead={mayRead} />}
             {tab === "history" && <HistoryView table={table} mayRead={mayRead} />}
+            {tab === "quality" && <QualityView table={table} mayManage={securable.data?.privileges.includes("MANAGE") ?? false} />}
             {tab === "lineage" && <LineageView table={table} />}
             {tab === "details" && <DetailsView table={table} mayRead={mayRead} />}
             {tab === "permissions" && <PermissionsView kind="table" name={table.full_name} owner={table.owner} />}

@@ -31,7 +31,7 @@ describe("policies", () => {
 
 describe("tabs", () => {
   it("name nothing that there is not", () => {
-    expect(tabsOf({ table_type: "VIEW" })).toEqual(["Columns", "Definition", "Lineage", "Details", "Permissions"]);
+    expect(tabsOf({ table_type: "VIEW" })).toEqual(["Columns", "Definition", "Quality", "Lineage", "Details", "Permissions"]);
     expect(tabsOf({ table_type: "EXTERNAL", data_source_format: "PARQUET" })).not.toContain("Sample");
     expect(tabsOf({ table_type: "MANAGED", data_source_format: "DELTA" })).toContain("History");
   });

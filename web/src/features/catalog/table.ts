@@ -51,7 +51,7 @@ export function policiesText(table: Pick<Table, "row_filter" | "columns">): stri
 
 /** The tabs of a table, by what there is to see. */
 export function tabsOf(table: Pick<Table, "table_type" | "data_source_format">): string[] {
-  if (isView(table)) return ["Columns", "Definition", "Lineage", "Details", "Permissions"];
-  const rows = isDelta(table) ? ["Sample", "History"] : [];
+  if (isView(table)) return ["Columns", "Definition", "Quality", "Lineage", "Details", "Permissions"];
+  const rows = isDelta(table) ? ["Sample", "History", "Quality"] : [];
   return ["Columns", ...rows, "Lineage", "Details", "Permissions"];
 }
