@@ -1,12 +1,8 @@
-"""`boathouse ship` on notebooks as people write them, and one of them all the way to a run on a server."""
+"""`boathouse ship` on notebooks as people write them."""
 
-import contextlib
-import io
-import json
 import re
 import shutil
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -14,8 +10,8 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from boathouse.cli import app
+from boathouse.shipping.project import project_name
 from boathouse.workspace.notebooks.parsing import parse
-from tests.conftest import Server
 
 NOTEBOOKS = Path(__file__).parent / "notebooks"
 
@@ -32,6 +28,19 @@ def run(*arguments: object, said: str | None = None) -> Result:
 def became(output: str) -> dict[int, str]:
     """The step of each cell, as the table says it."""
     return {int(found[1]): found[2] for found in re.finditer(r"^(\d+) .*? (ingest|train|validate) ", output, re.MULTILINE)}
+
+
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [
+        ("Bike rentals.ipynb", "bike_rentals"),
+        ("2024 über.ipynb", "project_2024_ber"),
+        ("test.ipynb", "test_project"),
+        ("pandas.py", "pandas_project"),
+    ],
+)
+def test_names(file: str, name: str) -> None:
+    assert project_name(Path(file)) == name
 
 
 def notebook(project: Path, step: str) -> list[str]:
@@ -87,7 +96,7 @@ def test_notebooks_that_stay_together(folder: Path) -> None:
     assert became(churn.output) == {1: "ingest", 2: "ingest", 3: "train", 4: "train", 5: "train"}
     assert "models (a dict with sklearn.linear_model.LogisticRegression; made in cell 4, used in cell 5)" in churn.output
     assert '_steps.keep_table("joined", joined)' in notebook(folder / "churn", "ingest")
-    digits = run("ship", folder / "digits.ipynb", "--output-dir", folder, "--name", "numbers", "--yes")
+    digits = run("ship", folder / "digits.ipynb", "--output-dir", folder, "--name", "figures", "--yes")
     assert digits.exit_code == 0, digits.output
     assert set(became(digits.output).values()) == {"train"}
     for told in (
@@ -96,9 +105,9 @@ def test_notebooks_that_stay_together(folder: Path) -> None:
         "Cell 2 sets MLflow's address",
     ):
         assert told in digits.output
-    assert "%pip install -q some-plots==1.0" in notebook(folder / "numbers", "train")
-    assert (folder / "numbers/requirements.txt").read_text().endswith("# what the notebook installs\nsome-plots==1.0\n")
-    assert (folder / "numbers/tests/test_values.py").exists()
+    assert "%pip install -q some-plots==1.0" in notebook(folder / "figures", "train")
+    assert (folder / "figures/requirements.txt").read_text().endswith("# what the notebook installs\nsome-plots==1.0\n")
+    assert (folder / "figures/tests/test_values.py").exists()
 
 
 def test_what_cannot_be_shipped(folder: Path) -> None:
@@ -117,6 +126,7 @@ def test_what_cannot_be_shipped(folder: Path) -> None:
         assert refused.exit_code == 1
         assert why in refused.stderr
     assert "ci: 'jenkins' is not valid" in run("ship", folder / "digits.ipynb", "--ci", "jenkins", "--yes").stderr
+    assert "--name statistics is not valid" in run("ship", folder / "digits.ipynb", "--name", "statistics", "--yes").stderr
     assert "project_name: 'No name' is not valid" in run("ship", folder / "digits.ipynb", "--name", "No name", "--yes").stderr
 
 
@@ -141,46 +151,3 @@ def test_files_that_are_elsewhere_are_told(folder: Path) -> None:
     assert "Cell 1 reads ../above.csv, which lies outside of the notebook's folder" in done.output
     assert f"Cell 1 reads {folder}/data/rentals.csv, which lies outside" in done.output
     assert "x.org" not in done.output.partition("Warning")[2]
-
-
-@pytest.mark.timeout(500)
-def test_the_project_runs_and_measures_what_the_notebook_does(
-    server: Server, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("BOATHOUSE_CONFIG_DIR", str(server.config_dir))
-    out = folder / "out"
-    assert run("ship", folder / "Bike rentals.ipynb", "--output-dir", out, "--name", "bikes", "--yes").exit_code == 0
-    bundle = ("--project", out / "bikes", "--root", server.root)
-    for command in (("deploy", "--auto-approve"), ("run", "training")):
-        done = run("bundle", *command, *bundle)
-        assert done.exit_code == 0, done.output
-    with server.client() as admin:
-        listed: dict[str, Any] = admin.get("/api/2.2/jobs/runs/list", params={"expand_tasks": "true"}).json()
-        ran = next(one for one in listed["runs"] if "bikes training" in one["run_name"])
-        task = next(one for one in ran["tasks"] if one["task_key"] == "validate")
-        log = admin.get("/api/2.2/jobs/runs/get-output", params={"run_id": task["run_id"]}).json()["logs"]
-        schema = next(
-            one["name"]
-            for one in admin.get("/api/2.1/unity-catalog/schemas?catalog_name=main").json()["schemas"]
-            if "bikes" in one["name"]
-        )
-        versions = admin.get(f"/api/2.1/unity-catalog/models/main.{schema}.model/versions").json()["model_versions"]
-    assert measured(log) == measured(alone(folder, monkeypatch))
-    assert [one["version"] for one in versions] == [1]
-
-
-def measured(text: str) -> list[str]:
-    found = re.findall(r"^(?:mae|r2) .*$", text, re.MULTILINE)
-    assert len(found) == 2, text
-    return found
-
-
-def alone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """What the notebook prints when its cells run one after the other in one process."""
-    monkeypatch.chdir(folder)
-    cells = json.loads((folder / "Bike rentals.ipynb").read_text())["cells"]
-    code = "".join(f"{''.join(cell['source'])}\n" for cell in cells if cell["cell_type"] == "code")
-    said, names = io.StringIO(), dict[str, Any]()
-    with contextlib.redirect_stdout(said):
-        exec(code.replace("%matplotlib inline", "").replace("%time ", ""), names)  # noqa: S102 - the notebook of this test
-    return said.getvalue()

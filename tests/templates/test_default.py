@@ -44,6 +44,11 @@ def test_files(tmp_path: Path, ci: str) -> None:
     assert sorted((project / "resources" / path).resolve() for path in paths) == sorted((project / "src/notebooks").iterdir())
 
 
+def test_a_name_that_python_has(tmp_path: Path) -> None:
+    with pytest.raises(AssertionError, match="random is the name of a module that Python has already"):
+        made(tmp_path, project_name="random")
+
+
 def test_ci_tests_pull_requests_and_deploys_merges_and_releases(tmp_path: Path) -> None:
     """Each platform has the same three stages with the same commands."""
     commands: dict[str, list[list[str]]] = {}

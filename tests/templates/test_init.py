@@ -201,6 +201,8 @@ def test_what_a_template_may_ask_the_server(server: Server, tmp_path: Path, monk
         ({"template/{{printf `%cetc` 47}}": ""}, "becomes '/etc'"),
         ({"template/{{print ``}}/a": ""}, "becomes ''"),
         ({"template/a": "", "template/{{print `a`}}": ""}, "two of its files become a"),
+        ({"template/{{print `.`}}": ""}, "has no name once it is rendered"),
+        ({"template/folder/.tmpl": ""}, "has no name once it is rendered"),
         ({"library/a": ""}, "it has no folder 'template'"),
     ],
 )

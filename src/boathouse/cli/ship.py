@@ -34,6 +34,7 @@ def command(
         plan = planned(parsed)
         data = project.data_of(plan, notebook.parent)
         chosen = name or project.project_name(notebook)
+        project.check_name(chosen)
         files = project.files_of(plan, data, notebook, chosen, ci, OfServer(root))
         _show(parsed, plan, data)
         if not yes and not typer.confirm(f"Write {len(files)} files to {output_dir / chosen}?"):

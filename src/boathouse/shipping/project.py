@@ -3,8 +3,10 @@
 import re
 import sys
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 
+from boathouse.errors import InvalidParameterValue
 from boathouse.shipping.cells import line_magic
 from boathouse.shipping.plan import Carried, Plan, Step, StudiedCell
 from boathouse.shipping.portable import is_pip, is_restart
@@ -50,7 +52,25 @@ class Data:
 def project_name(notebook: Path) -> str:
     """A name for the project of a notebook."""
     name = re.sub(r"[^a-z0-9]+", "_", notebook.stem.lower()).strip("_")[:40]
-    return name if re.match(r"[a-z].", name) else f"project_{name}".rstrip("_")
+    name = name if re.match(r"[a-z].", name) else f"project_{name}".rstrip("_")
+    return f"{name}_project" if _is_module(name) else name
+
+
+def check_name(name: str) -> None:
+    """Refuse a name that is taken.
+
+    Raises:
+        InvalidParameterValue: If Python would import something else by it.
+    """
+    if _is_module(name):
+        raise InvalidParameterValue(
+            f"--name {name} is not valid: it is the name of a module that Python has already.", field="name"
+        )
+
+
+def _is_module(name: str) -> bool:
+    """Whether Python would import something else by the project's name."""
+    return name in sys.stdlib_module_names or find_spec(name) is not None
 
 
 def data_of(plan: Plan, folder: Path) -> Data:

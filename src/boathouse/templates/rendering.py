@@ -63,6 +63,8 @@ class Renderer:
         for path, rendered in self._walk(self._files, "", values):
             is_template = rendered.endswith(_SUFFIX)
             name = rendered.removesuffix(_SUFFIX)
+            if not name or name.endswith("/"):
+                raise TemplateInvalid(str(self._folder), f"{self._name(path)} has no name once it is rendered.")
             if self._is_skipped(name):
                 continue
             if name in found:
