@@ -51,6 +51,8 @@ def test_what_is_referred_to_comes_first() -> None:
         in_order([one("jobs", "a", "jobs.b"), one("jobs", "b", "jobs.a")])
     state = State(resources={each.name: Deployed(1, {}, {}, each.refers_to) for each in found})
     assert removal_order(state) == ["jobs.a", "jobs.b", "schemas.s", "volumes.v"]
+    round_trip = {"jobs.a": Deployed(1, {}, {}, ["jobs.b"]), "jobs.b": Deployed(2, {}, {}, ["jobs.a"])}
+    assert sorted(removal_order(State(resources=round_trip))) == ["jobs.a", "jobs.b"]
     body = {"job": "${resources.jobs.b.id}", "text": "x ${resources.jobs.b.id} ${resources.jobs.c.id}"}
     assert made(body, {"jobs.b": Found.of(7, {}, {})}, NOWHERE) == {"job": 7, "text": "x 7 ${resources.jobs.c.id}"}
     with pytest.raises(BundleInvalid, match=r"refers to nothing. Valid there: id."):

@@ -104,7 +104,7 @@ class Bundle:
             there = {**answer, **kind.settings(answer)}
             # As if it had been deployed as it is: the next plan tells what the bundle has otherwise.
             body = {field: there[field] for field in settings_of(resource.body) if there.get(field) is not None}
-            seen_now = seen(self.client, resource.kind, known, answer, {})
+            seen_now = seen(self.client, resource.kind, known, answer, body)
             resources = {**state.resources, name: Deployed(known, body, seen_now, resource.refers_to)}
             self._file.write(replace(state, resources=resources))
         return name

@@ -100,7 +100,7 @@ class Deployment:
         if before is None:
             identifier = kind.create(self._client, settings)
             # Recorded at once: if what follows fails, the next deployment must know that it is there.
-            self._record(one.name, Deployed(identifier, {**settings}, {}, one.refers_to))
+            self._record(one.name, Deployed(identifier, {**settings}, None, one.refers_to))
             old: Mapping[str, Any] = {}
         else:
             old = before.body
@@ -108,6 +108,9 @@ class Deployment:
             if step.changed_fields - {*ACCESS} or step.drifted_fields - {*ACCESS}:
                 there = {field: step.now.get(field) for field in step.drifted_fields}
                 identifier = kind.update(self._client, identifier, settings, {**settings_of(old), **there})
+            if identifier != before.id:
+                access = {field: old[field] for field in ACCESS if field in old}
+                self._record(one.name, Deployed(identifier, {**settings, **access}, None, one.refers_to))
         answer = kind.read(self._client, identifier) or {}
         apply_access(self._client, kind, identifier, answer, body, old, self._project.user)
         self._record(
@@ -116,11 +119,11 @@ class Deployment:
         return Found.of(identifier, body, answer)
 
 
-def destroy(project_files: str, client: Client, file: StateFile, state: State, say: Say) -> None:
+def destroy(root_path: str, client: Client, file: StateFile, state: State, say: Say) -> None:
     """Delete all that was deployed, then its files and the record of it.
 
     Args:
-        project_files: The target's ``workspace.root_path``.
+        root_path: The target's ``workspace.root_path``.
         client: The server.
         file: The record.
         state: What it says.
@@ -134,5 +137,8 @@ def destroy(project_files: str, client: Client, file: StateFile, state: State, s
             raise CallRefused(f"deleting resources.{name}", error.error_code, error.message) from error
         state = file.write(replace(state, resources={key: one for key, one in state.resources.items() if key != name}))
         say(f"Deleted {name}")
-    client.delete_file(project_files, recursive=True)
-    say(f"Deleted {project_files}")
+    for path in state.files:
+        if not path.startswith(f"{root_path}/"):
+            client.delete_file(path)
+    client.delete_file(root_path, recursive=True)
+    say(f"Deleted {root_path}")

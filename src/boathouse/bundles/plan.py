@@ -202,10 +202,12 @@ def _found(state: State, client: Client) -> dict[str, Found]:
 def removal_order(state: State, is_wanted: Any = lambda _: True) -> list[str]:
     """What was deployed, what refers to others first."""
     order: dict[str, None] = {}
+    begun: set[str] = set()
 
     def visit(name: str) -> None:
-        if name in order or name not in state.resources:
+        if name in begun or name not in state.resources:
             return
+        begun.add(name)
         for other, deployed in state.resources.items():
             if name in deployed.depends_on:
                 visit(other)
@@ -231,12 +233,13 @@ def _step(one: Resource, before: Deployed | None, known: Mapping[str, Found], cl
     body = made(one.body, {name: found for name, found in known.items() if name != one.name}, one.at)
     changed = tuple(changes(before.body, body))
     now = seen(client, one.kind, before.id, known[one.name].answer, before.body)
-    # Without what was seen, making it broke off in the middle: there is nothing to compare with.
-    drift = tuple(changes(before.seen, now)) if before.seen else ()
+    drift = () if before.seen is None else tuple(changes(before.seen, now))
     fixed = sorted({change.field for change in changed} & kind.fixed)
     if fixed:
         reason = f"{', '.join(fixed)} cannot be changed"
         return Step(one.name, Action.RECREATE, title, changed, drift, reason, kind.holds)
+    if before.seen is None:
+        return Step(one.name, Action.UPDATE, title, changed, drift, "the last deployment broke off there", now=now)
     action = Action.UPDATE if changed or drift else Action.UNCHANGED
     return Step(one.name, action, title, changed, drift, now=now)
 
@@ -245,6 +248,9 @@ def seen(client: Client, kind: str, identifier: Any, answer: Mapping[str, Any], 
     """What the server says of a resource, as far as it is compared."""
     found = KINDS[kind]
     settings = {key: value for key, value in found.settings(answer).items() if value not in (None, "", [], {})}
+    if "run_as" not in body:
+        # Whom it runs as is then nobody's to put back.
+        settings.pop("run_as", None)
     return {**settings, **seen_access(client, found, identifier, answer, body)}
 
 

@@ -23,13 +23,13 @@ class Deployed:
     Attributes:
         id: The server's identifier.
         body: What was asked for.
-        seen: What the server said right after.
+        seen: What the server said right after; None if the deployment broke off before that.
         depends_on: The resources that the body refers to.
     """
 
     id: Any
     body: dict[str, Any]
-    seen: dict[str, Any]
+    seen: dict[str, Any] | None
     depends_on: list[str] = field(default_factory=list[str])
 
 
