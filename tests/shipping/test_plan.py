@@ -88,6 +88,7 @@ def test_training_and_measuring_inside_of_functions() -> None:
     # What it was fitted to has no name outside, so it is logged and not registered.
     assert plan.model is not None
     assert plan.model.example is None
+    assert "model is logged and not registered: what it was fitted to has no name outside of a function." in plan.notes
 
 
 @pytest.mark.parametrize(
@@ -133,6 +134,29 @@ def test_no_steps_that_are_not_there() -> None:
         plan_of(IMPORTS, READ)
     with pytest.raises(NotebookUnfit, match="Cell 2, line 3 is no Python"):
         plan_of(IMPORTS, "a = 1\nb = 2\nif:")
+
+
+def test_the_model_is_the_one_that_learnt_last() -> None:
+    plan = plan_of(
+        f"{IMPORTS}\nfrom sklearn.preprocessing import StandardScaler",
+        "first, second, scaler = Ridge(), Ridge(), StandardScaler()",
+        READ,
+        "second.fit(df[['a']], df['b'])\nfirst.fit(df[['a']], df['b'])\nscaler.fit(df[['a']])",
+    )
+    assert plan.model is not None
+    assert plan.model.name == "first"
+    nameless = plan_of(IMPORTS, READ, "Ridge().fit(df[['a']], df['b'])")
+    assert nameless.model is None
+    assert any(note.startswith("No model is registered: what cell 3 trains has no name of its own") for note in nameless.notes)
+
+
+def test_a_function_that_calls_itself() -> None:
+    plan = plan_of(
+        IMPORTS, READ, "def deep(n):\n    return df if n == 0 else deep(n - 1)", "found = deep(3)", f"{FIT}\nprint(found)"
+    )
+    # What it gives is not known, so it is not carried; the table is.
+    assert steps_of(plan)["train"] == [4, 5]
+    assert carried(plan)["ingest"] == ["df"]
 
 
 def test_seeds_and_registrations_are_told() -> None:

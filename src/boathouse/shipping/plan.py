@@ -9,7 +9,7 @@ from boathouse.shipping.errors import NotebookUnfit
 from boathouse.shipping.names import Names, names_of
 from boathouse.shipping.portable import SEEDS, Statement, is_pip, is_portable, portable
 from boathouse.shipping.reading import Reader
-from boathouse.shipping.things import Found, Kind, Role, Thing, unknown
+from boathouse.shipping.things import Found, Kind, Role, Thing, is_preparing, unknown
 
 INGEST, TRAIN, VALIDATE = "ingest", "train", "validate"
 _GIVEN = frozenset(dir(builtins)) | {
@@ -183,12 +183,13 @@ def planned(cells: list[ParsedCell]) -> Plan:
     ends = [(INGEST, 0, first), (TRAIN, first, second), (VALIDATE, second, len(studied))]
     steps = _steps(studied, [(name, begin, end) for name, begin, end in ends if end > begin])
     notes += _told(steps)
+    model = _model(studied, training[-1], reader, notes)
     return Plan(
         steps=steps,
         why={cell.number: _why(cell) for cell in studied},
         notes=tuple(notes),
         warnings=tuple(_warnings(studied)),
-        model=_model(studied, training[-1], reader),
+        model=model,
         reads=tuple((cell.number, one.path) for cell in studied for one in cell.found if one.role is Role.DATA and one.path),
         installs=tuple(_installs(studied)),
         imports=tuple(sorted(_imports(studied))),
@@ -405,17 +406,23 @@ def _imports(cells: list[StudiedCell]) -> set[str]:
     return found
 
 
-def _model(cells: list[StudiedCell], training: int, reader: Reader) -> Model | None:
+def _model(cells: list[StudiedCell], training: int, reader: Reader, notes: list[str]) -> Model | None:
     """The model that the last training cell fits, unless the notebook registers one itself."""
     text = "\n".join(cell.parsed.text for cell in cells)
     if "registered_model_name" in text or "register_model(" in text:
+        notes.append("The notebook registers its model itself.")
         return None
-    things = cells[training].things
-    makes = cells[training].names.makes
-    found = [name for name, thing in things.items() if name in makes and thing.kind is Kind.MODEL]
-    fitted = [name for name in found if name in reader.learnt_from] or found
-    if not fitted:
+    cell = cells[training]
+    fitted = [name for name, thing in cell.things.items() if name in cell.names.makes and thing.kind is Kind.MODEL]
+    models = [name for name in fitted if not is_preparing(cell.things[name])]
+    name = next((one for one in reversed(reader.learnt_from) if one in models), models[-1] if models else None)
+    flavor = None if name is None else _FLAVORS.get(cell.things[name].what.partition(".")[0])
+    if name is None or flavor is None:
+        notes.append(
+            f"No model is registered: what cell {cell.number} trains has no name of its own, or is of no kind that is known here."
+        )
         return None
-    name = fitted[-1]
-    flavor = _FLAVORS.get(things[name].what.partition(".")[0])
-    return None if flavor is None else Model(name, flavor, reader.learnt_from.get(name))
+    example = reader.learnt_from.get(name)
+    if example is None:
+        notes.append(f"{name} is logged and not registered: what it was fitted to has no name outside of a function.")
+    return Model(name, flavor, example)

@@ -43,7 +43,7 @@ class Reader:
     functions: dict[str, _Function] = field(default_factory=dict[str, _Function])
     found: list[Found] = field(default_factory=list[Found])
     learnt_from: dict[str, str] = field(default_factory=dict[str, str])
-    _calls: int = 0
+    _within: list[str] = field(default_factory=list[str])
     _returned: Thing | None = None
 
     def __post_init__(self) -> None:
@@ -143,7 +143,9 @@ class Reader:
     def _learnt(self, name: str, method: str, call: ast.Call) -> None:
         given = call.args[:1] or [one.value for one in call.keywords if one.arg == "X"]
         # In a function the argument's name means nothing outside.
-        if not self._calls and method in {"fit", "fit_transform", "fit_predict"} and given and root_of(given[0]) is not None:
+        if not self._within and method in {"fit", "fit_transform", "fit_predict"} and given and root_of(given[0]) is not None:
+            # The one that learnt last comes last.
+            self.learnt_from.pop(name, None)
             self.learnt_from[name] = ast.unparse(given[0])
 
     # Values
@@ -259,7 +261,7 @@ class Reader:
 
     def _own(self, function: _Function, arguments: list[Thing], keywords: dict[str, Thing]) -> Thing:
         """A call of a function of the notebook: its body is read with what it is given."""
-        if self._calls >= _DEEPEST:
+        if len(self._within) >= _DEEPEST or function.name in self._within:
             return unknown(f"what {function.name} gives")
         outside, returned = self.names, self._returned
         self.names, self._returned = dict(outside), None
@@ -268,10 +270,10 @@ class Reader:
             self.names[parameter.arg] = self.value(default)
         self.names |= {one.arg: thing for one, thing in zip(parameters, arguments, strict=False)}
         self.names |= keywords
-        self._calls += 1
+        self._within.append(function.name)
         self.run(function.body)
         result = self._returned or PLAIN
-        self._calls -= 1
+        self._within.pop()
         self.names, self._returned = outside, returned
         return result
 
