@@ -251,8 +251,11 @@ def test_a_bundles_life(  # noqa: PLR0915 - one life, told in its order
 
     # What is gone from the server is made again, and what refers to it follows.
     sdk.jobs.delete(ids["jobs.train"])
+    sdk.workspace.delete(f"{files}/src/prepare")
+    assert project.plan(*second)["files"]["upload"] == [f"{files}/src/prepare"]
     assert project.actions(*second) == {"jobs.train": "create", "jobs.after": "update"}
     project.tell("deploy", *second)
+    assert sdk.workspace.get_status(f"{files}/src/prepare").language is not None
     told = project.tell("destroy", *second, status=1, answer="n\n")
     assert "Nothing was deleted." in told
     project.tell("destroy", *second, "--auto-approve")

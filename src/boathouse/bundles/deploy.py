@@ -46,7 +46,7 @@ class Deployment:
         """
         if plan.files.upload or plan.files.delete:
             self._say(f"Uploading {len(plan.files.upload)} files to {self._project.workspace['file_path']} ...")
-            carry_out(self._client, plan.files, self._state.files, self._keep_files)
+            carry_out(self._client, plan.files, self._keep_files)
         if plan.permissions:
             wanted = [dict(one) for one in self._project.permissions]
             apply_to_folder(self._client, self._project.workspace["root_path"], wanted)

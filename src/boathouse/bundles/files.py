@@ -28,11 +28,12 @@ class LocalFile:
 
 @dataclass(frozen=True)
 class FileChanges:
-    """What is to be done about files, by their paths in the workspace."""
+    """What is to be done about files, by their paths in the workspace; ``held`` are the hashes of those that are there."""
 
     upload: Mapping[str, LocalFile]
     delete: tuple[str, ...]
     unchanged: int
+    held: Mapping[str, str]
 
 
 def local_files(
@@ -133,16 +134,30 @@ class _Ignored:
 def compared(wanted: Mapping[str, LocalFile], held: Mapping[str, str]) -> FileChanges:
     """What is to be uploaded and deleted, by the hashes of the last deployment."""
     upload = {path: one for path, one in wanted.items() if held.get(path) != one.hash}
-    return FileChanges(upload, tuple(sorted(held.keys() - wanted.keys())), len(wanted) - len(upload))
+    return FileChanges(upload, tuple(sorted(held.keys() - wanted.keys())), len(wanted) - len(upload), held)
 
 
-def carry_out(client: Client, changes: FileChanges, held: Mapping[str, str], keep: Callable[[dict[str, str]], None]) -> None:
+def still_there(client: Client, held: Mapping[str, str]) -> dict[str, str]:
+    """Those of the uploaded files that are in the workspace still: people delete things."""
+    folders = sorted({path.rpartition("/")[0] for path in held})
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        answers = pool.map(lambda folder: client.find("GET", "/api/2.0/workspace/list", {"path": folder}), folders)
+        found = {_plain(str(one["path"])) for answer in answers for one in (answer or {}).get("objects") or ()}
+    return {path: digest for path, digest in held.items() if _plain(path) in found}
+
+
+def _plain(path: str) -> str:
+    """A path as the API answers it."""
+    return path.removeprefix("/Workspace")
+
+
+def carry_out(client: Client, changes: FileChanges, keep: Callable[[dict[str, str]], None]) -> None:
     """Delete and upload; ``keep`` is told what is there at the end, also if something failed.
 
     Raises:
         CallRefused: If the server refuses a file.
     """
-    now = dict(held)
+    now = dict(changes.held)
     try:
         # What is gone makes room first: a notebook and a file of one name cannot take each other's place.
         for path in changes.delete:

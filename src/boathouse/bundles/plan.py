@@ -10,7 +10,7 @@ from boathouse.bundles.access import seen_access
 from boathouse.bundles.client import Client
 from boathouse.bundles.diff import Change, changes
 from boathouse.bundles.errors import BundleInvalid
-from boathouse.bundles.files import FileChanges, compared
+from boathouse.bundles.files import FileChanges, compared, still_there
 from boathouse.bundles.kinds import KINDS
 from boathouse.bundles.project import Project, Resource
 from boathouse.bundles.state import Deployed, State
@@ -160,8 +160,8 @@ def make_plan(project: Project, state: State, client: Client) -> Plan:
             )
     steps += _steps(resources, state, {name: one for name, one in there.items() if name in wanted}, client)
     on_folder = tuple(changes(state.permissions, [dict(one) for one in project.permissions], "permissions"))
-    held = state.files if client.find("GET", "/api/2.0/workspace/get-status", {"path": project.workspace["file_path"]}) else {}
-    return Plan(tuple(steps), compared(project.files, held), on_folder, state.serial, there)
+    files = compared(project.files, still_there(client, state.files))
+    return Plan(tuple(steps), files, on_folder, state.serial, there)
 
 
 def _steps(resources: Sequence[Resource], state: State, known: dict[str, Found], client: Client) -> list[Step]:

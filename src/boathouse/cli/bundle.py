@@ -196,7 +196,7 @@ def deploy(
     def consent(found: Plan) -> bool:
         _show(bundle, found)
         lost = [one for one in found.losses if one.loses and not one.reason.startswith("it is gone")]
-        return auto_approve or not lost or typer.confirm("This loses data. Go on?", default=False)
+        return auto_approve or not lost or _confirmed("This loses data. Go on?")
 
     with _told():
         bundle = _open(target, var, project, host, profile, root, force=force, build=True)
@@ -205,6 +205,14 @@ def deploy(
         typer.echo("Not deployed.")
         raise typer.Exit(1)
     typer.echo(_NOTHING if done.is_empty else "Deployed.")
+
+
+def _confirmed(question: str) -> bool:
+    try:
+        return typer.confirm(question, default=False)
+    except typer.Abort:
+        typer.echo("\nNobody answered. Where nobody can, say --auto-approve.")
+        return False
 
 
 @app.command("run")
@@ -339,7 +347,7 @@ def destroy(
         for name in state.resources:
             typer.echo(f"  {name}")
         typer.echo(f"  {bundle.project.workspace['root_path']} with {len(state.files)} files")
-        return auto_approve or typer.confirm("Go on?", default=False)
+        return auto_approve or _confirmed("Go on?")
 
     with _told():
         bundle = _open(target, var, project, host, profile, root, force=True)
