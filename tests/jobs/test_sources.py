@@ -255,6 +255,32 @@ def test_tasks_run_at_one_commit_of_a_repository(server: Server, remote: Remote)
     assert output["sql_output"]["query_output"]["sql_statements"][0]["rows"] == [["1", "first"]], output
 
 
+def test_a_statement_ends_with_its_task(user: Person, spark: SparkSession) -> None:
+    client, mark = user.client, f"m{id(user)}"
+    path = user.put("long.sql", f"SELECT 1; SELECT count(*) AS {mark} FROM range(100000000000) a WHERE id % 7 = 3", None)
+    task = {"task_key": "t", "sql_task": {"file": {"path": path}, "warehouse_id": warehouse(client)}}
+    body = {"run_name": "long", "tasks": [task]}
+    run_id = client.api_client.do("POST", "/api/2.2/jobs/runs/submit", body=body)["run_id"]
+
+    def working() -> bool:
+        tasks = client.jobs.get_run(run_id).tasks or []
+        asked = f"SELECT open_requests FROM system.compute.sessions WHERE principal = '{user.name}'"
+        busy = [row.open_requests for row in spark.sql(asked).collect()]
+        return busy == [1] and "-- statement 2 of 2" in str(client.jobs.get_run_output(tasks[0].run_id or 0).logs)
+
+    until(working, "the statement has not begun")
+    client.jobs.cancel_run(run_id)
+    run = until(lambda: (found := client.jobs.get_run(run_id)).end_time and found, "the run does not end")
+    assert run.state.result_state is api.RunResultState.CANCELED
+
+    def told() -> list[str]:
+        asked = f"SELECT execution_status FROM system.query.history WHERE statement_text LIKE '%{mark}%' AND executed_by = '{user.name}'"
+        return [row.execution_status for row in spark.sql(asked).collect()]
+
+    assert set(until(told, "the history does not know of it")) == {"CANCELED"}
+    until(lambda: not working(), "the engine goes on")
+
+
 REFUSED: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     ({"alert": {"alert_id": "x"}}, {}, "sql_task.alert is no kind of SQL task that this server runs. Alerts are not served"),
     ({"dashboard": {"dashboard_id": "x"}}, {}, "sql_task.dashboard is no kind of SQL task that this server runs."),
