@@ -241,7 +241,7 @@ def test_tasks_run_at_one_commit_of_a_repository(server: Server, remote: Remote)
                 assert run.git_source.git_snapshot
                 assert run.git_source.git_snapshot.used_commit == commit
             _, output = ended(admin, train, git_source={**source, "git_branch": "nowhere"})
-            assert "is there a branch 'nowhere'" in output["error"]
+            assert "there is no branch 'nowhere' at http" in output["error"]
             _, output = ended(admin, train, git_source={**source, "sparse_checkout": {"patterns": ["jobs"]}})
             assert "has no notebook 'notebooks/train' at the commit of this run" in output["error"]
         finally:

@@ -111,8 +111,10 @@ class Snapshots:
                 git.run("fetch", "--quiet", "--no-tags", "--force", "--depth=1", source.url, f"{wanted}:{kept}")
             except GitFailed as error:
                 if source.reference != "git_commit":
+                    if "remote ref" not in error.message:
+                        raise
                     what = source.reference.removeprefix("git_")
-                    raise GitFailed("fetch", f"is there a {what} '{source.name}' at {source.url}? {error.message}") from error
+                    raise GitFailed("fetch", f"there is no {what} '{source.name}' at {source.url}.") from error
                 # Not every server gives a commit by its name alone.
                 git.run(
                     "fetch",
