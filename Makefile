@@ -73,6 +73,7 @@ bench: .venv/.dev .venv/.demo src/boathouse/server/page/index.html ## Measure wh
 	$(RUN)python benchmarks/ingest.py
 	$(RUN)python benchmarks/flights.py $(if $(SPARK_JARS),--spark-jars $(SPARK_JARS))
 	$(RUN)python benchmarks/pipelines.py
+	$(RUN)python benchmarks/monitors.py
 	$(RUN)python benchmarks/jobs.py
 	$(RUN)python benchmarks/streams.py
 	$(RUN)python benchmarks/sessions.py

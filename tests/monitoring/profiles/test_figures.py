@@ -47,7 +47,7 @@ def test_bins_are_as_good_as_the_values(name: str) -> None:
     ks = found["ks_test"]
     assert isinstance(ks, drift.Test)
     assert abs(ks.statistic - exact.statistic) <= 0.0013
-    assert ks.pvalue == pytest.approx(stats.kstwo.sf(ks.statistic, 25_000), abs=1e-12)
+    assert ks.pvalue == pytest.approx(stats.kstwo.sf(ks.statistic, 25_000), abs=0.002)
     distance = stats.wasserstein_distance(base, current)
     assert abs(float(found["wasserstein_distance"]) - distance) <= 0.002 * np.std(base)  # type: ignore[arg-type]
     moved = float(found["population_stability_index"])  # type: ignore[arg-type]

@@ -11,63 +11,16 @@ from typing import Any
 import pyarrow as pa
 
 from boathouse.engine.gateway.sql_tokens import quote
-from boathouse.errors import InvalidParameterValue
 from boathouse.monitoring.profiles.definition import ALL_MODELS, TABLE, CustomMetric, Definition
-from boathouse.monitoring.profiles.metric_tables import parse_type, reserved
+from boathouse.monitoring.profiles.metric_tables import parse_type
+from boathouse.monitoring.profiles.placeholders import PLACEHOLDER, names_in
 from boathouse.monitoring.profiles.scopes import Key, Scope
 from boathouse.monitoring.profiles.source import MODEL, WINDOW, Source
 from boathouse.monitoring.profiles.windows import Granularity, Stretch
 
-_PLACEHOLDER = re.compile(r"\{\{\s*(\w*)\s*\}\}")
-_NAME = re.compile(r"[A-Za-z_]\w{0,254}")
-_BESIDE = "is the name of another column of the metric tables"
-
-
-def check(definition: Definition, columns: Mapping[str, str]) -> None:
-    """Go on only if the owner's metrics can be computed as far as one can see without doing it.
-
-    Raises:
-        InvalidParameterValue: If one cannot; it names the metric and the field.
-    """
-    taken = set(reserved(definition)) | {definition.model_id}
-    for index, one in enumerate(definition.custom):
-        where = f"custom_metrics.{index}"
-        if not _NAME.fullmatch(one.name):
-            message = f"{where}.name '{one.name[:100]}' is not valid: letters, digits and underscores, no digit first."
-            raise InvalidParameterValue(message, field=f"{where}.name")
-        if one.name in taken:
-            message = f"{where}.name '{one.name}' {_BESIDE}. Choose another."
-            raise InvalidParameterValue(message, field=f"{where}.name")
-        taken.add(one.name)
-        for name in one.input_columns:
-            if name != TABLE and name.lower() not in columns:
-                message = f"{where}.input_columns has '{name}', which is no column of the table. It has: {TABLE}, {', '.join(columns)}."
-                raise InvalidParameterValue(message, field=f"{where}.input_columns")
-        parse_type(one.type_text, f"{where}.output_data_type")
-        known = _names(definition, one, one.input_columns[0])
-        for name in _PLACEHOLDER.findall(one.definition):
-            if name not in known:
-                message = f"{where}.definition has the placeholder '{name}'. Valid here: {', '.join(sorted(known))}."
-                raise InvalidParameterValue(message, field=f"{where}.definition")
-
-
-def _names(definition: Definition, metric: CustomMetric, column: str) -> dict[str, str]:
-    """The placeholders that a metric may have, and what they stand for."""
-    if metric.kind == "DRIFT":
-        return {"current_df": "current_df", "base_df": "base_df"}
-    found = {
-        "prediction_col": definition.prediction,
-        "label_col": definition.label,
-        "model_id_col": definition.model_id,
-        "timestamp_col": definition.timestamp,
-    }
-    # Between backquotes, as most write it, or without.
-    plain = {name: value for name, value in found.items() if value is not None}
-    return plain if column == TABLE else {**plain, "input_column": column}
-
 
 def _filled(definition: Definition, metric: CustomMetric, column: str) -> str:
-    names = _names(definition, metric, column)
+    names = names_in(definition, metric, column)
     quoted = metric.kind != "DRIFT"
 
     def put(found: re.Match[str]) -> str:
@@ -75,7 +28,7 @@ def _filled(definition: Definition, metric: CustomMetric, column: str) -> str:
         is_quoted = found.string[: found.start()].endswith("`")
         return quote([name])[1:-1] if quoted and is_quoted else quote([name]) if quoted else name
 
-    return f"CAST(({_PLACEHOLDER.sub(put, metric.definition)}) AS {parse_type(metric.type_text).simpleString()})"
+    return f"CAST(({PLACEHOLDER.sub(put, metric.definition)}) AS {parse_type(metric.type_text).sql})"
 
 
 class CustomMetrics:

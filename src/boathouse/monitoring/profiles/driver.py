@@ -18,12 +18,11 @@ from boathouse.errors import BoathouseError
 from boathouse.kit.wire import Wire, read_assignment
 from boathouse.monitoring.profiles.custom import CustomMetrics
 from boathouse.monitoring.profiles.definition import Definition
-from boathouse.monitoring.profiles.metric_tables import drift_schema, profile_schema
+from boathouse.monitoring.profiles.metric_tables import DRIFT, PROFILE, drift_schema, profile_schema
 from boathouse.monitoring.profiles.refresh import Refresh
 from boathouse.monitoring.profiles.source import Source
 from boathouse.monitoring.profiles.windows import Stretch
 
-PROFILE, DRIFT = "profile.arrow", "drift.arrow"
 _LONGEST = 2000
 
 

@@ -2,19 +2,17 @@
 
 import datetime as dt
 import json
+import re
+from dataclasses import dataclass
 
 import pyarrow as pa
-from pyspark.sql.pandas.types import to_arrow_type
-from pyspark.sql.types import (
-    DataType,
-    StructField,
-    _parse_datatype_json_string,  # pyright: ignore[reportPrivateUsage] - there is no public one without a session
-)
 
 from boathouse.errors import InvalidParameterValue
 from boathouse.monitoring.profiles.definition import TABLE, Definition
 from boathouse.monitoring.profiles.windows import Stretch
 
+PROFILE, DRIFT = "profile.arrow", "drift.arrow"
+"""The files that a refresh leaves its rows in."""
 _TEXT, _DOUBLE, _LONG = pa.string(), pa.float64(), pa.int64()
 _TIME = pa.timestamp("us", "UTC")
 _WINDOW = pa.struct([("start", _TIME), ("end", _TIME)])
@@ -115,26 +113,59 @@ def _model(definition: Definition) -> list[tuple[str, pa.DataType]]:
 
 
 def _custom(definition: Definition, *kinds: str) -> list[tuple[str, pa.DataType]]:
-    return [(one.name, to_arrow_type(parse_type(one.type_text))) for one in definition.custom if one.kind in kinds]
+    return [(one.name, parse_type(one.type_text).arrow) for one in definition.custom if one.kind in kinds]
 
 
-def parse_type(text: str, where: str = "output_data_type") -> DataType:
+@dataclass(frozen=True)
+class MetricType:
+    """The type of a metric: in SQL, and in the metric table."""
+
+    sql: str
+    arrow: pa.DataType
+
+
+_TYPES = {
+    "double": _DOUBLE,
+    "float": pa.float32(),
+    "integer": pa.int32(),
+    "int": pa.int32(),
+    "long": _LONG,
+    "bigint": _LONG,
+    "short": pa.int16(),
+    "byte": pa.int8(),
+    "string": _TEXT,
+    "boolean": pa.bool_(),
+    "date": pa.date32(),
+    "timestamp": _TIME,
+}
+_IN_SQL = {"integer": "int", "long": "bigint", "short": "smallint", "byte": "tinyint"}
+_DECIMAL = re.compile(r"decimal\((\d{1,2}),\s*(\d{1,2})\)")
+
+
+def parse_type(text: str, where: str = "output_data_type") -> MetricType:
     """A type as ``output_data_type`` has it: the JSON of a StructField or of a type, or its name.
 
     Raises:
-        InvalidParameterValue: If it is none.
+        InvalidParameterValue: If it is none that a metric can have.
     """
-    try:
-        if text.lstrip().startswith("{"):
-            found = json.loads(text)
-            return StructField.fromJson(found).dataType if "name" in found else _parse_datatype_json_string(text)
-        return _parse_datatype_json_string(f'"{text.strip(chr(34)).lower()}"')
-    except Exception as error:
+    name = text.strip()
+    if name.startswith(("{", '"')):
+        try:
+            found = json.loads(name)
+        except ValueError:
+            found = None
+        name = str(found.get("type")) if isinstance(found, dict) else str(found)
+    name = name.lower()
+    decimal = _DECIMAL.fullmatch(name)
+    if decimal is not None and int(decimal[2]) <= int(decimal[1]) <= 38 and int(decimal[1]) > 0:
+        return MetricType(name, pa.decimal128(int(decimal[1]), int(decimal[2])))
+    if name not in _TYPES:
         message = (
-            f"{where} '{text[:100]}' is no type. Valid is what StructField('output', DoubleType()).json() gives, "
-            "or a name such as double."
+            f"{where} '{text[:100]}' is no type of a metric. Valid is what StructField('output', DoubleType()).json() gives, "
+            f"or a name: {', '.join(_TYPES)}, decimal(p,s)."
         )
-        raise InvalidParameterValue(message, field=where) from error
+        raise InvalidParameterValue(message, field=where)
+    return MetricType(_IN_SQL.get(name, name), _TYPES[name])
 
 
 def window(start: int, end: int) -> dict[str, dt.datetime]:

@@ -27,10 +27,9 @@ from boathouse.kit.children import Child, start_child
 from boathouse.kit.clock import now_ms
 from boathouse.monitoring.models import MonitorRefreshRow, TableMonitorRow
 from boathouse.monitoring.profiles.definition import Definition
-from boathouse.monitoring.profiles.driver import DRIFT, PROFILE
 from boathouse.monitoring.profiles.events import drift_events
 from boathouse.monitoring.profiles.findings import Finding, findings
-from boathouse.monitoring.profiles.metric_tables import replaced
+from boathouse.monitoring.profiles.metric_tables import DRIFT, PROFILE, replaced
 from boathouse.monitoring.profiles.repository import ProfileRepository
 from boathouse.monitoring.profiles.service import ProfileService, next_due
 from boathouse.monitoring.profiles.touched import touched

@@ -13,9 +13,9 @@ from boathouse.iam.api import Principal
 from boathouse.jobs.api import SettingsInvalid, check_schedule, next_time
 from boathouse.kit.clock import now_ms
 from boathouse.monitoring.models import MonitorRefreshRow, TableMonitorRow
-from boathouse.monitoring.profiles.custom import check as check_metrics
 from boathouse.monitoring.profiles.definition import Definition
 from boathouse.monitoring.profiles.metric_tables import drift_schema, names_of, profile_schema, reserved
+from boathouse.monitoring.profiles.placeholders import check as check_metrics
 from boathouse.monitoring.profiles.repository import ProfileRepository
 from boathouse.monitoring.profiles.schemas import CreateMonitor, MonitorInfo, MonitorSettings, RefreshInfo
 from boathouse.monitoring.profiles.windows import GRANULARITIES
