@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from boathouse.db import Base, Database
 from boathouse.db.database import MIGRATIONS, sqlite_url
-from boathouse.db.errors import DatabaseTooNew, DatabaseUnreachable
+from boathouse.db.errors import DatabaseTooNew, DatabaseUnreachable, TextRefused
 from boathouse.iam.api import IamService
 
 
@@ -38,6 +38,18 @@ def test_migrating_twice_changes_nothing(database: Database) -> None:
     with database.session() as session:
         assert IamService(session).get_principal("admin").is_admin
     database.dispose()
+
+
+def test_a_text_that_cannot_be_kept_is_the_clients_mistake(database: Database) -> None:
+    try:
+        with database.session() as session:
+            if database.is_sqlite:
+                assert not IamService(session).grantee_exists("\0")
+                return
+        with pytest.raises(TextRefused, match="NUL"), database.session() as session:
+            IamService(session).grantee_exists("\0")
+    finally:
+        database.dispose()
 
 
 def test_a_newer_schema_is_refused_and_kept(database: Database) -> None:

@@ -11,11 +11,11 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, event, make_url
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy.exc import DatabaseError, DataError
 from sqlalchemy.orm import Session
 
 from boathouse.db.changes import number, watch
-from boathouse.db.errors import DatabaseTooNew, DatabaseUnreachable, DriverMissing
+from boathouse.db.errors import DatabaseTooNew, DatabaseUnreachable, DriverMissing, TextRefused
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -58,10 +58,18 @@ class Database:
 
         Args:
             write: Whether the transaction will write; on SQLite it then waits for its turn first.
+
+        Raises:
+            TextRefused: If a text has a character that the database cannot keep.
         """
         engine = self.engine.execution_options(boathouse_write=write)
-        with Session(engine, expire_on_commit=False) as session, session.begin():
-            yield session
+        try:
+            with Session(engine, expire_on_commit=False) as session, session.begin():
+                yield session
+        except DataError as error:
+            if "NUL" in str(error.orig):
+                raise TextRefused from error
+            raise
 
     def changes(self) -> int:
         """A number that is another one whenever grants, principals or securables have changed since."""

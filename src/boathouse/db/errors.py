@@ -1,6 +1,6 @@
 """What can be wrong with the metadata database."""
 
-from boathouse.errors import BoathouseError
+from boathouse.errors import BoathouseError, InvalidParameterValue
 
 
 class DatabaseTooNew(BoathouseError):
@@ -35,3 +35,10 @@ class DriverMissing(BoathouseError):
 
     def __init__(self) -> None:
         super().__init__("PostgreSQL needs its driver: pip install 'boathouse[postgres]'.")
+
+
+class TextRefused(InvalidParameterValue):
+    """PostgreSQL keeps no text with a NUL character in it, and looks for none."""
+
+    def __init__(self) -> None:
+        super().__init__("A text of the request has a NUL character (\\0), which cannot be kept.")
