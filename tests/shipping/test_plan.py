@@ -42,6 +42,10 @@ def test_the_plain_case() -> None:
     assert plan.model is not None
     assert (plan.model.name, plan.model.flavor, plan.model.example) == ("model", "sklearn", "df[['a']]")
     assert plan.warnings == ()
+    assert plan.notes[:2] == (
+        "df (a table, cell 2) goes from ingest to train as a file of the volume.",
+        "df (a table, cell 2) goes from train to validate as a file of the volume.",
+    )
 
 
 def test_the_cut_with_the_fewest_values_is_taken() -> None:
@@ -115,12 +119,12 @@ def test_spark_sql_and_scalers() -> None:
         "orders = _sqldf.where('amount > 0')",
         "scaler = StandardScaler()\nX = scaler.fit_transform(orders.toPandas()[['amount']])",
         "model = Ridge()\nmodel.fit(X, X)",
-        "mlflow.log_metric('r2', model.score(scaler.transform(X), X))",
+        "mlflow.log_metric('r2', model.score(scaler.transform(X), X))\norders.count()",
     )
     assert steps_of(plan) == {"ingest": [1, 2, 3], "train": [4, 5], "validate": [6]}
     assert carried(plan) == {"ingest": ["orders"], "train": ["X", "scaler", "model"], "validate": []}
     assert plan.why[2] == "reads data: %sql"
-    assert "orders (a Spark DataFrame, cell 3) goes from ingest to train as a table of the schema." in plan.notes
+    assert "orders (a Spark DataFrame, cell 3) goes from ingest to train and validate as a table of the schema." in plan.notes
 
 
 def test_no_steps_that_are_not_there() -> None:

@@ -289,15 +289,16 @@ def _wanted(cells: list[StudiedCell]) -> dict[str, int]:
 
 def _steps(cells: list[StudiedCell], ends: list[tuple[str, int, int]]) -> tuple[Step, ...]:
     needs = [_needs(cells, begin, end) for _, begin, end in ends]
-    touched = [
-        {name for cell in cells[begin:end] for name in cell.names.uses | cell.names.later | cell.names.makes}
-        for _, begin, end in ends
-    ]
+    made = [{name for cell in cells[begin:end] for name in cell.names.makes} for _, begin, end in ends]
+    touched = [{name for cell in cells[begin:end] for name in cell.names.uses | cell.names.later} for _, begin, end in ends]
     kept: list[dict[str, Carried]] = [{} for _ in ends]
     for at, (_, brought) in enumerate(needs):
         for one in brought:
-            # The last step that has so much as touched a value may have changed it.
-            keeper = max(before for before in range(at) if one.name in touched[before])
+            # The last step that has so much as touched a value may have changed it; Spark's DataFrames do not change.
+            holders = (
+                made if one.thing.kind is Kind.SPARK else [left | right for left, right in zip(made, touched, strict=True)]
+            )
+            keeper = max(before for before in range(at) if one.name in holders[before])
             kept[keeper].setdefault(one.name, one)
     return tuple(
         Step(name, tuple(cells[begin:end]), tuple(needs[at][0]), tuple(needs[at][1]), tuple(kept[at].values()))
@@ -310,18 +311,17 @@ def _steps(cells: list[StudiedCell], ends: list[tuple[str, int, int]]) -> tuple[
 
 def _told(steps: tuple[Step, ...]) -> list[str]:
     found: list[str] = []
-    for step in steps:
+    for at, step in enumerate(steps):
         for one in step.kept:
-            users = [
-                other.name
-                for other in steps
-                if any(one.name == brought.name for brought in other.brought) and other.name != step.name
-            ]
-            how = {Kind.SPARK: "as a table of the schema", Kind.MODEL: "as a model in MLflow"}.get(
-                one.thing.kind, "as a file of the volume"
-            )
+            users: list[str] = []
+            for later in steps[at + 1 :]:
+                users += [later.name] if any(one.name == brought.name for brought in later.brought) else []
+                if any(one.name == kept.name for kept in later.kept):
+                    break
+            how = {Kind.SPARK: "as a table of the schema", Kind.MODEL: "as a model in MLflow"}
+            told = how.get(one.thing.kind, "as a file of the volume")
             found.append(
-                f"{one.name} ({one.thing.what}, cell {one.maker}) goes from {step.name} to {' and '.join(users)} {how}."
+                f"{one.name} ({one.thing.what}, cell {one.maker}) goes from {step.name} to {' and '.join(users)} {told}."
             )
     seeds = [
         statement.text for step in steps for statement in step.repeated if any(f".{seed}(" in statement.text for seed in SEEDS)

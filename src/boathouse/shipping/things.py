@@ -171,6 +171,8 @@ def result_of_function(name: str, arguments: list[Thing], keywords: dict[str, Th
         if last in {"default_rng", "RandomState", "Generator"}:
             return unknown("a random generator")
         return PLAIN if last in _NUMPY_PLAIN and not any(one.kind is Kind.TABLE for one in arguments[1:]) else ARRAY
+    if name.startswith("scipy.sparse."):
+        return Thing(Kind.TABLE, "a sparse matrix")
     if name.startswith("mlflow.") and last == "load_model":
         return Thing(Kind.MODEL, name.removeprefix("mlflow."))
     if name == "seaborn.load_dataset":
