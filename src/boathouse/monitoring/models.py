@@ -47,7 +47,8 @@ class TableMonitorRow(Base):
     runner_id: Mapped[str]
     """As whom it reads and writes."""
     processed: Mapped[dict[str, Any]] = mapped_column(JSON)
-    """What the last good refresh looked at: ``version`` of the table at ``location``, ``monitor_version``, ``at`` which time."""
+    """What the last good refresh looked at: ``version`` of the table at ``location``, ``monitor_version``, ``at`` which time, ``into``
+    which table, and which columns had ``drifted``."""
     failure: Mapped[str | None]
     due_at: Mapped[int | None] = mapped_column(BigInteger, index=True)
     created_at: Mapped[int] = mapped_column(BigInteger)

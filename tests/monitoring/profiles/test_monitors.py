@@ -219,9 +219,12 @@ def test_time_series_against_a_baseline(server: Server, spark: SparkSession, sch
     found = {one["column_name"]: (one["reason"], one["has_drifted"]) for one in figures["drift"]}
     assert found["x"] == ("population_stability_index", True)
     assert found["kind"] == (None, False)
-    # One run, however often the same is found.
+    # One run, however often the same is found; and what somebody has dropped is filled anew.
+    spark.sql(f"DROP TABLE {schema}.now_profile_metrics").collect()
     monitors.run_refresh(f"{schema}.now")
     refreshed(client, f"{schema}.now")
+    again = rows_of(spark, f"SELECT count FROM {schema}.now_profile_metrics WHERE column_name = 'x' AND granularity = '1 hour'")
+    assert again["count"].sum() == 490
     assert len(list(client.jobs.list_runs(job_id=job))) == 1
     client.jobs.delete(job)
 

@@ -240,7 +240,7 @@ class Monitors:
             "baseline": None if of_baseline is None else {"table": of_baseline.full_name, "version": _version(of_baseline)},
             "now": now,
             "since": now - LOOK_BACK,
-            **_what_is_new(table, monitor, version),
+            **_what_is_new(table, monitor, version, profile.storage_location),
         }
         definition = Definition.of(monitor.settings)
         plan = _Plan(row.id, runner, table, profile, drift, version, monitor.version, now, definition, baseline, assignment)
@@ -267,6 +267,7 @@ class Monitors:
                 monitor.processed = {
                     "version": plan.version,
                     "location": plan.table.storage_location,
+                    "into": plan.profile.storage_location,
                     "monitor_version": plan.monitor_version,
                     "at": plan.now,
                     "drifted": [_key(one) for one in drifted],
@@ -317,11 +318,13 @@ def _key(finding: Finding) -> list[str | None]:
     return [finding.granularity, finding.drift_type, finding.column_name]
 
 
-def _what_is_new(table: TableInfo, monitor: TableMonitorRow, version: int | None) -> dict[str, Any]:
+def _what_is_new(table: TableInfo, monitor: TableMonitorRow, version: int | None, into: str) -> dict[str, Any]:
     """Which stretches of time to look at again, and with what an earlier snapshot is compared; all there is, the first time."""
     definition, processed = Definition.of(monitor.settings), monitor.processed
     known = processed.get("version")
-    is_same = processed.get("location") == table.storage_location and processed.get("monitor_version") == monitor.version
+    # A metric table that somebody has dropped is filled anew.
+    looked_at = {"location": table.storage_location, "into": into, "monitor_version": monitor.version}
+    is_same = all(processed.get(name) == value for name, value in looked_at.items())
     if version is None or known is None or not is_same or known > version:
         return {"touched": None, "before": None}
     if definition.timestamp is None:
