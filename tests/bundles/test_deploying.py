@@ -11,7 +11,7 @@ from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors import NotFound
 from databricks.sdk.service.catalog import SecurableType
 from databricks.sdk.service.jobs import JobSettings
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from boathouse.bundles.client import Client
 from boathouse.bundles.state import StateFile
@@ -103,7 +103,7 @@ class Project:
     options: tuple[str, ...]
     text: str
 
-    def tell(self, command: str, *arguments: str, status: int = 0, answer: str = "") -> str:
+    def run(self, command: str, *arguments: str, status: int = 0, answer: str = "") -> Result:
         told = CliRunner().invoke(
             app,
             ["bundle", command, "--project", str(self.folder), *self.options, *arguments],
@@ -111,11 +111,17 @@ class Project:
             catch_exceptions=False,
         )
         assert told.exit_code == status, told.output
-        return told.output
+        return told
+
+    def tell(self, command: str, *arguments: str, status: int = 0, answer: str = "") -> str:
+        return self.run(command, *arguments, status=status, answer=answer).output
+
+    def read(self, command: str, *arguments: str) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.run(command, "-o", "json", *arguments).stdout)
+        return found
 
     def plan(self, *arguments: str) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self.tell("plan", "-o", "json", *arguments).partition("\n{")[2].join(("{", "")))
-        return found
+        return self.read("plan", *arguments)
 
     def actions(self, *arguments: str) -> dict[str, str]:
         return {one["resource"]: one["action"] for one in self.plan(*arguments)["resources"] if one["action"] != "unchanged"}
@@ -167,7 +173,7 @@ def test_a_bundles_life(  # noqa: PLR0915 - one life, told in its order
     told = project.tell("deploy")
     assert "Created jobs.after" in told
     assert f"  + schemas.s  create  dev_{short}_{name}_dev" in told
-    summary = json.loads(project.tell("summary", "-o", "json").partition("\n{")[2].join(("{", "")))
+    summary = project.read("summary")
     ids = {one["resource"]: one["id"] for one in summary["resources"]}
     assert ids.keys() == ALL
     schema, files = f"main.dev_{short}_{name}_dev", summary["workspace"]["file_path"]
