@@ -203,12 +203,20 @@ class CatalogAccess:
         *,
         comment: str | None = None,
         properties: dict[str, str] | None = None,
+        constraints: Sequence[Mapping[str, Any]] = (),
     ) -> TableInfo:
-        """Make a Delta table that is there a table of the catalog."""
+        """Make a Delta table that is there a table of the catalog, with its keys."""
         with self._database.session(write=True) as session:
-            return CatalogService(session, principal, self.layout).create_table(
-                full_name, storage_location=location, comment=comment, properties=properties
-            )
+            catalog = CatalogService(session, principal, self.layout)
+            table = catalog.create_table(full_name, storage_location=location, comment=comment, properties=properties)
+            for constraint in constraints:
+                catalog.create_constraint(table.full_name, constraint)
+            return table
+
+    def replace_constraints(self, principal: Principal, full_name: str, constraints: Sequence[Mapping[str, Any]]) -> None:
+        """Give a table that was made anew the keys that it has now; needs MANAGE."""
+        with self._database.session(write=True) as session:
+            CatalogService(session, principal, self.layout).replace_constraints(full_name, constraints)
 
     def set_table_comment(self, principal: Principal, full_name: str, comment: str | None) -> None:
         """Give a table or view a comment; needs MODIFY, which an owner of a view has."""

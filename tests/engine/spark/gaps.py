@@ -16,9 +16,5 @@ GAPS: dict[str, tuple[str, str]] = {
         "never",
         "Spark names a column by the asker's own text, which the test takes for a secret",
     ),
-    "test_escapes.py::test_queries[SELECT 1 / (salary - 7700002) AS x, cast(name AS INT) FROM {t}]": (
-        "never",
-        "Spark's error repeats the asker's own text, which the test takes for a secret",
-    ),
 }
 """`file::Class::test[parameter]`, or without what stands in brackets -> kind and reason."""

@@ -85,6 +85,45 @@ class TestKeys:
         with pytest.raises(ParseException, match="nothing enforces them"):
             spark.sql(f"ALTER TABLE {schema}.a ADD PRIMARY KEY (id) ENFORCED")
 
+    def test_in_create_table(self, spark: SparkSession, schema: str) -> None:
+        spark.sql(f"""
+            CREATE TABLE {schema}.a (
+              id INT NOT NULL COMMENT 'of the thing, and its key', ts TIMESTAMP NOT NULL, price DECIMAL(10, 2),
+              CONSTRAINT a_key PRIMARY KEY (id, ts TIMESERIES) RELY
+            ) USING DELTA COMMENT 'keyed' TBLPROPERTIES ('quality' = 'gold')""")
+        shown = spark.sql(f"SHOW CREATE TABLE {schema}.a").collect()[0][0]
+        assert "CONSTRAINT `a_key` PRIMARY KEY (`id`, `ts` TIMESERIES)" in shown
+        # What is shown makes the same table again.
+        spark.sql(shown.replace(f"{schema.split('.')[1]}.a", f"{schema.split('.')[1]}.again").replace("`a`", "`again`"))
+        assert "PRIMARY KEY (`id`, `ts` TIMESERIES)" in spark.sql(f"SHOW CREATE TABLE {schema}.again").collect()[0][0]
+        spark.sql(f"CREATE TABLE {schema}.one (id INT CONSTRAINT one_key PRIMARY KEY NOT NULL, name STRING)")
+        spark.sql(
+            f"CREATE TABLE {schema}.many (one_id INT REFERENCES {schema}.one (id) NOT ENFORCED, FOREIGN KEY (one_id) REFERENCES {schema}.one)"
+        )
+        many = spark.sql(f"SHOW CREATE TABLE {schema}.many").collect()[0][0]
+        assert many.count("FOREIGN KEY (`one_id`) REFERENCES") == 2
+        assert not spark.table(f"{schema}.one").schema["id"].nullable
+        # A key that is wrong makes no table, and a table that is replaced has only the keys that it is given then.
+        for wrong, message in (
+            ("PRIMARY KEY (zz)", "'zz' is not a column"),
+            (f"FOREIGN KEY (x) REFERENCES {schema}.nowhere", "nowhere"),
+        ):
+            with pytest.raises(AnalysisException, match=message):
+                spark.sql(f"CREATE TABLE {schema}.wrong (x INT, {wrong})")
+            assert not spark.catalog.tableExists(f"{schema}.wrong")
+        with pytest.raises(ParseException, match="expected a column"):
+            spark.sql(f"CREATE TABLE {schema}.wrong (x INT, PRIMARY KEY ())")
+        spark.sql(f"CREATE OR REPLACE TABLE {schema}.one (id BIGINT, other INT, PRIMARY KEY (other))")
+        shown = spark.sql(f"SHOW CREATE TABLE {schema}.one").collect()[0][0]
+        assert "PRIMARY KEY (`other`)" in shown
+        assert "(`id`)" not in shown
+        assert "FOREIGN KEY" not in spark.sql(f"SHOW CREATE TABLE {schema}.many").collect()[0][0]
+        with pytest.raises(AnalysisException, match="'zz' is not a column"):
+            spark.sql(f"CREATE OR REPLACE TABLE {schema}.one (id BIGINT, PRIMARY KEY (zz))")
+        assert "PRIMARY KEY (`other`)" in spark.sql(f"SHOW CREATE TABLE {schema}.one").collect()[0][0]
+        spark.sql(f"CREATE OR REPLACE TABLE {schema}.one (id BIGINT)")
+        assert "PRIMARY KEY" not in spark.sql(f"SHOW CREATE TABLE {schema}.one").collect()[0][0]
+
 
 class TestProperties:
     def test_set_and_unset(self, spark: SparkSession, table: str, actions: Actions) -> None:

@@ -82,6 +82,22 @@ class Constraints(Tables):
         row.details = {**row.details, "constraints": [one for one in row.details["constraints"] if one != found]}
         self.touch(row)
 
+    def replace_constraints(self, full_name: str, constraints: Sequence[Mapping[str, Any]]) -> None:
+        """Give a table these constraints in place of those that it has; foreign keys that pointed to it go with its primary key.
+
+        Raises:
+            PrivilegeMissing: Without MANAGE on the table.
+            InvalidParameterValue: If one is not valid.
+        """
+        row = self._constrained(full_name)
+        if not constraints and not row.details.get("constraints"):
+            return
+        self._release(row, self._referring_to(row))
+        row.details = {**row.details, "constraints": []}
+        self.touch(row)
+        for constraint in constraints:
+            self.create_constraint(row.full_name, constraint)
+
     def release_foreign_keys(self, row: SecurableRow) -> None:
         """Take off the foreign keys that point to a table that goes."""
         self._release(row, self._referring_to(row))

@@ -2,6 +2,7 @@
 
 import shutil
 import uuid
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from boathouse.engine.gateway.copy_into import copy_into
 from boathouse.engine.gateway.delta_target import load
 from boathouse.engine.gateway.frame_writes import target_of, write_v1, write_v2
 from boathouse.engine.gateway.insert_command import insert
+from boathouse.engine.gateway.key_clauses import Key, without_keys
 from boathouse.engine.gateway.path_names import is_path_name
 from boathouse.engine.gateway.protocol import empty_answer, proto, sql_node
 from boathouse.engine.gateway.retry import Retry
@@ -87,10 +89,13 @@ def _create_table(visit: Visit, command: Any, statement: Statement, create: Crea
     _require(create, existing is not None, ".".join(name))
     if existing is not None:
         visit.access.table(visit.principal, existing.full_name, Privilege.MANAGE)
+    statement, keys = without_keys(statement, create)
+    create = statement.create or create
     location = create.location.value if create.location is not None else None
     create = _like(visit, create)
     defaults = default_properties(visit.session) if create.format == "delta" else {}
     draft = TableDraft(name, create.partition_by, create.comment, create.properties, location, create.cluster_by, defaults)
+    draft = replace(draft, constraints=_constraints(visit, keys, name[2]))
     if create.format != "delta" or not create.understood:
         return _create_natively(visit, command, statement, create, writer.target(draft, existing))
     query = _query_of(statement, create)
@@ -105,6 +110,13 @@ def _create_table(visit: Visit, command: Any, statement: Statement, create: Crea
     command.sql_command.input.CopyFrom(empty_answer())
     writer.finish(replace(writer.target(replace(draft, defaults={}), existing), beside=None), describe=False)
     return Change()
+
+
+def _constraints(visit: Visit, keys: Sequence[Key], table: str) -> tuple[dict[str, Any], ...]:
+    def full_name(parts: tuple[str, ...]) -> str:
+        return ".".join(visit.session.qualify(parts) or parts)
+
+    return tuple(key.constraint(table, full_name) for key in keys)
 
 
 def _like(visit: Visit, create: CreateTable) -> CreateTable:

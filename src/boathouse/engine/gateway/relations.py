@@ -221,7 +221,7 @@ class _Scan:
             level.lateral_names = False
         elif token.is_word("USING"):
             level.expects = self.statement == "MERGE" and len(self.levels) == 1
-        elif self._precedes_target(token, level):
+        elif self._precedes_target(token, level) or (self.defining and token.is_word("REFERENCES")):
             self._skip_target()
         elif token.is_word("TABLE") and level.is_query and self._reads_table(before):
             level.expects = True

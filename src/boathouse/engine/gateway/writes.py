@@ -42,6 +42,7 @@ class TableDraft:
 
     Attributes:
         defaults: Properties that a new table has where it does not say otherwise.
+        constraints: Its keys, in the wire form of Unity Catalog; None where a table that is replaced keeps those that it has.
     """
 
     name: tuple[str, str, str]
@@ -51,6 +52,7 @@ class TableDraft:
     location: str | None = None
     cluster_by: tuple[str, ...] = ()
     defaults: Mapping[str, str] = field(default_factory=dict[str, str])
+    constraints: tuple[Mapping[str, Any], ...] | None = None
 
     def __post_init__(self) -> None:
         """Refuse properties that the table cannot have before anything is made."""
@@ -171,11 +173,14 @@ class TableWriter:
                     target.location,
                     comment=draft.comment,
                     properties=dict(draft.properties),
+                    constraints=draft.constraints or (),
                 )
             except Exception as error:
                 if getattr(error, "error_code", "") == "TABLE_ALREADY_EXISTS":
                     raise TableAlreadyExists(draft.full_name) from error
                 raise
+        elif draft.constraints is not None:
+            self._access.replace_constraints(self._principal, target.existing.full_name, draft.constraints)
 
     def complete(self, target: Target, *, describe: bool) -> None:
         """Have a table's log say what the engine did not say of it.

@@ -1,8 +1,7 @@
 """ALTER TABLE: everything but its columns; constraints, properties, name, owner, tags."""
 
-import uuid
 from collections.abc import Callable, Sequence
-from typing import Any
+from dataclasses import replace
 
 import pyarrow as pa
 
@@ -14,6 +13,7 @@ from boathouse.engine.gateway.answers.connections import change_options
 from boathouse.engine.gateway.answers.grammar import Grammar, TableRef, refuse_queries
 from boathouse.engine.gateway.answers.registry import NOTHING, answers
 from boathouse.engine.gateway.answers.tags import change_tags
+from boathouse.engine.gateway.key_clauses import read_key
 from boathouse.engine.gateway.sql_tokens import Kind
 from boathouse.tables.api import (
     DeltaRefused,
@@ -221,57 +221,15 @@ def _add_check(words: Grammar, asked: Asked, ref: TableRef, name: str) -> pa.Tab
     return NOTHING
 
 
-def _key_columns(words: Grammar) -> tuple[list[str], list[str]]:
-    """Columns in parentheses, and those of them that are the time."""
-    words.expect_mark("(")
-    names: list[str] = []
-    times: list[str] = []
-    while True:
-        names.append(words.word("a column"))
-        if words.accept("TIMESERIES"):
-            times.append(names[-1])
-        if not words.accept_mark(","):
-            break
-    words.expect_mark(")")
-    return names, times
-
-
 def _add_key(words: Grammar, asked: Asked, ref: TableRef, name: str | None) -> pa.Table:
-    """``PRIMARY KEY (columns [TIMESERIES])`` or ``FOREIGN KEY (columns) REFERENCES table [(columns)]``, with options."""
-    kind = words.expect_one("CHECK", "PRIMARY", "FOREIGN")
-    words.expect("KEY")
-    names, times = _key_columns(words)
-    value: dict[str, Any] = {"child_columns": names}
-    if kind == "PRIMARY":
-        value["timeseries_columns"] = times
-    else:
-        words.expect("REFERENCES")
-        value["parent_table"] = asked.full_name(words.name("the name of a table"))
-        value["parent_columns"] = words.names() if words.here is not None and words.here.is_mark("(") else []
-    value["rely"] = _options(words)
-    words.end()
+    key = replace(read_key(words), name=name)
+    if words.here is not None:
+        raise words.wrong("NOT ENFORCED, RELY, NORELY or the end of the statement: keys inform, nothing enforces them")
     asked.to_change("ALTER TABLE")
     with asked.catalog(write=True) as service:
         table = service.get_table(asked.full_name(ref.parts))
-        value["name"] = name or f"{table.name}_{'pk' if kind == 'PRIMARY' else f'fk_{uuid.uuid4().hex[:8]}'}"
-        service.create_constraint(table.full_name, {f"{kind.lower()}_key_constraint": value})
+        service.create_constraint(table.full_name, key.constraint(table.name, asked.full_name))
     return NOTHING
-
-
-def _options(words: Grammar) -> bool:
-    """Whether the options of a key say that queries may rely on it; the others say what is so anyway."""
-    rely = False
-    while words.here is not None:
-        if words.accept("NOT", "ENFORCED") or words.accept("NOT", "DEFERRABLE") or words.accept("INITIALLY", "DEFERRED"):
-            continue
-        if words.accept("NORELY") or words.accept("MATCH", "FULL"):
-            continue
-        if words.accept("ON", "UPDATE", "NO", "ACTION") or words.accept("ON", "DELETE", "NO", "ACTION"):
-            continue
-        if not words.accept("RELY"):
-            raise words.wrong("NOT ENFORCED, RELY, NORELY or the end of the statement: keys inform, nothing enforces them")
-        rely = True
-    return rely
 
 
 def _drop_constraint(words: Grammar, asked: Asked, ref: TableRef) -> pa.Table:
