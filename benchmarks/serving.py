@@ -26,8 +26,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 from databricks.sdk import WorkspaceClient
-from databricks.sdk.service import ml, serving
-from deltalake import DeltaTable, write_deltalake
+from databricks.sdk.service import catalog, ml, serving
+from deltalake import write_deltalake
 from mlflow.models import infer_signature
 
 FEATURES = [f"f{number}" for number in range(7)]
@@ -54,11 +54,11 @@ def publish(client: WorkspaceClient, http: httpx.Client, schema: str, folder: Pa
     columns: dict[str, Any] = {name: random.normal(size=3 * HOURS) for name in FEATURES}
     columns |= {"origin": np.repeat(["EWR", "JFK", "LGA"], HOURS), "time_hour": pa.array(times * 3, pa.timestamp("us", "UTC"))}
     write_deltalake(folder, pa.table(columns))
-    keys = {"primary_keys": "origin", "timeseries_key": "time_hour"}
-    DeltaTable(folder).alter.set_table_properties(keys, raise_if_not_exists=False)
     body = {"catalog_name": "main", "schema_name": schema, "name": "weather", "table_type": "EXTERNAL"}
     body |= {"data_source_format": "DELTA", "storage_location": f"file://{folder}"}
     http.post("/api/2.1/unity-catalog/tables", json=body | {"columns": []}).raise_for_status()
+    key = catalog.PrimaryKeyConstraint("keys", ["origin", "time_hour"], timeseries_columns=["time_hour"])
+    client.table_constraints.create(f"main.{schema}.weather", catalog.TableConstraint(primary_key_constraint=key))
     client.feature_store.create_online_store(ml.OnlineStore(name=schema, capacity="CU_1"))
     spec = ml.PublishSpec(schema, f"main.{schema}.weather_online", ml.PublishSpecPublishMode.SNAPSHOT)
     started = time.perf_counter()

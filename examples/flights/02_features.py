@@ -5,8 +5,10 @@
 - ``delay_features``: delays by carrier and origin over the hours before, from flights that had departed or arrived by then.
 """
 
-from flights import SCHEMA, Report, replace_table, spark_session, up_to_date, versions_of
-from pyspark.sql import SparkSession
+from flights import SCHEMA, Report, note_sources, spark_session, up_to_date, versions_of
+from pyspark.sql import DataFrame, SparkSession
+
+from boathouse.features.client import FeatureEngineeringClient
 
 WEATHER = f"""
 SELECT origin, time_hour, time_hour + make_dt_interval(0, 1, 0, 0) AS available_at, temp, dewp, humid, wind_speed, precip, pressure, visib
@@ -52,13 +54,25 @@ WINDOW origin_3h AS (PARTITION BY origin, carrier ORDER BY hour ROWS BETWEEN 2 P
 """
 
 
+def write(
+    spark: SparkSession, table: str, keys: list[str], rows: DataFrame, sources: dict[str, int], available_at: str | None = None
+) -> None:
+    """Make a feature table or replace its rows; its history keeps the versions before."""
+    client, name = FeatureEngineeringClient(), f"{SCHEMA}.{table}"
+    if spark.catalog.tableExists(name):
+        client.write_table(name=name, df=rows, mode="overwrite")
+    else:
+        time = {"timeseries_columns": "time_hour", "available_at": available_at}
+        client.create_table(name=name, primary_keys=[*keys, "time_hour"], df=rows, **time)
+    note_sources(spark, name, sources, quality="features")
+
+
 def weather_features(spark: SparkSession) -> None:
     """Take over the weather with the moment from which each row was available."""
     sources = versions_of(spark, "silver_weather")
     if up_to_date(spark, f"{SCHEMA}.weather_features", sources):
         return
-    keys = {"primary_keys": "origin", "timeseries_key": "time_hour", "available_at": "available_at"}
-    replace_table(spark, f"{SCHEMA}.weather_features", spark.sql(WEATHER), sources, quality="features", **keys)
+    write(spark, "weather_features", ["origin"], spark.sql(WEATHER), sources, available_at="available_at")
 
 
 def delay_features(spark: SparkSession) -> None:
@@ -69,8 +83,7 @@ def delay_features(spark: SparkSession) -> None:
     spark.sql(DEPARTURES).createOrReplaceTempView("departures")
     spark.sql(ARRIVALS).createOrReplaceTempView("arrivals")
     spark.sql(GRID).createOrReplaceTempView("grid")
-    keys = {"primary_keys": "origin,carrier", "timeseries_key": "time_hour"}
-    replace_table(spark, f"{SCHEMA}.delay_features", spark.sql(DELAYS), sources, quality="features", **keys)
+    write(spark, "delay_features", ["origin", "carrier"], spark.sql(DELAYS), sources)
 
 
 def main() -> None:

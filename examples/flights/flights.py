@@ -71,9 +71,14 @@ def replace_table(
 ) -> None:
     """Write a table anew; its history keeps the versions before. What it was made from is noted last, when it is whole."""
     rows.write.mode("overwrite").option("overwriteSchema", "true").saveAsTable(table)
-    noted = {f"source.{name}": str(version) for name, version in (sources or {}).items()}
-    if properties or noted:
-        table_properties(spark, table, **properties, **noted)
+    note_sources(spark, table, sources or {}, **properties)
+
+
+def note_sources(spark: SparkSession, table: str, sources: dict[str, int], **properties: str) -> None:
+    """Note the versions of the tables that one was made from, beside other properties."""
+    noted = properties | {f"source.{name}": str(version) for name, version in sources.items()}
+    if noted:
+        table_properties(spark, table, **noted)
 
 
 class Report:

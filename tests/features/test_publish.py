@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors import BadRequest, NotFound, PermissionDenied
+from databricks.sdk.service.catalog import PrimaryKeyConstraint, TableConstraint
 from databricks.sdk.service.ml import OnlineStore, PublishSpec, PublishSpecPublishMode
 from deltalake import DeltaTable, write_deltalake
 
@@ -54,8 +55,9 @@ class Lake:
             admin.post("/api/2.1/unity-catalog/tables", json=body).raise_for_status()
         self.client.feature_store.create_online_store(OnlineStore(name=self.store, capacity="CU_1"))
 
-    def declare(self, **properties: str) -> None:
-        DeltaTable(self.path).alter.set_table_properties(properties, raise_if_not_exists=False)
+    def declare(self, *columns: str, time: str | None = None) -> None:
+        key = PrimaryKeyConstraint("keys", [*columns, *([time] if time else [])], timeseries_columns=[time] if time else None)
+        self.client.table_constraints.create(self.source, TableConstraint(primary_key_constraint=key))
 
     def publish(
         self, client: WorkspaceClient | None = None, mode: PublishSpecPublishMode = PublishSpecPublishMode.TRIGGERED
@@ -75,7 +77,7 @@ def lake(server: Server, tmp_path: Path) -> Lake:
 
 
 def test_publish_append_rewrite_delete(lake: Lake) -> None:
-    lake.declare(primary_keys="origin", timeseries_key="time_hour")
+    lake.declare("origin", time="time_hour")
     lake.publish()
     assert lake.temps(None, 0.5, -1) == [2.0, 0.0, None]
     write_deltalake(lake.path, weather(2, offset=3), mode="append")
@@ -93,15 +95,16 @@ def test_publish_append_rewrite_delete(lake: Lake) -> None:
 
 
 def test_keys_have_to_be_declared(lake: Lake) -> None:
-    with pytest.raises(BadRequest, match="table property 'primary_keys' is missing"):
+    with pytest.raises(BadRequest, match="is no feature table: it has no primary key"):
         lake.publish()
-    lake.declare(primary_keys="airport")
-    with pytest.raises(BadRequest, match="names 'airport', which is no column"):
+    DeltaTable(lake.path).alter.set_table_properties({"available_at": "known"}, raise_if_not_exists=False)
+    lake.declare("origin")
+    with pytest.raises(BadRequest, match="names 'known' in its property available_at, which is no column"):
         lake.publish()
 
 
 def test_wrong_names_and_rights(lake: Lake) -> None:
-    lake.declare(primary_keys="origin")
+    lake.declare("origin")
     with pytest.raises(BadRequest, match=r"capacity 'XL' is not valid\. Valid: CU_1"):
         lake.client.feature_store.create_online_store(OnlineStore(name="x", capacity="XL"))
     name = f"{lake.schema}@example.com"

@@ -4,11 +4,10 @@ from boathouse.features.errors import FeatureSpecInvalid, OnlineTableNotFound
 from boathouse.features.online import OnlineReader
 from boathouse.features.references import FeatureReferences
 from boathouse.features.service import FeatureService, OnlineTable
-from boathouse.features.spec import METADATA_KEY, FeatureLookup, FeatureSpec
+from boathouse.features.spec import METADATA_KEY, FeatureSpec, SpecLookup
 
 __all__ = [
     "METADATA_KEY",
-    "FeatureLookup",
     "FeatureReferences",
     "FeatureService",
     "FeatureSpec",
@@ -16,4 +15,5 @@ __all__ = [
     "OnlineReader",
     "OnlineTable",
     "OnlineTableNotFound",
+    "SpecLookup",
 ]

@@ -4,15 +4,14 @@ from boathouse.errors import AlreadyExists, Conflict, InvalidParameterValue, Inv
 
 
 class KeysUndeclared(InvalidParameterValue):
-    """A source table that does not say its keys, or names columns that it does not have."""
+    """A table that is no feature table: it does not say its keys, or not rightly."""
 
-    def __init__(self, table: str, key: str, problem: str) -> None:
+    def __init__(self, table: str, problem: str) -> None:
         super().__init__(
-            f"Table '{table}' cannot be published: its table property '{key}' {problem}. Set it, for example: "
-            f"ALTER TABLE {table} SET TBLPROPERTIES ('primary_keys' = 'origin', 'timeseries_key' = 'time_hour', "
-            "'available_at' = 'available_at'). primary_keys is needed; the other two are optional.",
+            f"Table '{table}' is no feature table: it {problem}. A feature table has a primary key, and may have a time in it, for "
+            f"example: ALTER TABLE {table} ADD CONSTRAINT keys PRIMARY KEY (origin, time_hour TIMESERIES). Its key columns are NOT "
+            "NULL.",
             table=table,
-            property=key,
         )
 
 

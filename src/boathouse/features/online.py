@@ -19,7 +19,7 @@ from typing import Any
 
 from boathouse.errors import InvalidParameterValue
 from boathouse.features.errors import FeatureSpecInvalid, OnlineTableNotFound
-from boathouse.features.spec import FeatureLookup
+from boathouse.features.spec import SpecLookup
 
 ALWAYS = -(2**63)
 FOREVER = 2**63 - 1
@@ -238,7 +238,7 @@ class OnlineReader:
         with self._snapshot() as (_, meta):
             return meta
 
-    def check(self, lookup: FeatureLookup) -> None:
+    def check(self, lookup: SpecLookup) -> None:
         """Whether a look-up fits this table.
 
         Raises:
@@ -287,7 +287,7 @@ class OnlineReader:
                     found.append(tuple(values[place] for place in places))
         return found
 
-    def look_up(self, lookup: FeatureLookup, columns: Mapping[str, Sequence[Any]], rows: int) -> dict[str, list[Any]]:
+    def look_up(self, lookup: SpecLookup, columns: Mapping[str, Sequence[Any]], rows: int) -> dict[str, list[Any]]:
         """The columns that a look-up gives, for the columns of a request.
 
         Args:

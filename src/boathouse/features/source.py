@@ -2,8 +2,7 @@
 
 import datetime as dt
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -15,50 +14,13 @@ from pyarrow import dataset as pads
 
 from boathouse.catalog.api import TableInfo
 from boathouse.features.errors import KeyIsNull, KeysUndeclared
+from boathouse.features.keys import feature_keys
 from boathouse.features.online import ALWAYS, OnlineMeta, pack_key, pack_value
 from boathouse.storage.paths import from_url
 from boathouse.tables.api import TableUnreadable
 
-PRIMARY_KEYS = "primary_keys"
-TIMESERIES_KEY = "timeseries_key"
-AVAILABLE_AT = "available_at"
 _CHUNK = 65_536
 _UNSAFE_ACTIONS = ("remove", "metaData", "protocol", "cdc")
-
-
-@dataclass(frozen=True)
-class DeclaredKeys:
-    """The keys that a feature table declares in its table properties."""
-
-    primary_keys: tuple[str, ...]
-    timeseries_key: str | None
-    available_at: str | None
-
-
-def declared_keys(info: TableInfo) -> DeclaredKeys:
-    """The keys of a table, from its properties.
-
-    Raises:
-        KeysUndeclared: If they are missing or name columns that the table does not have.
-    """
-    names = {column["name"] for column in info.columns}
-
-    def checked(key: str, columns: Sequence[str]) -> None:
-        for column in columns:
-            if column not in names:
-                raise KeysUndeclared(info.full_name, key, f"names '{column}', which is no column of the table")
-
-    declared = info.properties.get(PRIMARY_KEYS, "")
-    primary = tuple(part.strip() for part in declared.split(",") if part.strip())
-    if not primary:
-        raise KeysUndeclared(info.full_name, PRIMARY_KEYS, "is missing")
-    timeseries = info.properties.get(TIMESERIES_KEY, "").strip() or None
-    available = info.properties.get(AVAILABLE_AT, "").strip() or None
-    primary = tuple(name for name in primary if name != timeseries)
-    checked(PRIMARY_KEYS, primary)
-    checked(TIMESERIES_KEY, (timeseries,) if timeseries else ())
-    checked(AVAILABLE_AT, (available,) if available else ())
-    return DeclaredKeys(primary, timeseries, available)
 
 
 def _key_type(table: str, column: str, arrow: pa.DataType) -> str:
@@ -70,7 +32,9 @@ def _key_type(table: str, column: str, arrow: pa.DataType) -> str:
         return "integer"
     if pa.types.is_date(arrow):
         return "date"
-    raise KeysUndeclared(table, PRIMARY_KEYS, f"names '{column}' of type {arrow}; keys are text, integers, booleans or dates")
+    raise KeysUndeclared(
+        table, f"has the key '{column}' of type {arrow}; keys that are published are text, integers, booleans or dates"
+    )
 
 
 def _plain(value: Any) -> Any:
@@ -114,15 +78,14 @@ class Source:
 
     def __init__(self, info: TableInfo) -> None:
         self.info = info
-        self.keys = declared_keys(info)
+        self.keys = feature_keys(info.full_name, [column["name"] for column in info.columns], info.constraints, info.properties)
         try:
             self._table = DeltaTable(from_url(info.storage_location))
         except (DeltaError, OSError) as error:
             raise TableUnreadable(info.storage_location, str(error).splitlines()[0]) from error
         self.version = self._table.version()
         schema: pa.Schema = pa.schema(self._table.schema().to_arrow())
-        special = {*self.keys.primary_keys, self.keys.timeseries_key, self.keys.available_at}
-        self._features = tuple(name for name in schema.names if name not in special)
+        self._features = tuple(name for name in schema.names if name not in self.keys.columns)
         self._key_types = tuple(_key_type(info.full_name, name, schema.field(name).type) for name in self.keys.primary_keys)
 
     def meta(self) -> OnlineMeta:
@@ -188,15 +151,17 @@ class Source:
             keys = zip(*(_values(chunk[name]) for name in self.keys.primary_keys), strict=True)
             values = [_values(chunk[name]) for name in self._features]
             packed = map(pack_value, zip(*values, strict=True)) if values else ["[]"] * count
-            times = self._times(chunk, self.keys.timeseries_key, TIMESERIES_KEY, 0)
-            available = self._times(chunk, self.keys.available_at, AVAILABLE_AT, ALWAYS)
+            times = self._times(chunk, self.keys.timeseries_key, 0)
+            available = self._times(chunk, self.keys.available_at, ALWAYS)
             yield from zip(map(pack_key, keys), times, available, packed, strict=True)
 
-    def _times(self, table: pa.Table, name: str | None, key: str, default: int) -> list[int]:
+    def _times(self, table: pa.Table, name: str | None, default: int) -> list[int]:
         if name is None:
             return [default] * table.num_rows
         column = table[name]
         if not pa.types.is_timestamp(column.type) and not pa.types.is_date(column.type):
-            raise KeysUndeclared(self.info.full_name, key, f"names '{name}' of type {column.type}; it has to be a timestamp")
+            raise KeysUndeclared(
+                self.info.full_name, f"has the time '{name}' of type {column.type}; it has to be a timestamp or date"
+            )
         micros = pc.cast(pc.cast(column, pa.timestamp("us", getattr(column.type, "tz", None))), pa.int64())
         return [default if value is None else value for value in micros.to_pylist()]

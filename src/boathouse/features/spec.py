@@ -1,4 +1,4 @@
-"""The feature spec: what a served model wants looked up, written into the model's MLflow metadata at logging time."""
+"""The feature spec: what a model wants looked up and computed, written into the model's MLflow metadata at logging time."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +20,10 @@ def _names(value: Any, where: str, *, empty: bool = False) -> tuple[str, ...]:
     return tuple(value)
 
 
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else dict(value) if isinstance(value, Mapping) else value
+
+
 def _known(raw: Mapping[str, Any], valid: frozenset[str], where: str) -> None:
     unknown = sorted(set(raw) - valid)
     if unknown:
@@ -27,7 +31,7 @@ def _known(raw: Mapping[str, Any], valid: frozenset[str], where: str) -> None:
 
 
 @dataclass(frozen=True)
-class FeatureLookup:
+class SpecLookup:
     """Values of one feature table, by key.
 
     Attributes:
@@ -73,7 +77,7 @@ class FeatureLookup:
         return tuple(self.rename.get(name, name) for name in self.features)
 
     @classmethod
-    def parse(cls, raw: Any, where: str) -> "FeatureLookup":  # noqa: C901 - one check per field
+    def parse(cls, raw: Any, where: str) -> "SpecLookup":  # noqa: C901 - one check per field
         """Check one look-up of a spec.
 
         Raises:
@@ -124,6 +128,50 @@ class FeatureLookup:
                 raise FeatureSpecInvalid(f"{where}.defaults", f"has '{name}', which is no column of this look-up.")
         return lookup
 
+    def as_dict(self) -> dict[str, Any]:
+        """The form that ``parse`` takes."""
+        return {name: _plain(getattr(self, name)) for name in sorted(self.FIELDS) if getattr(self, name) not in (None, {}, ())}
+
+
+@dataclass(frozen=True)
+class SpecFunction:
+    """A feature that a function of the catalog computes.
+
+    Attributes:
+        udf: Full name of the function.
+        inputs: Parameter of the function -> column of the request, of a look-up or of a function before this one.
+        output: Column of the model.
+    """
+
+    udf: str
+    inputs: Mapping[str, str]
+    output: str
+
+    FIELDS = frozenset({"udf", "inputs", "output"})
+
+    @classmethod
+    def parse(cls, raw: Any, where: str) -> "SpecFunction":
+        """Check one function of a spec.
+
+        Raises:
+            FeatureSpecInvalid: It names the field.
+        """
+        if not isinstance(raw, Mapping):
+            raise FeatureSpecInvalid(where, "has to be an object.")
+        _known(raw, cls.FIELDS, where)
+        udf, inputs, output = raw.get("udf"), raw.get("inputs") or {}, raw.get("output")
+        if not isinstance(udf, str) or len(udf.split(".")) != 3:
+            raise FeatureSpecInvalid(f"{where}.udf", "has to be a full name: catalog.schema.function.")
+        if not isinstance(inputs, Mapping) or not all(isinstance(value, str) and value for value in inputs.values()):
+            raise FeatureSpecInvalid(f"{where}.inputs", "has to be an object of parameter -> column name.")
+        if not isinstance(output, str) or not output:
+            raise FeatureSpecInvalid(f"{where}.output", "has to be a column name.")
+        return cls(udf, dict(inputs), output)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The form that ``parse`` takes."""
+        return {"udf": self.udf, "inputs": dict(self.inputs), "output": self.output}
+
 
 @dataclass(frozen=True)
 class FeatureSpec:
@@ -132,16 +180,18 @@ class FeatureSpec:
     Attributes:
         inputs: Columns of the model that the request itself sends.
         lookups: Columns of the model that are looked up.
+        functions: Columns of the model that are computed, after the look-ups and in this order.
         features_order: Columns of the model, in its order; inputs and then look-ups unless given.
-        label: Name of the label, for the record.
+        labels: Names of the labels, for the record.
     """
 
     inputs: tuple[str, ...]
-    lookups: tuple[FeatureLookup, ...]
+    lookups: tuple[SpecLookup, ...]
     features_order: tuple[str, ...]
-    label: str | None = None
+    labels: tuple[str, ...] = ()
+    functions: tuple[SpecFunction, ...] = ()
 
-    FIELDS = frozenset({"version", "inputs", "lookups", "label", "features_order"})
+    FIELDS = frozenset({"version", "inputs", "lookups", "functions", "label", "features_order"})
 
     @classmethod
     def parse(cls, raw: Any) -> "FeatureSpec":
@@ -161,9 +211,13 @@ class FeatureSpec:
         lookups_raw = raw.get("lookups", [])
         if not isinstance(lookups_raw, Sequence) or isinstance(lookups_raw, str):
             raise FeatureSpecInvalid("lookups", "has to be a list.")
-        lookups = tuple(FeatureLookup.parse(item, f"lookups[{index}]") for index, item in enumerate(lookups_raw))
+        lookups = tuple(SpecLookup.parse(item, f"lookups[{index}]") for index, item in enumerate(lookups_raw))
+        functions_raw = raw.get("functions", [])
+        if not isinstance(functions_raw, Sequence) or isinstance(functions_raw, str):
+            raise FeatureSpecInvalid("functions", "has to be a list.")
+        functions = tuple(SpecFunction.parse(item, f"functions[{index}]") for index, item in enumerate(functions_raw))
         inputs = _names(raw.get("inputs", []), "inputs", empty=True)
-        sources = [*inputs, *(name for lookup in lookups for name in lookup.outputs)]
+        sources = [*inputs, *(name for lookup in lookups for name in lookup.outputs), *(one.output for one in functions)]
         twice = sorted({name for name in sources if sources.count(name) > 1})
         if twice:
             raise FeatureSpecInvalid(twice[0], "comes from two places (inputs and look-ups); use rename to tell them apart.")
@@ -171,7 +225,17 @@ class FeatureSpec:
         for name in order:
             if name not in sources:
                 raise FeatureSpecInvalid("features_order", f"has '{name}', which neither inputs nor a look-up gives.")
-        label = raw.get("label")
-        if label is not None and not isinstance(label, str):
-            raise FeatureSpecInvalid("label", "has to be a name.")
-        return cls(inputs, lookups, order, label)
+        label = raw.get("label") or []
+        labels = _names([label] if isinstance(label, str) else label, "label", empty=True)
+        return cls(inputs, lookups, order, labels, functions)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The form that ``parse`` takes."""
+        return {
+            "version": 1,
+            "inputs": list(self.inputs),
+            "lookups": [lookup.as_dict() for lookup in self.lookups],
+            "functions": [function.as_dict() for function in self.functions],
+            "features_order": list(self.features_order),
+            "label": list(self.labels),
+        }

@@ -15,7 +15,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.types import DataType, Schema
 
 from boathouse.errors import BoathouseError, InvalidParameterValue
-from boathouse.features.api import METADATA_KEY, FeatureSpec, OnlineReader
+from boathouse.features.api import METADATA_KEY, FeatureSpec, FeatureSpecInvalid, OnlineReader
 
 FORMATS = ("dataframe_records", "dataframe_split", "instances", "inputs")
 _INTEGERS = {DataType.integer: np.int32, DataType.long: np.int64}
@@ -183,7 +183,11 @@ class Scorer:
         """
         model = pyfunc.load_model(model_uri, dst_path=folder)
         raw = (model.metadata.metadata or {}).get(METADATA_KEY)
-        return cls(model, FeatureSpec.parse(raw) if raw is not None else None)
+        spec = FeatureSpec.parse(raw) if raw is not None else None
+        if spec is not None and spec.functions:
+            told = f"has {spec.functions[0].udf}, and endpoints compute no functions yet. Score batches, or send the column as an input."
+            raise FeatureSpecInvalid("functions", told)
+        return cls(model, spec)
 
     def facts(self) -> dict[str, Any]:
         """What the server wants to know of the model."""

@@ -1,6 +1,10 @@
 """Modules and methods that user code imports and that no package has: present only in the processes that run user code."""
 
+import importlib
+import importlib.abc
+import importlib.machinery
 import sys
+from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
@@ -8,6 +12,8 @@ from boathouse.workspace.runtime.after_import import after_import
 from boathouse.workspace.runtime.session import Session
 
 _FRAME = "pyspark.sql.connect.dataframe"
+_FEATURES = ("databricks.feature_engineering", "databricks.feature_store")
+_FEATURES_CLIENT = "boathouse.features.client"  # by name: it is imported if user code does, and takes seconds
 
 
 def install(session: Session) -> None:
@@ -15,6 +21,8 @@ def install(session: Session) -> None:
     _dbruntime(session)
     _dbutils(session)
     after_import(_FRAME, lambda module: _add_display(module, session))
+    after_import("mlflow.pyfunc", _change_spark_udf)
+    sys.meta_path.insert(0, _FeatureModules())
 
 
 def _dbruntime(session: Session) -> None:
@@ -52,3 +60,29 @@ def _add_display(module: ModuleType, session: Session) -> None:
         session.display.frame(self)
 
     module.DataFrame.display = display
+
+
+def _change_spark_udf(module: ModuleType) -> None:
+    """MLflow's own hands the model to executors by files or a network that they share with the caller."""
+    from boathouse.workspace.runtime.model_function import spark_udf  # noqa: PLC0415 - beside its only use
+
+    module.__dict__["spark_udf"] = spark_udf
+
+
+class _FeatureModules(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Databricks' modules for features, and all below them: each has the names of the client."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        """The module, if it is one of them."""
+        del path, target
+        if not any(fullname == name or fullname.startswith(f"{name}.") for name in _FEATURES):
+            return None
+        return importlib.machinery.ModuleSpec(fullname, self, is_package=True)
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Give it the names."""
+        client = importlib.import_module(_FEATURES_CLIENT)
+        module.__doc__ = client.__doc__
+        module.__dict__.update({name: getattr(client, name) for name in client.__all__})

@@ -1,0 +1,145 @@
+"""The as-of join: for each row, the row of a feature table that was known at its time.
+
+The contract: as many rows come out as go in. A feature's time is at or before the row's, and within the look-back window, whose
+bounds count. Of several the latest is taken, and of those with one time the one that became available last. A row that became
+available after the row's time is not seen. Where there is none, the features are null.
+
+It is done without a join by inequality, which engines carry out row by row: both sides are put in one order of key and time, the
+time of the last feature row before each row is carried on, and the rest is a join by equality.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import reduce
+
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F  # noqa: N812 - what everybody calls it
+from pyspark.sql.window import WindowSpec
+
+_KEY, _ROW_KEY, _TIME, _AVAILABLE, _VISIBLE, _ROW_TIME, _SEEN, _IS_ROW = (
+    f"__features_{name}" for name in ("key", "row_key", "time", "available", "visible", "row_time", "seen", "is_row")
+)
+
+
+@dataclass(frozen=True)
+class FeatureRows:
+    """A feature table as it is read.
+
+    Attributes:
+        frame: Its rows.
+        keys: Its primary keys, without the time.
+        timeseries_key: The column with the time from when on a row holds, if there is one.
+        available_at: The column with the time from when on a row was known, if there is one.
+    """
+
+    frame: DataFrame
+    keys: Sequence[str]
+    timeseries_key: str | None = None
+    available_at: str | None = None
+
+
+def join_features(
+    rows: DataFrame,
+    keys: Sequence[str],
+    table: FeatureRows,
+    features: dict[str, str],
+    time: str | None = None,
+    lookback_seconds: float | None = None,
+) -> DataFrame:
+    """Add features to rows.
+
+    Args:
+        rows: What they are added to; a row is kept as often as it is there.
+        keys: Its columns to look up by, in the order of the table's keys.
+        table: The feature table.
+        features: Feature -> column that is added.
+        time: Column of ``rows`` with the time; without it the latest row of a key is taken.
+        lookback_seconds: The age that a feature row may have, inclusive; None for any.
+
+    Returns:
+        The rows, in no order, with the columns of ``features``.
+    """
+    wanted = [_column(name).alias(output) for name, output in features.items()]
+    if table.timeseries_key is None:
+        found = table.frame.select(*_aliased(table.keys, _KEY), *wanted).dropDuplicates(_names(_KEY, len(keys)))
+        return _joined(rows, keys, found, list(features.values()))
+    found = _feature_rows(table, wanted)
+    if time is None:
+        latest = Window.partitionBy(*_names(_KEY, len(keys))).orderBy(*_newest_first(_TIME))
+        return _joined(rows, keys, _first(found, latest), list(features.values()))
+    if table.available_at is not None:
+        found = _known_rows(found, len(keys))
+    seen = _with_last_seen(rows, keys, time, found)
+    condition = _equal_keys(len(keys)) & (F.col(_SEEN) == F.col(_VISIBLE))
+    if lookback_seconds is not None:
+        age = F.unix_micros(F.col(_ROW_TIME)) - F.unix_micros(F.col(_TIME))
+        condition = condition & (age <= int(lookback_seconds * 1_000_000))
+    return seen.join(found, condition, "left").select(*map(_column, (*rows.columns, *features.values())))
+
+
+def _column(name: str) -> Column:
+    return F.col("`" + name.replace("`", "``") + "`")
+
+
+def _names(prefix: str, count: int) -> list[str]:
+    return [f"{prefix}_{place}" for place in range(count)]
+
+
+def _aliased(columns: Sequence[str], prefix: str) -> list[Column]:
+    return [_column(name).alias(alias) for name, alias in zip(columns, _names(prefix, len(columns)), strict=True)]
+
+
+def _equal_keys(count: int) -> Column:
+    pairs = zip(_names(_ROW_KEY, count), _names(_KEY, count), strict=True)
+    return reduce(Column.__and__, (F.col(mine) == F.col(its) for mine, its in pairs))
+
+
+def _newest_first(*times: str) -> list[Column]:
+    return [F.col(name).desc_nulls_last() for name in (*times, _AVAILABLE)]
+
+
+def _first(frame: DataFrame, window: WindowSpec) -> DataFrame:
+    return frame.withColumn(_SEEN, F.row_number().over(window)).filter(F.col(_SEEN) == 1).drop(_SEEN)
+
+
+def _joined(rows: DataFrame, keys: Sequence[str], found: DataFrame, outputs: Sequence[str]) -> DataFrame:
+    """The join by the keys alone; ``found`` has a row a key."""
+    mine = rows.select(*_aliased(keys, _ROW_KEY), *map(_column, rows.columns))
+    return mine.join(found, _equal_keys(len(keys)), "left").select(*map(_column, (*rows.columns, *outputs)))
+
+
+def _feature_rows(table: FeatureRows, wanted: Sequence[Column]) -> DataFrame:
+    """The rows that can be found: keys, time, since when they are available and may be seen, features."""
+    time = _column(table.timeseries_key or "").cast("timestamp")
+    available = F.lit(None).cast("timestamp") if table.available_at is None else _column(table.available_at).cast("timestamp")
+    visible = F.when(available > time, available).otherwise(time)
+    frame = table.frame.select(
+        *_aliased(table.keys, _KEY), time.alias(_TIME), available.alias(_AVAILABLE), visible.alias(_VISIBLE), *wanted
+    )
+    return frame.dropna(subset=[*_names(_KEY, len(table.keys)), _TIME])
+
+
+def _known_rows(frame: DataFrame, keys: int) -> DataFrame:
+    """Of each moment at which something of a key became visible the newest, but what was older than one seen before."""
+    names = _names(_KEY, keys)
+    before = Window.partitionBy(*names).orderBy(_VISIBLE, _TIME).rowsBetween(Window.unboundedPreceding, Window.currentRow)
+    newest = frame.withColumn(_SEEN, F.max(_TIME).over(before)).filter(F.col(_TIME) == F.col(_SEEN)).drop(_SEEN)
+    return _first(newest, Window.partitionBy(*names, _VISIBLE).orderBy(*_newest_first(_TIME)))
+
+
+def _with_last_seen(rows: DataFrame, keys: Sequence[str], time: str, found: DataFrame) -> DataFrame:
+    """The rows, with when the newest feature row that each may see became visible."""
+    names = _names(_ROW_KEY, len(keys))
+    moment = _column(time).cast("timestamp").alias(_ROW_TIME)
+    mine = rows.select(*_aliased(keys, _ROW_KEY), moment, F.lit(1).alias(_IS_ROW), *map(_column, rows.columns))
+    its = found.select(
+        *(F.col(name).alias(alias) for name, alias in zip(_names(_KEY, len(keys)), names, strict=True)),
+        F.col(_VISIBLE).alias(_ROW_TIME),
+        F.lit(0).alias(_IS_ROW),
+    )
+    ordered = Window.partitionBy(*names).orderBy(F.col(_ROW_TIME).asc_nulls_first(), F.col(_IS_ROW))
+    last = F.max(F.when(F.col(_IS_ROW) == 0, F.col(_ROW_TIME)))
+    seen = mine.unionByName(its, allowMissingColumns=True).withColumn(
+        _SEEN, last.over(ordered.rowsBetween(Window.unboundedPreceding, Window.currentRow))
+    )
+    return seen.filter(F.col(_IS_ROW) == 1).drop(_IS_ROW)

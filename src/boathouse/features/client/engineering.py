@@ -1,0 +1,354 @@
+"""The clients: ``FeatureEngineeringClient``, and the older ``FeatureStoreClient``."""
+
+from collections.abc import Mapping, Sequence
+from types import ModuleType
+from typing import Any
+
+from databricks.sdk.service import ml
+from pyspark.sql import DataFrame
+from pyspark.sql.streaming.query import StreamingQuery
+from pyspark.sql.types import StructType
+
+from boathouse.features.client import models
+from boathouse.features.client.lookups import FeatureFunction, FeatureLookup, names_of
+from boathouse.features.client.tables import FeatureTable, FeatureTables, times_of
+from boathouse.features.client.training_set import TrainingSet, training_set
+
+
+class _Client:
+    """What both have."""
+
+    def __init__(self, tables: FeatureTables | None = None) -> None:
+        self._tables = tables or FeatureTables()
+
+    def get_table(self, name: str) -> FeatureTable:
+        """What is known of a feature table."""
+        return self._tables.get(name)
+
+    def drop_table(self, name: str) -> None:
+        """Delete a feature table."""
+        self._tables.drop(name)
+
+    def set_feature_table_tag(self, *, table_name: str | None = None, name: str | None = None, key: str, value: str) -> None:
+        """Set a tag of a feature table."""
+        self._tables.set_tag(_one_name(table_name, name), key, value)
+
+    def delete_feature_table_tag(self, *, table_name: str | None = None, name: str | None = None, key: str) -> None:
+        """Take a tag of a feature table off."""
+        self._tables.delete_tag(_one_name(table_name, name), key)
+
+    def _create(
+        self,
+        name: str,
+        primary_keys: str | Sequence[str],
+        df: DataFrame | None,
+        times: Sequence[str],
+        partition_columns: str | Sequence[str] | None,
+        schema: StructType | None,
+        description: str | None,
+        tags: Mapping[str, str] | None,
+        available_at: str | None,
+    ) -> FeatureTable:
+        return self._tables.create(
+            name,
+            names_of(primary_keys, "primary_keys"),
+            df=df,
+            schema=schema,
+            times=times,
+            available_at=available_at,
+            partition_columns=names_of(partition_columns, "partition_columns"),
+            description=description,
+            tags=tags,
+        )
+
+
+def _one_name(table_name: str | None, name: str | None) -> str:
+    found = table_name or name
+    if not found:
+        raise ValueError("table_name is needed: the feature table.")
+    return found
+
+
+class FeatureEngineeringClient(_Client):
+    """Feature tables, training sets and models with look-ups.
+
+    Args:
+        model_registry_uri: Where models are registered; MLflow's setting unless given.
+        tables: Session and REST API; those of the process unless given.
+    """
+
+    def __init__(self, *, model_registry_uri: str | None = None, tables: FeatureTables | None = None) -> None:
+        super().__init__(tables)
+        _use_registry(model_registry_uri)
+
+    def create_table(
+        self,
+        *,
+        name: str,
+        primary_keys: str | Sequence[str],
+        df: DataFrame | None = None,
+        timeseries_columns: str | Sequence[str] | None = None,
+        timeseries_column: str | None = None,
+        timestamp_keys: str | Sequence[str] | None = None,
+        partition_columns: str | Sequence[str] | None = None,
+        schema: StructType | None = None,
+        description: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        available_at: str | None = None,
+    ) -> FeatureTable:
+        """Make a feature table, with the rows of ``df`` if it is given.
+
+        One that is there with the same columns and keys stays as it is, with a warning.
+
+        Args:
+            name: ``catalog.schema.table``, or shorter in the session's catalog and schema.
+            primary_keys: Columns that say which entity a row is of; the time may be among them.
+            df: Its columns, and its first rows.
+            timeseries_columns: The column with the time from when on a row holds.
+            timeseries_column: Another name of it.
+            timestamp_keys: Another name of it.
+            partition_columns: Columns that its files are split by.
+            schema: Its columns, where there is no ``df``.
+            description: Its comment.
+            tags: Its tags.
+            available_at: The column with the time from when on a row was known, where that is later than its time. Boathouse's own.
+
+        Raises:
+            ValueError: If an argument is not valid; it names it.
+        """
+        times = times_of(timeseries_columns, timeseries_column, timestamp_keys)
+        return self._create(name, primary_keys, df, times, partition_columns, schema, description, tags, available_at)
+
+    def write_table(
+        self,
+        *,
+        name: str,
+        df: DataFrame,
+        mode: str = "merge",
+        checkpoint_location: str | None = None,
+        trigger: Mapping[str, Any] | None = None,
+    ) -> StreamingQuery | None:
+        """Write rows: ``merge`` updates those whose keys are there and adds the others, ``overwrite`` replaces all.
+
+        Returns:
+            The query, if ``df`` streams.
+
+        Raises:
+            ValueError: If a row has no key, two have the same, or a column is not the table's; nothing is written then.
+        """
+        return self._tables.write(name, df, mode, checkpoint_location=checkpoint_location, trigger=trigger)
+
+    def read_table(self, *, name: str) -> DataFrame:
+        """The rows of a feature table."""
+        self._tables.keys(name)
+        return self._tables.read(name)
+
+    def create_training_set(
+        self,
+        *,
+        df: DataFrame,
+        feature_lookups: Sequence[FeatureLookup | FeatureFunction] | None = None,
+        label: str | Sequence[str] | None,
+        exclude_columns: Sequence[str] | None = None,
+    ) -> TrainingSet:
+        """Rows with features: of each feature table the row that was known at the row's time.
+
+        Args:
+            df: Rows with keys, times and the label.
+            feature_lookups: What is looked up, and computed after it.
+            label: Column that is to be predicted, or columns.
+            exclude_columns: Columns that are not trained on.
+
+        Raises:
+            ValueError: If something is not there or not of the right type; it names it.
+        """
+        return training_set(df, feature_lookups or (), label, exclude_columns or (), self._tables)
+
+    def log_model(
+        self,
+        *,
+        model: Any,
+        artifact_path: str,
+        flavor: ModuleType,
+        training_set: TrainingSet | None = None,
+        registered_model_name: str | None = None,
+        await_registration_for: int = 300,
+        infer_input_example: bool = False,
+        **arguments: Any,
+    ) -> Any:
+        """Log a model with MLflow, with what it looks up, so that scoring and endpoints need but the keys.
+
+        Args:
+            model: The model.
+            artifact_path: Its name in the run.
+            flavor: MLflow's module for it, as ``mlflow.lightgbm``.
+            training_set: What it was trained on.
+            registered_model_name: Under which name it is registered.
+            await_registration_for: Seconds to wait for that.
+            infer_input_example: Whether rows of the training set are logged with it.
+            arguments: What ``flavor.log_model`` takes.
+        """
+        return models.log_model(
+            model,
+            artifact_path,
+            flavor,
+            training_set,
+            registered_model_name=registered_model_name,
+            await_registration_for=await_registration_for,
+            infer_input_example=infer_input_example,
+            **arguments,
+        )
+
+    def score_batch(self, *, model_uri: str, df: DataFrame, result_type: Any = "double") -> DataFrame:
+        """Rows with the model's features and its ``prediction``.
+
+        Args:
+            model_uri: The model, logged with ``log_model``.
+            df: Rows with the keys, times and other columns that the model takes. A feature that is a column of it is not looked up.
+            result_type: Spark's type of the prediction.
+
+        Raises:
+            ValueError: If the model has no feature spec, or a column is missing.
+        """
+        return models.score_batch(model_uri, df, result_type, self._tables)
+
+    def publish_table(
+        self, *, online_store: Any, source_table_name: str, online_table_name: str, publish_mode: str = "TRIGGERED"
+    ) -> Any:
+        """Copy a feature table into an online store, where endpoints look it up.
+
+        Args:
+            online_store: The store, or its name.
+            source_table_name: The feature table.
+            online_table_name: The online table, ``catalog.schema.table``.
+            publish_mode: ``TRIGGERED`` or ``SNAPSHOT``.
+        """
+        store = online_store if isinstance(online_store, str) else online_store.name
+        mode = ml.PublishSpecPublishMode(publish_mode)
+        spec = ml.PublishSpec(online_store=store, online_table_name=online_table_name, publish_mode=mode)
+        return self._tables.workspace.feature_store.publish_table(self._tables.full_name(source_table_name), spec)
+
+    def create_online_store(
+        self, *, name: str, capacity: str = "CU_1", read_replica_count: int | None = None
+    ) -> ml.OnlineStore:
+        """Make an online store."""
+        store = ml.OnlineStore(name=name, capacity=capacity, read_replica_count=read_replica_count)
+        return self._tables.workspace.feature_store.create_online_store(store)
+
+    def get_online_store(self, *, name: str) -> ml.OnlineStore | None:
+        """An online store, or None."""
+        from databricks.sdk.errors import NotFound  # noqa: PLC0415 - beside its only use
+
+        try:
+            return self._tables.workspace.feature_store.get_online_store(name)
+        except NotFound:
+            return None
+
+    def list_online_stores(self) -> list[ml.OnlineStore]:
+        """All online stores."""
+        return list(self._tables.workspace.feature_store.list_online_stores())
+
+    def delete_online_store(self, *, name: str) -> None:
+        """Delete an empty online store."""
+        self._tables.workspace.feature_store.delete_online_store(name)
+
+
+class FeatureStoreClient(_Client):
+    """The older client, whose arguments may be given by place.
+
+    Args:
+        feature_store_uri: Of no effect: the feature store is the catalog.
+        model_registry_uri: Where models are registered; MLflow's setting unless given.
+        tables: Session and REST API; those of the process unless given.
+    """
+
+    def __init__(
+        self,
+        feature_store_uri: str | None = None,
+        model_registry_uri: str | None = None,
+        *,
+        tables: FeatureTables | None = None,
+    ) -> None:
+        del feature_store_uri
+        super().__init__(tables)
+        _use_registry(model_registry_uri)
+
+    def create_table(
+        self,
+        name: str,
+        primary_keys: str | Sequence[str],
+        df: DataFrame | None = None,
+        *,
+        timestamp_keys: str | Sequence[str] | None = None,
+        partition_columns: str | Sequence[str] | None = None,
+        schema: StructType | None = None,
+        description: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        available_at: str | None = None,
+    ) -> FeatureTable:
+        """Make a feature table; see ``FeatureEngineeringClient.create_table``."""
+        times = times_of(None, None, timestamp_keys)
+        return self._create(name, primary_keys, df, times, partition_columns, schema, description, tags, available_at)
+
+    create_feature_table = create_table
+
+    def write_table(
+        self,
+        name: str,
+        df: DataFrame,
+        mode: str = "merge",
+        checkpoint_location: str | None = None,
+        trigger: Mapping[str, Any] | None = None,
+    ) -> StreamingQuery | None:
+        """Write rows; see ``FeatureEngineeringClient.write_table``."""
+        return self._tables.write(name, df, mode, checkpoint_location=checkpoint_location, trigger=trigger)
+
+    def read_table(self, name: str, **_: Any) -> DataFrame:
+        """The rows of a feature table."""
+        self._tables.keys(name)
+        return self._tables.read(name)
+
+    def create_training_set(
+        self,
+        df: DataFrame,
+        feature_lookups: Sequence[FeatureLookup | FeatureFunction],
+        label: str | Sequence[str] | None,
+        exclude_columns: Sequence[str] | None = None,
+    ) -> TrainingSet:
+        """Rows with features; see ``FeatureEngineeringClient.create_training_set``."""
+        return training_set(df, feature_lookups, label, exclude_columns or (), self._tables)
+
+    def log_model(
+        self,
+        model: Any,
+        artifact_path: str,
+        *,
+        flavor: ModuleType,
+        training_set: TrainingSet | None = None,
+        registered_model_name: str | None = None,
+        await_registration_for: int = 300,
+        infer_input_example: bool = False,
+        **arguments: Any,
+    ) -> Any:
+        """Log a model; see ``FeatureEngineeringClient.log_model``."""
+        return models.log_model(
+            model,
+            artifact_path,
+            flavor,
+            training_set,
+            registered_model_name=registered_model_name,
+            await_registration_for=await_registration_for,
+            infer_input_example=infer_input_example,
+            **arguments,
+        )
+
+    def score_batch(self, model_uri: str, df: DataFrame, result_type: Any = "double") -> DataFrame:
+        """Rows with the model's features and its ``prediction``; see ``FeatureEngineeringClient.score_batch``."""
+        return models.score_batch(model_uri, df, result_type, self._tables)
+
+
+def _use_registry(uri: str | None) -> None:
+    if uri is not None:
+        import mlflow  # noqa: PLC0415 - beside its only use
+
+        mlflow.set_registry_uri(uri)

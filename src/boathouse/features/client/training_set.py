@@ -1,0 +1,211 @@
+"""Training sets: labelled rows with the features that were known at their times."""
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F  # noqa: N812 - what everybody calls it
+from pyspark.sql.types import DataType, NumericType, StructType, TimestampNTZType, TimestampType
+
+from boathouse.features.client.as_of import FeatureRows, join_features
+from boathouse.features.client.lookups import FeatureFunction, FeatureLookup
+from boathouse.features.client.tables import FeatureTables, quoted, sql_name
+from boathouse.features.keys import FeatureKeys
+from boathouse.features.spec import FeatureSpec, SpecFunction, SpecLookup
+
+MOST_TABLES, MOST_FUNCTIONS = 50, 100
+"""As Databricks has them for one model."""
+
+
+class TrainingSet:
+    """Rows with their features, and what they were made of.
+
+    Attributes:
+        feature_spec: Which features, from which versions of which tables.
+    """
+
+    def __init__(self, df: DataFrame, feature_spec: FeatureSpec, tables: FeatureTables) -> None:
+        self._df, self._tables = df, tables
+        self.feature_spec = feature_spec
+
+    @cached_property
+    def _loaded(self) -> DataFrame:
+        spec = self.feature_spec
+        whole = add_features(self._df, spec, self._tables)
+        return whole.select(*(F.col(quoted(name)) for name in (*spec.features_order, *spec.labels)))
+
+    def load_df(self) -> DataFrame:
+        """The rows: the columns of the DataFrame that are trained on, the features, and last the label.
+
+        As many rows as the DataFrame has, in no order. The features are those of the tables' versions of when the training set was
+        made.
+        """
+        return self._loaded
+
+
+def training_set(
+    df: DataFrame,
+    feature_lookups: Sequence[FeatureLookup | FeatureFunction],
+    label: str | Sequence[str] | None,
+    exclude_columns: Sequence[str],
+    tables: FeatureTables,
+) -> TrainingSet:
+    """Check what is asked for.
+
+    Raises:
+        ValueError: If a column, table, feature or function is not there, of another type, or named twice; it names it.
+    """
+    labels = [label] if isinstance(label, str) else list(label or ())
+    _require_columns(df.columns, labels, "label")
+    lookups = [one for one in feature_lookups if isinstance(one, FeatureLookup)]
+    functions = [one for one in feature_lookups if isinstance(one, FeatureFunction)]
+    if len(lookups) + len(functions) < len(feature_lookups):
+        raise ValueError("feature_lookups has something else than a FeatureLookup or FeatureFunction.")
+    for count, most, what in ((len(lookups), MOST_TABLES, "look-ups"), (len(functions), MOST_FUNCTIONS, "functions")):
+        if count > most:
+            message = f"feature_lookups has {count} {what}; a model may have {most}."
+            raise ValueError(message)
+    specs = [_spec_lookup(df, lookup, tables) for lookup in lookups]
+    outputs = [*(name for spec in specs for name in spec.outputs), *(one.output_name for one in functions)]
+    twice = sorted(name for name in outputs if outputs.count(name) > 1 or name in df.columns)
+    if twice:
+        message = f"The column '{twice[0]}' would come from two places; give one another name by rename_outputs or output_name."
+        raise ValueError(message)
+    known = [*df.columns, *(name for spec in specs for name in spec.outputs)]
+    spec_functions: list[SpecFunction] = []
+    for one in functions:
+        _require_columns(known, list(one.input_bindings.values()), f"input_bindings of {one.udf_name}")
+        spec_functions.append(SpecFunction(one.udf_name, one.input_bindings, one.output_name))
+        known.append(one.output_name)
+    _require_columns(known, exclude_columns, "exclude_columns")
+    inputs = [name for name in df.columns if name not in {*labels, *exclude_columns}]
+    order = [*inputs, *(name for name in outputs if name not in set(exclude_columns))]
+    if not order:
+        raise ValueError("exclude_columns leaves no column to train on.")
+    spec = FeatureSpec(tuple(inputs), tuple(specs), tuple(order), tuple(labels), tuple(spec_functions))
+    return TrainingSet(df, spec, tables)
+
+
+def _require_columns(known: Sequence[str], names: Sequence[str], argument: str) -> None:
+    for name in names:
+        if name not in known:
+            message = f"{argument} names '{name}', which is no column. Columns: {', '.join(known)}."
+            raise ValueError(message)
+
+
+def _spec_lookup(df: DataFrame, lookup: FeatureLookup, tables: FeatureTables) -> SpecLookup:
+    name = tables.full_name(lookup.table_name)
+    keys, version = tables.keys(name), tables.version(name)
+    schema = tables.read(name, version).schema
+    features = [column for column in schema.names if column not in keys.columns]
+    if lookup.feature_names is not None:
+        _require_columns(features, lookup.feature_names, f"feature_names of {name}")
+        features = lookup.feature_names
+    _require_columns(features, list(lookup.rename_outputs), f"rename_outputs of {name}")
+    _check_keys(df.schema, lookup, schema, keys, name)
+    rename = {feature: output for feature, output in lookup.rename_outputs.items() if feature in features and feature != output}
+    outputs = [rename.get(feature, feature) for feature in features]
+    defaults: dict[str, Any] = {}
+    for asked, value in lookup.default_values.items():
+        output = asked if asked in outputs else rename.get(asked, asked)
+        _require_columns(outputs, [output], f"default_values of {name}")
+        defaults[output] = value
+    return SpecLookup(
+        table=name,
+        online_table=f"{name}_online".lower(),
+        lookup_key=tuple(lookup.lookup_key),
+        features=tuple(features),
+        timestamp_lookup_key=lookup.timestamp_lookup_key,
+        rename=rename,
+        lookback_seconds=None if lookup.lookback_window is None else lookup.lookback_window.total_seconds(),
+        defaults=defaults,
+        table_version=version,
+    )
+
+
+def _check_keys(rows: StructType, lookup: FeatureLookup, table: StructType, keys: FeatureKeys, name: str) -> None:
+    if len(lookup.lookup_key) != len(keys.primary_keys):
+        message = (
+            f"lookup_key has {len(lookup.lookup_key)} columns ({', '.join(lookup.lookup_key)}); {name} has the keys "
+            f"{', '.join(keys.primary_keys)}: give a column for each, in this order."
+        )
+        raise ValueError(message)
+    _require_columns(rows.names, lookup.lookup_key, f"lookup_key of {name}")
+    for mine, its in zip(lookup.lookup_key, keys.primary_keys, strict=True):
+        if not _comparable(rows[mine].dataType, table[its].dataType):
+            message = (
+                f"lookup_key: '{mine}' is of type {rows[mine].dataType.simpleString()}, the key '{its}' of {name} of type "
+                f"{table[its].dataType.simpleString()}. Cast one of them."
+            )
+            raise ValueError(message)
+    if lookup.timestamp_lookup_key is None:
+        return
+    if keys.timeseries_key is None:
+        message = f"timestamp_lookup_key is given, and {name} has no time in its primary key. Leave it out."
+        raise ValueError(message)
+    _require_columns(rows.names, [lookup.timestamp_lookup_key], f"timestamp_lookup_key of {name}")
+    kind = rows[lookup.timestamp_lookup_key].dataType
+    if not _is_time(kind):
+        message = f"timestamp_lookup_key: '{lookup.timestamp_lookup_key}' is of type {kind.simpleString()}; it has to be a timestamp or date."
+        raise ValueError(message)
+
+
+def _is_time(kind: DataType) -> bool:
+    return isinstance(kind, TimestampType | TimestampNTZType) or kind.simpleString() == "date"
+
+
+def _comparable(one: DataType, other: DataType) -> bool:
+    if isinstance(one, NumericType) and isinstance(other, NumericType):
+        return True
+    return one == other or (_is_time(one) and _is_time(other))
+
+
+def add_features(df: DataFrame, spec: FeatureSpec, tables: FeatureTables, *, latest: bool = False) -> DataFrame:
+    """A DataFrame with the columns of a spec that it does not have: looked up, and then computed.
+
+    Args:
+        df: The rows.
+        spec: What is added.
+        tables: Where it is looked up.
+        latest: Whether the tables are read as they are now, and not in the versions of the spec.
+    """
+    given = set(df.columns)
+    for lookup in spec.lookups:
+        wanted = {
+            feature: output for feature, output in zip(lookup.features, lookup.outputs, strict=True) if output not in given
+        }
+        if not wanted:
+            continue
+        times = [] if lookup.timestamp_lookup_key is None else [lookup.timestamp_lookup_key]
+        _require_columns(df.columns, [*lookup.lookup_key, *times], f"The look-up in {lookup.table}")
+        keys = tables.keys(lookup.table)
+        rows = tables.read(lookup.table, None if latest else lookup.table_version)
+        table = FeatureRows(rows, keys.primary_keys, keys.timeseries_key, keys.available_at)
+        df = join_features(df, lookup.lookup_key, table, wanted, lookup.timestamp_lookup_key, lookup.lookback_seconds)
+        filled = {name: value for name, value in lookup.defaults.items() if name in wanted.values()}
+        if filled:
+            kinds = df.select(*(F.col(quoted(name)) for name in filled)).schema
+            df = df.withColumns({name: _or_default(name, value, kinds) for name, value in filled.items()})
+    for function in spec.functions:
+        if function.output not in given:
+            _require_columns(df.columns, list(function.inputs.values()), f"The function {function.udf}")
+            df = df.withColumn(function.output, _call(function, tables))
+    return df
+
+
+def _or_default(name: str, value: Any, kinds: StructType) -> Column:
+    return F.coalesce(F.col(quoted(name)), F.lit(value).cast(kinds[name].dataType))
+
+
+def _call(function: SpecFunction, tables: FeatureTables) -> Column:
+    told: Mapping[str, Any] = tables.workspace.functions.get(function.udf).as_dict()
+    parameters = [one["name"] for one in (told.get("input_params") or {}).get("parameters", ())]
+    lower = {name.lower(): column for name, column in function.inputs.items()}
+    missing = [name for name in parameters if name.lower() not in lower]
+    unknown = [name for name in function.inputs if name.lower() not in {one.lower() for one in parameters}]
+    if missing or unknown:
+        what = f"does not bind '{missing[0]}'" if missing else f"binds '{unknown[0]}', which is no parameter"
+        message = f"input_bindings of {function.udf} {what}. Parameters: {', '.join(parameters)}."
+        raise ValueError(message)
+    return F.expr(f"{sql_name(function.udf)}({', '.join(quoted(lower[name.lower()]) for name in parameters)})")

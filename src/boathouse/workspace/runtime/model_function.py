@@ -1,0 +1,143 @@
+"""Models as functions over columns: ``mlflow.pyfunc.spark_udf`` for an engine that shares neither files nor a network with the caller.
+
+The model's files travel in the function's closure, as the processes that run functions can fetch nothing.
+"""
+
+import io
+import os
+import tempfile
+import warnings
+import zipfile
+from collections.abc import Iterator
+from typing import Any, Union
+
+MOST_BYTES = 96 * 1024 * 1024
+"""What a message to the engine may be, with room for the rest of the plan."""
+
+
+def spark_udf(
+    spark: Any,  # noqa: ARG001 - MLflow's arguments
+    model_uri: str,
+    result_type: Any = None,
+    env_manager: str | None = None,
+    params: dict[str, Any] | None = None,
+    **others: Any,
+) -> Any:
+    """What ``mlflow.pyfunc.spark_udf`` is in processes that run user code; see ``model_function``."""
+    if env_manager not in {None, "local"}:
+        message = (
+            f"env_manager={env_manager!r} has no effect: functions run with the packages of the engine, and so does the model."
+        )
+        warnings.warn(message, stacklevel=2)
+    given = sorted(name for name, value in others.items() if value is not None)
+    if given:
+        message = f"{given[0]} is not served by spark_udf here. Served: result_type, params."
+        raise ValueError(message)
+    return model_function(model_uri, result_type, params)
+
+
+def model_function(model_uri: str, result_type: Any = None, params: dict[str, Any] | None = None) -> Any:
+    """A pandas function that takes a struct of the model's columns, or the columns, and gives its first output.
+
+    Without columns it takes those of the model's signature.
+
+    Args:
+        model_uri: The model.
+        result_type: Spark's type of what it gives, as a type or text; that of the model's signature unless given, or double.
+        params: What the model's ``predict`` takes besides.
+
+    Raises:
+        ValueError: If the model is too big to travel.
+    """
+    from mlflow.artifacts import download_artifacts  # noqa: PLC0415 - takes seconds, and most programs predict nothing
+    from mlflow.models import get_model_info  # noqa: PLC0415 - the same
+    from pyspark.sql.functions import pandas_udf, struct  # noqa: PLC0415 - the same
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = download_artifacts(artifact_uri=model_uri, dst_path=folder)
+        packed = _pack(path, model_uri)
+        signature = get_model_info(path).signature
+    names = _column_names(signature)
+    function = pandas_udf(_predictor(packed, names, params), returnType=result_type or _result_type(signature))
+
+    def predict(*columns: Any) -> Any:
+        if not columns and names is None:
+            message = f"The model {model_uri} has no signature with names of columns: say which columns it takes."
+            raise ValueError(message)
+        return function(*(columns or (struct(*(f"`{name}`" for name in names or ())),)))
+
+    return predict
+
+
+def _pack(path: str, model_uri: str) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
+        for folder, _, names in os.walk(path):
+            for name in names:
+                whole = os.path.join(folder, name)
+                archive.write(whole, os.path.relpath(whole, path))
+    packed = buffer.getvalue()
+    if len(packed) > MOST_BYTES:
+        size = len(packed) // (1024 * 1024)
+        message = (
+            f"The model {model_uri} is {size} MB when packed, and a function may carry {MOST_BYTES // (1024 * 1024)} MB. "
+            "Serve it by an endpoint, or load it with mlflow.pyfunc.load_model and predict with toPandas()."
+        )
+        raise ValueError(message)
+    return packed
+
+
+def _column_names(signature: Any) -> list[str] | None:
+    names = None if signature is None or signature.inputs is None else signature.inputs.input_names()
+    return list(names) if names and all(isinstance(name, str) for name in names) else None
+
+
+def _result_type(signature: Any) -> Any:
+    outputs = None if signature is None else signature.outputs
+    if outputs is None or outputs.is_tensor_spec() or not outputs.inputs:
+        return "double"
+    kind = outputs.inputs[0].type
+    return kind.to_spark() if hasattr(kind, "to_spark") else "double"
+
+
+def _predictor(packed: bytes, names: list[str] | None, params: dict[str, Any] | None) -> Any:
+    import pandas as pd  # noqa: PLC0415 - the types of its arguments tell Spark what it takes
+
+    Frame = Union[pd.Series, pd.DataFrame]  # noqa: N806, UP007 - Spark does not know the other form
+
+    def predict(batches: Iterator[tuple[Frame, ...]]) -> Iterator[pd.Series]:  # pyright: ignore[reportInvalidTypeForm]
+        import io  # noqa: PLC0415 - it runs in another process, where it brings nothing of this module
+        import tempfile  # noqa: PLC0415
+        import warnings  # noqa: PLC0415
+        import zipfile  # noqa: PLC0415
+
+        import pandas as pd  # noqa: PLC0415
+
+        with tempfile.TemporaryDirectory() as folder:
+            with zipfile.ZipFile(io.BytesIO(packed)) as archive:
+                archive.extractall(folder)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                import mlflow.pyfunc  # noqa: PLC0415
+
+                model = mlflow.pyfunc.load_model(folder)
+            schema = model.metadata.get_input_schema()
+            doubles = (
+                []
+                if schema is None or schema.is_tensor_spec() or not names
+                else [one.name for one in schema.inputs if getattr(one.type, "name", "") in {"double", "float"}]
+            )
+            for batch in batches:
+                # Of one column Spark gives no tuple, whatever the type says.
+                columns = batch if isinstance(batch, tuple) else (batch,)  # pyright: ignore[reportUnnecessaryIsInstance]
+                rows = columns[0] if isinstance(columns[0], pd.DataFrame) else pd.concat(columns, axis=1, keys=names)
+                # A column of whole numbers is one of doubles as soon as one is missing.
+                rows = rows.astype({name: "float64" for name in doubles if name in rows and rows[name].dtype.kind in "iuO"})
+                found = model.predict(rows, params=params) if params else model.predict(rows)
+                if isinstance(found, pd.DataFrame):
+                    found = found.iloc[:, 0]
+                elif getattr(found, "ndim", 1) > 1:
+                    found = found[:, 0]
+                yield pd.Series(found).reset_index(drop=True)
+
+    return predict

@@ -1,0 +1,242 @@
+"""The feature engineering client against a server: tables, training sets, models, batches."""
+
+import datetime as dt
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+from databricks.sdk import WorkspaceClient
+from pyspark.sql import DataFrame, SparkSession
+from sklearn.linear_model import LinearRegression
+
+from boathouse.errors import InvalidParameterValue
+from boathouse.features.client import FeatureEngineeringClient, FeatureFunction, FeatureLookup, FeatureTables
+from tests.conftest import Server
+
+DAY = dt.datetime(2024, 1, 1)
+
+
+@pytest.fixture
+def tables(server: Server, spark: SparkSession) -> FeatureTables:
+    return FeatureTables(spark, WorkspaceClient(host=server.url, token=server.token))
+
+
+@pytest.fixture
+def fe(tables: FeatureTables) -> FeatureEngineeringClient:
+    return FeatureEngineeringClient(tables=tables)
+
+
+@pytest.fixture
+def schema(spark: SparkSession) -> str:
+    name = f"main.fe_{uuid.uuid4().hex[:8]}"
+    spark.sql(f"CREATE SCHEMA {name}")
+    return name
+
+
+def hours(spark: SparkSession, *rows: tuple[Any, ...]) -> DataFrame:
+    frame = [(origin, None if hour is None else DAY + dt.timedelta(hours=hour), temp) for origin, hour, temp in rows]
+    return spark.createDataFrame(frame, "origin string, at timestamp, temp double")
+
+
+def test_a_feature_table_is_made_written_read_and_dropped(
+    fe: FeatureEngineeringClient, spark: SparkSession, schema: str
+) -> None:
+    name = f"{schema}.weather"
+    first = hours(spark, ("EWR", 0, 1.0), ("EWR", 1, 2.0))
+    made = fe.create_table(
+        name=name,
+        primary_keys=["origin", "at"],
+        timeseries_columns="at",
+        df=first,
+        description="The weather's own",
+        tags={"team": "sky"},
+    )
+    assert (made.primary_keys, made.timestamp_keys, made.features) == (["origin"], ["at"], ["temp"])
+    assert (made.description, made.tags) == ("The weather's own", {"team": "sky"})
+    with pytest.warns(UserWarning, match="exists already"):
+        fe.create_table(name=name, primary_keys=["origin"], timestamp_keys=["at"], df=first)
+    with pytest.raises(ValueError, match=r"exists with other columns \(wind: absent there, double here\)"):
+        fe.create_table(name=name, primary_keys=["origin"], timestamp_keys=["at"], df=first.selectExpr("*", "temp AS wind"))
+    with pytest.raises(ValueError, match=r"exists with the keys origin, at \(time\)"):
+        fe.create_table(name=name, primary_keys=["origin"], df=first)
+    # What is there is updated in the columns given, what is not is added.
+    spark.sql(f"ALTER TABLE {name} ADD COLUMN wind double")
+    fe.write_table(name=name, df=hours(spark, ("EWR", 1, 2.5), ("JFK", 0, 9.0)))
+    spark.sql(f"UPDATE {name} SET wind = 7 WHERE origin = 'EWR'")
+    fe.write_table(name=name, df=hours(spark, ("EWR", 0, 1.5)))
+    rows = {(row.origin, row["at"].hour): (row.temp, row.wind) for row in fe.read_table(name=name).collect()}
+    assert rows == {("EWR", 0): (1.5, 7.0), ("EWR", 1): (2.5, 7.0), ("JFK", 0): (9.0, None)}
+    for wrong, message in (
+        (hours(spark, ("LGA", 0, 1.0), ("LGA", 0, 2.0)), r"2 rows of one key \(origin = 'LGA'"),
+        (hours(spark, (None, 0, 1.0)), "without a value in the key column 'origin'"),
+        (hours(spark, ("LGA", None, 1.0)), "without a value in the key column 'at'"),
+        (spark.sql("SELECT 'LGA' AS origin, 1.0 AS temp"), "no column 'at', which is a key"),
+        (first.selectExpr("*", "1 AS rain"), "has the column 'rain', which"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            fe.write_table(name=name, df=wrong)
+    assert fe.read_table(name=name).count() == 3
+    fe.write_table(name=name, df=hours(spark, ("LGA", 5, 5.0)), mode="overwrite")
+    assert [(row.origin, row.wind) for row in fe.read_table(name=name).collect()] == [("LGA", None)]
+    fe.delete_feature_table_tag(table_name=name, key="team")
+    fe.set_feature_table_tag(table_name=name, key="owner", value="o'neill")
+    assert fe.get_table(name).tags == {"owner": "o'neill"}
+    spark.sql(f"CREATE TABLE {schema}.plain (a int)")
+    for call in (fe.get_table, fe.drop_table):
+        with pytest.raises(InvalidParameterValue, match="is no feature table: it has no primary key"):
+            call(f"{schema}.plain")
+    fe.drop_table(name)
+    assert not spark.catalog.tableExists(name)
+
+
+def test_arguments_are_checked(fe: FeatureEngineeringClient, spark: SparkSession, schema: str) -> None:
+    df = hours(spark, ("EWR", 0, 1.0))
+    wrong: tuple[tuple[dict[str, Any], str], ...] = (
+        ({"primary_keys": []}, "primary_keys is empty"),
+        ({"primary_keys": "airport"}, "primary_keys names 'airport', which is no column. Columns: origin, at, temp"),
+        ({"primary_keys": "origin", "timeseries_columns": "temp"}, "'temp' of type double; it has to be a timestamp"),
+        ({"primary_keys": "origin", "timeseries_columns": "at", "timestamp_keys": "at"}, "are names of one argument"),
+        ({"primary_keys": "origin", "df": None}, "Give df or schema"),
+        ({"primary_keys": "origin", "partition_columns": ["day"]}, "partition_columns names 'day'"),
+        ({"primary_keys": "origin", "name": "a.b.c.d"}, "name has to be a table's name"),
+    )
+    for arguments, message in wrong:
+        with pytest.raises(ValueError, match=message):
+            fe.create_table(**{"name": f"{schema}.t", "df": df, **arguments})
+    fe.create_table(name=f"{schema}.weather", primary_keys="origin", timeseries_columns="at", df=df)
+    rows = spark.sql("SELECT 'EWR' AS origin, 1 AS airport, timestamp'2024-01-01' AS at, 2.0 AS y")
+
+    def lookup(**arguments: Any) -> FeatureLookup:
+        return FeatureLookup(**{"table_name": f"{schema}.weather", "lookup_key": "origin", **arguments})
+
+    for made, message in (
+        (lambda: lookup(lookup_key=["origin", "at"]), r"has 2 columns \(origin, at\).*has the keys origin"),
+        (lambda: lookup(lookup_key="airport"), "'airport' is of type int, the key 'origin' of .* of type string"),
+        (lambda: lookup(lookup_key="city"), "names 'city', which is no column"),
+        (lambda: lookup(timestamp_lookup_key="y"), r"timestamp_lookup_key: 'y' is of type decimal\(2,1\)"),
+        (lambda: lookup(feature_names="rain"), "names 'rain', which is no column. Columns: temp"),
+        (lambda: lookup(default_values={"rain": 1}), "default_values of .* names 'rain'"),
+        (lambda: lookup(rename_outputs={"temp": "y"}), "The column 'y' would come from two places"),
+        (lambda: lookup(lookback_window=dt.timedelta(1)), "lookback_window needs a timestamp_lookup_key"),
+        (lambda: lookup(timestamp_lookup_key=["at", "y"]), "names more than one column"),
+        (lambda: FeatureFunction(udf_name="f"), "udf_name has to be a full name"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            fe.create_training_set(df=rows, feature_lookups=[made()], label="y")
+    with pytest.raises(ValueError, match="label names 'late'"):
+        fe.create_training_set(df=rows, feature_lookups=[], label="late")
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_as_of_join_is_that_of_pandas(fe: FeatureEngineeringClient, spark: SparkSession, schema: str, seed: int) -> None:
+    """Random rows with ties, nulls, look-back, several keys and features that were available late, against a loop."""
+    random = np.random.default_rng(seed)
+    count = 60
+
+    def at(most: int, rows: int) -> pd.Series:
+        return pd.Series(pd.Timestamp(DAY) + pd.to_timedelta(random.integers(0, most, rows), unit="h"))
+
+    features = pd.DataFrame({"a": random.integers(0, 3, count), "b": random.choice(["x", "y"], count), "t": at(40, count)})
+    features["known"] = features.t + pd.to_timedelta(random.choice([-3, 0, 0, 2, 9], count), unit="h")
+    features = features.drop_duplicates(["a", "b", "t"])
+    features["v"] = np.where(random.random(len(features)) < 0.2, np.nan, random.normal(size=len(features)))
+    rows = pd.DataFrame({"n": range(count), "a": random.integers(0, 4, count), "b": random.choice(["x", "y"], count)})
+    rows["t"] = at(60, count)
+    rows = pd.concat([rows, rows.head(5)], ignore_index=True)
+    known = [None, "known"][seed % 2]
+    back = [None, 5, 0][seed % 3]
+    df = spark.createDataFrame(features)
+    name = f"{schema}.f"
+    fe.create_table(name=name, primary_keys=["a", "b"], timeseries_columns="t", available_at=known, df=df)
+    lookup = FeatureLookup(
+        name,
+        ["a", "b"],
+        feature_names=["v"],
+        rename_outputs={"v": "value"},
+        timestamp_lookup_key="t",
+        lookback_window=None if back is None else dt.timedelta(hours=back),
+    )
+    latest = FeatureLookup(name, ["a", "b"], feature_names="v", output_name="now")
+    made = fe.create_training_set(df=spark.createDataFrame(rows), feature_lookups=[lookup, latest], label="n")
+    found = made.load_df().toPandas().sort_values(["n", "t"], ignore_index=True)
+
+    def chosen(row: Any, *, now: bool) -> float:
+        seen = features[(features.a == row.a) & (features.b == row.b)]
+        if not now:
+            seen = seen[seen.t <= row.t]
+            seen = seen if known is None else seen[seen.known <= row.t]
+        if seen.empty:
+            return float("nan")
+        best = seen.sort_values("t").iloc[-1]
+        old = not now and back is not None and row.t - best.t > pd.Timedelta(hours=back)
+        return float("nan") if old else float(best.v)
+
+    wanted = rows.sort_values(["n", "t"], ignore_index=True)
+    assert found.n.tolist() == wanted.n.tolist()
+    for column, now in (("value", False), ("now", True)):
+        expected = [chosen(row, now=now) for row in wanted.itertuples()]
+        np.testing.assert_allclose(found[column].astype(float), expected, err_msg=column)
+
+
+@pytest.fixture
+def tracking(server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("DATABRICKS_HOST", server.url)
+    monkeypatch.setenv("DATABRICKS_TOKEN", server.token)
+    before = mlflow.get_tracking_uri(), mlflow.get_registry_uri()
+    mlflow.set_tracking_uri("databricks")
+    mlflow.set_registry_uri("databricks-uc")
+    yield
+    mlflow.set_tracking_uri(before[0])
+    mlflow.set_registry_uri(before[1])
+
+
+@pytest.mark.usefixtures("tracking")
+@pytest.mark.filterwarnings("ignore:.*:UserWarning:mlflow.*")
+@pytest.mark.filterwarnings("ignore:.*:FutureWarning:mlflow.*")
+def test_a_model_scores_what_it_looks_up(fe: FeatureEngineeringClient, spark: SparkSession, schema: str) -> None:
+    flights = spark.sql(
+        "SELECT id, id % 3 AS origin, double(id % 7) AS distance, 2.0D * (id % 7) + id % 3 AS delay FROM range(60)"
+    )
+    airports = spark.sql("SELECT id AS origin, int(id) AS rank, double(id) AS size FROM range(2)")
+    fe.create_table(name=f"{schema}.airports", primary_keys="origin", df=airports)
+    spark.sql(f"CREATE FUNCTION {schema}.twice(x DOUBLE) RETURNS DOUBLE RETURN x * 2")
+    made = fe.create_training_set(
+        df=flights,
+        feature_lookups=[
+            FeatureLookup(f"{schema}.airports", "origin", default_values={"rank": 2, "size": 2.0}),
+            FeatureFunction(udf_name=f"{schema}.twice", input_bindings={"x": "distance"}, output_name="far"),
+        ],
+        label="delay",
+        exclude_columns=["id", "origin", "size"],
+    )
+    rows = made.load_df().toPandas()
+    assert rows.columns.tolist() == ["distance", "rank", "far", "delay"]
+    model = LinearRegression().fit(rows[["distance", "rank", "far"]], rows.delay)
+    mlflow.set_experiment(f"/fe-{schema}")
+    with mlflow.start_run():
+        fe.log_model(
+            model=model,
+            artifact_path="model",
+            flavor=mlflow.sklearn,
+            training_set=made,
+            registered_model_name=f"{schema}.delays",
+            infer_input_example=True,
+            pip_requirements=["scikit-learn"],
+        )
+    uri = f"models:/{schema}.delays/1"
+    spec = mlflow.models.get_model_info(uri).metadata["feature_spec"]
+    assert spec["lookups"][0]["table_version"] == 1
+    asked = flights.drop("delay")
+    scored = fe.score_batch(model_uri=uri, df=asked).toPandas()
+    np.testing.assert_allclose(scored.prediction, 2.0 * (scored.id % 7) + scored.id % 3, atol=1e-9)
+    # A column that is there is not looked up, and one that is missing is named.
+    given = fe.score_batch(model_uri=uri, df=asked.selectExpr("*", "0 AS rank")).toPandas()
+    np.testing.assert_allclose(given.prediction, 2.0 * (given.id % 7), atol=1e-9)
+    with pytest.raises(ValueError, match="df has no column 'distance', which the model"):
+        fe.score_batch(model_uri=uri, df=asked.drop("distance"))
+    with pytest.raises(ValueError, match=r"look-up in .*airports names 'origin'"):
+        fe.score_batch(model_uri=uri, df=asked.drop("origin"))
