@@ -93,11 +93,10 @@ class Surroundings:
                 "read": [*map(str, read), *volumes.values()],
                 "write": [
                     *map(str, write),
-                    *([] if laid is None else [str(laid.folder)]),
                     *(volumes[one.full_name] for one in writable),
                     str(self.layout.dbfs),
-                    str(packages),
                 ],
+                "own": [str(packages), *([] if laid is None else [str(laid.folder)])],
             }
         return Assignment(
             kind=kind,

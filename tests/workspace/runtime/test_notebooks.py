@@ -215,6 +215,30 @@ display(spark.range(1))
 """
 
 
+LINKS = """
+import os, tempfile
+own = f"{tempfile.gettempdir()}/link"
+os.symlink("/etc/hostname", own)
+for place in (f"/dbfs/{os.getpid()}", f"{os.path.dirname(os.path.abspath(__file__))}/link"):
+    for way in (lambda: os.symlink("/etc/hostname", place), lambda: os.rename(own, place)):
+        try:
+            way()
+        except OSError as error:
+            print(type(error).__name__, error.errno)
+        else:
+            print("MADE", place)
+"""
+
+
+def test_links_to_what_a_task_may_not_read_are_not_left_where_others_read(user: Person) -> None:
+    """The engine would follow them: a volume is read by a process with more rights."""
+    ran = user.run({"spark_python_task": {"python_file": user.put("links/links.py", LINKS, None)}})
+    assert ran[0].state == "SUCCESS", ran
+    told = ran[0].log.splitlines()
+    assert len(told) == 4, told
+    assert not [line for line in told if line.startswith("MADE")], told
+
+
 def test_python_files(server: Server, user: Person) -> None:
     """Python files of the workspace and of DBFS as tasks."""
     path = user.put("files/main.py", FILE, None)

@@ -15,8 +15,9 @@ _WRITE_FILE, _TRUNCATE = 1 << 1, 1 << 14
 _OF_FILES = 1 << 0 | _READ_FILE | _WRITE_FILE | _TRUNCATE
 _READ = _READ_FILE | _READ_DIR
 _EXECUTE = 1 << 0
-# Everything but execute, devices and sockets: remove, make folders, files, pipes and links, move between folders.
-_CHANGE = _READ | _WRITE_FILE | _TRUNCATE | (1 << 4) | (1 << 5) | (1 << 7) | (1 << 8) | (1 << 10) | (1 << 12) | (1 << 13)
+# Remove, make folders, files and pipes, move between folders; not execute, devices and sockets.
+_CHANGE = _READ | _WRITE_FILE | _TRUNCATE | (1 << 4) | (1 << 5) | (1 << 7) | (1 << 8) | (1 << 10) | (1 << 13)
+_SYMBOLIC_LINKS = 1 << 12
 LEAST_ABI = 3
 """The first in which truncating is a right: Linux 6.2."""
 _ABI_WITH_TCP, _ABI_WITH_DEVICES, _ABI_WITH_SCOPES = 4, 5, 6
@@ -48,15 +49,17 @@ def restrict(
     devices: Iterable[Path] = (),
     ports: Iterable[int] | None = (),
     execute: Iterable[Path] = (),
+    shared: Iterable[Path] = (),
 ) -> None:
     """Take from this process, for ever, all files but those beneath some paths, and what else Landlock can take.
 
     Args:
         read: Files and folders that can be read; those that are missing are left out.
-        write: Folders that can be changed.
+        write: Folders of the process's own, that can be changed.
         devices: Files that can be read and written.
         ports: To which TCP connections can be made; none to others, where the kernel can see to it. None leaves the network as it is.
         execute: Programs, and folders of programs, that can be read and started.
+        shared: Folders that can be changed, but for symbolic links: processes with other rights read them, and would follow one.
 
     Raises:
         OSError: If the kernel refuses.
@@ -74,7 +77,13 @@ def restrict(
         size = 24
     ruleset = _checked(_syscall(_CREATE_RULESET, ctypes.byref(attributes), ctypes.c_size_t(size), ctypes.c_uint32(0)))
     try:
-        given = ((read, _READ), (write, _CHANGE), (devices, _READ_FILE | _WRITE_FILE), (execute, _READ | _EXECUTE))
+        given = (
+            (read, _READ),
+            (write, _CHANGE | _SYMBOLIC_LINKS),
+            (shared, _CHANGE),
+            (devices, _READ_FILE | _WRITE_FILE),
+            (execute, _READ | _EXECUTE),
+        )
         for paths, rights in given:
             for path in paths:
                 _allow(ruleset, path, rights)

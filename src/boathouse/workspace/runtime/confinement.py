@@ -39,20 +39,21 @@ def restrict(folder: str, rights: Mapping[str, Sequence[str]]) -> None:
 
     Args:
         folder: For files of the run.
-        rights: The paths that it may ``read`` and ``write``.
+        rights: The paths that it may ``read``, those that it may ``write`` and others read, and its ``own``.
     """
     confine.drop_rights()
     prefixes = {Path(prefix).resolve() for prefix in (sys.prefix, sys.base_prefix, sys.exec_prefix)} - {Path("/")}
     uv = find_uv()
     programs = [*(Path(path) for path in _SYSTEM), *prefixes]
     read = [*confine.readable(), *(Path(path) for path in (*_SETTINGS, *_PROCESS, *rights["read"]))]
-    write = [Path(path) for path in (folder, *_SHARED, *rights["write"])]
+    own = [Path(path) for path in (folder, *_SHARED, *rights["own"])]
     landlock.restrict(
         read,
-        write,
+        own,
         [Path(device) for device in _DEVICES],
         None,
         [*programs, Path(folder), *([] if uv is None else [Path(uv).resolve()])],
+        [Path(path) for path in rights["write"]],
     )
 
 
