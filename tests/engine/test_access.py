@@ -1,7 +1,9 @@
 """Who may name which table and which path."""
 
 from collections.abc import Callable
+from pathlib import Path
 
+import pandas as pd
 import pytest
 from pyspark.errors import AnalysisException
 from pyspark.sql import SparkSession
@@ -53,6 +55,34 @@ class TestVolumes:
             session.sql(f"INSERT OVERWRITE DIRECTORY '{path}/more' USING json SELECT 1 AS a")
         grant("volume", f"{schema}.v", name, "WRITE VOLUME")
         session.range(1).write.json(f"{path}/more")
+
+
+class TestDbfs:
+    def test_everybody_reads_and_writes_it(
+        self, server: Server, spark: SparkSession, user: User, tmp_path: Path, schema: str
+    ) -> None:
+        _, session = user
+        place, root = f"dbfs:/tests/{schema}", server.root / "dbfs"
+        session.range(3).write.format("delta").save(f"{place}/ids")
+        assert (root / "tests" / schema / "ids" / "_delta_log").is_dir()
+        assert spark.read.format("delta").load(f"{place}/ids").count() == 3
+        assert session.sql(f"SELECT * FROM delta.`{place}/ids`").count() == 3
+        session.range(2).write.json(f"/databricks-datasets/{schema}")
+        assert spark.read.json(f"dbfs:/databricks-datasets/{schema}/*.json").count() == 2
+        # It is no way to other files of the machine or of the lake.
+        pd.DataFrame({"a": [1]}).to_parquet(tmp_path / "secret.parquet")
+        (root / "tests" / schema / "link").symlink_to(tmp_path)
+        for wrong in (
+            f"{place}/link",
+            f"{place}/link/secret.parquet",
+            f"{place}/../../../tables",
+            "dbfs:/..",
+            "dbfs:/../tables/*",
+        ):
+            with pytest.raises(AnalysisException, match=r"leads out of the DBFS root|holds '.' or '..'"):
+                session.read.parquet(wrong).count()
+        with pytest.raises(AnalysisException, match="PATH_NOT_FOUND"):
+            session.read.parquet("dbfs:/tests/nothing").count()
 
 
 class TestTables:

@@ -16,6 +16,8 @@ from boathouse.storage.layout import is_under
 _GLOB = re.compile(r"[*?\[{]")
 # Also where braces would put one together: /{.,x}{.,x}/
 _DOTS = re.compile(r"(?:^|[{},/])\.+(?=[{},/]|$)")
+# Paths of Spark without a scheme are DBFS's on Databricks; here they are this machine's, but for these.
+_OF_DBFS = ("/databricks-datasets", "/FileStore")
 _VALID = "give /Volumes/<catalog>/<schema>/<volume>/<path>, or the name of a table."
 
 
@@ -68,6 +70,9 @@ class PathGuard:
             self._refuse_dots(text, path)
             real = self._access.volume_path(self._principal, fixed, use.of_volume)
             path = f"{real}{pattern}"
+        elif self._is_of_dbfs(text, fixed):
+            self._refuse_dots(text, path)
+            path = f"{self._in_dbfs(text, fixed)}{pattern}"
         elif not self._principal.is_admin:
             self._refuse_dots(text, path)
             self._require(text, Path(os.path.realpath(fixed)), use)
@@ -79,6 +84,20 @@ class PathGuard:
             # The engine would read no rows and say nothing.
             raise PathMissing(text)
         return path
+
+    def _is_of_dbfs(self, text: str, path: str) -> bool:
+        found = SCHEME.match(text)
+        if found is not None:
+            return found[1].lower() == "dbfs"
+        return any(path == top or path.startswith(f"{top}/") for top in _OF_DBFS)
+
+    def _in_dbfs(self, text: str, path: str) -> Path:
+        """Where a path of the DBFS root is: everybody's, so what lies there is, too."""
+        root = Path(os.path.realpath(self._access.layout.dbfs))
+        real = Path(os.path.realpath(root / path.lstrip("/")))
+        if not is_under(real, root):
+            raise PathRefused(text, "it leads out of the DBFS root.")
+        return real
 
     def touches_lake(self, text: str) -> bool:
         """Whether a text, wherever it stands, names something inside the lake's root."""
