@@ -41,6 +41,7 @@ from boathouse.monitoring.profiles import page as profiles_page
 from boathouse.pipelines import endpoints as pipelines_endpoints
 from boathouse.pipelines import page_endpoints as pipelines_page
 from boathouse.pipelines.api import EventLog, PipelineCommands, Pipelines, PipelineTaskKind, Places
+from boathouse.registry import artifact_endpoints as registry_artifact_endpoints
 from boathouse.registry import endpoints as registry_endpoints
 from boathouse.registry import uc_endpoints as registry_uc_endpoints
 from boathouse.registry.api import INTERNAL, MODELS, MlflowBackend, MlflowReferences, ModelChange, files_resolver
@@ -209,6 +210,7 @@ ROUTERS = (
     pipelines_endpoints.router,
     pipelines_page.router,
     sql_endpoints.router,
+    registry_artifact_endpoints.router,
     registry_endpoints.router,
     registry_uc_endpoints.router,
     monitoring_endpoints.router,

@@ -588,6 +588,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/2.0/mlflow/artifacts/credentials-for-read": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Credentials For Read
+         * @description Where to read files of a run, with what the asker has asked with.
+         */
+        post: operations["mlflow_artifacts_credentials_for_read"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.0/mlflow/artifacts/credentials-for-write": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Credentials For Write
+         * @description Where to write files of a run of the asker's.
+         */
+        post: operations["mlflow_artifacts_credentials_for_write"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/2.0/mlflow/unity-catalog/model-versions/create": {
         parameters: {
             query?: never;
@@ -5305,6 +5345,16 @@ export interface components {
             excluded_table_full_names: string[];
         };
         /**
+         * AskCredentials
+         * @description Which files of a run.
+         */
+        AskCredentials: {
+            /** Path */
+            path: string[];
+            /** Run Id */
+            run_id: string;
+        };
+        /**
          * AwsCredentials
          * @description Temporary keys of an S3 store; ``access_point`` is its address where it is not Amazon's.
          */
@@ -6324,6 +6374,25 @@ export interface components {
             token_value: string;
         };
         /**
+         * CredentialInfo
+         * @description Where a file is, and what is to be sent with a request for it.
+         */
+        CredentialInfo: {
+            /** Headers */
+            headers: components["schemas"]["HttpHeader"][];
+            /** Path */
+            path: string;
+            /** Run Id */
+            run_id: string;
+            /** Signed Uri */
+            signed_uri: string;
+            /**
+             * Type
+             * @default GCP_SIGNED_URL
+             */
+            type: string;
+        };
+        /**
          * CredentialRequest
          * @description A credential as it is given.
          */
@@ -6340,6 +6409,14 @@ export interface components {
             name?: string | null;
             /** Personal Access Token */
             personal_access_token?: string | null;
+        };
+        /**
+         * Credentials
+         * @description One for each path, in order.
+         */
+        Credentials: {
+            /** Credential Infos */
+            credential_infos: components["schemas"]["CredentialInfo"][];
         };
         /**
          * CronSchedule
@@ -7130,6 +7207,16 @@ export interface components {
             user: components["schemas"]["User"];
             /** Version */
             version: string;
+        };
+        /**
+         * HttpHeader
+         * @description A header to send.
+         */
+        HttpHeader: {
+            /** Name */
+            name: string;
+            /** Value */
+            value: string;
         };
         /**
          * InferenceLog
@@ -12067,6 +12154,72 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TableLineage"];
+                };
+            };
+        };
+    };
+    mlflow_artifacts_credentials_for_read: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AskCredentials"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Credentials"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    mlflow_artifacts_credentials_for_write: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AskCredentials"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Credentials"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
                 };
             };
         };

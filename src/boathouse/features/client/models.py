@@ -1,20 +1,22 @@
 """Models with their feature spec: logged with it, and scored by it."""
 
 import inspect
+import tempfile
 from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
 
 import pandas as pd
+from mlflow.artifacts import download_artifacts
 from mlflow.models import ModelSignature, get_model_info, infer_signature
 from mlflow.types import ColSpec, DataType, Schema
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812 - what everybody calls it
 
 from boathouse.features.client.tables import FeatureTables, quoted
-from boathouse.features.client.training_set import TrainingSet, add_features
+from boathouse.features.client.training_set import TrainingSet, add_features, in_order
 from boathouse.features.spec import METADATA_KEY, FeatureSpec
-from boathouse.workspace.runtime.model_function import model_function
+from boathouse.workspace.runtime.model_function import local_model_function
 
 _SAMPLE_ROWS = 5
 
@@ -76,29 +78,32 @@ def _of_label(rows: pd.DataFrame, sample: pd.DataFrame, spec: FeatureSpec) -> Mo
 
 
 def score_batch(model_uri: str, df: DataFrame, result_type: Any, tables: FeatureTables) -> DataFrame:
-    """Rows with the model's features and its ``prediction``; a column that is there already is not looked up.
+    """Rows, in their order, with the model's features and its ``prediction``; a column that is there already is not looked up.
 
     Raises:
         ValueError: If the model has no feature spec, or a column that it needs is not there.
     """
-    spec = spec_of(model_uri)
-    missing = [name for name in spec.inputs if name not in df.columns]
-    if missing:
-        message = f"df has no column '{missing[0]}', which the model {model_uri} takes. It has: {', '.join(df.columns)}."
-        raise ValueError(message)
-    whole = add_features(df, spec, tables, latest=True)
-    predict = model_function(model_uri, result_type)
-    return whole.withColumn("prediction", predict(F.struct(*(F.col(quoted(name)) for name in spec.features_order))))
+    # Once and whole: older clients of the registry cannot fetch one file of a version.
+    with tempfile.TemporaryDirectory() as folder:
+        path = download_artifacts(artifact_uri=model_uri, dst_path=folder)
+        spec = spec_of(path, model_uri)
+        missing = [name for name in spec.inputs if name not in df.columns]
+        if missing:
+            message = f"df has no column '{missing[0]}', which the model {model_uri} takes. It has: {', '.join(df.columns)}."
+            raise ValueError(message)
+        predict = local_model_function(path, model_uri, result_type)
+    prediction = predict(F.struct(*(F.col(quoted(name)) for name in spec.features_order)))
+    return in_order(df, lambda rows: add_features(rows, spec, tables, latest=True).withColumn("prediction", prediction))
 
 
-def spec_of(model_uri: str) -> FeatureSpec:
-    """The feature spec of a model.
+def spec_of(path: str, model_uri: str) -> FeatureSpec:
+    """The feature spec of a model, whose files are in a folder.
 
     Raises:
         ValueError: If it has none.
         FeatureSpecInvalid: If it is not valid.
     """
-    metadata: Mapping[str, Any] = get_model_info(model_uri).metadata or {}
+    metadata: Mapping[str, Any] = get_model_info(path).metadata or {}
     if METADATA_KEY not in metadata:
         message = f"The model {model_uri} has no feature spec: log it with log_model(..., training_set=...) of this client."
         raise ValueError(message)

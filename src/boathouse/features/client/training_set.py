@@ -1,6 +1,6 @@
 """Training sets: labelled rows with the features that were known at their times."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -14,6 +14,7 @@ from boathouse.features.client.tables import FeatureTables, quoted, sql_name
 from boathouse.features.keys import FeatureKeys
 from boathouse.features.spec import FeatureSpec, SpecFunction, SpecLookup
 
+_ORDER = "__features_order"
 MOST_TABLES, MOST_FUNCTIONS = 50, 100
 """As Databricks has them for one model."""
 
@@ -32,13 +33,13 @@ class TrainingSet:
     @cached_property
     def _loaded(self) -> DataFrame:
         spec = self.feature_spec
-        whole = add_features(self._df, spec, self._tables)
+        whole = in_order(self._df, lambda df: add_features(df, spec, self._tables))
         return whole.select(*(F.col(quoted(name)) for name in (*spec.features_order, *spec.labels)))
 
     def load_df(self) -> DataFrame:
         """The rows: the columns of the DataFrame that are trained on, the features, and last the label.
 
-        As many rows as the DataFrame has, in no order. The features are those of the tables' versions of when the training set was
+        As many rows as the DataFrame has, in its order. The features are those of the tables' versions of when the training set was
         made.
         """
         return self._loaded
@@ -159,6 +160,14 @@ def _comparable(one: DataType, other: DataType) -> bool:
     if isinstance(one, NumericType) and isinstance(other, NumericType):
         return True
     return one == other or (_is_time(one) and _is_time(other))
+
+
+def in_order(df: DataFrame, change: Callable[[DataFrame], DataFrame]) -> DataFrame:
+    """What is made of a DataFrame row by row, in its order.
+
+    Joins and Python functions lose it, and predictions are often put beside their rows by it.
+    """
+    return change(df.withColumn(_ORDER, F.monotonically_increasing_id())).orderBy(_ORDER).drop(_ORDER)
 
 
 def add_features(df: DataFrame, spec: FeatureSpec, tables: FeatureTables, *, latest: bool = False) -> DataFrame:

@@ -50,15 +50,20 @@ def model_function(model_uri: str, result_type: Any = None, params: dict[str, An
         ValueError: If the model is too big to travel.
     """
     from mlflow.artifacts import download_artifacts  # noqa: PLC0415 - takes seconds, and most programs predict nothing
-    from mlflow.models import get_model_info  # noqa: PLC0415 - the same
-    from pyspark.sql.functions import pandas_udf, struct  # noqa: PLC0415 - the same
 
     with tempfile.TemporaryDirectory() as folder:
-        path = download_artifacts(artifact_uri=model_uri, dst_path=folder)
-        packed = _pack(path, model_uri)
-        signature = get_model_info(path).signature
+        return local_model_function(download_artifacts(artifact_uri=model_uri, dst_path=folder), model_uri, result_type, params)
+
+
+def local_model_function(path: str, model_uri: str, result_type: Any = None, params: dict[str, Any] | None = None) -> Any:
+    """The same for a model whose files are here, in a folder that may go afterwards."""
+    from mlflow.models import get_model_info  # noqa: PLC0415 - see above
+    from pyspark.sql.functions import pandas_udf, struct  # noqa: PLC0415 - the same
+
+    signature = get_model_info(path).signature
     names = _column_names(signature)
-    function = pandas_udf(_predictor(packed, names, params), returnType=result_type or _result_type(signature))
+    predictor = _predictor(_pack(path, model_uri), names, params)
+    function = pandas_udf(predictor, returnType=result_type or _result_type(signature))
 
     def predict(*columns: Any) -> Any:
         if not columns and names is None:

@@ -102,7 +102,8 @@ class NotebookRun:
         """
         folder = f"{PREFIX}{posixpath.dirname(self.path)}"
         os.chdir(folder)
-        sys.path.insert(0, self._session.places.real(folder))
+        # "" is where the notebook has gone to by %cd, as in any IPython.
+        sys.path[:0] = ["", self._session.places.real(folder)]
         self.shell = make_shell(self._outputs, self._folder, self._session.namespace())
         formatter: Any = self.shell.display_formatter
         self.display.render_with(formatter.format)

@@ -6,6 +6,7 @@ it there. The folders of a principal are its own: what one installs nobody else 
 
 import hashlib
 import importlib
+import importlib.metadata
 import importlib.util
 import os
 import re
@@ -14,13 +15,19 @@ import shutil
 import site
 import subprocess
 import sys
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.version import Version
 
 from boathouse.kit.ids import new_id
 
 _READS = ("list", "freeze", "show", "check")
+_GENERATED_BY = re.compile(r"^# Protobuf Python Version: ([0-9.]+)$", re.MULTILINE)
 _COMPLETE = ".complete"
 _ADDED = re.compile(r"^ \+ (?P<pinned>(?P<name>[A-Za-z0-9._-]+)(?:==\S+| @ \S+))(?: \(from (?P<url>.+)\))?$")
 _FROM = ("-i", "--index-url", "--extra-index-url", "-f", "--find-links", "--default-index", "--index")
@@ -103,15 +110,35 @@ class Packages:
         self._call(_command("install", ["--no-deps", "--target", str(folder), *_sources(words), *planned]))
 
     def _planned(self, words: Sequence[str]) -> list[str]:
-        """What uv would add to the packages that every process has, each at its version."""
-        command = _command("install", ["--dry-run", *words])
-        done = subprocess.run(command, env=self._environment(), capture_output=True, text=True, check=False)
+        """What uv would add to the packages that every process has, each at its version.
+
+        Where an old project pins what cannot work here, the versions that come next are taken.
+        """
+        needed, kept = _needed(), dict[str, SpecifierSet]()
+        added = self._resolve(words, kept)
+        while wrong := [name for name in needed if name in added and not _will_do(added[name]["pinned"], needed[name])]:
+            told = ", ".join(f"{name}{needed[name]} instead of {added[name]['pinned']}" for name in wrong)
+            print(f"Taken: {told}, which cannot work here.")  # noqa: T201 - the output of the cell
+            kept |= {name: needed[name] for name in wrong}
+            if "mlflow" in kept:
+                kept["scikit-learn"] = SpecifierSet("<1.6")  # its evaluation calls metrics that went with 1.6
+            added = self._resolve(words, kept)
+        return [f"{one['name']} @ {one['url']}" if one["url"] else one["pinned"] for one in added.values()]
+
+    def _resolve(self, words: Sequence[str], kept: Mapping[str, SpecifierSet]) -> dict[str, re.Match[str]]:
+        """What uv would add, by name."""
+        with tempfile.NamedTemporaryFile("w", suffix=".txt", dir=self._root) as overrides:
+            # Spark's client has its modules under the same names.
+            overrides.write("pyspark; python_version < '3'\n" + "".join(f"{name}{needed}\n" for name, needed in kept.items()))
+            overrides.flush()
+            command = _command("install", ["--dry-run", "--override", overrides.name, *words])
+            done = subprocess.run(command, env=self._environment(), capture_output=True, text=True, check=False)
         if done.returncode:
             sys.stdout.write(done.stderr)
             message = f"%pip has ended with status {done.returncode}; what it printed tells why."
             raise PipFailed(message)
         added = (_ADDED.match(line) for line in done.stderr.splitlines())
-        return [f"{one['name']} @ {one['url']}" if one["url"] else one["pinned"] for one in added if one is not None]
+        return {one["name"].lower(): one for one in added if one is not None}
 
     def _environment(self) -> dict[str, str]:
         return {**os.environ, "UV_CACHE_DIR": str(self._root / "uv"), "PIP_CACHE_DIR": str(self._root / "pip")}
@@ -130,6 +157,29 @@ class Packages:
         if process.returncode:
             message = f"%pip has ended with status {process.returncode}; what it printed tells why."
             raise PipFailed(message)
+
+
+def _needed() -> dict[str, SpecifierSet]:
+    """Which versions of packages a process here can do with: Spark's client needs some, and the server speaks with some alone."""
+    # The first with which a model goes to the catalog through the server, and not by the credentials of a cloud.
+    found: dict[str, SpecifierSet] = {name: SpecifierSet("==2.17.2") for name in ("mlflow", "mlflow-skinny")}
+    for text in importlib.metadata.requires("pyspark-client") or ():
+        requirement = Requirement(text)
+        if requirement.specifier and requirement.marker is None:
+            found[requirement.name.lower()] = requirement.specifier
+    spark = importlib.util.find_spec("pyspark")
+    for folder in () if spark is None else spark.submodule_search_locations or ():
+        generated = _GENERATED_BY.search((Path(folder) / "sql/connect/proto/base_pb2.py").read_text("utf-8"))
+        if generated is not None:
+            # Its messages refuse an older one. What asks for one is code that older ones generated, and the next major version refuses that.
+            found["protobuf"] = SpecifierSet(f">={generated[1]},<{int(generated[1].split('.')[0]) + 1}")
+    return found
+
+
+def _will_do(pinned: str, needed: SpecifierSet) -> bool:
+    """Whether a version is not older than the oldest that will do."""
+    _, _, version = pinned.partition("==")
+    return not version or all(Version(version) >= Version(one.version) for one in needed if one.operator in {">=", "=="})
 
 
 def _sources(words: Sequence[str]) -> list[str]:
@@ -182,7 +232,7 @@ def _command(name: str, words: Sequence[str]) -> list[str]:
 
 def _contents(words: Sequence[str]) -> list[str]:
     """The words, and what stands in the files that they name."""
-    found = [f"{sys.version_info[:2]}", *words]
+    found = [f"{sys.version_info[:2]}", importlib.metadata.version("pyspark-client"), *words]
     for flag, file in pairwise(words):
         if flag in _FILES:
             found.append(Path(file).read_text(encoding="utf-8"))

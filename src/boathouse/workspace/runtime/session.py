@@ -58,6 +58,8 @@ class Session:
             "SPARK_REMOTE": self.assignment.remote,
             "MLFLOW_TRACKING_URI": "databricks",
             "MLFLOW_REGISTRY_URI": "databricks-uc",
+            # Clients before 2.18 do not ask the server whether they may.
+            "MLFLOW_USE_DATABRICKS_SDK_MODEL_ARTIFACTS_REPO_FOR_UC": "true",
         }
         if self.assignment.kind == "notebook":
             found["MLFLOW_EXPERIMENT_NAME"] = self._experiment()
