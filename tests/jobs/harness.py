@@ -57,6 +57,7 @@ class Act:
             if task.attempt < spec.get("failures", 0):
                 raise InvalidState(f"failure {task.attempt}")
         except asyncio.CancelledError:
+            await asyncio.sleep(spec.get("ends_in", 0))
             self.canceled.append(task.key)
             raise
         finally:

@@ -11,7 +11,7 @@ from boathouse.jobs.errors import JobNotFound, JobPermissionMissing, RepairOutda
 from boathouse.jobs.graph import Result
 from boathouse.jobs.runs import Wanted
 from boathouse.jobs.schemas import AccessBody, SettingsBody
-from tests.jobs.harness import Harness, act, results, until
+from tests.jobs.harness import SECONDS, Harness, act, results, until
 
 
 def of(run: dict[str, Any], key: str) -> dict[str, Any]:
@@ -151,6 +151,17 @@ def test_retries_and_time_limits(jobs: Harness) -> None:
     assert second["start_time"] + second["queue_duration"] >= first["end_time"] + 20
     whole = jobs.ended(jobs.start(jobs.create(act("slow", pause=30), act("next", "slow"), timeout_seconds=1)))
     assert (whole["state"]["result_state"], results(whole)) == ("TIMEDOUT", {"slow": "TIMEDOUT", "next": "TIMEDOUT"})
+
+
+def test_a_task_that_takes_long_to_end_is_canceled_once(jobs: Harness) -> None:
+    """Its worker looks for what is to end again and again; a second time would break off the record of how it has ended."""
+    run_id = jobs.submit(act("slow", pause=SECONDS, ends_in=0.5))
+    until(lambda: jobs.act.began, "the task")
+    for _ in range(80):
+        # Each wakes the worker.
+        jobs.cancel(run_id)
+    assert jobs.ended(run_id)["state"]["result_state"] == "CANCELED"
+    assert jobs.act.canceled == ["slow"]
 
 
 def test_run_job_cancel_and_permissions(jobs: Harness) -> None:

@@ -46,12 +46,25 @@ _LOST = "The server was stopped while the task ran."
 
 @dataclass
 class _Running:
-    """A task that this worker carries out."""
+    """A task that this worker carries out.
+
+    Attributes:
+        breakable: Whether its attempt has begun, has not ended and was not told to.
+        fenced: Whether it is not this worker's any more.
+    """
 
     asyncio_task: "asyncio.Task[None] | None" = None
+    breakable: bool = False
+    fenced: bool = False
     child: Child | None = None
     usage: Usage = field(default_factory=Usage)
     tokens: list[str] = field(default_factory=list[str])
+
+    def break_off(self) -> None:
+        """End the attempt, once: a second time would break off the record of how it has ended."""
+        if self.breakable and self.asyncio_task is not None:
+            self.breakable = False
+            self.asyncio_task.cancel()
 
 
 class Worker:
@@ -138,8 +151,8 @@ class Worker:
         for one in list(self._running.values()):
             if one.child is not None:
                 one.child.kill()
-            if one.asyncio_task is not None:
-                self._loop.call_soon_threadsafe(one.asyncio_task.cancel)
+            one.fenced = True
+            self._loop.call_soon_threadsafe(one.break_off)
 
     def bury(self) -> bool:
         """Deal with the tasks of workers that are dead; whether there were any."""
@@ -181,8 +194,8 @@ class Worker:
         if self._running:
             for task_id in await asyncio.to_thread(self._to_cancel):
                 found = self._running.get(task_id)
-                if found is not None and found.asyncio_task is not None:
-                    found.asyncio_task.cancel()
+                if found is not None:
+                    found.break_off()
 
     def _claim(self, limit: int) -> list[JobTaskRow]:
         with self._database.session() as session:
@@ -204,6 +217,10 @@ class Worker:
 
     async def _carry_out(self, row: JobTaskRow, running: _Running) -> None:
         result, code, output = Result.FAILED, "RUN_EXECUTION_ERROR", Output()
+        if running.fenced:
+            self._running.pop(row.id, None)
+            return
+        running.breakable = True
         try:
             result, output = await self._attempt(row, running)
             code = {Result.SUCCESS: "SUCCESS", Result.TIMEDOUT: "RUN_EXECUTION_ERROR"}.get(result, code)
@@ -218,6 +235,7 @@ class Worker:
             code = "INTERNAL_ERROR"
             output = Output(error=f"{type(error).__name__}: {error}", error_trace=traceback.format_exc())
         finally:
+            running.breakable = False
             if self._closing.is_set():
                 self._running.pop(row.id, None)
                 await asyncio.shield(asyncio.to_thread(self._revoke, running.tokens))
