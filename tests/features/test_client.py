@@ -215,8 +215,7 @@ def test_a_model_scores_what_it_looks_up(fe: FeatureEngineeringClient, spark: Sp
     rows = made.load_df().toPandas()
     assert rows.columns.tolist() == ["distance", "rank", "far", "delay"]
     model = LinearRegression().fit(rows[["distance", "rank", "far"]], rows.delay)
-    mlflow.set_experiment(f"/fe-{schema}")
-    with mlflow.start_run():
+    with mlflow.start_run(experiment_id=mlflow.create_experiment(f"/fe-{schema}")):
         fe.log_model(
             model=model,
             artifact_path="model",

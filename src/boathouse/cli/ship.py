@@ -16,7 +16,6 @@ from boathouse.shipping import cells, project
 from boathouse.shipping.plan import Plan, planned
 from boathouse.templates import rendering
 
-_console = Console(highlight=False, soft_wrap=True)
 _WIDTH = 40
 
 
@@ -47,6 +46,8 @@ def command(
 
 
 def _show(parsed: list[cells.ParsedCell], plan: Plan, data: project.Data) -> None:
+    # Made here, as it takes the width of the terminal when it is made.
+    console = Console(highlight=False, soft_wrap=True)
     table = Table(box=None, pad_edge=False)
     for column in ("cell", "begins with", "becomes"):
         table.add_column(column, no_wrap=True)
@@ -55,14 +56,14 @@ def _show(parsed: list[cells.ParsedCell], plan: Plan, data: project.Data) -> Non
         first = (cell.cell.body if cell.cell.is_markdown else cell.cell.source).strip().partition("\n")[0]
         shown = first if len(first) <= _WIDTH else f"{first[: _WIDTH - 3]}..."
         table.add_row(str(cell.number), escape(shown), plan.step_of(cell.number), escape(plan.why[cell.number]))
-    _console.print(table)
-    _console.print()
+    console.print(table)
+    console.print()
     for note in plan.notes:
-        _console.print(escape(note))
+        console.print(escape(note))
     for path, _ in data.files:
-        _console.print(escape(f"{path} goes with the notebooks."))
+        console.print(escape(f"{path} goes with the notebooks."))
     for warning in [*plan.warnings, *data.warnings, *_missing(plan)]:
-        _console.print(f"[bold yellow]Warning[/]: {escape(warning)}")
+        console.print(f"[bold yellow]Warning[/]: {escape(warning)}")
 
 
 def _missing(plan: Plan) -> list[str]:
