@@ -83,6 +83,8 @@ class TestDbfs:
                 session.read.parquet(wrong).count()
         with pytest.raises(AnalysisException, match="PATH_NOT_FOUND"):
             session.read.parquet("dbfs:/tests/nothing").count()
+        with pytest.raises(AnalysisException, match="PATH_NOT_FOUND"):
+            session.read.text(f"dbfs:{FILE}").count()
 
 
 class TestTables:
@@ -177,7 +179,7 @@ class TestPaths:
             f"file:{FILE}",
             f"file://{FILE}",
             f"FILE://localhost{FILE}",
-            f"dbfs:{FILE}",
+            f"dbfs:/../../..{FILE}",
             "/etc/host*",
             "/etc/{hostname,hosts}",
             "../../../../etc/hostname",

@@ -155,13 +155,13 @@ def test_retries_and_time_limits(jobs: Harness) -> None:
 
 def test_a_task_that_takes_long_to_end_is_canceled_once(jobs: Harness) -> None:
     """Its worker looks for what is to end again and again; a second time would break off the record of how it has ended."""
-    run_id = jobs.submit(act("slow", pause=SECONDS, ends_in=0.5))
-    until(lambda: any(key == "slow" for key, *_ in jobs.act.began), "the task")
+    run_id = jobs.submit(act("ends_slowly", pause=SECONDS, ends_in=0.5))
+    until(lambda: any(key == "ends_slowly" for key, *_ in jobs.act.began), "the task")
     for _ in range(80):
         # Each wakes the worker.
         jobs.cancel(run_id)
     assert jobs.ended(run_id)["state"]["result_state"] == "CANCELED"
-    assert jobs.act.canceled.count("slow") == 1
+    assert jobs.act.canceled.count("ends_slowly") == 1
 
 
 def test_run_job_cancel_and_permissions(jobs: Harness) -> None:
