@@ -11,6 +11,7 @@ from boathouse.catalog.info import (
     TableInfo,
     VolumeInfo,
 )
+from boathouse.catalog.paging import after_created, created_token
 from boathouse.catalog.private import private_schema
 from boathouse.catalog.privileges import SYSTEM, Privilege, SecurableType
 from boathouse.catalog.references import CatalogReferences
@@ -42,5 +43,7 @@ __all__ = [
     "TagChange",
     "VolumeInfo",
     "WritableCatalog",
+    "after_created",
+    "created_token",
     "private_schema",
 ]

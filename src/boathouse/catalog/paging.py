@@ -1,9 +1,11 @@
-"""Pages of lists that are ordered by a text of each item."""
+"""Pages of lists: ordered by a text of each item, or by when each was made."""
 
 from collections.abc import Callable, Sequence
 from typing import Annotated, TypeVar
 
 from fastapi import Query
+
+from boathouse.errors import InvalidParameterValue
 
 T = TypeVar("T")
 
@@ -26,3 +28,23 @@ def paged(items: Sequence[T], max_results: int, page_token: str, key: Callable[[
         return rest, None
     page = rest[:max_results]
     return page, key(page[-1])
+
+
+def created_token(created_at: int, identifier: str) -> str:
+    """The token of the page after an item, of a list by when items were made."""
+    return f"{created_at}_{identifier}"
+
+
+def after_created(page_token: str | None) -> tuple[int, str] | None:
+    """The item that a page comes after: when it was made, and its identifier; None for the first page.
+
+    Raises:
+        InvalidParameterValue: If the token is none of this server's.
+    """
+    if not page_token:
+        return None
+    at, _, identifier = page_token.partition("_")
+    if not (at.isascii() and at.isdecimal() and len(at) < 19 and identifier and "\0" not in identifier):
+        message = "page_token is not one of this server's: use the next_page_token of the answer before."
+        raise InvalidParameterValue(message, field="page_token")
+    return int(at), identifier

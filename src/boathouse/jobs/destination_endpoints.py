@@ -5,8 +5,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, Field
 
+from boathouse.catalog.api import after_created, created_token
 from boathouse.db.dependencies import ReadSession, WriteSession
-from boathouse.errors import InvalidParameterValue
 from boathouse.iam.api import CurrentPrincipal
 from boathouse.jobs.destinations import Destination, Destinations
 
@@ -57,22 +57,12 @@ def list_destinations(
 ) -> dict[str, Any]:
     """The destinations, without what they are reached by (everybody)."""
     size = page_size or 100
-    found = destinations.all(size + 1, _after(page_token))
+    found = destinations.all(size + 1, after_created(page_token))
     results = [{"id": row.id, "display_name": row.display_name, "destination_type": row.kind} for row in found[:size]]
     answer: dict[str, Any] = {"results": results}
     if len(found) > size:
-        answer["next_page_token"] = f"{found[size - 1].created_at}_{found[size - 1].id}"
+        answer["next_page_token"] = created_token(found[size - 1].created_at, found[size - 1].id)
     return answer
-
-
-def _after(page_token: str | None) -> tuple[int, str] | None:
-    if not page_token:
-        return None
-    at, _, identifier = page_token.partition("_")
-    if not (at.isascii() and at.isdecimal() and len(at) < 19 and identifier and "\0" not in identifier):
-        message = "page_token is not one of this server's: use the next_page_token of the answer before."
-        raise InvalidParameterValue(message, field="page_token")
-    return int(at), identifier
 
 
 @router.get("/{destination_id}")

@@ -4,8 +4,8 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
 
+from boathouse.catalog.api import after_created, created_token
 from boathouse.db.dependencies import ReadSession, WriteSession
-from boathouse.errors import InvalidParameterValue
 from boathouse.iam.api import AccessChange, CurrentPrincipal, told_access
 from boathouse.sql.schemas import CreateQuery, UpdateQuery, told
 from boathouse.sql.service import QueryService
@@ -40,21 +40,11 @@ def list_queries(
 ) -> dict[str, Any]:
     """The queries that the asker may know of (CAN_READ), the oldest first."""
     size = page_size or 20
-    found = queries.listed(size + 1, _after(page_token))
+    found = queries.listed(size + 1, after_created(page_token))
     answer: dict[str, Any] = {"results": [told(row, in_list=True) for row in found[:size]]}
     if len(found) > size:
-        answer["next_page_token"] = f"{found[size - 1].created_at}_{found[size - 1].id}"
+        answer["next_page_token"] = created_token(found[size - 1].created_at, found[size - 1].id)
     return answer
-
-
-def _after(page_token: str | None) -> tuple[int, str] | None:
-    if not page_token:
-        return None
-    at, _, identifier = page_token.partition("_")
-    if not (at.isascii() and at.isdecimal() and len(at) < 19 and identifier and "\0" not in identifier):
-        message = "page_token is not one of this server's: use the next_page_token of the answer before."
-        raise InvalidParameterValue(message, field="page_token")
-    return int(at), identifier
 
 
 @router.get(f"{QUERIES}/{{query_id}}")
