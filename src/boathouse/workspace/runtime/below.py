@@ -1,4 +1,4 @@
-"""Python processes that user code starts (workers of joblib, scripts of ``!python``) find the files of the lake too.
+"""Processes below this one: Python that user code starts (workers of joblib, scripts of ``!python``) finds the files of the lake too.
 
 They are told by the environment: ``PYTHONPATH`` has a ``sitecustomize`` that puts the functions of ``patches`` in place.
 """
@@ -6,6 +6,9 @@ They are told by the environment: ``PYTHONPATH`` has a ``sitecustomize`` that pu
 import errno
 import json
 import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from boathouse.workspace.runtime import patches
@@ -36,6 +39,22 @@ def tell(folder: str, assignment: Assignment, temporary: str | None) -> None:
 def untold() -> dict[str, str]:
     """The environment without that, for a process that is told in another way."""
     return {key: value for key, value in os.environ.items() if key not in {VARIABLE, "PYTHONPATH"}}
+
+
+def run_shown(command: Sequence[str], environment: Mapping[str, str], folder: Path | None = None) -> int:
+    """Run a program, and show what it prints as it comes; its exit status."""
+    with subprocess.Popen(
+        list(command),
+        cwd=folder,
+        env=dict(environment),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        for text in process.stdout or ():
+            sys.stdout.write(text)
+    return process.returncode
 
 
 def enter() -> None:

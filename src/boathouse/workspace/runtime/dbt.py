@@ -4,13 +4,13 @@ import importlib.util
 import json
 import os
 import shlex
-import subprocess
 import sys
 import tarfile
 from collections.abc import Mapping
 from pathlib import Path
 
 from boathouse.workspace.runtime.assignment import Result
+from boathouse.workspace.runtime.below import run_shown
 from boathouse.workspace.runtime.outputs import Outputs
 from boathouse.workspace.runtime.session import Session
 
@@ -49,7 +49,7 @@ def run_dbt(session: Session, outputs: Outputs, folder: str) -> Result:
     try:
         for command in assignment.arguments:
             print(f"$ {command}", flush=True)  # noqa: T201 - the log of the task
-            status = _call(shlex.split(command)[1:], project, environment)
+            status = run_shown([sys.executable, "-m", _MODULE, *shlex.split(command)[1:]], environment, project)
             if status:
                 why = _why(target / "target" / "run_results.json")
                 return Result(error=outputs.secrets.redact(f"'{command}' has ended with status {status}.{why}"))
@@ -65,21 +65,6 @@ def _is_there() -> bool:
         return importlib.util.find_spec(_MODULE) is not None
     except ModuleNotFoundError:
         return False
-
-
-def _call(words: list[str], project: Path, environment: dict[str, str]) -> int:
-    with subprocess.Popen(
-        [sys.executable, "-m", _MODULE, *words],
-        cwd=project,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    ) as process:
-        for text in process.stdout or ():
-            sys.stdout.write(text)
-    return process.returncode
 
 
 def _profiles(project: Path, folder: Path, given: Mapping[str, str]) -> Path:

@@ -25,6 +25,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 from boathouse.kit.ids import new_id
+from boathouse.workspace.runtime.below import run_shown
 
 _READS = ("list", "freeze", "show", "check")
 _GENERATED_BY = re.compile(r"^# Protobuf Python Version: ([0-9.]+)$", re.MULTILINE)
@@ -144,18 +145,9 @@ class Packages:
         return {**os.environ, "UV_CACHE_DIR": str(self._root / "uv"), "PIP_CACHE_DIR": str(self._root / "pip")}
 
     def _call(self, command: list[str]) -> None:
-        with subprocess.Popen(
-            command,
-            env=self._environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        ) as process:
-            for text in process.stdout or ():
-                sys.stdout.write(text)
-        if process.returncode:
-            message = f"%pip has ended with status {process.returncode}; what it printed tells why."
+        status = run_shown(command, self._environment())
+        if status:
+            message = f"%pip has ended with status {status}; what it printed tells why."
             raise PipFailed(message)
 
 
