@@ -16,6 +16,8 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F  # noqa: N812 - what everybody calls it
 from pyspark.sql.window import WindowSpec
 
+from boathouse.features.client.columns import column_named
+
 _KEY, _ROW_KEY, _TIME, _AVAILABLE, _VISIBLE, _ROW_TIME, _SEEN, _IS_ROW = (
     f"__features_{name}" for name in ("key", "row_key", "time", "available", "visible", "row_time", "seen", "is_row")
 )
@@ -59,7 +61,7 @@ def join_features(
     Returns:
         The rows, in no order, with the columns of ``features``.
     """
-    wanted = [_column(name).alias(output) for name, output in features.items()]
+    wanted = [column_named(name).alias(output) for name, output in features.items()]
     if table.timeseries_key is None:
         found = table.frame.select(*_aliased(table.keys, _KEY), *wanted).dropDuplicates(_names(_KEY, len(keys)))
         return _joined(rows, keys, found, list(features.values()))
@@ -74,11 +76,7 @@ def join_features(
     if lookback_seconds is not None:
         age = F.unix_micros(F.col(_ROW_TIME)) - F.unix_micros(F.col(_TIME))
         condition = condition & (age <= int(lookback_seconds * 1_000_000))
-    return seen.join(found, condition, "left").select(*map(_column, (*rows.columns, *features.values())))
-
-
-def _column(name: str) -> Column:
-    return F.col("`" + name.replace("`", "``") + "`")
+    return seen.join(found, condition, "left").select(*map(column_named, (*rows.columns, *features.values())))
 
 
 def _names(prefix: str, count: int) -> list[str]:
@@ -86,7 +84,7 @@ def _names(prefix: str, count: int) -> list[str]:
 
 
 def _aliased(columns: Sequence[str], prefix: str) -> list[Column]:
-    return [_column(name).alias(alias) for name, alias in zip(columns, _names(prefix, len(columns)), strict=True)]
+    return [column_named(name).alias(alias) for name, alias in zip(columns, _names(prefix, len(columns)), strict=True)]
 
 
 def _equal_keys(count: int) -> Column:
@@ -104,14 +102,16 @@ def _first(frame: DataFrame, window: WindowSpec) -> DataFrame:
 
 def _joined(rows: DataFrame, keys: Sequence[str], found: DataFrame, outputs: Sequence[str]) -> DataFrame:
     """The join by the keys alone; ``found`` has a row a key."""
-    mine = rows.select(*_aliased(keys, _ROW_KEY), *map(_column, rows.columns))
-    return mine.join(found, _equal_keys(len(keys)), "left").select(*map(_column, (*rows.columns, *outputs)))
+    mine = rows.select(*_aliased(keys, _ROW_KEY), *map(column_named, rows.columns))
+    return mine.join(found, _equal_keys(len(keys)), "left").select(*map(column_named, (*rows.columns, *outputs)))
 
 
 def _feature_rows(table: FeatureRows, wanted: Sequence[Column]) -> DataFrame:
     """The rows that can be found: keys, time, since when they are available and may be seen, features."""
-    time = _column(table.timeseries_key or "").cast("timestamp")
-    available = F.lit(None).cast("timestamp") if table.available_at is None else _column(table.available_at).cast("timestamp")
+    time = column_named(table.timeseries_key or "").cast("timestamp")
+    available = (
+        F.lit(None).cast("timestamp") if table.available_at is None else column_named(table.available_at).cast("timestamp")
+    )
     visible = F.when(available > time, available).otherwise(time)
     frame = table.frame.select(
         *_aliased(table.keys, _KEY), time.alias(_TIME), available.alias(_AVAILABLE), visible.alias(_VISIBLE), *wanted
@@ -130,8 +130,8 @@ def _known_rows(frame: DataFrame, keys: int) -> DataFrame:
 def _with_last_seen(rows: DataFrame, keys: Sequence[str], time: str, found: DataFrame) -> DataFrame:
     """The rows, with when the newest feature row that each may see became visible."""
     names = _names(_ROW_KEY, len(keys))
-    moment = _column(time).cast("timestamp").alias(_ROW_TIME)
-    mine = rows.select(*_aliased(keys, _ROW_KEY), moment, F.lit(1).alias(_IS_ROW), *map(_column, rows.columns))
+    moment = column_named(time).cast("timestamp").alias(_ROW_TIME)
+    mine = rows.select(*_aliased(keys, _ROW_KEY), moment, F.lit(1).alias(_IS_ROW), *map(column_named, rows.columns))
     its = found.select(
         *(F.col(name).alias(alias) for name, alias in zip(_names(_KEY, len(keys)), names, strict=True)),
         F.col(_VISIBLE).alias(_ROW_TIME),

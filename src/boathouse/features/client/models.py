@@ -13,7 +13,8 @@ from mlflow.types import ColSpec, DataType, Schema
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812 - what everybody calls it
 
-from boathouse.features.client.tables import FeatureTables, quoted
+from boathouse.features.client.columns import column_named
+from boathouse.features.client.tables import FeatureTables
 from boathouse.features.client.training_set import TrainingSet, add_features, in_order
 from boathouse.features.spec import METADATA_KEY, FeatureSpec
 from boathouse.workspace.runtime.model_function import local_model_function
@@ -92,7 +93,7 @@ def score_batch(model_uri: str, df: DataFrame, result_type: Any, tables: Feature
             message = f"df has no column '{missing[0]}', which the model {model_uri} takes. It has: {', '.join(df.columns)}."
             raise ValueError(message)
         predict = local_model_function(path, model_uri, result_type)
-    prediction = predict(F.struct(*(F.col(quoted(name)) for name in spec.features_order)))
+    prediction = predict(F.struct(*(column_named(name) for name in spec.features_order)))
     return in_order(df, lambda rows: add_features(rows, spec, tables, latest=True).withColumn("prediction", prediction))
 
 

@@ -12,22 +12,14 @@ from databricks.sdk.errors import NotFound
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - what everybody calls it
 from pyspark.sql.streaming.query import StreamingQuery
-from pyspark.sql.types import StructType, TimestampNTZType, TimestampType
+from pyspark.sql.types import StructType
 
+from boathouse.engine.gateway.sql_tokens import literal
+from boathouse.features.client.columns import column_named, is_time, quoted, require_columns, sql_name
 from boathouse.features.client.lookups import names_of
 from boathouse.features.keys import AVAILABLE_AT, FeatureKeys, feature_keys
 
 _CHECKED = "__features_rows"
-
-
-def quoted(name: str) -> str:
-    """A name of one part, for SQL."""
-    return "`" + name.replace("`", "``") + "`"
-
-
-def sql_name(full_name: str) -> str:
-    """A name of several parts, for SQL."""
-    return ".".join(map(quoted, full_name.split(".")))
 
 
 @dataclass(frozen=True)
@@ -205,13 +197,10 @@ class FeatureTables:
             raise ValueError("primary_keys is empty; name the columns that say which entity a row is of.")
         asked = {"primary_keys": entity, "timeseries_columns": times, "partition_columns": partition_columns}
         for argument, names in (asked | {"available_at": [available_at] if available_at else []}).items():
-            for name in names:
-                if name not in schema.names:
-                    message = f"{argument} names '{name}', which is no column. Columns: {', '.join(schema.names)}."
-                    raise ValueError(message)
+            require_columns(schema.names, names, argument)
         for name in times:
             kind = schema[name].dataType
-            if not isinstance(kind, TimestampType | TimestampNTZType) and kind.simpleString() != "date":
+            if not is_time(kind):
                 message = f"timeseries_columns names '{name}' of type {kind.simpleString()}; it has to be a timestamp or date."
                 raise ValueError(message)
         return entity, next(iter(times), None)
@@ -240,9 +229,9 @@ class FeatureTables:
         if partition_columns:
             clauses.append(f"PARTITIONED BY ({', '.join(map(quoted, partition_columns))})")
         if description:
-            clauses.append(f"COMMENT {_text(description)}")
+            clauses.append(f"COMMENT {literal(description)}")
         if available_at:
-            clauses.append(f"TBLPROPERTIES ({_text(AVAILABLE_AT)} = {_text(available_at)})")
+            clauses.append(f"TBLPROPERTIES ({literal(AVAILABLE_AT)} = {literal(available_at)})")
         self.spark.sql(" ".join(clauses))
 
     def _require_same(self, told: Mapping[str, Any], wanted: StructType, keys: FeatureKeys) -> None:
@@ -262,11 +251,11 @@ class FeatureTables:
 
     def set_tag(self, name: str, key: str, value: str) -> None:
         """Set a tag of a table."""
-        self.spark.sql(f"ALTER TABLE {sql_name(self.full_name(name))} SET TAGS ({_text(key)} = {_text(value)})")
+        self.spark.sql(f"ALTER TABLE {sql_name(self.full_name(name))} SET TAGS ({literal(key)} = {literal(value)})")
 
     def delete_tag(self, name: str, key: str) -> None:
         """Take a tag of a table off."""
-        self.spark.sql(f"ALTER TABLE {sql_name(self.full_name(name))} UNSET TAGS ({_text(key)})")
+        self.spark.sql(f"ALTER TABLE {sql_name(self.full_name(name))} UNSET TAGS ({literal(key)})")
 
     def drop(self, name: str) -> None:
         """Delete a feature table.
@@ -318,8 +307,8 @@ class FeatureTables:
         return None
 
     def _write(self, full_name: str, df: DataFrame, statement: "_Statement") -> None:
-        columns = self.spark.table(sql_name(full_name)).columns
-        keys = self.keys(full_name)
+        told = self.workspace.tables.get(full_name).as_dict()
+        keys, columns = self._keys(told), [one["name"] for one in told.get("columns") or ()]
         names = [*keys.primary_keys, *([keys.timeseries_key] if keys.timeseries_key else ())]
         for column in names:
             if column not in df.columns:
@@ -341,10 +330,10 @@ class FeatureTables:
 
     def _require_unique(self, full_name: str, df: DataFrame, names: Sequence[str]) -> None:
         """A key without a value, or two rows of one key, would be found at random later."""
-        counted = df.groupBy(*(F.col(quoted(name)) for name in names)).agg(F.count(F.lit(1)).alias(_CHECKED))
+        counted = df.groupBy(*(column_named(name) for name in names)).agg(F.count(F.lit(1)).alias(_CHECKED))
         wrong = F.col(_CHECKED) > 1
         for name in names:
-            wrong = wrong | F.col(quoted(name)).isNull()
+            wrong = wrong | column_named(name).isNull()
         row = next(iter(counted.filter(wrong).limit(1).collect()), None)
         if row is None:
             return
@@ -378,10 +367,6 @@ def _merge(full_name: str, view: str, keys: Sequence[str], columns: Sequence[str
 def _overwrite(full_name: str, view: str, _keys: Sequence[str], given: Sequence[str], there: Sequence[str]) -> str:
     values = ", ".join(quoted(name) if name in given else "NULL" for name in there)
     return f"INSERT OVERWRITE {sql_name(full_name)} SELECT {values} FROM {quoted(view)}"  # noqa: S608 - quoted names
-
-
-def _text(value: str) -> str:
-    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 def times_of(

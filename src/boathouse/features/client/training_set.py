@@ -6,11 +6,12 @@ from typing import Any
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F  # noqa: N812 - what everybody calls it
-from pyspark.sql.types import DataType, NumericType, StructType, TimestampNTZType, TimestampType
+from pyspark.sql.types import DataType, NumericType, StructType
 
 from boathouse.features.client.as_of import FeatureRows, join_features
+from boathouse.features.client.columns import column_named, is_time, quoted, require_columns, sql_name
 from boathouse.features.client.lookups import FeatureFunction, FeatureLookup
-from boathouse.features.client.tables import FeatureTables, quoted, sql_name
+from boathouse.features.client.tables import FeatureTables
 from boathouse.features.keys import FeatureKeys
 from boathouse.features.spec import FeatureSpec, SpecFunction, SpecLookup
 
@@ -34,7 +35,7 @@ class TrainingSet:
     def _loaded(self) -> DataFrame:
         spec = self.feature_spec
         whole = in_order(self._df, lambda df: add_features(df, spec, self._tables))
-        return whole.select(*(F.col(quoted(name)) for name in (*spec.features_order, *spec.labels)))
+        return whole.select(*(column_named(name) for name in (*spec.features_order, *spec.labels)))
 
     def load_df(self) -> DataFrame:
         """The rows: the columns of the DataFrame that are trained on, the features, and last the label.
@@ -58,7 +59,7 @@ def training_set(
         ValueError: If a column, table, feature or function is not there, of another type, or named twice; it names it.
     """
     labels = [label] if isinstance(label, str) else list(label or ())
-    _require_columns(df.columns, labels, "label")
+    require_columns(df.columns, labels, "label")
     lookups = [one for one in feature_lookups if isinstance(one, FeatureLookup)]
     functions = [one for one in feature_lookups if isinstance(one, FeatureFunction)]
     if len(lookups) + len(functions) < len(feature_lookups):
@@ -76,10 +77,10 @@ def training_set(
     known = [*df.columns, *(name for spec in specs for name in spec.outputs)]
     spec_functions: list[SpecFunction] = []
     for one in functions:
-        _require_columns(known, list(one.input_bindings.values()), f"input_bindings of {one.udf_name}")
+        require_columns(known, list(one.input_bindings.values()), f"input_bindings of {one.udf_name}")
         spec_functions.append(SpecFunction(one.udf_name, one.input_bindings, one.output_name))
         known.append(one.output_name)
-    _require_columns(known, exclude_columns, "exclude_columns")
+    require_columns(known, exclude_columns, "exclude_columns")
     inputs = [name for name in df.columns if name not in {*labels, *exclude_columns}]
     order = [*inputs, *(name for name in outputs if name not in set(exclude_columns))]
     if not order:
@@ -88,29 +89,22 @@ def training_set(
     return TrainingSet(df, spec, tables)
 
 
-def _require_columns(known: Sequence[str], names: Sequence[str], argument: str) -> None:
-    for name in names:
-        if name not in known:
-            message = f"{argument} names '{name}', which is no column. Columns: {', '.join(known)}."
-            raise ValueError(message)
-
-
 def _spec_lookup(df: DataFrame, lookup: FeatureLookup, tables: FeatureTables) -> SpecLookup:
     name = tables.full_name(lookup.table_name)
     keys, version = tables.keys(name), tables.version(name)
     schema = tables.read(name, version).schema
     features = [column for column in schema.names if column not in keys.columns]
     if lookup.feature_names is not None:
-        _require_columns(features, lookup.feature_names, f"feature_names of {name}")
+        require_columns(features, lookup.feature_names, f"feature_names of {name}")
         features = lookup.feature_names
-    _require_columns(features, list(lookup.rename_outputs), f"rename_outputs of {name}")
+    require_columns(features, list(lookup.rename_outputs), f"rename_outputs of {name}")
     _check_keys(df.schema, lookup, schema, keys, name)
     rename = {feature: output for feature, output in lookup.rename_outputs.items() if feature in features and feature != output}
     outputs = [rename.get(feature, feature) for feature in features]
     defaults: dict[str, Any] = {}
     for asked, value in lookup.default_values.items():
         output = asked if asked in outputs else rename.get(asked, asked)
-        _require_columns(outputs, [output], f"default_values of {name}")
+        require_columns(outputs, [output], f"default_values of {name}")
         defaults[output] = value
     return SpecLookup(
         table=name,
@@ -132,7 +126,7 @@ def _check_keys(rows: StructType, lookup: FeatureLookup, table: StructType, keys
             f"{', '.join(keys.primary_keys)}: give a column for each, in this order."
         )
         raise ValueError(message)
-    _require_columns(rows.names, lookup.lookup_key, f"lookup_key of {name}")
+    require_columns(rows.names, lookup.lookup_key, f"lookup_key of {name}")
     for mine, its in zip(lookup.lookup_key, keys.primary_keys, strict=True):
         if not _comparable(rows[mine].dataType, table[its].dataType):
             message = (
@@ -145,21 +139,17 @@ def _check_keys(rows: StructType, lookup: FeatureLookup, table: StructType, keys
     if keys.timeseries_key is None:
         message = f"timestamp_lookup_key is given, and {name} has no time in its primary key. Leave it out."
         raise ValueError(message)
-    _require_columns(rows.names, [lookup.timestamp_lookup_key], f"timestamp_lookup_key of {name}")
+    require_columns(rows.names, [lookup.timestamp_lookup_key], f"timestamp_lookup_key of {name}")
     kind = rows[lookup.timestamp_lookup_key].dataType
-    if not _is_time(kind):
+    if not is_time(kind):
         message = f"timestamp_lookup_key: '{lookup.timestamp_lookup_key}' is of type {kind.simpleString()}; it has to be a timestamp or date."
         raise ValueError(message)
-
-
-def _is_time(kind: DataType) -> bool:
-    return isinstance(kind, TimestampType | TimestampNTZType) or kind.simpleString() == "date"
 
 
 def _comparable(one: DataType, other: DataType) -> bool:
     if isinstance(one, NumericType) and isinstance(other, NumericType):
         return True
-    return one == other or (_is_time(one) and _is_time(other))
+    return one == other or (is_time(one) and is_time(other))
 
 
 def in_order(df: DataFrame, change: Callable[[DataFrame], DataFrame]) -> DataFrame:
@@ -187,24 +177,24 @@ def add_features(df: DataFrame, spec: FeatureSpec, tables: FeatureTables, *, lat
         if not wanted:
             continue
         times = [] if lookup.timestamp_lookup_key is None else [lookup.timestamp_lookup_key]
-        _require_columns(df.columns, [*lookup.lookup_key, *times], f"The look-up in {lookup.table}")
+        require_columns(df.columns, [*lookup.lookup_key, *times], f"The look-up in {lookup.table}")
         keys = tables.keys(lookup.table)
         rows = tables.read(lookup.table, None if latest else lookup.table_version)
         table = FeatureRows(rows, keys.primary_keys, keys.timeseries_key, keys.available_at)
         df = join_features(df, lookup.lookup_key, table, wanted, lookup.timestamp_lookup_key, lookup.lookback_seconds)
         filled = {name: value for name, value in lookup.defaults.items() if name in wanted.values()}
         if filled:
-            kinds = df.select(*(F.col(quoted(name)) for name in filled)).schema
+            kinds = df.select(*(column_named(name) for name in filled)).schema
             df = df.withColumns({name: _or_default(name, value, kinds) for name, value in filled.items()})
     for function in spec.functions:
         if function.output not in given:
-            _require_columns(df.columns, list(function.inputs.values()), f"The function {function.udf}")
+            require_columns(df.columns, list(function.inputs.values()), f"The function {function.udf}")
             df = df.withColumn(function.output, _call(function, tables))
     return df
 
 
 def _or_default(name: str, value: Any, kinds: StructType) -> Column:
-    return F.coalesce(F.col(quoted(name)), F.lit(value).cast(kinds[name].dataType))
+    return F.coalesce(column_named(name), F.lit(value).cast(kinds[name].dataType))
 
 
 def _call(function: SpecFunction, tables: FeatureTables) -> Column:
