@@ -4,6 +4,8 @@
 
 - ``start``: from ``run-now`` of a job of one task, a Python process, to that process's first line, in turns with a Python
   process that is started by itself and imports the same. A figure is the median of the rounds.
+- ``file``, ``notebook``: the same of a Python file and of a notebook of one cell, to the first line of a user, which prints the time; in turns. Each
+  process confines itself, as the server's do.
 - ``tiny``: so many tasks that do nothing, of one for-each task: tasks a second, beside huey on SQLite, whose queue is
   a file of its own.
 - ``apart``: so many tasks that do nothing, each of a run of its own.
@@ -34,7 +36,12 @@ from boathouse.jobs.runs import Wanted
 from boathouse.jobs.schemas import CreateBody, RunNowBody
 from boathouse.jobs.starting import Asked, new_run
 from boathouse.storage.layout import Layout
+from boathouse.workspace.api import Sources
+from boathouse.workspace.tasks import NotebookTask, PythonTask, Surroundings
 
+PAUSE_SECONDS = 0.5
+"""Between tasks, so that what one leaves under way is not the next one's delay."""
+USER_LINE = "import time; print(time.time())\n"
 FIRST_LINE = "import time; from boathouse.kit.wire import Wire, read_assignment"
 CHILD = f"{FIRST_LINE}; a = read_assignment(); w = Wire(a['descriptor']); w.send(at=time.time())"
 
@@ -91,6 +98,16 @@ class Bench:
         self.jobs = Jobs(self.database, self.layout, Authenticator(self.database), "http://here", slots=8)
         self.jobs.kinds.register(self.python)
         self.jobs.kinds.register(Nothing())
+        sources = Sources(self.database, self.layout)
+        self.here = here = Surroundings(
+            self.database, self.layout, sources, "http://127.0.0.1:9", "sc://127.0.0.1:9", "sandboxed"
+        )
+        self.jobs.kinds.register(NotebookTask(here))
+        self.jobs.kinds.register(PythonTask(here))
+        shared = self.layout.workspace / "Shared"
+        shared.mkdir(exist_ok=True)
+        (shared / "file.py").write_text(USER_LINE, encoding="utf-8")
+        (shared / "notebook.py").write_text(f"# Databricks notebook source\n{USER_LINE}", encoding="utf-8")
         await self.jobs.start()
 
     async def create(self, *tasks: Mapping[str, Any], **settings: Any) -> int:
@@ -126,6 +143,24 @@ async def start(bench: Bench, rounds: int) -> dict[str, float]:
         "start_bare_ms": 1000 * statistics.median(bare),
         "start_ratio": statistics.median(a / b for a, b in zip(ours, bare, strict=True)),
     }
+
+
+async def user_code(bench: Bench, rounds: int) -> dict[str, float]:
+    parts: dict[str, dict[str, Any]] = {
+        "file": {"spark_python_task": {"python_file": "/Shared/file.py"}},
+        "notebook": {"notebook_task": {"notebook_path": "/Shared/notebook"}},
+    }
+    jobs = {name: await bench.create({"task_key": "a", **part}) for name, part in parts.items()}
+    took: dict[str, list[float]] = {name: [] for name in parts}
+    for _ in range(rounds):
+        for name, job_id in jobs.items():
+            began = time.time()
+            run_id = await bench.run_now(job_id)
+            await bench.ended(run_id)
+            (log,) = (bench.layout.logs / "jobs" / str(run_id)).glob("*.log")
+            took[name].append(float(log.read_text(encoding="utf-8")) - began)
+            await asyncio.sleep(PAUSE_SECONDS)
+    return {f"{name}_ms": 1000 * statistics.median(times) for name, times in took.items()}
 
 
 async def tiny(bench: Bench, tasks: int, folder: Path) -> dict[str, float]:
@@ -209,11 +244,13 @@ async def run(arguments: argparse.Namespace, folder: Path) -> dict[str, float]:
     try:
         return {
             **await start(bench, arguments.rounds),
+            **await user_code(bench, arguments.rounds),
             **await tiny(bench, arguments.tasks, folder),
             **await listing(bench, arguments.runs),
         }
     finally:
         await bench.jobs.stop()
+        bench.here.spare.stop()
         bench.database.dispose()
 
 

@@ -17,7 +17,7 @@ from typing import Any, Protocol, TypeAlias
 
 from boathouse.iam.api import Principal
 from boathouse.jobs.errors import KindTaken, KindUnknown, SettingsInvalid
-from boathouse.kit.children import Child
+from boathouse.kit.children import Child, Started
 
 TOKEN_SECONDS = 24 * 3600.0
 ARCHIVE_SUFFIX = ".tar.gz"
@@ -66,6 +66,7 @@ class Hands(Protocol):
         environment: Mapping[str, str] | None,
         folder: Path | None,
         grace_seconds: float,
+        started: Started | None,
     ) -> AbstractAsyncContextManager[Child]:
         """A child process of the attempt."""
         ...
@@ -140,12 +141,15 @@ class Task:
         environment: Mapping[str, str] | None = None,
         folder: Path | None = None,
         grace_seconds: float = 0.0,
+        started: Started | None = None,
     ) -> AbstractAsyncContextManager[Child]:
         """A child process of the attempt: it logs to ``log``, is measured, and never works beside another attempt at the same task.
 
         See ``kit.children.start_child`` for the arguments.
         """
-        return self.hands.child(command, assignment, environment=environment, folder=folder, grace_seconds=grace_seconds)
+        return self.hands.child(
+            command, assignment, environment=environment, folder=folder, grace_seconds=grace_seconds, started=started
+        )
 
 
 class TaskKind(Protocol):

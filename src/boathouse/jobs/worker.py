@@ -26,7 +26,7 @@ from boathouse.jobs.kinds import Kinds, Output, Task
 from boathouse.jobs.models import JobTaskRow, JobWorkerRow
 from boathouse.jobs.repository import JobRepository
 from boathouse.jobs.runs import set_task_value, task_value
-from boathouse.kit.children import Child, Usage, start_child
+from boathouse.kit.children import Child, Started, Usage, start_child
 from boathouse.kit.clock import now_ms
 from boathouse.kit.ids import new_id
 from boathouse.storage.layout import Layout
@@ -395,6 +395,7 @@ class _Hands:
         environment: Mapping[str, str] | None,
         folder: Path | None,
         grace_seconds: float,
+        started: Started | None,
     ) -> AsyncGenerator[Child, None]:
         async def before(child: Child) -> None:
             self._running.child = child
@@ -410,6 +411,7 @@ class _Hands:
                 folder=folder,
                 grace_seconds=grace_seconds,
                 before=before,
+                started=started,
             ) as found:
                 yield found
         finally:

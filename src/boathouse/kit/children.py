@@ -168,34 +168,49 @@ class Child:
             self._code.set_result(code)
 
 
-@asynccontextmanager
-async def start_child(
+class Started:
+    """A process that waits for its assignment. Made by ``start_process``.
+
+    Args:
+        process: The process.
+        messages: Where its messages are read.
+        descriptor: The number of the other end in it.
+    """
+
+    def __init__(self, process: subprocess.Popen[bytes], messages: int, descriptor: int) -> None:
+        self.process = process
+        self.messages = messages
+        self.descriptor = descriptor
+
+    @property
+    def waits(self) -> bool:
+        """Whether it is there still."""
+        return self.process.poll() is None
+
+    def discard(self) -> None:
+        """End it; it has not been told anything."""
+        if self.process.stdin is not None:
+            self.process.stdin.close()
+        os.close(self.messages)
+        if self.waits:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+
+def start_process(
     command: Sequence[str],
-    assignment: Mapping[str, Any],
     *,
     log: Path | None = None,
     environment: Mapping[str, str] | None = None,
     folder: Path | None = None,
-    grace_seconds: float = 0.0,
-    before: Callable[[Child], Awaitable[None]] | None = None,
-) -> AsyncGenerator[Child, None]:
-    """A child process for as long as the block runs; nothing of it is left after.
-
-    Args:
-        command: What to run.
-        assignment: What it is to do.
-        log: Where its output is appended to; nowhere by default.
-        environment: Its environment; by default the few variables of this process that every child gets.
-        folder: Its working folder; this process's by default.
-        grace_seconds: How long it may take to end where the block is left while it runs; 0 kills it at once.
-        before: Is awaited before the child is told what to do.
-    """
+) -> Started:
+    """Start a process that will be told later what to do. See ``start_child`` for the arguments."""
     if log is not None:
         log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     read_end, write_end = os.pipe()
     try:
-        with Path(os.devnull if log is None else log).open("ab", buffering=0) as out:  # noqa: ASYNC230 - the same
-            process = subprocess.Popen(  # noqa: ASYNC220 - as the event loop starts one too; that takes a millisecond
+        with Path(os.devnull if log is None else log).open("ab", buffering=0) as out:
+            process = subprocess.Popen(
                 list(command),
                 pass_fds=[write_end],
                 stdin=subprocess.PIPE,
@@ -210,18 +225,51 @@ async def start_child(
         raise
     finally:
         os.close(write_end)
+    return Started(process, read_end, write_end)
+
+
+@asynccontextmanager
+async def start_child(
+    command: Sequence[str],
+    assignment: Mapping[str, Any],
+    *,
+    log: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+    grace_seconds: float = 0.0,
+    before: Callable[[Child], Awaitable[None]] | None = None,
+    started: Started | None = None,
+) -> AsyncGenerator[Child, None]:
+    """A child process for as long as the block runs; nothing of it is left after.
+
+    Args:
+        command: What to run.
+        assignment: What it is to do.
+        log: Where its output is appended to; nowhere by default.
+        environment: Its environment; by default the few variables of this process that every child gets.
+        folder: Its working folder; this process's by default.
+        grace_seconds: How long it may take to end where the block is left while it runs; 0 kills it at once.
+        before: Is awaited before the child is told what to do.
+        started: A process that was started before, with nothing to log to; it is the child then and opens the log itself.
+    """
+    told = dict(assignment)
+    if started is None:
+        # The event loop starts one in this thread too; that takes a millisecond.
+        started = start_process(command, log=log, environment=environment, folder=folder)
+    elif log is not None:
+        told["log"] = str(log)
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader(limit=LONGEST_MESSAGE)
     incoming, _ = await loop.connect_read_pipe(
-        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(read_end, "rb", buffering=0)
+        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(started.messages, "rb", buffering=0)
     )
-    outgoing, protocol = await loop.connect_write_pipe(_Outgoing, process.stdin)
-    child = Child(process, reader, outgoing, protocol.free)
+    outgoing, protocol = await loop.connect_write_pipe(_Outgoing, started.process.stdin)
+    child = Child(started.process, reader, outgoing, protocol.free)
     sampling = asyncio.create_task(_sample(child), name=f"usage-of-{child.pid}")
     try:
         if before is not None:
             await before(child)
-        await child.say({**assignment, "descriptor": write_end})
+        await child.say({**told, "descriptor": started.descriptor})
         yield child
     finally:
         sampling.cancel()

@@ -61,5 +61,16 @@ class Wire:
 
 
 def read_assignment() -> dict[str, Any]:
-    """What this process is to do: the first line of its standard input."""
-    return json.loads(sys.stdin.readline())
+    """What this process is to do: the first line of its standard input. A log that it names gets what is printed from now on."""
+    line = sys.stdin.readline()
+    if not line:
+        # A process that was started for later is not needed any more.
+        os._exit(PARENT_GONE)
+    told = json.loads(line)
+    log = told.pop("log", None)
+    if log is not None:
+        opened = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+        os.dup2(opened, 1)
+        os.dup2(opened, 2)
+        os.close(opened)
+    return told

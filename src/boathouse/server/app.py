@@ -307,6 +307,7 @@ async def _lifespan(api: FastAPI) -> AsyncGenerator[None, None]:
         surroundings = Surroundings(
             state.database, state.layout, sources, state.addresses.base_url, places.spark_remote, state.settings.python_udfs
         )
+        stack.callback(surroundings.spare.stop)
         state.jobs.kinds.checks.append(sources.check_settings)
         for kind in (
             NotebookTask(surroundings),

@@ -7,7 +7,7 @@ import sys
 import tempfile
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -25,11 +25,12 @@ from boathouse.workspace.errors import ObjectNotFound
 from boathouse.workspace.paths import PREFIX, parts_of
 from boathouse.workspace.runtime.assignment import Assignment
 from boathouse.workspace.runtime.dbt import ARCHIVE
+from boathouse.workspace.runtime.nested import COMMAND
 from boathouse.workspace.service import WorkspaceService
 from boathouse.workspace.sources import Laid, Sources, inside_of
+from boathouse.workspace.spare import Spare
 from boathouse.workspace.tree import Kind, Tree
 
-_MODULE = "boathouse.workspace.runtime"
 MOST_RESULT = 5 * 1024 * 1024
 """Characters of what a notebook exits with."""
 _OF_PACKAGES = frozenset(
@@ -62,6 +63,7 @@ class Surroundings:
         base_url: Of the REST API.
         spark_remote: Of the gateway, without a token.
         python: What becomes of users' Python: ``sandboxed``, ``trusted`` or ``off``.
+        spare: A process that waits for a task.
     """
 
     database: Database
@@ -70,6 +72,7 @@ class Surroundings:
     base_url: str
     spark_remote: str
     python: str
+    spare: Spare = field(default_factory=lambda: Spare(_environment))
 
     def assignment(
         self, task: Task, kind: str, path: str, token: str, folder: Path, laid: Laid | None = None, **more: Any
@@ -231,13 +234,20 @@ class RuntimeKind:
 
     async def carry_out(self, task: Task, kind: str, path: str, **more: Any) -> dict[str, Any]:
         """Run the process of a task, and answer its result."""
+        spare = self.surroundings.spare
         token = await task.token()
         folder = Path(tempfile.mkdtemp(prefix="task-"))
         try:
             assignment = await asyncio.to_thread(self.surroundings.assignment, task, kind, path, token, folder, **more)
             told = {**assignment.to_json(), "folder": str(folder)}
             result: dict[str, Any] | None = None
-            async with task.child([sys.executable, "-m", _MODULE], told, environment=_environment(), folder=Path("/")) as child:
+            # What is installed comes before all imports of the runtime, so such a task has a process of its own from the start.
+            started = None if assignment.requirements else spare.take()
+            if kind == "notebook" and not assignment.requirements:
+                spare.want()
+            async with task.child(
+                [sys.executable, *COMMAND], told, environment=_environment(), folder=Path("/"), started=started
+            ) as child:
                 async for message in child.messages():
                     if "result" in message:
                         result = message["result"]
@@ -250,6 +260,7 @@ class RuntimeKind:
             await asyncio.to_thread(_keep, folder, task.log)
             return result
         finally:
+            spare.fill()
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
 

@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import time
 import uuid
 import zipfile
 from collections.abc import Callable
@@ -338,3 +339,28 @@ def test_packages(server: Server, user: Person) -> None:
     assert ran[4].error.startswith("EntryPointMissing: The package tiny-of-test is not installed")
     (again,) = user.run({"notebook_task": {"notebook_path": path}})
     assert "Found in the cache" in again.log
+
+
+TELLS_ITS_PROCESS = """# Databricks notebook source
+import json, os, sys, psutil, IPython
+me = psutil.Process()
+dbutils.notebook.exit(json.dumps({"pid": me.pid, "began": me.create_time(), "by": me.cmdline()[-1], "home": os.environ["HOME"],
+    "heavy": [name for name in ("pandas", "pyspark", "mlflow", "numpy") if name in sys.modules]}))
+"""
+
+
+def test_a_process_that_waits_is_nobodys_and_serves_one_task(person: Callable[[], Person]) -> None:
+    """Once a notebook has run; a task that installs something has a process from its start."""
+    found: list[dict[str, Any]] = []
+    for user in (person(), person(), person()):
+        notebook = {"notebook_task": {"notebook_path": user.put("who", TELLS_ITS_PROCESS)}}
+        if len(found) == 1:
+            (installs,) = user.run({**notebook, "libraries": [{"pypi": {"package": "psutil"}}]})
+            assert json.loads(installs.result or "")["by"] != "--wait", installs
+        began = time.time()
+        (ran,) = user.run(notebook)
+        found.append({**json.loads(ran.result or ran.error), "asked": began})
+    assert [one["by"] for one in found[1:]] == ["--wait"] * 2
+    assert all(one["began"] < one["asked"] for one in found[1:])
+    assert len({one["pid"] for one in found}) == len({one["home"] for one in found}) == len(found)
+    assert [one["heavy"] for one in found] == [[]] * 3

@@ -26,6 +26,7 @@ from boathouse.workspace.runtime.places import Places
 from boathouse.workspace.runtime.redaction import Secrets
 from boathouse.workspace.runtime.server import Server, ServerRefused
 from boathouse.workspace.runtime.session import Session
+from boathouse.workspace.runtime.waiting import WAIT, prepare
 
 
 def main() -> NoReturn:
@@ -37,6 +38,8 @@ def main() -> NoReturn:
     os.close(nothing)
     sys.stdin = os.fdopen(incoming, encoding="utf-8")
     left = _left()
+    if sys.argv[1:] == [WAIT]:
+        prepare()
     told: dict[str, Any] = left["assignment"] if left else read_assignment()
     wire = Wire(int(told["descriptor"]))
     outputs = Outputs(Secrets(left.get("secrets")))

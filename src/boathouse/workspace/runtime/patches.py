@@ -62,6 +62,8 @@ def install(places: Places) -> None:
     _wrap_working_folder(places)
     _wrap_popen(places)
     _wrap_imports(places)
+    # It takes the function by name, and may have done so already.
+    after_import("IPython.core.interactiveshell", lambda module: setattr(module, "io_open", io.open))
     after_import("pyarrow.fs", lambda module: _wrap_arrow(places, module))
 
 

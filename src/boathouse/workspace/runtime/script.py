@@ -1,7 +1,5 @@
 """Runs a Python file as ``python FILE ARGUMENTS`` would, with the names of a notebook, or what a wheel says is to be run."""
 
-import importlib
-import importlib.metadata
 import os
 import sys
 import traceback
@@ -37,6 +35,8 @@ def _run_wheel(session: Session, outputs: Outputs) -> Result:
 
 def _entry_point(package: str, name: str) -> Callable[[], Any]:
     """What a package calls by a name; else its function of that name, as Databricks has it."""
+    import importlib.metadata  # noqa: PLC0415 - slow, and files do not need it
+
     try:
         found = [one for one in importlib.metadata.distribution(package).entry_points if one.name == name]
     except importlib.metadata.PackageNotFoundError:
