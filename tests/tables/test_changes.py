@@ -2,6 +2,7 @@
 
 import datetime as dt
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pyarrow as pa
@@ -11,7 +12,8 @@ from deltalake import DeltaTable, write_deltalake
 
 from boathouse.errors import BoathouseError
 from boathouse.storage.paths import to_url
-from boathouse.tables.api import changes, optimize, restore, set_properties, truncate, write_changes
+from boathouse.tables import api as tables
+from boathouse.tables.api import Bound, optimize, restore, set_properties, truncate, write_changes
 
 ON = {"delta.enableChangeDataFeed": "true"}
 
@@ -19,6 +21,11 @@ ON = {"delta.enableChangeDataFeed": "true"}
 def rows(table: pa.Table) -> list[tuple[Any, ...]]:
     found = table.select([name for name in table.column_names if name != "_commit_timestamp"]).to_pylist()
     return sorted((tuple(row.values()) for row in found), key=str)
+
+
+def changes(location: str, start: Bound, end: Bound | None = None) -> pa.Table:
+    with TemporaryDirectory() as work:
+        return tables.changes(location, start, end, Path(work))
 
 
 @pytest.fixture

@@ -32,7 +32,7 @@ from boathouse.tables.errors import (
 )
 from boathouse.tables.features import drop_feature
 from boathouse.tables.fields import new_field, physical_name, primitive_types
-from boathouse.tables.files import data_path
+from boathouse.tables.files import data_path, quoted, vector_path
 from boathouse.tables.log import (
     Action,
     Operation,
@@ -132,6 +132,7 @@ __all__ = [
     "primitive_types",
     "publish_first",
     "query",
+    "quoted",
     "removal",
     "remove_missing",
     "rename_column",
@@ -154,6 +155,7 @@ __all__ = [
     "truncate",
     "unset_properties",
     "vacuum",
+    "vector_path",
     "version_at",
     "write_changes",
     "write_commit",

@@ -89,8 +89,15 @@ def _at_or_after(location: str, moment: str | dt.datetime) -> int:
     return version if commit_time(folder, version) >= wanted else version + 1
 
 
-def changes(location: str, start: Bound, end: Bound | None = None, *, may_be_later: bool = False) -> pa.Table:
+def changes(location: str, start: Bound, end: Bound | None, work: Path, *, may_be_later: bool = False) -> pa.Table:
     """The changes between two versions or moments, both included; see ``change_range``.
+
+    Args:
+        location: The table.
+        start: The first version or moment.
+        end: The last; the newest by default.
+        work: A folder of the server's own, where links to the files are made while they are read.
+        may_be_later: Whether a start after the newest version is no error.
 
     Returns:
         The table's columns as of the last version, ``_change_type`` (``insert``, ``update_preimage``,
@@ -101,7 +108,7 @@ def changes(location: str, start: Bound, end: Bound | None = None, *, may_be_lat
         TableUnreadable: If files of the commits have been deleted.
     """
     asked = change_range(location, start, end, may_be_later=may_be_later)
-    parts = [part for _, part in _each(location, asked)]
+    parts = [part for _, part in _each(location, asked, work)]
     if not parts:
         return _schema(replay(location, min(asked.last, last_version(location)))).empty_table()
     return pa.concat_tables(parts, promote_options="permissive")
@@ -116,7 +123,7 @@ def write_changes(location: str, start: Bound, end: Bound | None, folder: Path) 
     asked = change_range(location, start, end)
     folder.mkdir(parents=True, exist_ok=True)
     written: list[Path] = []
-    for version, part in _each(location, asked):
+    for version, part in _each(location, asked, folder):
         path = folder / f"{version:020}.parquet"
         pq.write_table(part, path)
         written.append(path)
@@ -143,13 +150,13 @@ def _logical(schema: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _each(location: str, asked: Range) -> Iterator[tuple[int, pa.Table]]:
+def _each(location: str, asked: Range, work: Path) -> Iterator[tuple[int, pa.Table]]:
     if asked.first > asked.last:
         return
     state = replay(location, asked.last)
     schema = _schema(state)
     configuration = replay(location, asked.first).configuration
-    reader = _Reader(state, schema)
+    reader = _Reader(state, schema, work)
     since = state.configuration.get(FEED_SINCE)
     for version in range(asked.first, asked.last + 1):
         actions = actions_of(state.folder, version)
@@ -179,8 +186,9 @@ def _stamped(rows: pa.Table, version: int, milliseconds: int, schema: pa.Schema)
 class _Reader:
     """Reads rows of some files of a table, under the columns of one of its versions."""
 
-    def __init__(self, state: State, schema: pa.Schema) -> None:
+    def __init__(self, state: State, schema: pa.Schema, work: Path) -> None:
         self._state = state
+        self._work = work
         self._names = [name for name in schema.names if name not in {TYPE, VERSION, TIMESTAMP}]
         self._schema = schema
 
@@ -221,7 +229,8 @@ class _Reader:
 
     def _read(self, files: Sequence[Action]) -> pa.Table:
         state = self._state
-        shadow = state.folder / f"_boathouse-changes-{uuid.uuid4().hex}"
+        # Not in the table's folder: who may write there could change what this log names before it is read.
+        shadow = self._work / f"changes-{uuid.uuid4().hex}"
         complete = [
             one if "size" in one else one | {"size": data_path(state.folder, one["path"]).stat().st_size} for one in files
         ]

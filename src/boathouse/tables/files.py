@@ -1,4 +1,8 @@
-"""The files that a table's log names: where they lie."""
+"""The files that a table's log names: where they lie.
+
+Only files in the table's own folder are a table's. Whoever can write a log by hand (in a volume everybody can who may write
+there) could else name other tables' files in it, and have them read, copied or deleted with the rights of this process.
+"""
 
 import base64
 import uuid
@@ -7,6 +11,7 @@ from pathlib import Path
 from urllib.parse import quote, unquote
 
 from boathouse.storage.paths import from_url
+from boathouse.tables.errors import TableUnreadable
 from boathouse.tables.log import Action
 
 _Z85 = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#"
@@ -16,11 +21,23 @@ _UUID_CHARACTERS = 20
 
 
 def data_path(folder: Path, path: str) -> Path:
-    """Where a file of an ``add`` or ``remove`` action lies."""
-    if path.startswith("file:"):
-        return from_url(path)
-    real = unquote(path)
-    return Path(real) if real.startswith("/") else folder / real
+    """Where a file of an ``add``, ``remove`` or ``cdc`` action lies.
+
+    Raises:
+        TableUnreadable: If that is not in the table's folder.
+    """
+    real = from_url(path) if path.startswith("file:") else Path(unquote(path))
+    return _within(folder, folder / real)
+
+
+def _within(folder: Path, place: Path) -> Path:
+    text = str(place)
+    if not text.startswith(f"{folder}/") or (".." in text and ".." in place.parts[len(folder.parts) :]):
+        message = (
+            f"its log names the file {place}, which does not lie in the table's folder. DEEP CLONE it where it was written."
+        )
+        raise TableUnreadable(str(folder), message)
+    return place
 
 
 def quoted(path: Path) -> str:
@@ -29,13 +46,17 @@ def quoted(path: Path) -> str:
 
 
 def vector_path(folder: Path, vector: Action) -> Path | None:
-    """Where a deletion vector lies; None for one that is in the log itself."""
+    """Where a deletion vector lies; None for one that is in the log itself.
+
+    Raises:
+        TableUnreadable: If that is not in the table's folder.
+    """
     match vector["storageType"]:
         case "u":
             text: str = vector["pathOrInlineDv"]
             prefix, encoded = text[:-_UUID_CHARACTERS], text[-_UUID_CHARACTERS:]
             name = f"deletion_vector_{uuid.UUID(bytes=base64.b85decode(encoded.translate(_TO_B85)))}.bin"
-            return folder / prefix / name if prefix else folder / name
+            return _within(folder, folder / prefix / name)
         case "p":
             return data_path(folder, vector["pathOrInlineDv"])
         case _:

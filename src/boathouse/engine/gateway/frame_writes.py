@@ -248,7 +248,9 @@ def require_readable(visit: Visit, target: DeltaTarget) -> None:
     """
     parts = parts_of(target.name)
     if is_path_name(parts):
-        visit.guard.resolve(parts[1], Use.READ)
+        real = visit.guard.resolve(parts[1], Use.READ)
+        if visit.open_tables is not None:
+            visit.open_tables.require_closed(real, "Changing rows")
         return
     table = visit.access.table(visit.principal, target.name, Privilege.SELECT)
     if table is not None:

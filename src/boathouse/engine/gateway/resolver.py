@@ -285,7 +285,7 @@ class Resolver:
         self.reads[table.full_name] = table
         if self.declares:
             return empty_answer()
-        return table_functions.change_feed(self._session, table.storage_location, start, end)
+        return table_functions.change_feed(self._session, self._access, table.storage_location, start, end)
 
     def serves(self, call: CallUse) -> bool:
         """Whether a call is one of a table function of the server's."""

@@ -61,10 +61,13 @@ def passed_stream(visit: "Visit", read: Any) -> Any | None:
     check_written(visit, read.named_table.options)
     options = dict(read.named_table.options)
     if len(parts) == 2 and "/" in parts[1]:
+        real = visit.guard.resolve(parts[1], Use.READ)
+        if visit.open_tables is not None and parts[0].lower() == "delta":
+            visit.open_tables.require_closed(real, "A stream")
         files = proto().Relation()
         files.read.is_streaming = True
         files.read.data_source.format = parts[0]
-        files.read.data_source.paths.append(visit.guard.resolve(parts[1], Use.READ))
+        files.read.data_source.paths.append(real)
         files.read.data_source.options.update(options)
         return files
     table = streamed_table(visit.access, visit.session, parts, with_feed=False)

@@ -159,17 +159,18 @@ def changes_by_path(arguments: Sequence[Argument], context: CallContext) -> Answ
         message = "table_changes_by_path takes a path as a string, the first version or time, and perhaps the last one."
         raise StatementRefused(message)
     real = context.guard.resolve(values[0], Use.READ)
-    return Answer(change_feed(context.session, to_url(Path(real)), *values[1:]), (real,))
+    last = values[2] if len(values) == 3 else None
+    return Answer(change_feed(context.session, context.access, to_url(Path(real)), values[1], last), (real,))
 
 
-def change_feed(session: EngineSession, location: str, start: Bound, end: Bound | None = None) -> Any:
+def change_feed(session: EngineSession, access: CatalogAccess, location: str, start: Bound, end: Bound | None = None) -> Any:
     """The change data feed of a table between two bounds as a relation.
 
     Raises:
         DeltaRefused: If the feed was off, or the bounds are not valid.
     """
     may_be_later = (session.delta_settings.get(_OUT_OF_RANGE) or "false").lower() == "true"
-    return local_relation(changes(location, start, end, may_be_later=may_be_later))
+    return local_relation(changes(location, start, end, access.layout.run, may_be_later=may_be_later))
 
 
 def bounds_of(arguments: Sequence[Argument]) -> tuple[list[str], Any, Any]:

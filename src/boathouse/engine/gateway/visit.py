@@ -15,6 +15,7 @@ from boathouse.engine.gateway.definitions import Definitions, defines
 from boathouse.engine.gateway.effects import Effects
 from boathouse.engine.gateway.frame_filters import said_below
 from boathouse.engine.gateway.identifiers import plain_identifiers
+from boathouse.engine.gateway.open_tables import OpenTables, put_checked, require_closed, to_read
 from boathouse.engine.gateway.parameters import bind
 from boathouse.engine.gateway.path_edits import path_edits
 from boathouse.engine.gateway.path_names import FILE_FORMATS, looks_absolute
@@ -73,6 +74,7 @@ class Visit:
         self.paths_read: list[str] = []
         capabilities = session.capabilities
         self.shared = SharedEngine(session.engine, principal) if capabilities.is_shared else None
+        self.open_tables = OpenTables(access, principal) if capabilities.is_shared else None
         # Where references are temporary views, nobody must be able to guess their names.
         self.numbers = numbers or (
             session.names.numbers if capabilities.binds_everywhere else itertools.count(secrets.randbits(38))
@@ -267,7 +269,7 @@ class Visit:
         feed = None if relation.read.is_streaming or source.format.lower() != "delta" else feed_bounds(source.options)
         if feed is None or path is None:
             return False
-        rows = change_feed(self.session, to_url(Path(self.guard.resolve(path, Use.READ))), *feed)
+        rows = change_feed(self.session, self.access, to_url(Path(self.guard.resolve(path, Use.READ))), *feed)
         self._replace(relation, rows, "changes")
         return True
 
@@ -296,9 +298,11 @@ class Visit:
         if read.is_streaming:
             time_travel.refuse_moment(read, self.guard)
             check_written(self, source.options, source.paths)
+            require_closed(self, source)
         else:
             self.changed |= time_travel.put_versions(source, self.guard, self.session)
-        paths = [self.path(path, source.format, Use.READ) for path in source.paths]
+        is_checked = not read.is_streaming and put_checked(self, source)
+        paths = list(source.paths) if is_checked else [self.path(path, source.format, Use.READ) for path in source.paths]
         if paths != list(source.paths):
             source.paths[:] = paths
         self.look_at_options(source.options, source.format, Use.READ)
@@ -378,9 +382,10 @@ class Visit:
         if source and source.lower() not in FILE_FORMATS and not looks_absolute(text):
             return text
         real = self.guard.resolve(text, use)
-        self.changed |= real != text
         if use is Use.READ:
             self.paths_read.append(real)
+            real = to_read(self, real, source)
+        self.changed |= real != text
         return real
 
     def table_name(self, text: str, use: Use) -> str:
@@ -391,9 +396,10 @@ class Visit:
             self.shared.check_text(text, tokenize(text))
         if len(parts) == 2 and parts[0].lower() in FILE_FORMATS and _is_path(parts[1]):
             real = self.guard.resolve(parts[1], use)
-            self.changed |= real != parts[1]
             if use is Use.READ:
                 self.paths_read.append(real)
+                real = to_read(self, real, parts[0])
+            self.changed |= real != parts[1]
             return f"{parts[0]}.{quote([real])}" if real != parts[1] else text
         if use is Use.WRITE:
             self.require_modify(parts)

@@ -12,6 +12,7 @@ from boathouse.engine.gateway.answers.asked import Asked, Place
 from boathouse.engine.gateway.answers.grammar import Grammar, TableRef
 from boathouse.engine.gateway.answers.maintenance import read_version
 from boathouse.engine.gateway.answers.registry import answers
+from boathouse.engine.gateway.open_tables import open_place
 from boathouse.engine.gateway.paths import Use
 from boathouse.storage.paths import from_url, to_url
 from boathouse.tables.api import Cloned, DeltaRefused, clone, is_table, require_version
@@ -49,6 +50,7 @@ def clone_table(words: Grammar, asked: Asked) -> pa.Table | None:
         name = target.shown
         target = with_changes(target, path=asked.guard.resolve(target.path, Use.WRITE))
         existing = is_table(to_url(from_url(target.path or "")))
+    _refuse_open(asked, source, target.path, shallow=depth == "SHALLOW")
     if existing and missing_only:
         return _answer(_NONE)
     if existing and not replace:
@@ -92,6 +94,18 @@ def _source(ref: TableRef, asked: Asked, *, shallow: bool) -> Place:
         )
         raise DeltaRefused("DELTA_CLONE_UNSUPPORTED_SOURCE", message)
     return place
+
+
+def _refuse_open(asked: Asked, source: Place, target: str | None, *, shallow: bool) -> None:
+    """Files where users write them past the engine are shared with no table: who writes one in place would change both."""
+    folders = [from_url(source.location), *([] if target is None else [from_url(target)])]
+    places = {open_place(asked.access, asked.principal, folder) for folder in folders}
+    if shallow and places != {None} and (len(places) > 1 or target is None):
+        message = (
+            f"SHALLOW CLONE of {source.name} is not supported: the two tables would share files, and those in a volume or the DBFS "
+            "root can be written in place. Write DEEP CLONE."
+        )
+        raise DeltaRefused("DELTA_CLONE_UNSUPPORTED_SOURCE", message)
 
 
 def _create(asked: Asked, name: str, location: str | None, source: str, arguments: dict[str, Any]) -> Cloned:

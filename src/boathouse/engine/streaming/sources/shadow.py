@@ -9,10 +9,9 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
 
 from boathouse.engine.gateway.protocol import proto
-from boathouse.tables.api import Action
+from boathouse.tables.api import Action, data_path, quoted, vector_path
 
 _LINK = "data"
 _KEPT = ("path", "partitionValues", "size", "modificationTime", "stats", "deletionVector")
@@ -60,17 +59,10 @@ def _linked(add: Action, table: Path) -> Action:
     """A file as it is reached through the link."""
     linked = {key: add[key] for key in _KEPT if add.get(key) is not None}
     linked.setdefault("partitionValues", {})
-    linked |= {"path": _through(add["path"], table), "dataChange": True}
+    linked |= {"path": f"{_LINK}/{quoted(data_path(table, add['path']).relative_to(table))}", "dataChange": True}
     linked.setdefault("modificationTime", 0)
     vector = add.get("deletionVector")
-    if vector and vector["storageType"] == "u":
+    if vector and vector_path(table, vector) is not None and vector["storageType"] == "u":
         # Before the twenty letters of its identifier stands the folder that it lies in.
         linked["deletionVector"] = {**vector, "pathOrInlineDv": f"{_LINK}/{vector['pathOrInlineDv']}"}
     return linked
-
-
-def _through(path: str, table: Path) -> str:
-    plain = unquote(path.removeprefix("file://")) if path.startswith(("file:", "/")) else None
-    if plain is None:
-        return f"{_LINK}/{path}"
-    return f"{_LINK}/{Path(plain).relative_to(table).as_posix()}"
