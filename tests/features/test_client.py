@@ -135,7 +135,7 @@ def test_arguments_are_checked(fe: FeatureEngineeringClient, spark: SparkSession
 def test_the_as_of_join_is_that_of_pandas(
     fe: FeatureEngineeringClient, spark: SparkSession, schema: str, known: str | None, back: int | None
 ) -> None:
-    """Random rows with ties, nulls, look-back, several keys and features that were available late, against a loop."""
+    """Random rows with ties, nulls, look-back, several keys, features available late and their corrections, against a loop."""
     random = np.random.default_rng(7)
     count = 60
 
@@ -144,14 +144,20 @@ def test_the_as_of_join_is_that_of_pandas(
 
     features = pd.DataFrame({"a": random.integers(0, 3, count), "b": random.choice(["x", "y"], count), "t": at(40, count)})
     features["known"] = features.t + pd.to_timedelta(random.choice([-3, 0, 0, 2, 9], count), unit="h")
-    features = features.drop_duplicates(["a", "b", "t"])
+    features.loc[random.random(count) < 0.1, "known"] = pd.NaT
+    features = features.drop_duplicates(["a", "b", "t", "known"])
     features["v"] = np.where(random.random(len(features)) < 0.2, np.nan, random.normal(size=len(features)))
     rows = pd.DataFrame({"n": range(count), "a": random.integers(0, 4, count), "b": random.choice(["x", "y"], count)})
     rows["t"] = at(60, count)
     rows = pd.concat([rows, rows.head(5)], ignore_index=True)
-    df = spark.createDataFrame(features)
-    name = f"{schema}.f"
-    fe.create_table(name=name, primary_keys=["a", "b"], timeseries_columns="t", available_at=known, df=df)
+    rows.loc[3, "t"] = pd.NaT
+    name, again = f"{schema}.f", features.duplicated(["a", "b", "t"])
+    first, corrections = (spark.createDataFrame(features[which]) for which in (~again, again))
+    fe.create_table(name=name, primary_keys=["a", "b"], timeseries_columns="t", available_at=known, df=first)
+    if known:
+        corrections.writeTo(name).append()
+    else:
+        features = features[~again]
     lookup = FeatureLookup(
         name,
         ["a", "b"],
@@ -168,10 +174,10 @@ def test_the_as_of_join_is_that_of_pandas(
         seen = features[(features.a == row.a) & (features.b == row.b)]
         if not now:
             seen = seen[seen.t <= row.t]
-            seen = seen if known is None else seen[seen.known <= row.t]
+            seen = seen if known is None else seen[~(seen.known > row.t)]
         if seen.empty:
             return float("nan")
-        best = seen.sort_values("t").iloc[-1]
+        best = seen.sort_values(["t", "known"], na_position="first").iloc[-1]
         old = not now and back is not None and row.t - best.t > pd.Timedelta(hours=back)
         return float("nan") if old else float(best.v)
 

@@ -18,9 +18,12 @@ from pyspark.sql.window import WindowSpec
 
 from boathouse.features.client.columns import column_named
 
-_KEY, _ROW_KEY, _TIME, _AVAILABLE, _VISIBLE, _ROW_TIME, _SEEN, _IS_ROW = (
-    f"__features_{name}" for name in ("key", "row_key", "time", "available", "visible", "row_time", "seen", "is_row")
+_KEY, _ROW_KEY, _TIME, _AVAILABLE, _ROW_TIME, _BEST, _BEST_AVAILABLE, _SEEN, _IS_ROW = (
+    f"__features_{name}"
+    for name in ("key", "row_key", "time", "available", "row_time", "best", "best_available", "seen", "is_row")
 )
+_ALWAYS = "0001-01-01 00:00:00"
+"""Since when a row is available that does not say so."""
 
 
 @dataclass(frozen=True)
@@ -69,10 +72,10 @@ def join_features(
     if time is None:
         latest = Window.partitionBy(*_names(_KEY, len(keys))).orderBy(*_newest_first(_TIME))
         return _joined(rows, keys, _first(found, latest), list(features.values()))
+    seen = _with_best(rows, keys, time, found, is_late=table.available_at is not None)
+    condition = _equal_keys(len(keys)) & (F.col(_BEST) == F.col(_TIME))
     if table.available_at is not None:
-        found = _known_rows(found, len(keys))
-    seen = _with_last_seen(rows, keys, time, found)
-    condition = _equal_keys(len(keys)) & (F.col(_SEEN) == F.col(_VISIBLE))
+        condition = condition & (F.col(_BEST_AVAILABLE) == F.col(_AVAILABLE))
     if lookback_seconds is not None:
         age = F.unix_micros(F.col(_ROW_TIME)) - F.unix_micros(F.col(_TIME))
         condition = condition & (age <= int(lookback_seconds * 1_000_000))
@@ -107,39 +110,36 @@ def _joined(rows: DataFrame, keys: Sequence[str], found: DataFrame, outputs: Seq
 
 
 def _feature_rows(table: FeatureRows, wanted: Sequence[Column]) -> DataFrame:
-    """The rows that can be found: keys, time, since when they are available and may be seen, features."""
+    """The rows that can be found: keys, time, since when they are available, features."""
     time = column_named(table.timeseries_key or "").cast("timestamp")
-    available = (
-        F.lit(None).cast("timestamp") if table.available_at is None else column_named(table.available_at).cast("timestamp")
-    )
-    visible = F.when(available > time, available).otherwise(time)
-    frame = table.frame.select(
-        *_aliased(table.keys, _KEY), time.alias(_TIME), available.alias(_AVAILABLE), visible.alias(_VISIBLE), *wanted
-    )
+    always = F.lit(_ALWAYS).cast("timestamp")
+    available = always if table.available_at is None else F.coalesce(column_named(table.available_at).cast("timestamp"), always)
+    frame = table.frame.select(*_aliased(table.keys, _KEY), time.alias(_TIME), available.alias(_AVAILABLE), *wanted)
     return frame.dropna(subset=[*_names(_KEY, len(table.keys)), _TIME])
 
 
-def _known_rows(frame: DataFrame, keys: int) -> DataFrame:
-    """Of each moment at which something of a key became visible the newest, but what was older than one seen before."""
-    names = _names(_KEY, keys)
-    before = Window.partitionBy(*names).orderBy(_VISIBLE, _TIME).rowsBetween(Window.unboundedPreceding, Window.currentRow)
-    newest = frame.withColumn(_SEEN, F.max(_TIME).over(before)).filter(F.col(_TIME) == F.col(_SEEN)).drop(_SEEN)
-    return _first(newest, Window.partitionBy(*names, _VISIBLE).orderBy(*_newest_first(_TIME)))
+def _with_best(rows: DataFrame, keys: Sequence[str], time: str, found: DataFrame, *, is_late: bool) -> DataFrame:
+    """The rows, with the time of the newest feature row that each may see, and since when that one was available.
 
-
-def _with_last_seen(rows: DataFrame, keys: Sequence[str], time: str, found: DataFrame) -> DataFrame:
-    """The rows, with when the newest feature row that each may see became visible."""
+    In the order in which feature rows became visible, one counts if none seen before it is newer. Of two with one time the
+    later in this order is the one that became available last, so that each row takes the last that counts.
+    """
     names = _names(_ROW_KEY, len(keys))
     moment = column_named(time).cast("timestamp").alias(_ROW_TIME)
     mine = rows.select(*_aliased(keys, _ROW_KEY), moment, F.lit(1).alias(_IS_ROW), *map(column_named, rows.columns))
     its = found.select(
         *(F.col(name).alias(alias) for name, alias in zip(_names(_KEY, len(keys)), names, strict=True)),
-        F.col(_VISIBLE).alias(_ROW_TIME),
+        (F.greatest(_TIME, _AVAILABLE) if is_late else F.col(_TIME)).alias(_ROW_TIME),
         F.lit(0).alias(_IS_ROW),
+        *([F.col(_TIME), F.col(_AVAILABLE)] if is_late else ()),
     )
-    ordered = Window.partitionBy(*names).orderBy(F.col(_ROW_TIME).asc_nulls_first(), F.col(_IS_ROW))
-    last = F.max(F.when(F.col(_IS_ROW) == 0, F.col(_ROW_TIME)))
-    seen = mine.unionByName(its, allowMissingColumns=True).withColumn(
-        _SEEN, last.over(ordered.rowsBetween(Window.unboundedPreceding, Window.currentRow))
-    )
-    return seen.filter(F.col(_IS_ROW) == 1).drop(_IS_ROW)
+    both = mine.unionByName(its, allowMissingColumns=True)
+    order = [F.col(_ROW_TIME).asc_nulls_first(), F.col(_IS_ROW), *([F.col(_TIME), F.col(_AVAILABLE)] if is_late else ())]
+    before = Window.partitionBy(*names).orderBy(*order).rowsBetween(Window.unboundedPreceding, Window.currentRow)
+    if not is_late:
+        best = F.max(F.when(F.col(_IS_ROW) == 0, F.col(_ROW_TIME))).over(before)
+        return both.withColumn(_BEST, best).filter(F.col(_IS_ROW) == 1).drop(_IS_ROW)
+    counts = (F.col(_IS_ROW) == 0) & (F.col(_TIME) == F.col(_BEST))
+    last = F.last(F.when(counts, F.col(_AVAILABLE)), ignorenulls=True).over(before)
+    best = both.withColumn(_BEST, F.max(_TIME).over(before)).withColumn(_BEST_AVAILABLE, last)
+    return best.filter(F.col(_IS_ROW) == 1).drop(_IS_ROW, _TIME, _AVAILABLE)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F  # noqa: N812 - what everybody calls it
 from pyspark.sql.types import DataType, NumericType, StructType
 
@@ -15,7 +15,7 @@ from boathouse.features.client.tables import FeatureTables
 from boathouse.features.keys import FeatureKeys
 from boathouse.features.spec import FeatureSpec, SpecFunction, SpecLookup
 
-_ORDER = "__features_order"
+_ORDER, _PLACE = "__features_order", "__features_place"
 MOST_TABLES, MOST_FUNCTIONS = 50, 100
 """As Databricks has them for one model."""
 
@@ -157,7 +157,12 @@ def in_order(df: DataFrame, change: Callable[[DataFrame], DataFrame]) -> DataFra
 
     Joins and Python functions lose it, and predictions are often put beside their rows by it.
     """
-    return change(df.withColumn(_ORDER, F.monotonically_increasing_id())).orderBy(_ORDER).drop(_ORDER)
+    changed = change(df.withColumn(_ORDER, F.monotonically_increasing_id()))
+    # The keys of a table are not enforced: two rows of one key and time would each give a row.
+    first = changed.withColumn(_PLACE, F.row_number().over(Window.partitionBy(_ORDER).orderBy(_ORDER))).filter(
+        F.col(_PLACE) == 1
+    )
+    return first.orderBy(_ORDER).drop(_ORDER, _PLACE)
 
 
 def add_features(df: DataFrame, spec: FeatureSpec, tables: FeatureTables, *, latest: bool = False) -> DataFrame:
