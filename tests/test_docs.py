@@ -1,12 +1,16 @@
 """Every setting, command and public path is in the reference, and what the documentation names exists."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
 
 from boathouse.cli import app
+from boathouse.cli.main import COMMANDS
 from boathouse.config import Settings
 
 ROOT = Path(__file__).parents[1]
@@ -20,8 +24,18 @@ def test_every_setting_is_in_the_reference() -> None:
 
 def test_every_command_is_in_the_reference() -> None:
     named = set(re.findall(r"^\| `boathouse (\w+)`", REFERENCE, re.MULTILINE))
-    group = typer.main.get_command(app)
-    assert named == set(getattr(group, "commands", {}))
+    group: Any = typer.main.get_command(app)
+    context = group.make_context("boathouse", ["version"])
+    assert named == set(group.list_commands(context))
+    for name, said in COMMANDS.items():
+        assert (group.get_command(context, name).help or "").split("\n")[0] == said
+
+
+def test_help_imports_no_server() -> None:
+    code = "import sys; from boathouse.cli import app; app(['--help'], standalone_mode=False); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
+    assert "bundle" in done.stdout
+    assert not {"sqlalchemy", "pyarrow", "fastapi", "boathouse.config"} & set(done.stdout.split())
 
 
 def test_every_rest_prefix_is_in_the_reference(tmp_path: Path) -> None:

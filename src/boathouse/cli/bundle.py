@@ -24,7 +24,13 @@ from boathouse.cli.up import Root, fail, settings_from
 from boathouse.errors import BoathouseError, InvalidParameterValue
 from boathouse.storage.layout import Layout
 
-app = typer.Typer(name="bundle", help="Deploy a project's databricks.yml to a server.", no_args_is_help=True)
+app = typer.Typer(
+    name="bundle",
+    help="Deploy a project's databricks.yml to a server.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
 
 Target = Annotated[str | None, typer.Option("-t", "--target", help="Which target [default: the one that is the default]")]
 Variables = Annotated[list[str] | None, typer.Option("--var", help="name=value of a variable; may be repeated")]

@@ -19,7 +19,13 @@ _SUBMIT, _GET = "/api/2.2/jobs/runs/submit", "/api/2.2/jobs/runs/get"
 _OUTPUT, _CANCEL = "/api/2.2/jobs/runs/get-output", "/api/2.2/jobs/runs/cancel"
 _OVER = frozenset({"TERMINATED", "INTERNAL_ERROR", "SKIPPED"})
 
-app = typer.Typer(name="run", help="Run something of the workspace on the running server.", no_args_is_help=True)
+app = typer.Typer(
+    name="run",
+    help="Run something of the workspace on the running server.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
 
 
 @app.callback()
