@@ -19,7 +19,6 @@ QUICK = frozenset(
         "test_streams.py::test_a_running_query",
         "test_streams.py::test_a_revoked_grant_ends_the_stream",
         "test_stream_programs.py::test_program[upserts]",
-        "test_stream_programs.py::test_program[windows]",
     }
 )
 """What always runs: a test of each kind. The others take an hour and run with SPARK_TESTS=all."""
