@@ -282,9 +282,13 @@ def test_a_statement_ends_with_its_task(user: Person, spark: SparkSession) -> No
 
 
 REFUSED: list[tuple[dict[str, Any], dict[str, Any], str]] = [
-    ({"alert": {"alert_id": "x"}}, {}, "sql_task.alert is no kind of SQL task that this server runs. Alerts are not served"),
-    ({"dashboard": {"dashboard_id": "x"}}, {}, "sql_task.dashboard is no kind of SQL task that this server runs."),
-    ({}, {}, "sql_task needs exactly one of query and file; it has none."),
+    ({"alert": {"id": "x"}}, {}, "sql_task.alert.alert_id is missing"),
+    (
+        {"alert": {"alert_id": "x", "subscriptions": [{"destination_id": "y"}]}},
+        {},
+        "sql_task.alert.subscriptions[0].destination_id is 'y', which is no notification destination.",
+    ),
+    ({}, {}, "sql_task needs exactly one of query, file, alert; it has none."),
     ({"file": {"path": "x", "source": "GIT"}}, {}, "source is GIT, but the job has no git_source."),
     ({"file": {"path": "x"}, "warehouse_id": "nope"}, {}, "sql_task.warehouse_id is 'nope', which is not the warehouse of "),
     (

@@ -1,8 +1,10 @@
 """What other slices use of jobs."""
 
 from boathouse.jobs.errors import SettingsInvalid, TaskValueNotFound
-from boathouse.jobs.events import EVENT, MODEL, Event, Reached, model_event
+from boathouse.jobs.events import EVENT, MODEL, Event, Reached, emit, model_event
+from boathouse.jobs.kept import KeptJob, keep, let_go, prune, start
 from boathouse.jobs.kinds import ARCHIVE_SUFFIX, Kinds, Output, Task, TaskKind
+from boathouse.jobs.notifications import Message, check_subscribers, tell
 from boathouse.jobs.references import JobReferences
 from boathouse.jobs.runtime import Jobs
 from boathouse.jobs.schedules import check_schedule, next_time
@@ -15,7 +17,9 @@ __all__ = [
     "Event",
     "JobReferences",
     "Jobs",
+    "KeptJob",
     "Kinds",
+    "Message",
     "Output",
     "Reached",
     "Senders",
@@ -24,6 +28,13 @@ __all__ = [
     "TaskKind",
     "TaskValueNotFound",
     "check_schedule",
+    "check_subscribers",
+    "emit",
+    "keep",
+    "let_go",
     "model_event",
     "next_time",
+    "prune",
+    "start",
+    "tell",
 ]

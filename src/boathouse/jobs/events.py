@@ -26,7 +26,7 @@ EVENT, MODEL = "boathouse_event", "model"
 FIELDS = (EVENT, MODEL)
 """Fields of a trigger that wait for events."""
 WORDS = {EVENT: "EVENT", MODEL: "MODEL"}
-RESERVED = ("boathouse.", "monitor.")
+RESERVED = ("alert.", "boathouse.", "monitor.")
 """Names that begin so are told by the server alone."""
 CONDITIONS = ("MODEL_CREATED", "MODEL_VERSION_READY", "MODEL_ALIAS_SET")
 MOST_PAYLOAD_BYTES = 48 * 1024
@@ -172,7 +172,7 @@ def named_event(name: str, payload: Mapping[str, Any]) -> Event:
         InvalidParameterValue: If the name is kept for the server, or the payload too long.
     """
     if name.startswith(RESERVED):
-        message = f"The event '{name}' is the server's: names that begin with {' or '.join(RESERVED)} are told by it alone."
+        message = f"The event '{name}' is the server's: names that begin with {', '.join(RESERVED)} are told by it alone."
         raise InvalidParameterValue(message, field="name")
     size = len(json.dumps(payload).encode())
     if size > MOST_PAYLOAD_BYTES:

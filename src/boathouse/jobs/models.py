@@ -30,6 +30,8 @@ class JobRow(Base):
     """What its trigger has seen."""
     waits_for: Mapped[str | None] = mapped_column(index=True)
     """The event that its trigger waits for; NULL for none."""
+    keeper: Mapped[str | None] = mapped_column(index=True, unique=True)
+    """What another slice keeps it for, e.g. an alert; NULL for a job of people's. See ``kept``."""
     created_at: Mapped[int] = mapped_column(BigInteger)
     updated_at: Mapped[int] = mapped_column(BigInteger)
 

@@ -4,18 +4,24 @@ A notice is recorded in the transaction of what it tells, and sent after that un
 """
 
 import hashlib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 from urllib.parse import urlsplit
+
+from sqlalchemy.orm import Session
 
 from boathouse.jobs.errors import SettingsInvalid
 from boathouse.jobs.graph import Result
 from boathouse.jobs.models import JobNoticeRow, JobRunRow, JobTaskRow
+from boathouse.jobs.repository import JobRepository
 from boathouse.kit.clock import now_ms
 
 LATE = "on_duration_warning_threshold_exceeded"
 EVENTS = ("on_start", "on_success", "on_failure", LATE)
 _UNSERVED = "on_streaming_backlog_exceeded"
+MESSAGE = "message"
+"""In the body of a notice that is not of a run: what people are told, as ``sending`` has it. Webhooks get the rest."""
 DURATION = "RUN_DURATION_SECONDS"
 _SKIPPED = frozenset({Result.MAXIMUM_CONCURRENT_RUNS_REACHED, Result.EXCLUDED, Result.DISABLED, Result.UPSTREAM_FAILED})
 _CANCELED = frozenset({Result.CANCELED, Result.UPSTREAM_CANCELED})
@@ -114,7 +120,89 @@ def _notice(run: JobRunRow, task: JobTaskRow | None, event: str, kind: str, addr
     }
     if task is not None:
         body["task"] = {"task_key": task.key, "run_id": task.id}
-    key = hashlib.blake2b(f"{subject.id}|{run.repair_id}|{event}|{kind}|{address}".encode(), digest_size=16).hexdigest()
+    return notice(run.id, f"{subject.id}|{run.repair_id}|{event}", kind, address, body)
+
+
+def notice(run_id: int, what: str, kind: str, address: str, body: Mapping[str, Any]) -> JobNoticeRow:
+    """Something that somebody is to be told once.
+
+    Args:
+        run_id: The run that it comes of.
+        what: What tells it from everything else that the same one is told.
+        kind: email, webhook or destination.
+        address: To whom.
+        body: See ``JobNoticeRow``.
+    """
+    key = hashlib.blake2b(f"{what}|{kind}|{address}".encode(), digest_size=16).hexdigest()
     return JobNoticeRow(
-        id=key, run_id=run.id, kind=kind, address=address, body=body, tries=0, due_at=now_ms(), sent_at=None, error=None
+        id=key, run_id=run_id, kind=kind, address=address, body=dict(body), tries=0, due_at=now_ms(), sent_at=None, error=None
     )
+
+
+@dataclass(frozen=True)
+class Message:
+    """What people are told of something else than a run; see ``sending``.
+
+    Attributes:
+        subject: Of a mail.
+        sentence: For a channel, or an incident's summary.
+        text: Of a mail.
+        path: Of the page about it.
+        action: What going there does.
+        incident: What tells incidents apart.
+        severity: Of an incident: info, warning or error.
+        ends: Whether it ends the incident that one before has begun.
+        html: The text as a page, if it has one.
+    """
+
+    subject: str
+    sentence: str
+    text: str
+    path: str
+    action: str
+    incident: str
+    severity: str = "info"
+    ends: bool = False
+    html: str | None = None
+
+
+def check_subscribers(session: Session, given: Sequence[Mapping[str, Any]], where: str, user: str) -> list[tuple[str, str]]:
+    """To whom ``tell`` is to tell something, by what somebody has sent.
+
+    Args:
+        session: The transaction.
+        given: Each has a ``destination_id``, or a user.
+        where: Of the list in the request.
+        user: The field with the user.
+
+    Raises:
+        SettingsInvalid: If one names nobody, or both.
+    """
+    known, found = JobRepository(session).destinations(), list[tuple[str, str]]()
+    for number, one in enumerate(given):
+        place, address, destination = f"{where}[{number}]", one.get(user), one.get("destination_id")
+        if bool(address) is bool(destination):
+            raise SettingsInvalid(place, f"needs {user} or destination_id, one of them.")
+        if destination and destination not in known:
+            raise SettingsInvalid(f"{place}.destination_id", f"is '{destination}', which is no notification destination.")
+        if address and ("@" not in address or any(ord(sign) < 33 for sign in address)):
+            raise SettingsInvalid(f"{place}.{user}", f"is '{address}', which is no e-mail address.")
+        found.append(("destination", destination) if destination else ("email", str(address)))
+    return found
+
+
+def tell(
+    session: Session, run_id: int, what: str, to: Iterable[tuple[str, str]], body: Mapping[str, Any], message: Message
+) -> None:
+    """Have somebody told of something that a run has found, when the transaction is done.
+
+    Args:
+        session: The transaction.
+        run_id: The run.
+        what: What tells it from everything else.
+        to: Kinds, ``email`` or ``destination``, and addresses or identifiers.
+        body: What webhooks get.
+        message: What people are told.
+    """
+    content = {**body, MESSAGE: asdict(message)}
+    JobRepository(session).tell(notice(run_id, what, kind, address, content) for kind, address in to)

@@ -44,11 +44,15 @@ class JobRepository:
         query = select(JobRow).where(JobRow.id == job_id)
         return self._session.scalar(query.with_for_update() if lock else query)
 
+    def kept(self, keeper: str) -> JobRow | None:
+        """The job that is kept for something; nobody else changes it before this transaction ends."""
+        return self._session.scalar(select(JobRow).where(JobRow.keeper == keeper).with_for_update())
+
     def jobs(
         self, principal: Principal, name: str | None, limit: int, before: tuple[int, int] | None, offset: int
     ) -> list[JobRow]:
         """The jobs that a principal may know of, the newest first."""
-        query = self._visible(select(JobRow), JobRow.id, principal)
+        query = self._visible(select(JobRow).where(JobRow.keeper.is_(None)), JobRow.id, principal)
         if name is not None:
             query = query.where(func.lower(JobRow.name) == name.lower())
         if before is not None:
@@ -98,7 +102,8 @@ class JobRepository:
     def owned_by(self, name: str) -> list[JobRow]:
         """The jobs that somebody owns, or with whose rights they run."""
         of_owner = select(JobPermissionRow.job_id).where(JobPermissionRow.grantee == name, JobPermissionRow.level == "IS_OWNER")
-        return list(self._session.scalars(select(JobRow).where(or_(JobRow.id.in_(of_owner), JobRow.run_as == name))))
+        theirs = or_(JobRow.id.in_(of_owner), JobRow.run_as == name)
+        return list(self._session.scalars(select(JobRow).where(JobRow.keeper.is_(None), theirs)))
 
     def rename_grantee(self, old: str, new: str) -> None:
         """A principal has a new name."""
@@ -138,6 +143,11 @@ class JobRepository:
             query = query.where(JobRunRow.started_at <= at, earlier)
         query = query.order_by(JobRunRow.started_at.desc(), JobRunRow.id.desc()).limit(limit).offset(offset)
         return list(self._session.scalars(query))
+
+    def ended_runs(self, job_id: int, beyond: int) -> list[JobRunRow]:
+        """The runs of a job that have ended, but for so many of the newest."""
+        query = select(JobRunRow).where(JobRunRow.job_id == job_id, JobRunRow.ended_at.is_not(None))
+        return list(self._session.scalars(query.order_by(JobRunRow.started_at.desc()).offset(beyond)))
 
     def active_runs(self, job_id: int) -> list[JobRunRow]:
         """The runs of a job that have not ended, the oldest first."""

@@ -20,7 +20,7 @@ from boathouse.jobs.models import JobRepairRow, JobRunRow, JobTaskRow
 from boathouse.jobs.repository import JobRepository
 from boathouse.jobs.schemas import RepairBody, RunNowBody, SubmitBody
 from boathouse.jobs.service import JobService
-from boathouse.jobs.starting import Asked, begin, new_attempt, new_run, parameters_of, record
+from boathouse.jobs.starting import KEPT_RUN, Asked, begin, new_attempt, new_run, parameters_of, record
 from boathouse.kit.clock import now_ms
 from boathouse.kit.ids import new_number
 
@@ -80,7 +80,7 @@ class RunService:
             SettingsInvalid: If it is asked for parameters or tasks that the job has not.
         """
         job = self._rows.job(body.job_id, lock=True)
-        if job is None:
+        if job is None or job.keeper is not None:
             raise JobNotFound(body.job_id)
         require(self._principal, job.id, self._rows.access(job.id), "CAN_MANAGE_RUN")
         token = _token(f"job:{job.id}", body.idempotency_token)
@@ -157,6 +157,8 @@ class RunService:
         conditions: list[Any] = []
         if wanted.job_id is not None:
             conditions.append(JobRunRow.job_id == wanted.job_id)
+        else:
+            conditions.append(JobRunRow.run_type != KEPT_RUN)
         if wanted.active_only:
             conditions.append(JobRunRow.ended_at.is_(None))
         if wanted.completed_only:

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import hmac
+import html
 import ipaddress
 import json
 import smtplib
@@ -19,7 +20,7 @@ from pydantic import SecretStr
 
 from boathouse.jobs.destinations import Destination, Kind
 from boathouse.jobs.models import JobNoticeRow
-from boathouse.jobs.notifications import LATE
+from boathouse.jobs.notifications import LATE, MESSAGE
 from boathouse.kit.clock import now_ms
 
 MOST_TRIES = 5
@@ -71,7 +72,7 @@ def send(notice: JobNoticeRow, senders: Senders, url: str, destination: Destinat
     """
     try:
         if notice.kind == "email":
-            _mail(notice, senders, url, notice.address)
+            _mail(_told(notice, url), senders, notice.address)
         elif notice.kind == "webhook":
             _post(notice.address, notice.body, senders, signed=True)
         elif destination is None:
@@ -83,61 +84,92 @@ def send(notice: JobNoticeRow, senders: Senders, url: str, destination: Destinat
 
 
 def _to_destination(notice: JobNoticeRow, senders: Senders, url: str, destination: Destination) -> None:
-    config = destination.config
+    config, told = destination.config, _told(notice, url)
     match destination.kind:
         case Kind.WEBHOOK:
             login = (str(config.get("username", "")), str(config.get("password", "")))
-            _post(config["url"], notice.body, senders, signed=True, login=login if any(login) else None)
+            body = {key: value for key, value in notice.body.items() if key != MESSAGE}
+            _post(config["url"], body, senders, signed=True, login=login if any(login) else None)
         case Kind.SLACK:
-            _post(config["url"], {"text": f"{_sentence(notice)}\n{_link(notice, url)}"}, senders)
+            _post(config["url"], {"text": f"{told.sentence}\n{told.link}"}, senders)
         case Kind.MICROSOFT_TEAMS:
-            _post(config["url"], _card(notice, url), senders)
+            _post(config["url"], _card(told), senders)
         case Kind.PAGERDUTY:
-            _post(senders.pagerduty_url, _incident(notice, url, config["integration_key"]), senders)
+            _post(senders.pagerduty_url, _incident(told, url, config["integration_key"]), senders)
         case Kind.EMAIL:
             for address in config["addresses"]:
-                _mail(notice, senders, url, address)
+                _mail(told, senders, address)
 
 
-def _event(notice: JobNoticeRow) -> str:
-    return str(notice.body["event_type"]).rpartition(".")[2]
+@dataclass(frozen=True)
+class _Told:
+    """A notice in words.
+
+    Attributes:
+        subject: Of a mail.
+        sentence: For a channel, or an incident's summary.
+        text: Of a mail.
+        link: What it is about.
+        action: What following the link does.
+        incident: What tells incidents apart.
+        severity: Of an incident.
+        ends: Whether it ends the incident that one before has begun.
+        html: The text as a page, if it has one.
+    """
+
+    subject: str
+    sentence: str
+    text: str
+    link: str
+    action: str
+    incident: str
+    severity: str
+    ends: bool
+    html: str | None = None
 
 
-def _link(notice: JobNoticeRow, url: str) -> str:
-    return f"{url}/jobs/{notice.body['job']['job_id']}/runs/{notice.body['run']['run_id']}"
+def _told(notice: JobNoticeRow, url: str) -> _Told:
+    if MESSAGE in notice.body:
+        message = dict(notice.body[MESSAGE])
+        return _Told(link=f"{url}{message.pop('path')}", **message)
+    body, event = notice.body, str(notice.body["event_type"]).rpartition(".")[2]
+    job, run, task = body["job"], body["run"], (body.get("task") or {}).get("task_key")
+    state, word = str(run["state_message"]), "duration warning" if event == LATE else event.removeprefix("on_")
+    what = f"Task {task} of job {job['name']}" if task else f"Job {job['name']}"
+    return _Told(
+        subject=f"Boathouse job {job['name']}{f' / {task}' if task else ''}: {word}",
+        sentence=f"{what} {_WORDS[event]}{f': {state}' if state else '.'}",
+        text=state,
+        link=f"{url}/jobs/{job['job_id']}/runs/{run['run_id']}",
+        action="Open the run",
+        incident=f"boathouse-job-{job['job_id']}",
+        severity={"on_failure": "error", LATE: "warning"}.get(event, "info"),
+        ends=event == "on_success",
+    )
 
 
-def _sentence(notice: JobNoticeRow) -> str:
-    body = notice.body
-    what = f"Task {body['task']['task_key']} of job {body['job']['name']}" if "task" in body else f"Job {body['job']['name']}"
-    message = str(body["run"]["state_message"])
-    return f"{what} {_WORDS[_event(notice)]}{f': {message}' if message else '.'}"
-
-
-def _card(notice: JobNoticeRow, url: str) -> dict[str, Any]:
+def _card(told: _Told) -> dict[str, Any]:
     """What a channel of Teams shows."""
     card = {
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
         "type": "AdaptiveCard",
         "version": "1.4",
-        "body": [{"type": "TextBlock", "text": _sentence(notice), "wrap": True}],
-        "actions": [{"type": "Action.OpenUrl", "title": "Open the run", "url": _link(notice, url)}],
+        "body": [{"type": "TextBlock", "text": told.sentence, "wrap": True}],
+        "actions": [{"type": "Action.OpenUrl", "title": told.action, "url": told.link}],
     }
     return {"type": "message", "attachments": [{"contentType": "application/vnd.microsoft.card.adaptive", "content": card}]}
 
 
-def _incident(notice: JobNoticeRow, url: str, key: str) -> dict[str, Any]:
-    """An event for PagerDuty: a success ends the incident that a failure of the same job has begun."""
-    event = _event(notice)
-    told: dict[str, Any] = {
+def _incident(told: _Told, url: str, key: str) -> dict[str, Any]:
+    """An event for PagerDuty: what is good again ends the incident that was begun when it was not."""
+    event: dict[str, Any] = {
         "routing_key": key,
-        "event_action": "resolve" if event == "on_success" else "trigger",
-        "dedup_key": f"boathouse-job-{notice.body['job']['job_id']}",
+        "event_action": "resolve" if told.ends else "trigger",
+        "dedup_key": told.incident,
         "client": "Boathouse",
-        "client_url": _link(notice, url),
+        "client_url": told.link,
     }
-    severity = {"on_failure": "error", LATE: "warning"}.get(event, "info")
-    return {**told, "payload": {"summary": _sentence(notice)[:1024], "source": url, "severity": severity}}
+    return {**event, "payload": {"summary": told.sentence[:1024], "source": url, "severity": told.severity}}
 
 
 def _post(
@@ -181,17 +213,15 @@ def _address(host: str, port: int, *, private: bool) -> str:
     raise NotSent("the address is a private one, which BOATHOUSE_WEBHOOK_PRIVATE=true would allow")
 
 
-def _mail(notice: JobNoticeRow, senders: Senders, url: str, address: str) -> None:
+def _mail(told: _Told, senders: Senders, address: str) -> None:
     if senders.smtp_url is None:
         raise NotSent("this server sends no mail: BOATHOUSE_SMTP_URL is not set")
-    job, run = notice.body["job"], notice.body["run"]
-    event = _event(notice)
-    what = "duration warning" if event == LATE else event.removeprefix("on_")
-    of = f"{job['name']} / {notice.body['task']['task_key']}" if "task" in notice.body else str(job["name"])
     message = EmailMessage()
     message["From"], message["To"] = senders.smtp_from, address
-    message["Subject"] = " ".join(f"Boathouse job {of}: {what}".split())
-    message.set_content(f"{run['state_message']}\n\n{_link(notice, url)}\n".lstrip())
+    message["Subject"] = " ".join(told.subject.split())
+    message.set_content(f"{told.text}\n\n{told.link}\n".lstrip())
+    if told.html is not None:
+        message.add_alternative(f'{told.html}<p><a href="{html.escape(told.link)}">{told.action}</a></p>', subtype="html")
     place = urlsplit(senders.smtp_url.get_secret_value())
     safe = place.scheme == "smtps"
     context = ssl.create_default_context()

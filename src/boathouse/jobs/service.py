@@ -40,7 +40,7 @@ class JobService:
 
     def _row(self, job_id: int, level: str, *, lock: bool = False) -> JobRow:
         row = self._rows.job(job_id, lock=lock)
-        if row is None:
+        if row is None or row.keeper is not None:
             raise JobNotFound(job_id)
         require(self._principal, job_id, self._rows.access(job_id), level)
         return row
@@ -75,6 +75,7 @@ class JobService:
             trigger_state={},
             due_at=triggers.first_due(settings, now),
             waits_for=events.key_of(settings),
+            keeper=None,
             created_at=now,
             updated_at=now,
         )

@@ -13,6 +13,9 @@ from boathouse.jobs.repository import JobRepository
 from boathouse.kit.clock import now_ms
 from boathouse.kit.ids import new_number
 
+KEPT_RUN = "KEPT_RUN"
+"""The type of runs that no list shows unless it is asked for those of their job: see ``kept``."""
+
 
 @dataclass(frozen=True)
 class Asked:
@@ -54,7 +57,7 @@ def begin(rows: JobRepository, kinds: Kinds, job: JobRow, asked: Asked) -> JobRu
     run = new_run(
         job_id=job.id,
         name=job.name,
-        run_type="JOB_RUN",
+        run_type="JOB_RUN" if job.keeper is None else KEPT_RUN,
         number=job.runs,
         run_as=(job.run_as_id, job.run_as),
         settings=settings,

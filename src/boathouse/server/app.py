@@ -57,7 +57,8 @@ from boathouse.serving import endpoints as serving_endpoints
 from boathouse.serving import invocations
 from boathouse.serving.api import Serving, ServingReferences
 from boathouse.sql import endpoints as sql_endpoints
-from boathouse.sql.api import QueryReferences, SqlTaskKind
+from boathouse.sql.alerts import endpoints as alert_endpoints
+from boathouse.sql.api import Acting, SqlReferences, SqlTaskKind
 from boathouse.storage.layout import Layout
 from boathouse.tables import endpoints as tables_endpoints
 from boathouse.workspace import dbfs_endpoints
@@ -151,7 +152,7 @@ def create_app(settings: Settings, addresses: Addresses, admin_name: str = "admi
         SecretReferences(),
         WorkspaceReferences(layout),
         JobReferences(),
-        QueryReferences(),
+        SqlReferences(),
         FeatureReferences(),
         ServingReferences(lambda: state.serving),
         MlflowReferences(lambda: state.mlflow),
@@ -210,6 +211,7 @@ ROUTERS = (
     pipelines_endpoints.router,
     pipelines_page.router,
     sql_endpoints.router,
+    alert_endpoints.router,
     registry_artifact_endpoints.router,
     registry_endpoints.router,
     registry_uc_endpoints.router,
@@ -309,12 +311,13 @@ async def _lifespan(api: FastAPI) -> AsyncGenerator[None, None]:
         )
         stack.callback(surroundings.spare.stop)
         state.jobs.kinds.checks.append(sources.check_settings)
+        state.acting = Acting(state.database, state.authenticator, f"localhost:{state.engines.port}")
         for kind in (
             NotebookTask(surroundings),
             PythonTask(surroundings),
             WheelTask(surroundings),
             DbtTask(surroundings),
-            SqlTaskKind(state.database, state.layout, sources, places.spark_remote),
+            SqlTaskKind(state.database, state.layout, sources, state.acting, state.jobs),
         ):
             state.jobs.kinds.register(kind)
         sources.sweep()

@@ -1,6 +1,6 @@
 """What can be wrong with SQL that is kept or run."""
 
-from boathouse.errors import AlreadyExists, BoathouseError, InvalidParameterValue, NotFound, PermissionDenied
+from boathouse.errors import AlreadyExists, BoathouseError, Conflict, InvalidParameterValue, NotFound, PermissionDenied
 
 
 class StatementFailed(BoathouseError):
@@ -10,35 +10,46 @@ class StatementFailed(BoathouseError):
     status = 400
 
 
-class QueryInvalid(InvalidParameterValue):
-    """A field of a saved query is not valid."""
+class ObjectInvalid(InvalidParameterValue):
+    """A field of a saved query, an alert or a dashboard is not valid."""
 
     def __init__(self, field: str, problem: str) -> None:
         super().__init__(f"{field} {problem}", field=field)
 
 
-class QueryNotFound(NotFound):
-    """No such query, or none that the asker may know of."""
+class ObjectNotFound(NotFound):
+    """No such object, or none that the asker may know of."""
 
-    def __init__(self, query_id: str) -> None:
-        super().__init__(f"Query '{query_id}' does not exist.", query_id=query_id)
+    def __init__(self, noun: str, object_id: str) -> None:
+        super().__init__(f"{noun.capitalize()} '{object_id}' does not exist.", **{f"{noun}_id": object_id})
 
 
-class QueryExists(AlreadyExists):
-    """Another query of the folder has the name."""
+class ObjectExists(AlreadyExists):
+    """Another object of the folder has the name."""
 
-    def __init__(self, name: str, folder: str) -> None:
+    def __init__(self, noun: str, name: str, folder: str) -> None:
+        article = "an" if noun[0] in "aeiou" else "a"
         super().__init__(
-            f"{folder} has a query '{name}' already. Give another display_name, or auto_resolve_display_name=true.",
-            field="query.display_name",
+            f"{folder} has {article} {noun} '{name}' already. Give another display_name, or auto_resolve_display_name=true.",
+            field=f"{noun}.display_name",
         )
 
 
-class QueryPermissionMissing(PermissionDenied):
-    """The asker lacks a level of permission on a query."""
+class ObjectPermissionMissing(PermissionDenied):
+    """The asker lacks a level of permission on an object."""
 
-    def __init__(self, principal: str, query_id: str, level: str) -> None:
+    def __init__(self, principal: str, noun: str, object_id: str, level: str) -> None:
         super().__init__(
-            f"User '{principal}' does not have {level} on query '{query_id}'. Its owner, or who manages its folder, can give it.",
+            f"User '{principal}' does not have {level} on {noun} '{object_id}'. Its owner, or who manages its folder, can give it.",
             permission_level=level,
+        )
+
+
+class DashboardChanged(Conflict):
+    """Somebody else has changed a dashboard since the asker looked."""
+
+    def __init__(self, dashboard_id: str, etag: str) -> None:
+        super().__init__(
+            f"Dashboard '{dashboard_id}' was changed meanwhile: its etag is {etag}. Get it again and repeat the change.",
+            field="etag",
         )

@@ -1,10 +1,10 @@
 """HTTP in and out of saved queries, as databricks-sdk's ``w.queries`` has them."""
 
-import datetime as dt
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
+from boathouse.kit.clock import iso
 from boathouse.sql.models import QueryRow
 
 _Name = Annotated[str, Field(max_length=256)]
@@ -132,8 +132,8 @@ def told(row: QueryRow, *, in_list: bool = False) -> dict[str, Any]:
         "owner_user_name": row.owner,
         "last_modifier_user_name": row.modifier,
         "lifecycle_state": "ACTIVE" if row.trashed_at is None else "TRASHED",
-        "create_time": _time(row.created_at),
-        "update_time": _time(row.updated_at),
+        "create_time": iso(row.created_at),
+        "update_time": iso(row.updated_at),
         "query_text": "",
         "run_as_mode": "OWNER",
         **row.settings,
@@ -141,8 +141,3 @@ def told(row: QueryRow, *, in_list: bool = False) -> dict[str, Any]:
     if in_list:
         del answer["parent_path"]
     return answer
-
-
-def _time(milliseconds: int) -> str:
-    at = dt.datetime.fromtimestamp(milliseconds / 1000, dt.UTC)
-    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,19 +1,21 @@
-"""Files of SQL and saved queries as tasks of jobs."""
+"""SQL as tasks of jobs: files, saved queries, alerts."""
 
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 from boathouse.db import Database
 from boathouse.engine.api import Value, bound, filled, quote, require_warehouse, statements, warehouse_id_of
 from boathouse.iam.api import Principal
-from boathouse.jobs.api import Output, SettingsInvalid, Task
-from boathouse.sql.errors import QueryInvalid, StatementFailed
+from boathouse.jobs.api import Jobs, Output, SettingsInvalid, Task
+from boathouse.sql.acting import Acting
+from boathouse.sql.alerts.task import AlertTask, check_subscriptions
+from boathouse.sql.answers import told
+from boathouse.sql.errors import ObjectInvalid, StatementFailed
 from boathouse.sql.parameters import values_of
 from boathouse.sql.service import QueryService, parameters_of
-from boathouse.sql.statements import Answer, SqlSession, sql_session
+from boathouse.sql.statements import SqlSession
 from boathouse.storage.layout import Layout
 from boathouse.workspace.api import Sources
 
@@ -21,11 +23,8 @@ MOST_BYTES = 1_000_000
 """Of a file of SQL."""
 _SHOWN_ROWS = 200
 """Rows of each statement that a run keeps."""
-_KINDS = ("query", "file")
-_REFUSED = {
-    "alert": "Alerts are not served: save its query, and let a condition_task look at what a notebook_task has found.",
-    "dashboard": "Dashboards are not served: the page shows tables as they are, and needs no refresh.",
-}
+_WANTED = {"query": "query_id", "file": "path", "alert": "alert_id"}
+"""The kinds of SQL tasks, and what says what is to be run."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ class _Script:
 
 
 class SqlTaskKind:
-    """``sql_task``: executes a file of SQL or a saved query at the gateway, as whoever the run runs as.
+    """``sql_task``: executes a file of SQL or a saved query at the gateway, or evaluates an alert.
 
     Attributes:
         field: See ``TaskKind``.
@@ -56,32 +55,34 @@ class SqlTaskKind:
         database: The metadata database.
         layout: The lake's folders.
         sources: Where files of tasks are.
-        spark_remote: Of the gateway, without a token.
+        acting: Opens sessions at the gateway.
+        jobs: Whose kind it is.
     """
 
     field = "sql_task"
     resumes = False
 
-    def __init__(self, database: Database, layout: Layout, sources: Sources, spark_remote: str) -> None:
+    def __init__(self, database: Database, layout: Layout, sources: Sources, acting: Acting, jobs: Jobs) -> None:
         self._database = database
         self._layout = layout
         self._sources = sources
-        self._gateway = urlsplit(spark_remote).netloc
+        self._acting = acting
+        self._alerts = AlertTask(database, layout, acting, jobs)
 
     def check(self, spec: Mapping[str, Any], where: str, asker: Principal) -> None:
         """See ``TaskKind``."""
-        for name, told in _REFUSED.items():
-            if spec.get(name) is not None:
-                raise SettingsInvalid(f"{where}.{name}", f"is no kind of SQL task that this server runs. {told}")
-        given = [name for name in _KINDS if spec.get(name) is not None]
+        given = [name for name in _WANTED if spec.get(name) is not None]
         if len(given) != 1 or not isinstance(spec[given[0]], Mapping):
-            raise SettingsInvalid(where, f"needs exactly one of {' and '.join(_KINDS)}; it has {', '.join(given) or 'none'}.")
+            raise SettingsInvalid(where, f"needs exactly one of {', '.join(_WANTED)}; it has {', '.join(given) or 'none'}.")
         kind, part = given[0], spec[given[0]]
-        wanted = "path" if kind == "file" else "query_id"
+        wanted = _WANTED[kind]
         if not isinstance(part.get(wanted), str) or not part[wanted]:
             raise SettingsInvalid(f"{where}.{kind}.{wanted}", "is missing: it says what is to be run.")
         if kind == "file":
             self._sources.check(part, f"{where}.file")
+        if kind == "alert":
+            with self._database.session() as session:
+                check_subscriptions(session, part, f"{where}.alert")
         values = spec.get("parameters")
         if values is not None and not (isinstance(values, Mapping) and all(isinstance(one, str) for one in values.values())):
             raise SettingsInvalid(f"{where}.parameters", "must be an object of texts.")
@@ -96,17 +97,18 @@ class SqlTaskKind:
         """See ``TaskKind``."""
         spec = task.spec[self.field]
         require_warehouse(str(spec["warehouse_id"]), task.principal, "sql_task.warehouse_id")
+        if spec.get("alert") is not None:
+            return await self._alerts.run(task, spec["alert"], str(spec["warehouse_id"]))
         script = await self._script(task, spec)
-        token = await task.token()
         answers: list[dict[str, Any]] = []
         error = None
-        async with sql_session(self._gateway, token, task.entity) as session:
+        async with self._acting.session(task.principal, task.entity) as session:
             try:
                 await _use(session, script)
                 for number, statement in enumerate(script.statements, 1):
                     _note(task, f"-- statement {number} of {len(script.statements)}\n{statement}\n")
                     found = await session.execute(statement, _SHOWN_ROWS)
-                    answers.append(_told(found))
+                    answers.append(told(found))
                     _note(task, f"-- {len(found.rows)}{' and more' if found.truncated else ''} rows\n")
             except StatementFailed as failure:
                 error = failure.message
@@ -114,8 +116,8 @@ class SqlTaskKind:
                     error = f"Statement {len(answers) + 1} of {len(script.statements)} has failed: {error}"
                 answers.append({"status": "FAILED", "error": failure.message})
         warehouse = spec["warehouse_id"]
-        told = {"query_text": script.text, "warehouse_id": warehouse, "endpoint_id": warehouse, "sql_statements": answers}
-        return Output({"sql_output": {"query_output": told}}, error)
+        output = {"query_text": script.text, "warehouse_id": warehouse, "endpoint_id": warehouse, "sql_statements": answers}
+        return Output({"sql_output": {"query_output": output}}, error)
 
     async def _script(self, task: Task, spec: Mapping[str, Any]) -> _Script:
         given: dict[str, str] = {name: str(value) for name, value in (spec.get("parameters") or {}).items()}
@@ -140,7 +142,7 @@ class SqlTaskKind:
 def _script(text: str, values: Mapping[str, Value], catalog: str | None = None, schema: str | None = None) -> _Script:
     found = tuple(statements(bound(filled(text, values), values)))
     if not found:
-        raise QueryInvalid("query_text", "has no statement.")
+        raise ObjectInvalid("query_text", "has no statement.")
     return _Script(text, found, catalog, schema)
 
 
@@ -149,18 +151,6 @@ async def _use(session: SqlSession, script: _Script) -> None:
         await session.execute(f"USE CATALOG {quote([script.catalog])}")
     if script.schema:
         await session.execute(f"USE SCHEMA {quote([script.schema])}")
-
-
-def _told(answer: Answer) -> dict[str, Any]:
-    told: dict[str, Any] = {
-        "status": "FINISHED",
-        "columns": [{"name": name, "type": kind} for name, kind in answer.columns],
-        "rows": [list(row) for row in answer.rows],
-        "truncated": answer.truncated,
-    }
-    if answer.statement_id is not None:
-        told["lookup_key"] = answer.statement_id
-    return told
 
 
 def _note(task: Task, text: str) -> None:

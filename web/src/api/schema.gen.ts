@@ -68,6 +68,58 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/2.0/alerts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Alerts
+         * @description The alerts that the asker may know of (CAN_READ), the oldest first.
+         */
+        get: operations["alerts_list_alerts"];
+        put?: never;
+        /**
+         * Create Alert
+         * @description Make an alert in a folder of the workspace (CAN_MANAGE on the folder); it is the asker's, and runs as the asker.
+         */
+        post: operations["alerts_create_alert"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.0/alerts/{alert_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Alert
+         * @description One alert (CAN_READ), with what its last evaluation has found.
+         */
+        get: operations["alerts_get_alert"];
+        put?: never;
+        post?: never;
+        /**
+         * Trash Alert
+         * @description Put an alert into the trash, or delete it (CAN_MANAGE).
+         */
+        delete: operations["alerts_trash_alert"];
+        options?: never;
+        head?: never;
+        /**
+         * Update Alert
+         * @description Change an alert (CAN_EDIT; its owner: CAN_MANAGE).
+         */
+        patch: operations["alerts_update_alert"];
+        trace?: never;
+    };
     "/api/2.0/dbfs/add-block": {
         parameters: {
             query?: never;
@@ -1086,6 +1138,54 @@ export interface paths {
          * @description Change a destination (admins).
          */
         patch: operations["jobs_update_destination"];
+        trace?: never;
+    };
+    "/api/2.0/permissions/alertsv2/{alert_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Permissions
+         * @description Who may what on an alert (CAN_READ).
+         */
+        get: operations["alerts_get_permissions"];
+        /**
+         * Put Permissions
+         * @description Set who may what on an alert (CAN_MANAGE).
+         */
+        put: operations["alerts_put_permissions"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Patch Permissions
+         * @description Add to who may what on an alert (CAN_MANAGE).
+         */
+        patch: operations["alerts_patch_permissions"];
+        trace?: never;
+    };
+    "/api/2.0/permissions/alertsv2/{alert_id}/permissionLevels": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Permission Levels
+         * @description The levels of permission (CAN_READ).
+         */
+        get: operations["alerts_get_permission_levels"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/2.0/permissions/directories/{object_id}": {
@@ -4376,6 +4476,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/boathouse/v1/alerts/{alert_id}/evaluate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Evaluate Alert
+         * @description Evaluate an alert now (CAN_RUN); the run that does it.
+         */
+        post: operations["alerts_evaluate_alert"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/boathouse/v1/alerts/{alert_id}/evaluations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Evaluations
+         * @description What the last evaluations of an alert have found (CAN_READ), the newest first.
+         */
+        get: operations["alerts_list_evaluations"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/boathouse/v1/data-quality/tables/{full_name}": {
         parameters: {
             query?: never;
@@ -5296,6 +5436,129 @@ export interface components {
             table: string;
             /** Time */
             time: number;
+        };
+        /**
+         * AlertBody
+         * @description A new alert.
+         */
+        AlertBody: {
+            /** Custom Description */
+            custom_description?: string | null;
+            /** Custom Summary */
+            custom_summary?: string | null;
+            /** Custom Template Format */
+            custom_template_format?: "HTML" | null;
+            /** Display Name */
+            display_name: string;
+            evaluation: components["schemas"]["AlertEvaluationBody"];
+            /** Parameters */
+            parameters?: components["schemas"]["AlertParameterBody"][] | null;
+            /** Parent Path */
+            parent_path?: string | null;
+            /** Query Text */
+            query_text: string;
+            run_as?: components["schemas"]["AlertRunAsBody"] | null;
+            /** Run As User Name */
+            run_as_user_name?: string | null;
+            schedule: components["schemas"]["AlertScheduleBody"];
+            /** Warehouse Id */
+            warehouse_id: string;
+        };
+        /**
+         * AlertColumnBody
+         * @description A column of the result: its first value, or one over all rows.
+         */
+        AlertColumnBody: {
+            /** Aggregation */
+            aggregation?: ("SUM" | "COUNT" | "COUNT_DISTINCT" | "AVG" | "MEDIAN" | "MIN" | "MAX" | "STDDEV") | null;
+            /** Display */
+            display?: string | null;
+            /** Name */
+            name: string;
+        };
+        /**
+         * AlertEvaluationBody
+         * @description How the result is judged.
+         */
+        AlertEvaluationBody: {
+            /**
+             * Comparison Operator
+             * @enum {string}
+             */
+            comparison_operator: "LESS_THAN" | "GREATER_THAN" | "EQUAL" | "NOT_EQUAL" | "GREATER_THAN_OR_EQUAL" | "LESS_THAN_OR_EQUAL" | "IS_NULL" | "IS_NOT_NULL";
+            /** Empty Result State */
+            empty_result_state?: ("UNKNOWN" | "OK" | "TRIGGERED" | "ERROR") | null;
+            notification?: components["schemas"]["AlertNotificationBody"] | null;
+            source: components["schemas"]["AlertColumnBody"];
+            threshold?: components["schemas"]["AlertOperandBody"] | null;
+        };
+        /**
+         * AlertNotificationBody
+         * @description Who is told, and when again.
+         */
+        AlertNotificationBody: {
+            /** Notify On Ok */
+            notify_on_ok?: boolean | null;
+            /** Retrigger Seconds */
+            retrigger_seconds?: number | null;
+            /** Subscriptions */
+            subscriptions?: {
+                [key: string]: string | null;
+            }[];
+        };
+        /**
+         * AlertOperandBody
+         * @description What the source is compared with.
+         */
+        AlertOperandBody: {
+            column?: components["schemas"]["AlertColumnBody"] | null;
+            value?: components["schemas"]["AlertValueBody"] | null;
+        };
+        /**
+         * AlertParameterBody
+         * @description What a ``:name`` of the text stands for.
+         */
+        AlertParameterBody: {
+            /** Name */
+            name: string;
+            /** Type */
+            type?: string | null;
+            /** Value */
+            value?: string | null;
+        };
+        /**
+         * AlertRunAsBody
+         * @description As whom the query is executed.
+         */
+        AlertRunAsBody: {
+            /** Service Principal Name */
+            service_principal_name?: string | null;
+            /** User Name */
+            user_name?: string | null;
+        };
+        /**
+         * AlertScheduleBody
+         * @description When the alert is evaluated.
+         */
+        AlertScheduleBody: {
+            /** Pause Status */
+            pause_status?: ("PAUSED" | "UNPAUSED") | null;
+            /** Quartz Cron Schedule */
+            quartz_cron_schedule: string;
+            /** Timezone Id */
+            timezone_id: string;
+        };
+        /**
+         * AlertValueBody
+         * @description A value of one type.
+         */
+        AlertValueBody: {
+            /** Bool Value */
+            bool_value?: boolean | null;
+            /** Double Value */
+            double_value?: number | null;
+            /** String Value */
+            string_value?: string | null;
         };
         /**
          * Alias
@@ -11004,6 +11267,184 @@ export interface operations {
             };
         };
     };
+    alerts_list_alerts: {
+        parameters: {
+            query?: {
+                page_size?: number;
+                page_token?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    alerts_create_alert: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AlertBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    alerts_get_alert: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                alert_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    alerts_trash_alert: {
+        parameters: {
+            query?: {
+                purge?: boolean;
+            };
+            header?: never;
+            path: {
+                alert_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    alerts_update_alert: {
+        parameters: {
+            query: {
+                update_mask: string;
+            };
+            header?: never;
+            path: {
+                alert_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    [key: string]: unknown;
+                };
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     dbfs_add_block: {
         parameters: {
             query?: never;
@@ -13089,6 +13530,146 @@ export interface operations {
                 "application/json": components["schemas"]["ChangedDestination"];
             };
         };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    alerts_get_permissions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                alert_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    alerts_put_permissions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                alert_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AccessChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    alerts_patch_permissions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                alert_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AccessChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    alerts_get_permission_levels: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                alert_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
         responses: {
             /** @description Successful Response */
             200: {
@@ -20884,6 +21465,72 @@ export interface operations {
                 "application/json": components["schemas"]["UpdateBody"];
             };
         };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    alerts_evaluate_alert: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                alert_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    alerts_list_evaluations: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                alert_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
         responses: {
             /** @description Successful Response */
             200: {
