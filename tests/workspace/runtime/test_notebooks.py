@@ -3,12 +3,14 @@
 import io
 import json
 import re
+import shutil
 import time
 import uuid
 import zipfile
 from collections.abc import Callable
 from typing import Any
 
+import psutil
 import pytest
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors import BadRequest
@@ -174,7 +176,7 @@ def test_failures(server: Server, user: Person, person: Callable[[], Person]) ->
     cells = {
         "print('before')\n\n# COMMAND ----------\n\n# DBTITLE 1,Bad\ndef f():\n    raise KeyError('k')\nf()\n": "Cell 2 (Bad): KeyError: 'k'",
         "if True print(1)": "Cell 1: SyntaxError: ",
-        "# MAGIC %r\n# MAGIC print(1)": "Cell 1: LanguageMissing: Cells in R are not run here",
+        "# MAGIC %scala\n# MAGIC println(1)": "Cell 1: LanguageMissing: Cells in Scala need ",
         "# MAGIC %sql SELECT nope": "Cell 1: AnalysisException: ",
         "# MAGIC %run ./nothing": f"Cell 1: NotebookMissing: There is no notebook at {user.home}/nothing",
         "# MAGIC %run ./setup": f"Cell at line 5 of {user.home}/setup, in cell 1: ZeroDivisionError: division by zero",
@@ -364,3 +366,52 @@ def test_a_process_that_waits_is_nobodys_and_serves_one_task(person: Callable[[]
     assert all(one["began"] < one["asked"] for one in found[1:])
     assert len({one["pid"] for one in found}) == len({one["home"] for one in found}) == len(found)
     assert [one["heavy"] for one in found] == [[]] * 3
+
+
+IN_R = """# Databricks notebook source
+# MAGIC %r
+# MAGIC numbers <- c(3, 1, 2); cat("from R", sum(numbers), "\\n"); message("to stderr"); here <- Sys.getpid()
+# MAGIC
+# MAGIC writeLines("kept", file.path(Sys.getenv("HOME"), "r.txt"))
+
+# COMMAND ----------
+import os; text = open(os.path.expanduser("~/r.txt")).read().strip(); from multiprocessing import Manager
+with Manager() as manager: print("numbers" in globals(), text, manager.list([1])[0])
+
+# COMMAND ----------
+# MAGIC %r
+# MAGIC data.frame(sorted = sort(numbers), same = here == Sys.getpid())
+
+# COMMAND ----------
+# MAGIC %r
+# MAGIC plot(numbers)
+
+# COMMAND ----------
+# MAGIC %r
+# MAGIC inner <- function() stop("no such ", "luck")
+# MAGIC inner()
+
+# COMMAND ----------
+print("never")
+"""
+
+
+@pytest.mark.skipif(shutil.which("R") is None, reason="R is not installed")
+def test_cells_in_r_run_in_its_kernel(user: Person) -> None:
+    """With the rights of the notebook, its outputs in the result, and gone with it."""
+    (ran,) = user.run({"notebook_task": {"notebook_path": user.put("in_r", IN_R)}})
+    assert (ran.state, ran.error) == ("FAILED", "Cell 5: LanguageFailed: Error in inner(): no such luck")
+    assert "inner()" in ran.trace, ran.trace
+    assert ran.log.startswith("from R 6 \nto stderr\n\nFalse kept 1\n"), ran.log
+    assert "never" not in ran.log
+    page = user.client.jobs.export_run(ran.run_id).views[0].content or ""
+    assert "<td>3</td>" in page, "a table of R"
+    assert "data:image/png;base64," in page
+    assert "no such luck" in page
+    private = "cat(file.exists('/etc/shadow'), system('cat /etc/shadow', ignore.stderr = TRUE)); tryCatch(readLines('/etc/shadow'), error = print)"
+    whole = user.put("whole_in_r", f"# Databricks notebook source\n{private}\n", language="R")
+    (ran,) = user.run({"notebook_task": {"notebook_path": whole}})
+    assert ran.state == "SUCCESS", ran
+    assert "root:" not in ran.log
+    assert "cannot open" in ran.log
+    assert not [one for one in psutil.process_iter(["cmdline"]) if "IRkernel::main()" in (one.info["cmdline"] or ())]

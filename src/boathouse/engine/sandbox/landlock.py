@@ -15,9 +15,10 @@ _WRITE_FILE, _TRUNCATE = 1 << 1, 1 << 14
 _OF_FILES = 1 << 0 | _READ_FILE | _WRITE_FILE | _TRUNCATE
 _READ = _READ_FILE | _READ_DIR
 _EXECUTE = 1 << 0
-# Remove, make folders, files and pipes, move between folders; not execute, devices and sockets.
+# Remove, make folders, files and pipes, move between folders; not execute, devices.
 _CHANGE = _READ | _WRITE_FILE | _TRUNCATE | (1 << 4) | (1 << 5) | (1 << 7) | (1 << 8) | (1 << 10) | (1 << 13)
 _SYMBOLIC_LINKS = 1 << 12
+_SOCKETS = 1 << 9
 LEAST_ABI = 3
 """The first in which truncating is a right: Linux 6.2."""
 _ABI_WITH_TCP, _ABI_WITH_DEVICES, _ABI_WITH_SCOPES = 4, 5, 6
@@ -55,7 +56,7 @@ def restrict(
 
     Args:
         read: Files and folders that can be read; those that are missing are left out.
-        write: Folders of the process's own, that can be changed.
+        write: Folders of the process's own, that can be changed; it and those below it may speak by sockets in them.
         devices: Files that can be read and written.
         ports: To which TCP connections can be made; none to others, where the kernel can see to it. None leaves the network as it is.
         execute: Programs, and folders of programs, that can be read and started.
@@ -79,7 +80,7 @@ def restrict(
     try:
         given = (
             (read, _READ),
-            (write, _CHANGE | _SYMBOLIC_LINKS),
+            (write, _CHANGE | _SYMBOLIC_LINKS | _SOCKETS),
             (shared, _CHANGE),
             (devices, _READ_FILE | _WRITE_FILE),
             (execute, _READ | _EXECUTE),

@@ -11,6 +11,7 @@ import os
 import sys
 import tempfile
 import traceback
+from contextlib import closing
 from dataclasses import asdict
 from typing import Any, NoReturn
 
@@ -136,7 +137,8 @@ class _Run:
         run = NotebookRun(session, self._outputs, packages, self._folder)
         self._path = run.path
         try:
-            result = run.run(int(left.get("next", 1)))
+            with closing(run.kernels):
+                result = run.run(int(left.get("next", 1)))
         except PythonRestart:
             kept = {name: asdict(widget) for name, widget in widgets.declared.items()}
             stays: dict[str, Any] = {

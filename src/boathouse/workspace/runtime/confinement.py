@@ -26,7 +26,7 @@ _SETTINGS = (
     ),
     *("/etc/ssl", "/etc/pki", "/etc/ca-certificates", "/etc/passwd", "/etc/group", "/etc/localtime", "/etc/timezone"),
     *("/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/alternatives", "/etc/fonts", "/etc/mime.types"),
-    *("/etc/os-release", "/etc/gitconfig", "/etc/profile", "/etc/bash.bashrc", "/etc/inputrc", "/etc/pip.conf"),
+    *("/etc/os-release", "/etc/gitconfig", "/etc/profile", "/etc/bash.bashrc", "/etc/inputrc", "/etc/pip.conf", "/etc/R"),
 )
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty")
 _PROCESS = ("/proc",)

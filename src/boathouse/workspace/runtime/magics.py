@@ -1,5 +1,6 @@
-"""The magics of Databricks: ``%sql``, ``%md``, ``%fs``, ``%sh``, ``%python``, ``%run``, and those of languages that are not there."""
+"""The magics of Databricks: ``%sql``, ``%md``, ``%fs``, ``%sh``, ``%python``, ``%run``, and those of other languages."""
 
+import functools
 import re
 import shlex
 from typing import TYPE_CHECKING, Any
@@ -10,20 +11,11 @@ if TYPE_CHECKING:
     from boathouse.workspace.runtime.notebook import NotebookRun
 
 _ARGUMENT = re.compile(r"""\$(\w+)\s*=\s*("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|\S+)""")
-_MISSING = {"r": "R", "scala": "Scala", "java": "Java"}
+_KERNELS = {"r": "R", "scala": "Scala", "java": "Java"}
 
 
 class CommandFailed(Exception):
     """A command of ``%sh`` has ended with another status than 0."""
-
-
-class LanguageMissing(Exception):
-    """A cell is in a language that this server does not run."""
-
-    def __init__(self, language: str) -> None:
-        super().__init__(
-            f"Cells in {language} are not run here: there is no {language} kernel. Python, SQL and shell cells are."
-        )
 
 
 class Magics:
@@ -43,13 +35,11 @@ class Magics:
             "sh": self.sh,
             "run": self.run,
             "pip": self.pip,
-            **dict.fromkeys(_MISSING, None),
+            **{name: functools.partial(self._in_kernel, language) for name, language in _KERNELS.items()},
         }
 
     def of(self, name: str) -> Any:
         """What a magic does with its text, or None if it is IPython's."""
-        if name in _MISSING:
-            return lambda _: self._missing(_MISSING[name])
         return self.cells.get(name)
 
     def install(self, shell: Any) -> None:
@@ -60,8 +50,9 @@ class Magics:
                 shell.register_magic_function(lambda line, action=action: action(line), "line", name)
             shell.register_magic_function(lambda line, cell, action=action: action(f"{line}\n{cell}"), "cell", name)
 
-    def _missing(self, language: str) -> None:
-        raise LanguageMissing(language)
+    def _in_kernel(self, language: str, text: str) -> None:
+        """Run a cell in another language."""
+        self._run.kernels.run(language, text)
 
     def md(self, text: str) -> None:
         """Text for people; it is in the result as it is."""

@@ -11,7 +11,8 @@ from boathouse.workspace.notebooks import Cell, Language, Notebook, parse
 from boathouse.workspace.paths import PREFIX, parts_of, text_of
 from boathouse.workspace.runtime.assignment import Assignment, Result
 from boathouse.workspace.runtime.control import CellFailed, NotebookExit, PythonRestart
-from boathouse.workspace.runtime.magics import LanguageMissing, Magics
+from boathouse.workspace.runtime.kernels import Kernels, LanguageFailed
+from boathouse.workspace.runtime.magics import Magics
 from boathouse.workspace.runtime.outputs import Outputs
 from boathouse.workspace.runtime.packages import Packages
 from boathouse.workspace.runtime.session import Session
@@ -83,6 +84,7 @@ class NotebookRun:
         self.dbutils = session.dbutils
         self.display = session.display
         self.path, self.notebook = self._library.read(session.assignment.path)
+        self.kernels = Kernels(outputs, folder)
         self.magics = Magics(self)
         self._within = [self.path]
         self._folder = folder
@@ -145,6 +147,8 @@ class NotebookRun:
             action(text)
         except (NotebookExit, PythonRestart, CellFailed):
             raise
+        except LanguageFailed as error:
+            raise CellFailed(error, self._where(cell), error.trace) from error
         except SystemExit:
             raise
         except BaseException as error:
@@ -202,4 +206,4 @@ class NotebookRun:
         self.packages.run(text)
 
 
-__all__ = ["LanguageMissing", "Library", "NotebookMissing", "NotebookRun", "resolve"]
+__all__ = ["Library", "NotebookMissing", "NotebookRun", "resolve"]
