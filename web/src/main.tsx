@@ -28,6 +28,8 @@ const router = createBrowserRouter([
       { path: "/pipelines", element: <PipelinesPage /> },
       { path: "/pipelines/:id", lazy: async () => ({ Component: (await import("./features/pipelines/PipelinePage")).PipelinePage }) },
       { path: "/jobs", lazy: async () => ({ Component: (await import("./features/jobs/JobsPage")).JobsPage }) },
+      { path: "/jobs/new", lazy: async () => ({ Component: (await import("./features/jobs/JobEditor")).NewJobPage }) },
+      { path: "/jobs/:id/edit", lazy: async () => ({ Component: (await import("./features/jobs/JobEditor")).EditJobPage }) },
       { path: "/jobs/:id", lazy: async () => ({ Component: (await import("./features/jobs/JobPage")).JobPage }) },
       { path: "/jobs/:id/runs/:run", lazy: async () => ({ Component: (await import("./features/jobs/RunPage")).RunPage }) },
       { path: "/streams", lazy: async () => ({ Component: (await import("./features/streams/StreamsPage")).StreamsPage }) },

@@ -9,11 +9,14 @@ from boathouse.errors import InvalidParameterValue
 from boathouse.iam.api import AccessChange, CurrentPrincipal
 from boathouse.jobs import views
 from boathouse.jobs.runtime import Jobs
+from boathouse.jobs.schedules import check_schedule, next_time
 from boathouse.jobs.schemas import CreateBody, Identifier, JobBody, ResetBody, UpdateBody
+from boathouse.kit.clock import now_ms
 
 router = APIRouter(tags=["jobs"])
 VERSIONS = ("2.2", "2.1", "2.0")
 PERMISSIONS = "/api/2.0/permissions/jobs/{job_id}"
+_TIMES_SHOWN = 3
 Endpoint = Callable[..., Any]
 JobId = Annotated[int, Path(ge=0, le=2**63 - 1)]
 
@@ -108,6 +111,21 @@ async def delete_job(request: Request, principal: CurrentPrincipal, body: JobBod
     """Delete a job and cancel what runs of it (CAN_MANAGE)."""
     await jobs_of(request).manage(principal, lambda service: service.delete(body.job_id))
     return {}
+
+
+@router.get("/api/boathouse/v1/job-schedules/next")
+async def next_times(
+    principal: CurrentPrincipal,  # noqa: ARG001 - whoever is signed in may reckon
+    quartz_cron_expression: Annotated[str, Query(max_length=500)],
+    timezone_id: Annotated[str, Query(max_length=100)] = "UTC",
+) -> dict[str, Any]:
+    """When a schedule would next start a job, in ms since the epoch: three times at most (everybody who is signed in)."""
+    check_schedule(quartz_cron_expression, timezone_id, "schedule")
+    times: list[int] = []
+    after: int | None = now_ms()
+    while len(times) < _TIMES_SHOWN and (after := next_time(quartz_cron_expression, timezone_id, after)) is not None:
+        times.append(after)
+    return {"times": times}
 
 
 # --------------------------------------------------------------------------------------------------------- permissions

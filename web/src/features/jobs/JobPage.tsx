@@ -1,6 +1,6 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
-import { useNavigate, useParams, useSearchParams } from "react-router";
+import { Link, useNavigate, useParams, useSearchParams } from "react-router";
 import { call, get, path } from "../../api/client";
 import { Dag } from "../../ui/Dag";
 import { Empty, Failure, Head, Loaded, Snippet, Tabs } from "../../ui/primitives";
@@ -11,6 +11,36 @@ import { type Job, kindText, nodes, type Task, when } from "./types";
 const TABS = ["Runs", "Tasks", "Settings"];
 
 const given = (task: Task): string => (task.depends_on ?? []).map((one) => (one.outcome ? `if ${one.task_key} is ${one.outcome}` : "")).filter(Boolean).join(", ");
+
+/** Change it, make another like it, or delete it, which is asked for twice. */
+function Manage({ job }: { job: Job }) {
+  const navigate = useNavigate();
+  const queries = useQueryClient();
+  const [asked, setAsked] = useState(false);
+  const id = String(job.job_id);
+  const remove = useMutation({
+    mutationFn: () => call("POST", "/api/2.2/jobs/delete", { job_id: job.job_id }),
+    onSuccess: async () => {
+      await queries.invalidateQueries({ queryKey: ["jobs"] });
+      await navigate("/jobs");
+    },
+  });
+  return (
+    <div>
+      <div className="actions">
+        <Link className="button quiet" to={`${path("/jobs", id)}/edit`}>Edit</Link>
+        <Link className="button quiet" to={`/jobs/new?from=${encodeURIComponent(id)}`}>Clone</Link>
+        {asked ? (
+          <>
+            <button type="button" className="button bad" disabled={remove.isPending} onClick={() => remove.mutate()}>Delete {job.settings.name || `job ${id}`} and cancel its runs</button>
+            <button type="button" className="button quiet" onClick={() => setAsked(false)}>Keep it</button>
+          </>
+        ) : <button type="button" className="button quiet" onClick={() => setAsked(true)}>Delete</button>}
+      </div>
+      {remove.error ? <div className="gap"><Failure error={remove.error} title="It was not deleted" /></div> : null}
+    </div>
+  );
+}
 
 /** Start a run; its parameters can be changed before. */
 function RunNow({ job }: { job: Job }) {
@@ -76,7 +106,9 @@ export function JobPage() {
         const task = tasks.find((one) => one.task_key === chosen);
         return (
           <>
-            <Head title={settings.name || `Job ${job.job_id}`} sub={<>{settings.description ? <>{settings.description}<br /></> : null}{when(settings) ? `Runs ${when(settings)}` : "Runs when it is started"}, with the rights of {job.run_as_user_name}</>} />
+            <Head title={settings.name || `Job ${job.job_id}`} sub={<>{settings.description ? <>{settings.description}<br /></> : null}{when(settings) ? `Runs ${when(settings)}` : "Runs when it is started"}, with the rights of {job.run_as_user_name}</>}>
+              <Manage job={job} />
+            </Head>
             <RunNow job={job} />
             <Tabs tabs={TABS} current={tab} />
             {tab === "runs" && <Runs id={id} />}

@@ -79,7 +79,9 @@ export function JobsPage() {
   const tab = params.get("tab") === "runs" ? "runs" : "jobs";
   return (
     <>
-      <Head title="Jobs" sub="Tasks that run in their order, by hand, by the clock or when something happens" />
+      <Head title="Jobs" sub="Tasks that run in their order, by hand, by the clock or when something happens">
+        <Link className="button" to="/jobs/new">New job</Link>
+      </Head>
       <Tabs tabs={TABS} current={tab} />
       {tab === "runs" ? <Runs /> : <Jobs />}
     </>
