@@ -3,6 +3,7 @@
 from boathouse.catalog.dependencies import Catalog, WritableCatalog
 from boathouse.catalog.errors import InvalidName, PolicyInTheWay, PrivilegeMissing, SecurableExists, SecurableNotFound
 from boathouse.catalog.info import (
+    FEATURE_SPEC,
     ConnectionInfo,
     FunctionInfo,
     Parameter,
@@ -21,6 +22,7 @@ from boathouse.catalog.service.grants import GrantChange
 from boathouse.catalog.service.tags import TagChange
 
 __all__ = [
+    "FEATURE_SPEC",
     "SYSTEM",
     "Catalog",
     "CatalogReferences",

@@ -9,6 +9,8 @@ from boathouse.catalog.models import SecurableRow
 from boathouse.catalog.privileges import SecurableType
 
 VIEW = "VIEW"
+FEATURE_SPEC = "FEATURE_SPEC"
+"""The language of a feature spec: a function of keys and times that endpoints answer; its body is JSON."""
 TABLE_TYPE = "TABLE_TYPE"
 """The return type of a function that answers a table."""
 
@@ -127,8 +129,8 @@ class FunctionInfo(SecurableInfo):
         parameters: In order.
         return_type: SQL text of the type, or ``TABLE_TYPE``.
         return_columns: Name and SQL text of the type, for a function that answers a table.
-        language: ``SQL`` or ``PYTHON``.
-        body: An expression or query in SQL, or Python source.
+        language: ``SQL``, ``PYTHON`` or ``FEATURE_SPEC``.
+        body: An expression or query in SQL, Python source, or the JSON of a feature spec.
         is_deterministic: As declared.
     """
 

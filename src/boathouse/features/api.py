@@ -1,6 +1,7 @@
 """What other slices use of features."""
 
 from boathouse.features.errors import FeatureSpecInvalid, OnlineTableNotFound
+from boathouse.features.functions import FunctionSource, OnlineFunction
 from boathouse.features.online import OnlineReader
 from boathouse.features.references import FeatureReferences
 from boathouse.features.service import FeatureService, OnlineTable
@@ -12,6 +13,8 @@ __all__ = [
     "FeatureService",
     "FeatureSpec",
     "FeatureSpecInvalid",
+    "FunctionSource",
+    "OnlineFunction",
     "OnlineReader",
     "OnlineTable",
     "OnlineTableNotFound",

@@ -1,6 +1,6 @@
 """What can be wrong with features."""
 
-from boathouse.errors import AlreadyExists, Conflict, InvalidParameterValue, InvalidState, NotFound
+from boathouse.errors import AlreadyExists, BoathouseError, Conflict, InvalidParameterValue, InvalidState, NotFound
 
 
 class KeysUndeclared(InvalidParameterValue):
@@ -79,4 +79,11 @@ class FeatureSpecInvalid(InvalidParameterValue):
     """A model's feature spec that does not fit its schema, or the online tables."""
 
     def __init__(self, field: str, problem: str) -> None:
-        super().__init__(f"The model's feature_spec is not valid: {field} {problem}", field=field)
+        super().__init__(f"The feature spec is not valid: {field} {problem}", field=field)
+
+
+class FeatureFunctionFailed(BoathouseError):
+    """A function of the catalog raised when a request asked for its value."""
+
+    def __init__(self, name: str, error: Exception) -> None:
+        super().__init__(f"The function {name} failed: {type(error).__name__}: {error}", function=name)

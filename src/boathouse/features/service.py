@@ -1,23 +1,36 @@
 """The rules: who may publish what where, and what a served model may look up."""
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sqlalchemy.orm import Session
 
-from boathouse.catalog.api import CatalogService, InvalidName, Privilege, SecurableExists, SecurableNotFound, SecurableType
+from boathouse.catalog.api import (
+    FEATURE_SPEC,
+    CatalogService,
+    InvalidName,
+    Privilege,
+    SecurableExists,
+    SecurableNotFound,
+    SecurableType,
+)
 from boathouse.errors import InvalidParameterValue, NotImplementedHere, PermissionDenied
 from boathouse.features.errors import (
+    FeatureSpecInvalid,
     OnlineStoreExists,
     OnlineStoreNotEmpty,
     OnlineStoreNotFound,
     OnlineTableNotFound,
     OnlineTableOfOther,
 )
+from boathouse.features.functions import FunctionSource
 from boathouse.features.models import OnlineStoreRow, OnlineTableRow
 from boathouse.features.online import OnlineWriter, file_of
 from boathouse.features.repository import FeatureRepository
 from boathouse.features.source import Source
+from boathouse.features.spec import FeatureSpec
 from boathouse.iam.api import Principal
 from boathouse.kit.clock import now_ms
 from boathouse.kit.ids import new_id
@@ -195,6 +208,34 @@ class FeatureService:
             self._catalog.get_readable_table(row.source_table)
         path = file_of(self._layout.online, row.full_name)
         return OnlineTable(row.id, row.full_name, row.store, row.source_table, row.source_version, row.rows, path)
+
+    # ---- feature specs
+
+    def require_spec(self, full_name: str) -> FeatureSpec:
+        """A feature spec of the catalog that the principal may execute.
+
+        Raises:
+            SecurableNotFound: If there is no function of this name.
+            PrivilegeMissing: Without EXECUTE on it.
+            FeatureSpecInvalid: If it is another function, or not valid.
+        """
+        info = self._catalog.get_function(full_name)
+        if info.language != FEATURE_SPEC:
+            raise FeatureSpecInvalid(info.full_name, f"is a function in {info.language}, and no feature spec.")
+        try:
+            return FeatureSpec.parse(json.loads(info.body))
+        except ValueError as error:
+            raise FeatureSpecInvalid(info.full_name, f"is not JSON: {error}") from None
+
+    def function_sources(self, names: Sequence[str]) -> list[FunctionSource]:
+        """Functions that features are computed by and the principal may execute.
+
+        Raises:
+            SecurableNotFound: If one does not exist.
+            PrivilegeMissing: Without EXECUTE on one.
+            FeatureSpecInvalid: If one is not in Python.
+        """
+        return [FunctionSource.of(self._catalog.get_function(name)) for name in names]
 
 
 def publish_rows(source: Source, path: Path, mode: str) -> int:

@@ -17,7 +17,7 @@ _NAME = re.compile(r"^[A-Za-z0-9][\w.-]{0,62}$")
 
 @dataclass(frozen=True)
 class ServedEntity:
-    """A model version that is served; ``creation_timestamp`` in ms since the epoch."""
+    """A model version that is served, or a feature spec, which has no version; ``creation_timestamp`` in ms since the epoch."""
 
     name: str
     entity_name: str
@@ -27,6 +27,18 @@ class ServedEntity:
     creator: str
     creation_timestamp: int
     environment_vars: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    @property
+    def is_feature_spec(self) -> bool:
+        """Whether it is a feature spec of the catalog, and no model."""
+        return not self.entity_version
+
+    @property
+    def title(self) -> str:
+        """What people call it."""
+        return (
+            f"feature spec {self.entity_name}" if self.is_feature_spec else f"{self.entity_name} version {self.entity_version}"
+        )
 
     @property
     def process_key(self) -> tuple[Any, ...]:
@@ -110,8 +122,8 @@ def _entity(body: ServedEntityBody, index: int, creator: str, now: int) -> Serve
         raise NotImplementedHere(message)
     name, version = body.entity_name or body.model_name, body.entity_version or body.model_version
     if not name or len(name.split(".")) != 3:
-        raise ConfigInvalid(f"{where}.entity_name", "has to be a registered model: catalog.schema.model.")
-    if not version or not str(version).isdigit():
+        raise ConfigInvalid(f"{where}.entity_name", "has to be a registered model or feature spec: catalog.schema.name.")
+    if version and not str(version).isdigit():
         raise ConfigInvalid(f"{where}.entity_version", "has to be a version number of the model, such as 1.")
     size = body.workload_size or "Small"
     if size not in CONCURRENCY:
@@ -120,12 +132,13 @@ def _entity(body: ServedEntityBody, index: int, creator: str, now: int) -> Serve
         if "{{secrets/" in value:
             message = f"{where}.environment_vars.{key}: references to secrets are not built yet."
             raise NotImplementedHere(message)
-    served = body.name or f"{name.split('.')[-1]}-{version}"
+    last = name.split(".")[-1]
+    served = body.name or (f"{last}-{version}" if version else last)
     check_name(served)
     return ServedEntity(
         name=served,
         entity_name=name.lower(),
-        entity_version=str(version),
+        entity_version=str(version or ""),
         workload_size=size,
         scale_to_zero_enabled=bool(body.scale_to_zero_enabled),
         creator=creator,

@@ -79,6 +79,12 @@ class PayloadTableUnfit(InvalidState):
         )
 
 
+class BadRequest(InvalidParameterValue):
+    """A request that this model cannot read."""
+
+    error_code = "BAD_REQUEST"
+
+
 class ModelFailed(InvalidState):
     """A model server did not become ready."""
 

@@ -1,4 +1,4 @@
-"""The model server: a process that loads one model version and answers requests from the socket that it inherits.
+"""The model server: a process that loads one model version or feature spec and answers requests from the socket that it inherits.
 
 Started by the server as ``python -m boathouse.serving.model_server FD``; it ends when the socket does.
 """
@@ -96,11 +96,16 @@ def main() -> None:
     try:
         from boathouse.serving import scoring  # noqa: PLC0415 - MLflow has to see the environment from above
 
-        wait_for_server(config["environment"].get("MLFLOW_TRACKING_URI", ""))
-        scorer = scoring.Scorer.load(config["model_uri"], config["folder"])
+        scorer: scoring.Answerer
+        if config["feature_spec"] is not None:
+            scorer = scoring.SpecAnswerer(scoring.FeatureSpec.parse(config["feature_spec"]))
+        else:
+            wait_for_server(config["environment"].get("MLFLOW_TRACKING_URI", ""))
+            scorer = scoring.Scorer.load(config["model_uri"], config["folder"])
         os.environ.pop("MLFLOW_TRACKING_TOKEN", None)
         door.tell(FromModel.LOADED, **scorer.facts())
-        scorer.bind(door.expect(ToModel.BIND)["online_tables"])
+        bound = door.expect(ToModel.BIND)
+        scorer.bind(bound["online_tables"], bound["functions"])
         scorer.warm_up()
     except Exception as error:  # noqa: BLE001 - whatever a model raises is told to the one who deploys it
         traceback.print_exc()

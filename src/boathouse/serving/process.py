@@ -37,13 +37,15 @@ class Resources:
     Attributes:
         tracking_uri: Where it fetches the model.
         issue_token: Makes the token for that, and returns how to revoke it once the model is loaded.
-        online_paths: From names of online tables to their files, if the endpoint's creator may read them.
+        feature_spec: The feature spec that is served, if it is one and the endpoint's creator may execute it.
+        bindings: The files of online tables and the sources of functions by their names, if the endpoint's creator may use them.
         folder: Where it may put the model's files.
     """
 
     tracking_uri: str
     issue_token: Callable[[], Awaitable[tuple[str, Callable[[], Awaitable[None]]]]]
-    online_paths: Callable[[Sequence[str]], Awaitable[list[str]]]
+    feature_spec: Callable[[], Awaitable[dict[str, Any] | None]]
+    bindings: Callable[[Sequence[str], Sequence[str]], Awaitable[dict[str, Any]]]
     folder: Path
 
 
@@ -105,28 +107,28 @@ class ModelProcess:
             )
         self._reader, self._writer = await asyncio.open_connection(sock=ours)
         self._pump = asyncio.create_task(self._read())
-        token, revoke = await self._resources.issue_token()
-        try:
-            self._send(ToModel.CONFIGURE, self._configuration(token))
-            loaded = await self._event(FromModel.LOADED)
-        finally:
-            await revoke()
-        self.facts = loaded
-        paths = await self._resources.online_paths(loaded["online_tables"])
-        self._send(ToModel.BIND, {"online_tables": paths})
+        spec = await self._resources.feature_spec()
+        self.facts = loaded = await (self._load_model() if spec is None else self._load(self._configuration({}, spec)))
+        self._send(ToModel.BIND, await self._resources.bindings(loaded["online_tables"], loaded["functions"]))
         await self._event(FromModel.READY)
 
-    def _configuration(self, token: str) -> dict[str, Any]:
+    async def _load_model(self) -> dict[str, Any]:
         uri = self._resources.tracking_uri
-        environment = {
-            "OMP_NUM_THREADS": "1",
-            **self.entity.environment_vars,
-            "MLFLOW_TRACKING_URI": uri,
-            "MLFLOW_REGISTRY_URI": uri,
-            "MLFLOW_TRACKING_TOKEN": token,
-        }
+        token, revoke = await self._resources.issue_token()
+        tracking = {"MLFLOW_TRACKING_URI": uri, "MLFLOW_REGISTRY_URI": uri, "MLFLOW_TRACKING_TOKEN": token}
+        try:
+            return await self._load(self._configuration(tracking, None))
+        finally:
+            await revoke()
+
+    async def _load(self, configuration: dict[str, Any]) -> dict[str, Any]:
+        self._send(ToModel.CONFIGURE, configuration)
+        return await self._event(FromModel.LOADED)
+
+    def _configuration(self, tracking: dict[str, str], feature_spec: dict[str, Any] | None) -> dict[str, Any]:
         return {
-            "environment": environment,
+            "environment": {"OMP_NUM_THREADS": "1", **self.entity.environment_vars, **tracking},
+            "feature_spec": feature_spec,
             "model_uri": f"models:/{self.entity.entity_name}/{self.entity.entity_version}",
             "folder": str(self._folder),
             "concurrency": CONCURRENCY[self.entity.workload_size],
@@ -255,7 +257,7 @@ class ServedModel:
         Raises:
             ModelFailed: If the model cannot be served.
         """
-        name = f"{self.entity.entity_name} version {self.entity.entity_version}"
+        name = self.entity.title
         self._note("DEPLOYMENT_CREATING", f"Loading {name}")
         process = ModelProcess(self.entity, self._resources, self.log_path)
         try:

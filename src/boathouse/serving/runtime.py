@@ -6,7 +6,7 @@ import random
 import shutil
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -262,7 +262,8 @@ class Serving:
         resources = Resources(
             tracking_uri=self._base_url,
             issue_token=partial(self._issue_token, record, entity),
-            online_paths=partial(self._online_paths, record),
+            feature_spec=partial(self._feature_spec, record, entity),
+            bindings=partial(self._bindings, record),
             folder=self._folder,
         )
         return ServedModel(entity, resources, folder / f"{entity.name}.log", folder / f"{entity.name}.build.log")
@@ -283,11 +284,22 @@ class Serving:
 
         return token, lambda: asyncio.to_thread(revoke)
 
-    async def _online_paths(self, record: Endpoint, names: Sequence[str]) -> list[str]:
-        def resolve() -> list[str]:
+    async def _feature_spec(self, record: Endpoint, entity: ServedEntity) -> dict[str, Any] | None:
+        def resolve() -> dict[str, Any]:
             with self._database.session() as session:
                 features = FeatureService(session, self._creator(session, record), self._layout)
-                return [str(features.require_table(name).path) for name in names]
+                return features.require_spec(entity.entity_name).as_dict()
+
+        return await asyncio.to_thread(resolve) if entity.is_feature_spec else None
+
+    async def _bindings(self, record: Endpoint, tables: Sequence[str], functions: Sequence[str]) -> dict[str, Any]:
+        def resolve() -> dict[str, Any]:
+            with self._database.session() as session:
+                features = FeatureService(session, self._creator(session, record), self._layout)
+                return {
+                    "online_tables": [str(features.require_table(name).path) for name in tables],
+                    "functions": [asdict(source) for source in features.function_sources(functions)],
+                }
 
         return await asyncio.to_thread(resolve)
 

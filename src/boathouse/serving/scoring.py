@@ -4,8 +4,8 @@ import datetime as dt
 import json
 import math
 import traceback
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,18 +14,14 @@ from mlflow import pyfunc
 from mlflow.exceptions import MlflowException
 from mlflow.types import DataType, Schema
 
-from boathouse.errors import BoathouseError, InvalidParameterValue
-from boathouse.features.api import METADATA_KEY, FeatureSpec, FeatureSpecInvalid, OnlineReader
+from boathouse.errors import BoathouseError
+from boathouse.features.api import METADATA_KEY, FeatureSpec
+from boathouse.serving.errors import BadRequest
+from boathouse.serving.feature_columns import FeatureColumns, missing
 
 FORMATS = ("dataframe_records", "dataframe_split", "instances", "inputs")
 _INTEGERS = {DataType.integer: np.int32, DataType.long: np.int64}
 _FLOATS = {DataType.float: np.float32, DataType.double: np.float64}
-
-
-class BadRequest(InvalidParameterValue):
-    """A request that this model cannot read."""
-
-    error_code = "BAD_REQUEST"
 
 
 def parse(body: bytes) -> Any:
@@ -158,83 +154,51 @@ def convert(  # noqa: C901 - one case per type
     return pd.Series(values, dtype=object).to_numpy()
 
 
-class Scorer:
-    """A loaded model with its signature and look-ups. Safe for threads as far as the model is.
+class Answerer(ABC):
+    """What answers the requests to a served entity.
 
     Args:
-        model: The pyfunc model.
-        spec: Its feature spec, if it has one.
+        features: What it looks up and computes, if it does.
     """
 
-    def __init__(self, model: pyfunc.PyFuncModel, spec: FeatureSpec | None) -> None:
-        self._model = model
-        self._spec = spec
-        signature = model.metadata.signature
-        self._schema: Schema | None = signature.inputs if signature is not None else None
-        self._outputs: Schema | None = signature.outputs if signature is not None else None
-        self._readers: list[OnlineReader] = []
+    def __init__(self, features: FeatureColumns | None) -> None:
+        self._features = features
 
-    @classmethod
-    def load(cls, model_uri: str, folder: str) -> "Scorer":
-        """Fetch and load a model.
+    @abstractmethod
+    def request_columns(self) -> list[str] | None:
+        """The columns that a request has to have; None where nothing says so."""
 
-        Raises:
-            FeatureSpecInvalid: If the feature spec in its metadata is not valid.
-        """
-        model = pyfunc.load_model(model_uri, dst_path=folder)
-        raw = (model.metadata.metadata or {}).get(METADATA_KEY)
-        spec = FeatureSpec.parse(raw) if raw is not None else None
-        if spec is not None and spec.functions:
-            told = f"has {spec.functions[0].udf}, and endpoints compute no functions yet. Score batches, or send the column as an input."
-            raise FeatureSpecInvalid("functions", told)
-        return cls(model, spec)
+    @abstractmethod
+    def result(self, data: Any) -> dict[str, Any]:
+        """The answer to what a request holds, as ``parse`` gives it."""
 
     def facts(self) -> dict[str, Any]:
-        """What the server wants to know of the model."""
-        lookups = self._spec.lookups if self._spec else ()
+        """What the server wants to know of the served entity."""
         return {
-            "online_tables": [lookup.online_table for lookup in lookups],
-            "inputs": self._schema.to_dict() if self._schema else None,
-            "outputs": self._outputs.to_dict() if self._outputs else None,
+            "online_tables": self._features.online_tables if self._features else [],
+            "functions": self._features.functions if self._features else [],
+            "inputs": None,
+            "outputs": None,
             "request_columns": self.request_columns(),
         }
 
-    def request_columns(self) -> list[str] | None:
-        """The columns that a request has to have; None where the model does not say."""
-        if self._spec is not None:
-            keys = [name for lookup in self._spec.lookups for name in lookup.lookup_key]
-            times = [lookup.timestamp_lookup_key for lookup in self._spec.lookups if lookup.timestamp_lookup_key]
-            return list(dict.fromkeys([*self._spec.inputs, *keys, *times]))
-        if self._schema is None or self._schema.is_tensor_spec():
-            return None
-        return [str(name) for name in self._schema.input_names()]
-
-    def bind(self, paths: Sequence[str]) -> None:
-        """Open the online tables, in the order of the look-ups.
+    def bind(self, paths: Sequence[str], functions: Sequence[Mapping[str, Any]]) -> None:
+        """Open the online tables and make the functions ready, in the order of the facts.
 
         Raises:
-            FeatureSpecInvalid: If a look-up does not fit its table.
+            FeatureSpecInvalid: If one does not fit.
         """
-        lookups = self._spec.lookups if self._spec else ()
-        for lookup, path in zip(lookups, paths, strict=True):
-            reader = OnlineReader(Path(path), lookup.online_table)
-            reader.check(lookup)
-            self._readers.append(reader)
+        if self._features is not None:
+            self._features.bind(paths, functions)
 
-    def warm_up(self) -> None:
-        """Predict once on the example that the model was logged with, so that the first request is not the slow one."""
-        try:
-            example = self._model.input_example
-            if example is not None:
-                self._model.predict(example)
-        except Exception:  # noqa: BLE001 - an example that does not work harms nobody
-            traceback.print_exc()
+    def warm_up(self) -> None:  # noqa: B027 - most need nothing
+        """See to it that the first request is not the slow one."""
 
     def answer(self, body: bytes) -> tuple[int, bytes]:
         """The HTTP status and JSON for a request's JSON."""
         try:
-            predictions = to_json(self._predict(parse(body)))
-            return 200, json.dumps({"predictions": predictions}, allow_nan=False, separators=(",", ":")).encode()
+            result = self.result(parse(body))
+            return 200, json.dumps(result, allow_nan=False, separators=(",", ":")).encode()
         except BoathouseError as error:
             return error.status, _error(error.error_code, error.message)
         except MlflowException as error:
@@ -247,12 +211,92 @@ class Scorer:
             message = f"The model failed: {type(error).__name__}: {error}. The served model's log has the details."
             return 500, _error("INTERNAL_ERROR", message)
 
+
+class SpecAnswerer(Answerer):
+    """A feature spec: keys and times in, features out.
+
+    Args:
+        spec: The feature spec.
+    """
+
+    def __init__(self, spec: FeatureSpec) -> None:
+        self._columns = FeatureColumns(spec)
+        super().__init__(self._columns)
+
+    def request_columns(self) -> list[str]:
+        """The columns that a request has to have."""
+        return self._columns.request_columns()
+
+    def result(self, data: Any) -> dict[str, Any]:
+        """The features of each row."""
+        if isinstance(data, np.ndarray):
+            message = f"A feature spec needs named columns: {', '.join(self.request_columns())}."
+            raise BadRequest(message)
+        columns = {name: to_json(list(values)) for name, values in self._columns.values(data).items()}
+        rows = len(next(iter(columns.values()), ()))
+        return {"outputs": [{name: values[row] for name, values in columns.items()} for row in range(rows)]}
+
+
+class Scorer(Answerer):
+    """A loaded model with its signature and look-ups. Safe for threads as far as the model is.
+
+    Args:
+        model: The pyfunc model.
+        spec: Its feature spec, if it has one.
+    """
+
+    def __init__(self, model: pyfunc.PyFuncModel, spec: FeatureSpec | None) -> None:
+        super().__init__(FeatureColumns(spec) if spec is not None else None)
+        self._model = model
+        signature = model.metadata.signature
+        self._schema: Schema | None = signature.inputs if signature is not None else None
+        self._outputs: Schema | None = signature.outputs if signature is not None else None
+
+    @classmethod
+    def load(cls, model_uri: str, folder: str) -> "Scorer":
+        """Fetch and load a model.
+
+        Raises:
+            FeatureSpecInvalid: If the feature spec in its metadata is not valid.
+        """
+        model = pyfunc.load_model(model_uri, dst_path=folder)
+        raw = (model.metadata.metadata or {}).get(METADATA_KEY)
+        return cls(model, FeatureSpec.parse(raw) if raw is not None else None)
+
+    def facts(self) -> dict[str, Any]:
+        """What the server wants to know of the model."""
+        return super().facts() | {
+            "inputs": self._schema.to_dict() if self._schema else None,
+            "outputs": self._outputs.to_dict() if self._outputs else None,
+        }
+
+    def request_columns(self) -> list[str] | None:
+        """The columns that a request has to have; None where the model does not say."""
+        if self._features is not None:
+            return self._features.request_columns()
+        if self._schema is None or self._schema.is_tensor_spec():
+            return None
+        return [str(name) for name in self._schema.input_names()]
+
+    def warm_up(self) -> None:
+        """Predict once on the example that the model was logged with, so that the first request is not the slow one."""
+        try:
+            example = self._model.input_example
+            if example is not None:
+                self._model.predict(example)
+        except Exception:  # noqa: BLE001 - an example that does not work harms nobody
+            traceback.print_exc()
+
+    def result(self, data: Any) -> dict[str, Any]:
+        """The predictions."""
+        return {"predictions": to_json(self._predict(data))}
+
     def _predict(self, data: Any) -> Any:
         if isinstance(data, np.ndarray):
             return self._model.predict(self._from_array(data))
         columns: Mapping[str, Sequence[Any]] = data
-        if self._spec is not None:
-            columns = self._looked_up(self._spec, columns)
+        if self._features is not None:
+            columns = self._features.values(columns)
         if self._schema is not None and self._schema.is_tensor_spec():
             return self._model.predict(self._tensors(columns))
         return self._model.predict(self._frame(columns))
@@ -279,31 +323,9 @@ class Scorer:
         inputs: list[Any] = schema.inputs
         for item in inputs:
             if item.name not in columns:
-                raise _missing(str(item.name), [str(name) for name in schema.input_names()])
+                raise missing(str(item.name), [str(name) for name in schema.input_names()])
             tensors[str(item.name)] = np.array(columns[str(item.name)], dtype=item.type)
         return tensors
-
-    def _looked_up(self, spec: FeatureSpec, given: Mapping[str, Sequence[Any]]) -> dict[str, Sequence[Any]]:
-        rows = len(next(iter(given.values()), ()))
-        columns: dict[str, Sequence[Any]] = dict(given)
-        for name in spec.inputs:
-            if name not in columns:
-                raise _missing(name, self.request_columns() or [])
-        for lookup, reader in zip(spec.lookups, self._readers, strict=True):
-            overridden = {name: given[name] for name in lookup.outputs if name in given}
-            if len(overridden) == len(lookup.outputs) and all(None not in values for values in overridden.values()):
-                continue
-            for name in lookup.lookup_key:
-                if name not in given:
-                    raise _missing(name, self.request_columns() or [])
-            found = reader.look_up(lookup, given, rows)
-            for name, values in found.items():
-                if name in overridden:
-                    pairs = zip(overridden[name], values, strict=True)
-                    columns[name] = [value if asked is None else asked for asked, value in pairs]
-                else:
-                    columns[name] = values
-        return {name: columns[name] for name in spec.features_order}
 
     def _frame(self, columns: Mapping[str, Sequence[Any]]) -> pd.DataFrame:
         if self._schema is None:
@@ -314,12 +336,8 @@ class Scorer:
             if name in columns:
                 built[name] = convert(columns[name], item.type, name)
             elif item.required:
-                raise _missing(name, [str(each) for each in self._schema.input_names()])
+                raise missing(name, [str(each) for each in self._schema.input_names()])
         return pd.DataFrame(built)
-
-
-def _missing(name: str, needed: Sequence[str]) -> BadRequest:
-    return BadRequest(f"Column '{name}' is missing. The request needs: {', '.join(needed)}.", column=name)
 
 
 def _error(code: str, message: str) -> bytes:

@@ -5,7 +5,8 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from boathouse.catalog.api import CatalogService, Privilege
+from boathouse.catalog.api import CatalogService, Privilege, SecurableNotFound
+from boathouse.features.api import FeatureService
 from boathouse.iam.api import Access, AccessBody, IamService, Levels, Principal, access_of
 from boathouse.kit.clock import now_ms
 from boathouse.kit.ids import new_id
@@ -199,8 +200,12 @@ class ServingService:
         creator = IamService(self._session).get_principal(row.creator_id)
         for who in (self._principal, creator):
             catalog = CatalogService(self._session, who, self._layout)
+            features = FeatureService(self._session, who, self._layout)
             for entity in config.entities:
-                catalog.require_model(entity.entity_name, Privilege.EXECUTE)
+                if entity.is_feature_spec:
+                    _require_spec(features, entity)
+                else:
+                    catalog.require_model(entity.entity_name, Privilege.EXECUTE)
         if config.capture is not None:
             ensure_payload_table(self._session, creator, self._layout, config.capture)
 
@@ -251,11 +256,22 @@ def finish_update(session: Session, endpoint_id: str, problem: str | None) -> bo
     return True
 
 
+def _require_spec(features: FeatureService, entity: ServedEntity) -> None:
+    try:
+        spec = features.require_spec(entity.entity_name)
+    except SecurableNotFound:
+        told = f"is needed for a model; without one, entity_name is a feature spec, and '{entity.entity_name}' is none."
+        raise ConfigInvalid("entity_version", told) from None
+    features.function_sources([function.udf for function in spec.functions])
+    for lookup in spec.lookups:
+        features.require_table(lookup.online_table)
+
+
 def _as_body(entity: ServedEntity) -> ServedEntityBody:
     return ServedEntityBody(
         name=entity.name,
         entity_name=entity.entity_name,
-        entity_version=entity.entity_version,
+        entity_version=entity.entity_version or None,
         workload_size=entity.workload_size,
         scale_to_zero_enabled=entity.scale_to_zero_enabled,
         environment_vars=dict(entity.environment_vars),

@@ -20,7 +20,7 @@ def _entity(entity: ServedEntity, model: ServedModel | None, *, old_form: bool =
     return {
         "name": entity.name,
         names[0]: entity.entity_name,
-        names[1]: entity.entity_version,
+        names[1]: entity.entity_version or None,
         "workload_size": entity.workload_size,
         "workload_type": "CPU",
         "scale_to_zero_enabled": entity.scale_to_zero_enabled,

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from boathouse.catalog.errors import FunctionInUse, InvalidName, SecurableExists
-from boathouse.catalog.info import TABLE_TYPE, FunctionInfo, Parameter, function_info, table_info
+from boathouse.catalog.info import FEATURE_SPEC, TABLE_TYPE, FunctionInfo, Parameter, function_info, table_info
 from boathouse.catalog.models import SecurableRow
 from boathouse.catalog.privileges import Privilege, SecurableType
 from boathouse.catalog.service.containers import Containers
 from boathouse.errors import InvalidParameterValue
 
-LANGUAGES = ("SQL", "PYTHON")
+LANGUAGES = ("SQL", "PYTHON", FEATURE_SPEC)
 
 
 class Functions(Containers):
@@ -36,8 +36,8 @@ class Functions(Containers):
             parameters: In order.
             return_type: SQL text of the type, or ``TABLE_TYPE``.
             return_columns: Name and type of each column, where the return type is ``TABLE_TYPE``.
-            language: ``SQL`` or ``PYTHON``.
-            body: An expression or query in SQL, or Python source.
+            language: ``SQL``, ``PYTHON`` or ``FEATURE_SPEC``.
+            body: An expression or query in SQL, Python source, or the JSON of a feature spec.
             is_deterministic: Whether the same arguments always give the same value.
             comment: For people.
             replace: Whether a function of this name may be there already.

@@ -20,8 +20,8 @@ from boathouse.engine.gateway.session import EngineSession
 from boathouse.engine.gateway.sql_tokens import Kind, Token, quote, tokenize
 from boathouse.engine.gateway.statements import Edit, Statement, apply, read_properties
 from boathouse.engine.gateway.words import Words
-from boathouse.engine.python_functions import check_source
 from boathouse.iam.api import Principal
+from boathouse.kit.python_body import check_source
 
 _TYPE_ENDS = (
     "LANGUAGE",

@@ -10,7 +10,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from boathouse.catalog.api import FunctionInfo, Policy, PolicyInTheWay, Privilege, SecurableNotFound, SecurableType, TableInfo
+from boathouse.catalog.api import (
+    FEATURE_SPEC,
+    FunctionInfo,
+    Policy,
+    PolicyInTheWay,
+    Privilege,
+    SecurableNotFound,
+    SecurableType,
+    TableInfo,
+)
 from boathouse.engine.catalog_access import CatalogAccess
 from boathouse.engine.catalog_memory import PresentCatalog
 from boathouse.engine.errors import StatementRefused
@@ -319,7 +328,11 @@ class Resolver:
         if len(name) == 1 and not (reader.is_asker and self._is_catalogs(name[0])):
             return None
         full = self._session.qualify(tuple(name)) if reader.is_asker else tuple(name)
-        return None if full is None or len(full) != 3 else self._catalog.function(reader.principal, ".".join(full))
+        found = None if full is None or len(full) != 3 else self._catalog.function(reader.principal, ".".join(full))
+        if found is not None and found.language == FEATURE_SPEC:
+            message = f"{found.full_name} is a feature spec: endpoints serve it, and SQL does not call it."
+            raise StatementRefused(message)
+        return found
 
     def _is_catalogs(self, name: str) -> bool:
         return name.lower() in self._catalog.function_names() and not self._session.is_registered(name)

@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
-from databricks.sdk.service import ml
+from databricks.sdk.service import ml, serving
 from pyspark.sql import DataFrame
 from pyspark.sql.streaming.query import StreamingQuery
 from pyspark.sql.types import StructType
 
-from boathouse.features.client import models
+from boathouse.features.client import feature_specs, models
+from boathouse.features.client.feature_specs import EndpointCoreConfig, FeatureSpecInfo
 from boathouse.features.client.lookups import FeatureFunction, FeatureLookup, names_of
 from boathouse.features.client.tables import FeatureTable, FeatureTables, times_of
 from boathouse.features.client.training_set import TrainingSet, training_set
@@ -227,6 +228,50 @@ class FeatureEngineeringClient(_Client):
         mode = ml.PublishSpecPublishMode(publish_mode)
         spec = ml.PublishSpec(online_store=store, online_table_name=online_table_name, publish_mode=mode)
         return self._tables.workspace.feature_store.publish_table(self._tables.full_name(source_table_name), spec)
+
+    def create_feature_spec(
+        self,
+        *,
+        name: str,
+        features: Sequence[FeatureLookup | FeatureFunction],
+        exclude_columns: str | Sequence[str] | None = None,
+    ) -> FeatureSpecInfo:
+        """Put look-ups and functions under a name of the catalog, for endpoints that answer features.
+
+        Args:
+            name: ``catalog.schema.name``.
+            features: What is looked up, and computed after it.
+            exclude_columns: Columns that are not answered.
+
+        Raises:
+            ValueError: If a table, feature or function is not there, or named twice; it names it.
+        """
+        return feature_specs.create_feature_spec(name, features, exclude_columns, self._tables)
+
+    def get_feature_spec(self, *, name: str) -> FeatureSpecInfo:
+        """A feature spec."""
+        return feature_specs.get_feature_spec(name, self._tables)
+
+    def delete_feature_spec(self, *, name: str) -> None:
+        """Delete a feature spec."""
+        feature_specs.delete_feature_spec(name, self._tables)
+
+    def create_feature_serving_endpoint(self, *, name: str, config: EndpointCoreConfig) -> serving.ServingEndpointDetailed:
+        """Start an endpoint that answers features, and wait until it does.
+
+        Args:
+            name: The endpoint.
+            config: The feature spec that it serves; its tables have to be published.
+        """
+        return feature_specs.create_endpoint(name, config, self._tables)
+
+    def get_feature_serving_endpoint(self, *, name: str) -> serving.ServingEndpointDetailed:
+        """An endpoint."""
+        return self._tables.workspace.serving_endpoints.get(name)
+
+    def delete_feature_serving_endpoint(self, *, name: str) -> None:
+        """Delete an endpoint."""
+        self._tables.workspace.serving_endpoints.delete(name)
 
     def create_online_store(
         self, *, name: str, capacity: str = "CU_1", read_replica_count: int | None = None

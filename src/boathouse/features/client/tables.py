@@ -132,6 +132,11 @@ class FeatureTables:
         tags = self.workspace.entity_tag_assignments.list("tables", full_name)
         return {tag.tag_key: tag.tag_value or "" for tag in tags}
 
+    def parameters(self, function: str) -> dict[str, str]:
+        """The parameters of a function of the catalog, in order, with their types in SQL."""
+        told: Mapping[str, Any] = self.workspace.functions.get(function).as_dict()
+        return {one["name"]: one["type_text"] for one in (told.get("input_params") or {}).get("parameters", ())}
+
     def version(self, name: str) -> int:
         """The version that a table has now."""
         history = self.spark.sql(f"DESCRIBE HISTORY {sql_name(self.full_name(name))} LIMIT 1").collect()

@@ -1,6 +1,6 @@
 """Training sets: labelled rows with the features that were known at their times."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -12,6 +12,7 @@ from boathouse.features.client.as_of import FeatureRows, join_features
 from boathouse.features.client.columns import column_named, is_time, quoted, require_columns, sql_name
 from boathouse.features.client.lookups import FeatureFunction, FeatureLookup
 from boathouse.features.client.tables import FeatureTables
+from boathouse.features.functions import columns_of
 from boathouse.features.keys import FeatureKeys
 from boathouse.features.spec import FeatureSpec, SpecFunction, SpecLookup
 
@@ -60,36 +61,55 @@ def training_set(
     """
     labels = [label] if isinstance(label, str) else list(label or ())
     require_columns(df.columns, labels, "label")
-    lookups = [one for one in feature_lookups if isinstance(one, FeatureLookup)]
-    functions = [one for one in feature_lookups if isinstance(one, FeatureFunction)]
-    if len(lookups) + len(functions) < len(feature_lookups):
-        raise ValueError("feature_lookups has something else than a FeatureLookup or FeatureFunction.")
-    for count, most, what in ((len(lookups), MOST_TABLES, "look-ups"), (len(functions), MOST_FUNCTIONS, "functions")):
-        if count > most:
-            message = f"feature_lookups has {count} {what}; a model may have {most}."
-            raise ValueError(message)
-    specs = [_spec_lookup(df, lookup, tables) for lookup in lookups]
+    lookups, functions = split(feature_lookups, "feature_lookups")
+    specs = [spec_lookup(df, lookup, tables) for lookup in lookups]
     outputs = [*(name for spec in specs for name in spec.outputs), *(one.output_name for one in functions)]
     twice = sorted(name for name in outputs if outputs.count(name) > 1 or name in df.columns)
     if twice:
         message = f"The column '{twice[0]}' would come from two places; give one another name by rename_outputs or output_name."
         raise ValueError(message)
     known = [*df.columns, *(name for spec in specs for name in spec.outputs)]
-    spec_functions: list[SpecFunction] = []
     for one in functions:
         require_columns(known, list(one.input_bindings.values()), f"input_bindings of {one.udf_name}")
-        spec_functions.append(SpecFunction(one.udf_name, one.input_bindings, one.output_name))
         known.append(one.output_name)
     require_columns(known, exclude_columns, "exclude_columns")
     inputs = [name for name in df.columns if name not in {*labels, *exclude_columns}]
     order = [*inputs, *(name for name in outputs if name not in set(exclude_columns))]
     if not order:
         raise ValueError("exclude_columns leaves no column to train on.")
-    spec = FeatureSpec(tuple(inputs), tuple(specs), tuple(order), tuple(labels), tuple(spec_functions))
+    spec = FeatureSpec(tuple(inputs), tuple(specs), tuple(order), tuple(labels), functions_of(functions))
     return TrainingSet(df, spec, tables)
 
 
-def _spec_lookup(df: DataFrame, lookup: FeatureLookup, tables: FeatureTables) -> SpecLookup:
+def split(asked: Sequence[FeatureLookup | FeatureFunction], argument: str) -> tuple[list[FeatureLookup], list[FeatureFunction]]:
+    """Look-ups and functions.
+
+    Raises:
+        ValueError: If there are too many, or something else; it names the argument.
+    """
+    lookups = [one for one in asked if isinstance(one, FeatureLookup)]
+    functions = [one for one in asked if isinstance(one, FeatureFunction)]
+    if len(lookups) + len(functions) < len(asked):
+        message = f"{argument} has something else than a FeatureLookup or FeatureFunction."
+        raise ValueError(message)
+    for count, most, what in ((len(lookups), MOST_TABLES, "look-ups"), (len(functions), MOST_FUNCTIONS, "functions")):
+        if count > most:
+            message = f"{argument} has {count} {what}; a model may have {most}."
+            raise ValueError(message)
+    return lookups, functions
+
+
+def functions_of(functions: Sequence[FeatureFunction]) -> tuple[SpecFunction, ...]:
+    """Functions as they stand in a feature spec."""
+    return tuple(SpecFunction(one.udf_name, one.input_bindings, one.output_name) for one in functions)
+
+
+def spec_lookup(df: DataFrame | None, lookup: FeatureLookup, tables: FeatureTables) -> SpecLookup:
+    """A look-up as it stands in a feature spec; ``df`` has its keys, if it is known.
+
+    Raises:
+        ValueError: If something is not there or not of the right type; it names it.
+    """
     name = tables.full_name(lookup.table_name)
     keys, version = tables.keys(name), tables.version(name)
     schema = tables.read(name, version).schema
@@ -98,7 +118,7 @@ def _spec_lookup(df: DataFrame, lookup: FeatureLookup, tables: FeatureTables) ->
         require_columns(features, lookup.feature_names, f"feature_names of {name}")
         features = lookup.feature_names
     require_columns(features, list(lookup.rename_outputs), f"rename_outputs of {name}")
-    _check_keys(df.schema, lookup, schema, keys, name)
+    _check_keys(None if df is None else df.schema, lookup, schema, keys, name)
     rename = {feature: output for feature, output in lookup.rename_outputs.items() if feature in features and feature != output}
     outputs = [rename.get(feature, feature) for feature in features]
     defaults: dict[str, Any] = {}
@@ -119,13 +139,18 @@ def _spec_lookup(df: DataFrame, lookup: FeatureLookup, tables: FeatureTables) ->
     )
 
 
-def _check_keys(rows: StructType, lookup: FeatureLookup, table: StructType, keys: FeatureKeys, name: str) -> None:
+def _check_keys(rows: StructType | None, lookup: FeatureLookup, table: StructType, keys: FeatureKeys, name: str) -> None:
     if len(lookup.lookup_key) != len(keys.primary_keys):
         message = (
             f"lookup_key has {len(lookup.lookup_key)} columns ({', '.join(lookup.lookup_key)}); {name} has the keys "
             f"{', '.join(keys.primary_keys)}: give a column for each, in this order."
         )
         raise ValueError(message)
+    if lookup.timestamp_lookup_key is not None and keys.timeseries_key is None:
+        message = f"timestamp_lookup_key is given, and {name} has no time in its primary key. Leave it out."
+        raise ValueError(message)
+    if rows is None:
+        return
     require_columns(rows.names, lookup.lookup_key, f"lookup_key of {name}")
     for mine, its in zip(lookup.lookup_key, keys.primary_keys, strict=True):
         if not _comparable(rows[mine].dataType, table[its].dataType):
@@ -136,9 +161,6 @@ def _check_keys(rows: StructType, lookup: FeatureLookup, table: StructType, keys
             raise ValueError(message)
     if lookup.timestamp_lookup_key is None:
         return
-    if keys.timeseries_key is None:
-        message = f"timestamp_lookup_key is given, and {name} has no time in its primary key. Leave it out."
-        raise ValueError(message)
     require_columns(rows.names, [lookup.timestamp_lookup_key], f"timestamp_lookup_key of {name}")
     kind = rows[lookup.timestamp_lookup_key].dataType
     if not is_time(kind):
@@ -203,13 +225,5 @@ def _or_default(name: str, value: Any, kinds: StructType) -> Column:
 
 
 def _call(function: SpecFunction, tables: FeatureTables) -> Column:
-    told: Mapping[str, Any] = tables.workspace.functions.get(function.udf).as_dict()
-    parameters = [one["name"] for one in (told.get("input_params") or {}).get("parameters", ())]
-    lower = {name.lower(): column for name, column in function.inputs.items()}
-    missing = [name for name in parameters if name.lower() not in lower]
-    unknown = [name for name in function.inputs if name.lower() not in {one.lower() for one in parameters}]
-    if missing or unknown:
-        what = f"does not bind '{missing[0]}'" if missing else f"binds '{unknown[0]}', which is no parameter"
-        message = f"input_bindings of {function.udf} {what}. Parameters: {', '.join(parameters)}."
-        raise ValueError(message)
-    return F.expr(f"{sql_name(function.udf)}({', '.join(quoted(lower[name.lower()]) for name in parameters)})")
+    columns = columns_of(function, list(tables.parameters(function.udf)))
+    return F.expr(f"{sql_name(function.udf)}({', '.join(map(quoted, columns))})")

@@ -1,4 +1,4 @@
-import { EyeOff, KeyRound } from "lucide-react";
+import { Clock, EyeOff, KeyRound } from "lucide-react";
 import type { ReactNode } from "react";
 import { Link } from "react-router";
 import { tableHref } from "../../api/client";
@@ -12,11 +12,13 @@ function FunctionLink({ name }: { name: string }) {
   return <Link className="mono" to={hrefOf("function", name) ?? ""}>{name}</Link>;
 }
 
-function Marks({ name, keys, partitioned }: { name: string; keys: Keys; partitioned: boolean }) {
+function Marks({ name, keys, known, partitioned }: { name: string; keys: Keys; known: string | undefined; partitioned: boolean }) {
   const foreign = keys.foreign.filter((key) => key.columns.includes(name));
   return (
     <>
       {keys.primary?.columns.includes(name) ? <Badge tone="accent"><KeyRound size={11} aria-hidden /> primary key</Badge> : null}
+      {keys.primary?.times.includes(name) ? <Badge tone="accent"><Clock size={11} aria-hidden /> time of the features</Badge> : null}
+      {known === name ? <Badge tone="accent"><Clock size={11} aria-hidden /> available at</Badge> : null}
       {foreign.map((key) => <span key={key.name} className="badge" title={`Foreign key ${key.name}`}>→ <Link to={tableHref(key.table)}>{key.table.split(".").at(-1)}.{key.parents[key.columns.indexOf(name)]}</Link></span>)}
       {partitioned ? <Badge>partition</Badge> : null}
     </>
@@ -60,7 +62,7 @@ export function ColumnsView({ table, securable }: { table: Table; securable: Sec
                   <td>
                     <span className="mono">{column.name}</span>
                     <div className="marks">
-                      <Marks name={column.name} keys={keys} partitioned={column.partition_index !== null && column.partition_index !== undefined} />
+                      <Marks name={column.name} keys={keys} known={table.properties.available_at} partitioned={column.partition_index !== null && column.partition_index !== undefined} />
                       <Tags tags={tagged[column.name]} />
                     </div>
                     {column.mask ? <div className="soft"><EyeOff size={12} aria-hidden /> masked by <FunctionLink name={column.mask.function_name} /><span className="mono"> ({argumentsText(column.mask.using_arguments, column.name)})</span></div> : null}

@@ -4,11 +4,11 @@ import { argumentsText, keysOf, policiesText, tabsOf } from "./table";
 describe("keys", () => {
   it("come from constraints and properties", () => {
     const table_constraints = [
-      { primary_key_constraint: { name: "pk", child_columns: ["id"] } },
+      { primary_key_constraint: { name: "pk", child_columns: ["id", "at"], timeseries_columns: ["at"] } },
       { foreign_key_constraint: { name: "fk", child_columns: ["customer"], parent_table: "main.s.customers", parent_columns: ["id"] } },
     ];
     expect(keysOf({ table_constraints, properties: { "delta.constraints.positive": "amount > 0", quality: "gold" } })).toEqual({
-      primary: { name: "pk", columns: ["id"] },
+      primary: { name: "pk", columns: ["id", "at"], times: ["at"] },
       foreign: [{ name: "fk", columns: ["customer"], table: "main.s.customers", parents: ["id"] }],
       checks: [["positive", "amount > 0"]],
     });

@@ -12,7 +12,8 @@ export interface ForeignKey {
 }
 
 export interface Keys {
-  primary: { name: string; columns: string[] } | null;
+  /** `times` are those of its columns with the time from when on a row holds. */
+  primary: { name: string; columns: string[]; times: string[] } | null;
   foreign: ForeignKey[];
   /** Name and condition of each CHECK constraint. */
   checks: [string, string][];
@@ -27,7 +28,7 @@ export function keysOf(table: Pick<Table, "table_constraints" | "properties">): 
   for (const one of table.table_constraints ?? []) {
     const primary = one.primary_key_constraint as Record<string, unknown> | undefined;
     const foreign = one.foreign_key_constraint as Record<string, unknown> | undefined;
-    if (primary) keys.primary = { name: String(primary.name), columns: texts(primary.child_columns) };
+    if (primary) keys.primary = { name: String(primary.name), columns: texts(primary.child_columns), times: texts(primary.timeseries_columns) };
     if (foreign) keys.foreign.push({ name: String(foreign.name), columns: texts(foreign.child_columns), table: String(foreign.parent_table), parents: texts(foreign.parent_columns) });
   }
   keys.checks = Object.entries(table.properties).filter(([key]) => key.startsWith(CHECK)).map(([key, value]) => [key.slice(CHECK.length), value]);

@@ -3,9 +3,10 @@ import { Link, useParams } from "react-router";
 import { get, getText, path, tableHref } from "../../api/client";
 import { compact, count, figure, time } from "../../api/format";
 import { Badge, Head, Loaded } from "../../ui/primitives";
+import { hrefOf } from "../catalog/names";
 import { figures } from "./metrics";
 import { TryIt } from "./TryIt";
-import { type Endpoint, payloadTable, readiness } from "./types";
+import { type Endpoint, entityTitle, payloadTable, readiness } from "./types";
 
 function latency(bound: number | null): string {
   return bound === null ? "–" : bound === Infinity ? "> 10 s" : `≤ ${figure(bound)} ms`;
@@ -42,7 +43,7 @@ function Facts({ endpoint }: { endpoint: Endpoint }) {
           <div key={entity.name} style={{ display: "contents" }}>
             <dt className="wrap">{entity.name}</dt>
             <dd>
-              <Link to={`/models/${encodeURIComponent(entity.entity_name)}`}>{entity.entity_name}</Link> version {entity.entity_version}
+              <Link to={hrefOf(entity.entity_version ? "registered_model" : "function", entity.entity_name) ?? ""}>{entity.entity_name}</Link> {entity.entity_version ? `version ${entity.entity_version}` : "(feature spec)"}
               {share(entity.name) === undefined ? "" : `, ${share(entity.name)} % of the traffic`}
               {entity.state?.deployment_state_message ? <div className="soft">{entity.state.deployment_state_message}</div> : null}
             </dd>
@@ -76,7 +77,7 @@ export function EndpointPage() {
               <div className="note bad" role="alert"><strong>The last change failed; what served before serves on</strong>{endpoint.state.config_update_message}</div>
             ) : null}
             {endpoint.pending_config?.served_entities?.length ? (
-              <div className="note" role="status"><strong>Starting</strong>{endpoint.pending_config.served_entities.map((one) => `${one.entity_name} version ${one.entity_version}: ${one.state?.deployment_state_message ?? "waiting"}`).join("; ")}</div>
+              <div className="note" role="status"><strong>Starting</strong>{endpoint.pending_config.served_entities.map((one) => `${entityTitle(one)}: ${one.state?.deployment_state_message ?? "waiting"}`).join("; ")}</div>
             ) : null}
             <div className="grid2">
               <TryIt name={endpoint.name} payload={payloadTable(endpoint)} />

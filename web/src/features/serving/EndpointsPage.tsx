@@ -3,7 +3,7 @@ import { Link } from "react-router";
 import { get } from "../../api/client";
 import { time } from "../../api/format";
 import { Badge, Empty, Head, Loaded } from "../../ui/primitives";
-import { type Endpoint, readiness } from "./types";
+import { type Endpoint, entityTitle, readiness } from "./types";
 
 export function EndpointsPage() {
   const query = useQuery({ queryKey: ["endpoints"], queryFn: () => get<{ endpoints?: Endpoint[] }>("/api/2.0/serving-endpoints"), refetchInterval: 5000 });
@@ -24,7 +24,7 @@ export function EndpointsPage() {
                     <tr key={endpoint.name}>
                       <td className="wrap"><Link to={`/serving/${encodeURIComponent(endpoint.name)}`}>{endpoint.name}</Link></td>
                       <td><Badge tone={tone}>{text}</Badge></td>
-                      <td className="soft wrap">{(endpoint.config?.served_entities ?? []).map((one) => `${one.entity_name} version ${one.entity_version}`).join(", ")}</td>
+                      <td className="soft wrap">{(endpoint.config?.served_entities ?? []).map(entityTitle).join(", ")}</td>
                       <td className="soft nowrap">{time(endpoint.creation_timestamp)}</td>
                     </tr>
                   );

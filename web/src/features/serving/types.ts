@@ -2,7 +2,8 @@
 export interface ServedEntity {
   name: string;
   entity_name: string;
-  entity_version: string;
+  /** Absent for a feature spec. */
+  entity_version?: string | null;
   state?: { deployment?: string; deployment_state_message?: string };
 }
 
@@ -17,6 +18,11 @@ export interface Endpoint {
     traffic_config?: { routes?: { served_model_name?: string; served_entity_name?: string; traffic_percentage: number }[] };
     auto_capture_config?: { catalog_name?: string; schema_name?: string; table_name_prefix?: string; enabled?: boolean; state?: { payload_table?: { status?: string; status_message?: string } } };
   };
+}
+
+/** What a served entity is, for people. */
+export function entityTitle(entity: ServedEntity): string {
+  return entity.entity_version ? `${entity.entity_name} version ${entity.entity_version}` : `feature spec ${entity.entity_name}`;
 }
 
 export function readiness(endpoint: Endpoint): { text: string; tone: string } {

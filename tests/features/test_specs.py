@@ -1,0 +1,164 @@
+"""Feature specs, endpoints that answer features, and functions in them, against a server."""
+
+import datetime as dt
+import uuid
+from typing import Any
+
+import pytest
+from databricks.sdk import WorkspaceClient
+from databricks.sdk.errors import BadRequest, DatabricksError, NotFound, PermissionDenied
+from databricks.sdk.service import serving
+from pyspark.errors.exceptions.connect import SparkConnectGrpcException
+from pyspark.sql import SparkSession
+
+from boathouse.features.client import (
+    EndpointCoreConfig,
+    FeatureEngineeringClient,
+    FeatureFunction,
+    FeatureLookup,
+    FeatureTables,
+    ServedEntity,
+)
+from tests.conftest import Server
+
+PUBLISHED = "weather_online"
+
+
+@pytest.fixture
+def tables(server: Server, spark: SparkSession) -> FeatureTables:
+    return FeatureTables(spark, WorkspaceClient(host=server.url, token=server.token))
+
+
+@pytest.fixture
+def schema(spark: SparkSession) -> str:
+    name = f"main.fs_{uuid.uuid4().hex[:8]}"
+    spark.sql(f"CREATE SCHEMA {name}")
+    spark.sql(
+        f"CREATE TABLE {name}.weather (origin STRING NOT NULL, at TIMESTAMP NOT NULL, temp DOUBLE, sky STRING, "
+        "PRIMARY KEY (origin, at TIMESERIES))"
+    )
+    spark.sql(
+        f"INSERT INTO {name}.weather VALUES ('EWR', timestamp'2024-01-01 00:00:00', 1.5, 'clear'), "
+        "('EWR', timestamp'2024-01-01 02:00:00', 2.5, NULL)"
+    )
+    spark.sql(
+        f"CREATE FUNCTION {name}.feels(t DOUBLE, wind INT, at TIMESTAMP) RETURNS DOUBLE LANGUAGE PYTHON AS "
+        "$$ return None if t is None else t - wind / 2 + at.hour $$"
+    )
+    spark.sql(f"CREATE FUNCTION {name}.sql_twice(x DOUBLE) RETURNS DOUBLE RETURN x * 2")
+    return name
+
+
+def test_an_endpoint_answers_features_as_a_batch_has_them(
+    server: Server, tables: FeatureTables, spark: SparkSession, schema: str
+) -> None:
+    fe, name = FeatureEngineeringClient(tables=tables), f"{schema}.near"
+    features: list[FeatureLookup | FeatureFunction] = [
+        FeatureLookup(
+            f"{schema}.weather",
+            "origin",
+            timestamp_lookup_key="at",
+            lookback_window=dt.timedelta(hours=3),
+            default_values={"sky": "unknown"},
+            rename_outputs={"temp": "celsius"},
+        ),
+        FeatureFunction(
+            udf_name=f"{schema}.feels", input_bindings={"T": "celsius", "wind": "wind", "at": "at"}, output_name="feels"
+        ),
+    ]
+    made = fe.create_feature_spec(name=name, features=features)
+    assert (made.name, made.outputs) == (name, ["celsius", "sky", "feels"])
+    assert set(made.inputs) == {"wind", "at", "origin"}
+    assert made == fe.get_feature_spec(name=name)
+    fe.create_online_store(name=f"store-{schema}")
+    for published in ("TRIGGERED", "SNAPSHOT"):
+        fe.publish_table(
+            online_store=f"store-{schema}",
+            source_table_name=f"{schema}.weather",
+            online_table_name=f"{schema}.{PUBLISHED}",
+            publish_mode=published,
+        )
+    endpoint = f"fs-{uuid.uuid4().hex[:8]}"
+    fe.create_feature_serving_endpoint(
+        name=endpoint, config=EndpointCoreConfig(served_entities=ServedEntity(feature_spec_name=name))
+    )
+    records: list[dict[str, Any]] = [
+        {"origin": origin, "at": f"2024-01-01T0{hour}:00:00Z", "wind": wind}
+        for origin, hour, wind in (("EWR", 1, 3), ("EWR", 5, 3), ("EWR", 6, 4), ("JFK", 1, 3))
+    ]
+    answered = tables.workspace.serving_endpoints.query(endpoint, dataframe_records=records).outputs
+    rows = spark.createDataFrame(
+        [(one["origin"], dt.datetime.fromisoformat(one["at"]), one["wind"]) for one in records],
+        "origin string, at timestamp, wind int",
+    )
+    batch = fe.create_training_set(df=rows, feature_lookups=features, label=None, exclude_columns=["origin", "at", "wind"])
+    assert answered == [row.asDict() for row in batch.load_df().collect()]
+    assert answered == [
+        {"celsius": 1.5, "sky": "clear", "feels": 1.0},
+        {"celsius": 2.5, "sky": "unknown", "feels": 6.0},
+        {"celsius": None, "sky": "unknown", "feels": None},
+        {"celsius": None, "sky": "unknown", "feels": None},
+    ]
+    # What the request has is not looked up, and what is wrong with it is named.
+    assert ask(tables, endpoint, {**records[0], "celsius": 10}) == [{"celsius": 10, "sky": "clear", "feels": 9.5}]
+    for record, message in (
+        ({"origin": "EWR", "at": records[0]["at"]}, "Column 'wind' is missing. The request needs: wind, at, origin"),
+        ({**records[0], "wind": "much"}, "'wind' is an argument of type int; 'much' is not one"),
+        ({**records[0], "origin": 7}, "'origin' is a lookup key of type string"),
+    ):
+        with pytest.raises(BadRequest, match=message):
+            ask(tables, endpoint, record)
+    shown = fe.get_feature_serving_endpoint(name=endpoint).config
+    assert shown is not None
+    assert [one.entity_name for one in shown.served_entities or ()] == [name]
+    # A spec is a function of the catalog: SQL does not call it, and a stranger may neither see nor serve it.
+    with pytest.raises(SparkConnectGrpcException, match="is a feature spec: endpoints serve it"):
+        spark.sql(f"SELECT {name}(1, now(), 'EWR')").collect()
+    stranger = WorkspaceClient(host=server.url, token=server.new_principal(f"{endpoint}@example.com"))
+    entity = serving.ServedEntityInput(entity_name=name, workload_size="Small", scale_to_zero_enabled=False)
+    with pytest.raises((PermissionDenied, NotFound)):
+        stranger.serving_endpoints.create(
+            f"{endpoint}-2", config=serving.EndpointCoreConfigInput(name=f"{endpoint}-2", served_entities=[entity])
+        )
+    fe.delete_feature_serving_endpoint(name=endpoint)
+    fe.delete_feature_spec(name=name)
+    with pytest.raises(NotFound):
+        fe.get_feature_spec(name=name)
+
+
+def ask(tables: FeatureTables, endpoint: str, *records: dict[str, Any]) -> list[Any] | None:
+    return tables.workspace.serving_endpoints.query(endpoint, dataframe_records=list(records)).outputs
+
+
+def test_specs_are_checked(tables: FeatureTables, schema: str) -> None:
+    fe, weather = FeatureEngineeringClient(tables=tables), FeatureLookup(f"{schema}.weather", "origin")
+
+    def feels(**bindings: str) -> FeatureFunction:
+        return FeatureFunction(udf_name=f"{schema}.feels", input_bindings=bindings)
+
+    wrong: tuple[tuple[list[Any], list[str], str], ...] = (
+        ([weather, weather], [], "The column 'sky' would come from two places"),
+        ([weather, feels(t="temp", wind="w")], [], "does not bind 'at'"),
+        ([feels(t="t", wind="w", at="a", dew="d")], [], "binds 'dew', which is no parameter. Parameters: t, wind, at"),
+        ([FeatureLookup(f"{schema}.weather", ["a", "b"])], [], "lookup_key has 2 columns"),
+        ([weather], ["rain"], "exclude_columns names 'rain'"),
+        ([weather], ["temp", "sky"], "features gives no column"),
+        ([3], [], "features has something else"),
+    )
+    for features, excluded, message in wrong:
+        with pytest.raises(ValueError, match=message):
+            fe.create_feature_spec(name=f"{schema}.wrong", features=features, exclude_columns=excluded)
+    with pytest.raises(ValueError, match="is a function, and no feature spec"):
+        fe.get_feature_spec(name=f"{schema}.feels")
+    twice = FeatureFunction(udf_name=f"{schema}.sql_twice", input_bindings={"x": "x"}, output_name="twice")
+    fe.create_feature_spec(name=f"{schema}.in_sql", features=[twice])
+    fe.create_feature_spec(name=f"{schema}.plain", features=[weather])
+    for entity, message in (
+        (f"{schema}.in_sql", "which is in SQL; endpoints compute those in Python"),
+        (f"{schema}.feels", "is a function in PYTHON, and no feature spec"),
+        (f"{schema}.none", "entity_version is needed for a model"),
+        (f"{schema}.plain", "weather_online' does not exist. Publish its source table"),
+    ):
+        config = EndpointCoreConfig([ServedEntity(entity)])
+        with pytest.raises(DatabricksError, match=message):
+            fe.create_feature_serving_endpoint(name=f"fs-{uuid.uuid4().hex[:8]}", config=config)
