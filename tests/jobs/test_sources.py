@@ -288,7 +288,8 @@ REFUSED: list[tuple[dict[str, Any], dict[str, Any], str]] = [
         {},
         "sql_task.alert.subscriptions[0].destination_id is 'y', which is no notification destination.",
     ),
-    ({}, {}, "sql_task needs exactly one of query, file, alert; it has none."),
+    ({"dashboard": {}}, {}, "sql_task.dashboard.dashboard_id is missing"),
+    ({}, {}, "sql_task needs exactly one of query, file, alert, dashboard; it has none."),
     ({"file": {"path": "x", "source": "GIT"}}, {}, "source is GIT, but the job has no git_source."),
     ({"file": {"path": "x"}, "warehouse_id": "nope"}, {}, "sql_task.warehouse_id is 'nope', which is not the warehouse of "),
     (

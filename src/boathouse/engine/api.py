@@ -13,7 +13,7 @@ from boathouse.engine.gateway.spark_types import Array, Atomic, DataType, Field,
 from boathouse.engine.gateway.spark_types import from_json as type_from_json
 from boathouse.engine.gateway.spark_types import from_message as type_from_message
 from boathouse.engine.gateway.spark_types import to_json as type_to_json
-from boathouse.engine.gateway.sql_tokens import quote
+from boathouse.engine.gateway.sql_tokens import literal, quote, tokenize
 from boathouse.engine.gateway.table_functions import Answer, Argument, CallContext, TableFunction, TableFunctions, of_text
 from boathouse.engine.link import CHANNEL_OPTIONS, SERVICE, EngineSession
 from boathouse.engine.metrics import EngineMetrics
@@ -70,12 +70,14 @@ __all__ = [
     "Value",
     "bound",
     "filled",
+    "literal",
     "local_relation",
     "of_text",
     "proto",
     "quote",
     "require_warehouse",
     "statements",
+    "tokenize",
     "type_from_json",
     "type_from_message",
     "type_to_json",

@@ -46,17 +46,23 @@ def statements(text: str) -> list[str]:
 
 
 def bound(text: str, values: Mapping[str, Value]) -> str:
-    """A text with values in the places of its ``:name`` parameters; one that has no value stays, for the engine to refuse."""
+    """A text with values in the places of its ``:name`` parameters, ``:name.min`` too; one that has no value stays, for the engine to refuse."""
     tokens = tokenize(text)
     pieces, at = list[str](), 0
-    for before, colon, word in zip([None, *tokens], tokens, tokens[1:], strict=False):
-        if not (colon.is_mark(":") and word.is_identifier and word.start == colon.end and word.identifier in values):
+    for number, (before, colon, word) in enumerate(zip([None, *tokens], tokens, tokens[1:], strict=False)):
+        if not (colon.is_mark(":") and word.is_identifier and word.start == colon.end):
+            continue
+        name, last = word.identifier, word
+        if len(tokens) > number + 3 and tokens[number + 2].is_mark("."):
+            part = tokens[number + 3]
+            name, last = (f"{name}.{part.identifier}", part) if f"{name}.{part.identifier}" in values else (name, last)
+        if name not in values:
             continue
         # `column:field` and `value::type` are something else.
         if before is not None and before.end == colon.start and (before.is_identifier or before.value in {":", "]", ")"}):
             continue
-        pieces += [text[at : colon.start], _outside(values[word.identifier])]
-        at = word.end
+        pieces += [text[at : colon.start], _outside(values[name])]
+        at = last.end
     return "".join([*pieces, text[at:]])
 
 

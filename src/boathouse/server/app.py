@@ -58,7 +58,8 @@ from boathouse.serving import invocations
 from boathouse.serving.api import Serving, ServingReferences
 from boathouse.sql import endpoints as sql_endpoints
 from boathouse.sql.alerts import endpoints as alert_endpoints
-from boathouse.sql.api import Acting, SqlReferences, SqlTaskKind
+from boathouse.sql.api import Acting, AlertTask, DashboardTask, DashboardTaskKind, SqlReferences, SqlTaskKind
+from boathouse.sql.dashboards import endpoints as dashboard_endpoints
 from boathouse.storage.layout import Layout
 from boathouse.tables import endpoints as tables_endpoints
 from boathouse.workspace import dbfs_endpoints
@@ -212,6 +213,7 @@ ROUTERS = (
     pipelines_page.router,
     sql_endpoints.router,
     alert_endpoints.router,
+    dashboard_endpoints.router,
     registry_artifact_endpoints.router,
     registry_endpoints.router,
     registry_uc_endpoints.router,
@@ -312,12 +314,15 @@ async def _lifespan(api: FastAPI) -> AsyncGenerator[None, None]:
         stack.callback(surroundings.spare.stop)
         state.jobs.kinds.checks.append(sources.check_settings)
         state.acting = Acting(state.database, state.authenticator, f"localhost:{state.engines.port}")
+        alerts = AlertTask(state.database, state.layout, state.acting, state.jobs)
+        dashboards = DashboardTask(state.database, state.layout, state.acting, state.jobs)
         for kind in (
             NotebookTask(surroundings),
             PythonTask(surroundings),
             WheelTask(surroundings),
             DbtTask(surroundings),
-            SqlTaskKind(state.database, state.layout, sources, state.acting, state.jobs),
+            SqlTaskKind(state.database, state.layout, sources, state.acting, alerts, dashboards),
+            DashboardTaskKind(state.database, dashboards),
         ):
             state.jobs.kinds.register(kind)
         sources.sweep()

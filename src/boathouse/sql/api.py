@@ -1,7 +1,9 @@
 """What other slices use of SQL."""
 
 from boathouse.sql.acting import Acting
+from boathouse.sql.alerts.task import AlertTask
+from boathouse.sql.dashboards.task import DashboardTask, DashboardTaskKind
 from boathouse.sql.references import SqlReferences
 from boathouse.sql.task import SqlTaskKind
 
-__all__ = ["Acting", "SqlReferences", "SqlTaskKind"]
+__all__ = ["Acting", "AlertTask", "DashboardTask", "DashboardTaskKind", "SqlReferences", "SqlTaskKind"]

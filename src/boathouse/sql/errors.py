@@ -45,6 +45,13 @@ class ObjectPermissionMissing(PermissionDenied):
         )
 
 
+class DashboardUnpublished(NotFound):
+    """Nothing of a dashboard was published."""
+
+    def __init__(self, dashboard_id: str) -> None:
+        super().__init__(f"Dashboard '{dashboard_id}' is not published.", dashboard_id=dashboard_id)
+
+
 class DashboardChanged(Conflict):
     """Somebody else has changed a dashboard since the asker looked."""
 

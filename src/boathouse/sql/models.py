@@ -93,3 +93,20 @@ class AlertEvaluationRow(Base):
     threshold: Mapped[str | None] = mapped_column(Text)
     error: Mapped[str | None] = mapped_column(Text)
     evaluated_at: Mapped[int] = mapped_column(BigInteger)
+
+
+class DashboardRow(Base):
+    """What is known of a dashboard beside its file, which may have none of this."""
+
+    __tablename__ = "sql_dashboards"
+
+    object_id: Mapped[int] = mapped_column(
+        BigInteger, ForeignKey("workspace_objects.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    warehouse_id: Mapped[str | None]
+    published: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    """What was published: its name, the file's text, whether with whose credentials, and when."""
+    trashed: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    """Of one in the trash: its path, the file's text, and when it was put there."""
+    refreshed_at: Mapped[int | None] = mapped_column(BigInteger)
+    """When a task has last executed it."""

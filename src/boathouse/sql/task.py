@@ -1,4 +1,4 @@
-"""SQL as tasks of jobs: files, saved queries, alerts."""
+"""SQL as tasks of jobs: files, saved queries, alerts, dashboards."""
 
 import asyncio
 from collections.abc import Mapping
@@ -8,10 +8,11 @@ from typing import Any
 from boathouse.db import Database
 from boathouse.engine.api import Value, bound, filled, quote, require_warehouse, statements, warehouse_id_of
 from boathouse.iam.api import Principal
-from boathouse.jobs.api import Jobs, Output, SettingsInvalid, Task
+from boathouse.jobs.api import Output, SettingsInvalid, Task
 from boathouse.sql.acting import Acting
 from boathouse.sql.alerts.task import AlertTask, check_subscriptions
 from boathouse.sql.answers import told
+from boathouse.sql.dashboards.task import DashboardTask
 from boathouse.sql.errors import ObjectInvalid, StatementFailed
 from boathouse.sql.parameters import values_of
 from boathouse.sql.service import QueryService, parameters_of
@@ -23,7 +24,7 @@ MOST_BYTES = 1_000_000
 """Of a file of SQL."""
 _SHOWN_ROWS = 200
 """Rows of each statement that a run keeps."""
-_WANTED = {"query": "query_id", "file": "path", "alert": "alert_id"}
+_WANTED = {"query": "query_id", "file": "path", "alert": "alert_id", "dashboard": "dashboard_id"}
 """The kinds of SQL tasks, and what says what is to be run."""
 
 
@@ -45,7 +46,7 @@ class _Script:
 
 
 class SqlTaskKind:
-    """``sql_task``: executes a file of SQL or a saved query at the gateway, or evaluates an alert.
+    """``sql_task``: executes a file of SQL or a saved query at the gateway, evaluates an alert, or refreshes a dashboard.
 
     Attributes:
         field: See ``TaskKind``.
@@ -56,18 +57,22 @@ class SqlTaskKind:
         layout: The lake's folders.
         sources: Where files of tasks are.
         acting: Opens sessions at the gateway.
-        jobs: Whose kind it is.
+        alerts: Evaluates alerts.
+        dashboards: Refreshes dashboards.
     """
 
     field = "sql_task"
     resumes = False
 
-    def __init__(self, database: Database, layout: Layout, sources: Sources, acting: Acting, jobs: Jobs) -> None:
+    def __init__(
+        self, database: Database, layout: Layout, sources: Sources, acting: Acting, alerts: AlertTask, dashboards: DashboardTask
+    ) -> None:
         self._database = database
         self._layout = layout
         self._sources = sources
         self._acting = acting
-        self._alerts = AlertTask(database, layout, acting, jobs)
+        self._alerts = alerts
+        self._dashboards = dashboards
 
     def check(self, spec: Mapping[str, Any], where: str, asker: Principal) -> None:
         """See ``TaskKind``."""
@@ -80,9 +85,9 @@ class SqlTaskKind:
             raise SettingsInvalid(f"{where}.{kind}.{wanted}", "is missing: it says what is to be run.")
         if kind == "file":
             self._sources.check(part, f"{where}.file")
-        if kind == "alert":
+        if kind in {"alert", "dashboard"}:
             with self._database.session() as session:
-                check_subscriptions(session, part, f"{where}.alert")
+                check_subscriptions(session, part, f"{where}.{kind}")
         values = spec.get("parameters")
         if values is not None and not (isinstance(values, Mapping) and all(isinstance(one, str) for one in values.values())):
             raise SettingsInvalid(f"{where}.parameters", "must be an object of texts.")
@@ -99,6 +104,9 @@ class SqlTaskKind:
         require_warehouse(str(spec["warehouse_id"]), task.principal, "sql_task.warehouse_id")
         if spec.get("alert") is not None:
             return await self._alerts.run(task, spec["alert"], str(spec["warehouse_id"]))
+        if spec.get("dashboard") is not None:
+            part, where = spec["dashboard"], f"{self.field}.dashboard"
+            return await self._dashboards.run(task, str(part["dashboard_id"]), str(spec["warehouse_id"]), part, where)
         script = await self._script(task, spec)
         answers: list[dict[str, Any]] = []
         error = None

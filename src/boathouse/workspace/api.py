@@ -1,7 +1,7 @@
 """What other slices use of the workspace."""
 
-from boathouse.workspace.errors import ObjectNotFound, PathInvalid
-from boathouse.workspace.info import LEVEL_TEXTS, LEVELS, ObjectInfo
+from boathouse.workspace.errors import ObjectIdNotFound, ObjectNotFound, PathInvalid
+from boathouse.workspace.info import LEVEL_TEXTS, LEVELS, ObjectInfo, number_of
 from boathouse.workspace.references import WorkspaceReferences
 from boathouse.workspace.service import WorkspaceService
 from boathouse.workspace.sources import Laid, Sources
@@ -13,10 +13,12 @@ __all__ = [
     "Kind",
     "Laid",
     "Language",
+    "ObjectIdNotFound",
     "ObjectInfo",
     "ObjectNotFound",
     "PathInvalid",
     "Sources",
     "WorkspaceReferences",
     "WorkspaceService",
+    "number_of",
 ]

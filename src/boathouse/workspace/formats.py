@@ -3,7 +3,7 @@
 import io
 import json
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from boathouse.errors import InvalidParameterValue, NotImplementedHere
@@ -127,7 +127,7 @@ def archive(tree: Tree, folder: Node, may_read: Callable[[str], bool], most: int
     packed = io.BytesIO()
     total = 0
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as out:
-        for node in _files(tree, folder):
+        for node in tree.walk(folder):
             if not may_read(node.path):
                 continue
             total += node.file.stat().st_size
@@ -135,11 +135,3 @@ def archive(tree: Tree, folder: Node, may_read: Callable[[str], bool], most: int
                 raise PathInvalid("path", folder.path, f"it holds more than {most} bytes; export its folders one by one.")
             out.writestr(str(node.file.relative_to(folder.file)), node.file.read_bytes())
     return packed.getvalue()
-
-
-def _files(tree: Tree, folder: Node) -> Iterator[Node]:
-    for node in tree.children(folder):
-        if node.file.is_dir():
-            yield from _files(tree, node)
-        else:
-            yield node

@@ -28,6 +28,25 @@ class ObjectInfo:
     modified_at: int
     level: str | None
 
+    @property
+    def resource_id(self) -> str:
+        """What the API for objects of its kind calls it by."""
+        return f"{_DASHBOARDS}{self.object_id:030x}" if self.kind is Kind.DASHBOARD else str(self.object_id)
+
+
+_DASHBOARDS = "01"
+
+
+def number_of(kind: Kind, resource_id: str) -> int | None:
+    """The number of the object that an API of a kind calls so; None if it can be none's."""
+    if kind is Kind.DASHBOARD:
+        digits = resource_id.removeprefix(_DASHBOARDS)
+        good = len(resource_id) == 32 and len(digits) == 30 and not set(digits) - set("0123456789abcdef")
+        number = int(digits, 16) if good else -1
+    else:
+        number = int(resource_id) if resource_id.isascii() and resource_id.isdigit() and len(resource_id) < 19 else -1
+    return number if 0 <= number < 2**63 else None
+
 
 @dataclass(frozen=True)
 class Permission:

@@ -27,7 +27,7 @@ class ObjectBody(BaseModel):
             object_type=info.kind,
             path=info.path,
             object_id=info.object_id,
-            resource_id=str(info.object_id),
+            resource_id=info.resource_id,
             language=info.language,
             size=info.size if info.kind is Kind.FILE else None,
             created_at=info.created_at,
@@ -92,7 +92,7 @@ class PermissionsBody(BaseModel):
     """Who may what on an object."""
 
     object_id: str
-    object_type: Literal["directory", "notebook", "file", "repo"]
+    object_type: Literal["directory", "notebook", "file", "repo", "dashboard"]
     access_control_list: list[GranteeBody]
 
     @classmethod
@@ -104,10 +104,10 @@ class PermissionsBody(BaseModel):
             level = LevelBody(permission_level=one.access.level, inherited=told is not None, inherited_from_object=told)
             levels.setdefault((one.access.kind, one.access.grantee), []).append(level)
         entries = [GranteeBody.model_validate({kind: name, "all_permissions": held}) for (kind, name), held in levels.items()]
-        types = {Kind.DIRECTORY: "directory", Kind.NOTEBOOK: "notebook", Kind.FILE: "file", Kind.REPO: "repo"}
+        types = {one: one.lower() for one in Kind}
         return cls.model_validate(
             {
-                "object_id": f"/{kind}/{found.object.object_id}",
+                "object_id": f"/{kind}/{found.object.resource_id}",
                 "object_type": types[found.object.kind],
                 "access_control_list": entries,
             }

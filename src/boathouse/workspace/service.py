@@ -23,7 +23,7 @@ from boathouse.workspace.errors import (
     TooLarge,
 )
 from boathouse.workspace.formats import Incoming, archive, check_format, incoming, outgoing
-from boathouse.workspace.info import LEVELS, Exported, ObjectInfo, Permission, Permissions
+from boathouse.workspace.info import LEVELS, Exported, ObjectInfo, Permission, Permissions, number_of
 from boathouse.workspace.models import ObjectPermissionRow, ObjectRow
 from boathouse.workspace.paths import REPOS, SHARED, USERS, Parts, above, parts_of, text_of
 from boathouse.workspace.repository import WorkspaceRepository
@@ -32,6 +32,8 @@ from boathouse.workspace.tree import Kind, Node, Tree
 MOST_BYTES = 500 * 1024 * 1024
 """Of one file."""
 MOST_NOTEBOOK_BYTES = 10 * 1024 * 1024
+_ASIDE = "aside:"
+"""Begins what stands for the path of an object that is set aside; no path begins so."""
 _TOP = frozenset({(), (USERS,), (SHARED,), (REPOS,)})
 _OPEN = frozenset({(), (USERS,), (REPOS,)})
 """Folders that everybody sees, each with what the asker may see in them."""
@@ -40,6 +42,7 @@ KINDS = {
     "notebooks": Kind.NOTEBOOK,
     "files": Kind.FILE,
     "repos": Kind.REPO,
+    "dashboards": Kind.DASHBOARD,
 }
 """The permissions API's names of what an object is."""
 
@@ -93,6 +96,24 @@ class WorkspaceService:
         if modified_after is None:
             return told
         return [one for one in told if one.kind is Kind.NOTEBOOK and one.modified_at >= modified_after]
+
+    def of_kind(self, kind: Kind) -> list[ObjectInfo]:
+        """All files of a kind that the asker may see, by their paths."""
+        tops = [self._tree.find(parts_of(path)) for path in self.roots()]
+        files = [one for top in tops if top is not None for one in (self._tree.walk(top) if top.file.is_dir() else [top])]
+        found = {one.path: one for one in files if one.kind is kind and self._sees(one.parts)}
+        return self._told([found[path] for path in sorted(found)])
+
+    def named(self, kind: str, resource_id: str, level: str = "CAN_READ") -> ObjectInfo:
+        """An object by what the API for its kind calls it.
+
+        Raises:
+            ObjectIdNotFound: If there is none, or none that the asker may know of.
+            ObjectPermissionMissing: If the asker's level on it is lower.
+        """
+        _, node = self._by_id(kind, resource_id)
+        self._require(node, level)
+        return self._told([node])[0]
 
     def locate(self, path: str, level: str = "CAN_READ") -> Path:
         """The file or folder on disk behind a path. Nothing is written, not even an identifier.
@@ -244,6 +265,26 @@ class WorkspaceService:
         for object_id in repos:
             shutil.rmtree(self._git / str(object_id), ignore_errors=True)
 
+    def set_aside(self, path: str) -> bytes:
+        """Delete a file that can come back by ``bring_back``: its number stays its own; what it held."""
+        node = self._node(path, "CAN_MANAGE")
+        content = node.file.read_bytes()
+        self._rows.move(node.path, f"{_ASIDE}{self._rows.identified([node.path])[node.path].id}")
+        self._tree.delete(node)
+        return content
+
+    def bring_back(self, number: int, path: str, content: bytes) -> ObjectInfo:
+        """Have a file again that was set aside."""
+        parts = parts_of(path)
+        self.place_for(path)
+        self._rows.move(f"{_ASIDE}{number}", text_of(parts))
+        self._tree.write(parts, "", content)
+        return self._told([self._tree.get(parts)])[0]
+
+    def forget_aside(self, number: int) -> None:
+        """Give up what was set aside."""
+        self._rows.forget(f"{_ASIDE}{number}")
+
     def move(self, path: str, to: str) -> ObjectInfo:
         """Give an object another path; it keeps its identifier and its permissions."""
         node = self._node(path, "CAN_MANAGE")
@@ -319,6 +360,8 @@ class WorkspaceService:
         """The levels that the asker and its groups have been given, the highest of each path."""
         found: dict[Parts, str] = {}
         for path, level in self._rows.granted([self._principal.name, *self._principal.groups]):
+            if path.startswith(_ASIDE):
+                continue
             parts = parts_of(path)
             if not LEVELS.reaches(found.get(parts), level):
                 found[parts] = level
@@ -343,7 +386,8 @@ class WorkspaceService:
             raise ObjectPermissionMissing(self._principal.name, node.path, level)
 
     def _by_id(self, kind: str, object_id: str) -> tuple[ObjectRow, Node]:
-        row = self._rows.by_id(int(object_id)) if object_id.isascii() and object_id.isdigit() and len(object_id) < 19 else None
+        number = number_of(KINDS[kind], object_id)
+        row = None if number is None else self._rows.by_id(number)
         if row is None or not self._sees(parts_of(row.path)):
             raise ObjectIdNotFound(kind, object_id)
         node = self._tree.find(parts_of(row.path))

@@ -24,6 +24,7 @@ class Kind(StrEnum):
     FILE = "FILE"
     NOTEBOOK = "NOTEBOOK"
     REPO = "REPO"
+    DASHBOARD = "DASHBOARD"
 
 
 class Language(StrEnum):
@@ -39,6 +40,8 @@ HEADER = "Databricks notebook source"
 COMMENTS = {Language.PYTHON: "#", Language.SQL: "--", Language.SCALA: "//", Language.R: "#"}
 SUFFIXES = {".py": Language.PYTHON, ".sql": Language.SQL, ".scala": Language.SCALA, ".r": Language.R, ".R": Language.R}
 JUPYTER = ".ipynb"
+DASHBOARD = ".lvdash.json"
+"""Ends the names of dashboards, in the API too."""
 NOTEBOOK_SUFFIXES = (*SUFFIXES, JUPYTER)
 _GLANCE = 16 * 1024
 _LANGUAGE_INFO = re.compile(rb'"language_info"\s*:\s*\{[^{}]*(?:\{[^{}]*\}[^{}]*)*?"name"\s*:\s*"(\w+)"')
@@ -125,7 +128,17 @@ class Tree:
             elif entry.is_file():
                 yield self._file(folder.parts, Path(entry.path))
 
+    def walk(self, folder: Node) -> Iterator[Node]:
+        """All files below a folder."""
+        for node in self.children(folder):
+            if node.file.is_dir():
+                yield from self.walk(node)
+            else:
+                yield node
+
     def _file(self, above: Parts, file: Path) -> Node:
+        if file.name.endswith(DASHBOARD):
+            return Node((*above, file.name), file, Kind.DASHBOARD)
         language = _notebook_language(file)
         if language is None:
             return Node((*above, file.name), file, Kind.FILE)

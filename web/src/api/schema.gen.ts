@@ -592,6 +592,86 @@ export interface paths {
         patch: operations["git_update_git_credential"];
         trace?: never;
     };
+    "/api/2.0/lakeview/dashboards": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Dashboards
+         * @description The dashboards that the asker may know of (CAN_READ), the oldest first.
+         */
+        get: operations["dashboards_list_dashboards"];
+        put?: never;
+        /**
+         * Create Dashboard
+         * @description Make a dashboard in a folder of the workspace (CAN_MANAGE on the folder).
+         */
+        post: operations["dashboards_create_dashboard"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.0/lakeview/dashboards/{dashboard_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Dashboard
+         * @description One dashboard (CAN_READ), one in the trash too.
+         */
+        get: operations["dashboards_get_dashboard"];
+        put?: never;
+        post?: never;
+        /**
+         * Trash Dashboard
+         * @description Put a dashboard into the trash (CAN_MANAGE).
+         */
+        delete: operations["dashboards_trash_dashboard"];
+        options?: never;
+        head?: never;
+        /**
+         * Update Dashboard
+         * @description Change the draft of a dashboard (CAN_EDIT); with ``etag`` only if nobody else has meanwhile.
+         */
+        patch: operations["dashboards_update_dashboard"];
+        trace?: never;
+    };
+    "/api/2.0/lakeview/dashboards/{dashboard_id}/published": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Published
+         * @description What was published of a dashboard (CAN_READ).
+         */
+        get: operations["dashboards_get_published"];
+        put?: never;
+        /**
+         * Publish Dashboard
+         * @description Publish the draft (CAN_EDIT); with ``embed_credentials`` its queries are executed as the asker from then on.
+         */
+        post: operations["dashboards_publish_dashboard"];
+        /**
+         * Unpublish Dashboard
+         * @description Take back what was published (CAN_EDIT).
+         */
+        delete: operations["dashboards_unpublish_dashboard"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/2.0/lineage-tracking/column-lineage": {
         parameters: {
             query?: never;
@@ -1180,6 +1260,54 @@ export interface paths {
          * @description The levels of permission (CAN_READ).
          */
         get: operations["alerts_get_permission_levels"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.0/permissions/dashboards/{object_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Permissions Of Dashboards
+         * @description Who may what on an object.
+         */
+        get: operations["workspace_get_permissions_of_dashboards"];
+        /**
+         * Put Permissions Of Dashboards
+         * @description Set who may what on an object.
+         */
+        put: operations["workspace_put_permissions_of_dashboards"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Patch Permissions Of Dashboards
+         * @description Add to who may what on an object.
+         */
+        patch: operations["workspace_patch_permissions_of_dashboards"];
+        trace?: never;
+    };
+    "/api/2.0/permissions/dashboards/{object_id}/permissionLevels": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Permission Levels Of Dashboards
+         * @description The levels of permission.
+         */
+        get: operations["workspace_get_permission_levels_of_dashboards"];
         put?: never;
         post?: never;
         delete?: never;
@@ -4516,6 +4644,68 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/boathouse/v1/dashboards/{dashboard_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show Dashboard
+         * @description A dashboard for the page (CAN_READ): the draft, or with ``published`` what was published.
+         */
+        get: operations["dashboards_show_dashboard"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/boathouse/v1/dashboards/{dashboard_id}/query": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Query Widget
+         * @description What a widget shows (CAN_READ), with what was chosen in the filters of its page.
+         *
+         *     It is asked as who asks, or of a dashboard that was published with credentials as who has published it.
+         */
+        post: operations["dashboards_query_widget"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/boathouse/v1/dashboards/{dashboard_id}/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Restore Dashboard
+         * @description Take a dashboard out of the trash (CAN_MANAGE on its folder).
+         */
+        post: operations["dashboards_restore_dashboard"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/boathouse/v1/data-quality/tables/{full_name}": {
         parameters: {
             query?: never;
@@ -5638,6 +5828,46 @@ export interface components {
             run_id: string;
         };
         /**
+         * AskWidget
+         * @description What the page asks of a widget.
+         */
+        AskWidget: {
+            /** Filters */
+            filters?: {
+                [key: string]: components["schemas"]["Chosen"];
+            };
+            /** Page */
+            page: string;
+            /**
+             * Published
+             * @default false
+             */
+            published: boolean;
+            /** Query */
+            query: string;
+            /** Widget */
+            widget: string;
+        };
+        /**
+         * AskedPart
+         * @description What a widget asks of one dataset.
+         */
+        AskedPart: {
+            /** Datasetname */
+            datasetName: string;
+            /**
+             * Disaggregated
+             * @default false
+             */
+            disaggregated: boolean;
+            /** Fields */
+            fields?: components["schemas"]["FieldPart"][];
+            /** Parameters */
+            parameters?: components["schemas"]["NamedPart"][];
+        } & {
+            [key: string]: unknown;
+        };
+        /**
          * AwsCredentials
          * @description Temporary keys of an S3 store; ``access_point`` is its address where it is not Amazon's.
          */
@@ -5826,6 +6056,18 @@ export interface components {
             tags?: string[] | null;
             /** Warehouse Id */
             warehouse_id?: string | null;
+        };
+        /**
+         * Chosen
+         * @description What somebody has chosen in a filter: values, or a range of which either end may be open.
+         */
+        Chosen: {
+            /** Max */
+            max?: string | number | null;
+            /** Min */
+            min?: string | number | null;
+            /** Values */
+            values?: (string | number | boolean | null)[] | null;
         };
         /**
          * ClassificationConfig
@@ -6327,6 +6569,20 @@ export interface components {
             read_only: boolean;
         };
         /**
+         * CreateDashboard
+         * @description A new dashboard.
+         */
+        CreateDashboard: {
+            /** Display Name */
+            display_name: string;
+            /** Parent Path */
+            parent_path?: string | null;
+            /** Serialized Dashboard */
+            serialized_dashboard?: string | null;
+            /** Warehouse Id */
+            warehouse_id?: string | null;
+        };
+        /**
          * CreateEndpoint
          * @description The body of a create.
          */
@@ -6749,6 +7005,16 @@ export interface components {
             status: string;
         };
         /**
+         * DashboardColumn
+         * @description A column of an answer.
+         */
+        DashboardColumn: {
+            /** Name */
+            name: string;
+            /** Type */
+            type: string;
+        };
+        /**
          * DashboardNode
          * @description A dashboard that did.
          */
@@ -6829,6 +7095,28 @@ export interface components {
             next_page_token?: string | null;
             /** Refreshes */
             refreshes: components["schemas"]["DataQualityRefresh"][];
+        };
+        /**
+         * DatasetPart
+         * @description A query by a name of its own.
+         */
+        DatasetPart: {
+            /** Catalog */
+            catalog?: string | null;
+            /** Displayname */
+            displayName?: string | null;
+            /** Name */
+            name: string;
+            /** Parameters */
+            parameters?: components["schemas"]["ParameterPart"][] | null;
+            /** Query */
+            query?: string | null;
+            /** Querylines */
+            queryLines?: string[] | null;
+            /** Schema */
+            schema?: string | null;
+        } & {
+            [key: string]: unknown;
         };
         /**
          * DateBody
@@ -6992,6 +7280,18 @@ export interface components {
              * @default 0
              */
             workspace_id: string;
+        };
+        /**
+         * Document
+         * @description A dashboard.
+         */
+        Document: {
+            /** Datasets */
+            datasets?: components["schemas"]["DatasetPart"][];
+            /** Pages */
+            pages?: components["schemas"]["PagePart"][];
+        } & {
+            [key: string]: unknown;
         };
         /**
          * DriftFigure
@@ -7164,6 +7464,18 @@ export interface components {
             content: string;
             /** File Type */
             file_type: string;
+        };
+        /**
+         * FieldPart
+         * @description What a widget asks of a dataset, by the name that its encodings have for it.
+         */
+        FieldPart: {
+            /** Expression */
+            expression: string;
+            /** Name */
+            name: string;
+        } & {
+            [key: string]: unknown;
         };
         /**
          * FileArrivalBody
@@ -7598,7 +7910,7 @@ export interface components {
          * @description What an object is, as the API names it.
          * @enum {string}
          */
-        Kind: "DIRECTORY" | "FILE" | "NOTEBOOK" | "REPO";
+        Kind: "DIRECTORY" | "FILE" | "NOTEBOOK" | "REPO" | "DASHBOARD";
         /**
          * Language
          * @description The default language of a notebook, as the API names it.
@@ -8113,6 +8425,18 @@ export interface components {
             scope: string;
         };
         /**
+         * NamedPart
+         * @description A parameter that a filter sets.
+         */
+        NamedPart: {
+            /** Keyword */
+            keyword: string;
+            /** Name */
+            name: string;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
          * Neighbour
          * @description What lies one edge away: a table or a path with the entities of the edge, or entities alone.
          */
@@ -8431,6 +8755,65 @@ export interface components {
             size?: number | null;
         };
         /**
+         * PagePart
+         * @description A page.
+         */
+        PagePart: {
+            /** Displayname */
+            displayName?: string | null;
+            /** Layout */
+            layout?: components["schemas"]["PlacedPart"][];
+            /** Name */
+            name: string;
+            /** Pagetype */
+            pageType?: string | null;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * PagedDashboard
+         * @description A dashboard as the page shows it: the draft, or what was published.
+         *
+         *     Attributes:
+         *         document: What its file says; None if that is not valid.
+         *         problem: What is wrong with it then.
+         *         runs_as: As whom its queries are executed.
+         */
+        PagedDashboard: {
+            /** Dashboard Id */
+            dashboard_id: string;
+            /** Display Name */
+            display_name: string;
+            document: components["schemas"]["Document"] | null;
+            /** Embed Credentials */
+            embed_credentials: boolean;
+            /** Etag */
+            etag: string;
+            /** Is Published */
+            is_published: boolean;
+            /** Level */
+            level: string | null;
+            /**
+             * Lifecycle State
+             * @enum {string}
+             */
+            lifecycle_state: "ACTIVE" | "TRASHED";
+            /** Path */
+            path: string;
+            /** Problem */
+            problem: string | null;
+            /** Published At */
+            published_at: number | null;
+            /** Refreshed At */
+            refreshed_at: number | null;
+            /** Runs As */
+            runs_as: string;
+            /** Text */
+            text: string | null;
+            /** Updated At */
+            updated_at: number;
+        };
+        /**
          * ParameterBody
          * @description A parameter of a function, or a column of what it answers.
          */
@@ -8464,6 +8847,27 @@ export interface components {
              * @default []
              */
             parameters: components["schemas"]["ParameterBody"][];
+        };
+        /**
+         * ParameterPart
+         * @description A parameter of a dataset: ``:keyword`` in its text.
+         */
+        ParameterPart: {
+            /** Complextype */
+            complexType?: string | null;
+            /**
+             * Datatype
+             * @default STRING
+             */
+            dataType: string;
+            /** Defaultselection */
+            defaultSelection?: {
+                [key: string]: unknown;
+            } | null;
+            /** Keyword */
+            keyword: string;
+        } & {
+            [key: string]: unknown;
         };
         /**
          * PatchTags
@@ -8557,7 +8961,7 @@ export interface components {
              * Object Type
              * @enum {string}
              */
-            object_type: "directory" | "notebook" | "file" | "repo";
+            object_type: "directory" | "notebook" | "file" | "repo" | "dashboard";
         };
         /**
          * PermissionsChange
@@ -8677,6 +9081,19 @@ export interface components {
             workspace_id: number;
         };
         /**
+         * PlacedPart
+         * @description A widget and where it is.
+         */
+        PlacedPart: {
+            /** Position */
+            position?: {
+                [key: string]: number;
+            };
+            widget: components["schemas"]["WidgetPart"];
+        } & {
+            [key: string]: unknown;
+        };
+        /**
          * PolicyArgument
          * @description An argument of a policy: a column or a literal.
          */
@@ -8735,6 +9152,19 @@ export interface components {
             scopes?: string[] | null;
             /** Token Id */
             token_id: string;
+        };
+        /**
+         * PublishDashboard
+         * @description How a dashboard is published.
+         */
+        PublishDashboard: {
+            /**
+             * Embed Credentials
+             * @default false
+             */
+            embed_credentials: boolean;
+            /** Warehouse Id */
+            warehouse_id?: string | null;
         };
         /**
          * PublishSpec
@@ -8977,6 +9407,17 @@ export interface components {
             text_value?: components["schemas"]["TextBody"] | null;
             /** Title */
             title?: string | null;
+        };
+        /**
+         * QueryPart
+         * @description A widget's query, by the name that its spec has for it.
+         */
+        QueryPart: {
+            /** Name */
+            name: string;
+            query: components["schemas"]["AskedPart"];
+        } & {
+            [key: string]: unknown;
         };
         /**
          * QueueBody
@@ -9748,6 +10189,31 @@ export interface components {
             patterns?: string[];
         };
         /**
+         * SpecPart
+         * @description How a widget is drawn.
+         */
+        SpecPart: {
+            /** Encodings */
+            encodings?: {
+                [key: string]: unknown;
+            };
+            /** Frame */
+            frame?: {
+                [key: string]: unknown;
+            };
+            /** Selection */
+            selection?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Widgettype
+             * @default
+             */
+            widgetType: string;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
          * Stage
          * @description One stage of the strip.
          */
@@ -10367,6 +10833,20 @@ export interface components {
             read_only?: boolean | null;
         };
         /**
+         * UpdateDashboard
+         * @description What of a dashboard changes.
+         */
+        UpdateDashboard: {
+            /** Display Name */
+            display_name?: string | null;
+            /** Etag */
+            etag?: string | null;
+            /** Serialized Dashboard */
+            serialized_dashboard?: string | null;
+            /** Warehouse Id */
+            warehouse_id?: string | null;
+        };
+        /**
          * UpdateFunction
          * @description Changes a function; what is not given stays.
          */
@@ -10901,6 +11381,31 @@ export interface components {
         WarehouseList: {
             /** Warehouses */
             warehouses: components["schemas"]["WarehouseBody"][];
+        };
+        /**
+         * WidgetData
+         * @description What a widget shows.
+         */
+        WidgetData: {
+            /** Columns */
+            columns: components["schemas"]["DashboardColumn"][];
+            /** Rows */
+            rows: unknown[][];
+            /** Truncated */
+            truncated: boolean;
+        };
+        /**
+         * WidgetPart
+         * @description A widget.
+         */
+        WidgetPart: {
+            /** Name */
+            name: string;
+            /** Queries */
+            queries?: components["schemas"]["QueryPart"][];
+            spec?: components["schemas"]["SpecPart"] | null;
+        } & {
+            [key: string]: unknown;
         };
         /**
          * CredentialBody
@@ -12539,6 +13044,282 @@ export interface operations {
             };
         };
     };
+    dashboards_list_dashboards: {
+        parameters: {
+            query?: {
+                page_size?: number;
+                page_token?: string | null;
+                show_trashed?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    dashboards_create_dashboard: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateDashboard"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    dashboards_get_dashboard: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dashboard_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    dashboards_trash_dashboard: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dashboard_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    dashboards_update_dashboard: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dashboard_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UpdateDashboard"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    dashboards_get_published: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dashboard_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    dashboards_publish_dashboard: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dashboard_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PublishDashboard"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    dashboards_unpublish_dashboard: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dashboard_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     history_get_column_lineage: {
         parameters: {
             query?: never;
@@ -13700,6 +14481,138 @@ export interface operations {
                     "application/json": {
                         [key: string]: unknown;
                     };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    workspace_get_permissions_of_dashboards: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                object_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PermissionsBody"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    workspace_put_permissions_of_dashboards: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                object_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AccessChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PermissionsBody"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    workspace_patch_permissions_of_dashboards: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                object_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AccessChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PermissionsBody"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    workspace_get_permission_levels_of_dashboards: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                object_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PermissionLevels"];
                 };
             };
             /** @description Validation Error */
@@ -21547,6 +22460,107 @@ export interface operations {
             header?: never;
             path: {
                 alert_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    dashboards_show_dashboard: {
+        parameters: {
+            query?: {
+                published?: boolean;
+            };
+            header?: never;
+            path: {
+                dashboard_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PagedDashboard"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    dashboards_query_widget: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dashboard_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AskWidget"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WidgetData"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    dashboards_restore_dashboard: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dashboard_id: string;
             };
             cookie?: never;
         };

@@ -1,4 +1,4 @@
-import { BookOpen, File, Folder, FolderGit2 } from "lucide-react";
+import { BookOpen, File, Folder, FolderGit2, LayoutDashboard } from "lucide-react";
 import { useState } from "react";
 import { Link } from "react-router";
 import type { Schemas } from "../../api/client";
@@ -9,7 +9,7 @@ import { GitPanel } from "./GitPanel";
 import { href, isFixed, kindOf, manages, nameOf, type WorkspaceObject } from "./paths";
 import { Remove, Rename } from "./Change";
 
-const ICONS = { DIRECTORY: Folder, REPO: FolderGit2, NOTEBOOK: BookOpen, FILE: File };
+const ICONS = { DIRECTORY: Folder, REPO: FolderGit2, NOTEBOOK: BookOpen, FILE: File, DASHBOARD: LayoutDashboard };
 
 function Row({ object }: { object: WorkspaceObject }) {
   const [doing, setDoing] = useState<"rename" | "delete" | null>(null);

@@ -45,7 +45,7 @@ export function WorkspacePage() {
                 </>
               }
             />
-            {folder.object_type === "NOTEBOOK" ? <NotebookView object={folder} /> : folder.object_type === "FILE" ? <FileView object={folder} /> : <FolderView found={found} offset={offset} size={PAGE} />}
+            {folder.object_type === "NOTEBOOK" ? <NotebookView object={folder} /> : folder.object_type === "FILE" || folder.object_type === "DASHBOARD" ? <FileView object={folder} /> : <FolderView found={found} offset={offset} size={PAGE} />}
           </>
         );
       }}

@@ -33,7 +33,7 @@ export const edits = (object: WorkspaceObject): boolean => object.level === "CAN
 /** Folders that are always there. */
 export const isFixed = (path: string): boolean => ["/", "/Users", "/Shared", "/Repos"].includes(path) || /^\/Users\/[^/]+$/.test(path);
 
-const WORDS: Record<string, string> = { DIRECTORY: "Folder", FILE: "File", REPO: "Git folder" };
+const WORDS: Record<string, string> = { DIRECTORY: "Folder", FILE: "File", REPO: "Git folder", DASHBOARD: "Dashboard" };
 const LANGUAGES: Record<string, string> = { PYTHON: "Python", SQL: "SQL", SCALA: "Scala", R: "R" };
 
 /** What an object is, in words. */
