@@ -45,6 +45,14 @@ class Settings(BaseSettings):
         description="Kafka brokers that everybody may reach through the server, host:port with commas, * for any; admins reach all.",
     )
     task_slots: int = Field(default=8, ge=1, le=1000, description="Most tasks of jobs that one server carries out at once.")
+    run_retention_days: float = Field(
+        default=60, gt=0, description="Days after its end that a run of a job, with its log and its result, is forgotten."
+    )
+    git_cache_days: float = Field(
+        default=30,
+        gt=0,
+        description="Days that a repository of git_source stays which no task has used; then it is fetched anew.",
+    )
     webhook_key: SecretStr | None = Field(
         default=None, description="Key that webhooks of jobs are signed with (HMAC-SHA256); unsigned by default."
     )

@@ -186,3 +186,8 @@ def test_targets_are_chosen(tmp_path: Path) -> None:
         "databricks.yml:1: the file none.yml of include is not there.",
         "databricks.yml:1: bundle.name is missing. Valid: a text.",
     ]
+    part = "resources:\n  schemas:\n    s: {name: s, catalog_name: main}\n"
+    write(tmp_path, {"databricks.yml": "bundel: {name: x}\ninclude: [part.yml]\n", "part.yml": part})
+    with pytest.raises(BundleInvalid) as error:
+        load(tmp_path, Problems())
+    assert error.value.message == "databricks.yml:1: bundle.name is missing. Valid: a text."

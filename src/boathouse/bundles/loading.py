@@ -80,6 +80,7 @@ def load(folder: FilePath, problems: Problems) -> Source:
     checker = Checker(all_fields(), problems)
     main = next(name for name in FILES if (folder / name).is_file())
     root = checker.checked(_read(folder, folder / main), Root)
+    at = root.at  # the files that it includes have places of their own
     for file in _included(folder, main, root, problems):
         part = checker.checked(_read(folder, file), Root)
         _refuse_twice(root, part, problems)
@@ -89,7 +90,7 @@ def load(folder: FilePath, problems: Problems) -> Source:
     _refuse_unserved(root, problems)
     name = root.get("bundle", "name")
     if name is None or not str(name.data or "").strip():
-        problems.error((root.get("bundle") or root).at, "bundle.name is missing. Valid: a text.")
+        problems.error(bundle.at if (bundle := root.get("bundle")) else at, "bundle.name is missing. Valid: a text.")
     problems.raise_errors()
     return Source(folder, root)
 

@@ -197,6 +197,21 @@ class JobRepository:
         self._session.delete(row)
         self._session.flush()
 
+    def remove_ended_before(self, moment: int, limit: int) -> int:
+        """Delete some of the runs that ended before a moment, with all that belongs to them; how many."""
+        found = self._session.execute(
+            select(JobRunRow.id, JobRunRow.job_id).where(JobRunRow.ended_at < moment).order_by(JobRunRow.ended_at).limit(limit)
+        ).all()
+        runs, jobs = [one.id for one in found], {one.job_id for one in found}
+        for row in (JobTaskRow, JobNoticeRow, JobRepairRow):
+            self._session.execute(delete(row).where(row.run_id.in_(runs)))
+        self._session.execute(delete(JobRunRow).where(JobRunRow.id.in_(runs)))
+        # Of runs that were submitted, and of jobs that are gone, nobody needs to know any more who may see them.
+        left = select(JobRow.id).where(JobRow.id == JobPermissionRow.job_id).exists()
+        seen = select(JobRunRow.id).where(JobRunRow.job_id == JobPermissionRow.job_id).exists()
+        self._session.execute(delete(JobPermissionRow).where(JobPermissionRow.job_id.in_(jobs), ~left, ~seen))
+        return len(runs)
+
     def repairs(self, run_id: int) -> list[JobRepairRow]:
         """The repairs of a run, the first execution among them, the oldest first."""
         query = select(JobRepairRow).where(JobRepairRow.run_id == run_id)

@@ -50,7 +50,7 @@ from boathouse.secrets.api import SecretReferences, SecretService
 from boathouse.server import errors, health, home, page
 from boathouse.server.audit import Audit
 from boathouse.server.authentication import LOOPBACK_NAMES, Authentication, is_page
-from boathouse.server.housekeeping import keep_house
+from boathouse.server.housekeeping import chores, keep_house
 from boathouse.server.mlflow import Mlflow, is_mlflows
 from boathouse.server.observation import Observation
 from boathouse.serving import endpoints as serving_endpoints
@@ -325,7 +325,6 @@ async def _lifespan(api: FastAPI) -> AsyncGenerator[None, None]:
             DashboardTaskKind(state.database, dashboards),
         ):
             state.jobs.kinds.register(kind)
-        sources.sweep()
         state.engines.governor.pipeline_commands = PipelineCommands(state.pipelines).execute
         state.serving = Serving(state.database, state.layout, state.authenticator, state.addresses.base_url)
         stack.push_async_callback(state.serving.stop)
@@ -339,7 +338,8 @@ async def _lifespan(api: FastAPI) -> AsyncGenerator[None, None]:
         await state.pipelines.start()
         await state.jobs.start()
         await state.monitors.start()
-        housekeeping = asyncio.create_task(keep_house(state.database, state.layout, state.admin), name="housekeeping")
+        work = chores(state.database, state.layout, state.admin, state.settings, sources)
+        housekeeping = asyncio.create_task(keep_house(state.database, work), name="housekeeping")
         stack.callback(housekeeping.cancel)
         yield
 

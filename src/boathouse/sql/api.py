@@ -5,5 +5,14 @@ from boathouse.sql.alerts.task import AlertTask
 from boathouse.sql.dashboards.task import DashboardTask, DashboardTaskKind
 from boathouse.sql.references import SqlReferences
 from boathouse.sql.task import SqlTaskKind
+from boathouse.sql.trash import empty_trash
 
-__all__ = ["Acting", "AlertTask", "DashboardTask", "DashboardTaskKind", "SqlReferences", "SqlTaskKind"]
+__all__ = [
+    "Acting",
+    "AlertTask",
+    "DashboardTask",
+    "DashboardTaskKind",
+    "SqlReferences",
+    "SqlTaskKind",
+    "empty_trash",
+]

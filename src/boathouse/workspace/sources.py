@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import shutil
-import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -24,7 +23,8 @@ from boathouse.workspace.tree import Kind, Tree
 WORKSPACE, GIT = "WORKSPACE", "GIT"
 _INTERNAL = ".internal"
 """In Repos: the files of repositories while tasks run on them."""
-_OLD_SECONDS = 2 * 24 * 3600
+_DAY_SECONDS = 24 * 3600
+_OLD_SECONDS = 2 * _DAY_SECONDS
 
 
 @dataclass(frozen=True)
@@ -57,11 +57,17 @@ class Sources:
         self._layout = layout
         self._snapshots = Snapshots(database, layout)
 
-    def sweep(self) -> None:
-        """Remove what servers that were killed have left."""
+    def sweep(self, now: int, unused_days: float) -> None:
+        """Remove what servers that were killed have left, and repositories that no task has used for some days.
+
+        Args:
+            now: In ms since the epoch.
+            unused_days: Those.
+        """
+        self._snapshots.sweep(now / 1000 - unused_days * _DAY_SECONDS)
         with contextlib.suppress(FileNotFoundError):
             for one in (self._layout.workspace / REPOS / _INTERNAL).iterdir():
-                if one.stat().st_mtime < time.time() - _OLD_SECONDS:
+                if one.stat().st_mtime < now / 1000 - _OLD_SECONDS:
                     shutil.rmtree(one, ignore_errors=True)
 
     @staticmethod

@@ -4,7 +4,9 @@ What was fetched is kept, for each principal and address apart, as one's credent
 for each that asks, since code of users writes into them.
 """
 
+import contextlib
 import hashlib
+import os
 import re
 import shutil
 import threading
@@ -24,6 +26,7 @@ from boathouse.workspace.git.errors import GitFailed, GitReferenceInvalid
 
 REFERENCES = ("git_branch", "git_tag", "git_commit")
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_FOLDER = "snapshots"
 _AT_ONCE = 500
 """Files that are named in one command."""
 
@@ -168,8 +171,23 @@ class Snapshots:
         with self._database.session() as session:
             user, token, _ = GitCredentials(session, principal, self._layout).login(source.provider)
         key = hashlib.sha256(f"{principal.id}|{source.url}".encode()).hexdigest()[:32]
-        place = self._layout.git / "snapshots" / key
+        place = self._layout.git / _FOLDER / key
+        with contextlib.suppress(FileNotFoundError):
+            os.utime(place)
         return Git(place, place, Remote(source.url, source.provider, user, token))
+
+    def sweep(self, before: float) -> int:
+        """Remove the repositories that nobody has used since a moment, in seconds since the epoch; how many. They are fetched again if need be."""
+        root = self._layout.git / _FOLDER
+        swept = 0
+        for place in list(root.iterdir()) if root.is_dir() else ():
+            with self._locks[place], contextlib.suppress(FileNotFoundError):
+                if place.stat().st_mtime < before:
+                    # At once, so that no task finds half of one.
+                    gone = place.rename(root / f"gone-{new_id()}")
+                    shutil.rmtree(gone, ignore_errors=True)
+                    swept += 1
+        return swept
 
     @staticmethod
     def _prepare(git: Git) -> None:
