@@ -111,6 +111,18 @@ def test_an_endpoint_answers_features_as_a_batch_has_them(
     shown = fe.get_feature_serving_endpoint(name=endpoint).config
     assert shown is not None
     assert [one.entity_name for one in shown.served_entities or ()] == [name]
+    # Endpoint and batch agree until the table changes and the online table does not.
+    same = fe.check_skew(endpoint=endpoint, df=rows)
+    assert same.feature.tolist() == made.outputs
+    assert same.rows.tolist() == [4, 4, 4]
+    assert same.different.tolist() == [0, 0, 0]
+    spark.sql(f"UPDATE {schema}.weather SET temp = 4.5 WHERE temp = 2.5")
+    skewed = fe.check_skew(endpoint=endpoint, df=rows, sample=3).set_index("feature")
+    assert skewed.different.to_dict() == {"celsius": 1, "sky": 0, "feels": 1}
+    assert skewed.largest_difference["celsius"] == 2.0
+    assert skewed.example["celsius"] == {**records[1], "at": "2024-01-01T05:00:00+00:00", "online": 2.5, "offline": 4.5}
+    with pytest.raises(ValueError, match=r"which is no column\. Columns: origin, at"):
+        fe.check_skew(endpoint=endpoint, df=rows.drop("wind"))
     # A spec is a function of the catalog: SQL does not call it, and a stranger may neither see nor serve it.
     with pytest.raises(SparkConnectGrpcException, match="is a feature spec: endpoints serve it"):
         spark.sql(f"SELECT {name}(1, now(), 'EWR')").collect()
@@ -128,6 +140,36 @@ def test_an_endpoint_answers_features_as_a_batch_has_them(
 
 def ask(tables: FeatureTables, endpoint: str, *records: dict[str, Any]) -> list[Any] | None:
     return tables.workspace.serving_endpoints.query(endpoint, dataframe_records=list(records)).outputs
+
+
+def test_a_preview_says_which_row_is_taken(tables: FeatureTables, spark: SparkSession, schema: str) -> None:
+    fe, name = FeatureEngineeringClient(tables=tables), f"{schema}.late"
+    day = "timestamp'2024-01-01 {:02}:00:00'"
+    times = [(1, 1), (4, 4), (6, 7), (6, 9), (7, 12), (11, 11)]
+    rows = [
+        f"SELECT 'EWR' AS origin, {day.format(at)} AS at, {day.format(known)} AS known, {at}D AS temp" for at, known in times
+    ]
+    first = spark.sql(" UNION ALL ".join(rows[:3] + rows[4:]))
+    fe.create_table(name=name, primary_keys="origin", timeseries_columns="at", available_at="known", df=first)
+    spark.sql(rows[3]).writeTo(name).append()
+    lookup = FeatureLookup(name, "o", timestamp_lookup_key="t", lookback_window=dt.timedelta(hours=8))
+    found = fe.preview_lookup(lookup=lookup, key={"o": "EWR"}, time="2024-01-01 10:00:00").collect()
+    assert [(row.as_of_status, row["at"].hour, row.known.hour, row.temp) for row in found] == [
+        ("after the time", 11, 11, 11.0),
+        ("not known yet", 7, 12, 7.0),
+        ("chosen", 6, 9, 6.0),
+        ("an older row", 6, 7, 6.0),
+        ("an older row", 4, 4, 4.0),
+        ("too old", 1, 1, 1.0),
+    ]
+    now = fe.preview_lookup(lookup=FeatureLookup(name, "o"), key={"o": "EWR"}).first()
+    assert (now.as_of_status, now.temp) == ("chosen", 11.0)
+    for key, time, message in (
+        ({"origin": "EWR"}, "2024-01-01", "key has to have the columns o; it has: origin"),
+        ({"o": "EWR"}, None, "time is missing"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            fe.preview_lookup(lookup=lookup, key=key, time=time)
 
 
 def test_specs_are_checked(tables: FeatureTables, schema: str) -> None:

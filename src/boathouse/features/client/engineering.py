@@ -1,15 +1,17 @@
 """The clients: ``FeatureEngineeringClient``, and the older ``FeatureStoreClient``."""
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
+import pandas as pd
 from databricks.sdk.service import ml, serving
 from pyspark.sql import DataFrame
 from pyspark.sql.streaming.query import StreamingQuery
 from pyspark.sql.types import StructType
 
-from boathouse.features.client import feature_specs, models
+from boathouse.features.client import checks, feature_specs, models
 from boathouse.features.client.feature_specs import EndpointCoreConfig, FeatureSpecInfo
 from boathouse.features.client.lookups import FeatureFunction, FeatureLookup, names_of
 from boathouse.features.client.tables import FeatureTable, FeatureTables, times_of
@@ -272,6 +274,42 @@ class FeatureEngineeringClient(_Client):
     def delete_feature_serving_endpoint(self, *, name: str) -> None:
         """Delete an endpoint."""
         self._tables.workspace.serving_endpoints.delete(name)
+
+    def preview_lookup(
+        self, *, lookup: FeatureLookup, key: Mapping[str, Any], time: dt.datetime | str | None = None
+    ) -> DataFrame:
+        """The rows of one entity, newest first, each with what the as-of join makes of it. Boathouse's own.
+
+        Args:
+            lookup: The look-up.
+            key: Column of ``lookup_key`` -> value.
+            time: The time to look up as of, if the look-up has one.
+
+        Returns:
+            The column ``as_of_status`` (``chosen``, ``an older row``, ``after the time``, ``not known yet``, ``too old``), the times of
+            the row, and the features; 1,000 rows at most.
+
+        Raises:
+            ValueError: If the key or time does not fit the look-up.
+        """
+        return checks.preview(lookup, key, time, self._tables)
+
+    def check_skew(self, *, endpoint: str, df: DataFrame, sample: int = 100, tolerance: float = 1e-6) -> pd.DataFrame:
+        """Compare what an endpoint of a feature spec answers with what a batch has now. Boathouse's own.
+
+        Args:
+            endpoint: The endpoint.
+            df: Rows with the columns of its requests.
+            sample: How many rows are compared.
+            tolerance: By how much numbers may differ, relative to the batch's where that is above 1.
+
+        Returns:
+            A row for each feature: ``feature``, ``rows``, ``different`` (how many), ``largest_difference`` and an ``example``.
+
+        Raises:
+            ValueError: If the endpoint serves no feature spec, or ``df`` has not what it asks for.
+        """
+        return checks.check_skew(endpoint, df, sample, tolerance, self._tables)
 
     def create_online_store(
         self, *, name: str, capacity: str = "CU_1", read_replica_count: int | None = None
