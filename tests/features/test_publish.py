@@ -1,6 +1,7 @@
 """Publishing over HTTP with databricks-sdk."""
 
 import datetime as dt
+import time
 import uuid
 from pathlib import Path
 
@@ -92,6 +93,20 @@ def test_publish_append_rewrite_delete(lake: Lake) -> None:
     lake.client.feature_store.delete_online_store(lake.store)
     with pytest.raises(NotFound):
         lake.client.feature_store.get_online_store(lake.store)
+
+
+def test_a_continuous_table_follows_its_source(lake: Lake) -> None:
+    lake.declare("origin", time="time_hour")
+    lake.publish(mode=PublishSpecPublishMode.CONTINUOUS)
+    assert lake.temps(None) == [2.0]
+    for change, latest in ((weather(2, offset=3), 4.0), (weather(1, offset=9), 9.0)):
+        write_deltalake(lake.path, change, mode="append" if latest == 4.0 else "overwrite")
+        deadline = time.monotonic() + 60
+        while lake.temps(None) != [latest]:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+    assert lake.temps(4) == [None]
+    lake.client.feature_store.delete_online_table(lake.online)
 
 
 def test_keys_have_to_be_declared(lake: Lake) -> None:

@@ -3,6 +3,7 @@
 from boathouse.features.errors import FeatureSpecInvalid, OnlineTableNotFound
 from boathouse.features.functions import FunctionSource, OnlineFunction
 from boathouse.features.online import OnlineReader
+from boathouse.features.publishing import Publisher
 from boathouse.features.references import FeatureReferences
 from boathouse.features.service import FeatureService, OnlineTable
 from boathouse.features.spec import METADATA_KEY, FeatureSpec, SpecLookup
@@ -18,5 +19,6 @@ __all__ = [
     "OnlineReader",
     "OnlineTable",
     "OnlineTableNotFound",
+    "Publisher",
     "SpecLookup",
 ]

@@ -1,12 +1,11 @@
 """The online feature store over HTTP."""
 
-import threading
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
 
-from boathouse.db.dependencies import ReadSession, WriteSession, get_database
-from boathouse.features.online import file_of
+from boathouse.db.dependencies import ReadSession, WriteSession
+from boathouse.features.publishing import Publisher
 from boathouse.features.schemas import (
     OnlineStoreBody,
     OnlineStoreList,
@@ -14,11 +13,10 @@ from boathouse.features.schemas import (
     PublishTable,
     UpdateOnlineStore,
 )
-from boathouse.features.service import FeatureService, publish_rows
+from boathouse.features.service import FeatureService
 from boathouse.iam.api import CurrentPrincipal
 
 router = APIRouter(prefix="/api/2.0/feature-store", tags=["features"])
-_publishing = threading.Lock()
 
 
 def _reading(request: Request, session: ReadSession, principal: CurrentPrincipal) -> FeatureService:
@@ -89,15 +87,7 @@ def delete_online_table(features: WritableFeatures, online_table_name: str) -> d
 @router.post("/tables/{source_table_name}/publish")
 def publish_table(request: Request, principal: CurrentPrincipal, source_table_name: str, body: PublishTable) -> Published:
     """Publish a feature table; the answer comes when its rows can be looked up."""
-    database, layout, spec = get_database(request), request.app.state.layout, body.publish_spec
-    name, mode = spec.online_table_name, spec.publish_mode
-    with _publishing:
-        with database.session() as session:
-            service = FeatureService(session, principal, layout)
-            source = service.prepare_publish(source_table_name, spec.online_store, name, mode)
-        # The rows are written outside of a metadata transaction, which would hold up everybody else.
-        rows = publish_rows(source, file_of(layout.online, name), mode)
-        with database.session(write=True) as session:
-            service = FeatureService(session, principal, layout)
-            row = service.record_publish(source, spec.online_store, name, mode, rows)
-    return Published(online_table_name=row.full_name, pipeline_id=row.id, rows=rows, source_version=source.version)
+    publisher: Publisher = request.app.state.publisher
+    spec = body.publish_spec
+    row, version = publisher.publish(principal, source_table_name, spec.online_store, spec.online_table_name, spec.publish_mode)
+    return Published(online_table_name=row.full_name, pipeline_id=row.id, rows=row.rows, source_version=version)

@@ -30,6 +30,11 @@ class FeatureRepository:
         query = select(OnlineTableRow).where(OnlineTableRow.store == store).order_by(OnlineTableRow.full_name)
         return list(self._session.scalars(query))
 
+    def tables_in_mode(self, mode: str) -> list[OnlineTableRow]:
+        """The online tables of a publish mode, by name."""
+        query = select(OnlineTableRow).where(OnlineTableRow.publish_mode == mode).order_by(OnlineTableRow.full_name)
+        return list(self._session.scalars(query))
+
     def stores_of(self, owner: str) -> list[OnlineStoreRow]:
         """The stores that a principal made, by name."""
         query = select(OnlineStoreRow).where(OnlineStoreRow.creator == owner).order_by(OnlineStoreRow.name)

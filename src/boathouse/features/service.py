@@ -16,7 +16,7 @@ from boathouse.catalog.api import (
     SecurableNotFound,
     SecurableType,
 )
-from boathouse.errors import InvalidParameterValue, NotImplementedHere, PermissionDenied
+from boathouse.errors import InvalidParameterValue, PermissionDenied
 from boathouse.features.errors import (
     FeatureSpecInvalid,
     OnlineStoreExists,
@@ -37,7 +37,8 @@ from boathouse.kit.ids import new_id
 from boathouse.storage.layout import Layout
 
 CAPACITIES = ("CU_1", "CU_2", "CU_4", "CU_8")
-MODES = ("SNAPSHOT", "TRIGGERED")
+CONTINUOUS = "CONTINUOUS"
+MODES = ("SNAPSHOT", "TRIGGERED", CONTINUOUS)
 
 
 @dataclass(frozen=True)
@@ -139,9 +140,6 @@ class FeatureService:
             KeysUndeclared: If the source's table properties do not say its keys.
             OnlineTableOfOther: If the online table is fed from another source.
         """
-        if mode == "CONTINUOUS":
-            message = "publish_mode CONTINUOUS is not built yet. Use TRIGGERED after each change of the source, or SNAPSHOT."
-            raise NotImplementedHere(message)
         if mode not in MODES:
             message = f"publish_mode '{mode}' is not valid. Valid: {', '.join(MODES)}."
             raise InvalidParameterValue(message, field="publish_mode")
@@ -164,6 +162,10 @@ class FeatureService:
             if known.source_table != info.full_name or known.store != store:
                 raise OnlineTableOfOther(known.full_name, known.source_table, known.store)
         return Source(info)
+
+    def location_of(self, source_table: str) -> str:
+        """Where a table lies that the principal may read whole."""
+        return self._catalog.get_readable_table(source_table).storage_location
 
     def record_publish(self, source: Source, store: str, online_table: str, mode: str, rows: int) -> OnlineTableRow:
         """Note what was published."""
@@ -241,7 +243,7 @@ class FeatureService:
 def publish_rows(source: Source, path: Path, mode: str) -> int:
     """Bring an online table's file to a version of its source, at once.
 
-    TRIGGERED adds only what was appended since the last publish where nothing else happened to the source; otherwise, and
+    TRIGGERED and CONTINUOUS add only what was appended since the last publish where nothing else happened to the source; otherwise, and
     with SNAPSHOT, all rows are replaced.
 
     Returns:
@@ -249,7 +251,7 @@ def publish_rows(source: Source, path: Path, mode: str) -> int:
     """
     writer, meta = OnlineWriter(path), source.meta()
     known = writer.meta()
-    if mode == "TRIGGERED" and known is not None and known.source_version <= meta.source_version:
+    if mode != "SNAPSHOT" and known is not None and known.source_version <= meta.source_version:
         comparable = replace(known, source_version=meta.source_version) == meta
         increment = source.read_since(known.source_version) if comparable else None
         if increment is not None:

@@ -65,6 +65,11 @@ def _values(column: pa.ChunkedArray) -> list[Any]:
     return values if _is_plain(column.type) else [_plain(value) for value in values]
 
 
+def has_newer(location: str, version: int) -> bool:
+    """Whether a table has a version after one."""
+    return (from_url(location) / "_delta_log" / f"{version + 1:020d}.json").exists()
+
+
 class Source:
     """One version of a source table.
 

@@ -23,7 +23,7 @@ from boathouse.engine import endpoints as engine_endpoints
 from boathouse.engine import stream_endpoints
 from boathouse.engine.api import EngineService, of_text
 from boathouse.features import endpoints as features_endpoints
-from boathouse.features.api import FeatureReferences
+from boathouse.features.api import FeatureReferences, Publisher
 from boathouse.history import endpoints as history_endpoints
 from boathouse.history.api import Recorder, install
 from boathouse.iam import endpoints as iam_endpoints
@@ -326,6 +326,9 @@ async def _lifespan(api: FastAPI) -> AsyncGenerator[None, None]:
         ):
             state.jobs.kinds.register(kind)
         state.engines.governor.pipeline_commands = PipelineCommands(state.pipelines).execute
+        state.publisher = Publisher(state.database, state.layout)
+        stack.push_async_callback(state.publisher.stop)
+        state.publisher.start()
         state.serving = Serving(state.database, state.layout, state.authenticator, state.addresses.base_url)
         stack.push_async_callback(state.serving.stop)
         await state.serving.start()

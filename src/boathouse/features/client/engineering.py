@@ -224,7 +224,7 @@ class FeatureEngineeringClient(_Client):
             online_store: The store, or its name.
             source_table_name: The feature table.
             online_table_name: The online table, ``catalog.schema.table``.
-            publish_mode: ``TRIGGERED`` or ``SNAPSHOT``.
+            publish_mode: ``TRIGGERED``, ``SNAPSHOT`` or ``CONTINUOUS``: also whenever the table changes.
         """
         store = online_store if isinstance(online_store, str) else online_store.name
         mode = ml.PublishSpecPublishMode(publish_mode)

@@ -1,0 +1,95 @@
+"""Publishes online tables: when somebody asks, and for those in mode CONTINUOUS whenever their source has a new version."""
+
+import asyncio
+import threading
+
+import structlog
+
+from boathouse.db import Database
+from boathouse.errors import BoathouseError
+from boathouse.features.models import OnlineTableRow
+from boathouse.features.online import file_of
+from boathouse.features.repository import FeatureRepository
+from boathouse.features.service import CONTINUOUS, FeatureService, publish_rows
+from boathouse.features.source import has_newer
+from boathouse.iam.api import IamService, Principal
+from boathouse.storage.layout import Layout
+
+log = structlog.stdlib.get_logger(__name__)
+
+_EVERY_SECONDS = 1.0
+
+
+class Publisher:
+    """Publishes online tables, one at a time.
+
+    Args:
+        database: The metadata.
+        layout: The lake's folders.
+    """
+
+    def __init__(self, database: Database, layout: Layout) -> None:
+        self._database = database
+        self._layout = layout
+        self._one_at_a_time = threading.Lock()
+        self._following: asyncio.Task[None] | None = None
+        self._told: dict[str, str] = {}
+
+    def publish(
+        self, principal: Principal, source_table: str, store: str, online_table: str, mode: str
+    ) -> tuple[OnlineTableRow, int]:
+        """Bring an online table to the version that its source has now.
+
+        Returns:
+            What is recorded of it, and the version.
+
+        Raises:
+            BoathouseError: As ``FeatureService.prepare_publish`` and ``publish_rows``.
+        """
+        with self._one_at_a_time:
+            with self._database.session() as session:
+                source = FeatureService(session, principal, self._layout).prepare_publish(
+                    source_table, store, online_table, mode
+                )
+            # The rows are written outside of a metadata transaction, which would hold up everybody else.
+            rows = publish_rows(source, file_of(self._layout.online, online_table), mode)
+            with self._database.session(write=True) as session:
+                service = FeatureService(session, principal, self._layout)
+                return service.record_publish(source, store, online_table, mode, rows), source.version
+
+    def start(self) -> None:
+        """Follow the sources of continuous online tables."""
+        self._following = asyncio.create_task(self._follow(), name="online-tables")
+
+    async def stop(self) -> None:
+        """Stop following; what is being published is published."""
+        if self._following is not None:
+            self._following.cancel()
+            await asyncio.gather(self._following, return_exceptions=True)
+
+    async def _follow(self) -> None:
+        while True:
+            try:
+                await asyncio.to_thread(self.catch_up)
+            except Exception as error:  # noqa: BLE001 - the next round tries again
+                log.warning("online_tables_wait", reason=str(error))
+            await asyncio.sleep(_EVERY_SECONDS)
+
+    def catch_up(self) -> None:
+        """Publish each continuous online table whose source has a newer version, with its owner's rights."""
+        with self._database.session() as session:
+            tables = FeatureRepository(session).tables_in_mode(CONTINUOUS)
+            asked = [(row.owner, row.source_table, row.store, row.full_name, row.source_version) for row in tables]
+        for owner, source, store, name, version in asked:
+            try:
+                with self._database.session() as session:
+                    principal = IamService(session).get_principal(owner)
+                    location = FeatureService(session, principal, self._layout).location_of(source)
+                if has_newer(location, version):
+                    self.publish(principal, source, store, name, CONTINUOUS)
+                self._told.pop(name, None)
+            except (BoathouseError, OSError) as error:
+                # Once a reason: a source that its owner may not read any more stays so.
+                if self._told.get(name) != str(error):
+                    log.warning("online_table_waits", table=name, reason=str(error))
+                    self._told[name] = str(error)
