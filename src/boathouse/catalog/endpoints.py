@@ -7,6 +7,7 @@ from boathouse.catalog import (
     container_endpoints,
     function_endpoints,
     location_endpoints,
+    pin_endpoints,
     search_endpoints,
     securable_endpoints,
     table_endpoints,
@@ -26,6 +27,7 @@ for part in (
     connection_endpoints.router,
     tag_endpoints.router,
     search_endpoints.router,
+    pin_endpoints.router,
     securable_endpoints.router,
     vending_endpoints.router,
 ):

@@ -90,6 +90,20 @@ class DroppedTableRow(Base):
     dropped_by: Mapped[str]
 
 
+class PinRow(Base):
+    """A version of a table that a version of a registered model was trained on. Outlives the table."""
+
+    __tablename__ = "table_pins"
+
+    table_id: Mapped[str] = mapped_column(primary_key=True)
+    table_version: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    model: Mapped[str] = mapped_column(primary_key=True, index=True)
+    model_version: Mapped[int] = mapped_column(primary_key=True)
+    full_name: Mapped[str]
+    """Of the table, when it was pinned."""
+    pinned_at: Mapped[int] = mapped_column(BigInteger)
+
+
 class ModelChangeRow(Base):
     """A registered model that was renamed or deleted here and that its versions in MLflow's registry have not followed yet."""
 

@@ -6,7 +6,16 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, Text, and_, case, cast, delete, func, literal, not_, or_, select, update
 from sqlalchemy.orm import Session
 
-from boathouse.catalog.models import METASTORE_ID, DroppedTableRow, GrantRow, ModelChangeRow, SecurableRow, StagingRow, TagRow
+from boathouse.catalog.models import (
+    METASTORE_ID,
+    DroppedTableRow,
+    GrantRow,
+    ModelChangeRow,
+    PinRow,
+    SecurableRow,
+    StagingRow,
+    TagRow,
+)
 from boathouse.catalog.privileges import SecurableType
 
 BATCH = 500
@@ -93,8 +102,29 @@ class CatalogRepository:
 
     def note_model_change(self, old: str, new: str | None) -> None:
         """Record that a registered model has a new name, or (None) is gone."""
+        mine = PinRow.model == old
+        self.session.execute(delete(PinRow).where(mine) if new is None else update(PinRow).where(mine).values(model=new))
         self.session.add(ModelChangeRow(old_name=old, new_name=new))
         self.session.flush()
+
+    def pin(self, row: PinRow) -> None:
+        """Let a model version hold a version of a table."""
+        self.session.merge(row)
+
+    def release(self, model: str, version: int) -> None:
+        """Let go of what a model version holds."""
+        self.session.execute(delete(PinRow).where(PinRow.model == model, PinRow.model_version == version))
+
+    def pins(self, *, table_id: str | None = None, model: str | None = None, version: int | None = None) -> list[PinRow]:
+        """What holds a table, or what a model or one of its versions holds."""
+        query = select(PinRow).order_by(PinRow.full_name, PinRow.table_version, PinRow.model, PinRow.model_version)
+        given = ((PinRow.table_id, table_id), (PinRow.model, model), (PinRow.model_version, version))
+        return list(self.session.scalars(query.where(*(column == value for column, value in given if value is not None))))
+
+    def pinned_versions(self, table_id: str) -> list[int]:
+        """The versions of a table that are held."""
+        query = select(PinRow.table_version).where(PinRow.table_id == table_id).distinct().order_by(PinRow.table_version)
+        return list(self.session.scalars(query))
 
     def model_changes(self) -> list[ModelChangeRow]:
         """What MLflow's registry has not followed yet, in order; for nobody else until the transaction ends."""

@@ -17,6 +17,7 @@ COMMANDS: Mapping[str, str] = {
     "init": "Make a new project from a template; existing files are never overwritten.",
     "ship": "Make a project from a bare notebook: show what each cell becomes, ask, and write it.",
     "demo": "Run the whole loop on real flights: files, tables, features, model, endpoint, drift, alert. Then serve it.",
+    "pins": "Show what holds versions of a table, or what a model or one of its versions holds.",
     "run": "Run something of the workspace on the running server.",
     "bundle": "Deploy a project's databricks.yml to a server.",
 }

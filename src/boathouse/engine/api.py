@@ -7,6 +7,7 @@ from boathouse.engine.gateway.governor import Governor
 from boathouse.engine.gateway.hidden_columns import METADATA_OPTION
 from boathouse.engine.gateway.paths import PathGuard, Use
 from boathouse.engine.gateway.protocol import local_relation, proto
+from boathouse.engine.gateway.readings import AS_OF_HEADER, SOURCE_HEADER, TableRead
 from boathouse.engine.gateway.server import STATEMENT_ID, Gateway
 from boathouse.engine.gateway.session import EngineSession as QuerySession
 from boathouse.engine.gateway.spark_types import Array, Atomic, DataType, Field, Map, Struct
@@ -31,9 +32,11 @@ from boathouse.engine.streaming.source import (
 )
 
 __all__ = [
+    "AS_OF_HEADER",
     "CHANNEL_OPTIONS",
     "METADATA_OPTION",
     "SERVICE",
+    "SOURCE_HEADER",
     "STATEMENT_ID",
     "Answer",
     "Argument",
@@ -66,6 +69,7 @@ __all__ = [
     "Struct",
     "TableFunction",
     "TableFunctions",
+    "TableRead",
     "Use",
     "Value",
     "bound",

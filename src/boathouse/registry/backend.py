@@ -4,7 +4,7 @@ import asyncio
 import os
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,15 +14,19 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from boathouse.db.database import Database
+from boathouse.engine.api import TableRead
 from boathouse.errors import BoathouseError
 from boathouse.history.api import Recorder
+from boathouse.iam.api import Principal
 from boathouse.kit.pyspark_import import import_pyspark
-from boathouse.registry.errors import MlflowNotLoaded
+from boathouse.registry.context import acting_as
+from boathouse.registry.errors import MlflowNotLoaded, our_errors
 from boathouse.registry.governance import Governance
 from boathouse.registry.info import ModelChange
 from boathouse.registry.lineage import ModelLineage
 from boathouse.storage.layout import Layout
 from boathouse.storage.paths import to_url
+from boathouse.training.api import Training
 
 if TYPE_CHECKING:
     from boathouse.registry.registry_store import GovernedRegistryStore
@@ -64,6 +68,7 @@ class MlflowBackend:
         database: The metadata database; MLflow's tables lie beside it.
         layout: The lake's folders.
         recorder: Is told what model versions were trained on.
+        training: Knows what processes that train have read.
 
     Attributes:
         tell: Is told what has become of models, in the thread that has done it; whoever wants to hear sets it before the first request.
@@ -71,8 +76,10 @@ class MlflowBackend:
 
     tell: Callable[[ModelChange], None]
 
-    def __init__(self, database: Database, layout: Layout, recorder: Recorder) -> None:
+    def __init__(self, database: Database, layout: Layout, recorder: Recorder, training: Training) -> None:
         self.layout = layout
+        self._training = training
+        training.runs = self
         self._database = database
         self._governance = Governance(database, layout)
         self._lineage = ModelLineage(database, layout, recorder)
@@ -113,6 +120,22 @@ class MlflowBackend:
         except TimeoutError as error:
             raise MlflowNotLoaded(f"it was not ready after {LOAD_SECONDS} s") from error
 
+    def add_inputs(self, run_id: str, tables: Sequence[TableRead]) -> None:
+        """Record tables as inputs of a run."""
+        self.wait().tracking.add_inputs(run_id, tables)
+
+    def inputs_of(self, run_id: str) -> Sequence[tuple[str, int]]:
+        """Name and version of each table that is an input of a run."""
+        return self.wait().tracking.inputs_of(run_id)
+
+    def own_tags(self, principal: Principal, run_id: str) -> Mapping[str, str]:
+        """The tags of a run that the principal may change."""
+        tracking = self.wait().tracking
+        with acting_as(principal), our_errors():
+            found: Any = tracking.get_run(run_id)
+            tracking.require_write("run", run_id)
+        return found.data.tags
+
     def _load(self) -> None:
         try:
             self._loaded.set_result(self._assemble())
@@ -137,7 +160,7 @@ class MlflowBackend:
         from boathouse.registry.tracking_store import GovernedTrackingStore  # noqa: PLC0415
 
         url = tables_url(self._database, self.layout)
-        tracking = GovernedTrackingStore(url, "mlflow-artifacts:/")
+        tracking = GovernedTrackingStore(url, "mlflow-artifacts:/", self.layout, self._training)
         registry = GovernedRegistryStore(url, self._governance, tracking, self.layout, self._lineage, self._told)
         # MLflow looks for its stores here; were they not set, it would make its own, without our rules.
         _replace(handlers, _tracking_store=tracking, _model_registry_store=registry, _artifact_repo=None)

@@ -1,9 +1,11 @@
 """From the tables that a run says it has read to the model version that came out of it."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
+
+import structlog
 
 from boathouse.catalog.api import CatalogService, Privilege, TableInfo
 from boathouse.db.database import Database
@@ -12,12 +14,16 @@ from boathouse.history.api import Entity, LineageRecord, Recorder, TableRef
 from boathouse.kit.clock import now_ms
 from boathouse.kit.ids import new_id
 from boathouse.registry.context import acting_principal
+from boathouse.registry.sources import versions_in
 from boathouse.storage.layout import Layout
 from boathouse.storage.paths import from_url
+from boathouse.tables.api import hold_log
+
+log = structlog.stdlib.get_logger(__name__)
 
 
 class ModelLineage:
-    """Records what a model version was trained on.
+    """Records what a model version was trained on, and has it kept.
 
     Args:
         database: The metadata database.
@@ -39,9 +45,12 @@ class ModelLineage:
             run_id: The run that it came from.
             sources: What MLflow's datasets say of where they are from, in JSON.
         """
+        texts = list(sources)
         with self._database.session() as session:
             catalog = CatalogService(session, acting_principal(), self._layout)
-            found = [table for source in sources if (table := _table(catalog, source)) is not None]
+            found = [table for source in texts if (table := _table(catalog, source)) is not None]
+            pinned = [(table, one) for name, one in versions_in(texts) if (table := _named(catalog, name)) is not None]
+        self._pin(model, int(version), pinned)
         if found:
             self._recorder.lineage(
                 LineageRecord(
@@ -53,6 +62,34 @@ class ModelLineage:
                     entity=Entity(type="MODEL_VERSION", id=f"{model}/{version}", run_id=run_id),
                 )
             )
+
+    def released(self, model: str, version: str) -> None:
+        """A version is gone: VACUUM need not keep for it what it was trained on."""
+        with self._database.session(write=True) as session:
+            CatalogService(session, acting_principal(), self._layout).release(model, int(version))
+
+    def _pin(self, model: str, version: int, tables: Sequence[tuple[TableInfo, int]]) -> None:
+        """Have VACUUM keep what a version was trained on, and the tables' writers the log that tells of it."""
+        held = [(table, one) for table, one in tables if table.data_source_format == "DELTA"]
+        if not held:
+            return
+        with self._database.session(write=True) as session:
+            catalog = CatalogService(session, acting_principal(), self._layout)
+            new = catalog.pin(model, version, [(table.id, table.full_name, one) for table, one in held])
+        for table in {table.full_name: table for table, _ in held if table.full_name in new}.values():
+            try:
+                hold_log(table.storage_location, acting_principal().name)
+            except (BoathouseError, OSError) as error:
+                # The version is registered all the same, and VACUUM keeps the files.
+                log.warning("registry.log_not_held", table=table.full_name, error=str(error))
+
+
+def _named(catalog: CatalogService, name: str) -> TableInfo | None:
+    """A table that the principal may read."""
+    try:
+        return catalog.get_table(name, Privilege.SELECT)
+    except BoathouseError:
+        return None
 
 
 def _ref(table: TableInfo) -> TableRef:

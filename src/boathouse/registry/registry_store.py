@@ -310,6 +310,7 @@ class GovernedRegistryStore(SqlAlchemyStore):
         """Delete a version and its files."""
         with self._as(name, Privilege.MANAGE) as full_name:
             super().delete_model_version(full_name, version)
+            self._lineage.released(full_name, version)
             shutil.rmtree(artifacts.version_folder(self._layout, full_name, version), ignore_errors=True)
 
     def get_model_version(self, name: Any, version: Any) -> Any:

@@ -1,23 +1,32 @@
 """MLflow's tracking store with the lake's rules: true users, owners, and artifacts that stay in the lake."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from typing import Any, TypeVar, cast
 
-from mlflow.entities import ExperimentTag, LoggedModelTag, RunTag
+from mlflow.entities import ExperimentTag, LoggedModelTag, RunStatus, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST
 from mlflow.store.tracking.dbmodels.models import SqlExperimentTag, SqlLoggedModel, SqlLoggedModelTag, SqlRun, SqlTag
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from sqlalchemy import Engine
 
+from boathouse.engine.api import TableRead
+from boathouse.registry import artifacts
 from boathouse.registry.artifacts import ArtifactPath
 from boathouse.registry.context import acting_principal
 from boathouse.registry.engines import engine_of
-from boathouse.registry.errors import LocationRefused, NotYours, mlflow_errors
+from boathouse.registry.errors import LocationRefused, NotYours, mlflow_errors, our_errors
+from boathouse.registry.inputs import dataset_inputs
+from boathouse.registry.sources import versions_in
+from boathouse.storage.layout import Layout
+from boathouse.training.api import SOURCE_TAG, Training
 
 USER_TAG = "mlflow.user"
 OWNER_TAG = "mlflow.ownerEmail"
+PARENT_TAG = "mlflow.parentRunId"
+REPLACED = frozenset({"mlflow.source.name", "mlflow.source.type"})
+"""Tags that MLflow's client sets as for any Python, where the process has told better."""
 _REMEMBERED = 10_000
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -44,7 +53,8 @@ class GovernedTrackingStore(SqlAlchemyStore):
     also may change the runs in it; an admin may change all. Who a run's user is, the door says, not the client.
     """
 
-    def __init__(self, db_uri: str, artifact_root: str) -> None:
+    def __init__(self, db_uri: str, artifact_root: str, layout: Layout, training: Training) -> None:
+        self._layout, self._training = layout, training
         self._owners: dict[tuple[str, str], tuple[str, str]] = {}
         super().__init__(db_uri, artifact_root)
 
@@ -180,8 +190,47 @@ class GovernedTrackingStore(SqlAlchemyStore):
         del user_id
         with mlflow_errors():
             name = acting_principal().name
-        kept = [tag for tag in tags or [] if tag.key != USER_TAG]
-        return super().create_run(experiment_id, name, start_time, [*kept, RunTag(USER_TAG, name)], run_name)
+        kept = {tag.key: tag for tag in tags or [] if tag.key != USER_TAG}
+        source, parent = (kept[key].value if key in kept else None for key in (SOURCE_TAG, PARENT_TAG))
+        files: dict[str, str] = {}
+        if source is not None:
+            with mlflow_errors():
+                told, files = self._training.evidence(acting_principal(), source)
+            kept |= {key: RunTag(key, value) for key, value in told.items() if key in REPLACED or key not in kept}
+        made: Any = super().create_run(experiment_id, name, start_time, [*kept.values(), RunTag(USER_TAG, name)], run_name)
+        if source is not None or parent is not None:
+            with mlflow_errors():
+                self._training.begin(acting_principal(), made.info.run_id, source, parent)
+                if parent is None:
+                    self._keep(made.info.artifact_uri, files)
+            made = super().get_run(made.info.run_id)
+        return made
+
+    def _keep(self, uri: str, files: Mapping[str, str]) -> None:
+        """Put files among a run's artifacts."""
+        for name, text in files.items():
+            path = artifacts.local_path(self._layout, artifacts.path_of_uri(f"{uri}/{name}"))
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+
+    def add_inputs(self, run_id: str, tables: Sequence[TableRead]) -> None:
+        """Record tables as inputs of a run, whoever acts."""
+        super().log_inputs(run_id, dataset_inputs(tables), [])
+
+    def inputs_of(self, run_id: str) -> list[tuple[str, int]]:
+        """Name and version of each table that is an input of a run."""
+        with our_errors():
+            inputs: Any = super().get_run(run_id).inputs
+        return versions_in(one.dataset.source for one in inputs.dataset_inputs)
+
+    def update_run_info(self, run_id: Any, run_status: Any, end_time: Any, run_name: Any) -> Any:
+        """Change a run's status, end and name."""
+        with mlflow_errors():
+            self.require_write("run", str(run_id))
+        done: Any = super().update_run_info(run_id, run_status, end_time, run_name)
+        if run_status is not None:
+            self._training.set_active(run_id, is_active=not RunStatus.is_terminated(run_status))
+        return done
 
     def set_tag(self, run_id: Any, tag: Any) -> Any:
         """Set a tag; the user's is kept."""
@@ -201,7 +250,6 @@ class GovernedTrackingStore(SqlAlchemyStore):
             self.require_write("run", str(run_id))
         return super().log_batch(run_id, metrics, params, [tag for tag in tags if tag.key != USER_TAG])
 
-    update_run_info = _guarded("run", "run_id")(SqlAlchemyStore.update_run_info)
     delete_run = _guarded("run", "run_id")(SqlAlchemyStore.delete_run)
     restore_run = _guarded("run", "run_id")(SqlAlchemyStore.restore_run)
     log_metric = _guarded("run", "run_id")(SqlAlchemyStore.log_metric)

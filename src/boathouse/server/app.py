@@ -62,6 +62,8 @@ from boathouse.sql.api import Acting, AlertTask, DashboardTask, DashboardTaskKin
 from boathouse.sql.dashboards import endpoints as dashboard_endpoints
 from boathouse.storage.layout import Layout
 from boathouse.tables import endpoints as tables_endpoints
+from boathouse.training import endpoints as training_endpoints
+from boathouse.training.api import Training
 from boathouse.workspace import dbfs_endpoints
 from boathouse.workspace import endpoints as workspace_endpoints
 from boathouse.workspace import page_endpoints as workspace_page
@@ -167,7 +169,8 @@ def create_app(settings: Settings, addresses: Addresses, admin_name: str = "admi
         openlineage_url=settings.openlineage_url,
         namespace=f"boathouse://{urlsplit(state.identity.public_url).netloc}",
     )
-    state.mlflow = MlflowBackend(database, layout, state.recorder)
+    state.training = Training(database, state.git_folders, layout)
+    state.mlflow = MlflowBackend(database, layout, state.recorder, state.training)
     mlflow_files = files_resolver(state.mlflow)
     state.file_resolvers = {"/Volumes": files_endpoints.resolve_volume, MODELS: mlflow_files, INTERNAL: mlflow_files}
     errors.install(api)
@@ -198,6 +201,7 @@ ROUTERS = (
     tables_endpoints.router,
     history_endpoints.router,
     features_endpoints.router,
+    training_endpoints.router,
     engine_endpoints.clusters,
     engine_endpoints.warehouses,
     stream_endpoints.router,
@@ -275,6 +279,7 @@ async def _lifespan(api: FastAPI) -> AsyncGenerator[None, None]:
             functions=FUNCTIONS,
         )
         stack.push_async_callback(state.engines.stop)
+        state.engines.governor.reads = state.training
         await state.engines.start()
         state.engines.access.provide_function("event_log", of_text(EventLog(state.database, state.layout).rows))
         state.engines.access.provide(TABLE_RESULTS, TableResults(state.database, state.layout).rows)

@@ -21,12 +21,14 @@ from boathouse.kit.clock import now_ms
 from boathouse.monitoring.api import look_at_all
 from boathouse.sql.api import empty_trash
 from boathouse.storage.layout import Layout
+from boathouse.training.api import forget_reads
 from boathouse.workspace.api import Sources
 
 log = structlog.get_logger(__name__)
 
 EVERY_MS = 3600 * 1000
 _DAY_MS = 24 * 3600 * 1000
+_READS_KEPT_MS = 30 * _DAY_MS
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ def chores(database: Database, layout: Layout, admin: Principal, settings: Setti
         Chore("dropped_tables", dropped_tables),
         Chore("trash", trash),
         Chore("runs", runs),
+        Chore("training_reads", lambda now: forget_reads(database, now - _READS_KEPT_MS)),
         # After the runs, whose logs these are.
         Chore("logs", lambda _: sweep_logs(database, layout), is_shared=False),
         Chore("repositories", lambda now: sources.sweep(now, settings.git_cache_days), is_shared=False),

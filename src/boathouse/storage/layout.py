@@ -61,6 +61,11 @@ class Layout:
         return self.root / "environments"
 
     @property
+    def training(self) -> Path:
+        """The code of runs of MLflow."""
+        return self.root / "training"
+
+    @property
     def checkpoints(self) -> Path:
         """State of streams, pipelines and the inference logs' spools."""
         return self.root / "checkpoints"
@@ -100,6 +105,7 @@ class Layout:
             self.dbfs,
             self.git,
             self.environments,
+            self.training,
             self.checkpoints,
             self.online,
             self.logs,

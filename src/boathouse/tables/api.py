@@ -33,6 +33,7 @@ from boathouse.tables.errors import (
 from boathouse.tables.features import drop_feature
 from boathouse.tables.fields import new_field, physical_name, primitive_types
 from boathouse.tables.files import data_path, quoted, vector_path
+from boathouse.tables.holding import hold_log, is_readable, release_log
 from boathouse.tables.log import (
     Action,
     Operation,
@@ -120,7 +121,9 @@ __all__ = [
     "forget_checkpoint_hint",
     "generate_manifest",
     "history",
+    "hold_log",
     "info_action",
+    "is_readable",
     "is_table",
     "last_version",
     "missing_files",
@@ -133,6 +136,7 @@ __all__ = [
     "publish_first",
     "query",
     "quoted",
+    "release_log",
     "removal",
     "remove_missing",
     "rename_column",

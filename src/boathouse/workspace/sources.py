@@ -34,10 +34,20 @@ class Laid:
     Attributes:
         path: Of its root, as the API and notebooks have paths.
         folder: On disk.
+        source: Where it was cloned from, and what of it was asked for.
+        commit: Whose files they are.
     """
 
     path: str
     folder: Path
+    source: GitSource
+    commit: str
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """What the process of the task is told of it."""
+        branch = {"gitBranch": self.source.name} if self.source.reference == "git_branch" else {}
+        return {"gitUrl": self.source.url, "gitCommit": self.commit, **branch}
 
     def at(self, path: str) -> str:
         """The path of something in it."""
@@ -150,7 +160,7 @@ class Sources:
         folder = above / source.folder
         try:
             await asyncio.to_thread(self._snapshots.lay_out, task.principal, source, commit, folder)
-            yield Laid(f"/{REPOS}/{_INTERNAL}/{top}/{source.folder}", folder)
+            yield Laid(f"/{REPOS}/{_INTERNAL}/{top}/{source.folder}", folder, source, commit)
         finally:
             await asyncio.to_thread(shutil.rmtree, above, ignore_errors=True)
 

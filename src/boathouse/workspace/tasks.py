@@ -119,6 +119,7 @@ class Surroundings:
                 "multitaskParentRunId": str(task.run_id),
                 "taskKey": task.key,
                 "notebookPath": path,
+                **({} if laid is None else laid.tags),
             },
             packages=str(packages),
             requirements=_requirements(task),

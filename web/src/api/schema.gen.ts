@@ -4846,6 +4846,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/boathouse/v1/pins": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Pins
+         * @description What holds versions of a table, or what versions of a model hold.
+         */
+        get: operations["pins_list_pins"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/boathouse/v1/pipelines/{pipeline_id}/graph": {
         parameters: {
             query?: never;
@@ -5283,6 +5303,46 @@ export interface paths {
          */
         get: operations["tables_get_sample"];
         put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/boathouse/v1/training/runs/{run_id}/code": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Code
+         * @description What the process of a run ran, and how; for who may change the run.
+         */
+        get: operations["training_get_code"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/boathouse/v1/training/sources/{source}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Tell Source
+         * @description Tell what a process of the asker's runs; its runs keep that as artifacts.
+         */
+        put: operations["training_tell_source"];
         post?: never;
         delete?: never;
         options?: never;
@@ -6196,6 +6256,66 @@ export interface components {
         ClusterName: {
             /** Cluster Id */
             cluster_id: string;
+        };
+        /**
+         * CodeBody
+         * @description What a process runs, and how.
+         */
+        CodeBody: {
+            /**
+             * Arguments
+             * @default []
+             */
+            arguments: string[];
+            /**
+             * Entry Point
+             * @description Of a wheel
+             * @default
+             */
+            entry_point: string;
+            /**
+             * Files
+             * @description Path -> text of the code
+             * @default {}
+             */
+            files: {
+                [key: string]: string;
+            };
+            /**
+             * Kind
+             * @description notebook, python or wheel
+             */
+            kind: string;
+            /**
+             * Main
+             * @description Of files, the one that is run
+             * @default
+             */
+            main: string;
+            /**
+             * Parameters
+             * @default {}
+             */
+            parameters: {
+                [key: string]: string;
+            };
+            /**
+             * Path
+             * @description Of the notebook or file, or the package's name
+             * @default
+             */
+            path: string;
+            /**
+             * Python
+             * @description Python's version
+             * @default
+             */
+            python: string;
+            /**
+             * Repository
+             * @description Root of the repository that the path lies in
+             */
+            repository?: string | null;
         };
         /**
          * ColumnBody
@@ -8982,6 +9102,32 @@ export interface components {
             remove: string[];
         };
         /**
+         * PinBody
+         * @description A version of a table that a model version was trained on, so that VACUUM keeps it; a model that is not shown is null.
+         */
+        PinBody: {
+            /** Is Dropped */
+            is_dropped: boolean;
+            /** Model */
+            model: string | null;
+            /** Model Version */
+            model_version: number | null;
+            /** Pinned At */
+            pinned_at: number;
+            /** Table */
+            table: string;
+            /** Table Version */
+            table_version: number;
+        };
+        /**
+         * PinList
+         * @description Versions that are held.
+         */
+        PinList: {
+            /** Pins */
+            pins: components["schemas"]["PinBody"][];
+        };
+        /**
          * PipelineBody
          * @description The settings of a pipeline. Those of clusters and editions are kept and change nothing here.
          */
@@ -10162,6 +10308,80 @@ export interface components {
          * @description The whole table at each refresh.
          */
         Snapshot: Record<string, never>;
+        /**
+         * SourceBody
+         * @description What a process tells of itself.
+         */
+        SourceBody: {
+            /**
+             * Arguments
+             * @default []
+             */
+            arguments: string[];
+            /**
+             * Entry Point
+             * @description Of a wheel
+             * @default
+             */
+            entry_point: string;
+            /**
+             * Environment
+             * @description The installed packages, a line each, as `pip freeze` writes them
+             * @default
+             */
+            environment: string;
+            /**
+             * Files
+             * @description Path -> text of the code
+             * @default {}
+             */
+            files: {
+                [key: string]: string;
+            };
+            /**
+             * Kind
+             * @description notebook, python or wheel
+             */
+            kind: string;
+            /**
+             * Main
+             * @description Of files, the one that is run
+             * @default
+             */
+            main: string;
+            /**
+             * Parameters
+             * @default {}
+             */
+            parameters: {
+                [key: string]: string;
+            };
+            /**
+             * Path
+             * @description Of the notebook or file, or the package's name
+             * @default
+             */
+            path: string;
+            /**
+             * Python
+             * @description Python's version
+             * @default
+             */
+            python: string;
+            /**
+             * Repository
+             * @description Root of the repository that the path lies in
+             */
+            repository?: string | null;
+            /**
+             * Tags
+             * @description Of the job's run: jobId, runId, taskKey and so on
+             * @default {}
+             */
+            tags: {
+                [key: string]: string;
+            };
+        };
         /**
          * SparkVersion
          * @description A version of the engine.
@@ -22803,6 +23023,42 @@ export interface operations {
             };
         };
     };
+    pins_list_pins: {
+        parameters: {
+            query?: {
+                /** @description Full name of a table: what holds it. Needs SELECT */
+                table_name?: string | null;
+                /** @description Full name of a model: what it holds. Needs EXECUTE */
+                model_name?: string | null;
+                /** @description Of the model; all by default */
+                model_version?: number | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PinList"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     pipelines_get_pipeline_graph: {
         parameters: {
             query?: {
@@ -23505,6 +23761,71 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["SampleBody"];
                 };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    training_get_code: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CodeBody"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    training_tell_source: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The process, as its connections and runs name it */
+                source: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SourceBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Validation Error */
             422: {

@@ -4,6 +4,7 @@ from boathouse.catalog.service.connections import Connections
 from boathouse.catalog.service.dropping import Dropping
 from boathouse.catalog.service.functions import Functions
 from boathouse.catalog.service.grants import Grants
+from boathouse.catalog.service.pins import Pins
 from boathouse.catalog.service.policies import Policies
 from boathouse.catalog.service.registered_models import RegisteredModels
 from boathouse.catalog.service.renaming import Renaming
@@ -12,7 +13,9 @@ from boathouse.catalog.service.vending import Vending
 from boathouse.catalog.service.views import Views
 
 
-class CatalogService(Connections, Dropping, Policies, Functions, Views, Tags, Vending, RegisteredModels, Renaming, Grants):
+class CatalogService(
+    Connections, Dropping, Policies, Functions, Views, Tags, Vending, RegisteredModels, Pins, Renaming, Grants
+):
     """Everything that can be done with the catalog.
 
     Args:

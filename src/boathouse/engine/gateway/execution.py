@@ -115,7 +115,7 @@ class Execution:
     async def _prepared(self, request: bytes) -> Prepared:
         """The request as it goes to the engine. Who lets go of it meanwhile has it undone, and the history knows what it was."""
         task = asyncio.ensure_future(
-            self._governor.execute(request, self._principal, self._engine, self._watched.note),
+            self._governor.execute(request, self._principal, self._engine, self._watched.note, self._watched.reading),
         )
         try:
             return await asyncio.shield(task)
@@ -141,6 +141,7 @@ class Execution:
         failure: BaseException | None = None
         try:
             yield
+            await self._observer.read(self._watched)
         except AioRpcError as error:
             failure = error
             if self._operation.interrupted:

@@ -22,6 +22,7 @@ from boathouse.engine.gateway.delta_connect.translate import translate
 from boathouse.engine.gateway.frames import Frames
 from boathouse.engine.gateway.hidden_columns import METADATA
 from boathouse.engine.gateway.protocol import command_result, empty_answer, proto, rows_result, sql_node
+from boathouse.engine.gateway.readings import Reading, Reads
 from boathouse.engine.gateway.session import EngineSession, SessionNames
 from boathouse.engine.gateway.shared_engine import SharedEngine
 from boathouse.engine.gateway.spark_catalog import translate_catalog
@@ -93,6 +94,8 @@ class Governor:
         self._threads = _deep_threads()
         self.pipeline_commands: Callable[[Any, Principal], Callable[[], AsyncGenerator[bytes]]] | None = None
         """Answers requests with a PipelineCommand; the slice of pipelines, which is above, puts it here."""
+        self.reads: Reads | None = None
+        """Takes what is read for runs of MLflow; the slice of training, which is above, puts it here."""
         self._names: WeakKeyDictionary[Engine, SessionNames] = WeakKeyDictionary()
         self._declared: WeakKeyDictionary[Engine, Declared] = WeakKeyDictionary()
 
@@ -105,7 +108,12 @@ class Governor:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def execute(
-        self, request: bytes, principal: Principal, engine: Engine, note: Callable[[Trace], None] = lambda _: None
+        self,
+        request: bytes,
+        principal: Principal,
+        engine: Engine,
+        note: Callable[[Trace], None] = lambda _: None,
+        reading: Reading | None = None,
     ) -> Prepared:
         """Look at an ExecutePlanRequest.
 
@@ -114,22 +122,23 @@ class Governor:
             principal: Who asks.
             engine: Of the principal.
             note: Is told what the plan does, before anything in it can be refused.
+            reading: Which versions of tables it reads; the newest ones by default.
 
         Raises:
             BoathouseError: If the principal may not do what it asks.
             AioRpcError: If the engine refuses a part of it.
         """
         loop = asyncio.get_running_loop()
-        return await self.work(lambda: self._execute(request, principal, engine, loop, note))
+        return await self.work(lambda: self._execute(request, engine, loop, note, reading or Reading(principal)))
 
-    async def analyze(self, request: bytes, principal: Principal, engine: Engine) -> Analysis:
+    async def analyze(self, request: bytes, principal: Principal, engine: Engine, reading: Reading | None = None) -> Analysis:
         """Look at an AnalyzePlanRequest.
 
         Raises:
             BoathouseError: If the principal may not do what it asks.
         """
         loop = asyncio.get_running_loop()
-        return await self.work(lambda: self._analyze(request, principal, engine, loop))
+        return await self.work(lambda: self._analyze(request, engine, loop, reading or Reading(principal)))
 
     async def check(self, method: str, request: bytes, principal: Principal, engine: Engine) -> None:
         """Look at a request without a plan, where an engine is shared.
@@ -159,10 +168,10 @@ class Governor:
     def _execute(
         self,
         request: bytes,
-        principal: Principal,
         engine: Engine,
         loop: asyncio.AbstractEventLoop,
         note: Callable[[Trace], None],
+        reading: Reading,
     ) -> Prepared:
         parsed = proto().ExecutePlanRequest.FromString(request)
         if says_behind(request) and spell_out(parsed):
@@ -173,8 +182,8 @@ class Governor:
             message = "Compressed plans are not accepted: set spark.connect.session.planCompression.threshold to -1."
             raise StatementRefused(message)
         if parsed.plan.command.HasField("pipeline_command") and self.pipeline_commands is not None:
-            return Prepared(request, own=self.pipeline_commands(parsed, principal))
-        session = self._session(engine, loop, parsed, principal)
+            return Prepared(request, own=self.pipeline_commands(parsed, reading.principal))
+        session = self._session(engine, loop, parsed, reading)
         if expand_views(parsed, session):
             request = parsed.SerializeToString()
         if METADATA.encode() in request and self.streams.expand_hidden(session, parsed):
@@ -209,6 +218,8 @@ class Governor:
         trace = begin(parsed.plan, visit.session)
         note(trace)
         trace.target = target_of(parsed.plan, visit)
+        if trace.target is not None:
+            session.reading.require_changeable(trace.target.full_name or trace.target.path or "")
         visit.walk(parsed.plan, of_extension=translation.changed)
         if translation.answer is not None:
             parsed.plan.root.CopyFrom(translation.answer)
@@ -237,20 +248,20 @@ class Governor:
         completion = None if change is None else self._completion(change, parsed, trace.claim)
         return Prepared(parsed.SerializeToString(), completion)
 
-    def _analyze(self, request: bytes, principal: Principal, engine: Engine, loop: asyncio.AbstractEventLoop) -> Analysis:
+    def _analyze(self, request: bytes, engine: Engine, loop: asyncio.AbstractEventLoop, reading: Reading) -> Analysis:
         parsed = proto().AnalyzePlanRequest.FromString(request)
         if says_behind(request) and spell_out(parsed):
             request = parsed.SerializeToString()
         if b"stream" in request.lower() and expand_streams(parsed):
             request = parsed.SerializeToString()
         asked = None if engine.capabilities.keeps_frames else Frames.of(parsed)
-        session = self._session(engine, loop, parsed, principal)
+        session = self._session(engine, loop, parsed, reading)
         if expand_views(parsed, session):
             request = parsed.SerializeToString()
         if METADATA.encode() in request and self.streams.expand_hidden(session, parsed):
             request = parsed.SerializeToString()
         reads = self.streams.analysed(session)
-        visit = Visit(self._access, principal, session, streams=reads)
+        visit = Visit(self._access, reading.principal, session, streams=reads)
         visit.changed |= translate(parsed, visit.guard).changed
         visit.walk(parsed)
         if parsed.WhichOneof("analyze") == "explain":
@@ -263,9 +274,11 @@ class Governor:
             return Analysis(request, answer.SerializeToString())
         return Analysis(parsed.SerializeToString() if visit.changed else request)
 
-    def _session(self, engine: Engine, loop: asyncio.AbstractEventLoop, request: Any, principal: Principal) -> EngineSession:
+    def _session(self, engine: Engine, loop: asyncio.AbstractEventLoop, request: Any, reading: Reading) -> EngineSession:
         names = self._names.setdefault(engine, SessionNames())
-        return EngineSession(engine, loop, request, principal, names)
+        # A statement that changes something may have to look again where another commit came between.
+        fixes = reading.is_recorded and request.DESCRIPTOR.name == "ExecutePlanRequest" and request.plan.HasField("root")
+        return EngineSession(engine, loop, request, reading.principal, names, reading, fixes_versions=fixes)
 
     def _declaration(self, engine: Engine, request: Any) -> Declaration | None:
         """A query that is declared, as the client has sent it; None for one that refers to more than its text."""

@@ -17,6 +17,7 @@ from boathouse.engine.gateway.calls import change_of
 from boathouse.engine.gateway.commits import commits_since
 from boathouse.engine.gateway.heads import session_of
 from boathouse.engine.gateway.produced import carried
+from boathouse.engine.gateway.readings import Reading, Reads, TableRead
 from boathouse.engine.gateway.statuses import WireError, canceled
 from boathouse.engine.gateway.trace import ENTITY_HEADER, Trace, entity_of
 from boathouse.errors import BoathouseError
@@ -33,6 +34,8 @@ from boathouse.history.api import (
 )
 from boathouse.iam.api import Principal
 from boathouse.kit.clock import now_ms
+from boathouse.storage.paths import from_url
+from boathouse.tables.api import is_table, last_version
 
 log = structlog.get_logger(__name__)
 
@@ -57,6 +60,7 @@ class Watched:
     principal: Principal
     peer: str | None
     entity: Entity | None
+    reading: Reading
     statement_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     started_ms: int = field(default_factory=now_ms)
     trace: Trace | None = None
@@ -111,18 +115,36 @@ class Observer:
     Args:
         recorder: Where it goes.
         work: Runs something that blocks on a thread of the gateway's.
+        reads: Gives who takes what is read for runs of MLflow, if anybody does.
     """
 
-    def __init__(self, recorder: Recorder, work: Work) -> None:
+    def __init__(self, recorder: Recorder, work: Work, reads: Callable[[], Reads | None] = lambda: None) -> None:
         self._recorder = recorder
         self._work = work
+        self._reads = reads
         self._tasks: set[asyncio.Task[None]] = set()
 
     def watch(self, principal: Principal, context: Any, came_ms: int) -> Watched:
         """Begin to look at an execution that came in at a moment and has had to wait for its engine until now."""
-        headers = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
+        headers = _headers(context)
         entity, peer = entity_of(headers.get(ENTITY_HEADER)) or _job_of(principal), _address(context.peer())
-        return Watched(self._recorder, principal, peer, entity, started_ms=came_ms, waited_ms=now_ms() - came_ms)
+        reading = Reading.of(principal, headers, self._reads())
+        return Watched(self._recorder, principal, peer, entity, reading, started_ms=came_ms, waited_ms=now_ms() - came_ms)
+
+    def reading(self, principal: Principal, context: Any) -> Reading:
+        """What a call says of the versions that it reads."""
+        return Reading.of(principal, _headers(context), self._reads())
+
+    async def read(self, watched: Watched) -> None:
+        """Tell what an execution that has gone well has read, if its process wants to know."""
+        trace, reading = watched.trace, watched.reading
+        if trace is None or not (trace.reads and trace.has_rows and trace.is_recorded and reading.is_recorded):
+            return
+        try:
+            await self._work(lambda: _tell_reads(reading, trace))
+        except (BoathouseError, OSError, ValueError) as error:
+            # The rows are the client's all the same.
+            log.warning("gateway.reads_unknown", statement_id=watched.statement_id, error=type(error).__name__)
 
     def refused(self, method: str, context: Any, principal: Principal | None, error: BoathouseError) -> None:
         """Record a call that was refused, of somebody or of nobody who is known."""
@@ -237,6 +259,25 @@ class Observer:
                 entity=watched.entity,
             )
         )
+
+
+def _tell_reads(reading: Reading, trace: Trace) -> None:
+    found: list[TableRead] = []
+    for table in trace.reads:
+        if table.full_name is None or table.path is None or table.kind != "TABLE" or not is_table(table.path):
+            continue
+        names = {table.full_name, str(from_url(table.path))}
+        known = [version for name, version in reading.versions if name in names]
+        found += [TableRead(table.full_name, table.path, version) for version in known]
+        if not known:
+            newest = last_version(table.path)
+            found.append(TableRead(table.full_name, table.path, newest, is_sure=trace.heads.get(table.path) == newest))
+    if found and reading.source is not None and reading.reads is not None:
+        reading.reads.read(reading.principal, reading.source, found)
+
+
+def _headers(context: Any) -> dict[str, str]:
+    return {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
 
 
 def _result(error: BaseException | None, told: WireError | None) -> tuple[QueryStatus, int, str | None]:

@@ -38,7 +38,7 @@ from boathouse.engine.gateway.statements import Edit
 from boathouse.engine.gateway.time_travel import version_of
 from boathouse.iam.api import Principal
 from boathouse.storage.paths import from_url
-from boathouse.tables.api import Bound, forget_checkpoint_hint, require_sound
+from boathouse.tables.api import Bound, forget_checkpoint_hint, last_version, require_sound, require_version
 
 
 class Resolver:
@@ -152,7 +152,13 @@ class Resolver:
         elif moment is not None:
             message = f"{table.full_name} is a {table.data_source_format} table: only Delta tables can be read as of a version or time."
             raise StatementRefused(message)
-        return None if moment is None else version_of(moment, table.storage_location, self._session)
+        if moment is not None:
+            version = version_of(moment, table.storage_location, self._session)
+        else:
+            version = self._session.reading.fixed.get(table.full_name)
+        if version is not None:
+            self._session.reading.note(table.full_name, require_version(table.storage_location, version))
+        return version
 
     def stream(self, table: TableInfo, name: Sequence[str], options: Mapping[str, str]) -> Any | None:
         """A Delta table as a stream of its files, under its policies."""
@@ -258,6 +264,10 @@ class Resolver:
         if version is not None:
             source.options["versionAsOf"] = str(version)
             forget_checkpoint_hint(table.storage_location)
+        elif self._session.fixes_versions and source.format == "delta":
+            newest = last_version(table.storage_location)
+            source.options["versionAsOf"] = str(newest)
+            self._session.reading.note(table.full_name, newest)
         return relation
 
     def files_of(self, name: str, folder: Path, source: str = "delta") -> Any:

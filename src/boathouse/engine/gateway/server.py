@@ -101,7 +101,7 @@ class Gateway:
         self._governor = governor
         self._authenticate = authenticate
         self._metrics = metrics
-        self._observer = Observer(recorder, governor.work)
+        self._observer = Observer(recorder, governor.work, lambda: governor.reads)
         self._operations = Operations()
         self._host = host
         self._wanted_port = port
@@ -161,7 +161,8 @@ class Gateway:
                 if kept is not None:
                     return kept
                 if method == "AnalyzePlan":
-                    analysis = await self._governor.analyze(request, principal, engine)
+                    reading = self._observer.reading(principal, context)
+                    analysis = await self._governor.analyze(request, principal, engine, reading)
                     if analysis.answer is not None:
                         return analysis.answer
                     request = analysis.request

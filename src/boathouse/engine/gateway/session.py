@@ -15,6 +15,7 @@ from boathouse.catalog.api import FunctionInfo
 from boathouse.engine.capabilities import Capabilities
 from boathouse.engine.gateway.effects import Sources
 from boathouse.engine.gateway.protocol import proto
+from boathouse.engine.gateway.readings import Reading
 from boathouse.engine.gateway.sql_tokens import quote
 from boathouse.engine.gateway.wire import encoded
 from boathouse.engine.link import Engine
@@ -71,6 +72,8 @@ class EngineSession:
         request: An ExecutePlanRequest or AnalyzePlanRequest.
         principal: Who asks.
         names: What was named in the engine.
+        reading: Which versions of tables it reads.
+        fixes_versions: Whether it reads a table in the version that it has now, whatever is committed meanwhile.
     """
 
     engine: Engine
@@ -78,6 +81,8 @@ class EngineSession:
     request: Any
     principal: Principal
     names: SessionNames
+    reading: Reading
+    fixes_versions: bool = False
 
     @property
     def capabilities(self) -> Capabilities:

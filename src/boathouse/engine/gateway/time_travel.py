@@ -128,7 +128,9 @@ def path_at(text: str, guard: PathGuard, session: EngineSession, said: Moment | 
         found = guard.resolve(text, Use.READ), said
     if found is None or not found[0].startswith("/"):
         return None
-    return found[0], version_of(found[1], to_url(Path(found[0])), session)
+    version = version_of(found[1], to_url(Path(found[0])), session)
+    session.reading.note(found[0], version)
+    return found[0], version
 
 
 def put_versions(source: Any, guard: PathGuard, session: EngineSession) -> bool:

@@ -20,7 +20,7 @@ from boathouse.engine.gateway.statements import Statement, parse
 from boathouse.engine.gateway.visit import Visit
 from boathouse.history.api import ColumnLink, Commit, Entity, TableRef, redact_sql
 from boathouse.storage.paths import from_url
-from boathouse.tables.api import is_table
+from boathouse.tables.api import is_table, last_version
 
 ENTITY_HEADER = "x-boathouse-entity"
 _ENTITY = re.compile(r"(?P<type>[A-Z_]{1,40}):(?P<id>[^:\s]{1,200})(?::(?P<run>\S{1,200}))?")
@@ -42,6 +42,8 @@ class Trace:
         queries: Gives the queries whose columns become the target's.
         places: Gives the folders of the Delta tables that it wrote, and their newest versions before.
         is_sure: Whether it makes a commit whatever the tables hold.
+        has_rows: Whether it reads rows of what it names, and does not only give that a name.
+        heads: Location of each table that is read through a view of the client's -> its version when the plan was looked at.
         claim: Records what it has committed; to be called once that is done, before the client hears of it.
         claim_commits: Records that some commits are the plan's, where they are known.
         session: In which the engine can explain them.
@@ -57,6 +59,8 @@ class Trace:
     queries: Callable[[], Sequence[Any]] = tuple
     places: Callable[[], Mapping[str, int]] = dict[str, int]
     is_sure: bool = True
+    has_rows: bool = True
+    heads: dict[str, int] = field(default_factory=dict[str, int])
     claim: Callable[[], None] = nothing
     claim_commits: Callable[[Sequence[Commit]], None] = lambda _: None
 
@@ -180,6 +184,14 @@ def finish(trace: Trace, plan: Any, visit: Visit, change: Change | None) -> None
     reads = [*map(_ref, sources.tables.values()), *(_at(path, visit) for path in sources.paths), *copied]
     trace.reads = tuple(dict.fromkeys(reads))
     trace.files = dict(sources.files)
+    reading = visit.session.reading
+    trace.has_rows = not effects.defined and effects.view is None
+    if reading.is_recorded and trace.has_rows:
+        known = {name for name, _ in reading.versions}
+        unknown = [
+            one.path for one in trace.reads if one.path is not None and one.kind == "TABLE" and one.full_name not in known
+        ]
+        trace.heads.update({path: last_version(path) for path in unknown if is_table(path)})
     if effects.view is not None:
         trace.target = TableRef(full_name=effects.view, kind="VIEW")
     trace.queries = partial(_queries, trace, plan, visit, change)

@@ -137,6 +137,14 @@ class GitFolders:
             found = [(str(row.object_id), path) for row, path in rows if workspace.may_see(path)]
         return [self.get(principal, repo_id) for repo_id, _ in found]
 
+    def around(self, principal: Principal, path: str) -> RepoInfo | None:
+        """The git folder that something lies in; None if it lies in none that the asker may know of."""
+        with self._database.session() as session:
+            workspace = WorkspaceService(session, principal, self._layout)
+            rows = WorkspaceRepository(session).repos("/")
+            found = [str(row.object_id) for row, at in rows if path.startswith(f"{at}/") and workspace.may_see(at)]
+        return self.get(principal, found[0]) if found else None
+
     def delete(self, principal: Principal, repo_id: str) -> None:
         """Delete a git folder with all that it holds."""
         folder = self._folder(principal, repo_id, "CAN_MANAGE")

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import traceback
 from contextlib import closing
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, NoReturn
 
 from boathouse.kit.wire import Wire, read_assignment
@@ -58,6 +58,7 @@ def main() -> NoReturn:
         )
         run = _Run(assignment, wire if told.get("in_job", "jobId" in assignment.tags) else None, outputs, folder, temporary)
         result, restart = run.carry_out(left)
+        result = replace(result, source=run.source)
     except BaseException as error:  # noqa: BLE001 - whatever it is, the run has failed with it
         trace = outputs.secrets.redact("".join(traceback.format_exception(error)))
         result = Result(error=outputs.secrets.redact(f"{type(error).__name__}: {error}"), trace=trace)
@@ -104,6 +105,7 @@ class _Run:
             assignment.workspace, assignment.dbfs, volumes, self._why_no_volume, temporary, assignment.packages
         )
         self._path, self._temporary = assignment.path, temporary
+        self.source: str | None = None
 
     def carry_out(self, left: dict[str, Any]) -> tuple[Result, dict[str, Any] | None]:
         """Run it; and what has to stay where a new Python is asked for."""
@@ -111,6 +113,7 @@ class _Run:
         widgets = Widgets(left.get("given", self._assignment.parameters), declared)
         session = Session(self._assignment, self._places, self._server, self._outputs, widgets, self._talk, self._other)
         session.set_environment()
+        self.source = session.training.name
         patches.install(self._places)
         below.tell(self._folder, self._assignment, self._temporary)
         from boathouse.workspace.runtime import shims  # noqa: PLC0415 - after the patches

@@ -28,6 +28,7 @@ class Assignment:
         packages: Where packages of notebooks are installed to.
         requirements: What is installed before, each as pip's arguments.
         repository: Root of the repository that the path lies in, of a task that runs at a commit of one; None for any other.
+        reproduces: The model version that is trained again; its models are registered nowhere then.
         confinement: What the process may read and change of the lake; None if it does not confine itself.
     """
 
@@ -49,6 +50,7 @@ class Assignment:
     requirements: Sequence[Sequence[str]] = ()
     repository: str | None = None
     confinement: Mapping[str, Sequence[str]] | None = None
+    reproduces: str | None = None
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "Assignment":
@@ -81,8 +83,10 @@ class Result:
         value: What ``dbutils.notebook.exit`` was called with; None if it was not.
         error: Why it has failed, in a line or two; None if it has not.
         trace: The traceback of that.
+        source: The name that its runs of MLflow have told.
     """
 
     value: str | None = None
     error: str | None = None
     trace: str | None = None
+    source: str | None = None

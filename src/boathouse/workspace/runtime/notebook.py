@@ -3,7 +3,7 @@
 import os
 import posixpath
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,10 +34,12 @@ class Library:
 
     Args:
         root: Folder of the workspace.
+        ran: Is told of each that is read, to be run: its file and its text.
     """
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: str, ran: Callable[[str, str], None] = lambda _file, _text: None) -> None:
         self._tree = Tree(Path(root))
+        self._ran = ran
 
     def find(self, path: str) -> tuple[str, Path]:
         """The path of a notebook in the API, and its file.
@@ -55,9 +57,12 @@ class Library:
         """A notebook, with its path in the API."""
         found, file = self.find(path)
         try:
-            return found, parse(file.read_bytes(), file.suffix)
+            content = file.read_bytes()
         except PermissionError:
             raise NotebookMissing(path) from None
+        notebook = parse(content, file.suffix)
+        self._ran(str(file), content.decode(errors="replace"))
+        return found, notebook
 
 
 def resolve(path: str, beside: str) -> str:
@@ -80,7 +85,7 @@ class NotebookRun:
         self._session = session
         self._outputs = outputs
         self.packages = packages
-        self._library = Library(session.assignment.workspace)
+        self._library = Library(session.assignment.workspace, session.training.ran)
         self.dbutils = session.dbutils
         self.display = session.display
         self.path, self.notebook = self._library.read(session.assignment.path)

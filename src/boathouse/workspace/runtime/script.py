@@ -58,6 +58,7 @@ def _run_file(session: Session, outputs: Outputs) -> Result:
         source = Path(real).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         return Result(error=f"The Python file {path} cannot be read: {error}")
+    session.training.ran(real, source)
     module = ModuleType("__main__")
     module.__dict__.update({"__file__": real, "__builtins__": __builtins__, **session.namespace()})
     session.complete(module.__dict__, source)

@@ -2,6 +2,7 @@
 
 import os
 import re
+import tempfile
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -14,6 +15,7 @@ from boathouse.workspace.runtime.display import Display
 from boathouse.workspace.runtime.outputs import Outputs
 from boathouse.workspace.runtime.places import Places
 from boathouse.workspace.runtime.server import Server
+from boathouse.workspace.runtime.training import TrainingSource
 
 _NO_CONTEXT = "clients of Spark Connect have no SparkContext. Use spark."
 _SPARK = re.compile(r"\bspark\b")
@@ -48,6 +50,7 @@ class Session:
         self.outputs = outputs
         self.display = Display(outputs.show)
         self.dbutils = DBUtils(assignment, places, server, outputs.secrets, self.display, widgets, talk, run)
+        self.training = TrainingSource(assignment, server)
         self._spark: Any = None
 
     def set_environment(self) -> None:
@@ -55,7 +58,7 @@ class Session:
         found = {
             "DATABRICKS_HOST": self.assignment.base_url,
             "DATABRICKS_TOKEN": self.assignment.token,
-            "SPARK_REMOTE": self.assignment.remote,
+            "SPARK_REMOTE": self.training.remote,
             "MLFLOW_TRACKING_URI": "databricks",
             "MLFLOW_REGISTRY_URI": "databricks-uc",
             # Clients before 2.18 do not ask the server whether they may.
@@ -67,6 +70,10 @@ class Session:
         else:
             found["MPLBACKEND"] = "agg"
         os.environ.update(found)
+        if self.assignment.reproduces is not None:
+            # A registry of this process's own: what is trained again is compared, and not registered.
+            os.environ["MLFLOW_REGISTRY_URI"] = f"sqlite:///{tempfile.mkdtemp(prefix='registry-')}/registry.db"
+        self.training.set_environment()
 
     def _experiment(self) -> str:
         """Where runs of MLflow go that name none: to the notebook's, or of one that is gone after the run, to the job's."""
@@ -80,7 +87,7 @@ class Session:
         if self._spark is None:
             from pyspark.sql import SparkSession  # noqa: PLC0415 - see above
 
-            self._spark = SparkSession.builder.remote(self.assignment.remote).getOrCreate()
+            self._spark = SparkSession.builder.remote(self.training.remote).getOrCreate()
         return self._spark
 
     def sql(self, *arguments: Any, **named: Any) -> Any:

@@ -75,6 +75,7 @@ class Asked:
         Raises:
             StatementRefused: If it is a part of something else, which could be done again and again.
         """
+        self.session.reading.require_changeable(f"By {what}, the lake")
         if not self.standalone:
             message = f"{what} changes something, so it must be run by itself: spark.sql(...) with this statement alone."
             raise StatementRefused(message)

@@ -20,8 +20,10 @@ from boathouse.tables.api import (
     DeltaRefused,
     Optimized,
     State,
+    is_readable,
     optimize,
     physical_name,
+    release_log,
     replay,
     require_version,
     restore,
@@ -186,16 +188,29 @@ def vacuum_table(words: Grammar, asked: Asked) -> pa.Table:
         asked.to_change("VACUUM")
     place = asked.delta(ref, Privilege.MODIFY, "VACUUM")
     checked = (asked.session.setting(_RETENTION_CHECK) or "true").lower() != "false"
+    pinned = _pinned(asked, place)
+    if not (pinned or dry_run):
+        release_log(place.location, asked.user)
     done = vacuum(
         place.location,
         retain_hours=hours,
         dry_run=dry_run,
         lite=lite,
         enforce_retention=checked,
+        keep_versions=pinned,
         user=asked.user,
     )
     paths = [to_url(path) for path in done.files] if dry_run else [place.location]
     return pa.table({"path": pa.array(paths, pa.string())})
+
+
+def _pinned(asked: Asked, place: Place) -> list[int]:
+    """The versions that models hold and that can still be put together."""
+    if place.table is None:
+        return []
+    with asked.catalog() as service:
+        pinned = service.pinned_versions(place.table.id)
+    return [version for version in pinned if is_readable(place.location, version)]
 
 
 # ------------------------------------------------------------------------------------------------------------- RESTORE
