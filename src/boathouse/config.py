@@ -53,6 +53,11 @@ class Settings(BaseSettings):
         gt=0,
         description="Days that a repository of git_source stays which no task has used; then it is fetched anew.",
     )
+    lab_idle_seconds: float = Field(
+        default=3600,
+        ge=1,
+        description="Kernels of JupyterLab that were idle for so long are stopped, and then JupyterLab itself.",
+    )
     webhook_key: SecretStr | None = Field(
         default=None, description="Key that webhooks of jobs are signed with (HMAC-SHA256); unsigned by default."
     )

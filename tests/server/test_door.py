@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from starlette.routing import Mount, Route
+from starlette.routing import Mount, Route, WebSocketRoute
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
 
 from boathouse.config import Settings
 from boathouse.server.app import Addresses, create_app
@@ -61,6 +63,8 @@ def routes(folder: Path) -> Iterator[tuple[str, str]]:
         elif isinstance(route, Route):
             for method in route.methods or ():
                 yield method, re.sub(r"\{[^}]*\}", "x", route.path)
+        elif isinstance(route, WebSocketRoute):
+            yield "WEBSOCKET", re.sub(r"\{[^}]*\}", "x", route.path)
         else:
             included = getattr(route, "original_router", None)
             assert included is not None, f"the test does not know how to look into {route!r}"
@@ -71,6 +75,16 @@ def test_all_routes_refuse_a_stranger(server: Server, tmp_path: Path) -> None:
     known = {(method, path) for method, path in routes(tmp_path) if path not in PUBLIC}
     assert len(known) > 60, "the routes were not found"
     stranger, wrong = server.client(""), server.client("bhp_wrong")
+    sockets = {path for method, path in known if method == "WEBSOCKET"}
+    assert sockets, "the WebSockets were not found"
+    for path in sockets:
+        for headers in ({}, {"authorization": "Bearer bhp_wrong"}, {"cookie": "boathouse_session=wrong", "origin": server.url}):
+            with (
+                pytest.raises(InvalidStatus, match="403"),
+                connect(f"ws{server.url[4:]}{path}", additional_headers=headers, proxy=None),
+            ):
+                pass
+    known -= {("WEBSOCKET", path) for path in sockets}
     for method, path in sorted(known) + [("GET", path) for path in MLFLOW] + [("POST", path) for path in MLFLOW]:
         for client in (stranger, wrong):
             answer = client.request(method, path)

@@ -72,6 +72,10 @@ from boathouse.workspace.dbt_task import DbtTask
 from boathouse.workspace.git import endpoints as git_endpoints
 from boathouse.workspace.git.credentials import renew as renew_git_credentials
 from boathouse.workspace.git.service import GitFolders
+from boathouse.workspace.lab import endpoints as lab_endpoints
+from boathouse.workspace.lab import proxy as lab_proxy
+from boathouse.workspace.lab.service import Lab
+from boathouse.workspace.lab.tokens import Tokens
 from boathouse.workspace.tasks import NotebookTask, PythonTask, Surroundings, WheelTask
 
 
@@ -213,6 +217,8 @@ ROUTERS = (
     destination_endpoints.router,
     workspace_page.router,
     git_endpoints.router,
+    lab_endpoints.router,
+    lab_proxy.router,
     pipelines_endpoints.router,
     pipelines_page.router,
     sql_endpoints.router,
@@ -330,6 +336,8 @@ async def _lifespan(api: FastAPI) -> AsyncGenerator[None, None]:
             DashboardTaskKind(state.database, dashboards),
         ):
             state.jobs.kinds.register(kind)
+        state.lab = Lab(surroundings, Tokens(state.database, state.authenticator), state.settings.lab_idle_seconds)
+        stack.push_async_callback(state.lab.stop)
         state.engines.governor.pipeline_commands = PipelineCommands(state.pipelines).execute
         state.publisher = Publisher(state.database, state.layout)
         stack.push_async_callback(state.publisher.stop)

@@ -34,7 +34,17 @@ PUBLIC_PATHS = frozenset(
 PUBLIC_PREFIXES = ("/assets/",)
 """The built page's scripts and styles: the same for everybody."""
 
-API_PREFIXES = ("/api/", "/ajax-api/", "/mlflow/", "/oidc/", "/serving-endpoints/", "/graphql", "/get-artifact", "/v1/")
+API_PREFIXES = (
+    "/api/",
+    "/ajax-api/",
+    "/mlflow/",
+    "/oidc/",
+    "/serving-endpoints/",
+    "/graphql",
+    "/get-artifact",
+    "/v1/",
+    "/jupyter/",
+)
 """Paths that are never the page's."""
 
 ANY_SCOPE = ""
@@ -156,7 +166,7 @@ def is_page(scope: Scope, headers: Headers) -> bool:
         scope["type"] == "http"
         and scope["method"] in {"GET", "HEAD"}
         and not path.startswith(API_PREFIXES)
-        and path not in {"/metrics", "/openapi.json", "/version", "/mlflow"}
+        and path not in {"/metrics", "/openapi.json", "/version", "/mlflow", "/jupyter"}
         and "text/html" in headers.get("accept", "")
     )
 

@@ -66,6 +66,11 @@ class Layout:
         return self.root / "training"
 
     @property
+    def jupyter(self) -> Path:
+        """JupyterLab's own files: settings of its users, and nothing of the workspace."""
+        return self.root / "jupyter"
+
+    @property
     def checkpoints(self) -> Path:
         """State of streams, pipelines and the inference logs' spools."""
         return self.root / "checkpoints"
@@ -106,6 +111,7 @@ class Layout:
             self.git,
             self.environments,
             self.training,
+            self.jupyter,
             self.checkpoints,
             self.online,
             self.logs,

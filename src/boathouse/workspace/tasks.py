@@ -5,7 +5,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -72,7 +72,7 @@ class Surroundings:
     base_url: str
     spark_remote: str
     python: str
-    spare: Spare = field(default_factory=lambda: Spare(_environment))
+    spare: Spare = field(default_factory=lambda: Spare(task_environment))
 
     def assignment(
         self, task: Task, kind: str, path: str, token: str, folder: Path, laid: Laid | None = None, **more: Any
@@ -82,16 +82,56 @@ class Surroundings:
         Raises:
             InvalidState: If it would have to confine itself and cannot.
         """
+        tags = {
+            "jobId": str(task.job_id),
+            "jobName": task.job_name,
+            "runId": str(task.id),
+            "multitaskParentRunId": str(task.run_id),
+            "taskKey": task.key,
+            "notebookPath": path,
+            **({} if laid is None else laid.tags),
+        }
+        return self.assignment_of(
+            task.principal,
+            token,
+            task.entity,
+            kind=kind,
+            path=path,
+            own=() if laid is None else (str(laid.folder),),
+            what="A task",
+            outputs=str(folder),
+            tags=tags,
+            requirements=_requirements(task),
+            repository=None if laid is None else laid.path,
+            **more,
+        )
+
+    def assignment_of(
+        self, principal: Principal, token: str, entity: str | None, *, own: Sequence[str] = (), what: str, **more: Any
+    ) -> Assignment:
+        """What a process of a principal is told.
+
+        Args:
+            principal: As whom it runs.
+            token: With which it acts.
+            entity: What its queries are told to be of; None if that is nothing.
+            own: Folders that it may change.
+            what: It is, for messages.
+            more: Of the assignment.
+
+        Raises:
+            InvalidState: If it would have to confine itself and cannot.
+        """
         with self.database.session() as session:
-            catalog = CatalogService(session, task.principal, self.layout)
+            catalog = CatalogService(session, principal, self.layout)
             readable = [one for one in catalog.all_volumes() if _is_local(one)]
             writable = [one for one in readable if _may_write(catalog, one)]
-            read, write = WorkspaceService(session, task.principal, self.layout).within_reach()
+            read, write = WorkspaceService(session, principal, self.layout).within_reach()
         volumes = {one.full_name: str(from_url(one.storage_location)) for one in readable}
-        packages = self.layout.environments / task.principal.id
+        packages = self.layout.environments / principal.id
         packages.mkdir(mode=0o700, exist_ok=True)
         confinement = None
-        if confine.needed(self.python, self.layout.root, is_admin=task.principal.is_admin, what="A task"):
+        if confine.needed(self.python, self.layout.root, is_admin=principal.is_admin, what=what):
             confinement = {
                 "read": [*map(str, read), *volumes.values()],
                 "write": [
@@ -99,31 +139,18 @@ class Surroundings:
                     *(volumes[one.full_name] for one in writable),
                     str(self.layout.dbfs),
                 ],
-                "own": [str(packages), *([] if laid is None else [str(laid.folder)])],
+                "own": [str(packages), *own],
             }
+        about = "" if entity is None else f";x-boathouse-entity={quote(entity, safe=':')}"
         return Assignment(
-            kind=kind,
-            path=path,
             base_url=self.base_url,
-            remote=f"{self.spark_remote}/;token={token};x-boathouse-entity={quote(task.entity, safe=':')}",
+            remote=f"{self.spark_remote}/;token={token}{about}",
             token=token,
-            user=task.principal.name,
+            user=principal.name,
             workspace=str(self.layout.workspace.resolve()),
             dbfs=str(self.layout.dbfs.resolve()),
             volumes=volumes,
-            outputs=str(folder),
-            tags={
-                "jobId": str(task.job_id),
-                "jobName": task.job_name,
-                "runId": str(task.id),
-                "multitaskParentRunId": str(task.run_id),
-                "taskKey": task.key,
-                "notebookPath": path,
-                **({} if laid is None else laid.tags),
-            },
             packages=str(packages),
-            requirements=_requirements(task),
-            repository=None if laid is None else laid.path,
             confinement=confinement,
             **more,
         )
@@ -185,7 +212,7 @@ def _file(path: str) -> str:
     return f"{PREFIX}{path}" if path.startswith(("/Users/", "/Shared/", "/Repos/")) else path
 
 
-def _environment() -> dict[str, str]:
+def task_environment() -> dict[str, str]:
     """What a process finds of the server's environment: also where packages come from, unless a password is in that."""
     told = {name: value for name, value in os.environ.items() if name.upper() in _OF_PACKAGES and "@" not in value}
     return kept_environment() | told
@@ -247,7 +274,7 @@ class RuntimeKind:
             if kind == "notebook" and not assignment.requirements:
                 spare.want()
             async with task.child(
-                [sys.executable, *COMMAND], told, environment=_environment(), folder=Path("/"), started=started
+                [sys.executable, *COMMAND], told, environment=task_environment(), folder=Path("/"), started=started
             ) as child:
                 async for message in child.messages():
                     if "result" in message:

@@ -4846,6 +4846,90 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/boathouse/v1/lab": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show Lab
+         * @description Whether JupyterLab is there; for everybody who is signed in.
+         */
+        get: operations["lab_show_lab"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/boathouse/v1/lab/kernels": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Start Kernel
+         * @description Start a kernel of the asker's own; of a notebook that it may run.
+         */
+        post: operations["lab_start_kernel"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/boathouse/v1/lab/kernels/{kernel_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Kernel
+         * @description How a kernel of the asker's has ended; null while it runs.
+         */
+        get: operations["lab_get_kernel"];
+        put?: never;
+        post?: never;
+        /**
+         * End Kernel
+         * @description End a kernel of the asker's.
+         */
+        delete: operations["lab_end_kernel"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/boathouse/v1/lab/kernels/{kernel_id}/interrupt": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Interrupt Kernel
+         * @description Interrupt a kernel of the asker's.
+         */
+        post: operations["lab_interrupt_kernel"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/boathouse/v1/pins": {
         parameters: {
             query?: never;
@@ -8026,11 +8110,58 @@ export interface components {
             [key: string]: unknown;
         };
         /**
+         * KernelBody
+         * @description A kernel that is to be started: of a notebook, or without a path of a console.
+         */
+        KernelBody: {
+            /**
+             * Connection
+             * @description How the kernel was spoken to whose place it takes.
+             */
+            connection?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Language
+             * @default python
+             * @enum {string}
+             */
+            language: "python" | "sql";
+            /** Path */
+            path?: string | null;
+        };
+        /**
+         * KernelInfo
+         * @description A kernel: how it is spoken to, and how it has ended if it has.
+         */
+        KernelInfo: {
+            /** Connection */
+            connection: {
+                [key: string]: unknown;
+            };
+            /** Exit Status */
+            exit_status: number | null;
+            /** Kernel Id */
+            kernel_id: string;
+        };
+        /**
          * Kind
          * @description What an object is, as the API names it.
          * @enum {string}
          */
         Kind: "DIRECTORY" | "FILE" | "NOTEBOOK" | "REPO" | "DASHBOARD";
+        /**
+         * LabStatus
+         * @description Whether JupyterLab can be opened and where, and if not, how it is added.
+         */
+        LabStatus: {
+            /** Install */
+            install: string;
+            /** Installed */
+            installed: boolean;
+            /** Url */
+            url: string;
+        };
         /**
          * Language
          * @description The default language of a notebook, as the API names it.
@@ -23011,6 +23142,158 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    lab_show_lab: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LabStatus"];
+                };
+            };
+        };
+    };
+    lab_start_kernel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["KernelBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KernelInfo"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    lab_get_kernel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                kernel_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: number | null;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    lab_end_kernel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                kernel_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    lab_interrupt_kernel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                kernel_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
             };
             /** @description Validation Error */
             422: {

@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 
 from boathouse.kit.wire import Wire, read_assignment
 from boathouse.workspace.runtime import below, patches
-from boathouse.workspace.runtime.assignment import Assignment, Result
+from boathouse.workspace.runtime.assignment import KERNEL, Assignment, Result
 from boathouse.workspace.runtime.control import NotebookExit, PythonRestart
 from boathouse.workspace.runtime.dbutils.widgets import Widget, Widgets
 from boathouse.workspace.runtime.nested import COMMAND, run_notebook
@@ -43,7 +43,8 @@ def main() -> NoReturn:
         prepare()
     told: dict[str, Any] = left["assignment"] if left else read_assignment()
     wire = Wire(int(told["descriptor"]))
-    outputs = Outputs(Secrets(left.get("secrets")))
+    is_kernel = told.get("kind") == KERNEL
+    outputs = _outputs(Secrets(left.get("secrets")), is_kernel=is_kernel)
     result, restart = Result(), None
     descriptors: Descriptors | None = None
     try:
@@ -52,11 +53,23 @@ def main() -> NoReturn:
         temporary = _prepare(assignment, folder, again=bool(left))
         wire.listen()
         sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115 - as long as the process
+        run = _Run(assignment, wire if told.get("in_job", "jobId" in assignment.tags) else None, outputs, folder, temporary)
+        if is_kernel:
+            from boathouse.workspace.runtime.kernel import serve  # noqa: PLC0415 - an extra
+
+            serve(
+                *run.prepare(left),
+                folder,
+                wire,
+                told | left,
+                lambda stays: _again(
+                    stays | {"assignment": told, "secrets": outputs.secrets.values}, incoming, int(told["descriptor"])
+                ),
+            )
         descriptors = Descriptors(outputs)
         sys.stdout, sys.stderr = (
             Stream(outputs, name, below) for name, below in (("stdout", sys.stdout), ("stderr", sys.stderr))
         )
-        run = _Run(assignment, wire if told.get("in_job", "jobId" in assignment.tags) else None, outputs, folder, temporary)
         result, restart = run.carry_out(left)
         result = replace(result, source=run.source)
     except BaseException as error:  # noqa: BLE001 - whatever it is, the run has failed with it
@@ -69,6 +82,15 @@ def main() -> NoReturn:
     wire.send(result=asdict(result))
     # Threads of user code must not keep it.
     os._exit(0)
+
+
+def _outputs(secrets: Secrets, *, is_kernel: bool) -> Outputs:
+    """What keeps or sends what is shown."""
+    if not is_kernel:
+        return Outputs(secrets)
+    from boathouse.workspace.runtime.kernel import make_outputs  # noqa: PLC0415 - an extra
+
+    return make_outputs(secrets)
 
 
 def _prepare(assignment: Assignment, folder: str, *, again: bool) -> str | None:
@@ -107,8 +129,8 @@ class _Run:
         self._path, self._temporary = assignment.path, temporary
         self.source: str | None = None
 
-    def carry_out(self, left: dict[str, Any]) -> tuple[Result, dict[str, Any] | None]:
-        """Run it; and what has to stay where a new Python is asked for."""
+    def prepare(self, left: dict[str, Any]) -> tuple[Session, Packages]:
+        """Give the process all that user code finds."""
         declared = {name: Widget(**value) for name, value in left.get("widgets", {}).items()}
         widgets = Widgets(left.get("given", self._assignment.parameters), declared)
         session = Session(self._assignment, self._places, self._server, self._outputs, widgets, self._talk, self._other)
@@ -125,6 +147,12 @@ class _Run:
                 packages.install(words)
         if self._assignment.repository is not None:
             sys.path.insert(0, self._places.real(f"/Workspace{self._assignment.repository}"))
+        return session, packages
+
+    def carry_out(self, left: dict[str, Any]) -> tuple[Result, dict[str, Any] | None]:
+        """Run it; and what has to stay where a new Python is asked for."""
+        session, packages = self.prepare(left)
+        widgets = session.dbutils.widgets
         if self._assignment.kind == "dbt":
             from boathouse.workspace.runtime.dbt import run_dbt  # noqa: PLC0415 - the same
 

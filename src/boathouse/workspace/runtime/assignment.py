@@ -4,13 +4,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+KERNEL = "kernel"
+
 
 @dataclass(frozen=True)
 class Assignment:
     """What is to be run, as whom, and where everything is.
 
     Attributes:
-        kind: ``notebook``, ``python``, ``wheel`` or ``dbt``.
+        kind: ``notebook``, ``python``, ``wheel``, ``dbt``, or ``kernel``, which runs the cells that it is sent.
         path: Of the notebook, the file or the project, as people write it: ``/Users/name/notebook``, ``dbfs:/...``, ``/Volumes/...``; of a wheel, the
             package's name.
         entry_point: Of a wheel.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from boathouse.workspace.runtime.shell import run_command
 
 if TYPE_CHECKING:
-    from boathouse.workspace.runtime.notebook import NotebookRun
+    from boathouse.workspace.runtime.notebook import Cells
 
 _ARGUMENT = re.compile(r"""\$(\w+)\s*=\s*("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|\S+)""")
 _KERNELS = {"r": "R", "scala": "Scala", "java": "Java"}
@@ -22,10 +22,10 @@ class Magics:
     """What a cell that begins with a magic does.
 
     Args:
-        run: The run of the notebook.
+        run: Runs the cells.
     """
 
-    def __init__(self, run: "NotebookRun") -> None:
+    def __init__(self, run: "Cells") -> None:
         self._run = run
         self.cells = {
             "sql": self.sql,

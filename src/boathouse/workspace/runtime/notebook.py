@@ -16,7 +16,7 @@ from boathouse.workspace.runtime.magics import Magics
 from boathouse.workspace.runtime.outputs import Outputs
 from boathouse.workspace.runtime.packages import Packages
 from boathouse.workspace.runtime.session import Session
-from boathouse.workspace.runtime.shell import Shell, make_shell
+from boathouse.workspace.runtime.shell import make_shell
 from boathouse.workspace.tree import Kind, Tree
 
 _LANGUAGES = {Language.SQL: "sql", Language.R: "r", Language.SCALA: "scala"}
@@ -71,29 +71,30 @@ def resolve(path: str, beside: str) -> str:
     return posixpath.normpath(text if text.startswith("/") else posixpath.join(posixpath.dirname(beside), text))
 
 
-class NotebookRun:
-    """The run of one notebook.
+class Cells:
+    """Runs cells, and what their magics ask for.
 
     Args:
-        session: What its code finds.
-        outputs: What it shows.
-        packages: Of its own.
+        session: What their code finds.
+        outputs: What they show.
+        packages: Of their own.
         folder: For files of the run.
+        path: Of the notebook that they are of.
     """
 
-    def __init__(self, session: Session, outputs: Outputs, packages: Packages, folder: str) -> None:
+    def __init__(self, session: Session, outputs: Outputs, packages: Packages, folder: str, path: str) -> None:
         self._session = session
         self._outputs = outputs
         self.packages = packages
         self._library = Library(session.assignment.workspace, session.training.ran)
         self.dbutils = session.dbutils
         self.display = session.display
-        self.path, self.notebook = self._library.read(session.assignment.path)
+        self.path = path
         self.kernels = Kernels(outputs, folder)
         self.magics = Magics(self)
-        self._within = [self.path]
+        self._within = [path]
         self._folder = folder
-        self.shell: Shell
+        self.shell: Any
         self.number = 0
 
     @property
@@ -101,37 +102,19 @@ class NotebookRun:
         """What the process was told."""
         return self._session.assignment
 
-    def run(self, first: int) -> Result:
-        """Run the cells from one on.
-
-        Raises:
-            PythonRestart: If a cell asks for a new Python; ``number`` tells which.
-        """
+    def enter(self) -> None:
+        """Go to the folder of the notebook: its files and modules are found from there."""
         folder = f"{PREFIX}{posixpath.dirname(self.path)}"
         os.chdir(folder)
         # "" is where the notebook has gone to by %cd, as in any IPython.
         sys.path[:0] = ["", self._session.places.real(folder)]
-        self.shell = make_shell(self._outputs, self._folder, self._session.namespace())
-        formatter: Any = self.shell.display_formatter
-        self.display.render_with(formatter.format)
-        self.magics.install(self.shell)
-        for number in range(first, len(self.notebook.cells) + 1):
-            self.number, cell = number, self.notebook.cells[number - 1]
-            self._outputs.begin(number)
-            try:
-                self._cell(cell, self.notebook.language)
-            except NotebookExit as ended:
-                return Result(value=self._outputs.secrets.redact(ended.value))
-            except CellFailed as failed:
-                return self._failed(failed)
-            finally:
-                self._outputs.flush()
-        return Result()
 
-    def _failed(self, failed: CellFailed) -> Result:
-        secrets = self._outputs.secrets
-        error = f"{failed.where}: {type(failed.error).__name__}: {failed.error}"
-        return Result(error=secrets.redact(error), trace=secrets.redact(failed.trace))
+    def install(self, shell: Any) -> None:
+        """Let a shell run the cells."""
+        self.shell = shell
+        formatter: Any = shell.display_formatter
+        self.display.render_with(formatter.format)
+        self.magics.install(shell)
 
     def _cell(self, cell: Cell, language: Language) -> None:
         magic = cell.magic
@@ -211,4 +194,45 @@ class NotebookRun:
         self.packages.run(text)
 
 
-__all__ = ["Library", "NotebookMissing", "NotebookRun", "resolve"]
+class NotebookRun(Cells):
+    """The run of one notebook.
+
+    Args:
+        session: What its code finds.
+        outputs: What it shows.
+        packages: Of its own.
+        folder: For files of the run.
+    """
+
+    def __init__(self, session: Session, outputs: Outputs, packages: Packages, folder: str) -> None:
+        path, self.notebook = Library(session.assignment.workspace).read(session.assignment.path)
+        super().__init__(session, outputs, packages, folder, path)
+
+    def run(self, first: int) -> Result:
+        """Run the cells from one on.
+
+        Raises:
+            PythonRestart: If a cell asks for a new Python; ``number`` tells which.
+        """
+        self.enter()
+        self.install(make_shell(self._outputs, self._folder, self._session.namespace()))
+        for number in range(first, len(self.notebook.cells) + 1):
+            self.number, cell = number, self.notebook.cells[number - 1]
+            self._outputs.begin(number)
+            try:
+                self._cell(cell, self.notebook.language)
+            except NotebookExit as ended:
+                return Result(value=self._outputs.secrets.redact(ended.value))
+            except CellFailed as failed:
+                return self._failed(failed)
+            finally:
+                self._outputs.flush()
+        return Result()
+
+    def _failed(self, failed: CellFailed) -> Result:
+        secrets = self._outputs.secrets
+        error = f"{failed.where}: {type(failed.error).__name__}: {failed.error}"
+        return Result(error=secrets.redact(error), trace=secrets.redact(failed.trace))
+
+
+__all__ = ["Cells", "Library", "NotebookMissing", "NotebookRun", "resolve"]

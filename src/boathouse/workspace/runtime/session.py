@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from boathouse.workspace.runtime.assignment import Assignment
+from boathouse.workspace.runtime.assignment import KERNEL, Assignment
 from boathouse.workspace.runtime.dbutils import DBUtils
 from boathouse.workspace.runtime.dbutils.members import Talk
 from boathouse.workspace.runtime.dbutils.unserved import Unserved
@@ -64,7 +64,7 @@ class Session:
             # Clients before 2.18 do not ask the server whether they may.
             "MLFLOW_USE_DATABRICKS_SDK_MODEL_ARTIFACTS_REPO_FOR_UC": "true",
         }
-        if self.assignment.kind == "notebook":
+        if self.assignment.kind in {"notebook", KERNEL}:
             found["MLFLOW_EXPERIMENT_NAME"] = self._experiment()
             found["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"
         else:

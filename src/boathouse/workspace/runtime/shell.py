@@ -43,25 +43,19 @@ class _Hook(DisplayHook):
         pass
 
 
-class Shell(InteractiveShell):
-    """Runs the cells of one notebook."""
-
-    display_pub_class = Type(_Publisher)
-    displayhook_class = Type(_Hook)
-    outputs: Outputs
-    trace: str = ""
-    """Of the last error."""
+class Programs:
+    """How IPython's shells start programs here."""
 
     def init_virtualenv(self) -> None:
         """The environment is the process's."""
 
-    def system_piped(self, cmd: str) -> None:
+    def system_piped(self: Any, cmd: str) -> None:
         """Run a command of ``!`` and show what it writes as it comes; its status is in ``_exit_code``."""
         self.user_ns["_exit_code"] = run_command(self.var_expand(cmd, depth=1))
 
     system = system_piped
 
-    def getoutput(self, cmd: str, split: bool = True, depth: int = 0) -> Any:
+    def getoutput(self: Any, cmd: str, split: bool = True, depth: int = 0) -> Any:
         """What a command writes."""
         from IPython.utils.text import LSString, SList  # noqa: PLC0415 - IPython's own way
 
@@ -76,6 +70,16 @@ class Shell(InteractiveShell):
         if gui is not None:
             message = f"There is no window for {gui} here: figures are part of the result, with %matplotlib inline."
             raise NotImplementedError(message)
+
+
+class Shell(Programs, InteractiveShell):
+    """Runs the cells of one notebook."""
+
+    display_pub_class = Type(_Publisher)
+    displayhook_class = Type(_Hook)
+    outputs: Outputs
+    trace: str = ""
+    """Of the last error."""
 
     def _showtraceback(self, etype: type[BaseException], evalue: BaseException, stb: Any) -> None:
         lines = stb.splitlines() if isinstance(stb, str) else list(stb)
@@ -98,14 +102,18 @@ def make_shell(outputs: Outputs, folder: str, namespace: dict[str, Any]) -> Shel
     config.InteractiveShell.xmode = "Context"
     Shell.outputs = outputs
     shell = Shell.instance(config=config, user_ns=namespace)
+    let_end_on_purpose(shell)
+    return shell
+
+
+def let_end_on_purpose(shell: InteractiveShell) -> None:
+    """Let a shell show nothing of what is no error, or was shown already."""
 
     def on_purpose(
         _: Any, kind: type[BaseException], value: BaseException, trace: TracebackType, tb_offset: Any = None
-    ) -> None:
-        """Nothing is shown: it is no error, or was shown already."""
+    ) -> None: ...
 
     shell.set_custom_exc((NotebookExit, PythonRestart, CellFailed), on_purpose)
-    return shell
 
 
 def run_command(command: str) -> int:

@@ -3,6 +3,7 @@ import { useState } from "react";
 import { get, type Schemas } from "../../api/client";
 import { Empty, Loaded, Snippet } from "../../ui/primitives";
 import { Editor } from "./Editor";
+import { LabLink } from "./LabLink";
 import { download, downloadName, edits, type WorkspaceObject } from "./paths";
 
 type Cell = Schemas["PageCell"];
@@ -34,6 +35,7 @@ export function NotebookView({ object }: { object: WorkspaceObject }) {
     <>
       <div className="actions">
         {edits(object) && !editing && query.data?.text != null ? <button type="button" className="button" onClick={() => setEditing(true)}>Edit</button> : null}
+        <LabLink path={object.path} />
         {FORMATS.map(({ format, label }) => <a key={format} className="button quiet" href={download(object, format)} download={downloadName(object, format)}>{label}</a>)}
       </div>
       <Loaded query={query}>

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { downloadName, href, isFixed, join, kindOf, nameOf, parentOf, steps, type WorkspaceObject } from "./paths";
+import { downloadName, href, isFixed, join, kindOf, labPath, nameOf, parentOf, steps, type WorkspaceObject } from "./paths";
 
 describe("paths of the workspace", () => {
   it("are cut into the folders above", () => {
@@ -9,6 +9,7 @@ describe("paths of the workspace", () => {
       { name: "Users", path: "/Users" },
       { name: "a b", path: "/Users/a b" },
     ]);
+    expect(labPath("/jupyter/lab", "/Users/a b/nb")).toBe("/jupyter/lab/tree/Users/a%20b/nb.ipynb");
     expect(join("/", "x")).toBe("/x");
     expect(join("/Users", "x")).toBe("/Users/x");
     expect(parentOf("/x")).toBe("/");

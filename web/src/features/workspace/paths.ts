@@ -55,6 +55,11 @@ export function downloadName(object: WorkspaceObject, format: "AUTO" | "SOURCE" 
   return format === "JUPYTER" ? `${name}.ipynb` : `${name}${SUFFIXES[object.language ?? ""] ?? ""}`;
 }
 
+/** Where JupyterLab opens a notebook: it has them with a suffix. */
+export function labPath(lab: string, path: string): string {
+  return `${lab}/tree${path.split("/").map(encodeURIComponent).join("/")}.ipynb`;
+}
+
 /** Git providers by the API's names. */
 export const PROVIDERS: Record<string, string> = {
   gitHub: "GitHub", gitHubEnterprise: "GitHub Enterprise", gitLab: "GitLab", gitLabEnterpriseEdition: "GitLab Enterprise", bitbucketCloud: "Bitbucket",

@@ -1,0 +1,79 @@
+"""Two browsers edit one notebook, each as its own user."""
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from tests.conftest import Server
+from tests.page.conftest import browser
+from tests.workspace.lab.test_lab import SOURCE, permit
+from tests.workspace.runtime.conftest import Person
+
+__all__ = ["browser"]
+FIRST = ".jp-Notebook .jp-Cell .cm-content >> nth=0"
+SECONDS = 120_000
+
+
+def signed_in(chromium: Browser, server: Server, who: Person, errors: list[str]) -> Page:
+    context: BrowserContext = chromium.new_context(base_url=server.url, viewport={"width": 1280, "height": 800})
+    context.set_default_timeout(SECONDS)
+    page = context.new_page()
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto(server.client(who.token).post("/api/boathouse/v1/sign-in-links").json()["url"])
+    page.wait_for_selector(".strip")
+    return page
+
+
+@pytest.mark.page
+@pytest.mark.timeout(400)
+def test_two_browsers_edit_one_notebook(browser: Browser, server: Server, person: Callable[[], Person]) -> None:
+    ann, bob = person(), person()
+    path = ann.put("shared", SOURCE)
+    permit(server, ann, path, bob, "CAN_EDIT")
+    errors: list[str] = []
+    hers = signed_in(browser, server, ann, errors)
+
+    # Where the extra is missing the page says how to add it.
+    told = {"installed": False, "url": "/jupyter/lab", "install": "pip install 'boathouse[lab]'"}
+    hers.route("**/api/boathouse/v1/lab", lambda route: route.fulfill(json=told))
+    hers.goto(f"/workspace?path={path}")
+    hers.get_by_text("Open in JupyterLab").click()
+    expect(hers.get_by_text("pip install 'boathouse[lab]'")).to_be_visible()
+    hers.unroute("**/api/boathouse/v1/lab")
+    hers.reload()
+    opened = hers.get_by_role("link", name="Open in JupyterLab").get_attribute("href")
+    assert opened
+    hers.goto(opened, wait_until="commit")
+    hers.wait_for_selector(FIRST)
+    his = signed_in(browser, server, bob, errors)
+    his.goto(opened, wait_until="commit")
+    his.wait_for_selector(FIRST)
+
+    hers.click(FIRST)
+    hers.keyboard.press("End")
+    hers.keyboard.type("; print('from ann', 20 + 1)")
+    his.wait_for_selector("text=from ann")
+    his.click(FIRST)
+    his.keyboard.press("Control+Home")
+    his.keyboard.type("number = 5; ")
+    hers.wait_for_selector("text=number = 5")
+    # His kernel runs it, and she sees what it shows.
+    his.wait_for_selector("text=Python | Idle")
+    his.keyboard.press("Shift+Enter")
+    for page in (his, hers):
+        page.wait_for_selector(".jp-OutputArea-output >> text=from ann 21")
+    on_disk = server.root / "workspace" / f"{path[1:]}.py"
+    expect(hers.locator(FIRST)).to_have_text("number = 5; print('first'); print('from ann', 20 + 1)")
+    hers.keyboard.press("Control+s")
+    hers.wait_for_function(
+        """async path => {
+            const answer = await fetch(`/jupyter/api/contents${path}.ipynb`);
+            return (await answer.json()).content.cells[0].source.includes("number = 5");
+        }""",
+        arg=path,
+    )
+    assert "number = 5; print('first'); print('from ann', 20 + 1)" in on_disk.read_text()
+    hers.context.close()
+    his.context.close()
+    assert errors == []
