@@ -1,6 +1,11 @@
 """Real clients, unchanged, in processes of their own."""
 
+from collections.abc import Callable
 from pathlib import Path
+
+import pytest
+from databricks.sdk import WorkspaceClient
+from databricks.sdk.errors import NotImplemented  # noqa: A004 - its name there
 
 from tests.registry.conftest import Place, run_client
 
@@ -86,3 +91,18 @@ def test_databricks_uris_and_sdk(place: Place, tmp_path: Path) -> None:
         "version updated": "one",
         "file": "artifact_path: d",
     }
+
+
+def test_what_the_older_registry_had_is_refused_by_name(place: Place) -> None:
+    name, client = place.model(), WorkspaceClient(host=place.server.url, token=place.owner_token)
+    registry = client.model_registry
+    refused: tuple[tuple[Callable[[], object], str], ...] = (
+        (lambda: registry.create_transition_request(name, "1", "Production"), "have no stages"),
+        (lambda: registry.transition_stage(name, "1", "Production", archive_existing_versions=False), "have no stages"),
+        (lambda: list(registry.list_transition_requests(name, "1")), "give a version an alias"),
+        (lambda: registry.create_comment(name, "1", "fine"), "have no comments"),
+        (lambda: list(registry.list_webhooks(model_name=name)), "trigger 'model'"),
+    )
+    for ask, text in refused:
+        with pytest.raises(NotImplemented, match=text):
+            ask()

@@ -35,6 +35,7 @@ const router = createBrowserRouter([
       { path: "/streams", lazy: async () => ({ Component: (await import("./features/streams/StreamsPage")).StreamsPage }) },
       { path: "/models", element: <ModelsPage /> },
       { path: "/models/:name", element: <ModelPage /> },
+      { path: "/models/:name/versions/:version", lazy: async () => ({ Component: (await import("./features/registry/VersionPage")).VersionPage }) },
       { path: "/serving", element: <EndpointsPage /> },
       { path: "/serving/:name", element: <EndpointPage /> },
       { path: "/tokens", element: <TokensPage /> },

@@ -127,6 +127,13 @@ class Jobs:
         if reached:
             self._main.call_soon_threadsafe(self._awake.set)
 
+    def work_on(self, action: Callable[[Session, Kinds], T]) -> T:
+        """Do something with jobs and runs in one transaction of the thread that asks."""
+        with self._database.session(write=True) as session:
+            found = action(session, self.kinds)
+        self._main.call_soon_threadsafe(self._awake.set)
+        return found
+
     async def _acted(self, act: Callable[[], T], *, write: bool) -> T:
         try:
             return await asyncio.to_thread(act)

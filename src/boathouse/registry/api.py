@@ -4,17 +4,23 @@ from boathouse.registry.artifacts import ArtifactPath, from_databricks, to_datab
 from boathouse.registry.backend import Loaded, MlflowBackend
 from boathouse.registry.context import acting_as, acting_principal
 from boathouse.registry.dependencies import Registry
+from boathouse.registry.deployments import APPROVAL, Connection, Decision, Deployments, VersionDeployment
 from boathouse.registry.errors import ApprovalMissing, MlflowNotLoaded, ModelNameInvalid, ModelNotFound, our_errors
 from boathouse.registry.files import INTERNAL, MODELS, files_resolver
+from boathouse.registry.governance import canonical
 from boathouse.registry.info import ModelChange, ModelInfo, ModelVersionInfo
 from boathouse.registry.references import MlflowReferences
 from boathouse.registry.service import ModelRegistry
 
 __all__ = [
+    "APPROVAL",
     "INTERNAL",
     "MODELS",
     "ApprovalMissing",
     "ArtifactPath",
+    "Connection",
+    "Decision",
+    "Deployments",
     "Loaded",
     "MlflowBackend",
     "MlflowNotLoaded",
@@ -26,8 +32,10 @@ __all__ = [
     "ModelRegistry",
     "ModelVersionInfo",
     "Registry",
+    "VersionDeployment",
     "acting_as",
     "acting_principal",
+    "canonical",
     "files_resolver",
     "from_databricks",
     "our_errors",

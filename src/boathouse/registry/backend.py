@@ -20,6 +20,7 @@ from boathouse.history.api import Recorder
 from boathouse.iam.api import Principal
 from boathouse.kit.pyspark_import import import_pyspark
 from boathouse.registry.context import acting_as
+from boathouse.registry.deployments import Deployments
 from boathouse.registry.errors import MlflowNotLoaded, our_errors
 from boathouse.registry.governance import Governance
 from boathouse.registry.info import ModelChange
@@ -69,6 +70,7 @@ class MlflowBackend:
         layout: The lake's folders.
         recorder: Is told what model versions were trained on.
         training: Knows what processes that train have read.
+        deployments: Knows the models' deployment jobs.
 
     Attributes:
         tell: Is told what has become of models, in the thread that has done it; whoever wants to hear sets it before the first request.
@@ -76,13 +78,16 @@ class MlflowBackend:
 
     tell: Callable[[ModelChange], None]
 
-    def __init__(self, database: Database, layout: Layout, recorder: Recorder, training: Training) -> None:
+    def __init__(
+        self, database: Database, layout: Layout, recorder: Recorder, training: Training, deployments: Deployments
+    ) -> None:
         self.layout = layout
         self._training = training
         training.runs = self
         self._database = database
         self._governance = Governance(database, layout)
         self._lineage = ModelLineage(database, layout, recorder)
+        self._deployments = deployments
         self._loaded: Future[Loaded] = Future()
         self._lock = threading.Lock()
         self._started = False
@@ -161,7 +166,9 @@ class MlflowBackend:
 
         url = tables_url(self._database, self.layout)
         tracking = GovernedTrackingStore(url, "mlflow-artifacts:/", self.layout, self._training)
-        registry = GovernedRegistryStore(url, self._governance, tracking, self.layout, self._lineage, self._told)
+        registry = GovernedRegistryStore(
+            url, self._governance, tracking, self.layout, self._lineage, self._deployments, self._told
+        )
         # MLflow looks for its stores here; were they not set, it would make its own, without our rules.
         _replace(handlers, _tracking_store=tracking, _model_registry_store=registry, _artifact_repo=None)
         # Not set_tracking_uri: that puts the URI, and a password in it, into the environment of all child processes.

@@ -51,10 +51,11 @@ class ApprovalMissing(InvalidParameterValue):
 
     # Not INVALID_STATE: MLflow's clients read it as a fault of the server and try again for minutes.
 
-    def __init__(self, name: str, version: str, alias: str, approval: str) -> None:
+    def __init__(self, name: str, version: str, alias: str, tag: str, value: str) -> None:
+        said = f"its tag {tag} is '{value}'" if value else "nobody has approved it, which the model's policy asks for"
         super().__init__(
-            f"Version {version} of '{name}' cannot get the alias '{alias}': its tag approval is '{approval}'. "
-            f"Who may manage the model approves it with the tag approval=approved.",
+            f"Version {version} of '{name}' cannot get the alias '{alias}': {said}. "
+            f"Who has APPLY TAG on the model approves it with the tag {tag}=approved.",
             name=name,
             version=version,
         )

@@ -1,7 +1,7 @@
 """The catalog's say about models, asked for whoever acts."""
 
 from collections.abc import Callable, Generator, Iterable
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TypeAlias
 
 from boathouse.catalog.api import CatalogService, Privilege, SecurableNotFound, SecurableType
@@ -73,7 +73,7 @@ class Governance:
             create()
 
     def require(self, name: str, privilege: Privilege | None) -> None:
-        """Go on only with a privilege on a model: EXECUTE to read, MANAGE to change, None to know of it.
+        """Go on only with a privilege on a model: EXECUTE to read, MANAGE to change, None to know of it; MANAGE is APPLY TAG too.
 
         Raises:
             ModelNotFound: If there is no such model.
@@ -81,6 +81,10 @@ class Governance:
         """
         with self._catalog() as catalog:
             try:
+                if privilege is Privilege.APPLY_TAG:
+                    with suppress(PermissionDenied):
+                        catalog.require_model(name, Privilege.MANAGE)
+                        return
                 catalog.require_model(name, privilege)
             except SecurableNotFound as error:
                 if error.metadata.get("securable_type") == SecurableType.MODEL:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+from boathouse.registry.deployments import VersionDeployment
+
 
 @dataclass(frozen=True, kw_only=True)
 class ModelVersionInfo:
@@ -15,6 +17,7 @@ class ModelVersionInfo:
         run_id: Run that made it, or "".
         status: ``PENDING_REGISTRATION`` until its files are complete, then ``READY``.
         model_id: The logged model that was registered, or "".
+        deployment: What the model's deployment job does with it.
     """
 
     name: str
@@ -28,6 +31,7 @@ class ModelVersionInfo:
     aliases: tuple[str, ...]
     created_at: int
     updated_at: int
+    deployment: VersionDeployment | None = None
 
     @property
     def model_id(self) -> str:
@@ -41,6 +45,8 @@ class ModelInfo:
 
     Attributes:
         aliases: Alias -> version.
+        deployment_job_id: The job that each new version starts, or "".
+        deployment_job_state: In MLflow's words.
     """
 
     name: str
@@ -49,10 +55,13 @@ class ModelInfo:
     aliases: dict[str, int]
     created_at: int
     updated_at: int
+    deployment_job_id: str
+    deployment_job_state: str
 
 
 def version_info(entity: Any) -> ModelVersionInfo:
     """The value of MLflow's model version."""
+    known = entity.deployment_job_state
     return ModelVersionInfo(
         name=entity.name,
         version=int(entity.version),
@@ -65,6 +74,9 @@ def version_info(entity: Any) -> ModelVersionInfo:
         aliases=tuple(entity.aliases),
         created_at=int(entity.creation_timestamp or 0),
         updated_at=int(entity.last_updated_timestamp or 0),
+        deployment=None
+        if known is None
+        else VersionDeployment(known.job_id, known.run_id, known.job_state, known.run_state, known.current_task_name),
     )
 
 
@@ -77,6 +89,8 @@ def model_info(entity: Any) -> ModelInfo:
         aliases={alias: int(version) for alias, version in entity.aliases.items()},
         created_at=int(entity.creation_timestamp or 0),
         updated_at=int(entity.last_updated_timestamp or 0),
+        deployment_job_id=entity.deployment_job_id or "",
+        deployment_job_state=entity.deployment_job_state or "",
     )
 
 

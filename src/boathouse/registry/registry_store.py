@@ -3,9 +3,11 @@
 import shutil
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from mlflow.entities.model_registry import ModelVersionDeploymentJobState, ModelVersionTag
 from mlflow.entities.model_registry.model_version_status import ModelVersionStatus
 from mlflow.exceptions import MlflowException
 from mlflow.prompt.constants import IS_PROMPT_TAG_KEY
@@ -20,6 +22,7 @@ from boathouse.errors import BoathouseError, NotFound
 from boathouse.kit.clock import now_ms
 from boathouse.registry import artifacts
 from boathouse.registry.context import acting_principal
+from boathouse.registry.deployments import APPROVAL, Connection, Decision, Deployments
 from boathouse.registry.engines import engine_of
 from boathouse.registry.errors import (
     ApprovalMissing,
@@ -37,7 +40,6 @@ from boathouse.storage.layout import Layout
 if TYPE_CHECKING:
     from boathouse.registry.tracking_store import GovernedTrackingStore
 
-APPROVAL_TAG = "approval"
 GATED_ALIAS = "champion"
 REFUSED = frozenset({"pending", "rejected"})
 
@@ -54,6 +56,7 @@ class GovernedRegistryStore(SqlAlchemyStore):
         tracking: Where runs and logged models are looked up.
         layout: The lake's folders.
         lineage: Is told what versions were trained on.
+        deployments: Knows the models' deployment jobs and their policies.
         tell: Is told what has become of models.
     """
 
@@ -64,10 +67,12 @@ class GovernedRegistryStore(SqlAlchemyStore):
         tracking: "GovernedTrackingStore",
         layout: Layout,
         lineage: ModelLineage,
+        deployments: Deployments,
         tell: Callable[[ModelChange], None],
     ) -> None:
         self._governance = governance
         self._lineage = lineage
+        self._deployments = deployments
         self._tell = tell
         self._tracking = tracking
         self._layout = layout
@@ -130,15 +135,43 @@ class GovernedRegistryStore(SqlAlchemyStore):
 
         with mlflow_errors():
             full_name = canonical(name)
+            if deployment_job_id:
+                self._deployments.check_job(str(deployment_job_id))
             self._governance.register(full_name, description or None, create, self._change)
+            if deployment_job_id:
+                self._deployments.connect(full_name, str(deployment_job_id))
         self._tell(ModelChange("MODEL_CREATED", full_name))
-        return made[0]
+        return self._connected(made)[0]
 
     def update_registered_model(self, name: Any, description: Any, deployment_job_id: Any = None) -> Any:
-        """Change a model's description."""
+        """Change a model's description or deployment job; what is None stays, and the job "" is none."""
         with self._as(name, Privilege.MANAGE) as full_name:
+            if deployment_job_id is not None:
+                self._deployments.connect(full_name, str(deployment_job_id))
+            if description is None:
+                return self._connected([super().get_registered_model(full_name)])[0]
             self._governance.update(full_name, comment=description)
-            return super().update_registered_model(full_name, description, deployment_job_id)
+            return self._connected([super().update_registered_model(full_name, description)])[0]
+
+    def _connected(self, models: list[Any]) -> list[Any]:
+        """Models with their deployment jobs."""
+        found = self._deployments.connections([model.name for model in models])
+        for model in models:
+            known = found.get(model.name, Connection())
+            # The entity has no other way in.
+            model._deployment_job_id, model._deployment_job_state = known.job_id, known.state  # noqa: SLF001
+        return models
+
+    def _deployed(self, versions: list[Any]) -> list[Any]:
+        """Versions with what their deployment jobs do."""
+        found = self._deployments.of_versions([(version.name, str(version.version)) for version in versions])
+        for version in versions:
+            known = found.get((version.name, str(version.version)))
+            if known is not None:
+                version._deployment_job_state = ModelVersionDeploymentJobState(  # noqa: SLF001
+                    known.job_id, known.run_id, known.job_state, known.run_state, known.current_task_name
+                )
+        return versions
 
     def change_owner(self, name: str, owner: str) -> None:
         """Give a model to another principal or group."""
@@ -150,7 +183,7 @@ class GovernedRegistryStore(SqlAlchemyStore):
         with self._as(name, Privilege.MANAGE) as full_name:
             renamed = self._governance.rename(full_name, new_name)
             self.follow()
-            return super().get_registered_model(renamed)
+            return self._connected([super().get_registered_model(renamed)])[0]
 
     def delete_registered_model(self, name: Any) -> Any:
         """Delete a model, its versions and their files."""
@@ -161,7 +194,7 @@ class GovernedRegistryStore(SqlAlchemyStore):
     def get_registered_model(self, name: Any) -> Any:
         """A model."""
         with self._as(name, Privilege.EXECUTE) as full_name:
-            return super().get_registered_model(full_name)
+            return self._connected([super().get_registered_model(full_name)])[0]
 
     def search_registered_models(
         self, filter_string: Any = None, max_results: Any = None, order_by: Any = None, page_token: Any = None
@@ -173,7 +206,7 @@ class GovernedRegistryStore(SqlAlchemyStore):
         found = super().search_registered_models(filter_string, order_by=order_by, page_token=page_token, **arguments)
         with mlflow_errors():
             readable = self._governance.readable(model.name for model in found)
-        return PagedList([model for model in found if model.name in readable], found.token)
+            return PagedList(self._connected([model for model in found if model.name in readable]), found.token)
 
     def get_latest_versions(self, name: Any, stages: Any = None) -> Any:
         """The newest version."""
@@ -244,15 +277,21 @@ class GovernedRegistryStore(SqlAlchemyStore):
         made: Any = super().get_model_version(name, version)
         self._tell(ModelChange("MODEL_VERSION_READY", name, version))
         if made.run_id:
-            try:
+            # A run that is gone, or not the principal's to see, tells of no inputs.
+            with suppress(MlflowException, BoathouseError):
                 inputs: Any = self._tracking.get_run(made.run_id).inputs
-            except (MlflowException, BoathouseError):
-                # The run is gone, or not the principal's to see.
-                return made
-            self._lineage.trained(name, version, made.run_id, [one.dataset.source for one in inputs.dataset_inputs])
-        return made
+                self._lineage.trained(name, version, made.run_id, [one.dataset.source for one in inputs.dataset_inputs])
+        self._deployments.version_ready(name, version)
+        return self._deployed([made])[0]
 
     def _new_version(self, name: str, source: str, run_id: str | None, tags: Any, run_link: Any, description: Any) -> str:
+        words = [
+            Decision(name, "", acting_principal().name, tag.key, str(tag.value))
+            for tag in tags or ()
+            if tag.key.lower().startswith(APPROVAL)
+        ]
+        for word in words:
+            self._deployments.check_decision(word)
         # MLflow looks a source models:/... up with a client of its own; ours is known already, so it gets another here.
         made: Any = super().create_model_version(name, artifacts.SCHEME, run_id or None, tags, run_link, description)
         version = str(made.version)
@@ -262,6 +301,8 @@ class GovernedRegistryStore(SqlAlchemyStore):
             row.storage_location = artifacts.version_uri(name, version)
             row.status = ModelVersionStatus.to_string(ModelVersionStatus.PENDING_REGISTRATION)
             row.user_id = acting_principal().name
+        for word in words:
+            self._deployments.decided(replace(word, version=version))
         return version
 
     def _set_status(self, name: str, version: str, status: int) -> None:
@@ -316,7 +357,7 @@ class GovernedRegistryStore(SqlAlchemyStore):
     def get_model_version(self, name: Any, version: Any) -> Any:
         """A version."""
         with self._as(name, Privilege.EXECUTE) as full_name:
-            return super().get_model_version(full_name, version)
+            return self._deployed([super().get_model_version(full_name, version)])[0]
 
     def get_model_version_download_uri(self, name: Any, version: Any) -> Any:
         """Where a version's files are downloaded."""
@@ -333,34 +374,60 @@ class GovernedRegistryStore(SqlAlchemyStore):
         found = super().search_model_versions(filter_string, order_by=order_by, page_token=page_token, **arguments)
         with mlflow_errors():
             readable = self._governance.readable(version.name for version in found)
-        return PagedList([version for version in found if version.name in readable], found.token)
+            return PagedList(self._deployed([version for version in found if version.name in readable]), found.token)
 
     def set_model_version_tag(self, name: Any, version: Any, tag: Any) -> Any:
-        """Set a version's tag; ``approval`` opens or shuts the way to the alias ``champion``."""
-        with self._as(name, Privilege.MANAGE) as full_name:
-            return super().set_model_version_tag(full_name, version, tag)
+        """Set a version's tag; those that begin with ``approval`` are decisions."""
+        self._tag(name, version, str(tag.key), str(tag.value), "")
+
+    def decide(self, name: str, version: str, task: str, value: str, reason: str, *, by_policy: bool = False) -> None:
+        """Set the tag of an approval task, and say why."""
+        self._tag(name, version, task, value, reason, by_policy=by_policy)
 
     def delete_model_version_tag(self, name: Any, version: Any, key: Any) -> Any:
         """Delete a version's tag."""
-        with self._as(name, Privilege.MANAGE) as full_name:
-            return super().delete_model_version_tag(full_name, version, key)
+        self._tag(name, version, str(key), None, "")
+
+    def _tag(self, name: Any, version: Any, key: str, value: str | None, reason: str, *, by_policy: bool = False) -> None:
+        with self._as(name, Privilege.APPLY_TAG) as full_name:
+            decision: Decision | None = None
+            if key.lower().startswith(APPROVAL):
+                author: str = super().get_model_version(full_name, version).user_id or ""
+                decision = Decision(full_name, str(version), author, key, value, reason, by_policy)
+                self._deployments.check_decision(decision)
+            if value is None:
+                super().delete_model_version_tag(full_name, version, key)
+            else:
+                super().set_model_version_tag(full_name, version, ModelVersionTag(key, value))
+            if decision is not None:
+                self._deployments.decided(decision)
 
     # ------------------------------------------------------------------------------------------------------ aliases
 
     def set_registered_model_alias(self, name: Any, alias: Any, version: Any) -> Any:
-        """Point an alias to a version; the champion has to be approved, where an approval was asked for."""
+        """Point an alias to a version; the champion must not be rejected, or wait for an approval."""
         with self._as(name, Privilege.MANAGE) as full_name:
             tags: dict[str, str] = super().get_model_version(full_name, version).tags
-            approval = tags.get(APPROVAL_TAG, "").strip().lower()
-            if str(alias).lower() == GATED_ALIAS and approval in REFUSED:
-                raise ApprovalMissing(full_name, str(version), str(alias), approval)
+            for key, value in tags.items():
+                word = value.strip().lower()
+                if str(alias).lower() == GATED_ALIAS and key.lower().startswith(APPROVAL) and word in REFUSED:
+                    raise ApprovalMissing(full_name, str(version), str(alias), key, word)
+            self._deployments.check_alias(full_name, str(version), str(alias))
+            previous = self._points_to(full_name, str(alias))
             super().set_registered_model_alias(full_name, alias, version)
+            self._deployments.alias_set(full_name, str(alias), str(version), previous)
             self._tell(ModelChange("MODEL_ALIAS_SET", full_name, str(version), str(alias)))
+
+    def _points_to(self, full_name: str, alias: str) -> str | None:
+        aliases: dict[str, Any] = super().get_registered_model(full_name).aliases
+        return str(aliases[alias]) if alias in aliases else None
 
     def delete_registered_model_alias(self, name: Any, alias: Any) -> Any:
         """Delete an alias."""
         with self._as(name, Privilege.MANAGE) as full_name:
-            return super().delete_registered_model_alias(full_name, alias)
+            previous = self._points_to(full_name, str(alias))
+            super().delete_registered_model_alias(full_name, alias)
+            self._deployments.alias_set(full_name, str(alias), None, previous)
 
     def get_model_version_by_alias(self, name: Any, alias: Any) -> Any:
         """The version that an alias points to."""

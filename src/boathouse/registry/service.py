@@ -42,18 +42,26 @@ class ModelRegistry:
 
     # ------------------------------------------------------------------------------------------------------- models
 
-    def create_model(self, name: str, *, description: str | None = None, tags: Mapping[str, str] | None = None) -> ModelInfo:
-        """Make a model.
+    def create_model(
+        self,
+        name: str,
+        *,
+        description: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        deployment_job_id: str | None = None,
+    ) -> ModelInfo:
+        """Make a model; each of its new versions starts the job, if one is given.
 
         Raises:
             ModelNameInvalid: If the name has not three levels.
             AlreadyExists: If it is there.
         """
-        from mlflow.entities.model_registry import RegisteredModelTag  # noqa: PLC0415 - loaded late
-
         with self._store() as store:
+            # Not before the store is there: two threads that import MLflow at once find it half loaded.
+            from mlflow.entities.model_registry import RegisteredModelTag  # noqa: PLC0415 - loaded late
+
             entities = [RegisteredModelTag(key, value) for key, value in (tags or {}).items()]
-            return model_info(store.create_registered_model(name, entities, description))
+            return model_info(store.create_registered_model(name, entities, description, deployment_job_id))
 
     def get_model(self, name: str) -> ModelInfo:
         """A model."""
@@ -75,10 +83,10 @@ class ModelRegistry:
             if not token:
                 return
 
-    def update_model(self, name: str, description: str) -> ModelInfo:
-        """Change a model's description."""
+    def update_model(self, name: str, description: str | None, deployment_job_id: str | None = None) -> ModelInfo:
+        """Change a model's description or deployment job; what is None stays, and the job "" is none."""
         with self._store() as store:
-            return model_info(store.update_registered_model(name, description))
+            return model_info(store.update_registered_model(name, description, deployment_job_id))
 
     def change_owner(self, name: str, owner: str) -> None:
         """Give a model to another principal or group."""
@@ -97,9 +105,9 @@ class ModelRegistry:
 
     def set_model_tag(self, name: str, key: str, value: str) -> None:
         """Set a model's tag."""
-        from mlflow.entities.model_registry import RegisteredModelTag  # noqa: PLC0415 - loaded late
-
         with self._store() as store:
+            from mlflow.entities.model_registry import RegisteredModelTag  # noqa: PLC0415 - loaded late
+
             store.set_registered_model_tag(name, RegisteredModelTag(key, value))
 
     def delete_model_tag(self, name: str, key: str) -> None:
@@ -120,9 +128,9 @@ class ModelRegistry:
         model_id: str | None = None,
     ) -> ModelVersionInfo:
         """Make a version whose files are then written below ``/Models/...`` and completed with ``finalize_version``."""
-        from mlflow.entities.model_registry import ModelVersionTag  # noqa: PLC0415 - loaded late
-
         with self._store() as store:
+            from mlflow.entities.model_registry import ModelVersionTag  # noqa: PLC0415 - loaded late
+
             entities = [ModelVersionTag(key, value) for key, value in (tags or {}).items()]
             made = store.create_pending_version(
                 name, source, run_id=run_id, tags=entities, description=description, model_id=model_id
@@ -169,11 +177,29 @@ class ModelRegistry:
             store.delete_model_version(name, version)
 
     def set_version_tag(self, name: str, version: str, key: str, value: str) -> None:
-        """Set a version's tag; ``approval`` is ``pending``, ``approved`` or ``rejected``."""
-        from mlflow.entities.model_registry import ModelVersionTag  # noqa: PLC0415 - loaded late
-
+        """Set a version's tag; needs APPLY TAG. Those that begin with ``approval`` are decisions: see ``decide``."""
         with self._store() as store:
+            from mlflow.entities.model_registry import ModelVersionTag  # noqa: PLC0415 - loaded late
+
             store.set_model_version_tag(name, version, ModelVersionTag(key, value))
+
+    def decide(self, name: str, version: str, task: str, value: str, reason: str, *, by_policy: bool = False) -> None:
+        """Set the tag of an approval task to ``approved``, ``rejected`` or ``pending``, and keep why.
+
+        Args:
+            name: Full name of the model.
+            version: Which.
+            task: Key of the approval task.
+            value: The decision.
+            reason: Why.
+            by_policy: Whether the model's policy decides, and not the principal.
+
+        Raises:
+            PermissionDenied: Without APPLY TAG on the model, or if the model's policy wants somebody else to decide.
+            InvalidParameterValue: If the policy wants a reason.
+        """
+        with self._store() as store:
+            store.decide(name, version, task, value, reason, by_policy=by_policy)
 
     def delete_version_tag(self, name: str, version: str, key: str) -> None:
         """Delete a version's tag."""

@@ -36,15 +36,19 @@ def uses_files_api(_: CurrentPrincipal) -> dict[str, bool]:
 @router.post("/registered-models/create", response_model_exclude_none=True)
 def create_model(registry: Registry, body: io.CreateModel) -> io.ModelAnswer:
     """Make a model."""
-    made = registry.create_model(body.name, description=body.description, tags=_tags(body.tags))
+    made = registry.create_model(
+        body.name, description=body.description, tags=_tags(body.tags), deployment_job_id=body.deployment_job_id
+    )
     return io.ModelAnswer(registered_model=io.Model.of(made))
 
 
 @router.patch("/registered-models/update", response_model_exclude_none=True)
 def update_model(registry: Registry, body: io.UpdateModel) -> io.ModelAnswer:
-    """Change a model's name or description."""
+    """Change a model's name, description or deployment job."""
     name = registry.rename_model(body.name, body.new_name).name if body.new_name else body.name
-    changed = registry.get_model(name) if body.description is None else registry.update_model(name, body.description)
+    if body.description is None and body.deployment_job_id is None:
+        return io.ModelAnswer(registered_model=io.Model.of(registry.get_model(name)))
+    changed = registry.update_model(name, body.description, body.deployment_job_id)
     return io.ModelAnswer(registered_model=io.Model.of(changed))
 
 

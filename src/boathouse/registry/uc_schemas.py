@@ -3,6 +3,8 @@
 Fields that a request has and we do not use (workspaces, feature and model dependencies, lineage) are ignored.
 """
 
+from dataclasses import asdict
+
 from pydantic import BaseModel, ConfigDict, Field
 
 from boathouse.registry.info import ModelInfo, ModelVersionInfo
@@ -35,6 +37,8 @@ class Model(_Body):
     description: str
     aliases: list[Alias]
     tags: list[Tag]
+    deployment_job_id: str | None = None
+    deployment_job_state: str | None = None
 
     @classmethod
     def of(cls, info: ModelInfo) -> "Model":
@@ -46,7 +50,19 @@ class Model(_Body):
             description=info.description,
             aliases=[Alias(alias=alias, version=str(version)) for alias, version in info.aliases.items()],
             tags=[Tag(key=key, value=value) for key, value in info.tags.items()],
+            deployment_job_id=info.deployment_job_id or None,
+            deployment_job_state=info.deployment_job_state or None,
         )
+
+
+class DeploymentState(_Body):
+    """What the model's deployment job does with a version."""
+
+    job_id: str
+    run_id: str
+    job_state: str
+    run_state: str
+    current_task_name: str
 
 
 class Version(_Body):
@@ -65,6 +81,7 @@ class Version(_Body):
     aliases: list[Alias]
     tags: list[Tag]
     model_id: str | None = None
+    deployment_job_state: DeploymentState | None = None
 
     @classmethod
     def of(cls, info: ModelVersionInfo) -> "Version":
@@ -83,6 +100,7 @@ class Version(_Body):
             aliases=[Alias(alias=alias, version=str(info.version)) for alias in info.aliases],
             tags=[Tag(key=key, value=value) for key, value in info.tags.items()],
             model_id=info.model_id or None,
+            deployment_job_state=None if info.deployment is None else DeploymentState(**asdict(info.deployment)),
         )
 
 
@@ -118,6 +136,7 @@ class CreateModel(_Body):
     name: str
     description: str | None = None
     tags: list[Tag] = Field(default_factory=list[Tag])
+    deployment_job_id: str | None = None
 
 
 class UpdateModel(_Body):
@@ -126,6 +145,7 @@ class UpdateModel(_Body):
     name: str
     new_name: str | None = None
     description: str | None = None
+    deployment_job_id: str | None = None
 
 
 class ModelName(_Body):

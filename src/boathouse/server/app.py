@@ -19,6 +19,8 @@ from boathouse.catalog.api import CatalogReferences, CatalogService
 from boathouse.config import Settings
 from boathouse.db import Database
 from boathouse.db.database import sqlite_url
+from boathouse.deployment import endpoints as deployment_endpoints
+from boathouse.deployment.api import ModelDeployments
 from boathouse.engine import endpoints as engine_endpoints
 from boathouse.engine import stream_endpoints
 from boathouse.engine.api import EngineService, of_text
@@ -43,6 +45,7 @@ from boathouse.pipelines import page_endpoints as pipelines_page
 from boathouse.pipelines.api import EventLog, PipelineCommands, Pipelines, PipelineTaskKind, Places
 from boathouse.registry import artifact_endpoints as registry_artifact_endpoints
 from boathouse.registry import endpoints as registry_endpoints
+from boathouse.registry import older_endpoints as registry_older_endpoints
 from boathouse.registry import uc_endpoints as registry_uc_endpoints
 from boathouse.registry.api import INTERNAL, MODELS, MlflowBackend, MlflowReferences, ModelChange, files_resolver
 from boathouse.secrets import endpoints as secrets_endpoints
@@ -174,7 +177,8 @@ def create_app(settings: Settings, addresses: Addresses, admin_name: str = "admi
         namespace=f"boathouse://{urlsplit(state.identity.public_url).netloc}",
     )
     state.training = Training(database, state.git_folders, layout)
-    state.mlflow = MlflowBackend(database, layout, state.recorder, state.training)
+    deployments = ModelDeployments(database, layout, lambda: state.jobs)
+    state.mlflow = MlflowBackend(database, layout, state.recorder, state.training, deployments)
     mlflow_files = files_resolver(state.mlflow)
     state.file_resolvers = {"/Volumes": files_endpoints.resolve_volume, MODELS: mlflow_files, INTERNAL: mlflow_files}
     errors.install(api)
@@ -227,6 +231,8 @@ ROUTERS = (
     registry_artifact_endpoints.router,
     registry_endpoints.router,
     registry_uc_endpoints.router,
+    registry_older_endpoints.router,
+    deployment_endpoints.router,
     monitoring_endpoints.router,
     profiles_endpoints.router,
     profiles_page.router,

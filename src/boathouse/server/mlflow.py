@@ -17,7 +17,10 @@ from boathouse.server.errors import EndpointNotFound, wire_form
 
 PAGE = "/mlflow"
 _REST = re.compile(r"/(ajax-)?api/[234]\.0/mlflow(-artifacts)?(/|$)|/api/2\.0mlflow/")
-_OURS = re.compile(r"/api/2\.0/mlflow/(unity-catalog|artifacts/credentials-for-(read|write))(/|$)")
+_OURS = re.compile(
+    r"/api/2\.0/mlflow/(unity-catalog|artifacts/credentials-for-(read|write)|transition-requests|comments|registry-webhooks"
+    r"|databricks/model-versions/transition-stage)(/|$)"
+)
 _ROOT = frozenset({"/graphql", "/get-artifact", "/model-versions/get-artifact", "/v1/traces", "/version"})
 _ARTIFACTS = "/api/2.0/mlflow-artifacts/artifacts"
 _FILES = frozenset({"/get-artifact", "/model-versions/get-artifact"})

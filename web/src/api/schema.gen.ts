@@ -1143,7 +1143,7 @@ export interface paths {
         head?: never;
         /**
          * Update Model
-         * @description Change a model's name or description.
+         * @description Change a model's name, description or deployment job.
          */
         patch: operations["mlflow_unity_catalog_update_model"];
         trace?: never;
@@ -4726,6 +4726,166 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/boathouse/v1/deployments/{model}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Deployment
+         * @description A model's deployment job, policy and history. Needs EXECUTE on the model.
+         */
+        get: operations["deployments_get_deployment"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/boathouse/v1/deployments/{model}/policy": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Put Policy
+         * @description Say who may decide, and what needs a decision. Needs MANAGE on the model's schema.
+         */
+        put: operations["deployments_put_policy"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/boathouse/v1/deployments/{model}/rollback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Roll Back
+         * @description Point an alias back to the version before. Needs MANAGE on the model.
+         */
+        post: operations["deployments_roll_back"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/boathouse/v1/deployments/{model}/versions/{version}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Version
+         * @description A version's way to production: the run of its job, what was found, decided and done. Needs EXECUTE on the model.
+         */
+        get: operations["deployments_get_version"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/boathouse/v1/deployments/{model}/versions/{version}/approval": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Check Approval
+         * @description Whether an approval task may pass; the model's policy may approve now. Needs MANAGE on the model.
+         */
+        post: operations["deployments_check_approval"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/boathouse/v1/deployments/{model}/versions/{version}/decision": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Decide
+         * @description Approve or reject a version; after a yes its job goes on. Needs APPLY TAG on the model, and what its policy asks for.
+         */
+        post: operations["deployments_decide"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/boathouse/v1/deployments/{model}/versions/{version}/evidence": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Add Evidence
+         * @description Keep what a step has found or done; it is never changed. Needs MANAGE on the model.
+         */
+        post: operations["deployments_add_evidence"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/boathouse/v1/deployments/{model}/versions/{version}/run": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Start Run
+         * @description Start the deployment job for a version (again). Needs MANAGE on the model.
+         */
+        post: operations["deployments_start_run"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/boathouse/v1/dropped-tables": {
         parameters: {
             query?: never;
@@ -5960,6 +6120,24 @@ export interface components {
              * @default []
              */
             excluded_table_full_names: string[];
+        };
+        /**
+         * ApprovalAnswer
+         * @description Whether it may pass.
+         */
+        ApprovalAnswer: {
+            /** Approved */
+            approved: boolean;
+            /** Message */
+            message: string;
+        };
+        /**
+         * ApprovalBody
+         * @description Which approval task asks.
+         */
+        ApprovalBody: {
+            /** Task */
+            task: string;
         };
         /**
          * AskCredentials
@@ -7348,6 +7526,34 @@ export interface components {
             start_day_of_week?: number | null;
         };
         /**
+         * DecisionAnswer
+         * @description What was decided, and why the run does not go on although it should.
+         */
+        DecisionAnswer: {
+            /** Problem */
+            problem: string | null;
+            /** Task */
+            task: string;
+        };
+        /**
+         * DecisionBody
+         * @description Somebody's word about a version; without ``task`` about the first approval task of its run.
+         */
+        DecisionBody: {
+            /**
+             * Reason
+             * @default
+             */
+            reason: string;
+            /** Task */
+            task?: string | null;
+            /**
+             * Verdict
+             * @enum {string}
+             */
+            verdict: "approved" | "rejected" | "pending";
+        };
+        /**
          * DeleteBody
          * @description What is to be deleted.
          */
@@ -7384,6 +7590,142 @@ export interface components {
             task_key: string;
         } & {
             [key: string]: unknown;
+        };
+        /**
+         * DeploymentBody
+         * @description A model's deployment job, its policy, and what was found, decided and done, the newest first.
+         */
+        DeploymentBody: {
+            /** Deployment Job Id */
+            deployment_job_id: string;
+            /** Deployment Job State */
+            deployment_job_state: string;
+            /** Events */
+            events: components["schemas"]["DeploymentEventBody"][];
+            policy: components["schemas"]["DeploymentPolicyBody"];
+        };
+        /**
+         * DeploymentEventBody
+         * @description Something that was found, decided or done.
+         */
+        DeploymentEventBody: {
+            /** At */
+            at: number;
+            /** Details */
+            details: {
+                [key: string]: unknown;
+            };
+            /** Id */
+            id: number;
+            /** Metrics */
+            metrics: {
+                [key: string]: unknown;
+            };
+            /** Name */
+            name: string;
+            /** Principal */
+            principal: string;
+            /** Reason */
+            reason: string;
+            /** Run Id */
+            run_id: number | null;
+            /** Step */
+            step: string;
+            /** Verdict */
+            verdict: string;
+            /** Version */
+            version: number | null;
+        };
+        /**
+         * DeploymentPolicyBody
+         * @description Who may decide about a model's versions, and what needs a decision.
+         */
+        DeploymentPolicyBody: {
+            /**
+             * Automatic
+             * @default false
+             */
+            automatic: boolean;
+            /**
+             * Four Eyes
+             * @default false
+             */
+            four_eyes: boolean;
+            /** Protected Aliases */
+            protected_aliases?: string[];
+            /**
+             * Reason Required
+             * @default false
+             */
+            reason_required: boolean;
+        };
+        /**
+         * DeploymentRunAnswer
+         * @description The run of the deployment job.
+         */
+        DeploymentRunAnswer: {
+            /** Run Id */
+            run_id: number;
+        };
+        /**
+         * DeploymentRunBody
+         * @description The job's run for a version.
+         */
+        DeploymentRunBody: {
+            /** Ended At */
+            ended_at: number | null;
+            /** Job Id */
+            job_id: number;
+            /** Message */
+            message: string;
+            /** Result */
+            result: string | null;
+            /** Run Id */
+            run_id: number;
+            /** Started At */
+            started_at: number;
+            /** State */
+            state: string;
+            /** Tasks */
+            tasks: components["schemas"]["DeploymentTaskBody"][];
+        };
+        /**
+         * DeploymentState
+         * @description What the model's deployment job does with a version.
+         */
+        DeploymentState: {
+            /** Current Task Name */
+            current_task_name: string;
+            /** Job Id */
+            job_id: string;
+            /** Job State */
+            job_state: string;
+            /** Run Id */
+            run_id: string;
+            /** Run State */
+            run_state: string;
+        };
+        /**
+         * DeploymentTaskBody
+         * @description A task of the job's run.
+         */
+        DeploymentTaskBody: {
+            /** Attempt */
+            attempt: number;
+            /** Ended At */
+            ended_at: number | null;
+            /** Key */
+            key: string;
+            /** Message */
+            message: string;
+            /** Result */
+            result: string | null;
+            /** Run Id */
+            run_id: number;
+            /** Started At */
+            started_at: number | null;
+            /** State */
+            state: string;
         };
         /**
          * Destination
@@ -7658,6 +8000,37 @@ export interface components {
             } | null;
         } & {
             [key: string]: unknown;
+        };
+        /**
+         * EvidenceBody
+         * @description What a step of the job has found or done.
+         */
+        EvidenceBody: {
+            /** Details */
+            details?: {
+                [key: string]: unknown;
+            };
+            /** Metrics */
+            metrics?: {
+                [key: string]: number | null;
+            };
+            /** Name */
+            name: string;
+            /**
+             * Reason
+             * @default
+             */
+            reason: string;
+            /**
+             * Step
+             * @enum {string}
+             */
+            step: "evaluation" | "shadow" | "deployment" | "rollback";
+            /**
+             * Verdict
+             * @enum {string}
+             */
+            verdict: "passed" | "failed" | "done";
         };
         /**
          * ExportBody
@@ -8386,6 +8759,10 @@ export interface components {
             aliases: components["schemas"]["Alias"][];
             /** Creation Timestamp */
             creation_timestamp: number;
+            /** Deployment Job Id */
+            deployment_job_id?: string | null;
+            /** Deployment Job State */
+            deployment_job_state?: string | null;
             /** Description */
             description: string;
             /** Last Updated Timestamp */
@@ -9848,6 +10225,31 @@ export interface components {
         RevokeToken: {
             /** Token Id */
             token_id: string;
+        };
+        /**
+         * RollbackAnswer
+         * @description From which version to which.
+         */
+        RollbackAnswer: {
+            /** From Version */
+            from_version: number;
+            /** To Version */
+            to_version: number;
+        };
+        /**
+         * RollbackBody
+         * @description Which alias goes back, and to which version; without one to the version before.
+         */
+        RollbackBody: {
+            /** Alias */
+            alias: string;
+            /**
+             * Reason
+             * @default
+             */
+            reason: string;
+            /** Version */
+            version?: number | null;
         };
         /**
          * RouteBody
@@ -11482,6 +11884,7 @@ export interface components {
             aliases: components["schemas"]["Alias"][];
             /** Creation Timestamp */
             creation_timestamp: number;
+            deployment_job_state?: components["schemas"]["DeploymentState"] | null;
             /** Description */
             description: string;
             /** Last Updated Timestamp */
@@ -11547,6 +11950,29 @@ export interface components {
             updated_by: string;
             /** Version */
             version: number;
+        };
+        /**
+         * VersionDeploymentBody
+         * @description A version's way to production.
+         *
+         *     Attributes:
+         *         run_state: In MLflow's words, or None where no job is connected.
+         *         may_not_decide: Why the asker cannot approve, or None.
+         */
+        VersionDeploymentBody: {
+            /** Approved */
+            approved: boolean;
+            /** Current Task */
+            current_task: string;
+            /** Events */
+            events: components["schemas"]["DeploymentEventBody"][];
+            /** May Not Decide */
+            may_not_decide: string | null;
+            /** Problem */
+            problem: string | null;
+            run: components["schemas"]["DeploymentRunBody"] | null;
+            /** Run State */
+            run_state: string | null;
         };
         /**
          * VersionList
@@ -11919,6 +12345,8 @@ export interface components {
          * @description A new model.
          */
         boathouse__registry__uc_schemas__CreateModel: {
+            /** Deployment Job Id */
+            deployment_job_id?: string | null;
             /** Description */
             description?: string | null;
             /** Name */
@@ -11943,6 +12371,8 @@ export interface components {
          * @description What changes of a model.
          */
         boathouse__registry__uc_schemas__UpdateModel: {
+            /** Deployment Job Id */
+            deployment_job_id?: string | null;
             /** Description */
             description?: string | null;
             /** Name */
@@ -22957,6 +23387,279 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TableHealth"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    deployments_get_deployment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                model: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeploymentBody"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    deployments_put_policy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                model: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DeploymentPolicyBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeploymentPolicyBody"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    deployments_roll_back: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                model: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RollbackBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RollbackAnswer"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    deployments_get_version: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                model: string;
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VersionDeploymentBody"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    deployments_check_approval: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                model: string;
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ApprovalBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApprovalAnswer"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    deployments_decide: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                model: string;
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DecisionBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DecisionAnswer"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    deployments_add_evidence: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                model: string;
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EvidenceBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeploymentEventBody"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    deployments_start_run: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                model: string;
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeploymentRunAnswer"];
                 };
             };
             /** @description Validation Error */

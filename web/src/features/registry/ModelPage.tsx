@@ -1,8 +1,10 @@
 import { useQuery } from "@tanstack/react-query";
-import { useParams } from "react-router";
+import { Link, useParams } from "react-router";
 import { get, path } from "../../api/client";
 import { figure, time } from "../../api/format";
 import { Badge, Empty, Head, Loaded } from "../../ui/primitives";
+import { type Deployment, DEPLOYMENTS, history, tone, words } from "./deployment";
+import { History } from "./History";
 import type { ModelVersion, RegisteredModel } from "./types";
 
 interface Run {
@@ -34,13 +36,30 @@ function RunLink({ id }: { id: string }) {
   return <a className="mono" href={`/mlflow/#/experiments/${query.data.run.info.experiment_id}/runs/${id}`}>{id.slice(0, 8)}</a>;
 }
 
-function Version({ version, aliases }: { version: ModelVersion; aliases: string[] }) {
+/** The model's deployment job, and what its policy asks for. */
+function Policy({ deployment }: { deployment: Deployment }) {
+  const { policy } = deployment;
+  const asks = [
+    policy.four_eyes ? "four eyes" : "", policy.reason_required ? "a reason" : "", policy.automatic ? "approval where all evaluations pass" : "",
+    policy.protected_aliases?.length ? `an approval before ${policy.protected_aliases.join(", ")}` : "",
+  ].filter(Boolean);
+  const { deployment_job_id: job, deployment_job_state: state } = deployment;
+  return (
+    <p className="soft">
+      {job ? <>New versions start <Link to={path("/jobs", job)}>a deployment job</Link>{state === "CONNECTED" ? "" : `, which cannot start: ${words(state)}`}. </> : "No deployment job is connected. "}
+      {asks.length > 0 ? `The policy asks for ${asks.join(", ")}.` : ""}
+    </p>
+  );
+}
+
+function Version({ model, version, aliases }: { model: string; version: ModelVersion; aliases: string[] }) {
   const tags = Object.fromEntries((version.tags ?? []).map((tag) => [tag.key, tag.value]));
   const { approval, ...rest } = tags;
   return (
     <tr>
-      <td className="num">{version.version}</td>
+      <td className="num"><Link to={path("/models", model, "versions", version.version)}>{version.version}</Link></td>
       <td>{aliases.map((alias) => <Badge key={alias} tone="accent">{alias}</Badge>)}</td>
+      <td>{version.deployment_job_state?.run_state ? <Badge tone={tone(version.deployment_job_state.run_state)}>{words(version.deployment_job_state.run_state)}</Badge> : <span className="faint">–</span>}</td>
       <td>{approval ? <Badge tone={TONES[approval] ?? ""}>{approval}</Badge> : <span className="faint">–</span>}</td>
       <td className="nowrap">{time(version.creation_timestamp)}</td>
       <td>{version.run_id ? <RunLink id={version.run_id} /> : "–"}</td>
@@ -55,6 +74,7 @@ export function ModelPage() {
   const model = useQuery({ queryKey: ["model", name], queryFn: () => get<RegisteredModel>(`${path("/api/2.1/unity-catalog/models", name)}?include_aliases=true`) });
   const filter = encodeURIComponent(`name = '${name.replaceAll("'", "")}'`);
   const versions = useQuery({ queryKey: ["versions", name], queryFn: () => get<{ model_versions?: ModelVersion[] }>(`/api/2.0/mlflow/model-versions/search?filter=${filter}&max_results=200`) });
+  const deployment = useQuery({ queryKey: ["deployment", name, "model"], queryFn: () => get<Deployment>(path(DEPLOYMENTS, name)) });
   return (
     <Loaded query={model}>
       {(found) => (
@@ -62,15 +82,16 @@ export function ModelPage() {
           <Head title={found.full_name} sub={found.comment ?? `Owner: ${found.owner ?? "–"}`}>
             <a className="button quiet" href={`/mlflow/#/models/${encodeURIComponent(name)}`}>Open in MLflow</a>
           </Head>
+          {deployment.data ? <Policy deployment={deployment.data} /> : null}
           <Loaded query={versions}>
             {({ model_versions: rows = [] }) => rows.length === 0 ? <Empty title="No version yet" /> : (
               <section className="panel flush">
                 <div className="scroll">
                   <table className="data">
-                    <thead><tr><th className="num">Version</th><th>Aliases</th><th>Approval</th><th>Created (UTC)</th><th>Run</th><th>Metrics of the run</th><th>Tags</th></tr></thead>
+                    <thead><tr><th className="num">Version</th><th>Aliases</th><th>Deployment</th><th>Approval</th><th>Created (UTC)</th><th>Run</th><th>Metrics of the run</th><th>Tags</th></tr></thead>
                     <tbody>
                       {[...rows].sort((a, b) => Number(b.version) - Number(a.version)).map((version) => (
-                        <Version key={version.version} version={version} aliases={(found.aliases ?? []).filter((alias) => String(alias.version_num) === version.version).map((alias) => alias.alias_name)} />
+                        <Version key={version.version} model={name} version={version} aliases={(found.aliases ?? []).filter((alias) => String(alias.version_num) === version.version).map((alias) => alias.alias_name)} />
                       ))}
                     </tbody>
                   </table>
@@ -78,6 +99,7 @@ export function ModelPage() {
               </section>
             )}
           </Loaded>
+          {deployment.data ? <History model={name} events={history([...deployment.data.events].reverse())} /> : null}
         </>
       )}
     </Loaded>

@@ -16,4 +16,5 @@ export interface ModelVersion {
   status?: string;
   aliases?: string[];
   tags?: { key: string; value: string }[];
+  deployment_job_state?: { run_state?: string };
 }

@@ -1,0 +1,118 @@
+"""The packaged model in a clean process: its predictions, and what it takes."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from boathouse.deployment.steps import probe
+
+_KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "PYTHONPATH")
+SINGLE = 100
+"""How often one row is asked for."""
+SECONDS = 1800
+
+
+@dataclass(frozen=True)
+class Probed:
+    """What a packaged model has answered.
+
+    Attributes:
+        predictions: By part of the rows: a value for each row.
+        errors: By part: what the model raised instead.
+        figures: ``load_seconds``, ``memory_mb`` (peak of the process), ``model_memory_mb``, ``rows_per_second``,
+            ``latency_p50_ms`` and ``latency_p95_ms`` (of single rows).
+    """
+
+    predictions: Mapping[str, Any]
+    errors: Mapping[str, str]
+    figures: Mapping[str, float]
+
+
+class Package:
+    """A version's files on this machine.
+
+    Args:
+        model: Full name of the model.
+        version: Which.
+
+    Attributes:
+        signature: MLflow's, or None.
+    """
+
+    def __init__(self, model: str, version: str) -> None:
+        from mlflow.artifacts import download_artifacts  # noqa: PLC0415 - loaded late
+        from mlflow.models import Model  # noqa: PLC0415
+
+        self._held = tempfile.TemporaryDirectory(prefix="package-")
+        self.folder = Path(download_artifacts(f"models:/{model}/{version}", dst_path=self._held.name))
+        self.signature: Any = Model.load(str(self.folder)).signature
+
+    def close(self) -> None:
+        """Delete the files."""
+        self._held.cleanup()
+
+    def ask(self, parts: Mapping[str, Any], environment: str = "process", single: int = SINGLE) -> Probed:
+        """Load the model in a process without any token, and have it predict.
+
+        Args:
+            parts: DataFrames of the same columns by name; the first is what latency is measured with.
+            environment: ``process`` is a new process with the packages of this one, which is how endpoints serve;
+                ``requirements`` is an environment that is made of the model's own requirements with uv.
+            single: How often one row is asked for.
+
+        Raises:
+            RuntimeError: If the model does not load; the message is the end of what the process said.
+            ValueError: If there is no such environment.
+        """
+        import pandas as pd  # noqa: PLC0415 - loaded late
+
+        with tempfile.TemporaryDirectory(prefix="probe-") as held:
+            folder = Path(held)
+            python = self._python(environment, folder)
+            for number, frame in enumerate(parts.values()):
+                frame.to_parquet(folder / f"{number}.parquet")
+            (folder / "task.json").write_text(json.dumps({"model": str(self.folder), "parts": list(parts), "single": single}))
+            done = subprocess.run(
+                [python, str(Path(probe.__file__)), str(folder)],
+                env={name: os.environ[name] for name in _KEPT if name in os.environ} | {"OMP_NUM_THREADS": "1"},
+                cwd=folder,
+                capture_output=True,
+                text=True,
+                timeout=SECONDS,
+                check=False,
+            )
+            if not (folder / "done.json").is_file():
+                message = f"The packaged model does not load (exit status {done.returncode}): {done.stderr.strip()[-2000:]}"
+                raise RuntimeError(message)
+            answers = json.loads((folder / "predictions.json").read_text())
+            figures = json.loads((folder / "done.json").read_text())
+        return Probed(
+            {name: pd.Series(one["values"]) for name, one in answers.items() if "values" in one},
+            {name: str(one["error"]) for name, one in answers.items() if "error" in one},
+            figures,
+        )
+
+    def _python(self, environment: str, folder: Path) -> str:
+        if environment == "process":
+            return sys.executable
+        if environment != "requirements":
+            message = f"environment is '{environment}'. Valid: process, requirements."
+            raise ValueError(message)
+        uv = [shutil.which("uv")] if shutil.which("uv") else [sys.executable, "-m", "uv"]
+        place = folder / "environment"
+        for command in (
+            [*uv, "venv", "--python", sys.executable, str(place)],
+            [*uv, "pip", "install", "--python", str(place), "-r", str(self.folder / "requirements.txt"), "pyarrow"],
+        ):
+            done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, timeout=SECONDS, check=False)  # type: ignore[arg-type]
+            if done.returncode:
+                message = f"The model's requirements cannot be installed: {done.stderr.strip()[-2000:]}"
+                raise RuntimeError(message)
+        return str(place / "bin" / "python")

@@ -1,0 +1,68 @@
+"""A process of its own that loads a packaged model and predicts; it needs nothing but what the model needs.
+
+Run as ``python probe.py FOLDER``. The folder has ``task.json`` (where the model is, the names of the parts, how often single rows
+are asked for) and a Parquet file for each part, by its number; it gets ``done.json`` and ``predictions.json``. Nothing of Boathouse
+is imported: the environment is the model's.
+"""
+
+import json
+import resource
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pandas as pd
+
+
+def peak_mb() -> float:
+    """The most memory that this process has had."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+def main(folder: Path) -> None:
+    """Load, predict, measure."""
+    task = json.loads((folder / "task.json").read_text())
+    before = peak_mb()
+    started = time.perf_counter()
+    model = mlflow.pyfunc.load_model(task["model"])
+    load_seconds = time.perf_counter() - started
+    parts = [pd.read_parquet(folder / f"{number}.parquet") for number in range(len(task["parts"]))]
+    answers: dict[str, Any] = {}
+    seconds: float | None = None
+    for part, inside in zip(task["parts"], parts):  # noqa: B905 - in models' older Pythons too
+        began = time.perf_counter()
+        try:
+            answer = model.predict(inside)
+        except Exception as error:  # noqa: BLE001 - whatever the model raises is what is asked for
+            answers[part] = {"error": f"{type(error).__name__}: {error}"[:2000]}
+            continue
+        if seconds is None:
+            seconds = time.perf_counter() - began
+        if isinstance(answer, pd.DataFrame):
+            answer = answer.iloc[:, 0]
+        answers[part] = {"values": [None if pd.isna(one) else getattr(one, "item", lambda one=one: one)() for one in answer]}
+    single, first = [], parts[0]
+    for number in range(task["single"]):
+        row = first.iloc[[number % len(first)]]
+        began = time.perf_counter()
+        try:
+            model.predict(row)
+        except Exception:  # noqa: BLE001 - told above
+            break
+        single.append(time.perf_counter() - began)
+    single.sort()
+    found = {"load_seconds": load_seconds, "memory_mb": peak_mb(), "model_memory_mb": peak_mb() - before}
+    if seconds is not None:
+        found["rows_per_second"] = len(first) / max(seconds, 1e-9)
+    if single:
+        found["latency_p50_ms"] = 1000 * single[len(single) // 2]
+        found["latency_p95_ms"] = 1000 * single[min(len(single) - 1, int(len(single) * 0.95))]
+    (folder / "predictions.json").write_text(json.dumps(answers))
+    (folder / "done.json").write_text(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,143 @@
+"""The step that has a version answer what people really asked, before anybody is asked to approve it."""
+
+import json
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from boathouse.deployment.steps import checks
+from boathouse.deployment.steps.evaluating import kept
+from boathouse.deployment.steps.ledger import Ledger
+from boathouse.deployment.steps.packaged import Package
+
+if TYPE_CHECKING:
+    from databricks.sdk import WorkspaceClient
+
+_HOUR_MS = 3_600_000
+_ALL = "rows"
+
+
+def shadow(
+    model: str,
+    version: str | int,
+    payload: Any,
+    *,
+    hours: float = 24,
+    most_rows: int = 100_000,
+    kind: str = "regressor",
+    most_different: float | None = None,
+    limits: checks.Limits | None = None,
+    client: "WorkspaceClient | None" = None,
+) -> list[checks.Finding]:
+    """Have a version answer the requests of an inference table, beside what was answered then, and keep what came out.
+
+    Args:
+        model: Full name of the model.
+        version: Which.
+        payload: The inference table as a Spark DataFrame, ``spark.table("..._payload")``, or a pandas one of its columns.
+        hours: How far back it looks.
+        most_rows: Rows at most; the newest.
+        kind: ``regressor`` or ``classifier``.
+        most_different: How different the answers may be on average: of a regressor the mean difference as a share of the mean
+            answer, of a classifier the share of rows with another label. None for any.
+        limits: What it may take of time and memory.
+        client: The server; by default the one that the environment names.
+
+    Returns:
+        The findings, where all have passed. Without requests there is one that says so, and has passed.
+
+    Raises:
+        NotPassed: If one has not: the version failed where an answer was given, or is too different.
+    """
+    import pandas as pd  # noqa: PLC0415 - loaded late
+
+    version, ledger = str(version), Ledger(model, str(version), client)
+    since = int(time.time() * 1000 - hours * _HOUR_MS)
+    columns = ["timestamp_ms", "status_code", "request", "response"]
+    if hasattr(payload, "toPandas"):
+        wanted = payload.where(f"timestamp_ms >= {since} and status_code = 200").select(*columns)
+        asked = wanted.orderBy(wanted["timestamp_ms"].desc()).limit(most_rows).toPandas()
+    else:
+        inside = (payload["timestamp_ms"] >= since) & (payload["status_code"] == 200)
+        asked = payload[inside].sort_values("timestamp_ms", ascending=False).head(most_rows)
+    rows: list[Mapping[str, Any]] = []
+    answers: list[Any] = []
+    unread = 0
+    for request, response in zip(asked["request"], asked["response"], strict=True):
+        found = _records(request), _predictions(response)
+        if found[0] is None or found[1] is None or len(found[0]) != len(found[1]):
+            unread += 1
+            continue
+        rows += found[0]
+        answers += found[1]
+    if not rows:
+        reason = f"There was no request in the last {hours:g} hours that could be asked again."
+        return kept(ledger, "shadow", [checks.Finding("requests", passed=True, reason=reason)], model, version)
+    rows, answers = rows[:most_rows], answers[:most_rows]
+    package = Package(model, version)
+    try:
+        probed = package.ask({_ALL: _typed(pd.DataFrame(rows), package.signature)})
+    finally:
+        package.close()
+    findings = [checks.resources(probed.figures, limits or checks.Limits(), "process")]
+    if _ALL in probed.errors:
+        findings.append(checks.Finding("answers", passed=False, reason=probed.errors[_ALL]))
+    else:
+        findings.append(_difference(pd.Series(answers), probed.predictions[_ALL], kind, most_different, unread))
+    return kept(ledger, "shadow", findings, model, version)
+
+
+def _records(request: str) -> list[dict[str, Any]] | None:
+    """The rows of a request; None where it has not the form of a table."""
+    body = json.loads(request)
+    if "dataframe_records" in body:
+        return list(body["dataframe_records"])
+    if "dataframe_split" in body:
+        split = body["dataframe_split"]
+        return [dict(zip(split["columns"], row, strict=True)) for row in split["data"]]
+    inputs = body.get("inputs")
+    if isinstance(inputs, dict):
+        return [dict(zip(inputs, row, strict=True)) for row in zip(*inputs.values(), strict=True)]
+    return None
+
+
+def _predictions(response: str) -> list[Any] | None:
+    found = json.loads(response).get("predictions")
+    if not isinstance(found, list):
+        return None
+    return [next(iter(one.values())) if isinstance(one, dict) and len(one) == 1 else one for one in found]
+
+
+def _typed(rows: Any, signature: Any) -> Any:
+    """Rows from JSON in the signature's types, as an endpoint has them."""
+    if signature is None or signature.inputs is None:
+        return rows
+    from mlflow.types import DataType  # noqa: PLC0415 - loaded late
+
+    for one in signature.inputs:
+        if isinstance(one.type, DataType) and one.name in rows and not rows[one.name].isna().any():
+            if one.type is DataType.datetime:
+                rows[one.name] = rows[one.name].astype("datetime64[ns]")
+            elif one.type is not DataType.binary:
+                rows[one.name] = rows[one.name].astype(one.type.to_pandas())
+    return rows
+
+
+def _difference(then: Any, now: Any, kind: str, most: float | None, unread: int) -> checks.Finding:
+    figures: dict[str, float | None] = {"requests_rows": float(len(then)), "unread_requests": float(unread)}
+    empty = int(now.isna().sum())
+    faults = [f"{empty} rows have no answer"] if empty else []
+    if kind == "classifier":
+        different = float((then.astype("string") != now.astype("string")).mean())
+        figures["other_label"] = different
+    else:
+        then, now = then.astype("float64"), now.astype("float64")
+        mean = float(then.abs().mean())
+        figures |= {"mean_then": float(then.mean()), "mean_now": float(now.mean())}
+        figures["mean_difference"] = float((now - then).abs().mean())
+        figures["largest_difference"] = float((now - then).abs().max())
+        different = figures["mean_difference"] / mean if mean else figures["mean_difference"]
+        figures["different"] = different
+    if most is not None and different > most:
+        faults.append(f"the answers are different by {different:.4g}, and may be by {most:.4g}")
+    return checks.Finding("answers", not faults, "; ".join(faults), figures)
