@@ -14,7 +14,8 @@ from boathouse.jobs.models import JobNoticeRow, JobPermissionRow, JobRunRow, Job
 from boathouse.jobs.starting import Asked, new_attempt, new_run
 from boathouse.kit.clock import now_ms
 from boathouse.server.housekeeping import EVERY_MS, chores, do_chores
-from boathouse.sql.models import QueryRow
+from boathouse.sql.dashboards.service import DashboardService
+from boathouse.sql.models import DashboardRow, QueryRow
 from boathouse.storage.layout import Layout
 from boathouse.workspace.api import Sources
 from tests.postgres import create_database
@@ -80,6 +81,9 @@ def test_one_of_two_servers_forgets_what_is_old(tmp_path: Path, kind: str, reque
     for name, days in (("old", 31), ("new", 29)):
         add_query(database, name, now - days * DAY)
         add_repository(layout, name, now - days * DAY)
+    with database.session(write=True) as session:
+        dashboards = DashboardService(session, admin, layout)
+        dashboards.trash(dashboards.create("thrown away", "/Shared", None, None).id)
     settings = Settings(root=layout.root, run_retention_days=60, git_cache_days=30)
     work = chores(database, layout, admin, settings, Sources(database, layout))
     every = [one.name for one in work]
@@ -92,6 +96,7 @@ def test_one_of_two_servers_forgets_what_is_old(tmp_path: Path, kind: str, reque
             assert set(session.scalars(select(JobNoticeRow.run_id))) == left
             assert set(session.scalars(select(JobPermissionRow.job_id))) == {1, 2}
             assert list(session.scalars(select(QueryRow.id))) == ["new"]
+            assert len(list(session.scalars(select(DashboardRow)))) == 1
         assert {int(one.name) for one in (layout.logs / "jobs").iterdir()} == left
         assert [one.name for one in (layout.git / "snapshots").iterdir()] == ["new"]
 
@@ -101,6 +106,10 @@ def test_one_of_two_servers_forgets_what_is_old(tmp_path: Path, kind: str, reque
         with database.session() as session:
             assert set(session.scalars(select(JobRunRow.id))) == {runs["running"]}
             assert list(session.scalars(select(QueryRow.id))) == []
+            assert len(list(session.scalars(select(DashboardRow)))) == 1
+        assert do_chores(database, work, now + 31 * DAY) == every
+        with database.session() as session:
+            assert list(session.scalars(select(DashboardRow))) == []
         assert list((layout.git / "snapshots").iterdir()) == []
     finally:
         database.dispose()

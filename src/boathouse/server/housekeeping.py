@@ -57,7 +57,7 @@ def chores(database: Database, layout: Layout, admin: Principal, settings: Setti
 
     def trash(now: int) -> None:
         with database.session(write=True) as session:
-            empty_trash(session, now)
+            empty_trash(session, admin, layout, now)
 
     def runs(now: int) -> None:
         forgotten = forget_runs(database, now - round(settings.run_retention_days * _DAY_MS))

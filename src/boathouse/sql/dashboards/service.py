@@ -286,8 +286,12 @@ class DashboardService:
             self._workspace.set_aside(found.path)
             kept = {"id": found.id, "path": found.path, "text": found.text, "created_at": found.created_at, "at": now_ms()}
             row.published, row.trashed = None, kept
+        self.forget_trashed(now_ms())
+
+    def forget_trashed(self, now: int) -> None:
+        """Forget what has been in the trash for its time."""
         for old in self._session.scalars(select(DashboardRow).where(DashboardRow.trashed.is_not(None))):
-            if old.trashed is not None and int(old.trashed["at"]) < now_ms() - TRASH_MS:
+            if old.trashed is not None and int(old.trashed["at"]) < now - TRASH_MS:
                 self._workspace.forget_aside(old.object_id)
 
     def restore(self, dashboard_id: str) -> Dashboard:
