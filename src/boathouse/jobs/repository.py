@@ -1,6 +1,6 @@
 """Every query on jobs and their runs."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import Select, and_, delete, func, or_, select, update
@@ -176,6 +176,10 @@ class JobRepository:
     def next_wake(self) -> int | None:
         """When the scheduler is next to look at a run."""
         return self._session.scalar(select(func.min(JobRunRow.wake_at)))
+
+    def runs_by_id(self, run_ids: Collection[int]) -> list[JobRunRow]:
+        """Some runs."""
+        return list(self._session.scalars(select(JobRunRow).where(JobRunRow.id.in_(run_ids)))) if run_ids else []
 
     def wake(self, run_id: int, now: int) -> None:
         """Have the scheduler look at a run."""

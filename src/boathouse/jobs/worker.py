@@ -17,13 +17,14 @@ from typing import Any
 import psutil
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 
 from boathouse.db import Database
 from boathouse.errors import BoathouseError
 from boathouse.iam.api import JOB, Authenticator, IamService, Principal
 from boathouse.jobs.graph import Result, State
 from boathouse.jobs.kinds import Kinds, Output, Task
-from boathouse.jobs.models import JobTaskRow, JobWorkerRow
+from boathouse.jobs.models import JobRunRow, JobTaskRow, JobWorkerRow
 from boathouse.jobs.repository import JobRepository
 from boathouse.jobs.runs import set_task_value, task_value
 from boathouse.kit.children import Child, Started, Usage, start_child
@@ -65,6 +66,21 @@ class _Running:
         if self.breakable and self.asyncio_task is not None:
             self.breakable = False
             self.asyncio_task.cancel()
+
+
+@dataclass(frozen=True)
+class _Claimed:
+    """A task that this worker has taken.
+
+    Attributes:
+        row: The attempt.
+        run: Its run.
+        principal: As whom it runs, or why there is none.
+    """
+
+    row: JobTaskRow
+    run: JobRunRow
+    principal: Principal | BoathouseError
 
 
 class Worker:
@@ -188,41 +204,48 @@ class Worker:
         """Begin as many of the tasks that are ready as there is room for, and end those that are to end."""
         free = self._slots - len(self._running)
         if free > 0:
-            for row in await asyncio.to_thread(self._claim, free):
-                running = self._running[row.id] = _Running()
-                running.asyncio_task = asyncio.create_task(self._carry_out(row, running), name=f"task-{row.id}")
+            for claimed in await asyncio.to_thread(self._claim, free):
+                task_id = claimed.row.id
+                running = self._running[task_id] = _Running()
+                running.asyncio_task = asyncio.create_task(self._carry_out(claimed, running), name=f"task-{task_id}")
         if self._running:
             for task_id in await asyncio.to_thread(self._to_cancel):
                 found = self._running.get(task_id)
                 if found is not None:
                     found.break_off()
 
-    def _claim(self, limit: int) -> list[JobTaskRow]:
+    def _claim(self, limit: int) -> list[_Claimed]:
         with self._database.session() as session:
             if not JobRepository(session).is_anything_ready(now_ms()):
                 return []
         with self._database.session(write=True) as session:
-            found = JobRepository(session).claim(self.id, now_ms(), limit)
+            rows = JobRepository(session)
+            found = rows.claim(self.id, now_ms(), limit)
+            # For all at once: of many small tasks, asking for each is most of the work.
+            runs = {run.id: run for run in rows.runs_by_id({row.run_id for row in found})}
+            principals = {name: _principal(session, name) for name in {run.run_as_id for run in runs.values()}}
+            claimed = [_Claimed(row, runs[row.run_id], principals[runs[row.run_id].run_as_id]) for row in found]
         watched = {row.run_id for row in found if _WATCHED & row.spec.keys()}
         if watched:
             # Somebody is to be told that they have begun, or that they take too long.
             with self._database.session(write=True) as session:
                 for run_id in watched:
                     JobRepository(session).wake(run_id, now_ms())
-        return found
+        return claimed
 
     def _to_cancel(self) -> list[int]:
         with self._database.session() as session:
             return JobRepository(session).to_cancel(self.id)
 
-    async def _carry_out(self, row: JobTaskRow, running: _Running) -> None:
+    async def _carry_out(self, claimed: _Claimed, running: _Running) -> None:
+        row = claimed.row
         result, code, output = Result.FAILED, "RUN_EXECUTION_ERROR", Output()
         if running.fenced:
             self._running.pop(row.id, None)
             return
         running.breakable = True
         try:
-            result, output = await self._attempt(row, running)
+            result, output = await self._attempt(claimed, running)
             code = {Result.SUCCESS: "SUCCESS", Result.TIMEDOUT: "RUN_EXECUTION_ERROR"}.get(result, code)
         except asyncio.CancelledError:
             if self._closing.is_set():
@@ -256,8 +279,9 @@ class Worker:
                     raise
                 await asyncio.sleep(_RETRY_SECONDS)
 
-    async def _attempt(self, row: JobTaskRow, running: _Running) -> tuple[Result, Output]:
-        task = await asyncio.to_thread(self._prepare, row, running)
+    async def _attempt(self, claimed: _Claimed, running: _Running) -> tuple[Result, Output]:
+        row = claimed.row
+        task = self._prepare(claimed, running)
         seconds = int(row.spec.get("timeout_seconds") or 0)
         limit = asyncio.timeout(seconds or None)
         try:
@@ -269,13 +293,10 @@ class Worker:
             return Result.TIMEDOUT, Output(error=f"Its time of {seconds} s was up.")
         return Result.SUCCESS if output.error is None else Result.FAILED, output
 
-    def _prepare(self, row: JobTaskRow, running: _Running) -> Task:
-        with self._database.session() as session:
-            run = JobRepository(session).run(row.run_id)
-            if run is None:
-                message = "The run is gone."
-                raise BoathouseError(message)
-            principal = IamService(session).get_principal(run.run_as_id)
+    def _prepare(self, claimed: _Claimed, running: _Running) -> Task:
+        row, run, principal = claimed.row, claimed.run, claimed.principal
+        if isinstance(principal, BoathouseError):
+            raise principal
         place = self.log_of(row)
         place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         return Task(
@@ -424,6 +445,13 @@ class _Hands:
 
 def _end(row: JobTaskRow, result: Result, message: str, code: str) -> None:
     row.state, row.result, row.message, row.code, row.ended_at = State.TERMINATED, result, message, code, now_ms()
+
+
+def _principal(session: Session, identifier: str) -> Principal | BoathouseError:
+    try:
+        return IamService(session).get_principal(identifier)
+    except BoathouseError as error:
+        return error
 
 
 def _is_dead(worker: JobWorkerRow) -> bool:
