@@ -1,4 +1,4 @@
-import { Boxes, FlaskConical, FolderOpen, Home, KeyRound, ListChecks, LogOut, Moon, Radio, Sun, Table2, Waves, Workflow } from "lucide-react";
+import { BellRing, Boxes, FlaskConical, FolderOpen, Home, KeyRound, LayoutDashboard, ListChecks, LogOut, Moon, Radio, Sun, Table2, Waves, Workflow } from "lucide-react";
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { Link, NavLink, Outlet, ScrollRestoration, useLocation, useNavigate } from "react-router";
@@ -14,6 +14,8 @@ const PLACES = [
   { to: "/pipelines", label: "Pipelines", icon: Workflow },
   { to: "/streams", label: "Streams", icon: Waves },
   { to: "/jobs", label: "Jobs", icon: ListChecks },
+  { to: "/dashboards", label: "Dashboards", icon: LayoutDashboard },
+  { to: "/alerts", label: "Alerts", icon: BellRing },
   { to: "/models", label: "Models", icon: Boxes },
   { to: "/serving", label: "Serving", icon: Radio },
 ];
