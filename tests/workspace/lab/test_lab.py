@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -12,6 +13,7 @@ import pytest
 from pycrdt import Doc, YMessageType, YSyncMessageType, create_sync_message, create_update_message, handle_sync_message
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from boathouse.engine.sandbox.confine import missing
 from tests.conftest import Server
 from tests.workspace.lab.jupyter import Jupyter
 from tests.workspace.runtime.conftest import Person
@@ -162,6 +164,15 @@ def test_what_is_not_served_and_who_is_nobody(server: Server, person: Callable[[
     for key in ({}, {"x-boathouse-key": "x"}):
         headers = {"x-boathouse-user": "admin", "x-boathouse-token": server.token, **key}
         assert httpx.get(f"http://127.0.0.1:{port}/jupyter/api/contents", headers=headers).status_code == 403
+    if missing() is None:
+        assert "NoNewPrivs:\t1" in Path(f"/proc/{lab.pid}/status").read_text()
+    # It is started anew at the next use.
+    lab.kill()
+    lab.wait(30)
+    answers = {hers.http.get("/api/me").status_code}
+    while 200 not in answers:
+        answers.add(hers.http.get("/api/me").status_code)
+    assert answers <= {200, 503}
 
 
 def joined(jupyter: Jupyter, path: str) -> tuple[Any, Doc[Any]]:
