@@ -1,5 +1,6 @@
 """The calls that make, read, change and delete resources, as functions that ``kinds`` puts together."""
 
+import json
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -196,9 +197,30 @@ def _steady(value: Any) -> Any:
 # ---------------------------------------------------------------------------------------------------------- dashboards
 
 
+def active(read: Read) -> Read:
+    """What the server says of one that is not in the trash."""
+
+    def look(client: Client, identifier: Any) -> dict[str, Any] | None:
+        found = read(client, identifier)
+        return found if found is None or found.get("lifecycle_state", "ACTIVE") == "ACTIVE" else None
+
+    return look
+
+
+def in_folder(create: Create) -> Create:
+    """Make one after the folder that it is to be in."""
+
+    def make(client: Client, body: Body) -> Any:
+        if body.get("parent_path"):
+            client.call("POST", "/api/2.0/workspace/mkdirs", {"path": body["parent_path"]})
+        return create(client, body)
+
+    return make
+
+
 def create_dashboard(client: Client, body: Body) -> Any:
     """Make a dashboard and publish it."""
-    sent = {key: value for key, value in body.items() if key != "embed_credentials"}
+    sent = _dashboard(body)
     identifier = client.call("POST", "/api/2.0/lakeview/dashboards", sent)["dashboard_id"]
     _publish(client, identifier, body)
     return identifier
@@ -206,10 +228,34 @@ def create_dashboard(client: Client, body: Body) -> Any:
 
 def update_dashboard(client: Client, identifier: Any, body: Body, _: Body) -> Any:
     """Change a dashboard and publish it again."""
-    sent = {key: value for key, value in body.items() if key not in {"embed_credentials", "parent_path"}}
+    sent = {key: value for key, value in _dashboard(body).items() if key != "parent_path"}
     client.call("PATCH", f"/api/2.0/lakeview/dashboards/{quoted(identifier)}", sent)
     _publish(client, identifier, body)
     return identifier
+
+
+def _dashboard(body: Body) -> dict[str, Any]:
+    """A dashboard as the API takes it: its file is a text, which a bundle may have as what it means."""
+    sent = {key: value for key, value in body.items() if key != "embed_credentials"}
+    if not isinstance(sent.get("serialized_dashboard", ""), str):
+        sent["serialized_dashboard"] = json.dumps(sent["serialized_dashboard"], indent=2)
+    return sent
+
+
+def dashboard_settings(answer: Body) -> dict[str, Any]:
+    """What of a dashboard is compared."""
+    return picked("display_name", "serialized_dashboard", "warehouse_id")(_dashboard(answer))
+
+
+def alert_settings(answer: Body) -> dict[str, Any]:
+    """What of an alert is compared: not what its last evaluation has found."""
+    found = picked(
+        "display_name", "query_text", "warehouse_id", "schedule", "parameters", "custom_summary", "custom_description"
+    )(answer)
+    evaluation = {
+        key: one for key, one in (answer.get("evaluation") or {}).items() if key not in {"state", "last_evaluated_at"}
+    }
+    return {**found, "evaluation": evaluation}
 
 
 def _publish(client: Client, identifier: Any, body: Body) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from boathouse.bundles.checking import Problems
 from boathouse.bundles.reading import read
-from boathouse.bundles.values import Place, Value
+from boathouse.bundles.values import Place, Value, merged
 from boathouse.workspace.notebooks import is_notebook
 
 _ELSEWHERE = ("/", "dbfs:", "file:", "s3:", "s3a:", "abfss:", "gs:", "wasbs:", "http:", "https:", "${", "{{")
@@ -190,7 +190,7 @@ class Rewriter:
 
     @staticmethod
     def _alert(value: Value, text: str, at: Place, shown: str) -> Value:
-        return Value({**read(text, shown).fields, **value.fields}, at)
+        return merged(Value(read(text, shown).data, at), value)
 
     # ---------------------------------------------------------------------------------------------------------- files
 

@@ -107,17 +107,27 @@ def applied(root: Value, presets: Presets, problems: Problems) -> Value:
     resources = root.get("resources") or Value({})
     run_as = root.get("run_as")
     everywhere = (root.get("permissions") or Value([])).entries
+    parent = text_at(root, "workspace", "resource_path")
     found: dict[str, Value] = {}
     for name, of_kind in resources.fields.items():
         kind = KINDS[name]
         found[name] = Value(
             {
-                key: _permitted(_changed(kind, _run_as(kind, one, run_as), presets), kind, everywhere, problems)
+                key: _permitted(
+                    _changed(kind, _placed(kind, _run_as(kind, one, run_as), parent), presets), kind, everywhere, problems
+                )
                 for key, one in of_kind.fields.items()
             },
             of_kind.at,
         )
     return root.with_field("resources", Value(found, resources.at))
+
+
+def _placed(kind: Kind, value: Value, parent: str | None) -> Value:
+    """In the folder of the target's resources, if it says no other one."""
+    if kind.name not in {"dashboards", "alerts"} or parent is None or value.get("parent_path") is not None:
+        return value
+    return value.with_field("parent_path", Value(parent, value.at))
 
 
 def _changed(kind: Kind, value: Value, presets: Presets) -> Value:
@@ -128,7 +138,9 @@ def _changed(kind: Kind, value: Value, presets: Presets) -> Value:
         value = _job(value, presets)
     if kind.name == "pipelines" and presets.pipelines_development is not None and value.get("development") is None:
         value = value.with_field("development", Value(presets.pipelines_development, value.at))
-    if kind.name == "quality_monitors" and presets.pause_status == "PAUSED" and value.get("schedule") is not None:
+    in_file = kind.name == "alerts" and value.get("file_path") is not None
+    scheduled = kind.name in {"quality_monitors", "alerts"} and (in_file or value.get("schedule") is not None)
+    if scheduled and presets.pause_status == "PAUSED":
         value = value.set(("schedule", "pause_status"), Value("PAUSED", value.at))
     if presets.tags:
         value = _tagged(kind, value, presets.tags)
