@@ -18,6 +18,7 @@ COMMANDS: Mapping[str, str] = {
     "ship": "Make a project from a bare notebook: show what each cell becomes, ask, and write it.",
     "demo": "Run the whole loop on real flights: files, tables, features, model, endpoint, drift, alert. Then serve it.",
     "pins": "Show what holds versions of a table, or what a model or one of its versions holds.",
+    "reproduce": "Train a model version again from its pinned tables in its locked environment, and compare the metrics.",
     "run": "Run something of the workspace on the running server.",
     "bundle": "Deploy a project's databricks.yml to a server.",
 }
