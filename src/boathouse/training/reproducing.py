@@ -184,7 +184,11 @@ def _code(lake: Lake, run: Any) -> dict[str, Any]:
             "a notebook or job, and the next version can be reproduced."
         )
         raise NotReproducible(message)
-    return lake.get(f"/api/boathouse/v1/training/runs/{_id(run)}/code")
+    code: dict[str, Any] = lake.get(f"/api/boathouse/v1/training/runs/{_id(run)}/code")
+    if code["kind"] != "wheel" and code["main"] not in code["files"]:
+        message = f"Run {_id(run)} was begun by cells that somebody ran one by one. Run the notebook as a whole, in a job or by `boathouse run`."
+        raise NotReproducible(message)
+    return code
 
 
 def _check_tables(lake: Lake, run: Any) -> None:
