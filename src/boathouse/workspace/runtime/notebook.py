@@ -205,7 +205,7 @@ class NotebookRun(Cells):
     """
 
     def __init__(self, session: Session, outputs: Outputs, packages: Packages, folder: str) -> None:
-        path, self.notebook = Library(session.assignment.workspace).read(session.assignment.path)
+        path, self.notebook = Library(session.assignment.workspace, session.training.ran).read(session.assignment.path)
         super().__init__(session, outputs, packages, folder, path)
 
     def run(self, first: int) -> Result:
