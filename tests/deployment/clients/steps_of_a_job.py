@@ -67,10 +67,6 @@ found["evaluation"] = {one.name: one.passed for one in findings}
 quality = next(one for one in findings if one.name == "quality")
 found["champion"] = [quality.details["champion_version"], quality.details["champion"]["mae"] > quality.metrics["mae"]]
 found["nulls"] = next(one for one in findings if one.name == "nulls").details["columns"]["size"].split(":")[0]
-try:
-    steps.evaluate(name, "3", rows, target="price", champion=None)
-except steps.NotPassed as error:
-    found["not passed"] = "out of order" in str(error)
 
 # --------------------------------------------------------------------------------------------------------- endpoint
 
@@ -98,10 +94,6 @@ client.api_client.do("POST", f"/api/boathouse/v1/serving-endpoints/{endpoint}/fl
 payload = SparkSession.builder.remote(os.environ["SPARK"]).getOrCreate().table(f"{catalog}.{schema}.served_payload")
 (_, answers) = steps.shadow(name, "2", payload)
 found["shadow"] = [answers.name, answers.metrics["requests_rows"], answers.metrics["mean_difference"] > 0.1]
-try:
-    steps.shadow(name, "2", payload.toPandas(), most_different=0.0001)
-except steps.NotPassed:
-    found["too different"] = True
 
 # ---------------------------------------------------------------------------------------------------------- rollout
 
