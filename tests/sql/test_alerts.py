@@ -193,6 +193,33 @@ def test_what_an_evaluation_finds(user: Person) -> None:
     assert client.alerts_v2.get_alert(broken.id or "").evaluation.state is State.ERROR
 
 
+def test_alerts_on_saved_queries(user: Person) -> None:
+    client = user.client
+    query = client.queries.create(query=sql.CreateQueryRequestQuery(display_name="n", query_text="SELECT 2 AS n"))
+    condition = sql.AlertCondition(
+        op=sql.AlertOperator.GREATER_THAN,
+        operand=sql.AlertConditionOperand(sql.AlertOperandColumn("n")),
+        threshold=sql.AlertConditionThreshold(sql.AlertOperandValue(double_value=1)),
+    )
+    body = sql.CreateAlertRequestAlert(display_name="older", query_id=query.id, condition=condition, seconds_to_retrigger=60)
+    made = client.alerts.create(alert=body)
+    assert made.id
+    assert (made.condition, made.state, made.seconds_to_retrigger) == (condition, sql.AlertState.UNKNOWN, 60)
+    assert evaluate(client, made.id)["sql_output"]["alert_output"]["alert_state"] == "TRIGGERED"
+    found = client.alerts.get(made.id)
+    assert (found.state, found.trigger_time is not None, found.query_id) == (sql.AlertState.TRIGGERED, True, query.id)
+    changed = sql.UpdateAlertRequestAlert(display_name="changed", notify_on_ok=True)
+    assert client.alerts.update(made.id, "display_name,notify_on_ok", alert=changed).notify_on_ok
+    assert [one.display_name for one in client.alerts.list()] == ["changed"]
+    assert list(client.alerts_v2.list_alerts()) == []
+    with pytest.raises(BadRequest, match=r"which /api/2\.0/sql/alerts serves"):
+        client.alerts_v2.get_alert(made.id)
+    with pytest.raises(BadRequest, match=r"alert.condition is missing"):
+        client.alerts.create(alert=sql.CreateAlertRequestAlert(query_id=query.id))
+    client.alerts.delete(made.id)
+    assert client.alerts.get(made.id).lifecycle_state is sql.LifecycleState.TRASHED
+
+
 @pytest.mark.parametrize(
     ("operator", "value", "threshold", "number", "met"),
     [

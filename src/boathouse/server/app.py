@@ -61,6 +61,7 @@ from boathouse.serving import invocations
 from boathouse.serving.api import Serving, ServingReferences
 from boathouse.sql import endpoints as sql_endpoints
 from boathouse.sql.alerts import endpoints as alert_endpoints
+from boathouse.sql.alerts import older as older_alerts
 from boathouse.sql.api import Acting, AlertTask, DashboardTask, DashboardTaskKind, SqlReferences, SqlTaskKind
 from boathouse.sql.dashboards import endpoints as dashboard_endpoints
 from boathouse.storage.layout import Layout
@@ -227,6 +228,7 @@ ROUTERS = (
     pipelines_page.router,
     sql_endpoints.router,
     alert_endpoints.router,
+    older_alerts.router,
     dashboard_endpoints.router,
     registry_artifact_endpoints.router,
     registry_endpoints.router,

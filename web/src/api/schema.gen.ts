@@ -2484,6 +2484,58 @@ export interface paths {
         patch: operations["serving_patch_tags"];
         trace?: never;
     };
+    "/api/2.0/sql/alerts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Older Alerts
+         * @description The alerts on saved queries that the asker may know of (CAN_READ), the oldest first.
+         */
+        get: operations["alerts_list_older_alerts"];
+        put?: never;
+        /**
+         * Create Older Alert
+         * @description Make an alert on a saved query (CAN_RUN on it, CAN_MANAGE on the folder); it is the asker's, and runs as the asker.
+         */
+        post: operations["alerts_create_older_alert"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.0/sql/alerts/{alert_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Older Alert
+         * @description One alert on a saved query (CAN_READ).
+         */
+        get: operations["alerts_get_older_alert"];
+        put?: never;
+        post?: never;
+        /**
+         * Trash Older Alert
+         * @description Put an alert on a saved query into the trash (CAN_MANAGE).
+         */
+        delete: operations["alerts_trash_older_alert"];
+        options?: never;
+        head?: never;
+        /**
+         * Update Older Alert
+         * @description Change an alert on a saved query (CAN_EDIT; its owner: CAN_MANAGE).
+         */
+        patch: operations["alerts_update_older_alert"];
+        trace?: never;
+    };
     "/api/2.0/sql/history/queries": {
         parameters: {
             query?: never;
@@ -7065,6 +7117,19 @@ export interface components {
             warehouse_id?: string | null;
         };
         /**
+         * CreateOlderAlert
+         * @description Make an alert.
+         */
+        CreateOlderAlert: {
+            /** @default {} */
+            alert: components["schemas"]["OlderAlertBody"];
+            /**
+             * Auto Resolve Display Name
+             * @default false
+             */
+            auto_resolve_display_name: boolean;
+        };
+        /**
          * CreateOnBehalfToken
          * @description Asks for a token of a service principal.
          */
@@ -9290,6 +9355,58 @@ export interface components {
         ObjectList: {
             /** Objects */
             objects?: components["schemas"]["ObjectBody"][] | null;
+        };
+        /**
+         * OlderAlertBody
+         * @description An alert on a saved query, or what of it changes.
+         */
+        OlderAlertBody: {
+            condition?: components["schemas"]["OlderConditionBody"] | null;
+            /** Custom Body */
+            custom_body?: string | null;
+            /** Custom Subject */
+            custom_subject?: string | null;
+            /** Display Name */
+            display_name?: string | null;
+            /** Notify On Ok */
+            notify_on_ok?: boolean | null;
+            /** Owner User Name */
+            owner_user_name?: string | null;
+            /** Parent Path */
+            parent_path?: string | null;
+            /** Query Id */
+            query_id?: string | null;
+            /** Seconds To Retrigger */
+            seconds_to_retrigger?: number | null;
+        };
+        /**
+         * OlderConditionBody
+         * @description When an alert is triggered.
+         */
+        OlderConditionBody: {
+            /** Empty Result State */
+            empty_result_state?: ("UNKNOWN" | "OK" | "TRIGGERED") | null;
+            /**
+             * Op
+             * @enum {string}
+             */
+            op: "GREATER_THAN" | "GREATER_THAN_OR_EQUAL" | "LESS_THAN" | "LESS_THAN_OR_EQUAL" | "EQUAL" | "NOT_EQUAL" | "IS_NULL";
+            operand: components["schemas"]["OlderOperandBody"];
+            threshold?: components["schemas"]["OlderThresholdBody"] | null;
+        };
+        /**
+         * OlderOperandBody
+         * @description What is compared.
+         */
+        OlderOperandBody: {
+            column: components["schemas"]["_Column"];
+        };
+        /**
+         * OlderThresholdBody
+         * @description With what.
+         */
+        OlderThresholdBody: {
+            value: components["schemas"]["AlertValueBody"];
         };
         /**
          * OnlineStoreBody
@@ -11662,6 +11779,21 @@ export interface components {
             time_series?: components["schemas"]["TimeSeries"] | null;
         };
         /**
+         * UpdateOlderAlert
+         * @description Change an alert.
+         */
+        UpdateOlderAlert: {
+            /** @default {} */
+            alert: components["schemas"]["OlderAlertBody"];
+            /**
+             * Auto Resolve Display Name
+             * @default false
+             */
+            auto_resolve_display_name: boolean;
+            /** Update Mask */
+            update_mask: string;
+        };
+        /**
          * UpdateOnlineStore
          * @description What of a store can be changed.
          */
@@ -12183,6 +12315,11 @@ export interface components {
             spec?: components["schemas"]["SpecPart"] | null;
         } & {
             [key: string]: unknown;
+        };
+        /** _Column */
+        _Column: {
+            /** Name */
+            name: string;
         };
         /**
          * CredentialBody
@@ -18392,6 +18529,178 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["PatchTags"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    alerts_list_older_alerts: {
+        parameters: {
+            query?: {
+                page_size?: number;
+                page_token?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    alerts_create_older_alert: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateOlderAlert"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    alerts_get_older_alert: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                alert_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    alerts_trash_older_alert: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                alert_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    alerts_update_older_alert: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                alert_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UpdateOlderAlert"];
             };
         };
         responses: {
