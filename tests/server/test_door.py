@@ -122,7 +122,7 @@ def test_a_foreign_host_name_reaches_nothing(server: Server) -> None:
 
 
 def test_what_is_not_built_says_so(server: Server) -> None:
-    for method, path in (("GET", "/api/2.0/lakeview/dashboards"), ("POST", "/api/2.0/apps"), ("GET", "/nothing/here")):
+    for method, path in (("GET", "/api/2.0/genie/spaces"), ("POST", "/api/2.0/apps"), ("GET", "/nothing/here")):
         answer = server.client().request(method, path)
         assert (answer.status_code, answer.json()["error_code"]) == (404, "ENDPOINT_NOT_FOUND")
 
