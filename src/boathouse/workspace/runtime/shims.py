@@ -12,8 +12,12 @@ from boathouse.workspace.runtime.after_import import after_import
 from boathouse.workspace.runtime.session import Session
 
 _FRAME = "pyspark.sql.connect.dataframe"
-_FEATURES = ("databricks.feature_engineering", "databricks.feature_store")
-_FEATURES_CLIENT = "boathouse.features.client"  # by name: it is imported if user code does, and takes seconds
+_MODULES = {
+    "databricks.feature_engineering": "boathouse.features.client",
+    "databricks.feature_store": "boathouse.features.client",
+    "databricks.automl": "boathouse.training.automl",
+}
+"""By name: they are imported if user code does, and take seconds."""
 
 
 def install(session: Session) -> None:
@@ -22,7 +26,7 @@ def install(session: Session) -> None:
     _dbutils(session)
     after_import(_FRAME, lambda module: _add_display(module, session))
     after_import("mlflow.pyfunc", _change_spark_udf)
-    sys.meta_path.insert(0, _FeatureModules())
+    sys.meta_path.insert(0, _DatabricksModules())
 
 
 def _dbruntime(session: Session) -> None:
@@ -69,20 +73,22 @@ def _change_spark_udf(module: ModuleType) -> None:
     module.__dict__["spark_udf"] = spark_udf
 
 
-class _FeatureModules(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Databricks' modules for features, and all below them: each has the names of the client."""
+class _DatabricksModules(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Databricks' modules that are no package of their own, and all below them: each has the names of ours."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
         """The module, if it is one of them."""
         del path, target
-        if not any(fullname == name or fullname.startswith(f"{name}.") for name in _FEATURES):
-            return None
-        return importlib.machinery.ModuleSpec(fullname, self, is_package=True)
+        return None if _ours(fullname) is None else importlib.machinery.ModuleSpec(fullname, self, is_package=True)
 
     def exec_module(self, module: ModuleType) -> None:
         """Give it the names."""
-        client = importlib.import_module(_FEATURES_CLIENT)
-        module.__doc__ = client.__doc__
-        module.__dict__.update({name: getattr(client, name) for name in client.__all__})
+        ours = importlib.import_module(_ours(module.__name__) or "")
+        module.__doc__ = ours.__doc__
+        module.__dict__.update({name: getattr(ours, name) for name in ours.__all__})
+
+
+def _ours(name: str) -> str | None:
+    return next((ours for theirs, ours in _MODULES.items() if name == theirs or name.startswith(f"{theirs}.")), None)

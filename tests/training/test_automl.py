@@ -1,0 +1,162 @@
+"""AutoML: what it sees in data, and a search whose trials are notebooks that give the same figures again."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from boathouse.training import automl
+from boathouse.training.automl.columns import Problem, profile, splits
+from tests.conftest import Server
+
+SEARCH = """
+import json, sys
+import pandas as pd
+from boathouse.training import automl
+from boathouse.training.automl.notebook import code_cells
+from boathouse.training.automl.worker import _run
+import mlflow
+from pathlib import Path
+
+problem, path, out = sys.argv[1:]
+rows = pd.read_parquet(path)
+given = {"classify": {"pos_label": "yes", "primary_metric": "roc_auc"}, "regress": {"exclude_frameworks": ["xgboost", "sklearn"]}}[problem]
+found = getattr(automl, problem)(rows, target_col="y", timeout_minutes=0.5, **given)
+best = found.best_trial
+source = mlflow.artifacts.load_text(f"{best.artifact_uri}/notebooks/" + mlflow.artifacts.list_artifacts(f"{best.artifact_uri}/notebooks")[0].path.split("/")[-1])
+again = _run("again", code_cells(source))
+table = mlflow.artifacts.load_dict(f"runs:/{again['run_id']}/feature_importance.json")
+importance = pd.DataFrame(table["data"], columns=table["columns"])
+Path(out).write_text(json.dumps({
+    "models": sorted({one.model_description for one in found.trials}),
+    "scores": [one.evaluation_metric_score for one in found.trials],
+    "metrics": best.metrics,
+    "again": again["metrics"],
+    "run": again["run_id"] != best.mlflow_run_id,
+    "top": [name.split("__")[-1] for name in importance.sort_values("importance", ascending=False)["feature"].head(2)],
+    "warnings": [one.kind for one in found.warnings],
+    "answer": [str(one) for one in best.load_model().predict(rows.head(2))],
+    "runs": len(mlflow.search_runs([found.experiment.experiment_id])),
+    "board": list(found.leaderboard().columns),
+}))
+"""
+
+
+def made(problem: Problem, rows: int = 600) -> pd.DataFrame:
+    """Rows whose target follows from two columns, with gaps, a date and texts."""
+    chance = np.random.default_rng(3)
+    x, noise = chance.normal(size=rows), chance.normal(size=rows)
+    place = chance.choice(["north", "south", "east"], rows)
+    value = x + 1.5 * (place == "south") + 0.5 * noise
+    return pd.DataFrame(
+        {
+            "x": np.where(chance.random(rows) < 0.1, np.nan, x),
+            "place": pd.Series(place).where(chance.random(rows) > 0.1),
+            "when": pd.date_range("2024-01-01", periods=rows, freq="h"),
+            "shop": chance.choice([f"shop {number}" for number in range(60)], rows),
+            "other": chance.normal(size=rows),
+            "y": np.where(value > 0.5, "yes", "no") if problem == "classify" else value,
+        }
+    )
+
+
+def test_what_is_seen_in_data() -> None:
+    rows = made("classify", 400)
+    rows["same"], rows["number"], rows["leak"] = 1, range(400), (rows["y"] == "yes").astype(int)
+    rows["money"], rows["day"] = rows["other"].round(2).astype(str), rows["when"].dt.strftime("%Y-%m-%d")
+    rows["name"] = [f"n{one * 7919 % 400}" for one in range(400)]
+    rows["words"] = [f"the {one % 90} rooms were clean and the view was {one % 7}" for one in range(400)]
+    rows.loc[:2, "y"] = None
+    found = profile(rows, "y", "classify", excluded=["other"])
+    told = {(one.kind, one.column) for one in found.warnings}
+    assert told == {
+        ("missing", "y"),
+        ("constant", "same"),
+        ("identifier", "number"),
+        ("identifier", "name"),
+        ("high_cardinality", "shop"),
+        ("wrong_type", "money"),
+        ("wrong_type", "day"),
+        ("leak", "leak"),
+    }
+    assert found.conversions == {"money": "double", "day": "timestamp"}
+    assert found.kinds == {
+        "x": "numeric",
+        "place": "categorical",
+        "when": "datetime",
+        "shop": "high_cardinality",
+        "leak": "numeric",
+        "money": "numeric",
+        "day": "datetime",
+        "words": "text",
+    }
+    assert len(found.rows) == 397
+    rare = rows.assign(y=["a"] * 390 + ["b"] * 10)
+    assert "imbalance" in {one.kind for one in profile(rare, "y", "classify").warnings}
+
+
+def test_rows_are_split() -> None:
+    rows = made("classify", 500)
+    by_chance = splits(rows, "y", "classify")
+    assert by_chance.value_counts(normalize=True).round(1).to_dict() == {"train": 0.6, "validate": 0.2, "test": 0.2}
+    shares = [(rows["y"][by_chance == part] == "yes").mean() for part in ("train", "validate", "test")]
+    assert max(shares) - min(shares) < 0.02
+    by_time = splits(rows, "y", "classify", time_column="when")
+    assert rows["when"][by_time == "train"].max() < rows["when"][by_time == "validate"].min()
+    assert rows["when"][by_time == "validate"].max() < rows["when"][by_time == "test"].min()
+    rows["part"] = ["train", "val", "test", "train", "train"] * 100
+    assert splits(rows, "y", "classify", split_column="part").value_counts()["train"] == 300
+    with pytest.raises(ValueError, match="split_col 'place' must hold"):
+        splits(rows, "y", "classify", split_column="place")
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"target_col": "z"}, "target_col is 'z', which is no column"),
+        ({"target_col": "y", "primary_metric": "r2"}, "primary_metric is 'r2'; it is one of f1"),
+        ({"target_col": "y", "exclude_cols": ["no"]}, "exclude_cols names 'no'"),
+        ({"target_col": "y", "exclude_frameworks": ["torch"]}, "the frameworks are lightgbm, sklearn, xgboost"),
+        ({"target_col": "y", "exclude_frameworks": ["lightgbm", "sklearn", "xgboost"]}, "leaves none"),
+        ({"target_col": "y", "timeout_minutes": 0}, "timeout_minutes is 0"),
+        ({"target_col": "y", "max_trials": 3}, "say timeout_minutes"),
+        ({"target_col": "y", "time_col": "when", "split_col": "place"}, "both say how rows are split"),
+        ({"target_col": "shop"}, "fewer than 5 rows"),
+        ({"target_col": "y", "feature_store_lookups": [{"table": "t"}]}, r"feature_store_lookups\[0\] has table_name"),
+    ],
+)
+def test_what_is_wrong_is_named(given: dict[str, Any], message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("boathouse.training.automl.api._spark", lambda: None) if "feature_store_lookups" in given else None
+    rows = made("classify", 130)
+    with pytest.raises(ValueError, match=message):
+        automl.classify(rows if "feature_store_lookups" not in given else object(), **given)
+
+
+@pytest.mark.parametrize("problem", ["classify", "regress"])
+def test_a_search(server: Server, tmp_path: Path, problem: Problem) -> None:
+    made(problem).to_parquet(tmp_path / "rows.parquet")
+    (tmp_path / "search.py").write_text(SEARCH)
+    command = [sys.executable, "search.py", problem, "rows.parquet", "out.json"]
+    environment = {"MLFLOW_TRACKING_URI": server.url, "MLFLOW_TRACKING_TOKEN": server.token, "HOME": str(tmp_path)}
+    done = subprocess.run(
+        command, cwd=tmp_path, env={"PATH": "/usr/bin", **environment}, capture_output=True, text=True, timeout=400, check=False
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+    found = json.loads((tmp_path / "out.json").read_text())
+    metric = "val_roc_auc" if problem == "classify" else "val_r2_score"
+    assert found["scores"] == sorted(found["scores"], reverse=True)
+    assert found["scores"][0] > (0.85 if problem == "classify" else 0.7)
+    assert found["metrics"][metric] == found["scores"][0]
+    assert found["again"] == pytest.approx(found["metrics"], rel=1e-9)
+    assert found["run"]
+    assert found["runs"] == len(found["scores"]) + 2
+    assert found["top"][0] in {"x", "place_south"}
+    assert found["warnings"] == ["high_cardinality"]
+    assert "LightGBM" in found["models"]
+    assert problem == "classify" or found["models"] == ["LightGBM"]
+    assert found["board"][0] == "model"
