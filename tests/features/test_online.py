@@ -16,7 +16,7 @@ META = OnlineMeta("main.f.w", "id", 0, ("origin",), ("string",), "time", "availa
 HOUR = 3_600_000_000
 
 
-def row(key: str, time: int, available: int, *values: object) -> tuple[str, int, int, str]:
+def row(key: str, time: int, available: int, *values: object) -> tuple[bytes, int, int, bytes]:
     return pack_key([key]), time, available, pack_value(values)
 
 

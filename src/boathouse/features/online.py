@@ -14,8 +14,11 @@ import threading
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from boathouse.errors import InvalidParameterValue
 from boathouse.features.errors import FeatureSpecInvalid, OnlineTableNotFound
@@ -23,19 +26,27 @@ from boathouse.features.spec import SpecLookup
 
 ALWAYS = -(2**63)
 FOREVER = 2**63 - 1
-_FORMAT = 1
+_FORMAT = 2
 _SCHEMA = (
     "CREATE TABLE IF NOT EXISTS meta (id INTEGER PRIMARY KEY CHECK (id = 1), value TEXT NOT NULL)",
     """CREATE TABLE IF NOT EXISTS feature_rows (
-        key TEXT NOT NULL, time INTEGER NOT NULL, available INTEGER NOT NULL, value TEXT NOT NULL,
+        key BLOB NOT NULL, time INTEGER NOT NULL, available INTEGER NOT NULL, value BLOB NOT NULL,
         PRIMARY KEY (key, time, available)
     ) WITHOUT ROWID""",
 )
-_LOOKUP = (
-    "SELECT value FROM feature_rows WHERE key = ? AND time <= ? AND time >= ? AND available <= ? "
-    "ORDER BY time DESC, available DESC LIMIT 1"
-)
-_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+_ASKED_AT_ONCE = 100
+_pack = msgspec.msgpack.Encoder().encode
+_unpack = msgspec.msgpack.Decoder(list[Any]).decode
+
+
+@cache
+def _lookup(count: int) -> str:
+    """The statement that gives the rows' values for so many keys, each with its bounds, in their order."""
+    asked = ",".join(["(?, ?, ?, ?)"] * count)
+    return (
+        "SELECT (SELECT value FROM feature_rows WHERE key = asked.column1 AND time <= asked.column2 AND time >= asked.column3 "  # noqa: S608
+        f"AND available <= asked.column4 ORDER BY time DESC, available DESC LIMIT 1) FROM (VALUES {asked}) AS asked"
+    )
 
 
 @dataclass(frozen=True)
@@ -78,14 +89,14 @@ def file_of(folder: Path, full_name: str) -> Path:
     return folder / f"{hashlib.sha256(full_name.lower().encode()).hexdigest()[:32]}.db"
 
 
-def pack_key(values: Iterable[Any]) -> str:
+def pack_key(values: Iterable[Any]) -> bytes:
     """The stored form of a key."""
-    return _encode(list(values))
+    return _pack(list(values))
 
 
-def pack_value(values: Iterable[Any]) -> str:
+def pack_value(values: Iterable[Any]) -> bytes:
     """The stored form of a row's features."""
-    return _encode(list(values))
+    return _pack(list(values))
 
 
 class OnlineWriter:
@@ -120,9 +131,10 @@ class OnlineWriter:
             return None
         with self._transaction() as connection:
             row = connection.execute("SELECT value FROM meta").fetchone()
-        return OnlineMeta.loads(row[0]) if row else None
+        meta = OnlineMeta.loads(row[0]) if row else None
+        return meta if meta is not None and meta.format == _FORMAT else None
 
-    def write(self, meta: OnlineMeta, rows: Iterable[tuple[str, int, int, str]], *, replace: bool) -> int:
+    def write(self, meta: OnlineMeta, rows: Iterable[tuple[bytes, int, int, bytes]], *, replace: bool) -> int:
         """Publish rows of (packed key, time, available, packed value) at once.
 
         Args:
@@ -137,7 +149,7 @@ class OnlineWriter:
             if replace:
                 connection.execute("DELETE FROM feature_rows")
             connection.executemany("INSERT OR REPLACE INTO feature_rows VALUES (?, ?, ?, ?)", rows)
-            connection.execute("INSERT OR REPLACE INTO meta VALUES (1, ?)", (_encode(asdict(meta)),))
+            connection.execute("INSERT OR REPLACE INTO meta VALUES (1, ?)", (json.dumps(asdict(meta)),))
             return int(connection.execute("SELECT count(*) FROM feature_rows").fetchone()[0])
 
     def delete(self) -> None:
@@ -228,7 +240,10 @@ class OnlineReader:
             if row is None:
                 raise OnlineTableNotFound(self._full_name)
             if self._local.seen != row[0]:
-                self._local.seen, self._local.meta = row[0], OnlineMeta.loads(row[0])
+                meta = OnlineMeta.loads(row[0])
+                if meta.format != _FORMAT:
+                    raise OnlineTableNotFound(self._full_name)
+                self._local.seen, self._local.meta = row[0], meta
             yield connection, self._local.meta
         finally:
             connection.execute("COMMIT")
@@ -271,21 +286,8 @@ class OnlineReader:
         Returns:
             For each row the values in the order of ``features``, or None where there is no such row.
         """
-        found: list[tuple[Any, ...] | None] = []
         with self._snapshot() as (connection, meta):
-            places = [meta.features.index(name) for name in features]
-            timed = meta.timeseries_key is not None
-            for key, time in zip(keys, times, strict=True):
-                latest = FOREVER if time is None else time
-                earliest = ALWAYS if time is None or lookback is None or not timed else time - lookback
-                asked = (pack_key(key), latest if timed else FOREVER, earliest, latest)
-                row = connection.execute(_LOOKUP, asked).fetchone()
-                if row is None:
-                    found.append(None)
-                else:
-                    values = json.loads(row[0])
-                    found.append(tuple(values[place] for place in places))
-        return found
+            return _read(connection, meta, keys, times, features, lookback)
 
     def look_up(self, lookup: SpecLookup, columns: Mapping[str, Sequence[Any]], rows: int) -> dict[str, list[Any]]:
         """The columns that a look-up gives, for the columns of a request.
@@ -301,23 +303,47 @@ class OnlineReader:
         Raises:
             InvalidParameterValue: If a key or time of the request is not of its type.
         """
-        types = self.meta().key_types
-        # A null key finds nothing: packed, it is a key that no row has.
-        keys = [
-            [
-                None if value is None else canonical_key(value, key_type, name)
-                for value, key_type, name in zip(values, types, lookup.lookup_key, strict=True)
-            ]
-            for values in zip(*(columns[name] for name in lookup.lookup_key), strict=True)
-        ]
         column = lookup.timestamp_lookup_key
         asked: Sequence[Any] = columns.get(column, ()) if column else ()
         times = [None if value is None else to_microseconds(value, column or "") for value in asked] or [None] * rows
         lookback = None if lookup.lookback_seconds is None else int(lookup.lookback_seconds * 1_000_000)
-        found = self.read(keys, times, lookup.features, lookback)
+        with self._snapshot() as (connection, meta):
+            # A null key finds nothing: packed, it is a key that no row has.
+            keys = [
+                [
+                    None if value is None else canonical_key(value, key_type, name)
+                    for value, key_type, name in zip(values, meta.key_types, lookup.lookup_key, strict=True)
+                ]
+                for values in zip(*(columns[name] for name in lookup.lookup_key), strict=True)
+            ]
+            found = _read(connection, meta, keys, times, lookup.features, lookback)
         defaults = [lookup.defaults.get(name) for name in lookup.outputs]
         result: dict[str, list[Any]] = {}
         for place, name in enumerate(lookup.outputs):
             default = defaults[place]
             result[name] = [default if row is None or row[place] is None else row[place] for row in found]
         return result
+
+
+def _read(
+    connection: sqlite3.Connection,
+    meta: OnlineMeta,
+    keys: Sequence[Sequence[Any]],
+    times: Sequence[int | None],
+    features: Sequence[str],
+    lookback: int | None,
+) -> list[tuple[Any, ...] | None]:
+    places = [meta.features.index(name) for name in features]
+    timed = meta.timeseries_key is not None
+    asked: list[Any] = []
+    for key, time in zip(keys, times, strict=True):
+        latest = FOREVER if time is None else time
+        earliest = ALWAYS if time is None or lookback is None or not timed else time - lookback
+        asked += (_pack(key), latest if timed else FOREVER, earliest, latest)
+    found: list[tuple[Any, ...] | None] = []
+    for start in range(0, len(keys), _ASKED_AT_ONCE):
+        given = asked[4 * start : 4 * (start + _ASKED_AT_ONCE)]
+        for (packed,) in connection.execute(_lookup(len(given) // 4), given):
+            values = None if packed is None else _unpack(packed)
+            found.append(None if values is None else tuple(values[place] for place in places))
+    return found

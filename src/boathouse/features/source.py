@@ -141,7 +141,7 @@ class Source:
         part = pads.FileSystemDataset(fragments, whole.schema, whole.format, whole.filesystem)
         return part.to_table()
 
-    def rows(self, table: pa.Table) -> Iterator[tuple[str, int, int, str]]:
+    def rows(self, table: pa.Table) -> Iterator[tuple[bytes, int, int, bytes]]:
         """Rows in the online store's form: packed key, time, available, packed value.
 
         Raises:
@@ -155,7 +155,7 @@ class Source:
             count = chunk.num_rows
             keys = zip(*(_values(chunk[name]) for name in self.keys.primary_keys), strict=True)
             values = [_values(chunk[name]) for name in self._features]
-            packed = map(pack_value, zip(*values, strict=True)) if values else ["[]"] * count
+            packed = map(pack_value, zip(*values, strict=True)) if values else [pack_value(())] * count
             times = self._times(chunk, self.keys.timeseries_key, 0)
             available = self._times(chunk, self.keys.available_at, ALWAYS)
             yield from zip(map(pack_key, keys), times, available, packed, strict=True)
