@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,10 +16,21 @@ from typing import Any
 import httpx
 import psutil
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 from xdist.scheduler import LoadFileScheduling
 
+import boathouse.server
 from tests.postgres import binaries, create_database, postgres
 
+CHROMIUM_ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 START_SECONDS = 90
 STOP_SECONDS = 60
 
@@ -236,6 +248,20 @@ def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def server(shared_server: Server) -> Server:
     """The shared server, where a folder of tests has no other; tests make catalogs, schemas and users of their own in it."""
     return shared_server
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """The one Chromium of a test run, where it is installed and the page is built: a process can drive only one at a time."""
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("Chromium is not installed on this machine")
+    if not (Path(boathouse.server.__file__).parent / "page" / "index.html").is_file():
+        pytest.skip("the page is not built: make web")
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_ARGUMENTS)
+        yield running
+        running.close()
 
 
 @pytest.fixture(scope="session")

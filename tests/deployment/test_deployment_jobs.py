@@ -45,7 +45,7 @@ def test_a_new_version_starts_the_job_and_an_approval_lets_it_go_on(shop: Shop, 
     assert {one["name"]: one["value"] for one in parameters} == {"model_name": shop.name, "model_version": version}
     # Whom MLflow's own client tells: the model's and the version's states are its words.
     monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", shop.author_token)
-    client = MlflowClient(shop.server.url)
+    client = MlflowClient(shop.server.url, registry_uri=shop.server.url)
     model = client.get_registered_model(shop.name)
     assert (model.deployment_job_id, model.deployment_job_state) == (job, "CONNECTED")
     assert client.get_model_version(shop.name, version).deployment_job_state.run_state == "APPROVAL"

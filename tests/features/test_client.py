@@ -2,7 +2,6 @@
 
 import datetime as dt
 import uuid
-from collections.abc import Iterator
 from typing import Any
 
 import mlflow
@@ -188,15 +187,12 @@ def test_the_as_of_join_is_that_of_pandas(
 
 
 @pytest.fixture
-def tracking(server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def tracking(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABRICKS_HOST", server.url)
     monkeypatch.setenv("DATABRICKS_TOKEN", server.token)
-    before = mlflow.get_tracking_uri(), mlflow.get_registry_uri()
-    mlflow.set_tracking_uri("databricks")
-    mlflow.set_registry_uri("databricks-uc")
-    yield
-    mlflow.set_tracking_uri(before[0])
-    mlflow.set_registry_uri(before[1])
+    # By the environment, which is as it was afterwards; MLflow's functions leave theirs to other tests.
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "databricks")
+    monkeypatch.setenv("MLFLOW_REGISTRY_URI", "databricks-uc")
 
 
 @pytest.mark.usefixtures("tracking")

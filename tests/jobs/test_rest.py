@@ -174,8 +174,8 @@ def test_runs_and_permissions(server: Server) -> None:
     ):
         with pytest.raises(NotFound):
             refused()
-    assert not list(other.jobs.list())
-    assert not list(other.jobs.list_runs())
+    assert job_id not in {one.job_id for one in other.jobs.list()}
+    assert not list(other.jobs.list_runs(job_id=job_id))
     view = api.JobAccessControlRequest(user_name=other_name, permission_level=api.JobPermissionLevel.CAN_VIEW)
     owner.jobs.update_permissions(str(job_id), access_control_list=[view])
     assert [one.run_id for one in other.jobs.list_runs(job_id=job_id)] == [run.run_id]

@@ -1,27 +1,15 @@
 """A headless Chromium on the real server's page, and a lake with something in it."""
 
-import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page
 
-import boathouse.server
 from boathouse.tables.api import append
 from tests.conftest import Server, running_server
 
 UC = "/api/2.1/unity-catalog"
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 
 @pytest.fixture(scope="session")
@@ -29,20 +17,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server whose counts nobody else changes."""
     with running_server(tmp_path_factory.mktemp("page")) as running:
         yield running
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """Chromium, where it is installed and the page is built."""
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("Chromium is not installed on this machine")
-    if not (Path(boathouse.server.__file__).parent / "page" / "index.html").is_file():
-        pytest.skip("the page is not built: make web")
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
-        yield running
-        running.close()
 
 
 @pytest.fixture

@@ -8,22 +8,10 @@ from typing import Any
 import httpx
 import psutil
 import pytest
-from playwright.sync_api import Page, Response, sync_playwright
+from playwright.sync_api import Browser, Page, Response
 
 from boathouse.server.mlflow import is_mlflows, is_served
 from tests.conftest import Server
-
-CHROMIUM = "/usr/bin/chromium"
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 
 REFUSED = re.compile(
     r"/api/\d\.0/mlflow/(gateway|webhooks|workspaces|prompt-optimization|assistant|jobs|mcp-servers|gateway-proxy|demo)"
@@ -164,7 +152,7 @@ def eventually(check: Callable[[], bool], seconds: float = 20) -> bool:
 
 
 @pytest.mark.page
-def test_the_page_works_in_a_browser(server: Server) -> None:
+def test_the_page_works_in_a_browser(server: Server, browser: Browser) -> None:
     admin = server.client()
     experiment = admin.post("/api/2.0/mlflow/experiments/create", json={"name": "seen in a browser"}).json()["experiment_id"]
     body = {"experiment_id": experiment, "run_name": "wandering-heron"}
@@ -179,24 +167,22 @@ def test_the_page_works_in_a_browser(server: Server) -> None:
         if answer.status >= 400 and not re.search(r"assistant|users/current|gateway", answer.url):
             failed.append(f"{answer.status} {answer.request.method} {answer.url}")
 
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
-        context = browser.new_context(viewport={"width": 1400, "height": 900})
-        context.add_cookies([session_cookie(server)])
-        page: Page = context.new_page()
-        page.on("response", look)
-        foreign: list[str] = []
-        page.on("request", lambda one: None if one.url.startswith((server.url, "data:", "blob:")) else foreign.append(one.url))
-        page.goto(f"{server.url}/mlflow/#/experiments/{experiment}/runs")
-        page.get_by_text("wandering-heron").first.click()
-        page.get_by_text("auc").first.wait_for()
-        page.get_by_text("Artifacts").last.click()
-        page.get_by_text("notes.txt").first.click()
-        page.get_by_text("seen by the heron").first.wait_for()
-        page.goto(f"{server.url}/mlflow/#/models")
-        page.get_by_role("heading", name="Registered Models").first.wait_for()
-        assert not page.get_by_text("MLflow Assistant").first.is_visible()
-        browser.close()
+    context = browser.new_context(viewport={"width": 1400, "height": 900})
+    context.add_cookies([session_cookie(server)])
+    page: Page = context.new_page()
+    page.on("response", look)
+    foreign: list[str] = []
+    page.on("request", lambda one: None if one.url.startswith((server.url, "data:", "blob:")) else foreign.append(one.url))
+    page.goto(f"{server.url}/mlflow/#/experiments/{experiment}/runs")
+    page.get_by_text("wandering-heron").first.click()
+    page.get_by_text("auc").first.wait_for()
+    page.get_by_text("Artifacts").last.click()
+    page.get_by_text("notes.txt").first.click()
+    page.get_by_text("seen by the heron").first.wait_for()
+    page.goto(f"{server.url}/mlflow/#/models")
+    page.get_by_role("heading", name="Registered Models").first.wait_for()
+    assert not page.get_by_text("MLflow Assistant").first.is_visible()
+    context.close()
     assert failed == []
     assert foreign == []
 

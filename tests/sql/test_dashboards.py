@@ -66,6 +66,12 @@ def test_what_widgets_show(user: Person, table: str, schema: str, grant: Callabl
     assert shown(client, made, "total", floor={"values": ["5.5"]}) == [["30.50"]]
     assert [row[0][:7] for row in shown(client, made, "lines")] == ["2026-01", "2026-02", "2026-02", "2026-03"]
     assert ["south", "2026-02-28", "5.00"] in shown(client, made, "rows")
+    catalog, short, name = table.split(".")
+    placed = client.lakeview.create(
+        Dashboard(display_name="placed", serialized_dashboard=sales(name)), dataset_catalog=catalog, dataset_schema="nowhere"
+    )
+    client.lakeview.update(placed.dashboard_id, Dashboard(), dataset_schema=short)
+    assert shown(client, placed, "total") == [["36.50"]]
     # A filter's own choices are not narrowed by itself, but by the others.
     assert shown(client, made, "regions", regions={"values": ["south"]}) == [[None], ["north"], ["south"]]
     assert shown(client, made, "regions", days={"max": "2026-01-31"}) == [["north"]]

@@ -6,11 +6,9 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.conftest import Server
-from tests.page.conftest import browser
 from tests.workspace.lab.test_lab import SOURCE, permit
 from tests.workspace.runtime.conftest import Person
 
-__all__ = ["browser"]
 FIRST = ".jp-Notebook .jp-Cell .cm-content >> nth=0"
 SECONDS = 120_000
 

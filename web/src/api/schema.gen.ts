@@ -13999,7 +13999,10 @@ export interface operations {
     };
     dashboards_create_dashboard: {
         parameters: {
-            query?: never;
+            query?: {
+                dataset_catalog?: string | null;
+                dataset_schema?: string | null;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -14100,7 +14103,10 @@ export interface operations {
     };
     dashboards_update_dashboard: {
         parameters: {
-            query?: never;
+            query?: {
+                dataset_catalog?: string | null;
+                dataset_schema?: string | null;
+            };
             header?: never;
             path: {
                 dashboard_id: string;

@@ -167,6 +167,21 @@ def parsed(text: str, where: str = "serialized_dashboard") -> Document:
     return document
 
 
+def with_defaults(text: str, catalog: str | None, schema: str | None) -> str:
+    """A dashboard's file with the catalog and schema that are current for all of its datasets; None leaves what they say themselves.
+
+    Raises:
+        ObjectInvalid: If it is none.
+    """
+    if catalog is None and schema is None:
+        return text
+    parsed(text)
+    document = json.loads(text)
+    given = {name: value for name, value in (("catalog", catalog), ("schema", schema)) if value is not None}
+    document["datasets"] = [{**dataset, **given} for dataset in document.get("datasets", [])]
+    return json.dumps(document, indent=2, ensure_ascii=False)
+
+
 def _check(document: Document, where: str) -> None:
     names: set[str] = set()
     for number, dataset in enumerate(document.datasets):

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from boathouse.db.dependencies import WriteSession
 from boathouse.iam.api import CurrentPrincipal, Principal
 from boathouse.sql.dashboards.data import ask_as
-from boathouse.sql.dashboards.documents import parsed
+from boathouse.sql.dashboards.documents import EMPTY, parsed, with_defaults
 from boathouse.sql.dashboards.questions import Question, question
 from boathouse.sql.dashboards.schemas import (
     AskWidget,
@@ -39,9 +39,12 @@ Dashboards = Annotated[DashboardService, Depends(_service)]
 
 
 @router.post(DASHBOARDS)
-def create_dashboard(dashboards: Dashboards, body: CreateDashboard) -> dict[str, Any]:
+def create_dashboard(
+    dashboards: Dashboards, body: CreateDashboard, dataset_catalog: str | None = None, dataset_schema: str | None = None
+) -> dict[str, Any]:
     """Make a dashboard in a folder of the workspace (CAN_MANAGE on the folder)."""
-    return told(dashboards.create(body.display_name, body.parent_path, body.serialized_dashboard, body.warehouse_id))
+    text = with_defaults(body.serialized_dashboard or EMPTY, dataset_catalog, dataset_schema)
+    return told(dashboards.create(body.display_name, body.parent_path, text, body.warehouse_id))
 
 
 @router.get(DASHBOARDS)
@@ -65,9 +68,18 @@ def get_dashboard(dashboards: Dashboards, dashboard_id: str) -> dict[str, Any]:
 
 
 @router.patch(ONE)
-def update_dashboard(dashboards: Dashboards, dashboard_id: str, body: UpdateDashboard) -> dict[str, Any]:
+def update_dashboard(
+    dashboards: Dashboards,
+    dashboard_id: str,
+    body: UpdateDashboard,
+    dataset_catalog: str | None = None,
+    dataset_schema: str | None = None,
+) -> dict[str, Any]:
     """Change the draft of a dashboard (CAN_EDIT); with ``etag`` only if nobody else has meanwhile."""
-    changed = dashboards.update(dashboard_id, body.display_name, body.serialized_dashboard, body.warehouse_id, body.etag)
+    text = body.serialized_dashboard
+    if dataset_catalog is not None or dataset_schema is not None:
+        text = with_defaults(text or dashboards.get(dashboard_id).text, dataset_catalog, dataset_schema)
+    changed = dashboards.update(dashboard_id, body.display_name, text, body.warehouse_id, body.etag)
     return told(changed)
 
 

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from boathouse.iam.api import IamService, Principal
 from boathouse.kit.clock import now_ms
-from boathouse.sql.dashboards.documents import EMPTY, Document, parsed
+from boathouse.sql.dashboards.documents import Document, parsed
 from boathouse.sql.errors import DashboardChanged, DashboardUnpublished, ObjectInvalid, ObjectNotFound
 from boathouse.sql.models import DashboardRow
 from boathouse.storage.layout import Layout
@@ -218,18 +218,17 @@ class DashboardService:
             self._session.add(row)
         return row
 
-    def create(self, name: str, parent: str | None, text: str | None, warehouse_id: str | None) -> Dashboard:
+    def create(self, name: str, parent: str | None, text: str, warehouse_id: str | None) -> Dashboard:
         """Make a dashboard, a file in a folder of the workspace.
 
         Raises:
             ObjectInvalid: If it is not valid.
             ObjectExists: If the folder has a file of the name.
         """
-        content = text or EMPTY
-        parsed(content)
+        parsed(text)
         folder = self._workspace.require_folder(parent or self._workspace.home_path)
         path = _path(folder, name)
-        self._workspace.write(path, content.encode(), "AUTO", None, overwrite=False)
+        self._workspace.write(path, text.encode(), "AUTO", None, overwrite=False)
         found = self._told(self._workspace.get(path))
         if warehouse_id:
             self._kept(found.id).warehouse_id = warehouse_id
