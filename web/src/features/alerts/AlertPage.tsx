@@ -75,7 +75,7 @@ export function AlertPage() {
                   <dt>Runs as</dt><dd>{alert.run_as_user_name}</dd>
                   <dt>Owner</dt><dd>{alert.owner_user_name}</dd>
                 </dl>
-                <Snippet text={alert.query_text} />
+                <div className="gap-above"><Snippet text={alert.query_text} /></div>
               </section>
             </div>
           </>

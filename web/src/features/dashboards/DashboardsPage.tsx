@@ -16,7 +16,7 @@ function Make() {
   const [name, setName] = useState("");
   const make = useMutation({ mutationFn: () => call<Listed>("POST", "/api/2.0/lakeview/dashboards", { display_name: name }), onSuccess: (made) => navigate(`${path("/dashboards", made.dashboard_id)}?view=edit`) });
   return (
-    <form className="dashboard-bar" onSubmit={(event) => {
+    <form className="actions" onSubmit={(event) => {
       event.preventDefault();
       make.mutate();
     }}>
