@@ -12,6 +12,10 @@ GAPS: dict[str, tuple[str, str]] = {
         "notyet",
         "views are always computed anew: Spark's plans are not read, so their expectations count all rows",
     ),
+    "test_pipelines.py::test_the_first_types_of_files_hold": (
+        "notyet",
+        "the rows that are kept have the marks of their expectations in the files, as columns that the log does not know",
+    ),
     "test_escapes.py::test_queries[SELECT count(*) FILTER (WHERE name = 'hidden-bob'), max(name) FROM {t}]": (
         "never",
         "Spark names a column by the asker's own text, which the test takes for a secret",
