@@ -12,7 +12,7 @@ from boathouse.catalog.info import (
     TableInfo,
     VolumeInfo,
 )
-from boathouse.catalog.paging import after_created, created_token
+from boathouse.catalog.paging import paged, paged_by_creation
 from boathouse.catalog.private import private_schema
 from boathouse.catalog.privileges import SYSTEM, Privilege, SecurableType
 from boathouse.catalog.references import CatalogReferences
@@ -45,7 +45,7 @@ __all__ = [
     "TagChange",
     "VolumeInfo",
     "WritableCatalog",
-    "after_created",
-    "created_token",
+    "paged",
+    "paged_by_creation",
     "private_schema",
 ]

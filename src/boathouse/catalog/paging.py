@@ -1,7 +1,7 @@
 """Pages of lists: ordered by a text of each item, or by when each was made."""
 
 from collections.abc import Callable, Sequence
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from fastapi import Query
 
@@ -30,17 +30,27 @@ def paged(items: Sequence[T], max_results: int, page_token: str, key: Callable[[
     return page, key(page[-1])
 
 
-def created_token(created_at: int, identifier: str) -> str:
-    """The token of the page after an item, of a list by when items were made."""
-    return f"{created_at}_{identifier}"
+def paged_by_creation(
+    listed: Callable[[int, tuple[int, str] | None], Sequence[T]], size: int, page_token: str | None
+) -> tuple[Sequence[T], str | None]:
+    """One page of a list by when items were made, and the token of the next.
 
-
-def after_created(page_token: str | None) -> tuple[int, str] | None:
-    """The item that a page comes after: when it was made, and its identifier; None for the first page.
+    Args:
+        listed: Gives so many items, the oldest first, after one that is told by its ``created_at`` and ``id``.
+        size: Size of the page.
+        page_token: Token of the page before, None or empty for the first.
 
     Raises:
         InvalidParameterValue: If the token is none of this server's.
     """
+    found = listed(size + 1, _after(page_token))
+    if len(found) <= size:
+        return found, None
+    last: Any = found[size - 1]
+    return found[:size], f"{last.created_at}_{last.id}"
+
+
+def _after(page_token: str | None) -> tuple[int, str] | None:
     if not page_token:
         return None
     at, _, identifier = page_token.partition("_")

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, Field
 
-from boathouse.catalog.api import after_created, created_token
+from boathouse.catalog.api import paged_by_creation
 from boathouse.db.dependencies import ReadSession, WriteSession
 from boathouse.iam.api import CurrentPrincipal
 from boathouse.jobs.destinations import Destination, Destinations
@@ -56,13 +56,10 @@ def list_destinations(
     destinations: ReadOnly, page_size: Annotated[int, Query(ge=0, le=1000)] = 100, page_token: str | None = None
 ) -> dict[str, Any]:
     """The destinations, without what they are reached by (everybody)."""
-    size = page_size or 100
-    found = destinations.all(size + 1, after_created(page_token))
-    results = [{"id": row.id, "display_name": row.display_name, "destination_type": row.kind} for row in found[:size]]
+    found, after = paged_by_creation(destinations.all, page_size or 100, page_token)
+    results = [{"id": row.id, "display_name": row.display_name, "destination_type": row.kind} for row in found]
     answer: dict[str, Any] = {"results": results}
-    if len(found) > size:
-        answer["next_page_token"] = created_token(found[size - 1].created_at, found[size - 1].id)
-    return answer
+    return answer if after is None else {**answer, "next_page_token": after}
 
 
 @router.get("/{destination_id}")

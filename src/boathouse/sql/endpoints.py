@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
 
-from boathouse.catalog.api import after_created, created_token
+from boathouse.catalog.api import paged_by_creation
 from boathouse.db.dependencies import ReadSession, WriteSession
 from boathouse.iam.api import AccessChange, CurrentPrincipal, told_access
 from boathouse.sql.schemas import CreateQuery, UpdateQuery, told
@@ -39,12 +39,9 @@ def list_queries(
     queries: Queries, page_size: Annotated[int, Query(ge=0, le=1000)] = 20, page_token: str | None = None
 ) -> dict[str, Any]:
     """The queries that the asker may know of (CAN_READ), the oldest first."""
-    size = page_size or 20
-    found = queries.listed(size + 1, after_created(page_token))
-    answer: dict[str, Any] = {"results": [told(row, in_list=True) for row in found[:size]]}
-    if len(found) > size:
-        answer["next_page_token"] = created_token(found[size - 1].created_at, found[size - 1].id)
-    return answer
+    found, after = paged_by_creation(queries.listed, page_size or 20, page_token)
+    answer: dict[str, Any] = {"results": [told(row, in_list=True) for row in found]}
+    return answer if after is None else {**answer, "next_page_token": after}
 
 
 @router.get(f"{QUERIES}/{{query_id}}")

@@ -129,10 +129,11 @@ def put_checked(visit: "Visit", source: Any) -> bool:
     if visit.open_tables is None or source.format.lower() != "delta" or "versionAsOf" not in source.options:
         return False
     real = visit.guard.resolve(source.paths[0], Use.READ)
-    if visit.open_tables.table_at(real) is None:
+    place = visit.open_tables.readable(real, int(source.options["versionAsOf"]))
+    if place == real:
         return False
     visit.paths_read.append(real)
-    source.paths[:] = [visit.open_tables.readable(real, int(source.options["versionAsOf"]))]
+    source.paths[:] = [place]
     del source.options["versionAsOf"]
     visit.changed = True
     return True

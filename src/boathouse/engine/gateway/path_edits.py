@@ -40,9 +40,9 @@ def _path_edit(visit: "Visit", use: PathUse, travel: RelationUse | None) -> list
     real = visit.guard.resolve(token.value, Use.WRITE if use.writes else Use.READ) if at is None else at[0]
     if not use.writes:
         visit.paths_read.append(real)
-    if visit.open_tables is not None and is_read and visit.open_tables.table_at(real) is not None:
-        place = quote([visit.open_tables.readable(real, None if at is None else at[1])])
-        return [Edit(token.start, token.end if travel is None else travel.clause_end, place)]
+    place = visit.open_tables.readable(real, at and at[1]) if visit.open_tables is not None and is_read else real
+    if place != real:
+        return [Edit(token.start, token.end if travel is None else travel.clause_end, quote([place]))]
     if at is not None:
         forget_checkpoint_hint(to_url(Path(real)))
         return [Edit(token.start, travel.clause_end if travel else token.end, f"{quote([real])} VERSION AS OF {at[1]}")]

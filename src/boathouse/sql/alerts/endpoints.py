@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Depends, Query, Request
 
-from boathouse.catalog.api import after_created, created_token
+from boathouse.catalog.api import paged_by_creation
 from boathouse.db.dependencies import ReadSession, WriteSession
 from boathouse.iam.api import AccessChange, CurrentPrincipal, told_access
 from boathouse.jobs.api import start
@@ -44,12 +44,9 @@ def list_alerts(
     alerts: Alerts, page_size: Annotated[int, Query(ge=0, le=1000)] = 20, page_token: str | None = None
 ) -> dict[str, Any]:
     """The alerts that the asker may know of (CAN_READ), the oldest first."""
-    size = page_size or 20
-    found = alerts.listed_new(size + 1, after_created(page_token))
-    answer: dict[str, Any] = {"alerts": [told(row, alerts.runner(row), in_list=True) for row in found[:size]]}
-    if len(found) > size:
-        answer["next_page_token"] = created_token(found[size - 1].created_at, found[size - 1].id)
-    return answer
+    found, after = paged_by_creation(alerts.listed_new, page_size or 20, page_token)
+    answer: dict[str, Any] = {"alerts": [told(row, alerts.runner(row), in_list=True) for row in found]}
+    return answer if after is None else {**answer, "next_page_token": after}
 
 
 @router.get(f"{ALERTS}/{{alert_id}}")

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
 
-from boathouse.catalog.api import after_created, created_token
+from boathouse.catalog.api import paged_by_creation
 from boathouse.db.dependencies import ReadSession, WriteSession
 from boathouse.iam.api import CurrentPrincipal, IamService, Principal
 from boathouse.kit.clock import iso
@@ -207,12 +207,9 @@ def list_older_alerts(
     alerts: Alerts, page_size: Annotated[int, Query(ge=0, le=1000)] = 20, page_token: str | None = None
 ) -> dict[str, Any]:
     """The alerts on saved queries that the asker may know of (CAN_READ), the oldest first."""
-    size = page_size or 20
-    found = alerts.listed_older(size + 1, after_created(page_token))
-    answer: dict[str, Any] = {"results": [told(row, in_list=True) for row in found[:size]]}
-    if len(found) > size:
-        answer["next_page_token"] = created_token(found[size - 1].created_at, found[size - 1].id)
-    return answer
+    found, after = paged_by_creation(alerts.listed_older, page_size or 20, page_token)
+    answer: dict[str, Any] = {"results": [told(row, in_list=True) for row in found]}
+    return answer if after is None else {**answer, "next_page_token": after}
 
 
 @router.get(f"{ALERTS}/{{alert_id}}")

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
 
+from boathouse.catalog.api import paged
 from boathouse.db.dependencies import WriteSession
 from boathouse.iam.api import CurrentPrincipal, Principal
 from boathouse.sql.dashboards.data import ask_as
@@ -21,7 +22,7 @@ from boathouse.sql.dashboards.schemas import (
     told,
     told_published,
 )
-from boathouse.sql.dashboards.service import DashboardService, pages
+from boathouse.sql.dashboards.service import DashboardService
 from boathouse.sql.errors import ObjectInvalid, ObjectNotFound
 
 router = APIRouter(tags=["dashboards"])
@@ -56,7 +57,7 @@ def list_dashboards(
     show_trashed: bool = False,
 ) -> dict[str, Any]:
     """The dashboards that the asker may know of (CAN_READ), the oldest first."""
-    found, after = pages(dashboards.listed(trashed=show_trashed), page_size or 100, page_token)
+    found, after = paged(dashboards.listed(trashed=show_trashed), page_size or 100, page_token or "", key=lambda one: one.id)
     answer: dict[str, Any] = {"dashboards": [told(one, in_list=True) for one in found]}
     return answer if after is None else {**answer, "next_page_token": after}
 

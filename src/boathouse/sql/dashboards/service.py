@@ -1,7 +1,6 @@
 """The rules of dashboards: files of the workspace, which their permissions are, and what was published of them."""
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -319,9 +318,3 @@ def _path(folder: str, name: str) -> str:
     if not name.isprintable():
         raise PathInvalid("display_name", name, "it has characters that cannot be printed.")
     return path
-
-
-def pages(found: Sequence[Dashboard], size: int, after: str | None) -> tuple[list[Dashboard], str | None]:
-    """A page of dashboards, and what the next one is asked for with."""
-    rest = [one for one in found if after is None or one.id > after]
-    return rest[:size], rest[size - 1].id if len(rest) > size else None

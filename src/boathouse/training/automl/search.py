@@ -132,16 +132,39 @@ def _imputer(column: str, given: Any) -> Mapping[str, Any]:
     return known
 
 
-def _experiment(asked: Asked, name: str) -> tuple[Any, str | None]:
-    """The experiment, and the folder of the workspace for its notebooks; None where there is no workspace."""
+class _Folder:
+    """The folder of the workspace for the notebooks of an experiment.
+
+    Args:
+        workspace: The server's client.
+        path: The folder.
+    """
+
+    def __init__(self, workspace: Any, path: str) -> None:
+        self._workspace = workspace
+        self._path = path
+
+    def write(self, name: str, notebook: str) -> str:
+        """Put a notebook there; its path."""
+        from databricks.sdk.service.workspace import ImportFormat, Language  # noqa: PLC0415 - only where there is one
+
+        path = f"{self._path}/{name}"
+        self._workspace.mkdirs(path.rpartition("/")[0])
+        self._workspace.upload(path, notebook.encode(), format=ImportFormat.SOURCE, language=Language.PYTHON, overwrite=True)
+        return path
+
+
+def _experiment(asked: Asked, name: str) -> tuple[Any, _Folder | None]:
+    """The experiment, and the folder for its notebooks; None where there is no workspace."""
     short = asked.experiment_name or f"{asked.target}_{name}-{time.strftime('%Y-%m-%d-%H-%M-%S')}"
     if not _WORKSPACE.is_dir():
         return _made(f"{(asked.experiment_dir or 'databricks_automl').rstrip('/')}/{short}"), None
     from databricks.sdk import WorkspaceClient  # noqa: PLC0415 - only where there is one
 
-    user = WorkspaceClient().current_user.me().user_name
-    folder = f"{(asked.experiment_dir or f'/Users/{user}/databricks_automl').removeprefix('/Workspace').rstrip('/')}/{short}"
-    return _made(folder), folder
+    client = WorkspaceClient()
+    parent = asked.experiment_dir or f"/Users/{client.current_user.me().user_name}/databricks_automl"
+    path = f"{parent.removeprefix('/Workspace').rstrip('/')}/{short}"
+    return _made(path), _Folder(client.workspace, path)
 
 
 def _made(name: str) -> Any:
@@ -149,7 +172,7 @@ def _made(name: str) -> Any:
     return existing or mlflow.get_experiment(mlflow.create_experiment(name))
 
 
-def _store(found: Profile, asked: Asked, experiment: str, folder: str | None, place: Path) -> Setting:
+def _store(found: Profile, asked: Asked, experiment: str, folder: _Folder | None, place: Path) -> Setting:
     """Keep the rows as an artifact, from which every trial reads them."""
     path = place / "rows.parquet"
     found.rows.to_parquet(path, index=False)
@@ -174,7 +197,8 @@ def _store(found: Profile, asked: Asked, experiment: str, folder: str | None, pl
     notebook = exploration_notebook(setting, found.warnings)
     client.log_text(run.info.run_id, notebook, "notebooks/data_exploration.py")
     client.set_terminated(run.info.run_id)
-    _write(folder, "data_exploration", notebook)
+    if folder is not None:
+        folder.write("data_exploration", notebook)
     return setting
 
 
@@ -189,25 +213,11 @@ def _positive(asked: Asked, classes: Sequence[Any]) -> Any:
     return chosen.item() if hasattr(chosen, "item") else chosen
 
 
-def _write(folder: str | None, name: str, notebook: str) -> str | None:
-    """Put a notebook into the workspace; its path there."""
-    if folder is None:
-        return None
-    from databricks.sdk import WorkspaceClient  # noqa: PLC0415 - only where there is one
-    from databricks.sdk.service.workspace import ImportFormat, Language  # noqa: PLC0415 - the same
-
-    path = f"{folder}/{name}"
-    workspace = WorkspaceClient().workspace
-    workspace.mkdirs(path.rpartition("/")[0])
-    workspace.upload(path, notebook.encode(), format=ImportFormat.SOURCE, language=Language.PYTHON, overwrite=True)
-    return path
-
-
 class _Search:
     """The loop over trials."""
 
     def __init__(
-        self, asked: Asked, setting: Setting, chosen: Sequence[Family], folder: str | None, place: Path, deadline: float
+        self, asked: Asked, setting: Setting, chosen: Sequence[Family], folder: _Folder | None, place: Path, deadline: float
     ) -> None:
         self._setting = setting
         self._chosen = {one.name: one for one in chosen}
@@ -279,7 +289,7 @@ class _Search:
             parameters,
             score,
             time.monotonic() - began,
-            _write(self._folder, f"trials/{name}", notebook),
+            None if self._folder is None else self._folder.write(f"trials/{name}", notebook),
             str(run.info.artifact_uri),
             f"runs:/{run_id}/model",
         )
