@@ -14,6 +14,7 @@ from boathouse.jobs.models import JobNoticeRow, JobPermissionRow, JobRunRow, Job
 from boathouse.jobs.starting import Asked, new_attempt, new_run
 from boathouse.kit.clock import now_ms
 from boathouse.server.housekeeping import EVERY_MS, chores, do_chores
+from boathouse.sql.dashboards.documents import EMPTY
 from boathouse.sql.dashboards.service import DashboardService
 from boathouse.sql.models import DashboardRow, QueryRow
 from boathouse.storage.layout import Layout
@@ -83,7 +84,7 @@ def test_one_of_two_servers_forgets_what_is_old(tmp_path: Path, kind: str, reque
         add_repository(layout, name, now - days * DAY)
     with database.session(write=True) as session:
         dashboards = DashboardService(session, admin, layout)
-        dashboards.trash(dashboards.create("thrown away", "/Shared", None, None).id)
+        dashboards.trash(dashboards.create("thrown away", "/Shared", EMPTY, None).id)
     settings = Settings(root=layout.root, run_retention_days=60, git_cache_days=30)
     work = chores(database, layout, admin, settings, Sources(database, layout))
     every = [one.name for one in work]

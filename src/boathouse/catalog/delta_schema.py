@@ -7,9 +7,9 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
+from boathouse.storage.opening import opened
 from boathouse.storage.paths import from_url
 
 TYPE_NAMES = {
@@ -117,7 +117,7 @@ def read(location: str) -> tuple[list[dict[str, Any]], dict[str, str]] | None:
     if known is not None and known[0] == version:
         return known[1], known[2]
     try:
-        table = DeltaTable(from_url(location))
+        table = opened(from_url(location))
         fields: list[dict[str, Any]] = json.loads(table.schema().to_json())["fields"]
         metadata = table.metadata()
     except (TableNotFoundError, DeltaError, OSError):

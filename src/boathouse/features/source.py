@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from deltalake import DeltaTable, QueryBuilder
+from deltalake import QueryBuilder
 from deltalake.exceptions import DeltaError
 from pyarrow import dataset as pads
 
@@ -16,6 +16,7 @@ from boathouse.catalog.api import TableInfo
 from boathouse.features.errors import KeyIsNull, KeysUndeclared
 from boathouse.features.keys import feature_keys
 from boathouse.features.online import ALWAYS, OnlineMeta, pack_key, pack_value
+from boathouse.storage.opening import opened
 from boathouse.storage.paths import from_url
 from boathouse.tables.api import TableUnreadable
 
@@ -85,7 +86,7 @@ class Source:
         self.info = info
         self.keys = feature_keys(info.full_name, [column["name"] for column in info.columns], info.constraints, info.properties)
         try:
-            self._table = DeltaTable(from_url(info.storage_location))
+            self._table = opened(from_url(info.storage_location))
         except (DeltaError, OSError) as error:
             raise TableUnreadable(info.storage_location, str(error).splitlines()[0]) from error
         self.version = self._table.version()

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
-from deltalake import DeltaTable, write_deltalake
+from deltalake import write_deltalake
 from sqlalchemy.orm import Session
 
 from boathouse.catalog.api import CatalogService
@@ -20,6 +20,7 @@ from boathouse.pipelines.repository import PipelineRepository
 from boathouse.pipelines.service import PipelineService
 from boathouse.pipelines.views import origin
 from boathouse.storage.layout import Layout
+from boathouse.storage.opening import opened
 from boathouse.storage.paths import from_url, to_url
 from boathouse.tables.api import append
 
@@ -92,7 +93,7 @@ class EventLog:
         with self._database.session() as session:
             PipelineService(session, principal, self._layout).get(pipeline_id)
         location = self.export(pipeline_id)
-        return COLUMNS.empty_table() if location is None else DeltaTable(from_url(location)).to_pyarrow_table().cast(COLUMNS)
+        return COLUMNS.empty_table() if location is None else opened(from_url(location)).to_pyarrow_table().cast(COLUMNS)
 
     def _pipeline_of(self, principal: Principal, table: str) -> str:
         with self._database.session() as session:

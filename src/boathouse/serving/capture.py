@@ -26,6 +26,7 @@ from boathouse.iam.api import Principal
 from boathouse.serving.config import Capture
 from boathouse.serving.errors import PayloadTableUnfit
 from boathouse.storage.layout import Layout
+from boathouse.storage.opening import opened
 from boathouse.storage.paths import from_url
 from boathouse.tables import api as tables
 
@@ -100,7 +101,7 @@ class Spool:
         self._writing, self._flushing = threading.Lock(), threading.Lock()
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
-            committed = DeltaTable(from_url(location)).transaction_version(app_id) or 0
+            committed = opened(from_url(location)).transaction_version(app_id) or 0
         except (TableNotFoundError, DeltaError):
             committed = 0
         self._number = max([committed, *(int(path.stem) for path in self._segments())])
@@ -156,7 +157,7 @@ class Spool:
                 self.problem = f"Rows wait in the spool: {error}"
                 raise
             self.problem = ""
-            return Flushed(rows, DeltaTable(from_url(self.location)).version())
+            return Flushed(rows, opened(from_url(self.location)).version())
 
     def _move(self, path: Path) -> int:
         lines = path.read_bytes().split(b"\n")

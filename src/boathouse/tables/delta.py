@@ -15,6 +15,7 @@ import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from deltalake.exceptions import DeltaError
 
+from boathouse.storage.opening import opened
 from boathouse.storage.paths import from_url
 from boathouse.tables.errors import TableUnreadable, VersionNotFound
 
@@ -67,7 +68,7 @@ class Sample:
 
 def _open(location: str, version: int | None = None) -> DeltaTable:
     try:
-        table = DeltaTable(from_url(location))
+        table = opened(from_url(location))
         if version is not None and version != table.version():
             last = table.version()
             if version > last or version < 0:

@@ -19,6 +19,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from boathouse.kit.clock import now_ms
+from boathouse.storage.opening import ATTEMPTS, wait_before
 from boathouse.storage.paths import from_url
 from boathouse.tables.errors import CommitLost, DeltaRefused, TableUnreadable, TruncatedLog
 
@@ -188,6 +189,27 @@ def commit_time(folder: Path, version: int) -> int:
     return int(time) if time else int(commit_file(folder, version).stat().st_mtime * 1000)
 
 
+def _listed(location: str, folder: Path, version: int | None) -> tuple[range, int | None]:
+    """The commits that a version needs, and the checkpoint that they follow."""
+    attempt = 0
+    while True:
+        attempt += 1
+        there = frozenset(commits(folder))
+        last = version if version is not None else max(there, default=_newest_checkpoint(folder, None) or -1)
+        if last < 0:
+            raise TableUnreadable(location, "no Delta log is there.")
+        start = _newest_checkpoint(folder, last)
+        needed = range(0 if start is None else start + 1, last + 1)
+        missing = next((number for number in needed if number not in there), None)
+        if missing is None:
+            return needed, start
+        newest = max(there, default=-1)
+        if missing > newest or attempt == ATTEMPTS:
+            why = "does not have" if missing > newest else "has no longer"
+            raise TableUnreadable(location, f"the log {why} version {missing}.")
+        wait_before(attempt)
+
+
 def replay(location: str, version: int | None = None) -> State:
     """A version of a table; the newest by default.
 
@@ -195,23 +217,14 @@ def replay(location: str, version: int | None = None) -> State:
         TableUnreadable: If there is no Delta log, or not all of it.
     """
     folder = from_url(location)
-    there = frozenset(commits(folder))
-    last = version if version is not None else max(there, default=_newest_checkpoint(folder, None) or -1)
-    if last < 0:
-        raise TableUnreadable(location, "no Delta log is there.")
+    needed, start = _listed(location, folder, version)
     builder = _Builder(location)
-    start = _newest_checkpoint(folder, last)
     if start is not None:
         builder.add_checkpoint(folder, start)
-    needed = range(0 if start is None else start + 1, last + 1)
-    missing = next((number for number in needed if number not in there), None)
-    if missing is not None:
-        why = "does not have" if missing > max(there, default=-1) else "has no longer"
-        raise TableUnreadable(location, f"the log {why} version {missing}.")
     for number in needed:
         for action in actions_of(folder, number):
             builder.add(action)
-    return builder.state(last)
+    return builder.state(needed.stop - 1)
 
 
 def _newest_checkpoint(folder: Path, at_most: int | None) -> int | None:

@@ -12,10 +12,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from deltalake import DeltaTable
-
 from boathouse.engine.gateway.delta_target import DeltaTarget
 from boathouse.engine.gateway.transactions import Identifier
+from boathouse.storage.opening import opened
 from boathouse.tables.api import commit_info, commits
 
 APP_ID = "boathouse.copy-into"
@@ -38,7 +37,7 @@ class Load:
 
 def last_load(target: DeltaTarget) -> int:
     """The number of loads that a table has."""
-    return DeltaTable(target.folder).transaction_version(APP_ID) or 0
+    return opened(target.folder).transaction_version(APP_ID) or 0
 
 
 def loaded(target: DeltaTarget, after: int = 0) -> set[str]:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from boathouse.engine.gateway.spark_types import Struct, from_json
+from boathouse.storage.opening import opened
 from boathouse.storage.paths import from_url, to_url
 from boathouse.tables.api import TableUnreadable, require_sound
 
@@ -62,7 +62,7 @@ def load(location: str, name: str) -> DeltaTarget | None:
         return None
     require_sound(to_url(folder))
     try:
-        table = DeltaTable(folder)
+        table = opened(folder)
         metadata: Any = table.metadata()
         protocol: Any = table.protocol()
         schema = from_json(json.loads(table.schema().to_json()))

@@ -10,6 +10,7 @@ from deltalake import DeltaTable
 from boathouse.engine.gateway.delta_target import DeltaTarget
 from boathouse.engine.gateway.spark_types import Array, DataType, Field, Map, Struct, to_json
 from boathouse.engine.write_errors import metadata_changed
+from boathouse.storage.opening import opened
 from boathouse.storage.paths import to_url
 from boathouse.tables.api import Operation, commit_info, info_action, write_commit
 
@@ -33,7 +34,7 @@ def add_columns(target: DeltaTarget, schema: Struct) -> None:
         highest = int(configuration.get(_MOST_ID, "0"))
         schema, highest = _with_mapping(schema, highest)
         configuration[_MOST_ID] = str(highest)
-    table = DeltaTable(target.folder)
+    table = opened(target.folder)
     before: Any = table.metadata()
     metadata = {
         "id": target.table_id,

@@ -24,6 +24,7 @@ from boathouse.engine.write_errors import (
     same_transaction,
     still_lost,
 )
+from boathouse.storage.opening import is_torn
 
 log = structlog.get_logger(__name__)
 
@@ -58,12 +59,9 @@ _SIGNS = (
 )
 
 
-_TORN_READ = re.compile(r"Missing commit file: expected (?:final )?version")
-
-
 def is_torn_read(error: AioRpcError) -> bool:
     """Whether the engine failed to read a log since a checkpoint was written meanwhile: it then looks for too few files."""
-    return _TORN_READ.search(error.details() or "") is not None
+    return is_torn(error.details() or "")
 
 
 def jittered(attempt: int) -> float:

@@ -14,14 +14,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from deltalake import DeltaTable
-
 from boathouse.engine.errors import StatementRefused
 from boathouse.engine.gateway.delta_target import DeltaTarget, load
 from boathouse.engine.gateway.evolution import commit
 from boathouse.engine.gateway.protocol import proto
 from boathouse.engine.gateway.spark_types import to_json
 from boathouse.engine.write_errors import metadata_changed, protocol_changed, still_lost
+from boathouse.storage.opening import opened
 from boathouse.tables.api import STAGING, Operation
 
 _ATTEMPTS = 100
@@ -59,7 +58,7 @@ def open_staging(target: DeltaTarget) -> Staging:
         raise StatementRefused(message)
     folder = target.folder / STAGING / uuid.uuid4().hex
     (folder / "_delta_log").mkdir(parents=True)
-    protocol: Any = DeltaTable(target.folder).protocol()
+    protocol: Any = opened(target.folder).protocol()
     said: dict[str, Any] = {
         "minReaderVersion": protocol.min_reader_version,
         "minWriterVersion": protocol.min_writer_version,

@@ -5,12 +5,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from deltalake import DeltaTable
-
 from boathouse.engine.errors import StatementRefused
 from boathouse.engine.gateway.delta_target import DeltaTarget, load
 from boathouse.engine.gateway.evolution import commit
 from boathouse.engine.gateway.ingest import option
+from boathouse.storage.opening import opened
 from boathouse.tables.api import Operation
 
 
@@ -43,7 +42,7 @@ def identifier_of(options: Mapping[str, str]) -> Identifier | None:
 
 def was_done(target: DeltaTarget, identifier: Identifier) -> bool:
     """Whether a write with the identifier, or a later one of the same writer, is in the table."""
-    last = DeltaTable(target.folder).transaction_version(identifier.app_id)
+    last = opened(target.folder).transaction_version(identifier.app_id)
     return last is not None and last >= identifier.version
 
 
