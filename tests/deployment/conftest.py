@@ -88,9 +88,9 @@ class Shop:
         after = {"task_key": "deploy", "depends_on": [{"task_key": "approval"}], "condition_task": condition}
         return self.job([approval, after], "model_name", "model_version")
 
-    def version(self) -> str:
+    def version(self, **given: str) -> str:
         """A new version without anything in it; its number."""
-        made = self.author.post(f"{UC_REST}/model-versions/create", json={"name": self.name, "source": "x"})
+        made = self.author.post(f"{UC_REST}/model-versions/create", json={"name": self.name, "source": "x", **given})
         made.raise_for_status()
         number = str(made.json()["model_version"]["version"])
         folder = f"/api/2.0/fs/files/Models/{self.name.replace('.', '/')}/{number}"

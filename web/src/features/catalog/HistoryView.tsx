@@ -3,6 +3,7 @@ import { Link } from "react-router";
 import { get, path, type Schemas } from "../../api/client";
 import { bytes, count, time } from "../../api/format";
 import { Loaded } from "../../ui/primitives";
+import { Holders, PINS } from "./Pins";
 import type { Table } from "./table";
 import { Unreadable } from "./Unreadable";
 
@@ -27,6 +28,8 @@ function Cause({ type, id }: { type: string; id: string }) {
 export function HistoryView({ table, mayRead }: { table: Table; mayRead: boolean }) {
   const name = table.full_name;
   const query = useQuery({ queryKey: ["history", name], queryFn: () => get<Schemas["HistoryBody"]>(`${path("/api/boathouse/v1/tables", name)}/history`) });
+  const pins = useQuery({ queryKey: ["pins", name], queryFn: () => get<Schemas["PinList"]>(`${PINS}?table_name=${encodeURIComponent(name)}`), enabled: mayRead });
+  const held = pins.data?.pins ?? [];
   if (query.error && !query.data) return <Unreadable table={table} mayRead={mayRead} error={query.error} />;
   return (
     <Loaded query={query}>
@@ -34,7 +37,7 @@ export function HistoryView({ table, mayRead }: { table: Table; mayRead: boolean
         <section className="panel flush">
           <div className="scroll">
             <table className="data">
-              <thead><tr><th className="num">Version</th><th>Time (UTC)</th><th>Operation</th><th>User</th><th className="num">Rows written</th><th className="num">Files</th><th className="num">Bytes</th><th>Parameters</th></tr></thead>
+              <thead><tr><th className="num">Version</th><th>Time (UTC)</th><th>Operation</th><th>User</th>{held.length > 0 ? <th>Held by</th> : null}<th className="num">Rows written</th><th className="num">Files</th><th className="num">Bytes</th><th>Parameters</th></tr></thead>
               <tbody>
                 {history.map((commit) => (
                   <tr key={commit.version}>
@@ -42,6 +45,7 @@ export function HistoryView({ table, mayRead }: { table: Table; mayRead: boolean
                     <td>{time(commit.timestamp)}</td>
                     <td>{commit.operation}</td>
                     <td className="soft">{commit.user ?? "–"}{commit.entity_type && <Cause type={commit.entity_type} id={commit.entity_id ?? ""} />}</td>
+                    {held.length > 0 ? <td className="wrap"><Holders pins={held.filter((pin) => pin.table_version === commit.version)} /></td> : null}
                     <td className="num">{count(commit.rows)}</td>
                     <td className="num soft">{filesChanged(commit.metrics)}</td>
                     <td className="num soft">{bytes(figure(commit.metrics, "numOutputBytes", "numAddedBytes"))}</td>

@@ -7,6 +7,7 @@ import { Decision } from "./Decision";
 import { Deployed } from "./Deployed";
 import { type Deployment, DEPLOYMENTS, evidence, history, tone, type VersionDeployment, words } from "./deployment";
 import { Evidence } from "./Evidence";
+import { Held } from "./Held";
 import { History } from "./History";
 
 interface Version {
@@ -78,6 +79,7 @@ export function VersionPage() {
             <Decision model={name} version={version} record={found} />
             <Deployed model={name} version={version} aliases={aliases} />
           </div>
+          <Held model={name} version={version} />
           <History events={history(found.events)} />
         </>
       )}
