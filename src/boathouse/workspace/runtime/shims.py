@@ -18,6 +18,9 @@ _MODULES = {
     "databricks.automl": "boathouse.training.automl",
 }
 """By name: they are imported if user code does, and take seconds."""
+_TUNING = "boathouse.training.tuning.spark_study"
+_CHANGED = {"mlflow.optuna.storage": "keep_in_runs", "mlflow.pyspark.optuna.study": "run_in_processes"}
+"""Modules of MLflow whose work on executors is done in processes here."""
 
 
 def install(session: Session) -> None:
@@ -26,6 +29,8 @@ def install(session: Session) -> None:
     _dbutils(session)
     after_import(_FRAME, lambda module: _add_display(module, session))
     after_import("mlflow.pyfunc", _change_spark_udf)
+    for name, change in _CHANGED.items():
+        after_import(name, lambda module, change=change: _change(module, change))
     sys.meta_path.insert(0, _DatabricksModules())
 
 
@@ -71,6 +76,10 @@ def _change_spark_udf(module: ModuleType) -> None:
     from boathouse.workspace.runtime.model_function import spark_udf  # noqa: PLC0415 - beside its only use
 
     module.__dict__["spark_udf"] = spark_udf
+
+
+def _change(module: ModuleType, change: str) -> None:
+    getattr(importlib.import_module(_TUNING), change)(module)
 
 
 class _DatabricksModules(importlib.abc.MetaPathFinder, importlib.abc.Loader):
