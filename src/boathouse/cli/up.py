@@ -23,6 +23,7 @@ from boathouse.errors import BoathouseError, Unauthenticated
 from boathouse.kit.clock import now_ms
 from boathouse.kit.logging import configure
 from boathouse.storage.layout import Layout
+from boathouse.storage.scratch import scratch
 
 _SWITCH_SECONDS = 0.0005
 
@@ -104,7 +105,7 @@ def serve(settings: Settings, *, open_browser: bool) -> None:
     layout = Layout(settings.resolved_root)
     layout.create()
     configure(settings.log_level, settings.log_format, layout.logs / "server.log")
-    with running.hold(layout), bind(settings.host, settings.port, "--port") as listener:
+    with running.hold(layout), scratch(layout.run), bind(settings.host, settings.port, "--port") as listener:
         spark_port = free_port(settings.host, settings.spark_port, "--spark-port")
         _run(settings.model_copy(update={"spark_port": spark_port}), layout, listener, open_browser=open_browser)
 

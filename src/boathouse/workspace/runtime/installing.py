@@ -24,6 +24,9 @@ from boathouse.workspace.runtime.packages import find_uv
 
 _GENERATED_BY = re.compile(r"^# Protobuf Python Version: ([0-9.]+)$", re.MULTILINE)
 _COMPLETE = ".complete"
+_FORMAT = "2"
+"""Of what a folder holds: what was installed otherwise is not found again."""
+_QUIET = re.compile(r"--quiet|-q+")
 _ADDED = re.compile(r"^ \+ (?P<pinned>(?P<name>[A-Za-z0-9._-]+)(?:==\S+| @ \S+))(?: \(from (?P<url>.+)\))?$")
 _FROM = ("-i", "--index-url", "--extra-index-url", "-f", "--find-links", "--default-index", "--index")
 _FILES = ("-r", "--requirement", "-c", "--constraint")
@@ -113,7 +116,9 @@ class Installer:
             # Spark's client has its modules under the same names.
             overrides.write("pyspark; python_version < '3'\n" + "".join(f"{name}{needed}\n" for name, needed in kept.items()))
             overrides.flush()
-            command = _command("install", ["--dry-run", "--override", overrides.name, *words])
+            # The answer is what it prints, so it may neither be quiet nor coloured, as Jupyter has programs do.
+            asked = [word for word in words if not _QUIET.fullmatch(word)]
+            command = _command("install", ["--dry-run", "--color", "never", "--override", overrides.name, *asked])
             done = subprocess.run(command, env=self._environment(), capture_output=True, text=True, check=False)
         if done.returncode:
             sys.stdout.write(done.stderr)
@@ -184,7 +189,7 @@ def _command(name: str, words: Sequence[str]) -> list[str]:
 
 def _contents(words: Sequence[str]) -> list[str]:
     """The words, and what stands in the files that they name."""
-    found = [f"{sys.version_info[:2]}", importlib.metadata.version("pyspark-client"), *words]
+    found = [_FORMAT, f"{sys.version_info[:2]}", importlib.metadata.version("pyspark-client"), *words]
     for flag, file in pairwise(words):
         if flag in _FILES:
             found.append(Path(file).read_text(encoding="utf-8"))
