@@ -288,6 +288,8 @@ PACKAGES = """# Databricks notebook source
 
 import tiny_of_test
 print("first", tiny_of_test.VERSION)
+%pip install -q ./tiny_of_test-1.0-py3-none-any.whl
+%pip install -q {second}
 dbutils.library.restartPython()
 
 # COMMAND ----------
@@ -331,6 +333,8 @@ def test_packages(server: Server, user: Person) -> None:
     said = ran[0].log.splitlines()
     assert "first 2.0" in said, ran[0].log
     assert "There already: pandas" in said, ran[0].log
+    stale = "Imported before, so these stay as they were until dbutils.library.restartPython(): tiny_of_test"
+    assert stale in said, ran[0].log
     assert "second 2.0 2.0" in said, ran[0].log
     assert f"below 2.0 /Workspace{user.home}/pip" in said
     assert "[True, False]" in said

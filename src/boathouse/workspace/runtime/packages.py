@@ -63,6 +63,9 @@ class Packages:
         folder = str(self._installer().installed(words, self.installed))
         self.installed.append(folder)
         _add(folder)
+        stale = _imported_before(Path(folder))
+        if stale:
+            print(f"Imported before, so these stay as they were until dbutils.library.restartPython(): {', '.join(stale)}")  # noqa: T201 - the output of the cell
 
     def _installer(self) -> "Installer":
         # What it imports takes a third of the time until the first line of user code, most of which installs nothing.
@@ -84,6 +87,17 @@ def _add(folder: str) -> None:
     sys.path[:] = [*before[:first], *added, *before[first:]]
     importlib.invalidate_caches()
     os.environ["PYTHONPATH"] = os.pathsep.join(one for one in (folder, os.environ.get("PYTHONPATH", "")) if one)
+
+
+def _imported_before(folder: Path) -> list[str]:
+    """The modules of an installation that this process has from elsewhere already."""
+    names = {
+        entry.name.removesuffix(".py")
+        for entry in folder.iterdir()
+        if entry.suffix == ".py" or (entry / "__init__.py").is_file()
+    }
+    own = f"{folder}{os.sep}"
+    return sorted(name for name in names if name in sys.modules and not (sys.modules[name].__file__ or "").startswith(own))
 
 
 def find_uv() -> str | None:
