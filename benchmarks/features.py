@@ -1,18 +1,23 @@
 """The as-of join of training sets beside DuckDB, Polars, pandas and Feast, and reads of the online store, in one run.
 
-    python benchmarks/features.py [--labels 1000000] [--rows 5000000] [--feast PYTHON]
+    python benchmarks/features.py [--labels 1000000] [--rows 5000000] [--only WAY] [--server] [--feast PYTHON]
 
 Labels and two feature tables of 10,000 keys are written as Parquet; four fifths of the rows are in the first table. Each way to join
-runs in a process of its own, which reads and writes Parquet: ``engine`` is the plan of ``create_training_set`` on the embedded
-engine, without a gateway between; ``late`` is the same with ``available_at``. PYTHON is an interpreter that has ``feast[duckdb]``.
+runs in a process of its own, which reads and writes Parquet: ``local`` is what the server starts for ``create_training_set`` (the
+feature tables are Delta there), ``engine`` is its plan on the embedded engine, without a gateway between; ``late`` is the same with
+``available_at``. ``--only WAY`` runs one. ``--server`` makes training sets through a server in both forms, from tables into a table,
+and counts the whole server's processor time. PYTHON is an interpreter that has ``feast[duckdb]``.
 Prints wall and processor seconds, the peak of resident memory and the ratio of processor seconds to DuckDB's as JSON.
 """
 
 import argparse
 import datetime as dt
+import io
 import json
 import os
 import resource
+import runpy
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -22,8 +27,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
+from deltalake import write_deltalake
 
 KEYS, LOOKBACK = 10_000, 7 * 86_400
 VIEWS = {"first": 4, "second": 3}
@@ -60,12 +67,42 @@ def write(folder: Path, labels: int, rows: int) -> None:
         kinds = {column: pa.array(columns[column], pa.timestamp("us", "UTC")) for column in ("t", "known") if column in columns}
         pq.write_table(pa.table({**columns, **kinds}), folder / f"{name}.parquet")
 
+    def save_table(name: str) -> None:
+        table = pq.read_table(folder / f"{name}.parquet")
+        write_deltalake(folder / f"{name}_delta", table)
+
     save("labels", {"id": np.arange(labels), **part(labels), "y": random.random(labels)})
     for view, share in (("first", 4), ("second", 1)):
         columns = part(rows * share // 5)
         known = columns["t"] + random.integers(0, 3_600, len(columns["t"])) * 1_000_000
         values = {f"{view}_{number}": random.random(len(known)) for number in range(VIEWS[view])}
         save(view, {**columns, "known": known, **values})
+        save_table(view)
+    (folder / "rows").mkdir()
+    (folder / "rows" / "0.parquet").hardlink_to(folder / "labels.parquet")
+
+
+def by_local(folder: Path, *, late: bool = False, lookback: int | None = LOOKBACK) -> None:
+    """The process that a server starts."""
+    from boathouse.engine.as_of.request import AsOfLookup, AsOfRequest
+
+    lookups, tables = list[AsOfLookup](), list[dict[str, Any]]()
+    for view, count in VIEWS.items():
+        names = {f"{view}_{number}": f"{view}_{number}" for number in range(count)}
+        known, back = "known" if late else None, None if lookback is None else lookback * 1_000_000
+        lookups.append(AsOfLookup(view, 0, ("k",), ("k",), names, "t", known, "t", back))
+        rows = pq.read_metadata(folder / f"{view}.parquet").num_rows
+        tables.append({"folder": str(folder / f"{view}_delta"), "version": 0, "rows": rows})
+    shutil.rmtree(folder / "local", ignore_errors=True)
+    order = {
+        "request": AsOfRequest(("id", "k", "t", "y"), tuple(lookups)).dumps(),
+        "rows": str(folder / "rows"),
+        "result": str(folder / "local"),
+        "budget": 1_500_000_000,
+        "tables": tables,
+    }
+    sys.stdin = io.StringIO(json.dumps(order))
+    runpy.run_module("boathouse.engine.as_of", run_name="__main__")
 
 
 def by_engine(folder: Path, *, late: bool = False, lookback: int | None = LOOKBACK) -> None:
@@ -131,6 +168,9 @@ def by_pandas(folder: Path) -> None:
 
 
 WAYS: dict[str, Callable[[Path], None]] = {
+    "local": by_local,
+    "local without look-back": lambda folder: by_local(folder, lookback=None),
+    "local late": lambda folder: by_local(folder, late=True),
     "engine": by_engine,
     "engine without look-back": lambda folder: by_engine(folder, lookback=None),
     "engine late": lambda folder: by_engine(folder, late=True),
@@ -183,29 +223,93 @@ def online(folder: Path) -> dict[str, dict[str, float]]:
     return found
 
 
+def by_server(folder: Path) -> dict[str, dict[str, float]]:
+    """Training sets of tables of the catalog, written into another, in both forms."""
+    from common import Peaks, server, session
+    from databricks.sdk import WorkspaceClient
+
+    from boathouse.features.client import FeatureEngineeringClient, FeatureLookup, FeatureTables
+
+    found: dict[str, dict[str, float]] = {}
+    with server(folder) as lake, session(lake.remote()) as spark:
+        fe = FeatureEngineeringClient(tables=FeatureTables(spark, WorkspaceClient(host=lake.url, token=lake.token)))
+        spark.sql("CREATE SCHEMA main.f")
+        for name in ("labels", *VIEWS):
+            spark.read.parquet(str(folder / f"{name}.parquet")).write.saveAsTable(f"main.f.{name}")
+        for view in VIEWS:
+            for column in ("k", "t"):
+                spark.sql(f"ALTER TABLE main.f.{view} ALTER COLUMN {column} SET NOT NULL")
+            spark.sql(f"ALTER TABLE main.f.{view} ADD CONSTRAINT {view}_pk PRIMARY KEY (k, t TIMESERIES)")
+        for form in ("local", "local", "engine"):
+            spark.conf.set("spark.boathouse.asOfJoin", form)
+            lookups = [
+                FeatureLookup(
+                    f"main.f.{view}",
+                    "k",
+                    feature_names=[f"{view}_{number}" for number in range(count)],
+                    timestamp_lookup_key="t",
+                    lookback_window=dt.timedelta(seconds=LOOKBACK),
+                )
+                for view, count in VIEWS.items()
+            ]
+            rows = fe.create_training_set(df=spark.table("main.f.labels"), feature_lookups=lookups, label="y").load_df()
+            peaks, before, started = Peaks({"server": lake.process}, {}), _processor_seconds(lake.process), time.perf_counter()
+            with peaks.watched():
+                rows.write.mode("overwrite").saveAsTable("main.f.training")
+            found[form] = {
+                "wall_s": round(time.perf_counter() - started, 1),
+                "cpu_s": round(_processor_seconds(lake.process) - before, 1),
+                "peak_gb": round(peaks.most["server"] / 1e3, 2),
+            }
+    return found
+
+
+def _processor_seconds(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    below = sum(sum(one.cpu_times()[:2]) for one in process.children(recursive=True))
+    return times.user + times.system + times.children_user + times.children_system + below
+
+
 def main() -> None:
     """Run all ways and print what they took."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--labels", type=int, default=1_000_000)
     parser.add_argument("--rows", type=int, default=5_000_000)
     parser.add_argument("--feast")
+    parser.add_argument("--only", action="append", choices=WAYS)
+    parser.add_argument("--server", action="store_true")
     parser.add_argument("--way", help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.way == "write":
+        write(options.folder, options.labels, options.rows)
+        return
     if options.way:
         WAYS[options.way](options.folder)
         os._exit(0)  # an engine within a process may not let go of it
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        write(folder, options.labels, options.rows)
-        found = {way: run([sys.executable, __file__, "--way", way, "--folder", name]) for way in WAYS}
+        # In a process of its own: what starts from this one would have its peak for a least.
+        run(
+            [
+                sys.executable,
+                __file__,
+                "--way",
+                "write",
+                "--folder",
+                name,
+                *map(str, ("--labels", options.labels, "--rows", options.rows)),
+            ]
+        )
+        found = {way: run([sys.executable, __file__, "--way", way, "--folder", name]) for way in options.only or WAYS}
         if options.feast:
             script = folder / "feast_join.py"
             script.write_text(_FEAST.format(views=VIEWS, lookback=LOOKBACK))
             found["feast"] = run([options.feast, str(script), name])
-        for one in found.values():
+        for one in found.values() if "duckdb" in found else ():
             one["cpu_to_duckdb"] = round(one["cpu_s"] / found["duckdb"]["cpu_s"], 2)
-        print(json.dumps({"as_of": found, "online": online(folder)}, indent=1))
+        through = by_server(folder) if options.server else {}
+        print(json.dumps({"as_of": found, "server": through, "online": online(folder)}, indent=1))
 
 
 if __name__ == "__main__":

@@ -132,7 +132,13 @@ def test_arguments_are_checked(fe: FeatureEngineeringClient, spark: SparkSession
 
 @pytest.mark.parametrize(("known", "back"), [(None, None), ("known", 5), (None, 0), ("known", None)])
 def test_the_as_of_join_is_that_of_pandas(
-    fe: FeatureEngineeringClient, spark: SparkSession, schema: str, known: str | None, back: int | None
+    fe: FeatureEngineeringClient,
+    spark: SparkSession,
+    schema: str,
+    known: str | None,
+    back: int | None,
+    capsys: pytest.CaptureFixture[str],
+    server: Server,
 ) -> None:
     """Random rows with ties, nulls, look-back, several keys, features available late and their corrections, against a loop."""
     random = np.random.default_rng(7)
@@ -167,7 +173,6 @@ def test_the_as_of_join_is_that_of_pandas(
     )
     latest = FeatureLookup(name, ["a", "b"], feature_names="v", output_name="now")
     made = fe.create_training_set(df=spark.createDataFrame(rows), feature_lookups=[lookup, latest], label="n")
-    found = made.load_df().toPandas()
 
     def chosen(row: Any, *, now: bool) -> float:
         seen = features[(features.a == row.a) & (features.b == row.b)]
@@ -180,10 +185,52 @@ def test_the_as_of_join_is_that_of_pandas(
         old = not now and back is not None and row.t - best.t > pd.Timedelta(hours=back)
         return float("nan") if old else float(best.v)
 
-    assert found.n.tolist() == rows.n.tolist()
-    for column, now in (("value", False), ("now", True)):
-        expected = [chosen(row, now=now) for row in rows.itertuples()]
-        np.testing.assert_allclose(found[column].astype(float), expected, err_msg=column)
+    for form, told in (
+        ("engine", "engine: spark.boathouse.asOfJoin is engine"),
+        ("local", "local (Polars on the Delta files): main."),
+    ):
+        spark.conf.set("spark.boathouse.asOfJoin", form)
+        made.load_df().explain()
+        assert told in capsys.readouterr().out
+        found = made.load_df().toPandas()
+        assert found.n.tolist() == rows.n.tolist()
+        for column, now in (("value", False), ("now", True)):
+            expected = [chosen(row, now=now) for row in rows.itertuples()]
+            np.testing.assert_allclose(found[column].astype(float), expected, err_msg=f"{column}, {form}")
+    spark.conf.unset("spark.boathouse.asOfJoin")
+    logged = [line for line in (server.root / "logs" / "server.log").read_text().splitlines() if '"as_of.' in line]
+    assert f"{name}@" in logged[-1]
+
+
+def test_the_form_of_the_join_is_chosen_and_told(
+    fe: FeatureEngineeringClient, spark: SparkSession, schema: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The versions of when it was made are read in both forms, of a partitioned table too."""
+    name = f"{schema}.weather"
+    first = hours(spark, ("EWR", 0, 1.0), ("JFK", 1, 2.0))
+    fe.create_table(name=name, primary_keys="origin", timeseries_columns="at", partition_columns="origin", df=first)
+    asked = hours(spark, ("JFK", 5, 0.0), ("EWR", 5, 0.0), ("LGA", 5, 0.0)).withColumnRenamed("temp", "y")
+    lookup = FeatureLookup(name, "origin", timestamp_lookup_key="at", default_values={"temp": 7.0})
+    made = fe.create_training_set(df=asked, feature_lookups=[lookup], label="y")
+    fe.write_table(name=name, df=hours(spark, ("EWR", 4, 4.0)))
+
+    def told() -> str:
+        made.load_df().explain()
+        return capsys.readouterr().out.split("\n\n")[0]
+
+    assert told() == "== As-of join ==\nengine: 2 feature rows are few"
+    spark.conf.set("spark.boathouse.asOfJoin", "local")
+    try:
+        assert told() == f"== As-of join ==\nlocal (Polars on the Delta files): {name}@1, 2 feature rows"
+        assert [row.temp for row in made.load_df().collect()] == [2.0, 1.0, 7.0]
+        made.load_df().write.saveAsTable(f"{schema}.training")
+        assert spark.table(f"{schema}.training").where("temp < 7").count() == 2
+        spark.sql(f"CREATE FUNCTION {schema}.some(o STRING) RETURNS BOOLEAN RETURN o <> 'EWR'")
+        spark.sql(f"ALTER TABLE {name} SET ROW FILTER {schema}.some ON (origin)")
+        assert told() == f"== As-of join ==\nengine: {name} has a row filter or a mask"
+        assert [row.temp for row in made.load_df().collect()] == [2.0, 7.0, 7.0]
+    finally:
+        spark.conf.unset("spark.boathouse.asOfJoin")
 
 
 @pytest.fixture

@@ -4,14 +4,16 @@ import asyncio
 import secrets
 import traceback
 from collections.abc import AsyncGenerator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 
 import grpc
 import structlog
 from grpc.aio import AioRpcError
 
 from boathouse.engine.errors import OperationCanceled
+from boathouse.engine.gateway.as_of_joins import LocalJoins
 from boathouse.engine.gateway.attempts import Attempts
+from boathouse.engine.gateway.completion import Completion
 from boathouse.engine.gateway.governor import Governor, Prepared
 from boathouse.engine.gateway.heads import for_engine
 from boathouse.engine.gateway.observer import Observer, Watched
@@ -77,7 +79,7 @@ class Execution:
         """The answers to an ExecutePlanRequest; the message that they were all comes when the history knows of it."""
         with self._engine:
             end: bytes | None = None
-            async with self._watching():
+            async with self._watching(), AsyncExitStack() as left:
                 operation = self._operation
                 named = for_engine(request, operation.head, operation.operation_id)
                 prepared = await self._prepared(named)
@@ -91,10 +93,14 @@ class Execution:
                     answer, end = declaration.answer()
                     yield answer
                 else:
+                    request = prepared.request
+                    if prepared.joins is not None:
+                        left.push_async_callback(asyncio.to_thread, prepared.joins.discard)
+                        request = await self._joined(prepared.joins, prepared.completion) or request
                     attempts = Attempts(
                         self._engine,
                         self._principal,
-                        as_principal(prepared.request, self._principal),
+                        as_principal(request, self._principal),
                         operation.head.session_id,
                         operation.operation_id,
                         prepared.completion,
@@ -122,6 +128,15 @@ class Execution:
         except asyncio.CancelledError:
             await asyncio.wait([task])
             if task.exception() is None and (completion := task.result().completion) is not None:
+                await completion.failed()
+            raise
+
+    async def _joined(self, joins: LocalJoins, completion: Completion | None) -> bytes | None:
+        """The request once its as-of joins are made."""
+        try:
+            return await joins.made()
+        except BaseException:
+            if completion is not None:
                 await completion.failed()
             raise
 

@@ -11,9 +11,11 @@ from weakref import WeakKeyDictionary
 from grpc.aio import AioRpcError
 
 from boathouse.catalog.api import Privilege, SecurableNotFound, SecurableType
+from boathouse.engine.as_of.request import HINT
 from boathouse.engine.catalog_access import CatalogAccess
 from boathouse.engine.errors import SchemaNotEmpty, StatementRefused
 from boathouse.engine.gateway import by_path
+from boathouse.engine.gateway.as_of_joins import LocalJoins, choices
 from boathouse.engine.gateway.change import Change, nothing
 from boathouse.engine.gateway.commands import change_command
 from boathouse.engine.gateway.completion import Completion
@@ -43,6 +45,7 @@ from boathouse.iam.api import Principal
 _THREADS = 12
 _STACK_BYTES = 64 * 1024 * 1024
 _BAD_REQUEST, _NOT_FOUND = 400, 404
+_WRITES = frozenset({"write_operation", "write_operation_v2"})
 
 T = TypeVar("T")
 
@@ -78,6 +81,8 @@ class Prepared:
     own: Callable[[], AsyncGenerator[bytes]] | None = None
     """What answers in the engine's place."""
     declaration: Declaration | None = None
+    joins: LocalJoins | None = None
+    """As-of joins that are made before, beside the engine."""
 
 
 class Governor:
@@ -243,10 +248,21 @@ class Governor:
         if change is None and visit.effects.versions:
             # The gateway has done it already.
             trace.claim()
+        joins = self._joins(parsed, visit) if HINT.encode() in request else None
         if not (visit.changed or change is not None):
-            return Prepared(request)
+            return Prepared(request, joins=joins)
         completion = None if change is None else self._completion(change, parsed, trace.claim)
-        return Prepared(parsed.SerializeToString(), completion)
+        return Prepared(parsed.SerializeToString(), completion, joins=joins)
+
+    def _joins(self, parsed: Any, visit: Visit) -> LocalJoins | None:
+        """The as-of joins that are made beside the engine; not of what only gives rows a name."""
+        plan = parsed.plan
+        if not plan.HasField("root") and plan.command.WhichOneof("command_type") not in _WRITES:
+            return None
+        chosen = choices(plan, visit)
+        if not any(one.is_local for one in chosen):
+            return None
+        return LocalJoins(parsed, chosen, visit.session, self._access.layout.run / "as_of")
 
     def _analyze(self, request: bytes, engine: Engine, loop: asyncio.AbstractEventLoop, reading: Reading) -> Analysis:
         parsed = proto().AnalyzePlanRequest.FromString(request)
@@ -266,6 +282,11 @@ class Governor:
         visit.walk(parsed)
         if parsed.WhichOneof("analyze") == "explain":
             visit.require_explainable()
+            if HINT.encode() in request:
+                told = "\n".join(str(one) for one in choices(parsed.explain.plan, visit))
+                answer = proto().AnalyzePlanResponse(session_id=parsed.session_id)
+                answer.explain.explain_string = f"== As-of join ==\n{told}\n\n{session.explained(parsed)}"
+                return Analysis(request, answer.SerializeToString())
         if asked is not None:
             return Analysis(request, asked.answer(visit))
         if reads.found and parsed.WhichOneof("analyze") == "is_streaming":

@@ -188,6 +188,10 @@ class EngineSession:
         request = proto().AnalyzePlanRequest()
         request.explain.plan.root.CopyFrom(relation)
         request.explain.explain_mode = proto().AnalyzePlanRequest.Explain.EXPLAIN_MODE_EXTENDED
+        return self.explained(request)
+
+    def explained(self, request: Any) -> str:
+        """The engine's answer to a request that asks for a plan's explanation."""
         return str(self._wait(self._analyse(self._own(request))).explain.explain_string)
 
     def is_temporary(self, name: str) -> bool:

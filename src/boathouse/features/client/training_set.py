@@ -1,13 +1,14 @@
 """Training sets: labelled rows with the features that were known at their times."""
 
-from collections.abc import Callable, Sequence
-from functools import cached_property
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import cached_property, reduce
 from typing import Any
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F  # noqa: N812 - what everybody calls it
 from pyspark.sql.types import DataType, NumericType, StructType
 
+from boathouse.engine.as_of.request import HINT, ROWS_HINT, AsOfLookup, AsOfRequest
 from boathouse.features.client.as_of import FeatureRows, join_features
 from boathouse.features.client.columns import column_named, is_time, quoted, require_columns, sql_name
 from boathouse.features.client.lookups import FeatureFunction, FeatureLookup
@@ -16,7 +17,7 @@ from boathouse.features.functions import columns_of
 from boathouse.features.keys import FeatureKeys
 from boathouse.features.spec import FeatureSpec, SpecFunction, SpecLookup
 
-_ORDER, _PLACE = "__features_order", "__features_place"
+ORDER, _PLACE = "__features_order", "__features_place"
 MOST_TABLES, MOST_FUNCTIONS = 50, 100
 """As Databricks has them for one model."""
 
@@ -179,45 +180,83 @@ def in_order(df: DataFrame, change: Callable[[DataFrame], DataFrame]) -> DataFra
 
     Joins and Python functions lose it, and predictions are often put beside their rows by it.
     """
-    changed = change(df.withColumn(_ORDER, F.monotonically_increasing_id()))
-    # The keys of a table are not enforced: two rows of one key and time would each give a row.
-    first = changed.withColumn(_PLACE, F.row_number().over(Window.partitionBy(_ORDER).orderBy(_ORDER))).filter(
-        F.col(_PLACE) == 1
-    )
-    return first.orderBy(_ORDER).drop(_ORDER, _PLACE)
+    return change(df.withColumn(ORDER, F.monotonically_increasing_id())).orderBy(ORDER).drop(ORDER)
 
 
 def add_features(df: DataFrame, spec: FeatureSpec, tables: FeatureTables, *, latest: bool = False) -> DataFrame:
     """A DataFrame with the columns of a spec that it does not have: looked up, and then computed.
 
     Args:
-        df: The rows.
+        df: The rows, numbered in the column ``ORDER``.
         spec: What is added.
         tables: Where it is looked up.
         latest: Whether the tables are read as they are now, and not in the versions of the spec.
     """
     given = set(df.columns)
-    for lookup in spec.lookups:
-        wanted = {
-            feature: output for feature, output in zip(lookup.features, lookup.outputs, strict=True) if output not in given
-        }
-        if not wanted:
-            continue
-        times = [] if lookup.timestamp_lookup_key is None else [lookup.timestamp_lookup_key]
-        require_columns(df.columns, [*lookup.lookup_key, *times], f"The look-up in {lookup.table}")
-        keys = tables.keys(lookup.table)
-        rows = tables.read(lookup.table, None if latest else lookup.table_version)
-        table = FeatureRows(rows, keys.primary_keys, keys.timeseries_key, keys.available_at)
-        df = join_features(df, lookup.lookup_key, table, wanted, lookup.timestamp_lookup_key, lookup.lookback_seconds)
-        filled = {name: value for name, value in lookup.defaults.items() if name in wanted.values()}
-        if filled:
-            kinds = df.select(*(column_named(name) for name in filled)).schema
-            df = df.withColumns({name: _or_default(name, value, kinds) for name, value in filled.items()})
+    df = _looked_up(df, spec, tables, given, latest=latest)
     for function in spec.functions:
         if function.output not in given:
             require_columns(df.columns, list(function.inputs.values()), f"The function {function.udf}")
             df = df.withColumn(function.output, _call(function, tables))
     return df
+
+
+def _looked_up(df: DataFrame, spec: FeatureSpec, tables: FeatureTables, given: Collection[str], *, latest: bool) -> DataFrame:
+    """The columns that are looked up; between hints, by which a server that can joins beside its engine."""
+    rows = df.columns
+    asked = [(lookup, wanted) for lookup in spec.lookups if (wanted := _wanted(lookup, given))]
+    if not asked:
+        return df
+    # What is found by a feature of another table needs that with its default.
+    is_chained = any(not {*_columns(lookup)} <= {*rows} for lookup, _ in asked)
+    df = df.hint(ROWS_HINT)
+    told: list[AsOfLookup] = []
+    for lookup, wanted in asked:
+        require_columns(df.columns, _columns(lookup), f"The look-up in {lookup.table}")
+        keys, version = tables.keys(lookup.table), None if latest else lookup.table_version
+        table = FeatureRows(tables.read(lookup.table, version), keys.primary_keys, keys.timeseries_key, keys.available_at)
+        time, lookback = lookup.timestamp_lookup_key, lookup.lookback_seconds
+        df = join_features(df, lookup.lookup_key, table, wanted, time, lookback)
+        if is_chained:
+            df = _with_defaults(df, lookup, wanted)
+        told.append(
+            AsOfLookup(
+                lookup.table,
+                version,
+                keys.primary_keys,
+                lookup.lookup_key,
+                wanted,
+                keys.timeseries_key,
+                keys.available_at if keys.timeseries_key else None,
+                time,
+                None if lookback is None else int(lookback * 1_000_000),
+            )
+        )
+    # The keys of a table are not enforced: two rows of one key and time would each give a row.
+    placed = df.withColumn(_PLACE, F.row_number().over(Window.partitionBy(ORDER).orderBy(ORDER)))
+    df = placed.filter(F.col(_PLACE) == 1).drop(_PLACE)
+    if is_chained:
+        return df
+    df = df.hint(HINT, AsOfRequest(tuple(rows), tuple(told)).dumps())
+    return reduce(lambda whole, one: _with_defaults(whole, *one), asked, df)
+
+
+def _wanted(lookup: SpecLookup, given: Collection[str]) -> dict[str, str]:
+    """Feature -> column, of those that are not there."""
+    return {feature: output for feature, output in zip(lookup.features, lookup.outputs, strict=True) if output not in given}
+
+
+def _columns(lookup: SpecLookup) -> list[str]:
+    """The columns by which a look-up finds its rows."""
+    return [*lookup.lookup_key, *([lookup.timestamp_lookup_key] if lookup.timestamp_lookup_key else ())]
+
+
+def _with_defaults(df: DataFrame, lookup: SpecLookup, wanted: Mapping[str, str]) -> DataFrame:
+    filled = {name: value for name, value in lookup.defaults.items() if name in wanted.values()}
+    if not filled:
+        return df
+    kinds = df.select(*(column_named(name) for name in filled)).schema
+    return df.withColumns({name: _or_default(name, value, kinds) for name, value in filled.items()})
 
 
 def _or_default(name: str, value: Any, kinds: StructType) -> Column:
