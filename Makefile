@@ -77,6 +77,7 @@ bench: .venv/.dev .venv/.demo src/boathouse/server/page/index.html ## Measure wh
 	$(RUN)python benchmarks/jobs.py
 	$(RUN)python benchmarks/streams.py
 	$(RUN)python benchmarks/sessions.py
+	$(RUN)python benchmarks/tracking.py
 
 clean: ## Remove all that was made, but no lake
 	rm -rf .venv .tools site dist web/node_modules src/boathouse/server/page
