@@ -31,7 +31,7 @@ from boathouse.engine.gateway.visit import Visit
 from boathouse.engine.gateway.walk import walk
 from boathouse.errors import BoathouseError
 from boathouse.storage.paths import from_url
-from boathouse.tables.api import last_version, replay
+from boathouse.tables.api import data_path, last_version, replay
 
 log = structlog.get_logger(__name__)
 
@@ -200,18 +200,17 @@ def _version(lookup: AsOfLookup, table: TableInfo, reading: Reading) -> int:
 
 
 def _version_of(table: TableInfo, version: int) -> Files:
-    """A version of a table, if its files hold its rows and columns as they are."""
-    state = replay(table.storage_location, version)
+    """A version of a table, if its files are its own and hold its rows and columns as they are."""
+    state, folder = replay(table.storage_location, version), from_url(table.storage_location)
     if (state.metadata.get("configuration") or {}).get("delta.columnMapping.mode", "none") != "none":
         raise _OnEngine(f"the columns of {table.full_name} have other names in its files")
     rows = 0
     for add in state.files.values():
         if add.get("deletionVector"):
             raise _OnEngine(f"{table.full_name} has deletion vectors")
-        if "://" in add["path"] or add["path"].startswith("/"):
-            raise _OnEngine(f"{table.full_name} shares files with another table")
+        data_path(folder, add["path"])
         rows += int(json.loads(add.get("stats") or "{}").get("numRecords", _FEWEST_ROWS))
-    return Files(str(from_url(table.storage_location)), version, rows)
+    return Files(str(folder), version, rows)
 
 
 class LocalJoins:
