@@ -86,3 +86,13 @@ def test_arrays(tmp_path: Path) -> None:
     scorer = Scorer.load(str(tmp_path / "m"), str(tmp_path / "copy"))
     status, answer = scorer.answer(b'{"instances": [[1, 2], [3, 4]]}')
     assert (status, json.loads(answer)) == (200, {"predictions": [[1, 2], [3, 4]]})
+
+
+@pytest.mark.parametrize(
+    ("params", "told"),
+    [({"times": 2}, "params.times is no parameter of the model. Valid: none"), ([1], "params has to be an object")],
+)
+def test_params(scorer: Scorer, params: Any, told: str) -> None:
+    status, answer = scorer.answer(json.dumps({"dataframe_records": [ROW], "params": params}).encode())
+    assert status == 400
+    assert told in json.loads(answer)["message"]

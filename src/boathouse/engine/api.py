@@ -3,6 +3,7 @@
 from boathouse.engine.catalog_access import CatalogAccess
 from boathouse.engine.compute import require_warehouse, warehouse_id_of
 from boathouse.engine.errors import EngineCrashed, EngineUnavailable
+from boathouse.engine.gateway.ai_query import Endpoints, EndpointShape
 from boathouse.engine.gateway.governor import Governor
 from boathouse.engine.gateway.hidden_columns import METADATA_OPTION
 from boathouse.engine.gateway.paths import PathGuard, Use
@@ -45,6 +46,8 @@ __all__ = [
     "CallContext",
     "CatalogAccess",
     "DataType",
+    "EndpointShape",
+    "Endpoints",
     "EngineBackend",
     "EngineCrashed",
     "EngineMetrics",

@@ -41,6 +41,7 @@ class CatalogAccess:
     Attributes:
         memory: The look-ups of queries, kept while they are still right.
         brokers: Patterns of the Kafka brokers that everybody may reach through the server, ``host:port``.
+        endpoints: Knows the serving endpoints, as ``gateway.ai_query`` has them; the slice of serving, which is above, puts it here.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class CatalogAccess:
         self.memory = CatalogMemory(self, database.changes)
         self.functions: dict[str, Any] = dict(functions)
         self.brokers: tuple[str, ...] = ()
+        self.endpoints: Callable[[Principal, str], Any] | None = None
         self._virtual: dict[str, Callable[[Principal], pa.Table]] = {}
 
     def provide(self, full_name: str, rows: Callable[[Principal], pa.Table]) -> None:

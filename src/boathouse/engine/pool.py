@@ -47,13 +47,13 @@ class EngineBackend:
     """What the pool needs of the rest of the server.
 
     Attributes:
-        catalog_url: Of the Unity Catalog REST API, ending in ``/api/2.1/unity-catalog``.
+        server_url: Of the REST API, without a slash at its end.
         issue_token: Makes the token with which a principal's engine asks the catalog; lifetime in seconds.
         revoke_token: Makes it worthless once the engine has stopped.
         list_catalogs: Names of the catalogs that a principal may know of.
     """
 
-    catalog_url: str
+    server_url: str
     issue_token: Callable[[Principal, float], str]
     revoke_token: Callable[[str], None]
     list_catalogs: Callable[[Principal], Sequence[str]]
@@ -212,7 +212,11 @@ class EnginePool:
         environment = {key: os.environ[key] for key in _PASSED_ON if key in os.environ} | {"HOME": str(folder)}
         spill = folder / "spill"
         await asyncio.to_thread(_make_empty, spill)
-        orders = {"parent": os.getpid(), "environment": self._sail_settings(token, catalogs, spill)}
+        orders = {
+            "parent": os.getpid(),
+            "environment": self._sail_settings(token, catalogs, spill),
+            "server": [self._backend.server_url, token],
+        }
         settings = {
             "python": self.limits.python_for(principal),
             "functions": str(folder / "functions"),
@@ -249,7 +253,7 @@ class EnginePool:
         # Every catalog is a catalog of the engine, so that tables of other formats than Delta can be read by their names; those of
         # a catalog that is made later are known to the next engine.
         unity = [
-            f'{{type="unity", name="{name}", uri="{self._backend.catalog_url}", default_catalog="{name}", token="{token}"}}'
+            f'{{type="unity", name="{name}", uri="{self._backend.server_url}/api/2.1/unity-catalog", default_catalog="{name}", token="{token}"}}'
             for name in catalogs
         ]
         scratch = f'{{type="memory", name="{SCRATCH_CATALOG}", initial_database=["default"]}}'

@@ -3,8 +3,8 @@
 Its argument is a JSON object: ``python`` says what becomes of user functions (``sandboxed``, ``trusted``, or the message with
 which they are refused), ``functions`` is the folder for their files, ``memory`` the bytes that each of their processes may take.
 
-Protocol: the parent writes one line of JSON to standard input, ``{"parent": pid, "environment": {...}}``, and keeps the pipe
-open; this process answers with one line ``{"port": n}`` on standard output. When the pipe closes, the process ends at once.
+Protocol: the parent writes one line of JSON to standard input, ``{"parent": pid, "environment": {...}, "server": [url, token]}``,
+and keeps the pipe open; this process answers with one line ``{"port": n}`` on standard output. When the pipe closes, the process ends at once.
 """
 
 import json
@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from boathouse.engine import endpoint_function
 from boathouse.engine.sandbox.confine import die_with
 
 
@@ -50,6 +51,7 @@ def main() -> None:
     die_with(orders["parent"])
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ.update(orders["environment"])
+    endpoint_function.configure(*orders["server"])
     os.umask(0o077)
     if control is not None:
         interpose.install(workers.Workers(control, settings["memory"]))

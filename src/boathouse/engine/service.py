@@ -80,7 +80,7 @@ class EngineService:
         metrics = EngineMetrics(registry)
         limits = EngineLimits(memory_of(memory), python, layout.root)
         backend = EngineBackend(
-            catalog_url=f"{base_url}/api/2.1/unity-catalog",
+            server_url=base_url,
             issue_token=self._issue,
             revoke_token=self._revoke,
             list_catalogs=access.catalogs,

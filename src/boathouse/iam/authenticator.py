@@ -9,7 +9,7 @@ from sqlalchemy.exc import OperationalError
 from boathouse.db import Database
 from boathouse.iam.errors import TokenExpired
 from boathouse.iam.principal import PIPELINE, Principal
-from boathouse.iam.scopes import FILES, MLFLOW, SQL, UNITY_CATALOG, require_scope
+from boathouse.iam.scopes import FILES, MLFLOW, SERVING, SQL, UNITY_CATALOG, require_scope
 from boathouse.iam.service import IamService, digest
 from boathouse.kit.clock import now_ms
 
@@ -17,7 +17,7 @@ CACHE_SECONDS = 3.0
 DAY_MS = 24 * 3600 * 1000
 
 INTERNAL_SCOPES: dict[str, frozenset[str]] = {
-    "engine": frozenset({UNITY_CATALOG}),
+    "engine": frozenset({SERVING, UNITY_CATALOG}),
     PIPELINE: frozenset({FILES, SQL, UNITY_CATALOG}),
     "foreach": frozenset({SQL}),
     "monitor": frozenset({SQL}),

@@ -58,7 +58,7 @@ from boathouse.server.mlflow import Mlflow, is_mlflows
 from boathouse.server.observation import Observation
 from boathouse.serving import endpoints as serving_endpoints
 from boathouse.serving import invocations
-from boathouse.serving.api import Serving, ServingReferences
+from boathouse.serving.api import EndpointShapes, Serving, ServingReferences
 from boathouse.sql import endpoints as sql_endpoints
 from boathouse.sql.alerts import endpoints as alert_endpoints
 from boathouse.sql.alerts import older as older_alerts
@@ -353,6 +353,7 @@ async def _lifespan(api: FastAPI) -> AsyncGenerator[None, None]:
         state.serving = Serving(state.database, state.layout, state.authenticator, state.addresses.base_url)
         stack.push_async_callback(state.serving.stop)
         await state.serving.start()
+        state.engines.access.endpoints = EndpointShapes(state.serving)
         mlflow = asyncio.get_running_loop().call_later(MLFLOW_AFTER_SECONDS, state.mlflow.start)
         stack.callback(mlflow.cancel)
         state.monitors = Monitors(

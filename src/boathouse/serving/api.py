@@ -4,5 +4,6 @@ from boathouse.serving.capture import PAYLOAD
 from boathouse.serving.references import ServingReferences
 from boathouse.serving.runtime import Serving
 from boathouse.serving.service import Endpoint, ServingService
+from boathouse.serving.shapes import EndpointShapes
 
-__all__ = ["PAYLOAD", "Endpoint", "Serving", "ServingReferences", "ServingService"]
+__all__ = ["PAYLOAD", "Endpoint", "EndpointShapes", "Serving", "ServingReferences", "ServingService"]

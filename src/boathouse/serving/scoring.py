@@ -24,17 +24,29 @@ _INTEGERS = {DataType.integer: np.int32, DataType.long: np.int64}
 _FLOATS = {DataType.float: np.float32, DataType.double: np.float64}
 
 
-def parse(body: bytes) -> Any:
-    """The columns of a request (name -> list), or an array where it names none.
+def _loaded(body: bytes) -> Any:
+    try:
+        return json.loads(body)
+    except ValueError as error:
+        message = f"The body is not valid JSON: {error}"
+        raise BadRequest(message) from None
+
+
+def _parameters(raw: Any) -> Mapping[str, Any] | None:
+    """A request's ``params``: what the model's ``predict`` takes besides."""
+    given = raw.get("params")
+    if given is not None and not isinstance(given, dict):
+        message = "params has to be an object: the model's parameters by their names."
+        raise BadRequest(message)
+    return given or None
+
+
+def parse(raw: Any) -> Any:
+    """The columns of a request's JSON (name -> list), or an array where it names none.
 
     Raises:
         BadRequest: It says what would be valid.
     """
-    try:
-        raw = json.loads(body)
-    except ValueError as error:
-        message = f"The body is not valid JSON: {error}"
-        raise BadRequest(message) from None
     given = [name for name in FORMATS if isinstance(raw, dict) and name in raw]
     if len(given) != 1:
         message = f"The body has to be a JSON object with exactly one of {', '.join(FORMATS)}."
@@ -169,8 +181,8 @@ class Answerer(ABC):
         """The columns that a request has to have; None where nothing says so."""
 
     @abstractmethod
-    def result(self, data: Any) -> dict[str, Any]:
-        """The answer to what a request holds, as ``parse`` gives it."""
+    def result(self, data: Any, parameters: Mapping[str, Any] | None) -> dict[str, Any]:
+        """The answer to what a request holds, as ``parse`` gives it, and to its ``params``."""
 
     def facts(self) -> dict[str, Any]:
         """What the server wants to know of the served entity."""
@@ -197,7 +209,8 @@ class Answerer(ABC):
     def answer(self, body: bytes) -> tuple[int, bytes]:
         """The HTTP status and JSON for a request's JSON."""
         try:
-            result = self.result(parse(body))
+            raw = _loaded(body)
+            result = self.result(parse(raw), _parameters(raw))
             return 200, json.dumps(result, allow_nan=False, separators=(",", ":")).encode()
         except BoathouseError as error:
             return error.status, _error(error.error_code, error.message)
@@ -227,8 +240,11 @@ class SpecAnswerer(Answerer):
         """The columns that a request has to have."""
         return self._columns.request_columns()
 
-    def result(self, data: Any) -> dict[str, Any]:
+    def result(self, data: Any, parameters: Mapping[str, Any] | None) -> dict[str, Any]:
         """The features of each row."""
+        if parameters:
+            message = "A feature spec has no params: leave them out."
+            raise BadRequest(message)
         if isinstance(data, np.ndarray):
             message = f"A feature spec needs named columns: {', '.join(self.request_columns())}."
             raise BadRequest(message)
@@ -251,6 +267,8 @@ class Scorer(Answerer):
         signature = model.metadata.signature
         self._schema: Schema | None = signature.inputs if signature is not None else None
         self._outputs: Schema | None = signature.outputs if signature is not None else None
+        params: Any = signature.params if signature is not None else None
+        self._parameters = frozenset(str(one.name) for one in params or ())
 
     @classmethod
     def load(cls, model_uri: str, folder: str) -> "Scorer":
@@ -287,19 +305,29 @@ class Scorer(Answerer):
         except Exception:  # noqa: BLE001 - an example that does not work harms nobody
             traceback.print_exc()
 
-    def result(self, data: Any) -> dict[str, Any]:
+    def result(self, data: Any, parameters: Mapping[str, Any] | None) -> dict[str, Any]:
         """The predictions."""
-        return {"predictions": to_json(self._predict(data))}
+        self._check_parameters(parameters)
+        frame = self._input(data)
+        found = self._model.predict(frame, params=dict(parameters)) if parameters else self._model.predict(frame)
+        return {"predictions": to_json(found)}
 
-    def _predict(self, data: Any) -> Any:
+    def _check_parameters(self, parameters: Mapping[str, Any] | None) -> None:
+        unknown = sorted(name for name in parameters or () if name not in self._parameters)
+        if unknown:
+            valid = ", ".join(sorted(self._parameters)) or "none, as its signature has none"
+            message = f"params.{unknown[0]} is no parameter of the model. Valid: {valid}."
+            raise BadRequest(message)
+
+    def _input(self, data: Any) -> Any:
         if isinstance(data, np.ndarray):
-            return self._model.predict(self._from_array(data))
+            return self._from_array(data)
         columns: Mapping[str, Sequence[Any]] = data
         if self._features is not None:
             columns = self._features.values(columns)
         if self._schema is not None and self._schema.is_tensor_spec():
-            return self._model.predict(self._tensors(columns))
-        return self._model.predict(self._frame(columns))
+            return self._tensors(columns)
+        return self._frame(columns)
 
     def _from_array(self, data: Any) -> Any:
         schema = self._schema

@@ -148,6 +148,9 @@ class GovernedText:
         constant = self._resolver.constant(call.name[0]) if len(call.name) == 1 and not call.arguments else None
         if constant is not None:
             return Edit(call.start, call.end, literal(constant))
+        if self._resolver.asks_endpoint(call.name, self._reader):
+            arguments = [self._render(start, end, edits) for start, end in call.arguments]
+            return Edit(call.start, call.end, self._resolver.ask_endpoint(arguments))
         function = self._resolver.function(call.name, self._reader)
         if function is None:
             if len(call.name) > 1:

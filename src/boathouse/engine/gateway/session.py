@@ -1,6 +1,7 @@
 """Questions that the gateway itself asks an engine, in the session of the request it is looking at."""
 
 import asyncio
+import hashlib
 import itertools
 import uuid
 from collections.abc import AsyncGenerator, Iterator
@@ -13,6 +14,7 @@ from grpc.aio import AioRpcError
 
 from boathouse.catalog.api import FunctionInfo
 from boathouse.engine.capabilities import Capabilities
+from boathouse.engine.endpoint_function import EndpointCall
 from boathouse.engine.gateway.effects import Sources
 from boathouse.engine.gateway.protocol import proto
 from boathouse.engine.gateway.readings import Reading
@@ -20,7 +22,7 @@ from boathouse.engine.gateway.sql_tokens import quote
 from boathouse.engine.gateway.wire import encoded
 from boathouse.engine.link import Engine
 from boathouse.engine.pool import SCRATCH_CATALOG
-from boathouse.engine.python_functions import registration
+from boathouse.engine.python_functions import endpoint_registration, registration
 from boathouse.iam.api import Principal
 
 _FIRST_NAMESPACE = ("main", "default")
@@ -51,7 +53,7 @@ class SessionNames:
     streams: dict[tuple[str, str], Any] = field(default_factory=dict[tuple[str, str], Any])
     """Session and name of each temporary view over a stream -> its rows, as a relation of the client's."""
     python: dict[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
-    """Session and version of a catalog's function in Python -> its name in the engine."""
+    """Session and version of a catalog's function in Python, or digest of how an endpoint is asked -> its name in the engine."""
     namespaces: dict[str, tuple[str, str]] = field(default_factory=dict[str, tuple[str, str]])
     """Session -> its current catalog and schema."""
     cached: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
@@ -213,6 +215,15 @@ class EngineSession:
         if key not in self.names.python:
             name = f"__bhf_{len(self.names.python)}"
             self.run(registration(function, name, self.data_type(function.return_type)))
+            self.names.python[key] = name
+        return self.names.python[key]
+
+    def endpoint_function(self, call: EndpointCall, returns: str) -> str:
+        """The name under which a serving endpoint can be asked in this session; ``returns`` is the type of its answers, as SQL writes it."""
+        key = (self.request.session_id, hashlib.sha256(call.packed()).hexdigest())
+        if key not in self.names.python:
+            name = f"ai_query_{len(self.names.python)}"
+            self.run(endpoint_registration(call, name, self.data_type(returns)))
             self.names.python[key] = name
         return self.names.python[key]
 

@@ -22,7 +22,7 @@ from boathouse.engine.gateway.path_names import FILE_FORMATS, looks_absolute
 from boathouse.engine.gateway.paths import PathGuard, Use
 from boathouse.engine.gateway.protocol import local_relation, of_today, proto, sql_node
 from boathouse.engine.gateway.pruning import Comparison
-from boathouse.engine.gateway.references import References
+from boathouse.engine.gateway.references import Reader, References
 from boathouse.engine.gateway.resolver import Resolver
 from boathouse.engine.gateway.session import EngineSession
 from boathouse.engine.gateway.shared_engine import SharedEngine
@@ -335,6 +335,12 @@ class Visit:
         function.arguments[0].literal.boolean = self.resolver.is_member(group)
         self.changed = True
 
+    def look_at_call(self, call: Any) -> None:
+        """A function of a DataFrame, called by its name."""
+        if self.resolver.asks_endpoint([call.function_name], Reader(self.principal, is_asker=True)):
+            message = "ai_query is called in SQL: expr(\"ai_query('endpoint', struct(a, b))\"), selectExpr or spark.sql."
+            raise StatementRefused(message)
+
     def look_at_view(self, command: Any) -> None:
         """A temporary view: from now on its name may hide a table's."""
         self._define_temporary(command.name.lower())
@@ -483,6 +489,7 @@ _LOOKS = {
     "spark.connect.Read": Visit.look_at_read,
     "spark.connect.Expression.Literal": Visit.look_at_literal,
     "spark.connect.Expression.UnresolvedFunction": Visit.look_at_function,
+    "spark.connect.CallFunction": Visit.look_at_call,
     "spark.connect.CreateDataFrameViewCommand": Visit.look_at_view,
     "spark.connect.Command": Visit.look_at_command,
     "spark.connect.WriteStreamOperationStart": Visit.look_at_stream,

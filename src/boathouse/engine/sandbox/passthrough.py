@@ -10,6 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from boathouse.engine.endpoint_function import EndpointCall, answers
 from boathouse.engine.sandbox import wire
 from boathouse.engine.sandbox.definition import Payload
 from boathouse.engine.sandbox.proxies import StreamProxy, WorkerCrashed
@@ -18,17 +19,25 @@ _ROW = "__row"
 
 
 class ScalarIterProxy(StreamProxy):
-    """Of ``PySparkScalarPandasIterUdf``: one row out for each row in, in order."""
+    """Of ``PySparkScalarPandasIterUdf``: one row out for each row in, in order.
+
+    A call of an endpoint of the server is no user function, and is made here.
+    """
 
     def __init__(self, payload: Payload, passed: int, name: str, config: Any, buffer: Any) -> None:
-        super().__init__(payload, 0, name, config, None)
+        self._call = EndpointCall.found_in(payload.data)
+        if self._call is None:
+            super().__init__(payload, 0, name, config, None)
         self._passed = passed
         self._name = name
         self._buffer = buffer
 
     def __call__(self, source: Iterator[pa.RecordBatch]) -> Generator[pa.RecordBatch, None, None]:
-        """Let a worker pull the function's columns."""
+        """Let a worker pull the function's columns, or ask the endpoint for its answers to them."""
         try:
+            if self._call is not None:
+                yield from self._asked(self._call, source)
+                return
             with closing(super().__call__(self._kept(source))) as outputs:
                 if self._passed:
                     yield from self._joined(outputs)
@@ -36,6 +45,12 @@ class ScalarIterProxy(StreamProxy):
                     yield from outputs
         finally:
             self._buffer.close()
+
+    def _asked(self, call: EndpointCall, source: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in source:
+            found = answers(call, batch.column(self._passed))
+            names = [*batch.schema.names[: self._passed], self._name]
+            yield pa.RecordBatch.from_arrays([*batch.columns[: self._passed], found], names)
 
     def _kept(self, source: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in source:

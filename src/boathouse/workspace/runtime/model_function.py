@@ -3,6 +3,7 @@
 The model's files travel in the function's closure, as the processes that run functions can fetch nothing.
 """
 
+import functools
 import io
 import os
 import tempfile
@@ -65,6 +66,7 @@ def local_model_function(path: str, model_uri: str, result_type: Any = None, par
     predictor = _predictor(_pack(path, model_uri), names, params)
     function = pandas_udf(predictor, returnType=result_type or _result_type(signature))
 
+    @functools.wraps(function)  # as spark.udf.register knows functions by what they hold
     def predict(*columns: Any) -> Any:
         if not columns and names is None:
             message = f"The model {model_uri} has no signature with names of columns: say which columns it takes."
