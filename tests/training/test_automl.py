@@ -20,11 +20,11 @@ import pandas as pd
 from boathouse.training import automl
 from boathouse.training.automl.notebook import code_cells
 from boathouse.training.automl.worker import _run
-from boathouse.training.automl import search
+from boathouse.training.automl import trials
 import mlflow
 from pathlib import Path
 
-search._PATIENCE = 2
+trials._PATIENCE = 2
 
 problem, path, out = sys.argv[1:]
 rows = pd.read_parquet(path)
@@ -130,6 +130,7 @@ def test_rows_are_split() -> None:
         ({"target_col": "y", "max_trials": 3}, "say timeout_minutes"),
         ({"target_col": "y", "time_col": "when", "split_col": "place"}, "both say how rows are split"),
         ({"target_col": "shop"}, "fewer than 5 rows"),
+        ({"target_col": "other"}, "other is a number with 130 different values, .* Use regress"),
         ({"target_col": "y", "feature_store_lookups": [{"table": "t"}]}, r"feature_store_lookups\[0\] has table_name"),
     ],
 )

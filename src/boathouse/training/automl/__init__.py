@@ -3,7 +3,7 @@
 It runs in the caller's process and one below it; where it looks and what it knows of the server is MLflow's tracking URI.
 """
 
-from boathouse.training.automl.api import classify, regress
+from boathouse.training.automl.api import classify, forecast, regress
 from boathouse.training.automl.summary import AutoMLSummary, TrialInfo
 
-__all__ = ["AutoMLSummary", "TrialInfo", "classify", "regress"]
+__all__ = ["AutoMLSummary", "TrialInfo", "classify", "forecast", "regress"]

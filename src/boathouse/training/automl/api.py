@@ -1,11 +1,11 @@
-"""``classify`` and ``regress``, as ``databricks.automl`` has them."""
+"""``classify``, ``regress`` and ``forecast``, as ``databricks.automl`` has them."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
-from boathouse.training.automl.asked import Asked
+from boathouse.training.automl.asked import Asked, ForecastAsked
 from boathouse.training.automl.columns import Problem
 from boathouse.training.automl.summary import AutoMLSummary
 
@@ -89,6 +89,69 @@ def regress(
     return _search(dataset, feature_store_lookups, _asked("regress", locals()))
 
 
+def forecast(
+    dataset: Any,
+    *,
+    target_col: str,
+    time_col: str,
+    primary_metric: str = "smape",
+    country_code: str = "US",
+    frequency: str = "D",
+    horizon: int = 1,
+    data_dir: str | None = None,
+    experiment_dir: str | None = None,
+    experiment_name: str | None = None,
+    exclude_frameworks: Sequence[str] | None = None,
+    feature_store_lookups: Sequence[Mapping[str, Any]] | None = None,
+    identity_col: str | Sequence[str] | None = None,
+    sample_weight_col: str | None = None,
+    output_database: str | None = None,
+    max_trials: int | None = None,
+    timeout_minutes: float | None = None,
+) -> AutoMLSummary:
+    """Find a method that forecasts series.
+
+    Args:
+        dataset: A pandas or Spark DataFrame, or the name of a table: a row for a series and a moment.
+        target_col: The column with what is forecast, a number.
+        time_col: The column with the moments.
+        primary_metric: ``smape`` (0 to 2), ``mse``, ``rmse``, ``mae`` or ``mdape``.
+        country_code: Whose holidays trees on daily series know of; ``""`` for none.
+        frequency: The period: ``D``, ``W``, ``month``, ``quarter``, ``year``, ``hour``, ``min`` or ``s``.
+        horizon: How many periods are forecast.
+        data_dir: Taken and not used: the data is kept with the experiment.
+        experiment_dir: Folder of the workspace for the experiment; of one's own by default.
+        experiment_name: Its name; by default of target, table and time.
+        exclude_frameworks: Of ``naive``, ``ets``, ``arima``, ``lightgbm``; ``prophet`` and ``deepar`` are not there and may be named.
+        feature_store_lookups: Refused: methods here look at the series and the calendar only.
+        identity_col: The column, or columns, that tell series apart.
+        sample_weight_col: Refused: all series count the same.
+        output_database: ``catalog.schema`` for a table with the forecast of the best trial.
+        max_trials: Refused: it went with Databricks Runtime 11.
+        timeout_minutes: When the search ends at the latest; 120 by default.
+
+    Raises:
+        ValueError: If an argument is wrong; it is named.
+        RuntimeError: If no trial ended well.
+    """
+    del data_dir
+    for name, given in (("feature_store_lookups", feature_store_lookups), ("sample_weight_col", sample_weight_col)):
+        if given:
+            message = f"{name} is not supported for forecasts here: methods look at the series and the calendar only."
+            raise ValueError(message)
+    asked = _asked(
+        "forecast",
+        {**locals(), "exclude_cols": None, "imputers": None, "time_col": None, "split_col": None, "sample_weight_col": None},
+    )
+    keys = (identity_col,) if isinstance(identity_col, str) else tuple(identity_col or ())
+    more = ForecastAsked(time_col, keys, frequency, horizon, country_code, output_database)
+    try:
+        from boathouse.training.automl.forecasting.search import search_forecast  # noqa: PLC0415 - needs the extra
+    except ModuleNotFoundError as error:
+        raise _without_extra(error) from error
+    return search_forecast(_frame(dataset, None), asked, more, _name(dataset), _spark)
+
+
 def _asked(problem: Problem, given: Mapping[str, Any]) -> Asked:
     if given["max_trials"] is not None:
         message = "max_trials is not supported any more, as on Databricks; say timeout_minutes."
@@ -115,9 +178,12 @@ def _search(dataset: Any, lookups: Sequence[Mapping[str, Any]] | None, asked: As
     try:
         from boathouse.training.automl.search import search  # noqa: PLC0415 - needs the extra
     except ModuleNotFoundError as error:
-        message = f"AutoML needs the package {error.name}: pip install 'boathouse[automl]'"
-        raise ModuleNotFoundError(message, name=error.name) from error
+        raise _without_extra(error) from error
     return search(_frame(dataset, lookups), asked, _name(dataset))
+
+
+def _without_extra(error: ModuleNotFoundError) -> ModuleNotFoundError:
+    return ModuleNotFoundError(f"AutoML needs the package {error.name}: pip install 'boathouse[automl]'", name=error.name)
 
 
 def _frame(dataset: Any, lookups: Sequence[Mapping[str, Any]] | None) -> pd.DataFrame:

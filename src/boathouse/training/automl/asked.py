@@ -24,3 +24,15 @@ class Asked:
     time_column: str | None
     split_column: str | None
     weight_column: str | None
+
+
+@dataclass(frozen=True)
+class ForecastAsked:
+    """What else a forecast was asked for; see ``forecast``."""
+
+    time: str
+    keys: Sequence[str]
+    frequency: str
+    horizon: int
+    country: str
+    database: str | None

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 Kind = Literal["numeric", "categorical", "high_cardinality", "datetime", "text"]
-Problem = Literal["classify", "regress"]
+Problem = Literal["classify", "regress", "forecast"]
 
 MOST_CATEGORIES = 30
 """More different values than these, and a column is not cut into one feature for each."""
@@ -118,6 +118,9 @@ def _check_target(found: Profile, target: str, problem: Problem) -> None:
     counts = found.rows[target].value_counts()
     if len(counts) < 2:
         message = f"{target} has one value only, {counts.index[0]!r}: there is nothing to tell apart."
+        raise ValueError(message)
+    if len(counts) > MOST_CATEGORIES and pd.api.types.is_numeric_dtype(found.rows[target]):
+        message = f"{target} is a number with {len(counts)} different values, which are too many for classes. Use regress."
         raise ValueError(message)
     if counts.iloc[-1] < 5:
         rare = [repr(value) for value, count in counts.items() if count < 5]

@@ -146,20 +146,29 @@ FAMILIES: Sequence[Family] = (
         {"random_state": 0, "tree_method": "hist"},
     ),
 )
-FRAMEWORKS = tuple(dict.fromkeys(one.framework for one in FAMILIES))
 
 
 def families(excluded: Sequence[str]) -> list[Family]:
-    """Those that are installed and not excluded.
+    """Those for classes and numbers that are installed and not excluded.
 
     Raises:
         ValueError: If a name is none of a framework, or nothing is left.
     """
-    unknown = sorted(set(excluded) - set(FRAMEWORKS))
+    return chosen(FAMILIES, excluded)
+
+
+def chosen(known: Sequence[Family], excluded: Sequence[str]) -> list[Family]:
+    """Those of some that are installed and not excluded.
+
+    Raises:
+        ValueError: If a name is none of a framework, or nothing is left.
+    """
+    frameworks = tuple(dict.fromkeys(one.framework for one in known))
+    unknown = sorted(set(excluded) - set(frameworks))
     if unknown:
-        message = f"exclude_frameworks holds {', '.join(unknown)}; the frameworks are {', '.join(FRAMEWORKS)}."
+        message = f"exclude_frameworks holds {', '.join(unknown)}; the frameworks are {', '.join(frameworks)}."
         raise ValueError(message)
-    found = [one for one in FAMILIES if one.framework not in excluded and one.is_there]
+    found = [one for one in known if one.framework not in excluded and one.is_there]
     if not found:
         message = (
             "exclude_frameworks leaves none of the frameworks that are installed: pip install 'boathouse[automl]' brings all."

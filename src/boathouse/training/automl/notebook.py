@@ -46,21 +46,21 @@ def trial_notebook(setting: Setting, family: Family, parameters: Mapping[str, An
     """The source of a trial's notebook."""
     module, name = family.imports[setting.problem]
     cells = [
-        _markdown(f"# {family.name} for `{setting.target}`, trial {number}", "", *_INTRODUCTION),
+        markdown(f"# {family.name} for `{setting.target}`, trial {number}", "", *_INTRODUCTION),
         _IMPORTS
         + f"from {module} import {name}\n\nEXPERIMENT_ID = {setting.experiment!r}\nDATA_RUN_ID = {setting.data_run!r}\nTARGET = {setting.target!r}",
-        _markdown("## The data", "", "As it was when the search began, with the rows that train, validate and test."),
+        markdown("## The data", "", "As it was when the search began, with the rows that train, validate and test."),
         _data(setting),
-        _markdown("## Features"),
+        markdown("## Features"),
         _features(setting, scales=family.scales),
-        _markdown("## The model"),
+        markdown("## The model"),
         _model(setting, family, name, parameters),
-        _markdown("## Training and figures"),
+        markdown("## Training and figures"),
         _training(setting, family, number),
-        _markdown("## What the model looks at"),
+        markdown("## What the model looks at"),
         _importance(family),
     ]
-    return _notebook(cells)
+    return notebook_of(cells)
 
 
 def code_cells(notebook: str) -> list[str]:
@@ -69,7 +69,8 @@ def code_cells(notebook: str) -> list[str]:
     return [cell for cell in cells if not cell.startswith(_MARKDOWN)]
 
 
-def _notebook(cells: Sequence[str]) -> str:
+def notebook_of(cells: Sequence[str]) -> str:
+    """The source of a notebook of some cells."""
     return "# Databricks notebook source\n" + _BETWEEN.join(cells) + "\n"
 
 
@@ -77,23 +78,24 @@ def exploration_notebook(setting: Setting, warnings: Sequence[Warning_]) -> str:
     """The source of a notebook that looks at the data."""
     told = [f"- **{one.kind}**: {one.message}" for one in warnings] or ["Nothing that stands out."]
     cells = [
-        _markdown(f"# The data behind `{setting.target}`", "", *told),
+        markdown(f"# The data behind `{setting.target}`", "", *told),
         f"import mlflow\nimport pandas as pd\n\nDATA_RUN_ID = {setting.data_run!r}\nTARGET = {setting.target!r}",
         'path = mlflow.artifacts.download_artifacts(run_id=DATA_RUN_ID, artifact_path="data/rows.parquet")\nrows = pd.read_parquet(path)\nrows.head(10)',
-        _markdown("## Figures of each column"),
+        markdown("## Figures of each column"),
         'rows.drop(columns="_automl_split").describe(include="all").transpose()',
         'rows.isna().mean().sort_values(ascending=False).rename("missing").to_frame()',
-        _markdown("## The target"),
+        markdown("## The target"),
         "rows[TARGET].value_counts(normalize=True).to_frame()"
         if setting.problem == "classify"
         else "rows[TARGET].describe().to_frame()",
-        _markdown("## Beside the target"),
+        markdown("## Beside the target"),
         _BESIDE[setting.problem],
     ]
-    return _notebook(cells)
+    return notebook_of(cells)
 
 
-def _markdown(*lines: str) -> str:
+def markdown(*lines: str) -> str:
+    """A cell of text."""
     return "\n".join(f"# MAGIC {line}".rstrip() for line in ("%md", *lines))
 
 
@@ -254,7 +256,7 @@ def _training(setting: Setting, family: Family, number: int) -> str:
             '        metrics |= {f"{prefix}_{name}": value for name, value in figures(model, part).items()}',
             "    mlflow.log_metrics(metrics)",
             "    example = train[FEATURES].head(5)",
-            f"    requirements = [f'{{name}}=={{version(name)}}' for name in {_packages(family)!r}]",
+            f"    requirements = [f'{{name}}=={{version(name)}}' for name in {packages_of(family)!r}]",
             "    signature = mlflow.models.infer_signature(train[FEATURES].head(100), model.predict(train[FEATURES].head(100)))",
             "    mlflow.sklearn.log_model(",
             '        model, name="model", signature=signature, input_example=example,',
@@ -302,7 +304,7 @@ def figures(model, part):
     }'''
 
 
-def _packages(family: Family) -> list[str]:
+def packages_of(family: Family) -> list[str]:
     """What the model needs where it is loaded: the packages behind the modules."""
     known = packages_distributions()
     return sorted({"mlflow", "numpy", "pandas", "scikit-learn", known.get(family.flavor, [family.flavor])[0]})

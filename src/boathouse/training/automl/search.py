@@ -1,46 +1,25 @@
-"""The search: trials by Optuna, each a notebook that is run, until the time is up or nothing gets better."""
+"""Classes and numbers: the data is looked at, split and kept, and models are searched for it."""
 
-import itertools
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import mlflow
-import optuna
 import pandas as pd
 from mlflow import MlflowClient
 
 from boathouse.training.automl.asked import Asked
-from boathouse.training.automl.columns import Problem, Profile, profile, splits
+from boathouse.training.automl.columns import Profile, profile, splits
 from boathouse.training.automl.families import Family, families
-from boathouse.training.automl.notebook import Setting, code_cells, exploration_notebook, trial_notebook
-from boathouse.training.automl.process import Worker
-from boathouse.training.automl.summary import AutoMLSummary, TrialInfo
+from boathouse.training.automl.notebook import Setting, exploration_notebook, trial_notebook
+from boathouse.training.automl.places import Folder, experiment_of
+from boathouse.training.automl.summary import AutoMLSummary
+from boathouse.training.automl.trials import METRICS, Search, check_metric_and_time, tell_best
 
-METRICS: Mapping[Problem, Mapping[str, tuple[str, str]]] = {
-    "classify": {
-        "f1": ("f1_score", "maximize"),
-        "log_loss": ("log_loss", "minimize"),
-        "precision": ("precision_score", "maximize"),
-        "accuracy": ("accuracy_score", "maximize"),
-        "roc_auc": ("roc_auc", "maximize"),
-    },
-    "regress": {
-        "r2": ("r2_score", "maximize"),
-        "mae": ("mean_absolute_error", "minimize"),
-        "rmse": ("root_mean_squared_error", "minimize"),
-        "mse": ("mean_squared_error", "minimize"),
-    },
-}
 MOST_ROWS = 500_000
 """More rows than these are sampled: a trial has to fit into memory several times."""
 _SPLIT = "_automl_split"
-_PATIENCE = 12
-"""Trials without a better one before a search ends, once each family was tried."""
-_LEAST_GAIN = 1e-4
-_WORKSPACE = Path("/Workspace")
 _IMPUTERS: Mapping[str, Mapping[str, Any]] = {
     "mean": {"strategy": "mean"},
     "median": {"strategy": "median"},
@@ -78,28 +57,24 @@ def search(data: pd.DataFrame, asked: Asked, name: str) -> AutoMLSummary:
     found.rows[_SPLIT] = splits(
         found.rows, asked.target, asked.problem, time_column=asked.time_column, split_column=asked.split_column
     )
-    experiment, folder = _experiment(asked, name)
+    experiment, folder = experiment_of(asked, name)
     with tempfile.TemporaryDirectory() as place:
         setting = _store(found, asked, experiment.experiment_id, folder, Path(place))
-        run = _Search(asked, setting, chosen, folder, Path(place), began + asked.minutes * 60)
-        trials = run.trials()
+
+        def write(family: Family, parameters: Mapping[str, Any], number: int) -> str:
+            return trial_notebook(setting, family, parameters, number)
+
+        deadline = began + asked.minutes * 60
+        trials = Search(asked, experiment.experiment_id, write, chosen, folder, Path(place), deadline).trials()
     conversions: dict[str, list[str]] = {}
     for column, kind in found.conversions.items():
         conversions.setdefault(kind, []).append(column)
     summary = AutoMLSummary(experiment, trials, METRICS[asked.problem][asked.metric][0], tuple(found.warnings), conversions)
-    best = summary.best_trial
-    print(f"Best of {len(trials)}: {best.model_description}, {summary.primary_metric} {best.evaluation_metric_score:.4f}")  # noqa: T201
-    return summary
+    return tell_best(summary)
 
 
 def _check(asked: Asked, data: pd.DataFrame) -> None:
-    metrics = METRICS[asked.problem]
-    if asked.metric not in metrics:
-        message = f"primary_metric is {asked.metric!r}; it is one of {', '.join(metrics)}."
-        raise ValueError(message)
-    if asked.minutes <= 0:
-        message = f"timeout_minutes is {asked.minutes}; it is a number greater than 0."
-        raise ValueError(message)
+    check_metric_and_time(asked)
     columns = {
         "exclude_cols": asked.excluded,
         "imputers": asked.imputers,
@@ -132,47 +107,7 @@ def _imputer(column: str, given: Any) -> Mapping[str, Any]:
     return known
 
 
-class _Folder:
-    """The folder of the workspace for the notebooks of an experiment.
-
-    Args:
-        workspace: The server's client.
-        path: The folder.
-    """
-
-    def __init__(self, workspace: Any, path: str) -> None:
-        self._workspace = workspace
-        self._path = path
-
-    def write(self, name: str, notebook: str) -> str:
-        """Put a notebook there; its path."""
-        from databricks.sdk.service.workspace import ImportFormat, Language  # noqa: PLC0415 - only where there is one
-
-        path = f"{self._path}/{name}"
-        self._workspace.mkdirs(path.rpartition("/")[0])
-        self._workspace.upload(path, notebook.encode(), format=ImportFormat.SOURCE, language=Language.PYTHON, overwrite=True)
-        return path
-
-
-def _experiment(asked: Asked, name: str) -> tuple[Any, _Folder | None]:
-    """The experiment, and the folder for its notebooks; None where there is no workspace."""
-    short = asked.experiment_name or f"{asked.target}_{name}-{time.strftime('%Y-%m-%d-%H-%M-%S')}"
-    if not _WORKSPACE.is_dir():
-        return _made(f"{(asked.experiment_dir or 'databricks_automl').rstrip('/')}/{short}"), None
-    from databricks.sdk import WorkspaceClient  # noqa: PLC0415 - only where there is one
-
-    client = WorkspaceClient()
-    parent = asked.experiment_dir or f"/Users/{client.current_user.me().user_name}/databricks_automl"
-    path = f"{parent.removeprefix('/Workspace').rstrip('/')}/{short}"
-    return _made(path), _Folder(client.workspace, path)
-
-
-def _made(name: str) -> Any:
-    existing = mlflow.get_experiment_by_name(name)
-    return existing or mlflow.get_experiment(mlflow.create_experiment(name))
-
-
-def _store(found: Profile, asked: Asked, experiment: str, folder: _Folder | None, place: Path) -> Setting:
+def _store(found: Profile, asked: Asked, experiment: str, folder: Folder | None, place: Path) -> Setting:
     """Keep the rows as an artifact, from which every trial reads them."""
     path = place / "rows.parquet"
     found.rows.to_parquet(path, index=False)
@@ -211,93 +146,3 @@ def _positive(asked: Asked, classes: Sequence[Any]) -> Any:
         return None
     chosen = classes[-1] if asked.positive is None else asked.positive
     return chosen.item() if hasattr(chosen, "item") else chosen
-
-
-class _Search:
-    """The loop over trials."""
-
-    def __init__(
-        self, asked: Asked, setting: Setting, chosen: Sequence[Family], folder: _Folder | None, place: Path, deadline: float
-    ) -> None:
-        self._setting = setting
-        self._chosen = {one.name: one for one in chosen}
-        self._folder = folder
-        self._deadline = deadline
-        self._metric, direction = METRICS[asked.problem][asked.metric]
-        self._sign = 1 if direction == "maximize" else -1
-        self._client = MlflowClient()
-        self._worker = Worker(place / "trials.log")
-        self._log = place / "trials.log"
-        self._failures: list[str] = []
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
-        self._study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=0))
-        for family in chosen:
-            self._study.enqueue_trial({"family": family.name, **family.start})
-
-    def trials(self) -> list[TrialInfo]:
-        """Those that ended well, the best first.
-
-        Raises:
-            RuntimeError: If none did.
-        """
-        found: list[TrialInfo] = []
-        since = 0
-        try:
-            for number in itertools.count(1):
-                tried = number > len(self._chosen)
-                if time.monotonic() >= self._deadline or (tried and since >= _PATIENCE):
-                    break
-                best = max((self._sign * one.evaluation_metric_score for one in found), default=float("-inf"))
-                trial = self._trial(number)
-                if trial is None:
-                    since += 1
-                    continue
-                found.append(trial)
-                gained = self._sign * trial.evaluation_metric_score > best + _LEAST_GAIN * max(1.0, abs(best))
-                since = 0 if gained or len(found) == 1 else since + 1
-                print(f"{number}. {trial.model_description}: {self._metric} {trial.evaluation_metric_score:.4f}")  # noqa: T201
-        finally:
-            self._worker.stop()
-        if not found:
-            log = self._log.read_text("utf-8", "replace")[-2000:] if self._log.exists() else ""
-            message = (
-                f"no trial ended well within timeout_minutes: {'; '.join(self._failures[:3]) or 'the time was up'}.\n{log}"
-            )
-            raise RuntimeError(message)
-        return sorted(found, key=lambda one: -self._sign * one.evaluation_metric_score)
-
-    def _trial(self, number: int) -> TrialInfo | None:
-        began = time.monotonic()
-        trial = self._study.ask()
-        family = self._chosen[trial.suggest_categorical("family", list(self._chosen))]
-        parameters = family.space(trial, self._setting.problem)
-        notebook = trial_notebook(self._setting, family, parameters, number)
-        name = f"{number:03}-{family.name.split(' ')[0]}"
-        answer = self._worker.run(name, code_cells(notebook), self._deadline)
-        if "error" in answer:
-            self._failed(trial, number, str(answer["error"]))
-            return None
-        score = float(answer["metrics"][f"val_{self._metric}"])
-        self._study.tell(trial, self._sign * score)
-        run_id = str(answer["run_id"])
-        self._client.log_text(run_id, notebook, f"notebooks/{name}.py")
-        run = self._client.get_run(run_id)
-        return TrialInfo(
-            run_id,
-            family.name,
-            answer["metrics"],
-            parameters,
-            score,
-            time.monotonic() - began,
-            None if self._folder is None else self._folder.write(f"trials/{name}", notebook),
-            str(run.info.artifact_uri),
-            f"runs:/{run_id}/model",
-        )
-
-    def _failed(self, trial: Any, number: int, why: str) -> None:
-        """A run that its process could not end is ended here."""
-        self._study.tell(trial, state=optuna.trial.TrialState.FAIL)
-        self._failures.append(why)
-        query = f"tags.`automl.trial` = '{number}' and attributes.status = 'RUNNING'"
-        for run in self._client.search_runs([self._setting.experiment], query):
-            self._client.set_terminated(run.info.run_id, "KILLED")

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from boathouse.training.automl.columns import Warning_
 
@@ -21,6 +21,7 @@ class TrialInfo:
         notebook_path: The notebook in the workspace; None where no workspace is.
         artifact_uri: Where the run's files are.
         model_path: The model, as ``runs:/...``.
+        flavor: By which it is loaded.
     """
 
     mlflow_run_id: str
@@ -32,9 +33,14 @@ class TrialInfo:
     notebook_path: str | None
     artifact_uri: str
     model_path: str
+    flavor: Literal["sklearn", "pyfunc"] = "sklearn"
 
     def load_model(self) -> Any:
-        """The fitted pipeline, of scikit-learn."""
+        """The fitted pipeline of scikit-learn; of a forecast, MLflow's model of Python."""
+        if self.flavor == "pyfunc":
+            from mlflow.pyfunc import load_model  # noqa: PLC0415 - takes seconds
+
+            return load_model(self.model_path)
         from mlflow.sklearn import load_model  # noqa: PLC0415 - takes seconds
 
         return load_model(self.model_path)
@@ -50,7 +56,7 @@ class AutoMLSummary:
         primary_metric: What they are compared by.
         warnings: What was found in the data.
         semantic_type_conversions: Columns whose type was changed, by the type that they were given.
-        output_table_name: None but for forecasts.
+        output_table_name: Of a forecast, the table with what the best trial says, if a database was given.
     """
 
     experiment: Any
