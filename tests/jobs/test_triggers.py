@@ -26,6 +26,7 @@ from boathouse.kit.clock import now_ms
 from tests.conftest import Server
 from tests.engine.conftest import admin_session, connect, schema, spark
 from tests.jobs.harness import Harness, act, until
+from tests.models import MLMODEL
 
 __all__ = ["admin_session", "connect", "schema", "spark"]
 DAY_MS = 86_400_000
@@ -256,7 +257,7 @@ def test_models(server: Server, spark: SparkSession, schema: str) -> None:
     version = {"name": model, "source": f"runs:/{run['run_id']}/model", "run_id": run["run_id"]}
     raw.put(
         f"/api/2.0/mlflow-artifacts/artifacts/{run['artifact_uri'].removeprefix('mlflow-artifacts:/')}/model/MLmodel",
-        content=b"flavors: {}\n",
+        content=MLMODEL,
     ).raise_for_status()
     raw.post(f"{mlflow}/model-versions/create", json=version).raise_for_status()
     for alias in ("challenger", "champion"):

@@ -15,6 +15,7 @@ import pytest
 from mlflow import MlflowClient
 
 from tests.conftest import Server
+from tests.models import MLMODEL
 
 UC = "/api/2.1/unity-catalog"
 MLFLOW = "/api/2.0/mlflow"
@@ -49,7 +50,7 @@ class Place:
         run = client.post(f"{MLFLOW}/runs/create", json={"experiment_id": "0"}).json()["run"]["info"]["run_id"]
         body = {"experiment_id": "0", "name": "m", "source_run_id": run}
         model = client.post(f"{MLFLOW}/logged-models", json=body).json()["model"]["info"]["model_id"]
-        put = client.put(f"/api/2.0/mlflow-artifacts/artifacts/0/models/{model}/artifacts/MLmodel", content=b"flavors: {}")
+        put = client.put(f"/api/2.0/mlflow-artifacts/artifacts/0/models/{model}/artifacts/MLmodel", content=MLMODEL)
         put.raise_for_status()
         return run, model
 

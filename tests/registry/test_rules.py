@@ -3,6 +3,7 @@
 import pytest
 from mlflow import MlflowClient, MlflowException
 
+from tests.models import MLMODEL
 from tests.registry.conftest import MLFLOW, UC, Place
 
 UC_REST = f"{MLFLOW}/unity-catalog"
@@ -91,7 +92,7 @@ def test_a_version_changes_no_more(place: Place) -> None:
     assert code(place.owner.delete(f"{ARTIFACTS}/registered-models/{path}")) == (400, "INVALID_PARAMETER_VALUE")
     answer = place.owner.put(f"/api/2.0/fs/files/Models/{path}", params={"overwrite": "true"}, content=b"x")
     assert code(answer) == (400, "INVALID_PARAMETER_VALUE")
-    assert place.owner.get(f"/api/2.0/fs/files/Models/{path}").content == b"flavors: {}"
+    assert place.owner.get(f"/api/2.0/fs/files/Models/{path}").content == MLMODEL
 
 
 def test_a_version_of_the_files_api_is_pending_until_its_model_is_there(place: Place) -> None:
@@ -101,10 +102,34 @@ def test_a_version_of_the_files_api_is_pending_until_its_model_is_there(place: P
     version = {"name": name, "version": "2"}
     assert code(place.owner.post(f"{UC_REST}/model-versions/finalize", json=version)) == (404, "RESOURCE_DOES_NOT_EXIST")
     folder = f"/api/2.0/fs/files/Models/{name.replace('.', '/')}/2"
-    assert place.owner.put(f"{folder}/MLmodel", content=b"flavors: {}").status_code == 204
+    assert place.owner.put(f"{folder}/MLmodel", content=MLMODEL).status_code == 204
     assert code(place.owner.put(f"{folder}/..%2f..%2f..%2fevil", content=b"x"))[0] == 400
     done = place.owner.post(f"{UC_REST}/model-versions/finalize", json=version).json()["model_version"]
     assert done["status"] == "READY"
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"flavors: {}", "did not contain any signature metadata"),
+        (b'signature:\n  inputs: \'[{"type": "double", "name": "x"}]\'\n', "has a signature without outputs"),
+        (b"signature: [", "cannot be read"),
+    ],
+)
+def test_a_model_without_a_signature_is_not_registered(place: Place, content: bytes, told: str) -> None:
+    name = place.model()
+    run, model = place.logged_model()
+    file = f"{ARTIFACTS}/0/models/{model}/artifacts/MLmodel"
+    place.owner.put(file, content=content).raise_for_status()
+    body = {"name": name, "source": f"models:/{model}", "run_id": run, "model_id": model}
+    answer = place.owner.post(f"{MLFLOW}/model-versions/create", json=body)
+    assert code(answer) == (400, "INVALID_PARAMETER_VALUE")
+    assert told in answer.json()["message"]
+    place.owner.post(f"{UC_REST}/model-versions/create", json={"name": name, "source": "x"}).raise_for_status()
+    place.owner.put(f"/api/2.0/fs/files/Models/{name.replace('.', '/')}/2/MLmodel", content=content).raise_for_status()
+    answer = place.owner.post(f"{UC_REST}/model-versions/finalize", json={"name": name, "version": "2"})
+    assert code(answer) == (400, "INVALID_PARAMETER_VALUE")
+    assert told in answer.json()["message"]
 
 
 def test_runs_and_experiments_of_others(place: Place) -> None:
@@ -236,7 +261,7 @@ def test_models_follow_new_names(place: Place, mlflow: MlflowClient) -> None:
     folder = place.server.root / "artifacts" / "registered-models"
     for model in (name, other):
         path = mlflow.get_model_version_download_uri(model, "1").removeprefix("mlflow-artifacts:/")
-        assert place.owner.get(f"/api/2.0/mlflow-artifacts/artifacts/{path}/MLmodel").content == b"flavors: {}"
+        assert place.owner.get(f"/api/2.0/mlflow-artifacts/artifacts/{path}/MLmodel").content == MLMODEL
         assert (folder / model.replace(".", "/") / "1" / "MLmodel").is_file()
     assert not (folder / catalog / "t" / "renamed").exists()
     with pytest.raises(MlflowException, match="already exists"):

@@ -9,6 +9,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from tests.conftest import Server
+from tests.models import MLMODEL
 from tests.training.conftest import Trainer
 
 MLFLOW, PINS = "/api/2.0/mlflow", "/api/boathouse/v1/pins"
@@ -25,9 +26,7 @@ def trained(trainer: Trainer, *queries: str) -> str:
     run = trainer.runs.create_run("0", tags={"boathouse.source": source}).info.run_id
     body = {"experiment_id": "0", "name": "m", "source_run_id": run}
     model = http.post(f"{MLFLOW}/logged-models", json=body).json()["model"]["info"]["model_id"]
-    http.put(
-        f"/api/2.0/mlflow-artifacts/artifacts/0/models/{model}/artifacts/MLmodel", content=b"flavors: {}"
-    ).raise_for_status()
+    http.put(f"/api/2.0/mlflow-artifacts/artifacts/0/models/{model}/artifacts/MLmodel", content=MLMODEL).raise_for_status()
     name = f"{trainer.schema}.m"
     http.post(f"{MLFLOW}/registered-models/create", json={"name": name})
     body = {"name": name, "source": f"models:/{model}", "run_id": run, "model_id": model}

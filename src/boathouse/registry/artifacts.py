@@ -111,15 +111,19 @@ def local_path(layout: Layout, path: ArtifactPath) -> Path:
     return resolve_under(layout.artifacts, path.path)
 
 
-def copy_version(source: Path, target: Path) -> None:
-    """Copy a model's files to its version, whole or not at all. Links are not followed.
+def require_model(folder: Path) -> None:
+    """Go on only if a folder holds a model.
 
     Raises:
-        InvalidParameterValue: If the source has no model.
+        InvalidParameterValue: If it does not.
     """
-    if not (source / "MLmodel").is_file():
+    if not (folder / "MLmodel").is_file():
         message = "The source holds no model (it has no file MLmodel): log one with mlflow.<flavor>.log_model first."
         raise InvalidParameterValue(message)
+
+
+def copy_version(source: Path, target: Path) -> None:
+    """Copy a model's files to its version, whole or not at all. Links are not followed."""
     partial = target.with_name(f".{target.name}.copying")
     shutil.rmtree(partial, ignore_errors=True)
     shutil.rmtree(target, ignore_errors=True)

@@ -71,6 +71,17 @@ class SourceInvalid(InvalidParameterValue):
         )
 
 
+class SignatureMissing(InvalidParameterValue):
+    """A model that does not say what it takes and gives."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(
+            f"Model passed for registration {problem}. All models of the catalog must be logged with a model signature containing both "
+            "input and output type specifications: give log_model(..., input_example=X), or "
+            "signature=infer_signature(X, model.predict(X)) of mlflow.models."
+        )
+
+
 class LocationRefused(InvalidParameterValue):
     """An experiment that wants its artifacts elsewhere."""
 

@@ -35,6 +35,7 @@ from boathouse.registry.errors import (
 from boathouse.registry.governance import Governance, canonical
 from boathouse.registry.info import ModelChange
 from boathouse.registry.lineage import ModelLineage
+from boathouse.registry.signatures import MLMODEL, require_signature
 from boathouse.storage.layout import Layout
 
 if TYPE_CHECKING:
@@ -243,6 +244,8 @@ class GovernedRegistryStore(SqlAlchemyStore):
                 return super().create_model_version(full_name, source, run_id or None, tags, run_link, description)
             path, found_run = self._source(source, model_id)
             folder = artifacts.local_path(self._layout, path)
+            artifacts.require_model(folder)
+            require_signature(folder)
             version = self._new_version(full_name, source, run_id or found_run, tags, run_link, description)
             try:
                 artifacts.copy_version(folder, artifacts.version_folder(self._layout, full_name, version))
@@ -264,11 +267,13 @@ class GovernedRegistryStore(SqlAlchemyStore):
     def finalize_version(self, name: str, version: str) -> Any:
         """Make a version complete: its files change no more."""
         with self._as(name, Privilege.MANAGE) as full_name:
-            if not (artifacts.version_folder(self._layout, full_name, version) / "MLmodel").is_file():
+            folder = artifacts.version_folder(self._layout, full_name, version)
+            if not (folder / MLMODEL).is_file():
                 message = (
                     f"Version {version} of '{full_name}' has no file MLmodel yet: upload the model's files, then finalize it."
                 )
                 raise NotFound(message)
+            require_signature(folder)
             return self._ready(full_name, version)
 
     def _ready(self, name: str, version: str) -> Any:
