@@ -200,15 +200,16 @@ def _wait(child: subprocess.Popen[bytes]) -> tuple[int, int, resource.struct_rus
 
 def online(folder: Path) -> dict[str, dict[str, float]]:
     """p50 and p99 in ms of reads in process, of 1 and of 100 keys in two tables."""
-    from boathouse.features.online import OnlineMeta, OnlineReader, OnlineWriter, pack_key, pack_value
+    from boathouse.features.online import OnlineMeta, OnlineReader, pack_key, pack_value
+    from boathouse.features.online_sqlite import SqliteSource, SqliteTarget
 
     random, readers = np.random.default_rng(2), dict[str, OnlineReader]()
     for view, count in VIEWS.items():
         names = tuple(f"{view}_{number}" for number in range(count))
         meta = OnlineMeta(f"main.f.{view}", "id", 0, ("k",), ("integer",), "t", None, names)
         rows = ((pack_key([key]), START, 0, pack_value(random.random(count).tolist())) for key in range(KEYS))
-        OnlineWriter(folder / f"{view}.db").write(meta, rows, replace=True)
-        readers[view] = OnlineReader(folder / f"{view}.db", view)
+        SqliteTarget(folder / f"{view}.db").write(meta, rows, replace=True)
+        readers[view] = OnlineReader(SqliteSource(folder / f"{view}.db", view), view)
     found: dict[str, dict[str, float]] = {}
     for keys in (1, 100):
         seconds: list[float] = []

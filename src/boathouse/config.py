@@ -44,6 +44,10 @@ class Settings(BaseSettings):
         default="",
         description="Kafka brokers that everybody may reach through the server, host:port with commas, * for any; admins reach all.",
     )
+    online_stores: SecretStr | None = Field(
+        default=None,
+        description="Online feature stores elsewhere, a JSON object of name to redis:// or postgresql:// URL; files of SQLite by default.",
+    )
     task_slots: int = Field(default=8, ge=1, le=1000, description="Most tasks of jobs that one server carries out at once.")
     run_retention_days: float = Field(
         default=60, gt=0, description="Days after its end that a run of a job, with its log and its result, is forgotten."

@@ -1,7 +1,12 @@
-"""The online store answers as the training join does."""
+"""The online store answers as the training join does, in files of SQLite, in PostgreSQL and in Redis."""
 
+import shutil
 import subprocess
 import sys
+import uuid
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +15,12 @@ import pytest
 
 from boathouse.errors import InvalidParameterValue
 from boathouse.features.api import FeatureSpec, FeatureSpecInvalid, OnlineReader, OnlineTableNotFound
-from boathouse.features.online import OnlineMeta, OnlineWriter, pack_key, pack_value
+from boathouse.features.errors import OnlineStoreUnavailable
+from boathouse.features.online import OnlineMeta, pack_key, pack_value
+from boathouse.features.online_places import Place, place_of, reader, target
+from boathouse.storage.layout import Layout
+from boathouse.storage.online_stores import StoreUrls, parse_online_stores
+from tests.postgres import create_database
 
 META = OnlineMeta("main.f.w", "id", 0, ("origin",), ("string",), "time", "available", ("temp", "wind"))
 HOUR = 3_600_000_000
@@ -20,16 +30,63 @@ def row(key: str, time: int, available: int, *values: object) -> tuple[bytes, in
     return pack_key([key]), time, available, pack_value(values)
 
 
+@contextmanager
+def redis_server(folder: Path) -> Iterator[str]:
+    """A server on a Unix socket, without files."""
+    place = folder / "redis.sock"
+    command = ["redis-server", "--port", "0", "--unixsocket", str(place), "--save", "", "--appendonly", "no"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            while "ready to accept connections" not in (line := process.stdout.readline()).lower():
+                assert line, "redis-server ended"
+            yield f"unix://{place}"
+        finally:
+            process.terminate()
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql", "redis"])
+def layout(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Layout]:
+    """A lake whose store ``shop`` is of each kind."""
+    folder = tmp_path_factory.mktemp("online")
+    with ExitStack() as stack:
+        urls = {}
+        if request.param == "postgresql":
+            urls["shop"] = create_database(request.getfixturevalue("postgres_url"))
+        elif request.param == "redis":
+            if shutil.which("redis-server") is None:
+                pytest.skip("redis-server is not installed: tools/test-system.sh")
+            urls["shop"] = stack.enter_context(redis_server(folder))
+        made = Layout(folder, online_stores={name: StoreUrls(url, url) for name, url in urls.items()})
+        made.online.mkdir()
+        yield made
+
+
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
+def place(layout: Layout) -> Iterator[Place]:
+    """An online table's, which is not there yet."""
+    found = place_of(layout, "shop", f"main.f.{uuid.uuid4().hex}")
+    assert Place.loads(found.dumps()) == found
+    yield found
+    target(found).delete()
+
+
+@pytest.fixture
+def weather(place: Place) -> Place:
     rows = [
         row("EWR", 1 * HOUR, 2 * HOUR, 1.0, None),
         row("EWR", 2 * HOUR, 3 * HOUR, 2.0, 20.0),
         row("EWR", 2 * HOUR, 5 * HOUR, 2.5, 25.0),
         row("JFK", 9 * HOUR, 9 * HOUR, 9.0, 90.0),
     ]
-    assert OnlineWriter(tmp_path / "t.db").write(META, rows, replace=True) == 4
-    return tmp_path / "t.db"
+    assert target(place).meta() is None
+    assert target(place).write(META, rows, replace=True) == 4
+    assert target(place).meta() == META
+    return place
+
+
+def online(place: Place) -> OnlineReader:
+    return reader(place, "main.f.w_online")
 
 
 @pytest.mark.parametrize(
@@ -46,12 +103,12 @@ def path(tmp_path: Path) -> Path:
         (0, None, None),
     ],
 )
-def test_as_of(path: Path, time: int | None, lookback: int | None, temp: float | None) -> None:
-    found = OnlineReader(path, "main.f.w_online").read([["EWR"]], [time], ["temp"], lookback)
+def test_as_of(weather: Place, time: int | None, lookback: int | None, temp: float | None) -> None:
+    found = online(weather).read([["EWR"]], [time], ["temp"], lookback)
     assert found == [None if temp is None else (temp,)]
 
 
-def test_agrees_with_merge_asof(tmp_path: Path) -> None:
+def test_agrees_with_merge_asof(place: Place) -> None:
     random = np.random.default_rng(1)
     features = pd.DataFrame({"key": random.choice(["a", "b", "c"], 500), "time": random.integers(0, 10_000, 500)})
     features = features.drop_duplicates(["key", "time"])
@@ -59,9 +116,9 @@ def test_agrees_with_merge_asof(tmp_path: Path) -> None:
     labels = pd.DataFrame({"key": random.choice(["a", "b", "c", "d"], 300), "time": random.integers(-100, 11_000, 300)})
     meta = OnlineMeta("main.f.w", "id", 0, ("key",), ("string",), "time", None, ("temp",))
     rows = [row(key, int(time), -(2**63), temp) for key, time, temp in features.itertuples(index=False)]
-    OnlineWriter(tmp_path / "t.db").write(meta, rows, replace=True)
+    target(place).write(meta, rows, replace=True)
     asked = [[key] for key in labels["key"]]
-    found = OnlineReader(tmp_path / "t.db", "t").read(asked, [int(time) for time in labels["time"]], ["temp"], 500)
+    found = online(place).read(asked, [int(time) for time in labels["time"]], ["temp"], 500)
     expected = pd.merge_asof(
         labels.reset_index().sort_values("time"), features.sort_values("time"), on="time", by="key", tolerance=500
     ).sort_values("index")["temp"]
@@ -69,7 +126,7 @@ def test_agrees_with_merge_asof(tmp_path: Path) -> None:
     np.testing.assert_array_equal(got, expected.to_numpy())
 
 
-def test_look_up_fills_defaults_and_reads_times(path: Path) -> None:
+def test_look_up_fills_defaults_and_reads_times(weather: Place) -> None:
     spec = FeatureSpec.parse(
         {
             "lookups": [
@@ -84,35 +141,72 @@ def test_look_up_fills_defaults_and_reads_times(path: Path) -> None:
         }
     )
     columns = {"o": ["EWR", "EWR", "XXX", None], "at": ["1970-01-01T02:30:00Z", 18_000_000, None, None]}
-    found = OnlineReader(path, "t").look_up(spec.lookups[0], columns, 4)
+    found = online(weather).look_up(spec.lookups[0], columns, 4)
     assert found == {"temp": [1.0, 2.5, None, None], "wind": [7, 25.0, 7, 7]}
     with pytest.raises(InvalidParameterValue, match="'at' is a time"):
-        OnlineReader(path, "t").look_up(spec.lookups[0], {"o": ["EWR"], "at": ["yesterday"]}, 1)
+        online(weather).look_up(spec.lookups[0], {"o": ["EWR"], "at": ["yesterday"]}, 1)
     with pytest.raises(InvalidParameterValue, match="'o' is a lookup key of type string"):
-        OnlineReader(path, "t").look_up(spec.lookups[0], {"o": [1]}, 1)
+        online(weather).look_up(spec.lookups[0], {"o": [1]}, 1)
 
 
-def test_a_lookup_that_does_not_fit_is_refused(path: Path) -> None:
+def test_a_lookup_that_does_not_fit_is_refused(weather: Place) -> None:
     raw = {"lookups": [{"table": "main.f.w", "lookup_key": ["o"], "features": ["rain"]}]}
     with pytest.raises(FeatureSpecInvalid, match=r"'rain'.*Valid: temp, wind"):
-        OnlineReader(path, "t").check(FeatureSpec.parse(raw).lookups[0])
+        online(weather).check(FeatureSpec.parse(raw).lookups[0])
 
 
-def test_a_deleted_table_is_missing_and_a_new_one_is_seen(path: Path) -> None:
-    reader = OnlineReader(path, "main.f.w_online")
-    assert reader.read([["JFK"]], [None], ["temp"]) == [(9.0,)]
-    OnlineWriter(path).delete()
+def test_a_deleted_table_is_missing_and_a_new_one_is_seen(weather: Place) -> None:
+    there = online(weather)
+    assert there.read([["JFK"]], [None], ["temp"]) == [(9.0,)]
+    target(weather).delete()
     with pytest.raises(OnlineTableNotFound, match=r"main\.f\.w_online"):
-        reader.read([["JFK"]], [None], ["temp"])
-    OnlineWriter(path).write(META, [row("JFK", 1, 1, 8.0, 8.0)], replace=True)
-    assert reader.read([["JFK"]], [None], ["temp"]) == [(8.0,)]
+        there.read([["JFK"]], [None], ["temp"])
+    target(weather).write(META, [row("JFK", 1, 1, 8.0, 8.0)], replace=True)
+    assert there.read([["JFK"]], [None], ["temp"]) == [(8.0,)]
+
+
+def test_rows_come_and_go(weather: Place) -> None:
+    there = online(weather)
+    gone = [(pack_key(["EWR"]), 2 * HOUR, 5 * HOUR), (pack_key(["JFK"]), 9 * HOUR, 9 * HOUR), (pack_key(["XXX"]), 0, 0)]
+    new = [row("EWR", 1 * HOUR, 2 * HOUR, 1.5, 1.0), row("LGA", HOUR, HOUR, 4.0, 4.0), row("LGA", HOUR, HOUR, 5.0, 5.0)]
+    later = replace(META, source_version=7)
+    assert target(weather).write(later, new, replace=False, gone=gone) == 3
+    asked = [["EWR"], ["EWR"], ["JFK"], ["LGA"]]
+    assert there.read(asked, [None, HOUR * 2, None, None], ["temp"]) == [(2.0,), (1.5,), None, (5.0,)]
+    assert there.meta() == later
+    # Whole again, with what was there gone.
+    assert target(weather).write(META, [row("JFK", HOUR, HOUR, 8.0, 8.0)], replace=True) == 1
+    assert there.read(asked, [None] * 4, ["temp"]) == [None, None, (8.0,), None]
+
+
+def test_a_store_that_is_not_there_says_so_without_its_address() -> None:
+    for url in ("postgresql://me:secret@127.0.0.1:1/db", "redis://:secret@127.0.0.1:1/0"):
+        for call in (target(Place(url, "t")).meta, reader(Place(url, "t"), "t").meta):
+            with pytest.raises(OnlineStoreUnavailable) as error:
+                call()
+            assert "secret" not in str(error.value)
+            assert error.value.status == 503
+
+
+def test_the_setting_of_stores() -> None:
+    assert parse_online_stores(None) == {}
+    found = parse_online_stores('{"a": "redis://h/0", "b": {"url": "postgresql://h/d", "read_url": "postgresql://r@h/d"}}')
+    assert found == {"a": StoreUrls("redis://h/0", "redis://h/0"), "b": StoreUrls("postgresql://h/d", "postgresql://r@h/d")}
+    for text, told in (
+        ("x", "no JSON"),
+        ("[]", "no object"),
+        ('{"a": 1}', "'a' has neither"),
+        ('{"a": "mysql://secret"}', "'a' has a URL"),
+    ):
+        with pytest.raises(InvalidParameterValue, match=told) as error:
+            parse_online_stores(text)
+        assert "secret" not in str(error.value)
 
 
 READER = """
 import sys
-from pathlib import Path
-from boathouse.features.api import OnlineReader
-reader = OnlineReader(Path(sys.argv[1]), "t")
+from boathouse.features.api import Place, online_reader
+reader = online_reader(Place.loads(sys.argv[1]), "t")
 print("go", flush=True)
 seen = set()
 while len(seen) < 3:
@@ -123,20 +217,20 @@ print("done", flush=True)
 """
 
 
-def test_a_reader_in_another_process_never_sees_half_a_publish(tmp_path: Path) -> None:
+def test_a_reader_in_another_process_never_sees_half_a_publish(place: Place) -> None:
     meta = OnlineMeta("main.f.w", "id", 0, ("k",), ("string",), None, None, ("v",))
-    writer = OnlineWriter(tmp_path / "t.db")
+    writer = target(place)
 
     def publish(value: int) -> None:
         writer.write(meta, ((pack_key([str(key)]), 0, -(2**63), pack_value([value])) for key in range(200)), replace=True)
 
     publish(0)
-    with subprocess.Popen([sys.executable, "-c", READER, str(tmp_path / "t.db")], stdout=subprocess.PIPE, text=True) as reader:
-        assert reader.stdout is not None
-        assert reader.stdout.readline() == "go\n"
+    with subprocess.Popen([sys.executable, "-c", READER, place.dumps()], stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "go\n"
         value = 0
-        while reader.poll() is None and value < 5000:
+        while other.poll() is None and value < 5000:
             value += 1
             publish(value)
-        assert reader.stdout.readline() == "done\n"
-        assert reader.wait(timeout=20) == 0
+        assert other.stdout.readline() == "done\n"
+        assert other.wait(timeout=20) == 0

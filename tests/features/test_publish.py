@@ -4,6 +4,7 @@ import datetime as dt
 import time
 import uuid
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -13,7 +14,7 @@ from databricks.sdk.service.catalog import PrimaryKeyConstraint, TableConstraint
 from databricks.sdk.service.ml import OnlineStore, PublishSpec, PublishSpecPublishMode
 from deltalake import DeltaTable, write_deltalake
 
-from boathouse.features.api import OnlineReader
+from boathouse.features.api import Place, online_reader
 from boathouse.features.online import file_of
 from tests.conftest import Server
 
@@ -60,6 +61,13 @@ class Lake:
         key = PrimaryKeyConstraint("keys", [*columns, *([time] if time else [])], timeseries_columns=[time] if time else None)
         self.client.table_constraints.create(self.source, TableConstraint(primary_key_constraint=key))
 
+    def published(self) -> dict[str, Any]:
+        """What a publish answers."""
+        spec = {"online_store": self.store, "online_table_name": self.online}
+        with self.server.client() as admin:
+            answer = admin.post(f"/api/2.0/feature-store/tables/{self.source}/publish", json={"publish_spec": spec})
+        return answer.raise_for_status().json()
+
     def publish(
         self, client: WorkspaceClient | None = None, mode: PublishSpecPublishMode = PublishSpecPublishMode.TRIGGERED
     ) -> None:
@@ -67,7 +75,7 @@ class Lake:
         (client or self.client).feature_store.publish_table(self.source, spec)
 
     def temps(self, *hours: float | None) -> list[float | None]:
-        reader = OnlineReader(file_of(self.server.root / "online", self.online), self.online)
+        reader = online_reader(Place(str(file_of(self.server.root / "online", self.online))), self.online)
         times = [None if hour is None else int((START.timestamp() + hour * 3600) * 1e6) for hour in hours]
         return [None if row is None else row[0] for row in reader.read([["EWR"]] * len(hours), times, ["temp"])]
 
@@ -93,6 +101,27 @@ def test_publish_append_rewrite_delete(lake: Lake) -> None:
     lake.client.feature_store.delete_online_store(lake.store)
     with pytest.raises(NotFound):
         lake.client.feature_store.get_online_store(lake.store)
+
+
+def test_changes_are_published_by_the_change_feed(lake: Lake) -> None:
+    lake.declare("origin", time="time_hour")
+    lake.publish()
+    write_deltalake(lake.path, weather(2, offset=3), mode="append")
+    assert lake.published()["synced_by"] == "APPENDED"
+    table = DeltaTable(lake.path)
+    table.delete("temp = 1")
+    whole = lake.published()
+    assert (whole["synced_by"], whole["rows"]) == ("SNAPSHOT", 4)
+    assert "change data" in whole["reason"].lower()
+    table.update_incremental()
+    table.alter.set_table_properties({"delta.enableChangeDataFeed": "true"})
+    lake.publish()
+    table.update({"temp": "40.0"}, predicate="temp = 4")
+    table.delete("temp = 3")
+    write_deltalake(lake.path, weather(1, offset=9), mode="append")
+    told = lake.published()
+    assert (told["synced_by"], told["rows"], "reason" in told) == ("CHANGES", 4, False)
+    assert lake.temps(None, 4, 3, 0, 1) == [9.0, 40.0, 2.0, 0.0, 0.0]
 
 
 def test_a_continuous_table_follows_its_source(lake: Lake) -> None:

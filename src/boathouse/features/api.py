@@ -3,6 +3,8 @@
 from boathouse.features.errors import FeatureSpecInvalid, OnlineTableNotFound
 from boathouse.features.functions import FunctionSource, OnlineFunction
 from boathouse.features.online import OnlineReader
+from boathouse.features.online_places import Place
+from boathouse.features.online_places import reader as online_reader
 from boathouse.features.publishing import Publisher
 from boathouse.features.references import FeatureReferences
 from boathouse.features.service import FeatureService, OnlineTable
@@ -19,6 +21,8 @@ __all__ = [
     "OnlineReader",
     "OnlineTable",
     "OnlineTableNotFound",
+    "Place",
     "Publisher",
     "SpecLookup",
+    "online_reader",
 ]

@@ -84,10 +84,19 @@ def delete_online_table(features: WritableFeatures, online_table_name: str) -> d
     return {}
 
 
-@router.post("/tables/{source_table_name}/publish")
+@router.post("/tables/{source_table_name}/publish", response_model_exclude_none=True)
 def publish_table(request: Request, principal: CurrentPrincipal, source_table_name: str, body: PublishTable) -> Published:
     """Publish a feature table; the answer comes when its rows can be looked up."""
     publisher: Publisher = request.app.state.publisher
     spec = body.publish_spec
-    row, version = publisher.publish(principal, source_table_name, spec.online_store, spec.online_table_name, spec.publish_mode)
-    return Published(online_table_name=row.full_name, pipeline_id=row.id, rows=row.rows, source_version=version)
+    row, version, sync = publisher.publish(
+        principal, source_table_name, spec.online_store, spec.online_table_name, spec.publish_mode
+    )
+    return Published(
+        online_table_name=row.full_name,
+        pipeline_id=row.id,
+        rows=row.rows,
+        source_version=version,
+        synced_by=sync.how,
+        reason=sync.why or None,
+    )

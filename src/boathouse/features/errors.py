@@ -62,6 +62,17 @@ class OnlineTableNotFound(NotFound):
         )
 
 
+class OnlineStoreUnavailable(BoathouseError):
+    """A store that does not answer, or refuses. Its address is no part of the message: it may hold a password."""
+
+    status = 503
+    error_code = "TEMPORARILY_UNAVAILABLE"
+    retriable = True
+
+    def __init__(self, store: str, error: Exception) -> None:
+        super().__init__(f"The online store in {store} is not available: {type(error).__name__}.")
+
+
 class OnlineTableOfOther(Conflict):
     """An online table that is fed from another table or lies in another store."""
 

@@ -1,52 +1,36 @@
-"""The online store: one SQLite file per online table, one packed value per key and time.
+"""The online store: what is kept of an online table, how it is written and looked up; where, say ``online_sqlite`` and its like.
 
-A publish is one transaction and the file is in WAL mode, so a reader in another process sees the table before it or after
-it, never between. Times are microseconds since the epoch; a table without a timeseries key has every row at time 0, one
-without ``available_at`` has every row available from the beginning.
+A publish is one transaction, so a reader sees the table before it or after it, never between. Times are microseconds since the
+epoch; a table without a timeseries key has every row at time 0, one without ``available_at`` has every row available from the
+beginning.
 """
 
 import datetime as dt
 import hashlib
 import json
-import os
-import sqlite3
-import threading
-from collections.abc import Generator, Iterable, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
 from boathouse.errors import InvalidParameterValue
-from boathouse.features.errors import FeatureSpecInvalid, OnlineTableNotFound
+from boathouse.features.errors import FeatureSpecInvalid
 from boathouse.features.spec import SpecLookup
 
 ALWAYS = -(2**63)
 FOREVER = 2**63 - 1
-_FORMAT = 2
-_SCHEMA = (
-    "CREATE TABLE IF NOT EXISTS meta (id INTEGER PRIMARY KEY CHECK (id = 1), value TEXT NOT NULL)",
-    """CREATE TABLE IF NOT EXISTS feature_rows (
-        key BLOB NOT NULL, time INTEGER NOT NULL, available INTEGER NOT NULL, value BLOB NOT NULL,
-        PRIMARY KEY (key, time, available)
-    ) WITHOUT ROWID""",
-)
-_ASKED_AT_ONCE = 100
+FORMAT = 2
 _pack = msgspec.msgpack.Encoder().encode
 _unpack = msgspec.msgpack.Decoder(list[Any]).decode
 
-
-@cache
-def _lookup(count: int) -> str:
-    """The statement that gives the rows' values for so many keys, each with its bounds, in their order."""
-    asked = ",".join(["(?, ?, ?, ?)"] * count)
-    return (
-        "SELECT (SELECT value FROM feature_rows WHERE key = asked.column1 AND time <= asked.column2 AND time >= asked.column3 "  # noqa: S608
-        f"AND available <= asked.column4 ORDER BY time DESC, available DESC LIMIT 1) FROM (VALUES {asked}) AS asked"
-    )
+OnlineRow = tuple[bytes, int, int, bytes]
+"""Packed key, time, available, packed value."""
+Place = tuple[bytes, int, int]
+"""Packed key, time, available: no two rows have the same."""
+Asked = Sequence[tuple[bytes, int, int, int]]
+"""For each row its packed key, latest time, earliest time, and until when it had to be available."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +57,11 @@ class OnlineMeta:
     timeseries_key: str | None
     available_at: str | None
     features: tuple[str, ...]
-    format: int = _FORMAT
+    format: int = FORMAT
+
+    def dumps(self) -> str:
+        """As JSON."""
+        return json.dumps(asdict(self))
 
     @classmethod
     def loads(cls, text: str) -> "OnlineMeta":
@@ -99,63 +87,46 @@ def pack_value(values: Iterable[Any]) -> bytes:
     return _pack(list(values))
 
 
-class OnlineWriter:
-    """Writes one online table.
+class OnlineSource(Protocol):
+    """Reads one online table. Safe for threads."""
 
-    Args:
-        path: Its file; made where it is missing.
-    """
+    def read(self, wanted: Callable[[OnlineMeta], Asked]) -> tuple[OnlineMeta, list[bytes | None]]:
+        """What the table holds, and at the same time for each row asked for the packed value of the newest within its bounds.
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+        Args:
+            wanted: Says what is asked for; may be called twice.
 
-    @contextmanager
-    def _transaction(self) -> Generator[sqlite3.Connection, None, None]:
-        with closing(sqlite3.connect(self._path, timeout=60, isolation_level=None)) as connection:
-            for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "cache_size=-65536"):
-                connection.execute(f"PRAGMA {pragma}")
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                for statement in _SCHEMA:
-                    connection.execute(statement)
-                yield connection
-            except BaseException:
-                connection.execute("ROLLBACK")
-                raise
-            connection.execute("COMMIT")
-            connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        Raises:
+            OnlineTableNotFound: If it is not published.
+            OnlineStoreUnavailable: If its store does not answer.
+        """
+        ...
+
+
+class OnlineTarget(Protocol):
+    """Writes one online table."""
 
     def meta(self) -> OnlineMeta | None:
         """What is published now, or None."""
-        if not self._path.exists():
-            return None
-        with self._transaction() as connection:
-            row = connection.execute("SELECT value FROM meta").fetchone()
-        meta = OnlineMeta.loads(row[0]) if row else None
-        return meta if meta is not None and meta.format == _FORMAT else None
+        ...
 
-    def write(self, meta: OnlineMeta, rows: Iterable[tuple[bytes, int, int, bytes]], *, replace: bool) -> int:
-        """Publish rows of (packed key, time, available, packed value) at once.
+    def write(self, meta: OnlineMeta, rows: Iterable[OnlineRow], *, replace: bool, gone: Sequence[Place] = ()) -> int:
+        """Publish rows at once.
 
         Args:
             meta: What the table holds afterwards.
             rows: The rows; one of an existing key, time and available takes its place.
             replace: Whether the rows that are there go.
+            gone: Rows that go; before ``rows`` come.
 
         Returns:
             How many rows the table holds now.
         """
-        with self._transaction() as connection:
-            if replace:
-                connection.execute("DELETE FROM feature_rows")
-            connection.executemany("INSERT OR REPLACE INTO feature_rows VALUES (?, ?, ?, ?)", rows)
-            connection.execute("INSERT OR REPLACE INTO meta VALUES (1, ?)", (json.dumps(asdict(meta)),))
-            return int(connection.execute("SELECT count(*) FROM feature_rows").fetchone()[0])
+        ...
 
     def delete(self) -> None:
-        """Remove the table's files."""
-        for suffix in ("", "-wal", "-shm"):
-            self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
+        """Remove the table."""
+        ...
 
 
 def canonical_key(value: Any, key_type: str, column: str) -> Any:
@@ -205,53 +176,20 @@ def to_microseconds(value: Any, column: str) -> int:
 
 
 class OnlineReader:
-    """Looks features up in one online table. Safe for threads; each has a connection of its own.
+    """Looks features up in one online table. Safe for threads.
 
     Args:
-        path: The table's file.
-        full_name: The table's name, for messages.
+        store: The table where it is kept.
+        full_name: Its name, for messages.
     """
 
-    def __init__(self, path: Path, full_name: str) -> None:
-        self._path = path
+    def __init__(self, store: OnlineSource, full_name: str) -> None:
+        self._store = store
         self._full_name = full_name
-        self._local = threading.local()
-
-    def _connection(self) -> sqlite3.Connection:
-        # A table that was deleted and published anew is another file under the same name.
-        try:
-            inode = os.stat(self._path).st_ino  # noqa: PTH116 - on the way of every request
-        except FileNotFoundError:
-            raise OnlineTableNotFound(self._full_name) from None
-        if getattr(self._local, "inode", None) != inode:
-            self._local.connection = sqlite3.connect(
-                f"{self._path.as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=5, check_same_thread=False
-            )
-            self._local.inode, self._local.seen = inode, None
-        connection: sqlite3.Connection = self._local.connection
-        return connection
-
-    @contextmanager
-    def _snapshot(self) -> Generator[tuple[sqlite3.Connection, OnlineMeta], None, None]:
-        connection = self._connection()
-        connection.execute("BEGIN")
-        try:
-            row = connection.execute("SELECT value FROM meta").fetchone()
-            if row is None:
-                raise OnlineTableNotFound(self._full_name)
-            if self._local.seen != row[0]:
-                meta = OnlineMeta.loads(row[0])
-                if meta.format != _FORMAT:
-                    raise OnlineTableNotFound(self._full_name)
-                self._local.seen, self._local.meta = row[0], meta
-            yield connection, self._local.meta
-        finally:
-            connection.execute("COMMIT")
 
     def meta(self) -> OnlineMeta:
         """What the table holds now."""
-        with self._snapshot() as (_, meta):
-            return meta
+        return self._store.read(lambda _: ())[0]
 
     def check(self, lookup: SpecLookup) -> None:
         """Whether a look-up fits this table.
@@ -286,8 +224,8 @@ class OnlineReader:
         Returns:
             For each row the values in the order of ``features``, or None where there is no such row.
         """
-        with self._snapshot() as (connection, meta):
-            return _read(connection, meta, keys, times, features, lookback)
+        meta, found = self._store.read(lambda meta: _asked(meta, keys, times, lookback))
+        return _unpacked(meta, found, features)
 
     def look_up(self, lookup: SpecLookup, columns: Mapping[str, Sequence[Any]], rows: int) -> dict[str, list[Any]]:
         """The columns that a look-up gives, for the columns of a request.
@@ -307,16 +245,20 @@ class OnlineReader:
         asked: Sequence[Any] = columns.get(column, ()) if column else ()
         times = [None if value is None else to_microseconds(value, column or "") for value in asked] or [None] * rows
         lookback = None if lookup.lookback_seconds is None else int(lookup.lookback_seconds * 1_000_000)
-        with self._snapshot() as (connection, meta):
+        given = list(zip(*(columns[name] for name in lookup.lookup_key), strict=True))
+
+        def wanted(meta: OnlineMeta) -> Asked:
             # A null key finds nothing: packed, it is a key that no row has.
             keys = [
                 [
                     None if value is None else canonical_key(value, key_type, name)
                     for value, key_type, name in zip(values, meta.key_types, lookup.lookup_key, strict=True)
                 ]
-                for values in zip(*(columns[name] for name in lookup.lookup_key), strict=True)
+                for values in given
             ]
-            found = _read(connection, meta, keys, times, lookup.features, lookback)
+            return _asked(meta, keys, times, lookback)
+
+        found = _unpacked(*self._store.read(wanted), lookup.features)
         defaults = [lookup.defaults.get(name) for name in lookup.outputs]
         result: dict[str, list[Any]] = {}
         for place, name in enumerate(lookup.outputs):
@@ -325,25 +267,22 @@ class OnlineReader:
         return result
 
 
-def _read(
-    connection: sqlite3.Connection,
-    meta: OnlineMeta,
-    keys: Sequence[Sequence[Any]],
-    times: Sequence[int | None],
-    features: Sequence[str],
-    lookback: int | None,
-) -> list[tuple[Any, ...] | None]:
-    places = [meta.features.index(name) for name in features]
+def _asked(
+    meta: OnlineMeta, keys: Sequence[Sequence[Any]], times: Sequence[int | None], lookback: int | None
+) -> list[tuple[bytes, int, int, int]]:
     timed = meta.timeseries_key is not None
-    asked: list[Any] = []
+    asked: list[tuple[bytes, int, int, int]] = []
     for key, time in zip(keys, times, strict=True):
         latest = FOREVER if time is None else time
         earliest = ALWAYS if time is None or lookback is None or not timed else time - lookback
-        asked += (_pack(key), latest if timed else FOREVER, earliest, latest)
-    found: list[tuple[Any, ...] | None] = []
-    for start in range(0, len(keys), _ASKED_AT_ONCE):
-        given = asked[4 * start : 4 * (start + _ASKED_AT_ONCE)]
-        for (packed,) in connection.execute(_lookup(len(given) // 4), given):
-            values = None if packed is None else _unpack(packed)
-            found.append(None if values is None else tuple(values[place] for place in places))
-    return found
+        asked.append((_pack(key), latest if timed else FOREVER, earliest, latest))
+    return asked
+
+
+def _unpacked(meta: OnlineMeta, found: Iterable[bytes | None], features: Sequence[str]) -> list[tuple[Any, ...] | None]:
+    places = [meta.features.index(name) for name in features]
+    rows: list[tuple[Any, ...] | None] = []
+    for packed in found:
+        values = None if packed is None else _unpack(packed)
+        rows.append(None if values is None else tuple(values[place] for place in places))
+    return rows

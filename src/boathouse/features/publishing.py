@@ -8,9 +8,9 @@ import structlog
 from boathouse.db import Database
 from boathouse.errors import BoathouseError
 from boathouse.features.models import OnlineTableRow
-from boathouse.features.online import file_of
+from boathouse.features.online_places import place_of, target
 from boathouse.features.repository import FeatureRepository
-from boathouse.features.service import CONTINUOUS, FeatureService, publish_rows
+from boathouse.features.service import CONTINUOUS, FeatureService, Sync, publish_rows
 from boathouse.features.source import has_newer
 from boathouse.iam.api import IamService, Principal
 from boathouse.storage.layout import Layout
@@ -37,11 +37,11 @@ class Publisher:
 
     def publish(
         self, principal: Principal, source_table: str, store: str, online_table: str, mode: str
-    ) -> tuple[OnlineTableRow, int]:
+    ) -> tuple[OnlineTableRow, int, Sync]:
         """Bring an online table to the version that its source has now.
 
         Returns:
-            What is recorded of it, and the version.
+            What is recorded of it, the version, and how it came there.
 
         Raises:
             BoathouseError: As ``FeatureService.prepare_publish`` and ``publish_rows``.
@@ -52,10 +52,14 @@ class Publisher:
                     source_table, store, online_table, mode
                 )
             # The rows are written outside of a metadata transaction, which would hold up everybody else.
-            rows = publish_rows(source, file_of(self._layout.online, online_table), mode)
+            work = self._layout.run / "publishing"
+            sync = publish_rows(source, target(place_of(self._layout, store, online_table)), mode, work)
+            if sync.why:
+                log.info("online_table_whole", table=online_table, why=sync.why)
             with self._database.session(write=True) as session:
                 service = FeatureService(session, principal, self._layout)
-                return service.record_publish(source, store, online_table, mode, rows), source.version
+                row = service.record_publish(source, store, online_table, mode, sync.rows)
+                return row, source.version, sync
 
     def start(self) -> None:
         """Follow the sources of continuous online tables."""

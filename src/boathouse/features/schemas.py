@@ -62,9 +62,11 @@ class PublishTable(BaseModel):
 
 
 class Published(BaseModel):
-    """The answer of a publish; rows and version are ours."""
+    """The answer of a publish; what comes after the identifier is ours: ``synced_by`` is SNAPSHOT, APPENDED or CHANGES."""
 
     online_table_name: str
     pipeline_id: str
     rows: int
     source_version: int
+    synced_by: str
+    reason: str | None = None

@@ -1,10 +1,11 @@
 """The rules: who may publish what where, and what a served model may look up."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import pyarrow as pa
 from sqlalchemy.orm import Session
 
 from boathouse.catalog.api import (
@@ -16,7 +17,7 @@ from boathouse.catalog.api import (
     SecurableNotFound,
     SecurableType,
 )
-from boathouse.errors import InvalidParameterValue, PermissionDenied
+from boathouse.errors import BoathouseError, InvalidParameterValue, PermissionDenied
 from boathouse.features.errors import (
     FeatureSpecInvalid,
     OnlineStoreExists,
@@ -27,7 +28,9 @@ from boathouse.features.errors import (
 )
 from boathouse.features.functions import FunctionSource
 from boathouse.features.models import OnlineStoreRow, OnlineTableRow
-from boathouse.features.online import OnlineWriter, file_of
+from boathouse.features.online import OnlineRow, OnlineTarget
+from boathouse.features.online import Place as RowPlace
+from boathouse.features.online_places import Place, place_of, target
 from boathouse.features.repository import FeatureRepository
 from boathouse.features.source import Source
 from boathouse.features.spec import FeatureSpec
@@ -43,7 +46,7 @@ MODES = ("SNAPSHOT", "TRIGGERED", CONTINUOUS)
 
 @dataclass(frozen=True)
 class OnlineTable:
-    """A published table: where its file is, what it is fed from, and how far."""
+    """A published table: where it is read, what it is fed from, and how far."""
 
     id: str
     full_name: str
@@ -51,7 +54,7 @@ class OnlineTable:
     source_table: str
     source_version: int
     rows: int
-    path: Path
+    place: Place
 
 
 class FeatureService:
@@ -194,7 +197,7 @@ class FeatureService:
             raise OnlineTableNotFound(full_name)
         self._require_own(row.owner, f"the online table '{full_name}'")
         self._rows.remove(row)
-        self._catalog.after_commit(OnlineWriter(file_of(self._layout.online, full_name)).delete)
+        self._catalog.after_commit(target(place_of(self._layout, row.store, row.full_name)).delete)
 
     def require_table(self, full_name: str) -> OnlineTable:
         """An online table that the principal may read: it owns it, or has SELECT on its source.
@@ -208,8 +211,8 @@ class FeatureService:
             raise OnlineTableNotFound(full_name)
         if row.owner != self._principal.name:
             self._catalog.get_readable_table(row.source_table)
-        path = file_of(self._layout.online, row.full_name)
-        return OnlineTable(row.id, row.full_name, row.store, row.source_table, row.source_version, row.rows, path)
+        place = place_of(self._layout, row.store, row.full_name, reading=True)
+        return OnlineTable(row.id, row.full_name, row.store, row.source_table, row.source_version, row.rows, place)
 
     # ---- feature specs
 
@@ -240,23 +243,58 @@ class FeatureService:
         return [FunctionSource.of(self._catalog.get_function(name)) for name in names]
 
 
-def publish_rows(source: Source, path: Path, mode: str) -> int:
-    """Bring an online table's file to a version of its source, at once.
+@dataclass(frozen=True)
+class Sync:
+    """How an online table was brought to a version.
 
-    TRIGGERED and CONTINUOUS add only what was appended since the last publish where nothing else happened to the source; otherwise, and
-    with SNAPSHOT, all rows are replaced.
-
-    Returns:
-        How many rows the online table holds.
+    Attributes:
+        rows: How many rows it holds now.
+        how: ``SNAPSHOT`` (all rows), ``APPENDED`` (those that were added) or ``CHANGES`` (those that the change feed tells).
+        why: What made it a snapshot where that was not asked for; empty otherwise.
     """
-    writer, meta = OnlineWriter(path), source.meta()
-    known = writer.meta()
-    if mode != "SNAPSHOT" and known is not None and known.source_version <= meta.source_version:
-        comparable = replace(known, source_version=meta.source_version) == meta
-        increment = source.read_since(known.source_version) if comparable else None
-        if increment is not None:
-            return writer.write(meta, source.rows(increment), replace=False)
-    return writer.write(meta, source.rows(source.read_all()), replace=True)
+
+    rows: int
+    how: str
+    why: str = ""
+
+
+def publish_rows(source: Source, writer: OnlineTarget, mode: str, work: Path) -> Sync:
+    """Bring an online table to a version of its source, at once.
+
+    TRIGGERED and CONTINUOUS take what was appended since the last publish, or where something else happened what the source's change
+    feed tells; a source without one, and one that is another since, is read whole, as with SNAPSHOT.
+
+    Args:
+        source: The version.
+        writer: The online table.
+        mode: The publish mode.
+        work: A folder for the change feed's files.
+    """
+    meta, why = source.meta(), ""
+    known = None if mode == "SNAPSHOT" else writer.meta()
+    if known is not None:
+        if replace(known, source_version=meta.source_version) != meta or known.source_version > meta.source_version:
+            why = "its columns or keys have changed"
+        elif (increment := source.read_since(known.source_version)) is not None:
+            return Sync(writer.write(meta, source.rows(increment), replace=False), "APPENDED")
+        else:
+            try:
+                changed = source.changes_since(known.source_version, work)
+            except BoathouseError as error:
+                why = f"its change feed cannot be read: {error.message}"
+            else:
+                return Sync(_apply(source, writer, changed), "CHANGES")
+    return Sync(writer.write(meta, source.rows(source.read_all()), replace=True), "SNAPSHOT", why)
+
+
+def _apply(source: Source, writer: OnlineTarget, changed: Iterable[tuple[bool, pa.Table]]) -> int:
+    """Write what has become of each row that changed."""
+    last: dict[RowPlace, OnlineRow | None] = {}
+    for is_there, rows in changed:
+        for row in source.rows(rows):
+            last[row[:3]] = row if is_there else None
+    gone = [place for place, row in last.items() if row is None]
+    return writer.write(source.meta(), (row for row in last.values() if row is not None), replace=False, gone=gone)
 
 
 def _check_capacity(capacity: str) -> None:

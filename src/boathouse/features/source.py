@@ -4,6 +4,7 @@ import datetime as dt
 import json
 from collections.abc import Iterator
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -18,7 +19,7 @@ from boathouse.features.keys import feature_keys
 from boathouse.features.online import ALWAYS, OnlineMeta, pack_key, pack_value
 from boathouse.storage.opening import opened
 from boathouse.storage.paths import from_url
-from boathouse.tables.api import TableUnreadable
+from boathouse.tables.api import TableUnreadable, changes
 
 _CHUNK = 65_536
 _UNSAFE_ACTIONS = ("remove", "metaData", "protocol", "cdc")
@@ -141,6 +142,22 @@ class Source:
             return None
         part = pads.FileSystemDataset(fragments, whole.schema, whole.format, whole.filesystem)
         return part.to_table()
+
+    def changes_since(self, version: int, work: Path) -> Iterator[tuple[bool, pa.Table]]:
+        """Rows of the change feed after a version, in the order of what happened, and whether they are there since or gone.
+
+        Raises:
+            DeltaRefused: If the feed was off.
+            TableUnreadable: If files of the commits are gone.
+        """
+        told = changes(self.info.storage_location, version + 1, self.version, work)
+        return self._in_order(told)
+
+    def _in_order(self, told: pa.Table) -> Iterator[tuple[bool, pa.Table]]:
+        version, kind = pads.field("_commit_version"), pads.field("_change_type")
+        for number in sorted(set(told["_commit_version"].to_pylist())):
+            for is_there, kinds in ((False, ["delete", "update_preimage"]), (True, ["insert", "update_postimage"])):
+                yield is_there, told.filter((version == number) & kind.isin(kinds))
 
     def rows(self, table: pa.Table) -> Iterator[tuple[bytes, int, int, bytes]]:
         """Rows in the online store's form: packed key, time, available, packed value.

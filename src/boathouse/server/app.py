@@ -65,6 +65,7 @@ from boathouse.sql.alerts import older as older_alerts
 from boathouse.sql.api import Acting, AlertTask, DashboardTask, DashboardTaskKind, SqlReferences, SqlTaskKind
 from boathouse.sql.dashboards import endpoints as dashboard_endpoints
 from boathouse.storage.layout import Layout
+from boathouse.storage.online_stores import parse_online_stores
 from boathouse.tables import endpoints as tables_endpoints
 from boathouse.training import endpoints as training_endpoints
 from boathouse.training.api import Training
@@ -131,7 +132,8 @@ def create_app(settings: Settings, addresses: Addresses, admin_name: str = "admi
         DatabaseUnreachable: If it does not answer.
     """
     secret_key = settings.secret_key.get_secret_value() if settings.secret_key is not None else None
-    layout = Layout(settings.resolved_root, secret_key=secret_key)
+    stores = None if settings.online_stores is None else settings.online_stores.get_secret_value()
+    layout = Layout(settings.resolved_root, secret_key=secret_key, online_stores=parse_online_stores(stores))
     layout.create()
     database = Database(settings.database_url or sqlite_url(layout.metadata_db))
     database.migrate()

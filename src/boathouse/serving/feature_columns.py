@@ -1,10 +1,9 @@
 """The columns that a feature spec makes of a request's: looked up in online tables, and then computed."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from boathouse.features.api import FeatureSpec, FunctionSource, OnlineFunction, OnlineReader
+from boathouse.features.api import FeatureSpec, FunctionSource, OnlineFunction, OnlineReader, Place, online_reader
 from boathouse.serving.errors import BadRequest
 
 
@@ -43,7 +42,7 @@ class FeatureColumns:
             FeatureSpecInvalid: If a look-up does not fit its table, or a binding its function.
         """
         for lookup, path in zip(self._spec.lookups, paths, strict=True):
-            reader = OnlineReader(Path(path), lookup.online_table)
+            reader = online_reader(Place.loads(path), lookup.online_table)
             reader.check(lookup)
             self._readers.append(reader)
         pairs = zip(self._spec.functions, functions, strict=True)

@@ -297,7 +297,7 @@ class Serving:
             with self._database.session() as session:
                 features = FeatureService(session, self._creator(session, record), self._layout)
                 return {
-                    "online_tables": [str(features.require_table(name).path) for name in tables],
+                    "online_tables": [features.require_table(name).place.dumps() for name in tables],
                     "functions": [asdict(source) for source in features.function_sources(functions)],
                 }
 

@@ -2,10 +2,12 @@
 
 import os
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from boathouse.storage.errors import RootNotWritable
+from boathouse.storage.online_stores import StoreUrls
 
 
 @dataclass(frozen=True)
@@ -15,10 +17,12 @@ class Layout:
     Attributes:
         root: Absolute path of the lake.
         secret_key: Keys that secrets are encrypted with, with commas; None for those of the key file.
+        online_stores: Where online feature stores are that are not files of the lake.
     """
 
     root: Path
     secret_key: str | None = field(default=None, repr=False)
+    online_stores: Mapping[str, StoreUrls] = field(default_factory=dict[str, StoreUrls], repr=False, compare=False)
 
     @property
     def metadata_db(self) -> Path:
