@@ -9962,17 +9962,21 @@ export interface components {
         };
         /**
          * Published
-         * @description The answer of a publish; rows and version are ours.
+         * @description The answer of a publish; what comes after the identifier is ours: ``synced_by`` is SNAPSHOT, APPENDED or CHANGES.
          */
         Published: {
             /** Online Table Name */
             online_table_name: string;
             /** Pipeline Id */
             pipeline_id: string;
+            /** Reason */
+            reason?: string | null;
             /** Rows */
             rows: number;
             /** Source Version */
             source_version: number;
+            /** Synced By */
+            synced_by: string;
         };
         /**
          * PutAcl
