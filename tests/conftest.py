@@ -4,12 +4,14 @@ import json
 import os
 import shutil
 import signal
+import ssl
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +100,12 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(_TellsAtOnce(config), "tells-at-once")
 
 
+@cache
+def tls() -> ssl.SSLContext:
+    """What clients trust: to read it anew for each of the thousands that tests make takes minutes in all."""
+    return httpx.create_ssl_context()
+
+
 @dataclass
 class Server:
     """A running `boathouse up`.
@@ -125,7 +133,7 @@ class Server:
     def client(self, token: str | None = None) -> httpx.Client:
         """An HTTP client of the admin, or of another token's owner; "" is nobody's."""
         headers = {} if token == "" else {"Authorization": f"Bearer {token or self.token}"}
-        client = httpx.Client(base_url=self.url, headers=headers, timeout=60)
+        client = httpx.Client(base_url=self.url, headers=headers, timeout=60, verify=tls())
         self.clients.append(client)
         return client
 

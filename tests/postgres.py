@@ -53,11 +53,11 @@ def postgres() -> Iterator[str]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def create_database(server_url: str) -> str:
-    """A new empty database on a server; gives its URL."""
+def create_database(server_url: str, template: str = "template1") -> str:
+    """A new database on a server, empty if it is a copy of no other; gives its URL."""
     import psycopg
 
     name = f"t_{uuid.uuid4().hex}"
     with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}".encode())
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
     return server_url.rsplit("/", 1)[0] + f"/{name}"

@@ -9,10 +9,9 @@ import httpx
 import pytest
 from databricks.sdk import WorkspaceClient
 
-from boathouse.db.database import sqlite_url
 from tests.catalog.lake import Lake, new_lake
 from tests.conftest import Server
-from tests.postgres import create_database
+from tests.databases import new_postgresql, new_sqlite
 
 UC = "/api/2.1/unity-catalog"
 
@@ -68,8 +67,8 @@ def place(server: Server) -> Iterator[Place]:
 def lake(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Lake]:
     """The catalog's rules without a server, on SQLite and on PostgreSQL."""
     if request.param == "sqlite":
-        found = new_lake(tmp_path, sqlite_url(tmp_path / "metadata.db"))
+        found = new_lake(tmp_path, new_sqlite(tmp_path / "metadata.db"))
     else:
-        found = new_lake(tmp_path, create_database(request.getfixturevalue("postgres_url")))
+        found = new_lake(tmp_path, new_postgresql(request.getfixturevalue("postgres_url")))
     yield found
     found.database.dispose()

@@ -65,11 +65,10 @@ class Lake:
 
 
 def new_lake(folder: Path, url: str) -> Lake:
-    """A new lake over a new database."""
+    """A new lake over a new database of today's schema."""
     layout = Layout(folder / "lake")
     layout.create()
     database = Database(url)
-    database.migrate()
     admin = principal("admin", is_admin=True)
     lake = Lake(database, layout, admin, principal("user@example.com"), principal("other@example.com"))
     with lake.catalog() as catalog:

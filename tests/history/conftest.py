@@ -15,7 +15,7 @@ from boathouse.history.system_tables import TABLES
 from boathouse.storage.layout import Layout
 from tests.catalog.lake import Lake, new_lake
 from tests.conftest import Server
-from tests.postgres import create_database
+from tests.databases import new_postgresql, new_sqlite
 
 NOW = 1_790_000_000_000
 
@@ -95,8 +95,8 @@ class History:
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'metadata.db'}"
-    return create_database(request.getfixturevalue("postgres_url"))
+        return new_sqlite(tmp_path / "metadata.db")
+    return new_postgresql(request.getfixturevalue("postgres_url"))
 
 
 @pytest.fixture

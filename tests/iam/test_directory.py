@@ -10,7 +10,6 @@ from sqlalchemy.orm import Session
 
 from boathouse.config import Settings
 from boathouse.db import Database
-from boathouse.db.database import sqlite_url
 from boathouse.iam.authenticator import Authenticator
 from boathouse.iam.errors import SsoUnavailable, StillReferenced, TokenUnknown, TooManyRequests
 from boathouse.iam.limits import AttemptLimit
@@ -18,6 +17,7 @@ from boathouse.iam.provider import Provider, ProviderConfig
 from boathouse.iam.service import IamService
 from boathouse.iam.service.directory import Directory
 from boathouse.iam.service.values import GroupChange, PersonChange
+from tests.databases import new_sqlite
 from tests.iam import providers
 
 
@@ -41,8 +41,7 @@ class Ledger:
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    made = Database(sqlite_url(tmp_path / "metadata.db"))
-    made.migrate()
+    made = Database(new_sqlite(tmp_path / "metadata.db"))
     with made.session(write=True) as session:
         IamService(session).ensure_admin("root@localhost")
     yield made

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from boathouse.db import Database
-from boathouse.db.database import sqlite_url
 from boathouse.errors import InvalidState
 from boathouse.iam.api import Authenticator, IamService, Principal
 from boathouse.jobs import views
@@ -18,6 +17,7 @@ from boathouse.jobs.runs import RunDetails
 from boathouse.jobs.schemas import CreateBody, RepairBody, RunNowBody, SubmitBody
 from boathouse.kit.clock import now_ms
 from boathouse.storage.layout import Layout
+from tests.databases import new_sqlite
 
 SECONDS = 60
 T = TypeVar("T")
@@ -71,8 +71,7 @@ class Harness:
     def __init__(self, folder: Path, url: str | None = None, slots: int = 8, senders: Senders | None = None) -> None:
         self.layout = Layout(folder)
         self.layout.create()
-        self.database = Database(url or sqlite_url(self.layout.metadata_db))
-        self.database.migrate()
+        self.database = Database(url or new_sqlite(self.layout.metadata_db))
         with self.database.session(write=True) as session:
             self.admin, _ = IamService(session).ensure_admin("admin")
         self.authenticator = Authenticator(self.database)

@@ -8,7 +8,6 @@ from sqlalchemy import select
 
 from boathouse.config import Settings
 from boathouse.db import Database
-from boathouse.db.database import sqlite_url
 from boathouse.iam.api import IamService
 from boathouse.jobs.models import JobNoticeRow, JobPermissionRow, JobRunRow, JobTaskRow
 from boathouse.jobs.starting import Asked, new_attempt, new_run
@@ -19,7 +18,7 @@ from boathouse.sql.dashboards.service import DashboardService
 from boathouse.sql.models import DashboardRow, QueryRow
 from boathouse.storage.layout import Layout
 from boathouse.workspace.api import Sources
-from tests.postgres import create_database
+from tests.databases import new_postgresql, new_sqlite
 
 DAY = 24 * 3600 * 1000
 OWN = ["logs", "repositories"]
@@ -71,9 +70,8 @@ def add_repository(layout: Layout, name: str, used: int) -> None:
 def test_one_of_two_servers_forgets_what_is_old(tmp_path: Path, kind: str, request: pytest.FixtureRequest) -> None:
     layout = Layout(tmp_path / "lake")
     layout.create()
-    url = sqlite_url(layout.metadata_db)
-    database = Database(create_database(request.getfixturevalue("postgres_url")) if kind == "postgresql" else url)
-    database.migrate()
+    at = request.getfixturevalue("postgres_url") if kind == "postgresql" else None
+    database = Database(new_sqlite(layout.metadata_db) if at is None else new_postgresql(at))
     now = now_ms()
     with database.session(write=True) as session:
         admin, _ = IamService(session).ensure_admin("admin")
