@@ -37,6 +37,8 @@ const router = createBrowserRouter([
       { path: "/dashboards", lazy: async () => ({ Component: (await import("./features/dashboards/DashboardsPage")).DashboardsPage }) },
       { path: "/dashboards/:id", lazy: async () => ({ Component: (await import("./features/dashboards/DashboardPage")).DashboardPage }) },
       { path: "/streams", lazy: async () => ({ Component: (await import("./features/streams/StreamsPage")).StreamsPage }) },
+      { path: "/automl", lazy: async () => ({ Component: (await import("./features/automl/AutomlPage")).AutomlPage }) },
+      { path: "/automl/search", lazy: async () => ({ Component: (await import("./features/automl/SearchPage")).SearchPage }) },
       { path: "/models", element: <ModelsPage /> },
       { path: "/models/:name", element: <ModelPage /> },
       { path: "/models/:name/versions/:version", lazy: async () => ({ Component: (await import("./features/registry/VersionPage")).VersionPage }) },

@@ -11,7 +11,7 @@ from boathouse.jobs.retention import forget_runs, sweep_logs
 from boathouse.jobs.runs import RunService
 from boathouse.jobs.runtime import Jobs
 from boathouse.jobs.schedules import check_schedule, next_time
-from boathouse.jobs.schemas import QueueBody, RepairBody, RunNowBody
+from boathouse.jobs.schemas import QueueBody, RepairBody, RunNowBody, SubmitBody
 from boathouse.jobs.sending import Senders
 from boathouse.jobs.service import JobService
 
@@ -36,6 +36,7 @@ __all__ = [
     "RunService",
     "Senders",
     "SettingsInvalid",
+    "SubmitBody",
     "Task",
     "TaskKind",
     "TaskOutline",

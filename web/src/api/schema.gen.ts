@@ -5606,6 +5606,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/boathouse/v1/training/automl": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Start Automl
+         * @description Start AutoML on a table that the asker may read, as a run of a notebook with the asker's rights.
+         */
+        post: operations["training_start_automl"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/boathouse/v1/training/runs/{run_id}/code": {
         parameters: {
             query?: never;
@@ -6240,6 +6260,70 @@ export interface components {
             parameters?: components["schemas"]["NamedPart"][];
         } & {
             [key: string]: unknown;
+        };
+        /**
+         * AutomlBody
+         * @description What is searched for; fields as the arguments of ``databricks.automl``.
+         */
+        AutomlBody: {
+            /** Country Code */
+            country_code?: string | null;
+            /**
+             * Dataset
+             * @description catalog.schema.table, on which the asker has SELECT
+             */
+            dataset: string;
+            /** Exclude Cols */
+            exclude_cols?: string[] | null;
+            /** Exclude Frameworks */
+            exclude_frameworks?: string[] | null;
+            /** Frequency */
+            frequency?: string | null;
+            /** Horizon */
+            horizon?: number | null;
+            /** Identity Col */
+            identity_col?: string[] | null;
+            /** Output Database */
+            output_database?: string | null;
+            /** Pos Label */
+            pos_label?: string | number | boolean | null;
+            /** Primary Metric */
+            primary_metric?: string | null;
+            /**
+             * Problem
+             * @enum {string}
+             */
+            problem: "classify" | "regress" | "forecast";
+            /** Target Col */
+            target_col: string;
+            /** Time Col */
+            time_col?: string | null;
+            /**
+             * Timeout Minutes
+             * @default 15
+             */
+            timeout_minutes: number;
+        };
+        /**
+         * AutomlStarted
+         * @description Where to look.
+         */
+        AutomlStarted: {
+            /**
+             * Experiment Name
+             * @description Of MLflow's experiment, once the search has begun
+             */
+            experiment_name: string;
+            /**
+             * Notebook Path
+             * @description The notebook that is run
+             */
+            notebook_path: string;
+            /**
+             * Run Id
+             * @description Of the job's run that does it: /api/2.2/jobs/runs/get, and cancel
+             */
+            run_id: number;
         };
         /**
          * AwsCredentials
@@ -25065,6 +25149,39 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SampleBody"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    training_start_automl: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AutomlBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AutomlStarted"];
                 };
             };
             /** @description Validation Error */

@@ -6,8 +6,8 @@ from typing import Any
 import pandas as pd
 
 from boathouse.training.automl.asked import Asked, ForecastAsked
-from boathouse.training.automl.columns import Problem
 from boathouse.training.automl.summary import AutoMLSummary
+from boathouse.training.problems import Problem
 
 DEFAULT_MINUTES = 120.0
 
@@ -225,4 +225,4 @@ def _spark() -> Any:
 
 
 def _name(dataset: Any) -> str:
-    return dataset.rpartition(".")[2] if isinstance(dataset, str) else "dataset"
+    return dataset if isinstance(dataset, str) else "dataset"

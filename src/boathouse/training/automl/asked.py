@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from boathouse.training.automl.columns import Problem
+from boathouse.training.problems import Problem
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,9 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from boathouse.training.problems import Problem
+
 Kind = Literal["numeric", "categorical", "high_cardinality", "datetime", "text"]
-Problem = Literal["classify", "regress", "forecast"]
 
 MOST_CATEGORIES = 30
 """More different values than these, and a column is not cut into one feature for each."""

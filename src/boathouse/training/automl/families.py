@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from boathouse.training.automl.columns import Problem
+from boathouse.training.problems import Problem
 
 Parameters = dict[str, Any]
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from importlib.metadata import packages_distributions
 from typing import Any
 
-from boathouse.training.automl.columns import MOST_CATEGORIES, Kind, Problem, Warning_
+from boathouse.training.automl.columns import MOST_CATEGORIES, Kind, Warning_
 from boathouse.training.automl.families import Family
+from boathouse.training.problems import Problem
 
 _BETWEEN = "\n\n# COMMAND ----------\n\n"
 _MARKDOWN = "# MAGIC %md"

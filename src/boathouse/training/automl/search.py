@@ -15,7 +15,8 @@ from boathouse.training.automl.families import Family, families
 from boathouse.training.automl.notebook import Setting, exploration_notebook, trial_notebook
 from boathouse.training.automl.places import Folder, experiment_of
 from boathouse.training.automl.summary import AutoMLSummary
-from boathouse.training.automl.trials import METRICS, Search, check_metric_and_time, tell_best
+from boathouse.training.automl.trials import Search, check_metric_and_time, tell_best
+from boathouse.training.problems import METRICS
 
 MOST_ROWS = 500_000
 """More rows than these are sampled: a trial has to fit into memory several times."""

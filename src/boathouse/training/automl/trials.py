@@ -10,36 +10,14 @@ import optuna
 from mlflow import MlflowClient
 
 from boathouse.training.automl.asked import Asked
-from boathouse.training.automl.columns import Problem
 from boathouse.training.automl.families import Family
 from boathouse.training.automl.notebook import code_cells
 from boathouse.training.automl.places import Folder
 from boathouse.training.automl.process import Worker
 from boathouse.training.automl.summary import AutoMLSummary, TrialInfo
+from boathouse.training.problems import METRICS, Problem
 
 Write = Callable[[Family, Mapping[str, Any], int], str]
-METRICS: Mapping[Problem, Mapping[str, tuple[str, str]]] = {
-    "classify": {
-        "f1": ("f1_score", "maximize"),
-        "log_loss": ("log_loss", "minimize"),
-        "precision": ("precision_score", "maximize"),
-        "accuracy": ("accuracy_score", "maximize"),
-        "roc_auc": ("roc_auc", "maximize"),
-    },
-    "regress": {
-        "r2": ("r2_score", "maximize"),
-        "mae": ("mean_absolute_error", "minimize"),
-        "rmse": ("root_mean_squared_error", "minimize"),
-        "mse": ("mean_squared_error", "minimize"),
-    },
-    "forecast": {
-        "smape": ("smape", "minimize"),
-        "mse": ("mse", "minimize"),
-        "rmse": ("rmse", "minimize"),
-        "mae": ("mae", "minimize"),
-        "mdape": ("mdape", "minimize"),
-    },
-}
 _PATIENCE = 12
 """Trials without a better one before a search ends, once each family was tried."""
 _LEAST_GAIN = 1e-4
@@ -161,6 +139,9 @@ class Search:
         self._seen[same] = self._sign * score
         run_id = str(answer["run_id"])
         self._client.log_text(run_id, notebook, f"notebooks/{name}.py")
+        path = None if self._folder is None else self._folder.write(f"trials/{name}", notebook)
+        if path is not None:
+            self._client.set_tag(run_id, "automl.notebook", path)
         run = self._client.get_run(run_id)
         return TrialInfo(
             run_id,
@@ -169,7 +150,7 @@ class Search:
             parameters,
             score,
             time.monotonic() - began,
-            None if self._folder is None else self._folder.write(f"trials/{name}", notebook),
+            path,
             str(run.info.artifact_uri),
             f"runs:/{run_id}/model",
             "pyfunc" if self._problem == "forecast" else "sklearn",

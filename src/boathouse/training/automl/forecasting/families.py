@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from boathouse.training.automl.columns import Problem
 from boathouse.training.automl.families import Family, Parameters, chosen
+from boathouse.training.problems import Problem
 
 THEIRS = ("prophet", "deepar")
 """Databricks' frameworks that are none here: excluding them is no mistake."""

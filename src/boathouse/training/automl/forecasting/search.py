@@ -16,7 +16,8 @@ from boathouse.training.automl.forecasting.notebook import ForecastSetting, fore
 from boathouse.training.automl.forecasting.series import Series, frequency_of, regular
 from boathouse.training.automl.places import Folder, experiment_of
 from boathouse.training.automl.summary import AutoMLSummary, TrialInfo
-from boathouse.training.automl.trials import METRICS, Search, check_metric_and_time, tell_best
+from boathouse.training.automl.trials import Search, check_metric_and_time, tell_best
+from boathouse.training.problems import METRICS
 
 
 def search_forecast(data: pd.DataFrame, asked: Asked, more: ForecastAsked, name: str, spark: Any) -> AutoMLSummary:

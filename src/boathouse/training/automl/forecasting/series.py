@@ -119,6 +119,9 @@ def regular(data: pd.DataFrame, target: str, time: str, keys: Sequence[str], fre
 
 
 def _moments(values: "pd.Series[Any]", name: str) -> "pd.Series[Any]":
+    if pd.api.types.is_numeric_dtype(values):
+        message = f"time_col is {name!r}, which holds numbers: its values are dates, timestamps, or texts of these."
+        raise ValueError(message)
     moments = pd.to_datetime(values, errors="coerce", utc=True, format="mixed" if values.dtype == object else None)
     if moments.isna().any():
         shown = values[moments.isna()].iloc[0]

@@ -1,0 +1,133 @@
+"""AutoML for who asks over REST: a notebook that calls ``databricks.automl``, and a run of it with the asker's rights.
+
+What comes of it is read from the run and from MLflow's experiment of the same path.
+"""
+
+import re
+import time
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from boathouse.catalog.api import CatalogService, Privilege
+from boathouse.db import Database
+from boathouse.errors import InvalidParameterValue
+from boathouse.iam.api import Principal
+from boathouse.storage.layout import Layout
+from boathouse.training.problems import METRICS, Problem
+from boathouse.workspace.api import WorkspaceService
+
+_FORECAST_ONLY = ("time_col", "identity_col", "frequency", "horizon", "country_code", "output_database")
+_NOT_FORECAST = ("exclude_cols", "pos_label")
+_Name = Annotated[str, Field(min_length=1, max_length=255)]
+
+
+class AutomlBody(BaseModel):
+    """What is searched for; fields as the arguments of ``databricks.automl``."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    problem: Problem
+    dataset: Annotated[str, Field(description="catalog.schema.table, on which the asker has SELECT", max_length=800)]
+    target_col: _Name
+    timeout_minutes: Annotated[float, Field(gt=0, le=24 * 60)] = 15
+    primary_metric: str | None = None
+    exclude_cols: list[_Name] | None = None
+    exclude_frameworks: list[_Name] | None = None
+    pos_label: str | float | bool | None = None
+    time_col: _Name | None = None
+    identity_col: list[_Name] | None = None
+    frequency: Annotated[str, Field(max_length=20)] | None = None
+    horizon: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    country_code: Annotated[str, Field(max_length=10)] | None = None
+    output_database: Annotated[str, Field(max_length=520)] | None = None
+
+
+class AutomlStarted(BaseModel):
+    """Where to look."""
+
+    run_id: Annotated[int, Field(description="Of the job's run that does it: /api/2.2/jobs/runs/get, and cancel")]
+    experiment_name: Annotated[str, Field(description="Of MLflow's experiment, once the search has begun")]
+    notebook_path: Annotated[str, Field(description="The notebook that is run")]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A notebook that waits to be run.
+
+    Attributes:
+        name: Of the search.
+        folder: Path of its folder, and of the experiment.
+        notebook: Its path.
+    """
+
+    name: str
+    folder: str
+    notebook: str
+
+
+def prepare(database: Database, layout: Layout, principal: Principal, body: AutomlBody) -> Prepared:
+    """Check what is asked, and write the notebook into the asker's home.
+
+    Raises:
+        InvalidParameterValue: If a field is wrong; it is named.
+        SecurableNotFound: If there is no such table.
+        PrivilegeMissing: If the asker may not read it.
+    """
+    with database.session(write=True) as session:
+        catalog = CatalogService(session, principal, layout)
+        table = catalog.get_table(body.dataset, Privilege.SELECT)
+        _check(body, [str(one["name"]) for one in table.columns])
+        workspace = WorkspaceService(session, principal, layout)
+        short = re.sub(r"[^\w-]+", "_", f"{body.target_col}_{table.full_name.rpartition('.')[2]}")[:80]
+        name = f"{short}-{time.strftime('%Y-%m-%d-%H-%M-%S', time.gmtime())}-{time.time_ns() // 1_000_000 % 1000:03}"
+        parent = f"{workspace.home_path}/databricks_automl"
+        folder = f"{parent}/{name}"
+        workspace.make_folder(folder)
+        notebook = f"{folder}/start"
+        workspace.write(notebook, _source(body, table.full_name, parent, name).encode(), "SOURCE", "PYTHON", overwrite=False)
+        return Prepared(name, folder, notebook)
+
+
+def task_of(prepared: Prepared) -> dict[str, Any]:
+    """The body of ``jobs/runs/submit``."""
+    task = {"task_key": "automl", "notebook_task": {"notebook_path": prepared.notebook}}
+    return {"run_name": f"AutoML: {prepared.name}", "tasks": [task]}
+
+
+def _check(body: AutomlBody, columns: list[str]) -> None:
+    metrics = METRICS[body.problem]
+    if body.primary_metric is not None and body.primary_metric not in metrics:
+        told = f"primary_metric is {body.primary_metric!r}; of {body.problem} it is one of {', '.join(metrics)}."
+        raise InvalidParameterValue(told, field="primary_metric")
+    wrong = _NOT_FORECAST if body.problem == "forecast" else tuple(one for one in _FORECAST_ONLY if one != "time_col")
+    for name in (*wrong, *(("pos_label",) if body.problem == "regress" else ())):
+        if getattr(body, name) is not None:
+            raise InvalidParameterValue(f"{name} does not belong to {body.problem}.", field=name)
+    if body.problem == "forecast" and body.time_col is None:
+        raise InvalidParameterValue("time_col is missing: a forecast needs the column with the moments.", field="time_col")
+    named = {
+        "target_col": [body.target_col],
+        "time_col": [body.time_col] if body.time_col else [],
+        "identity_col": body.identity_col or [],
+        "exclude_cols": body.exclude_cols or [],
+    }
+    for argument, names in named.items():
+        unknown = [one for one in names if one not in columns]
+        if unknown:
+            told = f"{argument} names {unknown[0]!r}, which is no column of {body.dataset}. Its columns: {', '.join(columns)}."
+            raise InvalidParameterValue(told, field=argument)
+
+
+def _source(body: AutomlBody, table: str, parent: str, name: str) -> str:
+    """A notebook that can be run again by hand."""
+    given = body.model_dump(exclude={"problem", "dataset"}, exclude_none=True)
+    arguments = {"dataset": table, **given, "experiment_dir": parent, "experiment_name": name}
+    lines = "".join(f"    {key}={value!r},\n" for key, value in arguments.items())
+    cells = (
+        f"# MAGIC %md\n# MAGIC # AutoML: `{body.target_col}` of `{table}`",
+        f"from databricks import automl\n\nfound = automl.{body.problem}(\n{lines})",
+        "display(found.leaderboard())",
+    )
+    return "# Databricks notebook source\n" + "\n\n# COMMAND ----------\n\n".join(cells) + "\n"
