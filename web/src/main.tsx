@@ -37,6 +37,8 @@ const router = createBrowserRouter([
       { path: "/dashboards", lazy: async () => ({ Component: (await import("./features/dashboards/DashboardsPage")).DashboardsPage }) },
       { path: "/dashboards/:id", lazy: async () => ({ Component: (await import("./features/dashboards/DashboardPage")).DashboardPage }) },
       { path: "/streams", lazy: async () => ({ Component: (await import("./features/streams/StreamsPage")).StreamsPage }) },
+      { path: "/features", lazy: async () => ({ Component: (await import("./features/features/FeaturesPage")).FeaturesPage }) },
+      { path: "/features/:name", lazy: async () => ({ Component: (await import("./features/features/FeatureTablePage")).FeatureTablePage }) },
       { path: "/automl", lazy: async () => ({ Component: (await import("./features/automl/AutomlPage")).AutomlPage }) },
       { path: "/automl/search", lazy: async () => ({ Component: (await import("./features/automl/SearchPage")).SearchPage }) },
       { path: "/models", element: <ModelsPage /> },

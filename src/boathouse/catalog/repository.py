@@ -193,6 +193,10 @@ class CatalogRepository:
         """All tables that have a foreign key."""
         return self._with_details("foreign_key_constraint")
 
+    def with_primary_keys(self) -> list[SecurableRow]:
+        """All tables that have a primary key."""
+        return self._with_details("primary_key_constraint")
+
     def _with_details(self, *keys: str) -> list[SecurableRow]:
         details = cast(SecurableRow.details, Text)
         query = select(SecurableRow).where(

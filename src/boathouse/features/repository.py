@@ -30,6 +30,11 @@ class FeatureRepository:
         query = select(OnlineTableRow).where(OnlineTableRow.store == store).order_by(OnlineTableRow.full_name)
         return list(self._session.scalars(query))
 
+    def tables_of_source(self, source_table: str) -> list[OnlineTableRow]:
+        """The online tables that are fed from a table, by name."""
+        query = select(OnlineTableRow).where(OnlineTableRow.source_table == source_table).order_by(OnlineTableRow.full_name)
+        return list(self._session.scalars(query))
+
     def tables_in_mode(self, mode: str) -> list[OnlineTableRow]:
         """The online tables of a publish mode, by name."""
         query = select(OnlineTableRow).where(OnlineTableRow.publish_mode == mode).order_by(OnlineTableRow.full_name)

@@ -24,6 +24,7 @@ from boathouse.deployment.api import ModelDeployments
 from boathouse.engine import endpoints as engine_endpoints
 from boathouse.engine import stream_endpoints
 from boathouse.engine.api import EngineService, of_text
+from boathouse.features import discovery_endpoints as features_discovery
 from boathouse.features import endpoints as features_endpoints
 from boathouse.features.api import FeatureReferences, Publisher
 from boathouse.history import endpoints as history_endpoints
@@ -212,6 +213,7 @@ ROUTERS = (
     tables_endpoints.router,
     history_endpoints.router,
     features_endpoints.router,
+    features_discovery.router,
     training_endpoints.router,
     engine_endpoints.clusters,
     engine_endpoints.warehouses,

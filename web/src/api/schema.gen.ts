@@ -4998,6 +4998,106 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/boathouse/v1/features": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Feature Tables
+         * @description The feature tables that one may know of, by name; all words of ``q`` occur in names, comments, columns, owners or tags.
+         */
+        get: operations["features_list_feature_tables"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/boathouse/v1/features/{full_name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Feature Table
+         * @description One feature table.
+         */
+        get: operations["features_get_feature_table"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/boathouse/v1/features/{full_name}/distribution": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Distribution
+         * @description How the values of its features are distributed in its first 100,000 rows. Needs SELECT on all of the table.
+         */
+        get: operations["features_get_distribution"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/boathouse/v1/features/{full_name}/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Preview As Of
+         * @description The rows of one entity, and which of them an as-of look-up takes. Needs SELECT on all of the table.
+         */
+        post: operations["features_preview_as_of"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/boathouse/v1/features/{full_name}/uses": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Uses
+         * @description What uses a feature table. Needs SELECT.
+         */
+        get: operations["features_get_uses"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/boathouse/v1/home": {
         parameters: {
             query?: never;
@@ -6338,6 +6438,18 @@ export interface components {
             secret_access_key: string;
             /** Session Token */
             session_token: string;
+        };
+        /**
+         * Bin
+         * @description Values from ``low`` to ``high``.
+         */
+        Bin: {
+            /** High */
+            high: number;
+            /** Low */
+            low: number;
+            /** Rows */
+            rows: number;
         };
         /**
          * Block
@@ -7977,6 +8089,46 @@ export interface components {
             workspace_id: string;
         };
         /**
+         * Distribution
+         * @description How the values of a feature are distributed in a sample; numbers have bins, others their most frequent values.
+         */
+        Distribution: {
+            /**
+             * Bins
+             * @default []
+             */
+            bins: components["schemas"]["Bin"][];
+            /** Deviation */
+            deviation?: number | null;
+            /** Distinct */
+            distinct: number;
+            /** Least */
+            least?: number | null;
+            /** Mean */
+            mean?: number | null;
+            /** Most */
+            most?: number | null;
+            /** Name */
+            name: string;
+            /** Nulls */
+            nulls: number;
+            /** Rows */
+            rows: number;
+            /**
+             * Values
+             * @default []
+             */
+            values: components["schemas"]["Value"][];
+        };
+        /**
+         * DistributionList
+         * @description Of all features of a table.
+         */
+        DistributionList: {
+            /** Features */
+            features: components["schemas"]["Distribution"][];
+        };
+        /**
          * Document
          * @description A dashboard.
          */
@@ -8190,6 +8342,60 @@ export interface components {
             content: string;
             /** File Type */
             file_type: string;
+        };
+        /**
+         * Feature
+         * @description A column that is no key.
+         */
+        Feature: {
+            /** Comment */
+            comment: string | null;
+            /** Name */
+            name: string;
+            /** Type */
+            type: string;
+        };
+        /**
+         * FeatureTableBody
+         * @description A feature table; times in ms since the epoch.
+         */
+        FeatureTableBody: {
+            /** Available At */
+            available_at: string | null;
+            /** Comment */
+            comment: string | null;
+            /** Created At */
+            created_at: number;
+            /** Features */
+            features: components["schemas"]["Feature"][];
+            /** Full Name */
+            full_name: string;
+            /** Online */
+            online: components["schemas"]["OnlineBody"][];
+            /** Owner */
+            owner: string;
+            /** Primary Keys */
+            primary_keys: string[];
+            /** Tags */
+            tags: {
+                [key: string]: string;
+            };
+            /** Timeseries Key */
+            timeseries_key: string | null;
+            /** Updated At */
+            updated_at: number | null;
+            /** Version */
+            version: number | null;
+        };
+        /**
+         * FeatureTableList
+         * @description A page of feature tables.
+         */
+        FeatureTableList: {
+            /** Next Page Token */
+            next_page_token?: string | null;
+            /** Tables */
+            tables: components["schemas"]["FeatureTableBody"][];
         };
         /**
          * FieldPart
@@ -9020,6 +9226,18 @@ export interface components {
             value: string;
         };
         /**
+         * ModelUse
+         * @description A version of a model that was trained on a version of the table.
+         */
+        ModelUse: {
+            /** Model */
+            model: string;
+            /** Table Version */
+            table_version: number;
+            /** Version */
+            version: number;
+        };
+        /**
          * ModelVersionNode
          * @description A version of a model that was trained on a table.
          */
@@ -9493,6 +9711,24 @@ export interface components {
             value: components["schemas"]["AlertValueBody"];
         };
         /**
+         * OnlineBody
+         * @description What is published of a table, up to which of its versions.
+         */
+        OnlineBody: {
+            /** Name */
+            name: string;
+            /** Publish Mode */
+            publish_mode: string;
+            /** Rows */
+            rows: number;
+            /** Source Version */
+            source_version: number;
+            /** Store */
+            store: string;
+            /** Updated At */
+            updated_at: number;
+        };
+        /**
          * OnlineStoreBody
          * @description An online store.
          */
@@ -9957,6 +10193,30 @@ export interface components {
             column?: string | null;
             /** Constant */
             constant?: string | null;
+        };
+        /**
+         * PreviewAsked
+         * @description One entity, and the time to look up as of: ISO 8601, UTC unless it says otherwise.
+         */
+        PreviewAsked: {
+            /** Key */
+            key: {
+                [key: string]: unknown;
+            };
+            /** Lookback Seconds */
+            lookback_seconds?: number | null;
+            /** Time */
+            time?: string | null;
+        };
+        /**
+         * PreviewRows
+         * @description The rows of an entity, newest first, each with its ``as_of_status``.
+         */
+        PreviewRows: {
+            /** Rows */
+            rows: {
+                [key: string]: unknown;
+            }[];
         };
         /**
          * PrivilegeAssignment
@@ -12007,6 +12267,18 @@ export interface components {
             name: string;
         };
         /**
+         * UsesBody
+         * @description What uses a feature table; models that the asker may not see are only counted.
+         */
+        UsesBody: {
+            /** Feature Specs */
+            feature_specs: string[];
+            /** Hidden Models */
+            hidden_models: number;
+            /** Models */
+            models: components["schemas"]["ModelUse"][];
+        };
+        /**
          * ValidateCredential
          * @description Asks whether a credential opens a place.
          */
@@ -12084,6 +12356,16 @@ export interface components {
             operation: string;
             /** Result */
             result: string;
+        };
+        /**
+         * Value
+         * @description A frequent value, as text.
+         */
+        Value: {
+            /** Rows */
+            rows: number;
+            /** Value */
+            value: string;
         };
         /**
          * ValueBody
@@ -24164,6 +24446,167 @@ export interface operations {
                     "application/json": {
                         [key: string]: unknown;
                     };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    features_list_feature_tables: {
+        parameters: {
+            query?: {
+                q?: string;
+                page_size?: number;
+                page_token?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FeatureTableList"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    features_get_feature_table: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                full_name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FeatureTableBody"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    features_get_distribution: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                full_name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DistributionList"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    features_preview_as_of: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                full_name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PreviewAsked"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PreviewRows"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    features_get_uses: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                full_name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UsesBody"];
                 };
             };
             /** @description Validation Error */

@@ -1,4 +1,4 @@
-import { BellRing, Boxes, FlaskConical, FolderOpen, Home, KeyRound, LayoutDashboard, ListChecks, LogOut, Moon, Radio, Sparkles, Sun, Table2, Waves, Workflow } from "lucide-react";
+import { BellRing, Boxes, Fingerprint, FlaskConical, FolderOpen, Home, KeyRound, LayoutDashboard, ListChecks, LogOut, Moon, Radio, Sparkles, Sun, Table2, Waves, Workflow } from "lucide-react";
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { Link, NavLink, Outlet, ScrollRestoration, useLocation, useNavigate } from "react-router";
@@ -16,6 +16,7 @@ const PLACES = [
   { to: "/jobs", label: "Jobs", icon: ListChecks },
   { to: "/dashboards", label: "Dashboards", icon: LayoutDashboard },
   { to: "/alerts", label: "Alerts", icon: BellRing },
+  { to: "/features", label: "Features", icon: Fingerprint },
   { to: "/automl", label: "AutoML", icon: Sparkles },
   { to: "/models", label: "Models", icon: Boxes },
   { to: "/serving", label: "Serving", icon: Radio },

@@ -84,6 +84,11 @@ class Functions(Containers):
         rows = self.access.visible(parent, self.rows.children(parent.id, SecurableType.FUNCTION), browse=browse)
         return [function_info(row) for row in rows]
 
+    def all_functions(self) -> list[FunctionInfo]:
+        """Every function of the lake that the principal may know of."""
+        visibility = self.access.visibility()
+        return [function_info(row) for row in self.rows.of_type(SecurableType.FUNCTION) if visibility.shows(row)]
+
     def delete_function(self, full_name: str) -> None:
         """Delete a function.
 

@@ -145,6 +145,11 @@ class Tables(Locations):
         visibility = self.access.visibility()
         return self.tables_of([row for row in self.rows.of_type(SecurableType.TABLE) if visibility.shows(row)])
 
+    def tables_with_keys(self) -> list[TableInfo]:
+        """Every table with a primary key that the principal may know of."""
+        visibility = self.access.visibility()
+        return self.tables_of([row for row in self.rows.with_primary_keys() if visibility.shows(row)])
+
     def find_tables(self, catalog: str, schema_pattern: str, table_pattern: str) -> list[TableInfo]:
         """The tables of a catalog whose schema and name match SQL patterns (``%``, ``_``)."""
         schemas, tables = _like(schema_pattern), _like(table_pattern)
