@@ -123,6 +123,7 @@ def test_rows_that_cannot_be_answered_leave_the_others_alone(endpoint: Endpoint)
         (pa.float64(), [1.5], 1.5),
         (pa.float64(), {"y": 1.5}, 1.5),
         (pa.int64(), 2.0, 2),
+        (pa.int64(), 2**53 + 1, 2**53 + 1),
         (pa.string(), 1.5, "1.5"),
         (pa.string(), {"a": 1, "b": [2]}, '{"a": 1, "b": [2]}'),
         (pa.bool_(), True, True),
@@ -148,6 +149,9 @@ def test_answers_become_values_of_the_type(endpoint: Endpoint, kind: pa.DataType
     ("kind", "answer"),
     [
         (pa.int64(), 1.5),
+        (pa.int8(), 300),
+        (pa.int64(), 2**70),
+        (pa.decimal128(4, 2), 123.4),
         (pa.float64(), "a"),
         (pa.float64(), [1, 2]),
         (pa.bool_(), 1),

@@ -364,7 +364,7 @@ def _fit(value: Any, kind: pa.DataType) -> Any:  # noqa: C901 - one case per typ
         raise _misfit(value, kind)
     try:
         return _scalar(value, kind)
-    except (ValueError, TypeError, decimal.InvalidOperation):
+    except (ValueError, TypeError, OverflowError, decimal.InvalidOperation):
         raise _misfit(value, kind) from None
 
 
@@ -378,11 +378,15 @@ def _scalar(value: Any, kind: pa.DataType) -> Any:  # noqa: C901 - one case per 
         return float(value)
     if types.is_integer(kind):
         whole = int(value)
-        if whole != float(value):
+        # A large one has no float of its own, so only what came as another kind of number is compared.
+        if not isinstance(value, int) and whole != float(value):
             raise _misfit(value, kind)
+        pa.scalar(whole, kind)
         return whole
     if types.is_decimal(kind):
-        return decimal.Decimal(str(value)).quantize(decimal.Decimal(1).scaleb(-kind.scale))
+        exact = decimal.Decimal(str(value)).quantize(decimal.Decimal(1).scaleb(-kind.scale))
+        pa.scalar(exact, kind)
+        return exact
     if types.is_timestamp(kind):
         moment = dt.datetime.fromisoformat(value)
         if kind.tz is not None and moment.tzinfo is None:
