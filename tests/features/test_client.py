@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from databricks.sdk import WorkspaceClient
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.types import StructType
 from sklearn.linear_model import LinearRegression
 
 from boathouse.errors import InvalidParameterValue
@@ -231,6 +232,48 @@ def test_the_form_of_the_join_is_chosen_and_told(
         assert [row.temp for row in made.load_df().collect()] == [2.0, 7.0, 7.0]
     finally:
         spark.conf.unset("spark.boathouse.asOfJoin")
+
+
+def test_a_period_is_filled_and_filled_again(fe: FeatureEngineeringClient, spark: SparkSession, schema: str) -> None:
+    spark.sql(
+        f"CREATE TABLE {schema}.events AS SELECT id % 2 AS shop, timestamp'2024-01-01 00:00:00Z' + make_interval(0, 0, 0, 0, id) AS at FROM range(60)"
+    )
+    name = f"{schema}.counts"
+    fe.create_table(
+        name=name,
+        primary_keys=["shop", "day"],
+        timeseries_columns="day",
+        available_at="known",
+        schema=StructType.fromDDL("shop bigint, day timestamp, known timestamp, events bigint"),
+    )
+
+    def compute(moment: dt.datetime) -> DataFrame:
+        return spark.sql(
+            f"SELECT shop, count(*) AS events FROM {schema}.events WHERE at <= '{moment.isoformat()}' GROUP BY shop"
+        )
+
+    first = dt.datetime(2024, 1, 1)
+    day, hour = dt.timedelta(days=1), dt.timedelta(hours=1)
+    for _ in range(2):
+        done = fe.backfill(name=name, compute=compute, start=first, end=first + 3 * day, every=day, delay=hour)
+        assert (done.name, done.moments) == (name, 3)
+        rows = spark.sql(
+            f"SELECT shop, unix_seconds(day), unix_seconds(known) - unix_seconds(day), events FROM {name}"
+        ).collect()
+        start = int(first.replace(tzinfo=dt.UTC).timestamp())
+        expected = {(0, 0, 1), (0, 1, 13), (1, 1, 12), (0, 2, 25), (1, 2, 24)}
+        assert {(shop, (at - start) // 86_400, events) for shop, at, _, events in rows} == expected
+        assert {known for _, _, known, _ in rows} == {3600}
+        assert len(rows) == 5
+    for wrong, told in (
+        ({"every": dt.timedelta()}, "every has to be more than 0"),
+        ({"end": first}, r"start \(.*\) has to be before end"),
+        ({"delay": -hour}, "delay is -1 day"),
+        ({"compute": lambda _: spark.table(name)}, "what is after a moment was not known at it"),
+    ):
+        arguments: dict[str, Any] = {"compute": compute, "start": first, "end": first + day, "every": day, **wrong}
+        with pytest.raises(ValueError, match=told):
+            fe.backfill(name=name, **arguments)
 
 
 @pytest.fixture

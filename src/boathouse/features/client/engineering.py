@@ -1,7 +1,7 @@
 """The clients: ``FeatureEngineeringClient``, and the older ``FeatureStoreClient``."""
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -11,7 +11,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql.streaming.query import StreamingQuery
 from pyspark.sql.types import StructType
 
-from boathouse.features.client import checks, feature_specs, models
+from boathouse.features.client import backfilling, checks, feature_specs, models
+from boathouse.features.client.backfilling import Backfilled
 from boathouse.features.client.feature_specs import EndpointCoreConfig, FeatureSpecInfo
 from boathouse.features.client.lookups import FeatureFunction, FeatureLookup, names_of
 from boathouse.features.client.tables import FeatureTable, FeatureTables, times_of
@@ -293,6 +294,37 @@ class FeatureEngineeringClient(_Client):
             ValueError: If the key or time does not fit the look-up.
         """
         return checks.preview(lookup, key, time, self._tables)
+
+    def backfill(
+        self,
+        *,
+        name: str,
+        compute: Callable[[dt.datetime], DataFrame],
+        start: dt.datetime,
+        end: dt.datetime,
+        every: dt.timedelta,
+        delay: dt.timedelta | None = None,
+    ) -> Backfilled:
+        """Compute features as of past moments, and merge them into a feature table. Boathouse's own.
+
+        Doing it again for the same moments updates the same rows.
+
+        Args:
+            name: The feature table; it has a time in its primary key.
+            compute: Gives the rows as of a moment (in UTC): the table's columns, of which the time and since when a row is known may be
+                left out. They are the moment then, and ``delay`` after it.
+            start: The first moment; in UTC unless it says otherwise.
+            end: After the last one.
+            every: From one to the next.
+            delay: How long after its moment a row became known, in the table's ``available_at``; 0 by default.
+
+        Returns:
+            How many moments were filled, and by how many commits.
+
+        Raises:
+            ValueError: If an argument is not valid, or rows are after their moment; moments before may be written then.
+        """
+        return backfilling.backfill(name, compute, start, end, every, delay, self._tables)
 
     def check_skew(self, *, endpoint: str, df: DataFrame, sample: int = 100, tolerance: float = 1e-6) -> pd.DataFrame:
         """Compare what an endpoint of a feature spec answers with what a batch has now. Boathouse's own.
