@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from tests.conftest import Server
+from tests.models import MLMODEL
 
 UC = "/api/2.1/unity-catalog"
 UC_REST = "/api/2.0/mlflow/unity-catalog"
@@ -94,7 +95,7 @@ class Shop:
         made.raise_for_status()
         number = str(made.json()["model_version"]["version"])
         folder = f"/api/2.0/fs/files/Models/{self.name.replace('.', '/')}/{number}"
-        self.author.put(f"{folder}/MLmodel", content=b"flavors: {}").raise_for_status()
+        self.author.put(f"{folder}/MLmodel", content=MLMODEL).raise_for_status()
         body = {"name": self.name, "version": number}
         self.author.post(f"{UC_REST}/model-versions/finalize", json=body).raise_for_status()
         return number
