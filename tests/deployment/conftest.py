@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 import uuid
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,11 @@ import pytest
 
 from tests.conftest import Server
 from tests.models import MLMODEL
+
+with warnings.catch_warnings():
+    # MLflow warns of its own type hints when it is first imported; that is none of these tests' concern.
+    warnings.simplefilter("ignore")
+    import mlflow.pyfunc  # noqa: F401
 
 UC = "/api/2.1/unity-catalog"
 UC_REST = "/api/2.0/mlflow/unity-catalog"

@@ -43,7 +43,7 @@ def test_our_own_template_is_deployed_as_it_is(server: Server, tmp_path: Path, m
     (tmp_path / "answers.json").write_text('{"project_name": "heart"}')
     run("init", "--config-file", tmp_path / "answers.json", "--output-dir", tmp_path)
     bundle = ("--project", tmp_path / "heart", "--root", server.root)
-    assert "Resources: 5," in run("bundle", "validate", "-t", "prod", *bundle)
+    assert "Resources: 6," in run("bundle", "validate", "-t", "prod", *bundle)
     run("bundle", "deploy", "--auto-approve", *bundle)
     assert "Nothing to do" in run("bundle", "plan", *bundle)
 

@@ -1,0 +1,179 @@
+"""New rows of a table to a table of predictions, each exactly once, with the model version that scored it.
+
+    from boathouse.deployment import scoring
+
+    scoring.score_new_rows(
+        spark, "models:/main.shop.price@champion", "main.shop.offers", "main.shop.scored", checkpoint="/Volumes/main/shop/state/scored"
+    )
+
+A streaming query reads what the source has that it had not, and its commit to the target carries the query's identifier and the
+batch's number. So a run that is killed at any point, and started again with the same checkpoint, loses no row and writes none twice.
+"""
+
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+MODEL_NAME, MODEL_VERSION, SCORED_AT = "model_name", "model_version", "scored_at"
+"""Columns of the target beside the source's and the prediction."""
+_URI = re.compile(r"models:/(?P<name>[^/@]+)(?:/(?P<version>\d+)|@(?P<alias>[^/]+))")
+_BUSY_SECONDS = 300.0
+_LOOK_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What was done.
+
+    Attributes:
+        model: Full name of the model.
+        version: Which has scored the rows.
+        rows: How many were read.
+    """
+
+    model: str
+    version: str
+    rows: int
+
+
+def score_new_rows(
+    spark: "SparkSession",
+    model_uri: str,
+    source: str,
+    target: str,
+    *,
+    checkpoint: str,
+    columns: Sequence[str] | None = None,
+    prediction: str = "prediction",
+    result_type: str | None = None,
+    options: Mapping[str, str] | None = None,
+    every_seconds: float | None = None,
+    told: Callable[[Scored], None] | None = None,
+) -> Scored:
+    """Score the rows that a Delta table has got since the last call with this checkpoint; the first call scores all that it has.
+
+    Args:
+        spark: The session; it needs SELECT on the source, MODIFY or CREATE TABLE on the target.
+        model_uri: ``models:/catalog.schema.model/3``, or with an alias ``models:/catalog.schema.model@champion``.
+        source: Full name of the table, whose rows are added and not changed.
+        target: Full name of the table of predictions, which is made where it is missing.
+        checkpoint: A folder of its own, below ``/Volumes`` for one, that says what was scored; for one source and one target.
+        columns: Those of the source that the target has; all by default.
+        prediction: The target's column with the model's answer.
+        result_type: Its type; that of the model's signature by default.
+        options: Of the streaming read, such as ``{"startingVersion": "latest"}`` or ``{"maxFilesPerTrigger": "100"}``.
+        every_seconds: Goes on for ever, and looks this often for new rows, and for the version that an alias then points to.
+        told: Is given what each look has scored.
+
+    Returns:
+        What was scored.
+
+    Raises:
+        ValueError: If ``model_uri`` is no such address, a column would be there twice, or the model looks features up.
+        StreamingQueryException: If a batch fails; the next call begins with it.
+    """
+    match = _URI.fullmatch(model_uri)
+    if match is None:
+        message = f"model_uri {model_uri!r} is not valid. Valid: models:/catalog.schema.model/3, models:/catalog.schema.model@champion."
+        raise ValueError(message)
+    kept = list(columns if columns is not None else spark.table(source).columns)
+    twice = sorted({prediction, MODEL_NAME, MODEL_VERSION, SCORED_AT} & set(kept))
+    if twice:
+        message = f"{source} has a column {twice[0]!r} itself: leave it out with columns=[...], or call the answer otherwise with prediction='...'."
+        raise ValueError(message)
+    known: dict[str, Any] = {}
+    while True:
+        version = _version(match)
+        if version not in known:
+            # The one before is not needed any more.
+            known = {version: _function(f"models:/{match['name']}/{version}", result_type)}
+        rows = _round(
+            spark, source, target, checkpoint, kept, options or {}, _Made(match["name"], version, known[version], prediction)
+        )
+        done = Scored(match["name"], version, rows)
+        if told is not None:
+            told(done)
+        if every_seconds is None:
+            return done
+        time.sleep(every_seconds)
+
+
+@dataclass(frozen=True)
+class _Made:
+    model: str
+    version: str
+    function: Any
+    prediction: str
+
+
+def _version(match: "re.Match[str]") -> str:
+    if match["version"] is not None:
+        return match["version"]
+    from mlflow import MlflowClient  # noqa: PLC0415 - loaded late
+
+    return str(MlflowClient().get_model_version_by_alias(match["name"], match["alias"]).version)
+
+
+def _function(uri: str, result_type: str | None) -> tuple[Any, list[str]]:
+    """A version as a function of columns, and those that it takes."""
+    from mlflow.models import get_model_info  # noqa: PLC0415 - loaded late
+
+    from boathouse.features.api import METADATA_KEY  # noqa: PLC0415 - beside its only use
+    from boathouse.workspace.runtime.model_function import model_function  # noqa: PLC0415 - the same
+
+    info = get_model_info(uri)
+    if METADATA_KEY in (info.metadata or {}):
+        message = f"{uri} looks features up, which rows of a stream do not: score it with FeatureEngineeringClient().score_batch, or by an endpoint."
+        raise ValueError(message)
+    signature = info.signature
+    names = None if signature is None or signature.inputs is None else signature.inputs.input_names()
+    if not names or not all(isinstance(name, str) for name in names):
+        message = f"{uri} has no signature with names of columns: log it with an example that has them."
+        raise ValueError(message)
+    return model_function(uri, result_type), list(names)
+
+
+def _round(
+    spark: "SparkSession",
+    source: str,
+    target: str,
+    checkpoint: str,
+    kept: Sequence[str],
+    options: Mapping[str, str],
+    made: _Made,
+) -> int:
+    """Score what there is now; the number of rows."""
+    from pyspark.sql.functions import col, current_timestamp, lit, struct  # noqa: PLC0415 - loaded late
+
+    function, names = made.function
+    reader = spark.readStream
+    for key, value in options.items():
+        reader = reader.option(key, value)
+    scored = reader.table(source).select(
+        *(col(f"`{name}`") for name in kept),
+        function(struct(*(col(f"`{name}`") for name in names))).alias(made.prediction),
+        lit(made.model).alias(MODEL_NAME),
+        lit(made.version).alias(MODEL_VERSION),
+        current_timestamp().alias(SCORED_AT),
+    )
+    writer = scored.writeStream.option("checkpointLocation", checkpoint).trigger(availableNow=True)
+    query = _started(lambda: writer.toTable(target))
+    query.awaitTermination()
+    return sum(int(one["numInputRows"]) for one in query.recentProgress)
+
+
+def _started(start: Callable[[], Any]) -> Any:
+    """A query, once the one of a run that was killed has let go of the checkpoint."""
+    deadline = time.monotonic() + _BUSY_SECONDS
+    while True:
+        try:
+            return start()
+        except Exception as error:
+            if "checkpoint" not in str(error).lower() or "CONCURRENT" not in str(error) or time.monotonic() > deadline:
+                raise
+        time.sleep(_LOOK_SECONDS)
