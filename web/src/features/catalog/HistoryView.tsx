@@ -37,15 +37,15 @@ export function HistoryView({ table, mayRead }: { table: Table; mayRead: boolean
         <section className="panel flush">
           <div className="scroll">
             <table className="data">
-              <thead><tr><th className="num">Version</th><th>Time (UTC)</th><th>Operation</th><th>User</th>{held.length > 0 ? <th>Held by</th> : null}<th className="num">Rows written</th><th className="num">Files</th><th className="num">Bytes</th><th>Parameters</th></tr></thead>
+              <thead><tr><th className="num">Version</th><th>Time (UTC)</th><th>Operation</th>{held.length > 0 ? <th>Held by</th> : null}<th>User</th><th className="num">Rows written</th><th className="num">Files</th><th className="num">Bytes</th><th>Parameters</th></tr></thead>
               <tbody>
                 {history.map((commit) => (
                   <tr key={commit.version}>
                     <td className="num"><Link to={`?tab=sample&version=${commit.version}`} title="Rows of this version">{commit.version}</Link></td>
                     <td>{time(commit.timestamp)}</td>
                     <td>{commit.operation}</td>
-                    <td className="soft">{commit.user ?? "–"}{commit.entity_type && <Cause type={commit.entity_type} id={commit.entity_id ?? ""} />}</td>
                     {held.length > 0 ? <td className="wrap"><Holders pins={held.filter((pin) => pin.table_version === commit.version)} /></td> : null}
+                    <td className="soft">{commit.user ?? "–"}{commit.entity_type && <Cause type={commit.entity_type} id={commit.entity_id ?? ""} />}</td>
                     <td className="num">{count(commit.rows)}</td>
                     <td className="num soft">{filesChanged(commit.metrics)}</td>
                     <td className="num soft">{bytes(figure(commit.metrics, "numOutputBytes", "numAddedBytes"))}</td>
