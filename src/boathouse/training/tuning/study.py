@@ -48,7 +48,8 @@ def tune(
     Args:
         objective: Takes an ``optuna.Trial``, gives the value (or values).
         study_name: Its name in the experiment, and the name of its run.
-        n_trials: How many complete or pruned trials the study has at the end, those of earlier calls counted.
+        n_trials: How many complete or pruned trials the study has at the end, those of earlier calls counted;
+            trials that fail are done again, but one call begins about so many at most.
         timeout: Seconds of this call after which no trial is begun.
         n_jobs: So many trials at once; -1 is one for each processor. With 1 they run in this process.
         direction: ``minimize`` (default) or ``maximize``; of a study that is there it must be the same.
