@@ -65,7 +65,7 @@ class Settings(BaseSettings):
     webhook_key: SecretStr | None = Field(
         default=None, description="Key that webhooks of jobs are signed with (HMAC-SHA256); unsigned by default."
     )
-    webhook_private: bool = Field(default=False, description="Webhooks of jobs may go to private addresses.")
+    webhook_private: bool = Field(default=False, description="Webhooks of jobs and models may go to private addresses.")
     smtp_url: SecretStr | None = Field(
         default=None,
         description="Where mail of jobs is handed in, smtp://user:password@host:587 or smtps://; no mail by default.",

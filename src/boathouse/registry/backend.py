@@ -71,6 +71,7 @@ class MlflowBackend:
         recorder: Is told what model versions were trained on.
         training: Knows what processes that train have read.
         deployments: Knows the models' deployment jobs.
+        private_webhooks: Whether webhooks may go to private addresses.
 
     Attributes:
         tell: Is told what has become of models, in the thread that has done it; whoever wants to hear sets it before the first request.
@@ -79,9 +80,17 @@ class MlflowBackend:
     tell: Callable[[ModelChange], None]
 
     def __init__(
-        self, database: Database, layout: Layout, recorder: Recorder, training: Training, deployments: Deployments
+        self,
+        database: Database,
+        layout: Layout,
+        recorder: Recorder,
+        training: Training,
+        deployments: Deployments,
+        *,
+        private_webhooks: bool = False,
     ) -> None:
         self.layout = layout
+        self._private_webhooks = private_webhooks
         self._training = training
         training.runs = self
         self._database = database
@@ -163,7 +172,10 @@ class MlflowBackend:
         from boathouse.registry.engines import tables_url  # noqa: PLC0415
         from boathouse.registry.registry_store import GovernedRegistryStore  # noqa: PLC0415
         from boathouse.registry.tracking_store import GovernedTrackingStore  # noqa: PLC0415
+        from boathouse.registry.webhooks import prepare, settings  # noqa: PLC0415
 
+        os.environ.update(settings(private=self._private_webhooks))
+        prepare(self.layout, _replace, handlers)
         url = tables_url(self._database, self.layout)
         tracking = GovernedTrackingStore(url, "mlflow-artifacts:/", self.layout, self._training)
         registry = GovernedRegistryStore(

@@ -19,8 +19,8 @@ _COMMENTS = (
     "(POST /api/boathouse/v1/deployments/{model}/versions/{version}/decision)."
 )
 _WEBHOOKS = (
-    "Models of the catalog have no webhooks: a job with the trigger 'model' hears of new models, versions and aliases, and its "
-    "webhook_notifications are signed."
+    "Models of the catalog have webhooks in MLflow 3's form (MlflowClient.create_webhook, /api/2.0/mlflow/webhooks), and not in the older "
+    "one. A job with the trigger 'model' hears of new models, versions and aliases too."
 )
 
 
@@ -39,5 +39,5 @@ def no_comments(_: CurrentPrincipal) -> None:
 
 @router.api_route("/registry-webhooks/{action}", methods=["GET", "POST", "PATCH", "DELETE"])
 def no_webhooks(_: CurrentPrincipal) -> None:
-    """Jobs hear of models."""
+    """Webhooks have another form, and jobs hear of models."""
     raise NotImplementedHere(_WEBHOOKS)

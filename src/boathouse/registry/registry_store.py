@@ -14,7 +14,6 @@ from mlflow.prompt.constants import IS_PROMPT_TAG_KEY
 from mlflow.store.artifact.utils.models import _parse_model_uri  # pyright: ignore[reportPrivateUsage]
 from mlflow.store.entities.paged_list import PagedList
 from mlflow.store.model_registry.dbmodels.models import SqlModelVersion
-from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore
 from sqlalchemy import Engine
 
 from boathouse.catalog.api import Privilege
@@ -36,6 +35,7 @@ from boathouse.registry.governance import Governance, canonical
 from boathouse.registry.info import ModelChange
 from boathouse.registry.lineage import ModelLineage
 from boathouse.registry.signatures import MLMODEL, require_signature
+from boathouse.registry.webhooks import ALIAS, CREATED, DELETED, MODEL, SET, TAG, VERSION, WebhookStore
 from boathouse.storage.layout import Layout
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ GATED_ALIAS = "champion"
 REFUSED = frozenset({"pending", "rejected"})
 
 
-class GovernedRegistryStore(SqlAlchemyStore):
+class GovernedRegistryStore(WebhookStore):
     """Registered models, their versions, aliases and tags.
 
     Reading needs EXECUTE on the model, changing needs MANAGE (or its owner), making one needs CREATE MODEL on the schema. Each
@@ -142,6 +142,8 @@ class GovernedRegistryStore(SqlAlchemyStore):
             if deployment_job_id:
                 self._deployments.connect(full_name, str(deployment_job_id))
         self._tell(ModelChange("MODEL_CREATED", full_name))
+        given = {one.key: one.value for one in tags or ()}
+        self.told(MODEL, CREATED, name=full_name, tags=given, description=description or None)
         return self._connected(made)[0]
 
     def update_registered_model(self, name: Any, description: Any, deployment_job_id: Any = None) -> Any:
@@ -281,6 +283,16 @@ class GovernedRegistryStore(SqlAlchemyStore):
         self._set_status(name, version, ModelVersionStatus.READY)
         made: Any = super().get_model_version(name, version)
         self._tell(ModelChange("MODEL_VERSION_READY", name, version))
+        self.told(
+            VERSION,
+            CREATED,
+            name=name,
+            version=str(version),
+            source=made.source,
+            run_id=made.run_id or None,
+            tags=dict(made.tags),
+            description=made.description or None,
+        )
         if made.run_id:
             # A run that is gone, or not the principal's to see, tells of no inputs.
             with suppress(MlflowException, BoathouseError):
@@ -400,10 +412,13 @@ class GovernedRegistryStore(SqlAlchemyStore):
                 author: str = super().get_model_version(full_name, version).user_id or ""
                 decision = Decision(full_name, str(version), author, key, value, reason, by_policy)
                 self._deployments.check_decision(decision)
+            tag = {"name": full_name, "version": str(version), "key": key}
             if value is None:
                 super().delete_model_version_tag(full_name, version, key)
+                self.told(TAG, DELETED, **tag)
             else:
                 super().set_model_version_tag(full_name, version, ModelVersionTag(key, value))
+                self.told(TAG, SET, **tag, value=value)
             if decision is not None:
                 self._deployments.decided(decision)
 
@@ -422,6 +437,7 @@ class GovernedRegistryStore(SqlAlchemyStore):
             super().set_registered_model_alias(full_name, alias, version)
             self._deployments.alias_set(full_name, str(alias), str(version), previous)
             self._tell(ModelChange("MODEL_ALIAS_SET", full_name, str(version), str(alias)))
+            self.told(ALIAS, CREATED, name=full_name, alias=str(alias), version=str(version))
 
     def _points_to(self, full_name: str, alias: str) -> str | None:
         aliases: dict[str, Any] = super().get_registered_model(full_name).aliases
@@ -433,6 +449,7 @@ class GovernedRegistryStore(SqlAlchemyStore):
             previous = self._points_to(full_name, str(alias))
             super().delete_registered_model_alias(full_name, alias)
             self._deployments.alias_set(full_name, str(alias), None, previous)
+            self.told(ALIAS, DELETED, name=full_name, alias=str(alias))
 
     def get_model_version_by_alias(self, name: Any, alias: Any) -> Any:
         """The version that an alias points to."""

@@ -182,7 +182,9 @@ def create_app(settings: Settings, addresses: Addresses, admin_name: str = "admi
     )
     state.training = Training(database, state.git_folders, layout)
     deployments = ModelDeployments(database, layout, lambda: state.jobs)
-    state.mlflow = MlflowBackend(database, layout, state.recorder, state.training, deployments)
+    state.mlflow = MlflowBackend(
+        database, layout, state.recorder, state.training, deployments, private_webhooks=settings.webhook_private
+    )
     mlflow_files = files_resolver(state.mlflow)
     state.file_resolvers = {"/Volumes": files_endpoints.resolve_volume, MODELS: mlflow_files, INTERNAL: mlflow_files}
     errors.install(api)

@@ -44,6 +44,7 @@ _SERVED: tuple[tuple[re.Pattern[str], re.Pattern[str]], ...] = tuple(
         ("GET|POST|PATCH|DELETE", r"/api/2\.0/mlflow/logged-models(/.+)?"),
         # models and versions: the registry store does
         ("GET|POST|PATCH|DELETE", r"/api/2\.0/mlflow/(registered-models|model-versions)/[\w-]+"),
+        ("GET|POST|PATCH|DELETE", r"/api/2\.0/mlflow/webhooks(/[\w-]+(/test)?)?"),
         # traces
         ("GET|POST|PATCH|DELETE", r"/api/[23]\.0/mlflow/(traces(/.+)?|get-trace-artifact)"),
         ("POST", r"/v1/traces"),
@@ -56,7 +57,7 @@ _SERVED: tuple[tuple[re.Pattern[str], re.Pattern[str]], ...] = tuple(
         ("GET|POST", r"/graphql"),
     )
 )
-"""What is served: method, and path with ``/ajax-api`` read as ``/api``. All else of MLflow (its gateway, jobs, webhooks,
+"""What is served: method, and path with ``/ajax-api`` read as ``/api``. All else of MLflow (its gateway, jobs,
 assistant, prompt lab, presigned uploads ...) is refused: it calls out, runs code, or writes past the stores."""
 
 
