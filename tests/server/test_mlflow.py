@@ -14,7 +14,7 @@ from boathouse.server.mlflow import is_mlflows, is_served
 from tests.conftest import Server
 
 REFUSED = re.compile(
-    r"/api/\d\.0/mlflow/(gateway|webhooks|workspaces|prompt-optimization|assistant|jobs|mcp-servers|gateway-proxy|demo)"
+    r"/api/\d\.0/mlflow/(gateway|workspaces|prompt-optimization|assistant|jobs|mcp-servers|gateway-proxy|demo)"
     r"|/gateway/|/(ajax-)?api/3\.0/(jobs|mlflow/(assistant|mcp-servers|jobs))|presigned|/mpu/|upload-artifact|promptlab"
     r"|/health|/build/|/invoke|/online-config$"
 )
@@ -90,7 +90,6 @@ def test_what_is_not_served(server: Server) -> None:
     admin = server.client()
     for path in (
         "/ajax-api/3.0/mlflow/assistant/message",
-        "/api/2.0/mlflow/webhooks",
         "/api/3.0/mlflow/gateway/secrets/create",
         "/ajax-api/2.0/mlflow/upload-artifact",
         "/mlflow/ajax-api/2.0/mlflow/runs/create-promptlab-run",
