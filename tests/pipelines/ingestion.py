@@ -117,7 +117,7 @@ def postgres_options(url: str) -> dict[str, str]:
 
 
 def kill_when(ingestion: Ingestion, pipeline_id: str, update_id: str, moment_of_death: str, how: signal.Signals) -> None:
-    """Kill the process of an update as soon as it has told something; at INITIALIZING, as soon as there is one."""
+    """Kill the process of an update as soon as it has told something; at INITIALIZING, as soon as there is one; if it is not done before."""
     module = "boathouse.pipelines.extraction" if moment_of_death == "INITIALIZING" else "boathouse.pipelines."
     deadline = time.monotonic() + SECONDS
     while time.monotonic() < deadline:
@@ -125,6 +125,8 @@ def kill_when(ingestion: Ingestion, pipeline_id: str, update_id: str, moment_of_
         seen = moment_of_death == "INITIALIZING" or any(
             moment_of_death in (one["event_type"], one["details"].get("update_progress", {}).get("state")) for one in told
         )
+        if any(one["details"].get("update_progress", {}).get("state") == "COMPLETED" for one in told):
+            return
         found = [one for one in ingestion.server.children() if _runs(one, module)]
         if seen and found:
             for one in found:

@@ -116,7 +116,9 @@ def place(server: Server, connect: Callable[..., SparkSession]) -> Iterator[Plac
             patch.setenv(name, server.token)
         # Model servers know nothing of this file.
         cloudpickle.register_pickle_by_value(sys.modules[__name__])
-        yield Place(server, connect())
+        made = Place(server, connect())
+        yield made
+        made.client.serving_endpoints.delete(made.sum)
         cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
 
 

@@ -89,6 +89,29 @@ dbutils.notebook.exit(json.dumps({
 }))
 """
 
+BY_HYPEROPT = """
+import json, mlflow
+import numpy as np
+from hyperopt import STATUS_OK, SparkTrials, fmin, hp, tpe
+
+shift = 2
+
+def lost(point):
+    mlflow.log_metric("seen", 1)
+    if point["x"] > 0:
+        raise ValueError("not above 0")
+    return {"loss": (point["x"] + shift) ** 2, "status": STATUS_OK}
+
+tried = SparkTrials(parallelism=2)
+with mlflow.start_run() as parent:
+    least = fmin(lost, {"x": hp.uniform("x", -5, 5)}, algo=tpe.suggest, max_evals=6, trials=tried,
+        rstate=np.random.default_rng(3), show_progressbar=False)
+dbutils.notebook.exit(json.dumps({
+    "run": parent.info.run_id, "experiment": parent.info.experiment_id, "x": float(least["x"]), "losses": tried.losses(),
+    "counts": [tried.count_successful_trials(), tried.count_failed_trials(), tried.count_total_trials()],
+}))
+"""
+
 
 def wait_until(done: Callable[[], bool], seconds: float = 90) -> None:
     deadline = time.monotonic() + seconds
@@ -179,6 +202,23 @@ def test_code_of_databricks_and_trials_on_the_engine(trainer: Trainer, spark: Sp
     assert trainer.inputs(best.info.run_id) == trainer.inputs(found["study"]) == {"points": [0]}
     assert found["engine"] == ["COMPLETE", "FAIL", *["COMPLETE"] * 3]
     assert all((value is None) == (state == "FAIL") for state, value in zip(found["engine"], found["values"], strict=True))
+
+
+def test_spark_trials_of_hyperopt_are_processes_and_runs(trainer: Trainer) -> None:
+    (ran,) = trainer.person.run(trainer.notebook("hyperopt", BY_HYPEROPT))
+    assert ran.state == "SUCCESS", ran.trace + ran.error + ran.log
+    found = json.loads(ran.result or "")
+    good, bad, all_of_them = found["counts"]
+    assert all_of_them == good + bad == 6
+    assert good
+    assert bad
+    runs = trainer.runs.search_runs([found["experiment"]], f"tags.mlflow.parentRunId = '{found['run']}'")
+    assert sorted(run.info.status for run in runs) == ["FAILED"] * bad + ["FINISHED"] * good
+    least = min((run for run in runs if "loss" in run.data.metrics), key=lambda run: run.data.metrics["loss"]).data
+    assert (float(least.params["x"]), least.metrics["seen"]) == (pytest.approx(found["x"]), 1)
+    assert least.metrics["loss"] == pytest.approx((found["x"] + 2) ** 2) == pytest.approx(min(found["losses"]))
+    failed = next(run for run in runs if run.info.status == "FAILED")
+    assert [one.path for one in trainer.runs.list_artifacts(failed.info.run_id)] == ["error_message.txt"]
 
 
 @pytest.mark.parametrize(

@@ -18,9 +18,13 @@ _MODULES = {
     "databricks.automl": "boathouse.training.automl",
 }
 """By name: they are imported if user code does, and take seconds."""
-_TUNING = "boathouse.training.tuning.spark_study"
-_CHANGED = {"mlflow.optuna.storage": "keep_in_runs", "mlflow.pyspark.optuna.study": "run_in_processes"}
-"""Modules of MLflow whose work on executors is done in processes here."""
+_TUNING = "boathouse.training.tuning"
+_CHANGED = {
+    "mlflow.optuna.storage": ("spark_study", "keep_in_runs"),
+    "mlflow.pyspark.optuna.study": ("spark_study", "run_in_processes"),
+    "hyperopt": ("hyperopt_trials", "use_processes"),
+}
+"""Modules whose work on executors is done in processes here, and what changes them."""
 
 
 def install(session: Session) -> None:
@@ -30,7 +34,7 @@ def install(session: Session) -> None:
     after_import(_FRAME, lambda module: _add_display(module, session))
     after_import("mlflow.pyfunc", _change_spark_udf)
     for name, change in _CHANGED.items():
-        after_import(name, lambda module, change=change: _change(module, change))
+        after_import(name, lambda module, change=change: _change(module, *change))
     sys.meta_path.insert(0, _DatabricksModules())
 
 
@@ -78,8 +82,8 @@ def _change_spark_udf(module: ModuleType) -> None:
     module.__dict__["spark_udf"] = spark_udf
 
 
-def _change(module: ModuleType, change: str) -> None:
-    getattr(importlib.import_module(_TUNING), change)(module)
+def _change(module: ModuleType, place: str, change: str) -> None:
+    getattr(importlib.import_module(f"{_TUNING}.{place}"), change)(module)
 
 
 class _DatabricksModules(importlib.abc.MetaPathFinder, importlib.abc.Loader):
