@@ -194,7 +194,7 @@ def test_a_killed_model_server_comes_back(place: Place) -> None:
     # Other tests of the run may have some on the same server.
     others = {process.pid for process in model_servers(place.server)}
     models = place.server.root / "run" / "models"
-    folders = set(models.iterdir())
+    folders = set(models.glob("*"))
 
     def own() -> list[psutil.Process]:
         return [process for process in model_servers(place.server) if process.pid not in others]
@@ -212,4 +212,4 @@ def test_a_killed_model_server_comes_back(place: Place) -> None:
     wait_for(lambda: place.ask(name, 1).status_code == 200)
     api.delete(name)
     wait_for(lambda: not own(), 5)
-    wait_for(lambda: set(models.iterdir()) == folders, 5)
+    wait_for(lambda: set(models.glob("*")) == folders, 5)
