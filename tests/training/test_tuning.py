@@ -204,8 +204,9 @@ def test_code_of_databricks_and_trials_on_the_engine(trainer: Trainer, spark: Sp
     assert all((value is None) == (state == "FAIL") for state, value in zip(found["engine"], found["values"], strict=True))
 
 
+@pytest.mark.timeout(300)
 def test_spark_trials_of_hyperopt_are_processes_and_runs(trainer: Trainer) -> None:
-    (ran,) = trainer.person.run(trainer.notebook("hyperopt", BY_HYPEROPT))
+    (ran,) = trainer.person.run(trainer.notebook("least", BY_HYPEROPT))
     assert ran.state == "SUCCESS", ran.trace + ran.error + ran.log
     found = json.loads(ran.result or "")
     good, bad, all_of_them = found["counts"]

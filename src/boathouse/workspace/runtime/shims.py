@@ -18,10 +18,10 @@ _MODULES = {
     "databricks.automl": "boathouse.training.automl",
 }
 """By name: they are imported if user code does, and take seconds."""
-_TUNING = "boathouse.training.tuning"
+_TRAINING = "boathouse.training"
 _CHANGED = {
-    "mlflow.optuna.storage": ("spark_study", "keep_in_runs"),
-    "mlflow.pyspark.optuna.study": ("spark_study", "run_in_processes"),
+    "mlflow.optuna.storage": ("tuning.spark_study", "keep_in_runs"),
+    "mlflow.pyspark.optuna.study": ("tuning.spark_study", "run_in_processes"),
     "hyperopt": ("hyperopt_trials", "use_processes"),
 }
 """Modules whose work on executors is done in processes here, and what changes them."""
@@ -83,7 +83,7 @@ def _change_spark_udf(module: ModuleType) -> None:
 
 
 def _change(module: ModuleType, place: str, change: str) -> None:
-    getattr(importlib.import_module(f"{_TUNING}.{place}"), change)(module)
+    getattr(importlib.import_module(f"{_TRAINING}.{place}"), change)(module)
 
 
 class _DatabricksModules(importlib.abc.MetaPathFinder, importlib.abc.Loader):

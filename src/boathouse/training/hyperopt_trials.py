@@ -31,8 +31,8 @@ from joblib.externals.loky import ProcessPoolExecutor  # pyright: ignore[reportM
 from mlflow import MlflowClient
 from mlflow.tracking.fluent import _get_experiment_id  # pyright: ignore[reportPrivateUsage]
 
-from boathouse.training.tuning.trials import QUIET
-
+_QUIET = "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"
+"""MLflow prints two lines at each end of a run unless this is set."""
 _MOST_PARALLEL = 128
 _LOOK_SECONDS = 0.2
 _SEEDS = 2**31 - 1
@@ -164,7 +164,7 @@ class _Search:
         active = mlflow.active_run()
         parent = active or self._client.create_run(str(_get_experiment_id()), run_name="hyperopt")
         experiment, parent_id = parent.info.experiment_id, parent.info.run_id
-        environment = {QUIET: "true", "MLFLOW_TRACKING_URI": mlflow.get_tracking_uri(), "MLFLOW_EXPERIMENT_ID": experiment}
+        environment = {_QUIET: "true", "MLFLOW_TRACKING_URI": mlflow.get_tracking_uri(), "MLFLOW_EXPERIMENT_ID": experiment}
         status = "FAILED"
         pool = ProcessPoolExecutor(max_workers=self._trials.parallelism, env=environment)
         try:
