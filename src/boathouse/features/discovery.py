@@ -76,7 +76,9 @@ class Discovery:
         """Feature tables by name, after one; all words of a text occur in names, comments, columns, owners or tags."""
         words, found = text.lower().split(), list[Found]()
         for info in sorted(self._catalog.tables_with_keys(), key=lambda one: one.full_name):
-            if info.full_name > after and (one := self._found(info)) is not None and _has(one, words):
+            if info.full_name <= after or not _has(info, tags := self._tags(info), words):
+                continue
+            if (one := self._found(info, tags)) is not None:
                 found.append(one)
                 if len(found) == limit:
                     break
@@ -90,12 +92,15 @@ class Discovery:
             KeysUndeclared: If it is no feature table.
         """
         info = self._catalog.get_table(full_name)
-        found = self._found(info)
+        found = self._found(info, self._tags(info))
         if found is None:
             raise KeysUndeclared(info.full_name, "has no primary key")
         return found
 
-    def _found(self, info: TableInfo) -> Found | None:
+    def _tags(self, info: TableInfo) -> Mapping[str, str]:
+        return self._catalog.get_tags(SecurableType.TABLE, info.full_name)
+
+    def _found(self, info: TableInfo, tags: Mapping[str, str]) -> Found | None:
         try:
             keys = feature_keys(info.full_name, [one["name"] for one in info.columns], info.constraints, info.properties)
         except KeysUndeclared:
@@ -106,7 +111,7 @@ class Discovery:
         except (BoathouseError, OSError):
             version = updated = None
         online = tuple(self._rows.tables_of_source(info.full_name))
-        return Found(info, keys, version, updated, online, self._catalog.get_tags(SecurableType.TABLE, info.full_name))
+        return Found(info, keys, version, updated, online, tags)
 
     def uses(self, full_name: str) -> Uses:
         """What uses a table. Needs SELECT on it.
@@ -128,11 +133,10 @@ class Discovery:
         return self._catalog.get_readable_table(full_name).storage_location
 
 
-def _has(found: Found, words: list[str]) -> bool:
-    info = found.info
+def _has(info: TableInfo, tags: Mapping[str, str], words: list[str]) -> bool:
     columns = (f"{one['name']} {one.get('comment') or ''}" for one in info.columns)
-    tags = (f"{key} {value}" for key, value in found.tags.items())
-    whole = " ".join((info.full_name, info.comment or "", info.owner, *columns, *tags)).lower()
+    tagged = (f"{key} {value}" for key, value in tags.items())
+    whole = " ".join((info.full_name, info.comment or "", info.owner, *columns, *tagged)).lower()
     return all(word in whole for word in words)
 
 

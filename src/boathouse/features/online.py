@@ -27,7 +27,7 @@ _unpack = msgspec.msgpack.Decoder(list[Any]).decode
 
 OnlineRow = tuple[bytes, int, int, bytes]
 """Packed key, time, available, packed value."""
-Place = tuple[bytes, int, int]
+RowPlace = tuple[bytes, int, int]
 """Packed key, time, available: no two rows have the same."""
 Asked = Sequence[tuple[bytes, int, int, int]]
 """For each row its packed key, latest time, earliest time, and until when it had to be available."""
@@ -71,10 +71,21 @@ class OnlineMeta:
             raw[name] = tuple(raw[name])
         return cls(**raw)
 
+    @classmethod
+    def known(cls, text: str) -> "OnlineMeta | None":
+        """The same, or None for one of another format: such a table has to be published anew."""
+        meta = cls.loads(text)
+        return meta if meta.format == FORMAT else None
+
+
+def stored_name(full_name: str) -> str:
+    """The name under which an online table is kept."""
+    return hashlib.sha256(full_name.lower().encode()).hexdigest()[:32]
+
 
 def file_of(folder: Path, full_name: str) -> Path:
     """The file of an online table."""
-    return folder / f"{hashlib.sha256(full_name.lower().encode()).hexdigest()[:32]}.db"
+    return folder / f"{stored_name(full_name)}.db"
 
 
 def pack_key(values: Iterable[Any]) -> bytes:
@@ -110,7 +121,7 @@ class OnlineTarget(Protocol):
         """What is published now, or None."""
         ...
 
-    def write(self, meta: OnlineMeta, rows: Iterable[OnlineRow], *, replace: bool, gone: Sequence[Place] = ()) -> int:
+    def write(self, meta: OnlineMeta, rows: Iterable[OnlineRow], *, replace: bool, gone: Sequence[RowPlace] = ()) -> int:
         """Publish rows at once.
 
         Args:

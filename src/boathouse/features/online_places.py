@@ -4,11 +4,10 @@ A store whose name has a URL in the setting ``online_stores`` keeps its tables t
 the others are only imported for them.
 """
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from boathouse.features.online import OnlineReader, OnlineTarget, file_of
+from boathouse.features.online import OnlineReader, OnlineTarget, file_of, stored_name
 from boathouse.features.online_sqlite import SqliteSource, SqliteTarget
 from boathouse.storage.layout import Layout
 
@@ -41,7 +40,7 @@ def place_of(layout: Layout, store: str, full_name: str, *, reading: bool = Fals
     urls = layout.online_stores.get(store)
     if urls is None:
         return Place(str(file_of(layout.online, full_name)))
-    return Place(urls.read_url if reading else urls.url, hashlib.sha256(full_name.lower().encode()).hexdigest()[:32])
+    return Place(urls.read_url if reading else urls.url, stored_name(full_name))
 
 
 def target(place: Place) -> OnlineTarget:

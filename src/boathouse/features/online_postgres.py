@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import psycopg
 
 from boathouse.features.errors import OnlineStoreUnavailable, OnlineTableNotFound
-from boathouse.features.online import FORMAT, Asked, OnlineMeta, OnlineRow, Place
+from boathouse.features.online import Asked, OnlineMeta, OnlineRow, RowPlace
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS boathouse_online_tables (name text PRIMARY KEY, meta text NOT NULL);
@@ -59,10 +59,9 @@ class PostgresTarget:
         """What is published now, or None."""
         with _told("PostgreSQL"), self._connection() as connection:
             row = connection.execute("SELECT meta FROM boathouse_online_tables WHERE name = %s", [self._name]).fetchone()
-        meta = OnlineMeta.loads(row[0]) if row else None
-        return meta if meta is not None and meta.format == FORMAT else None
+        return OnlineMeta.known(row[0]) if row else None
 
-    def write(self, meta: OnlineMeta, rows: Iterable[OnlineRow], *, replace: bool, gone: Sequence[Place] = ()) -> int:
+    def write(self, meta: OnlineMeta, rows: Iterable[OnlineRow], *, replace: bool, gone: Sequence[RowPlace] = ()) -> int:
         """Publish rows at once; see ``OnlineTarget``."""
         with _told("PostgreSQL"), self._connection() as connection, connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [_LOCK, self._name])
@@ -128,8 +127,8 @@ class PostgresSource:
             seen = self._learned(text)
 
     def _learned(self, text: str | None) -> tuple[str, OnlineMeta]:
-        meta = None if text is None else OnlineMeta.loads(text)
-        if text is None or meta is None or meta.format != FORMAT:
+        meta = None if text is None else OnlineMeta.known(text)
+        if text is None or meta is None:
             raise OnlineTableNotFound(self._full_name)
         self._seen = (text, meta)
         return self._seen

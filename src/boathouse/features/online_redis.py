@@ -15,7 +15,7 @@ import msgspec
 import redis
 
 from boathouse.features.errors import OnlineStoreUnavailable, OnlineTableNotFound
-from boathouse.features.online import FORMAT, Asked, OnlineMeta, OnlineRow, Place
+from boathouse.features.online import Asked, OnlineMeta, OnlineRow, RowPlace
 
 _AT_ONCE = 20_000
 _pack = msgspec.msgpack.Encoder().encode
@@ -61,10 +61,9 @@ class RedisTarget:
         """What is published now, or None."""
         with _told():
             head = self._head()
-        meta = None if head is None else OnlineMeta.loads(head.meta)
-        return meta if meta is not None and meta.format == FORMAT else None
+        return None if head is None else OnlineMeta.known(head.meta)
 
-    def write(self, meta: OnlineMeta, rows: Iterable[OnlineRow], *, replace: bool, gone: Sequence[Place] = ()) -> int:
+    def write(self, meta: OnlineMeta, rows: Iterable[OnlineRow], *, replace: bool, gone: Sequence[RowPlace] = ()) -> int:
         """Publish rows at once; see ``OnlineTarget``."""
         with _told(), self._redis.lock(f"boathouse:{{{self._name}}}:lock", timeout=3600):
             before = None if replace else self._head()
@@ -98,7 +97,7 @@ class RedisTarget:
         packed = self._redis.get(_head_key(self._name))
         return None if packed is None else msgspec.msgpack.decode(packed, type=_Head)
 
-    def _merged(self, head: _Head, rows: Sequence[OnlineRow], gone: Sequence[Place]) -> tuple[dict[bytes, bytes], int]:
+    def _merged(self, head: _Head, rows: Sequence[OnlineRow], gone: Sequence[RowPlace]) -> tuple[dict[bytes, bytes], int]:
         """The new values of all entities that change, empty for those that go; and how many rows there are more."""
         changed: dict[bytes, dict[tuple[int, int], bytes | None]] = defaultdict(dict)
         for entity, time, available in gone:
@@ -162,8 +161,8 @@ class RedisSource:
 
     def _learned(self, packed: bytes | None) -> tuple[bytes, _Head, OnlineMeta]:
         head = None if packed is None else msgspec.msgpack.decode(packed, type=_Head)
-        meta = None if head is None else OnlineMeta.loads(head.meta)
-        if packed is None or head is None or meta is None or meta.format != FORMAT:
+        meta = None if head is None else OnlineMeta.known(head.meta)
+        if packed is None or head is None or meta is None:
             raise OnlineTableNotFound(self._full_name)
         self._seen = (packed, head, meta)
         return self._seen

@@ -10,7 +10,7 @@ from itertools import chain
 from pathlib import Path
 
 from boathouse.features.errors import OnlineTableNotFound
-from boathouse.features.online import FORMAT, Asked, OnlineMeta, OnlineRow, Place
+from boathouse.features.online import Asked, OnlineMeta, OnlineRow, RowPlace
 
 _SCHEMA = (
     "CREATE TABLE IF NOT EXISTS meta (id INTEGER PRIMARY KEY CHECK (id = 1), value TEXT NOT NULL)",
@@ -64,10 +64,9 @@ class SqliteTarget:
             return None
         with self._transaction() as connection:
             row = connection.execute("SELECT value FROM meta").fetchone()
-        meta = OnlineMeta.loads(row[0]) if row else None
-        return meta if meta is not None and meta.format == FORMAT else None
+        return OnlineMeta.known(row[0]) if row else None
 
-    def write(self, meta: OnlineMeta, rows: Iterable[OnlineRow], *, replace: bool, gone: Sequence[Place] = ()) -> int:
+    def write(self, meta: OnlineMeta, rows: Iterable[OnlineRow], *, replace: bool, gone: Sequence[RowPlace] = ()) -> int:
         """Publish rows at once; see ``OnlineTarget``."""
         with self._transaction() as connection:
             if replace:
@@ -119,8 +118,8 @@ class SqliteSource:
             if row is None:
                 raise OnlineTableNotFound(self._full_name)
             if self._local.seen != row[0]:
-                meta = OnlineMeta.loads(row[0])
-                if meta.format != FORMAT:
+                meta = OnlineMeta.known(row[0])
+                if meta is None:
                     raise OnlineTableNotFound(self._full_name)
                 self._local.seen, self._local.meta = row[0], meta
             yield connection, self._local.meta

@@ -28,8 +28,7 @@ from boathouse.features.errors import (
 )
 from boathouse.features.functions import FunctionSource
 from boathouse.features.models import OnlineStoreRow, OnlineTableRow
-from boathouse.features.online import OnlineRow, OnlineTarget
-from boathouse.features.online import Place as RowPlace
+from boathouse.features.online import OnlineRow, OnlineTarget, RowPlace
 from boathouse.features.online_places import Place, place_of, target
 from boathouse.features.repository import FeatureRepository
 from boathouse.features.source import Source

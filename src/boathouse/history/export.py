@@ -16,13 +16,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 import structlog
-from deltalake import DeltaTable
 
 from boathouse.db import Database
 from boathouse.history.repository import EXPORTING, HistoryRepository, Pending
 from boathouse.history.system_tables import TABLES, SystemTable
 from boathouse.kit.clock import now_ms
 from boathouse.storage.layout import Layout
+from boathouse.storage.opening import opened
 from boathouse.tables.api import append, optimize, vacuum
 
 log = structlog.stdlib.get_logger(__name__)
@@ -99,7 +99,7 @@ class Exporter:
     def _append(self, table: SystemTable, batch: Sequence[Pending]) -> int:
         path = table.path(self._layout)
         app_id = f"boathouse.history.{table.full_name}"
-        last = DeltaTable(path).transaction_version(app_id) or 0
+        last = opened(path).transaction_version(app_id) or 0
         seen = [row for row in batch if row.id <= last]
         there = _keys_there(table, self._layout, seen) if seen else set[str]()
         new = [row.payload for row in batch if row.id > last or row.payload[table.key] not in there]
@@ -131,7 +131,7 @@ class Exporter:
 def _keys_there(table: SystemTable, layout: Layout, rows: Sequence[Pending]) -> set[str]:
     """Which of some rows' keys are in the table."""
     keys = pa.array([str(row.payload[table.key]) for row in rows])
-    dataset = DeltaTable(table.path(layout)).to_pyarrow_dataset()
+    dataset = opened(table.path(layout)).to_pyarrow_dataset()
     found = dataset.to_table(columns=[table.key], filter=pc.field(table.key).isin(keys))
     return {str(value) for value in found[table.key].to_pylist()}
 

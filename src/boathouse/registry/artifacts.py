@@ -20,6 +20,8 @@ from boathouse.storage.layout import Layout
 from boathouse.storage.paths import resolve_under
 
 SCHEME = "mlflow-artifacts:/"
+MLMODEL = "MLmodel"
+"""The file by which a folder is a model."""
 DATABRICKS = "dbfs:/databricks/mlflow-tracking/"
 """How clients with the tracking URI ``databricks`` know a run's artifacts."""
 
@@ -117,7 +119,7 @@ def require_model(folder: Path) -> None:
     Raises:
         InvalidParameterValue: If it does not.
     """
-    if not (folder / "MLmodel").is_file():
+    if not (folder / MLMODEL).is_file():
         message = "The source holds no model (it has no file MLmodel): log one with mlflow.<flavor>.log_model first."
         raise InvalidParameterValue(message)
 

@@ -34,7 +34,7 @@ from boathouse.registry.errors import (
 from boathouse.registry.governance import Governance, canonical
 from boathouse.registry.info import ModelChange
 from boathouse.registry.lineage import ModelLineage
-from boathouse.registry.signatures import MLMODEL, require_signature
+from boathouse.registry.signatures import require_signature
 from boathouse.registry.webhooks import ALIAS, CREATED, DELETED, MODEL, SET, TAG, VERSION, WebhookStore
 from boathouse.storage.layout import Layout
 
@@ -270,7 +270,7 @@ class GovernedRegistryStore(WebhookStore):
         """Make a version complete: its files change no more."""
         with self._as(name, Privilege.MANAGE) as full_name:
             folder = artifacts.version_folder(self._layout, full_name, version)
-            if not (folder / MLMODEL).is_file():
+            if not (folder / artifacts.MLMODEL).is_file():
                 message = (
                     f"Version {version} of '{full_name}' has no file MLmodel yet: upload the model's files, then finalize it."
                 )

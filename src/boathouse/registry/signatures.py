@@ -6,9 +6,8 @@ from typing import Any
 import yaml
 from mlflow.models import ModelSignature
 
+from boathouse.registry.artifacts import MLMODEL
 from boathouse.registry.errors import SignatureMissing
-
-MLMODEL = "MLmodel"
 
 
 def require_signature(folder: Path) -> None:

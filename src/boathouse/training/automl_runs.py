@@ -17,6 +17,7 @@ from boathouse.iam.api import Principal
 from boathouse.storage.layout import Layout
 from boathouse.training.problems import METRICS, Problem
 from boathouse.workspace.api import WorkspaceService
+from boathouse.workspace.notebooks import Cell, Language, Notebook, to_source
 
 _FORECAST_ONLY = ("time_col", "identity_col", "frequency", "horizon", "country_code", "output_database")
 _NOT_FORECAST = ("exclude_cols", "pos_label")
@@ -86,7 +87,7 @@ def prepare(database: Database, layout: Layout, principal: Principal, body: Auto
         folder = f"{parent}/{name}"
         workspace.make_folder(folder)
         notebook = f"{folder}/start"
-        workspace.write(notebook, _source(body, table.full_name, parent, name).encode(), "SOURCE", "PYTHON", overwrite=False)
+        workspace.write(notebook, _source(body, table.full_name, parent, name), "SOURCE", "PYTHON", overwrite=False)
         return Prepared(name, folder, notebook)
 
 
@@ -120,14 +121,14 @@ def _check(body: AutomlBody, columns: list[str]) -> None:
             raise InvalidParameterValue(told, field=argument)
 
 
-def _source(body: AutomlBody, table: str, parent: str, name: str) -> str:
+def _source(body: AutomlBody, table: str, parent: str, name: str) -> bytes:
     """A notebook that can be run again by hand."""
     given = body.model_dump(exclude={"problem", "dataset"}, exclude_none=True)
     arguments = {"dataset": table, **given, "experiment_dir": parent, "experiment_name": name}
     lines = "".join(f"    {key}={value!r},\n" for key, value in arguments.items())
     cells = (
-        f"# MAGIC %md\n# MAGIC # AutoML: `{body.target_col}` of `{table}`",
-        f"from databricks import automl\n\nfound = automl.{body.problem}(\n{lines})",
-        "display(found.leaderboard())",
+        Cell(f"%md\n# AutoML: `{body.target_col}` of `{table}`"),
+        Cell(f"from databricks import automl\n\nfound = automl.{body.problem}(\n{lines})"),
+        Cell("display(found.leaderboard())"),
     )
-    return "# Databricks notebook source\n" + "\n\n# COMMAND ----------\n\n".join(cells) + "\n"
+    return to_source(Notebook(Language.PYTHON, cells))

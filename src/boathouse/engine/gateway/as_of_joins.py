@@ -61,25 +61,38 @@ class Files:
 
 
 @dataclass(frozen=True)
+class Local:
+    """A join that is made beside the engine.
+
+    Attributes:
+        request: What it asks for.
+        files: Its tables.
+        schema: Of its result, as the plan has it.
+    """
+
+    request: AsOfRequest
+    files: tuple[Files, ...]
+    schema: Any
+
+
+@dataclass(frozen=True)
 class Choice:
     """How one join is made.
 
     Attributes:
         node: The hint around it.
-        request: What it asks for, if that can be read.
-        files: Its tables; none where the engine joins.
         why: What decided it.
+        local: What it is made of; None where the engine joins.
     """
 
     node: Any
-    request: AsOfRequest | None
-    files: tuple[Files, ...]
     why: str
+    local: Local | None = None
 
     @property
     def is_local(self) -> bool:
         """Whether it is made beside the engine."""
-        return bool(self.files)
+        return self.local is not None
 
     def __str__(self) -> str:
         """For people."""
@@ -108,18 +121,16 @@ def choices(plan: Any, visit: Visit) -> list[Choice]:
 
 
 def _choice(node: Any, visit: Visit) -> Choice:
-    request: AsOfRequest | None = None
     try:
-        request = AsOfRequest.loads(node.hint.parameters[0].literal.string if node.hint.parameters else "")
-        files = _all_files(request, node, visit)
+        local = _local(AsOfRequest.loads(node.hint.parameters[0].literal.string if node.hint.parameters else ""), node, visit)
     except (_OnEngine, ValueError, KeyError, BoathouseError) as reason:
-        return Choice(node, request, (), str(reason))
-    tables = (f"{lookup.table}@{one.version}" for lookup, one in zip(request.lookups, files, strict=True))
-    return Choice(node, request, files, f"{', '.join(tables)}, {sum(one.rows for one in files):,} feature rows")
+        return Choice(node, str(reason))
+    tables = (f"{lookup.table}@{one.version}" for lookup, one in zip(local.request.lookups, local.files, strict=True))
+    return Choice(node, f"{', '.join(tables)}, {sum(one.rows for one in local.files):,} feature rows", local)
 
 
-def _all_files(request: AsOfRequest, node: Any, visit: Visit) -> tuple[Files, ...]:
-    """The files of all tables of a join."""
+def _local(request: AsOfRequest, node: Any, visit: Visit) -> Local:
+    """What a join beside the engine is made of."""
     setting = (visit.session.setting(SETTING) or "auto").lower()
     if setting == "engine":
         raise _OnEngine(f"{SETTING} is engine")
@@ -128,12 +139,13 @@ def _all_files(request: AsOfRequest, node: Any, visit: Visit) -> tuple[Files, ..
     if find_spec("polars") is None:
         raise _OnEngine("polars is not installed (boathouse[features])")
     zone = visit.session.setting("spark.sql.session.timeZone")
-    kinds = _require_known(request, visit.session.schema(node), zone)
+    schema = visit.session.schema(node)
+    kinds = _require_known(request, schema, zone)
     files = tuple(_files(one, visit, kinds, zone) for one in request.lookups)
     rows = sum(one.rows for one in files)
     if not files or (setting != "local" and rows < _FEWEST_ROWS):
         raise _OnEngine(f"{rows:,} feature rows are few")
-    return files
+    return Local(request, files, schema)
 
 
 def _require_known(request: AsOfRequest, schema: Any, zone: str | None) -> dict[str, str]:
@@ -225,18 +237,18 @@ class LocalJoins:
 
     def __init__(self, request: Any, chosen: list[Choice], session: EngineSession, scratch: Path) -> None:
         self._request = request
-        self._chosen = [one for one in chosen if one.is_local]
+        self._chosen = [(one, one.local) for one in chosen if one.local is not None]
         self._session = session
         self._folder = scratch / uuid.uuid4().hex
 
     async def made(self) -> bytes | None:
         """The request with the results in the places of the joins; None where none was made."""
         done = False
-        for place, choice in enumerate(self._chosen):
+        for place, (choice, local) in enumerate(self._chosen):
             started = time.monotonic()
             try:
                 async with _turn:
-                    await self._join(choice, self._folder / str(place))
+                    await self._join(choice.node, local, self._folder / str(place))
             except (_OnEngine, AioRpcError, OSError) as reason:
                 log.warning("as_of.on_engine", why=str(reason).splitlines()[0][:300])
             else:
@@ -248,13 +260,10 @@ class LocalJoins:
         """Remove the results."""
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    async def _join(self, choice: Choice, folder: Path) -> None:
-        assert choice.request is not None  # noqa: S101 - a local one was read
+    async def _join(self, node: Any, local: Local, folder: Path) -> None:
         await asyncio.to_thread(folder.mkdir, mode=0o700, parents=True)
         rows = [
-            one
-            for one in walk(choice.node)
-            if one.DESCRIPTOR.full_name == "spark.connect.Relation" and one.hint.name == ROWS_HINT
+            one for one in walk(node) if one.DESCRIPTOR.full_name == "spark.connect.Relation" and one.hint.name == ROWS_HINT
         ]
         if not rows:
             raise _OnEngine("the plan has no rows")
@@ -264,21 +273,20 @@ class LocalJoins:
         write.mode = proto().WriteOperation.SAVE_MODE_OVERWRITE
         write.options["compression"] = "uncompressed"
         write.input.CopyFrom(rows[0].hint.input)
-        schema = await asyncio.to_thread(self._session.schema, choice.node)
         await self._session.responses(command)
         order = {
-            "request": choice.request.dumps(),
+            "request": local.request.dumps(),
             "rows": str(folder / "rows"),
             "result": str(folder / "result"),
             "budget": min(max(psutil.virtual_memory().available // 8, _LEAST_BUDGET), _MOST_BUDGET),
-            "tables": [{"folder": one.folder, "version": one.version, "rows": one.rows} for one in choice.files],
+            "tables": [{"folder": one.folder, "version": one.version, "rows": one.rows} for one in local.files],
         }
         await _run(order)
         await asyncio.to_thread(shutil.rmtree, folder / "rows", ignore_errors=True)
         result = proto().Relation()
         result.read.data_source.format = "parquet"
         result.read.data_source.paths.append(str(folder / "result"))
-        choice.node.CopyFrom(_typed(result, schema, choice.node))
+        node.CopyFrom(_typed(result, local.schema, node))
 
 
 def _typed(result: Any, schema: Any, node: Any) -> Any:

@@ -13,8 +13,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from deltalake import DeltaTable
-
 from boathouse.catalog.api import Privilege, TableInfo
 from boathouse.engine.catalog_access import CatalogAccess
 from boathouse.engine.errors import TableAlreadyExists
@@ -23,6 +21,7 @@ from boathouse.engine.gateway.paths import PathGuard, Use
 from boathouse.engine.gateway.protocol import local_relation, nullable_schema, proto
 from boathouse.engine.gateway.session import EngineSession
 from boathouse.iam.api import Principal
+from boathouse.storage.opening import opened
 from boathouse.storage.paths import from_url, to_url
 from boathouse.tables import api as tables
 from boathouse.tables.api import STAGING
@@ -216,7 +215,7 @@ class TableWriter:
         if wanted:
             set_properties(location, wanted)
         if describe and draft.comment:
-            DeltaTable(from_url(location)).alter.set_table_description(draft.comment)
+            opened(from_url(location)).alter.set_table_description(draft.comment)
         if draft.cluster_by or (not target.is_new and tables.replay(location).clustering()):
             tables.set_clustering(location, draft.cluster_by, self._principal.name)
 

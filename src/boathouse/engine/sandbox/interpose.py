@@ -21,14 +21,7 @@ import pyspark.worker
 
 from boathouse.engine.sandbox.definition import ANALYZE, CALLS, STREAMS, Definition, Payload
 from boathouse.engine.sandbox.passthrough import ScalarIterProxy, TableProxy
-from boathouse.engine.sandbox.proxies import (
-    CallProxy,
-    Proxy,
-    PythonFunctionsOff,
-    Sandbox,
-    StreamProxy,
-    WorkerCrashed,
-)
+from boathouse.engine.sandbox.proxies import CallProxy, Proxy, PythonFunctionsOff, Sandbox, StreamProxy, WorkerCrashed
 from boathouse.engine.sandbox.wire import Kind
 from boathouse.engine.sandbox.workers import Workers
 

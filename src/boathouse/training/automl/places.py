@@ -1,13 +1,15 @@
 """Where a search is kept: an experiment, and a folder of the workspace with its notebooks."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import mlflow
+import pandas as pd
 
 from boathouse.training.automl.asked import Asked
+from boathouse.training.automl.columns import Warning_
 from boathouse.training.problems import METRICS
 
 _WORKSPACE = Path("/Workspace")
@@ -55,6 +57,36 @@ def experiment_of(asked: Asked, name: str) -> tuple[Any, Folder | None]:
     parent = asked.experiment_dir or f"/Users/{client.current_user.me().user_name}/databricks_automl"
     path = f"{parent.removeprefix('/Workspace').rstrip('/')}/{short}"
     return _made(path, tags | _run_tags()), Folder(client.workspace, path)
+
+
+def begin_data(experiment: str, asked: Asked) -> str:
+    """The run that the data of a search is kept with; its identifier, which the trials name."""
+    client = mlflow.MlflowClient()
+    return client.create_run(experiment, run_name="Data of the trials", tags={"automl.target": asked.target}).info.run_id
+
+
+def keep_data(
+    run_id: str, rows: pd.DataFrame, warnings: Sequence[Warning_], notebook: str, folder: Folder | None, place: Path
+) -> None:
+    """Keep the rows as an artifact, from which every trial reads them, with what was found in them; the run ends.
+
+    Args:
+        run_id: The run.
+        rows: As trials read them.
+        warnings: What was found.
+        notebook: The source of a notebook that looks at them.
+        folder: For the notebook; None where there is no workspace.
+        place: A folder for files of the search.
+    """
+    path = place / "rows.parquet"
+    rows.to_parquet(path, index=False)
+    client = mlflow.MlflowClient()
+    client.log_artifact(run_id, str(path), "data")
+    client.log_dict(run_id, {"warnings": [vars(one) for one in warnings]}, "warnings.json")
+    client.log_text(run_id, notebook, "notebooks/data_exploration.py")
+    client.set_terminated(run_id)
+    if folder is not None:
+        folder.write("data_exploration", notebook)
 
 
 def _run_tags() -> dict[str, str]:

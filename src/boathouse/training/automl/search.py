@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from mlflow import MlflowClient
 
 from boathouse.training.automl.asked import Asked
 from boathouse.training.automl.columns import Profile, profile, splits
 from boathouse.training.automl.families import Family, families
 from boathouse.training.automl.notebook import Setting, exploration_notebook, trial_notebook
-from boathouse.training.automl.places import Folder, experiment_of
+from boathouse.training.automl.places import Folder, begin_data, experiment_of, keep_data
 from boathouse.training.automl.summary import AutoMLSummary
 from boathouse.training.automl.trials import Search, check_metric_and_time, tell_best
 from boathouse.training.problems import METRICS
@@ -110,10 +109,7 @@ def _imputer(column: str, given: Any) -> Mapping[str, Any]:
 
 def _store(found: Profile, asked: Asked, experiment: str, folder: Folder | None, place: Path) -> Setting:
     """Keep the rows as an artifact, from which every trial reads them."""
-    path = place / "rows.parquet"
-    found.rows.to_parquet(path, index=False)
-    client = MlflowClient()
-    run = client.create_run(experiment, run_name="Data of the trials", tags={"automl.target": asked.target})
+    run_id = begin_data(experiment, asked)
     positive = None
     if asked.problem == "classify":
         classes = sorted(found.rows[asked.target].unique(), key=str)
@@ -123,18 +119,12 @@ def _store(found: Profile, asked: Asked, experiment: str, folder: Folder | None,
         asked.target,
         found.kinds,
         experiment,
-        run.info.run_id,
+        run_id,
         positive,
         asked.weight_column,
         {column: _imputer(column, given) for column, given in asked.imputers.items()},
     )
-    client.log_artifact(run.info.run_id, str(path), "data")
-    client.log_dict(run.info.run_id, {"warnings": [vars(one) for one in found.warnings]}, "warnings.json")
-    notebook = exploration_notebook(setting, found.warnings)
-    client.log_text(run.info.run_id, notebook, "notebooks/data_exploration.py")
-    client.set_terminated(run.info.run_id)
-    if folder is not None:
-        folder.write("data_exploration", notebook)
+    keep_data(run_id, found.rows, found.warnings, exploration_notebook(setting, found.warnings), folder, place)
     return setting
 
 

@@ -3,7 +3,6 @@
 Its trials are processes beside the notebook instead: everything else, and all that is kept, is as it was.
 """
 
-import os
 import time
 from collections.abc import Callable, Iterable
 from types import ModuleType
@@ -15,7 +14,7 @@ from optuna.trial import FrozenTrial
 from pyspark.sql import SparkSession
 
 from boathouse.training.tuning.storage import RunStorage
-from boathouse.training.tuning.study import Search
+from boathouse.training.tuning.study import Search, at_once, classes, require_end
 from boathouse.training.tuning.trials import Objective, Work
 
 
@@ -52,16 +51,14 @@ def _optimize(
         ValueError: If nothing says when it ends.
         ExecutionException: If a trial has failed by what was not to be caught.
     """
-    if n_trials is None and timeout is None:
-        message = "n_trials or timeout has to say when the study ends."
-        raise ValueError(message)
-    caught = (catch,) if isinstance(catch, type) else tuple(catch)
-    work = Work(func, self.study_name, self._storage._experiment_id, self.sampler, self.pruner, caught, is_active=False)  # noqa: SLF001
+    require_end(n_trials, timeout)
+    experiment = self._storage._experiment_id  # noqa: SLF001
+    work = Work(func, self.study_name, experiment, self.sampler, self.pruner, classes(catch), is_active=False)
     search = Search(self._study, self._storage, work, tuple(callbacks or ()))
     deadline = None if timeout is None else time.monotonic() + timeout
     try:
         with search.running():
-            search.run(n_trials, deadline, n_jobs if n_jobs > 0 else os.cpu_count() or 1)
+            search.run(n_trials, deadline, at_once(n_jobs))
     except Exception as error:
         message = (
             f"Optimization run for Optuna MlflowSparkStudy failed. See full error details in the failed MLflow runs. {error}"

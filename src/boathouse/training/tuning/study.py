@@ -67,14 +67,14 @@ def tune(
         TrialFailed: If a trial has failed, and what it raised cannot be raised here.
     """
     wanted = _directions(direction, directions)
-    _check(n_trials, timeout, n_jobs, on, space)
+    require_end(n_trials, timeout)
+    _check(n_trials, n_jobs, on, space)
     storage = RunStorage(_experiment(experiment))
     sampler, pruner = sampler or optuna.samplers.TPESampler(), pruner or optuna.pruners.MedianPruner()
     study = _study(study_name, storage, sampler, pruner, wanted)
-    caught = (catch,) if isinstance(catch, type) else tuple(catch)
-    work = Work(objective, study_name, storage._experiment_id, sampler, pruner, caught)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    work = Work(objective, study_name, storage._experiment_id, sampler, pruner, classes(catch))  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
     search = Search(study, storage, work, tuple(callbacks))
-    count = n_jobs if n_jobs > 0 else os.cpu_count() or 1
+    count = at_once(n_jobs)
     deadline = None if timeout is None else time.monotonic() + timeout
     with search.running():
         while not search.is_stopped:
@@ -215,12 +215,28 @@ def _directions(direction: str | None, directions: Sequence[str] | None) -> list
     return [known[one] for one in given]
 
 
-def _check(
-    n_trials: int | None, timeout: float | None, n_jobs: int, on: str, space: Mapping[str, BaseDistribution] | None
-) -> None:
+def require_end(n_trials: int | None, timeout: float | None) -> None:
+    """Refuse a study that nothing ends.
+
+    Raises:
+        ValueError: If it is one.
+    """
     if n_trials is None and timeout is None:
         message = "n_trials or timeout has to say when the study ends."
         raise ValueError(message)
+
+
+def classes(catch: type[Exception] | Iterable[type[Exception]]) -> tuple[type[Exception], ...]:
+    """The exceptions that are caught, of which one may stand by itself."""
+    return (catch,) if isinstance(catch, type) else tuple(catch)
+
+
+def at_once(n_jobs: int) -> int:
+    """How many trials are run at once; one for each processor where that is not said."""
+    return n_jobs if n_jobs > 0 else os.cpu_count() or 1
+
+
+def _check(n_trials: int | None, n_jobs: int, on: str, space: Mapping[str, BaseDistribution] | None) -> None:
     if n_trials is not None and n_trials < 1:
         message = f"n_trials is {n_trials}; it is a number greater than 0."
         raise ValueError(message)

@@ -1,9 +1,8 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "react-router";
-import { get, type Schemas } from "../../api/client";
+import { get, type Schemas, tableHref } from "../../api/client";
 import { time } from "../../api/format";
 import { Loaded } from "../../ui/primitives";
-import { hrefOf } from "../catalog/names";
 import { PINS } from "../catalog/Pins";
 
 /** The versions of tables that a model version was trained on, which it holds. */
@@ -21,7 +20,7 @@ export function Held({ model, version }: { model: string; version: string }) {
               <tbody>
                 {held.map((pin) => (
                   <tr key={`${pin.table}@${pin.table_version}`}>
-                    <td className="wrap">{pin.is_dropped ? <>{pin.table} <span className="soft">(dropped)</span></> : <Link to={`${hrefOf("TABLE", pin.table) ?? ""}?tab=sample&version=${pin.table_version}`}>{pin.table}</Link>}</td>
+                    <td className="wrap">{pin.is_dropped ? <>{pin.table} <span className="soft">(dropped)</span></> : <Link to={`${tableHref(pin.table)}?tab=sample&version=${pin.table_version}`}>{pin.table}</Link>}</td>
                     <td className="num">{pin.table_version}</td>
                     <td className="nowrap">{time(pin.pinned_at)}</td>
                   </tr>

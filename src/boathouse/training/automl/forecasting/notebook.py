@@ -7,6 +7,7 @@ from typing import Any
 
 from boathouse.training.automl.columns import Warning_
 from boathouse.training.automl.families import Family
+from boathouse.training.automl.forecasting.series import offset_of
 from boathouse.training.automl.notebook import markdown, notebook_of, packages_of
 
 
@@ -85,12 +86,11 @@ def series_notebook(setting: ForecastSetting, warnings: Sequence[Warning_]) -> s
 
 def _constants(setting: ForecastSetting, values: Mapping[str, Any], country: str) -> str:
     given = "".join(f"    {key!r}: {value!r},\n" for key, value in values.items())
-    offset = "W-MON" if setting.frequency == "W" else setting.frequency
     lines = [
         f"EXPERIMENT_ID = {setting.experiment!r}",
         f"DATA_RUN_ID = {setting.data_run!r}",
         f"TARGET, TIME, KEYS = {setting.target!r}, {setting.time!r}, {json.dumps(list(setting.keys), ensure_ascii=False)}",
-        f"OFFSET = pd.tseries.frequencies.to_offset({offset!r})",
+        f"OFFSET = pd.tseries.frequencies.to_offset({offset_of(setting.frequency)!r})",
         f"SEASON, HORIZON, FOLDS = {setting.season}, {setting.horizon}, {setting.folds}",
     ]
     if country:

@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from mlflow import MlflowClient
 
 from boathouse.training.automl.asked import Asked, ForecastAsked
 from boathouse.training.automl.families import Family
 from boathouse.training.automl.forecasting.families import forecasting_families
 from boathouse.training.automl.forecasting.notebook import ForecastSetting, forecast_notebook, series_notebook
-from boathouse.training.automl.forecasting.series import Series, frequency_of, regular
-from boathouse.training.automl.places import Folder, experiment_of
+from boathouse.training.automl.forecasting.series import Series, frequency_of, offset_of, regular
+from boathouse.training.automl.places import Folder, begin_data, experiment_of, keep_data
 from boathouse.training.automl.summary import AutoMLSummary, TrialInfo
 from boathouse.training.automl.trials import Search, check_metric_and_time, tell_best
 from boathouse.training.problems import METRICS
@@ -85,10 +84,7 @@ def _store(
     found: Series, asked: Asked, more: ForecastAsked, experiment: str, folder: Folder | None, place: Path
 ) -> ForecastSetting:
     """Keep the series as an artifact, from which every trial reads them."""
-    path = place / "rows.parquet"
-    found.rows.to_parquet(path, index=False)
-    client = MlflowClient()
-    run = client.create_run(experiment, run_name="Data of the trials", tags={"automl.target": asked.target})
+    run_id = begin_data(experiment, asked)
     setting = ForecastSetting(
         asked.target,
         found.time,
@@ -99,26 +95,19 @@ def _store(
         found.folds,
         more.country,
         experiment,
-        run.info.run_id,
+        run_id,
     )
-    client.log_artifact(run.info.run_id, str(path), "data")
-    client.log_dict(run.info.run_id, {"warnings": [vars(one) for one in found.warnings]}, "warnings.json")
-    notebook = series_notebook(setting, found.warnings)
-    client.log_text(run.info.run_id, notebook, "notebooks/data_exploration.py")
-    client.set_terminated(run.info.run_id)
-    if folder is not None:
-        folder.write("data_exploration", notebook)
+    keep_data(run_id, found.rows, found.warnings, series_notebook(setting, found.warnings), folder, place)
     return setting
 
 
 def _save(found: Series, best: TrialInfo, more: ForecastAsked, spark: Any) -> str:
     """What the best trial says of the coming periods, as a table."""
     name = f"{more.database}.forecast_prediction_{best.mlflow_run_id[:8]}"
-    offset = "W-MON" if found.frequency == "W" else found.frequency
     ends = found.rows.groupby(found.keys)[found.time].max() if found.keys else pd.Series({(): found.rows[found.time].max()})
     asked: list[pd.DataFrame] = []
     for key, end in ends.items():
-        coming = pd.date_range(end, periods=more.horizon + 1, freq=offset)[1:]
+        coming = pd.date_range(end, periods=more.horizon + 1, freq=offset_of(found.frequency))[1:]
         values: Any = key if isinstance(key, tuple) else (key,)
         asked.append(pd.DataFrame({**dict(zip(found.keys, values, strict=True)), found.time: coming}))
     model = best.load_model()

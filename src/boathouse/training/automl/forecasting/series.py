@@ -63,6 +63,11 @@ class Series:
         return self.rows.groupby(self.keys).ngroups if self.keys else 1
 
 
+def offset_of(frequency: str) -> str:
+    """Pandas' name of what lies between the first moments of two periods; weeks begin on Mondays."""
+    return "W-MON" if frequency == "W" else frequency
+
+
 def frequency_of(given: str) -> str:
     """Pandas' name of a period.
 
@@ -164,12 +169,13 @@ def _check_steps(rows: pd.DataFrame, time: str, keys: Sequence[str], frequency: 
 
 def _filled(found: Series, rows: pd.DataFrame, target: str, horizon: int) -> pd.DataFrame:
     """Every period of every series that is long enough."""
-    offset = "W-MON" if found.frequency == "W" else found.frequency
     groups: Any = rows.groupby(found.keys) if found.keys else [((), rows)]
     kept: list[pd.DataFrame] = []
     short = gaps = 0
     for key, group in groups:
-        periods = pd.date_range(group[found.time].min(), group[found.time].max(), freq=offset, name=found.time)
+        periods = pd.date_range(
+            group[found.time].min(), group[found.time].max(), freq=offset_of(found.frequency), name=found.time
+        )
         values = group.set_index(found.time)[target].reindex(periods)
         empty = float(values.isna().mean())
         if len(values) < horizon + _LEAST_PERIODS or empty > _MOST_MISSING:
