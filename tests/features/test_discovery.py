@@ -3,6 +3,7 @@
 import json
 import uuid
 
+import httpx
 from databricks.sdk import WorkspaceClient
 from playwright.sync_api import Browser, expect
 from pyspark.sql import SparkSession
@@ -84,6 +85,23 @@ def test_feature_tables_are_found_and_looked_at(server: Server, spark: SparkSess
     with server.client("") as nobody:
         assert nobody.get(BASE).status_code == 401
     look_on_the_page(browser, server, schema)
+    with server.client() as admin:
+        look_at_many(admin, fe, spark, name)
+
+
+def look_at_many(admin: httpx.Client, fe: FeatureEngineeringClient, spark: SparkSession, name: str) -> None:
+    """Of many rows those around the time are shown, the chosen one among them."""
+    spark.sql(
+        f"INSERT INTO {name} SELECT 'many', 1, timestamp'2024-02-01 00:00:00Z' + make_interval(0, 0, 0, 0, id), NULL, id, '' "
+        "FROM range(3000)"
+    )
+    key, time = {"origin": "many", "n": 1}, "2024-03-02T00:30:00Z"
+    lookup = FeatureLookup(name, ["origin", "n"], timestamp_lookup_key="at")
+    page = admin.post(f"{BASE}/{name}/preview", json={"key": key, "time": time}).json()["rows"]
+    client = fe.preview_lookup(lookup=lookup, key=key, time=time).collect()
+    for found in ([(row["as_of_status"], row["temp"]) for row in page], [(row.as_of_status, row.temp) for row in client]):
+        assert found[249:252] == [("after the time", 721.0), ("chosen", 720.0), ("an older row", 719.0)]
+        assert len(found) in {500, 501}
 
 
 def look_on_the_page(browser: Browser, server: Server, schema: str) -> None:

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -24,7 +25,8 @@ from boathouse.storage.paths import from_url
 from boathouse.tables.api import commit_time, last_version, query
 
 SAMPLED_ROWS = 100_000
-MOST_PREVIEWED = 1_000
+MOST_PREVIEWED = 250
+"""Rows of each status; of those after the time the nearest to it, of others the newest."""
 _BINS = 12
 _MOST_VALUES = 8
 
@@ -194,7 +196,7 @@ def preview(
 
     Returns:
         Dictionaries of the table's columns and ``as_of_status``: ``chosen``, ``an older row``, ``after the time``, ``not known yet`` or
-        ``too old``; as ``preview_lookup`` of the client has them.
+        ``too old``; as ``preview_lookup`` of the client has them. At most ``MOST_PREVIEWED`` of each.
 
     Raises:
         InvalidParameterValue: If the key does not name the table's keys, or a time is not valid or not wanted.
@@ -213,16 +215,26 @@ def preview(
     conditions = " AND ".join(f"{_quoted(name)} = {_literal(name, types[name], value)}" for name, value in key.items())
     order = [f"{_quoted(name)} DESC NULLS LAST" for name in (keys.timeseries_key, keys.available_at) if name]
     ordered = f" ORDER BY {', '.join(order)}" if order else ""
-    text = f"SELECT * FROM t WHERE {conditions}{ordered} LIMIT {MOST_PREVIEWED}"  # noqa: S608 - quoted names and values
+    whole = query(location, f"SELECT * FROM t WHERE {conditions}{ordered}")  # noqa: S608 - quoted names and values
     back = None if lookback_seconds is None else int(lookback_seconds * 1_000_000)
-    rows, chosen = list[dict[str, Any]](), False
-    for row in query(location, text).to_pylist():
-        at, known = (None if name is None else _micros(row[name]) for name in (keys.timeseries_key, keys.available_at))
-        status = _late(moment, at, known, back)
-        if not status:
-            status, chosen = ("an older row" if chosen else "chosen"), True
-        rows.append({"as_of_status": status} | {name: _plain(value) for name, value in row.items()})
-    return rows
+    times = zip(*(_moments(whole, name) for name in (keys.timeseries_key, keys.available_at)), strict=True)
+    places: dict[str, deque[int]] = {"after the time": deque(maxlen=MOST_PREVIEWED)}
+    for place, (at, known) in enumerate(times):
+        status = _late(moment, at, known, back) or ("an older row" if "chosen" in places else "chosen")
+        of_status = places.setdefault(status, deque())
+        if of_status.maxlen or len(of_status) < MOST_PREVIEWED:
+            of_status.append(place)
+    shown = sorted((place, status) for status, some in places.items() for place in some)
+    # Arrow cannot take rows with texts of its newer form.
+    rows = (whole.slice(place, 1).to_pylist()[0] for place, _ in shown)
+    return [
+        {"as_of_status": status} | {name: _plain(value) for name, value in row.items()}
+        for row, (_, status) in zip(rows, shown, strict=True)
+    ]
+
+
+def _moments(rows: pa.Table, name: str | None) -> list[int | None]:
+    return [None] * len(rows) if name is None else [_micros(value) for value in rows[name].to_pylist()]
 
 
 def _late(moment: int | None, at: int | None, known: int | None, lookback: int | None) -> str:

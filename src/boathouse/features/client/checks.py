@@ -19,7 +19,8 @@ from boathouse.features.client.training_set import add_features, in_order, spec_
 
 STATUS = "as_of_status"
 _PLACE = "__features_place"
-_MOST_ROWS = 1_000
+_MOST_ROWS = 250
+"""Rows of each status."""
 
 
 def preview(lookup: FeatureLookup, key: Mapping[str, Any], time: dt.datetime | str | None, tables: FeatureTables) -> DataFrame:
@@ -46,6 +47,7 @@ def preview(lookup: FeatureLookup, key: Mapping[str, Any], time: dt.datetime | s
     at = _moment(keys.timeseries_key)
     known = _moment(keys.available_at)
     reason = F.lit("")
+    nearest = at.desc_nulls_last()
     if time is not None:
         moment = F.lit(time).cast("timestamp")
         reason = F.when(at > moment, "after the time").when(known > moment, "not known yet")
@@ -53,10 +55,12 @@ def preview(lookup: FeatureLookup, key: Mapping[str, Any], time: dt.datetime | s
             age = F.unix_micros(moment) - F.unix_micros(at)
             reason = reason.when(age > int(spec.lookback_seconds * 1_000_000), "too old")
         reason = reason.otherwise("")
-    newest = Window.partitionBy(STATUS).orderBy(at.desc_nulls_last(), known.desc_nulls_last())
-    placed = frame.withColumn(STATUS, reason).withColumn(_PLACE, F.row_number().over(newest))
+        # Of what is after the time as of the rest: an entity may have many rows of which one is taken.
+        nearest = F.abs(F.unix_micros(moment) - F.unix_micros(at)).asc_nulls_last()
+    order = Window.partitionBy(STATUS).orderBy(nearest, known.desc_nulls_last())
+    placed = frame.withColumn(STATUS, reason).withColumn(_PLACE, F.row_number().over(order)).filter(F.col(_PLACE) <= _MOST_ROWS)
     status = F.when(F.col(STATUS) != "", F.col(STATUS)).when(F.col(_PLACE) == 1, "chosen").otherwise("an older row")
-    whole = placed.withColumn(STATUS, status).orderBy(at.desc_nulls_last(), known.desc_nulls_last()).limit(_MOST_ROWS)
+    whole = placed.withColumn(STATUS, status).orderBy(at.desc_nulls_last(), known.desc_nulls_last())
     return whole.select(STATUS, *shown)
 
 

@@ -127,7 +127,7 @@ export function SearchPage() {
         </section>
       ) : null}
       <Loaded query={{ data: experiment.data === undefined ? undefined : { there: experiment.data !== null }, error: experiment.error }}>
-        {({ there }) => !there ? (
+        {({ there }) => !there && run.data && !running ? null : !there ? (
           <Empty title={running ? "The search begins" : "There is no such experiment"}>{running ? "The data is read and looked at first." : null}</Empty>
         ) : trials.length === 0 ? <Empty title={running ? "No trial has ended yet" : "No trial has ended"} /> : (
           <Board trials={trials} metric={tags["automl.metric"] ?? ""} experiment={found?.experiment_id ?? ""} />

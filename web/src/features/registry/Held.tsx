@@ -12,7 +12,7 @@ export function Held({ model, version }: { model: string; version: string }) {
   return (
     <Loaded query={pins}>
       {({ pins: held }) => held.length === 0 ? null : (
-        <section className="panel flush gap" aria-label="Trained on">
+        <section className="panel flush gap-above" aria-label="Trained on">
           <h2>Trained on</h2>
           <div className="scroll">
             <table className="data">
