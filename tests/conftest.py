@@ -23,6 +23,7 @@ from xdist.scheduler import LoadFileScheduling
 
 import boathouse.server
 from tests.postgres import binaries, create_database, postgres
+from tests.prepared import Forked, nursery
 
 CHROMIUM_ARGUMENTS = [
     "--no-sandbox",
@@ -115,14 +116,16 @@ class Server:
         spark: Of the gateway, `sc://127.0.0.1:PORT`.
         token: The admin's.
         root: The lake.
+        database_url: Of the metadata database.
     """
 
     url: str
     spark: str
     token: str
     root: Path
+    database_url: str
     config_dir: Path
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] | Forked
     log: Path
     clients: list[httpx.Client] = field(default_factory=list)
 
@@ -193,16 +196,30 @@ def server_environment(config_dir: Path, **extra: str) -> dict[str, str]:
     return kept | {"BOATHOUSE_CONFIG_DIR": str(config_dir), **extra}
 
 
-def start(root: Path, config_dir: Path, *arguments: str, **environment: str) -> Server:
-    """Start `boathouse up` and wait until it says where it listens."""
+def start(root: Path, config_dir: Path, *arguments: str, prepared: bool = True, **environment: str) -> Server:
+    """Start `boathouse up` and wait until it says where it listens.
+
+    Args:
+        root: The lake.
+        config_dir: For the profiles.
+        arguments: More of the command line.
+        prepared: Whether it may be a fork of a process that has imported all; see `tests.prepared`.
+        environment: More of the environment.
+    """
     log = root.parent / f"{root.name}.out"
+    given = ["up", "--root", str(root), "--port", "0", "--spark-port", "0", *arguments]
+    variables = server_environment(config_dir, **environment)
     with log.open("ab") as out:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "boathouse", "up", "--root", str(root), "--port", "0", "--spark-port", "0", *arguments],
-            stdout=out,
-            stderr=subprocess.STDOUT,
-            stdin=subprocess.DEVNULL,
-            env=server_environment(config_dir, **environment),
+        process = (
+            nursery().start(given, variables, out)
+            if prepared
+            else subprocess.Popen(
+                [sys.executable, "-m", "boathouse", *given],
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                env=variables,
+            )
         )
     info_file = root / "run" / "server.json"
     deadline = time.monotonic() + START_SECONDS
@@ -226,13 +243,14 @@ def start(root: Path, config_dir: Path, *arguments: str, **environment: str) -> 
 
     token = Profiles(config_dir).token(root.resolve())
     assert token
-    return Server(info["base_url"], info["spark_remote"], token, root, config_dir, process, log)
+    database_url = environment.get("BOATHOUSE_DATABASE_URL") or f"sqlite:///{root.resolve() / 'metadata.db'}"
+    return Server(info["base_url"], info["spark_remote"], token, root, database_url, config_dir, process, log)
 
 
 @contextmanager
-def running_server(folder: Path, *arguments: str, **environment: str) -> Iterator[Server]:
+def running_server(folder: Path, *arguments: str, prepared: bool = True, **environment: str) -> Iterator[Server]:
     """A server on a new lake for as long as the block runs; nothing of it is left running after."""
-    server = start(folder / "lake", folder / "config", *arguments, **environment)
+    server = start(folder / "lake", folder / "config", *arguments, prepared=prepared, **environment)
     children: list[psutil.Process] = []
     try:
         yield server
@@ -299,8 +317,8 @@ def new_server(tmp_path: Path) -> Iterator[Callable[..., Server]]:
     """Starts servers on the test's own lake, for tests that stop or break them."""
     started: list[Server] = []
 
-    def make(*arguments: str, **environment: str) -> Server:
-        started.append(start(tmp_path / "lake", tmp_path / "config", *arguments, **environment))
+    def make(*arguments: str, prepared: bool = True, **environment: str) -> Server:
+        started.append(start(tmp_path / "lake", tmp_path / "config", *arguments, prepared=prepared, **environment))
         return started[-1]
 
     yield make

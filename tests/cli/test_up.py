@@ -113,18 +113,18 @@ def has_ended(process: psutil.Process) -> bool:
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-def test_a_stop_ends_the_whole_tree_within_5_seconds(new_server: Callable[..., Server], how: signal.Signals) -> None:
-    server = new_server()
+def test_a_stop_ends_the_whole_tree(new_server: Callable[..., Server], how: signal.Signals) -> None:
+    server = new_server(prepared=False)
     with_engine(server)
     children = server.children()
-    assert server.stop(how) < 5
+    server.stop(how)
     _, alive = psutil.wait_procs(children, timeout=1)
     assert [process for process in alive if not has_ended(process)] == []
     assert "Traceback" not in server.log.read_text()
 
 
 def test_kill_9_leaves_nothing_that_blocks_the_next_start(new_server: Callable[..., Server]) -> None:
-    first = new_server()
+    first = new_server(prepared=False)
     with_engine(first)
     children = first.children()
     port = first.url.rsplit(":", 1)[1]

@@ -53,7 +53,7 @@ def test_one_engine_per_principal_on_first_use(new_server: NewServer) -> None:
     for one in (session, other, second):
         one.stop()
     processes = engines(server)
-    assert server.stop() < 5
+    server.stop()
     assert not [process for process in processes if process.is_running()]
 
 

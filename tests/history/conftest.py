@@ -127,7 +127,7 @@ def audited(server: Server) -> Callable[..., list[dict[str, Any]]]:
 
         deadline = time.monotonic() + 30
         while True:
-            database = Database(server_database(server))
+            database = Database(server.database_url)
             try:
                 Recorder(database, layout).flush()
             finally:
@@ -140,11 +140,3 @@ def audited(server: Server) -> Callable[..., list[dict[str, Any]]]:
             time.sleep(0.05)
 
     return read
-
-
-def server_database(server: Server) -> str:
-    """The URL of a server's metadata database."""
-    import psutil
-
-    environment = psutil.Process(server.process.pid).environ()
-    return environment.get("BOATHOUSE_DATABASE_URL") or f"sqlite:///{server.root.resolve() / 'metadata.db'}"

@@ -10,7 +10,7 @@ from boathouse.db import Database
 from boathouse.history.api import Recorder
 from boathouse.storage.layout import Layout
 from tests.conftest import Server, running_server
-from tests.history.conftest import rows, server_database
+from tests.history.conftest import rows
 from tests.iam import providers
 from tests.iam.faulty_provider import CLIENT, SECRET
 
@@ -40,7 +40,7 @@ def test_a_sign_in_names_who_came_and_keeps_no_code(sso: Server, issuer: str) ->
     again = browser.get(back, headers={"Accept": "text/html"})
     assert again.status_code == 303
     layout = Layout(sso.root.resolve())
-    database = Database(server_database(sso))
+    database = Database(sso.database_url)
     came: list[tuple[str | None, int]] = []
     recorder = Recorder(database, layout)
     while len(came) < 2:

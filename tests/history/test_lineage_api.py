@@ -17,7 +17,7 @@ from boathouse.db import Database
 from boathouse.history.api import Entity, Recorder, TableRef
 from boathouse.storage.layout import Layout
 from tests.conftest import Server
-from tests.history.conftest import NOW, lineage, query, server_database
+from tests.history.conftest import NOW, lineage, query
 
 UC = "/api/2.1/unity-catalog"
 TABLES = "/api/2.0/lineage-tracking/table-lineage"
@@ -76,7 +76,7 @@ def traced(server: Server) -> Iterator[Traced]:
     ):
         changes = {"changes": [{"principal": name, "add": [privilege]}]}
         admin.patch(f"{UC}/permissions/{kind}/{securable}", json=changes).raise_for_status()
-    database = Database(server_database(server))
+    database = Database(server.database_url)
     recorder = Recorder(database, Layout(server.root.resolve()))
     traced = Traced(server, admin, server.client(token), name, token, f"{catalog}.default", recorder)
     a, b, c = (traced.name(table) for table in "abc")

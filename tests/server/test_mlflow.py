@@ -117,7 +117,7 @@ def test_artifacts_run_no_scripts_in_our_origin(server: Server) -> None:
 
 
 def test_the_server_is_up_before_mlflow(new_server: Callable[..., Server]) -> None:
-    server = new_server()
+    server = new_server(prepared=False)
     # Sent at once, while MLflow loads: the request waits and is answered.
     answer = server.client().post("/api/2.0/mlflow/experiments/search", json={"max_results": 5})
     assert [one["name"] for one in answer.json()["experiments"]] == ["Default"]

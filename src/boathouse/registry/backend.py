@@ -163,7 +163,7 @@ class MlflowBackend:
         self.tell(change)
 
     def _assemble(self) -> Loaded:
-        os.environ.update(_ENVIRONMENT, _MLFLOW_SERVER_ARTIFACT_DESTINATION=to_url(self.layout.artifacts))
+        os.environ["_MLFLOW_SERVER_ARTIFACT_DESTINATION"] = to_url(self.layout.artifacts)
         import_mlflow()
         from mlflow.server import handlers  # noqa: PLC0415
         from mlflow.server.fastapi_app import create_fastapi_app  # noqa: PLC0415
@@ -191,7 +191,8 @@ class MlflowBackend:
 
 
 def import_mlflow() -> None:
-    """Import MLflow's server. It takes seconds; Boathouse's is up before."""
+    """Set what MLflow reads of the environment, and import its server. It takes seconds; Boathouse's is up before."""
+    os.environ.update(_ENVIRONMENT)
     import_pyspark()  # MLflow does, from another end than the gateway
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="starlette.middleware.wsgi is deprecated")

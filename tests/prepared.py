@@ -1,0 +1,205 @@
+"""Servers that start from a process which has imported what they need.
+
+To import Boathouse's server and MLflow's takes most of what a start costs, and the tests start many. One process for each worker imports it once;
+a server is a fork of it, which then is what ``python -m boathouse`` is: the same program with its own arguments, environment, output and
+process. Tests of the start itself begin it the other way.
+"""
+
+import atexit
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import IO, NoReturn
+
+_MOST = 1 << 20
+_START_SECONDS = 120.0
+
+
+class Forked:
+    """A process that was forked from a prepared one. Has of ``subprocess.Popen`` what the tests use."""
+
+    def __init__(self, nursery: "Nursery", pid: int) -> None:
+        self.pid = pid
+        self._nursery = nursery
+
+    @property
+    def returncode(self) -> int | None:
+        """Its exit status, or minus the number of the signal that ended it."""
+        return self._nursery.ended.get(self.pid)
+
+    def poll(self) -> int | None:
+        """The same, after a look."""
+        self._nursery.look(0)
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for its end.
+
+        Raises:
+            subprocess.TimeoutExpired: If it has not ended by then.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while (code := self.poll()) is None:
+            left = None if deadline is None else deadline - time.monotonic()
+            if left is not None and left <= 0:
+                raise subprocess.TimeoutExpired(["boathouse"], timeout or 0)
+            self._nursery.look(0.1 if left is None else min(left, 0.1))
+        return code
+
+    def send_signal(self, how: int) -> None:
+        """Send it a signal, if it runs."""
+        if self.poll() is None:
+            os.kill(self.pid, how)
+
+    def kill(self) -> None:
+        """Kill it."""
+        self.send_signal(signal.SIGKILL)
+
+
+class Nursery:
+    """The prepared process, from outside."""
+
+    def __init__(self) -> None:
+        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "tests.prepared", str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+            )
+        self.ended: dict[int, int] = {}
+        self._born: list[int] = []
+        self._lock = threading.Lock()
+
+    def start(self, arguments: Sequence[str], environment: Mapping[str, str], out: IO[bytes]) -> Forked:
+        """Start ``python -m boathouse`` with some arguments."""
+        wish = {"arguments": list(arguments), "environment": dict(environment), "folder": str(Path.cwd())}
+        with self._lock:
+            socket.send_fds(self._control, [json.dumps(wish).encode()], [out.fileno()])
+            deadline = time.monotonic() + _START_SECONDS
+            while not self._born:
+                assert self.process.poll() is None, "the prepared process has ended"
+                assert time.monotonic() < deadline, "the prepared process does not answer"
+                self._take(1)
+            return Forked(self, self._born.pop())
+
+    def look(self, seconds: float) -> None:
+        """Take what the prepared process tells, for some seconds at most."""
+        with self._lock:
+            self._take(seconds)
+
+    def _take(self, seconds: float) -> None:
+        while select.select([self._control], [], [], seconds)[0]:
+            told = self._control.recv(_MOST)
+            if not told:
+                return
+            message = json.loads(told)
+            if "code" in message:
+                self.ended[message["pid"]] = message["code"]
+            else:
+                self._born.append(message["pid"])
+            seconds = 0
+
+    def stop(self) -> None:
+        """End it."""
+        self._control.close()
+        self.process.wait(10)
+
+
+@cache
+def nursery() -> Nursery:
+    """The one of this process."""
+    made = Nursery()
+    atexit.register(made.stop)
+    return made
+
+
+def _prepare() -> None:
+    import boathouse.cli.up
+    import boathouse.server.app  # pyright: ignore[reportUnusedImport]
+    from boathouse.registry import backend
+
+    backend.import_mlflow()
+    import boathouse.registry.registry_store
+    import boathouse.registry.tracking_store  # noqa: F401  # pyright: ignore[reportUnusedImport]
+
+
+def _serve(control: socket.socket) -> None:
+    awake, waker = socket.socketpair()
+    for end in (awake, waker):
+        os.set_blocking(end.fileno(), False)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.set_wakeup_fd(waker.fileno(), warn_on_full_buffer=False)
+    running = set[int]()
+    while True:
+        ready, _, _ = select.select([control, awake], [], [])
+        if awake in ready:
+            awake.recv(4096)
+            with suppress(ChildProcessError):
+                while (found := os.waitpid(-1, os.WNOHANG))[0]:
+                    running.discard(found[0])
+                    control.send(json.dumps({"pid": found[0], "code": os.waitstatus_to_exitcode(found[1])}).encode())
+        if control in ready:
+            message, handles, _, _ = socket.recv_fds(control, _MOST, 1)
+            if not message:
+                break
+            pid = os.fork()
+            if not pid:
+                for one in (control, awake, waker):
+                    one.detach()
+                _become(json.loads(message), handles[0])
+            running.add(pid)
+            os.close(handles[0])
+            control.send(json.dumps({"pid": pid}).encode())
+    for pid in running:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def _become(wish: Mapping[str, object], out: int) -> NoReturn:
+    """Be what ``python -m boathouse`` is, and end as it does."""
+    code: object = 1
+    try:
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        os.dup2(out, 1)
+        os.dup2(out, 2)
+        os.closerange(3, os.sysconf("SC_OPEN_MAX") if os.sysconf("SC_OPEN_MAX") < _MOST else 65536)
+        os.chdir(str(wish["folder"]))
+        os.environ.clear()
+        os.environ.update(wish["environment"])  # type: ignore[arg-type]
+        time.tzset()
+        sys.argv = ["boathouse", *wish["arguments"]]  # type: ignore[misc]
+        from boathouse.cli import app
+
+        app()
+        code = 0
+    except SystemExit as ended:
+        code = ended.code
+    except BaseException:  # noqa: BLE001 - the prepared process's code must not run on here
+        traceback.print_exc()
+    try:
+        threading._shutdown()  # type: ignore[attr-defined]  # waits for threads, as Python's own end does
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        sys.stderr.flush()
+    finally:
+        os._exit(code if isinstance(code, int) else int(code is not None))
+
+
+if __name__ == "__main__":
+    _prepare()
+    _serve(socket.socket(fileno=int(sys.argv[1])))
