@@ -1,13 +1,8 @@
 """Real clients, unchanged, in processes of their own."""
 
-from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-from databricks.sdk import WorkspaceClient
-from databricks.sdk.errors import NotImplemented  # noqa: A004 - its name there
-
-from tests.registry.conftest import Place, run_client
+from tests.registry.conftest import UC, Place, run_client
 
 
 def test_stock_mlflow(place: Place, tmp_path: Path) -> None:
@@ -31,6 +26,9 @@ def test_stock_mlflow(place: Place, tmp_path: Path) -> None:
         "copied": [2],
         "after_deletion": [2],
         "approved": "1",
+        "stages": {"2": "Archived", "1": "Staging"},
+        "latest": ["1"],
+        "staging": [2],
     }
     assert {what: error[0] for what, error in refused.items()} == {
         "two levels": "INVALID_PARAMETER_VALUE",
@@ -38,7 +36,7 @@ def test_stock_mlflow(place: Place, tmp_path: Path) -> None:
         "taken": "RESOURCE_ALREADY_EXISTS",
         "unknown": "RESOURCE_DOES_NOT_EXIST",
         "pending": "INVALID_PARAMETER_VALUE",
-        "stage": "NOT_IMPLEMENTED",
+        "stage": "INVALID_PARAMETER_VALUE",  # nobody has approved it
         "rename": "INVALID_PARAMETER_VALUE",
         "file source": "INVALID_PARAMETER_VALUE",
         "traversal": "INVALID_PARAMETER_VALUE",
@@ -93,16 +91,26 @@ def test_databricks_uris_and_sdk(place: Place, tmp_path: Path) -> None:
     }
 
 
-def test_what_the_older_registry_had_is_refused_by_name(place: Place) -> None:
-    name, client = place.model(), WorkspaceClient(host=place.server.url, token=place.owner_token)
-    registry = client.model_registry
-    refused: tuple[tuple[Callable[[], object], str], ...] = (
-        (lambda: registry.create_transition_request(name, "1", "Production"), "have no stages"),
-        (lambda: registry.transition_stage(name, "1", "Production", archive_existing_versions=False), "have no stages"),
-        (lambda: list(registry.list_transition_requests(name, "1")), "give a version an alias"),
-        (lambda: registry.create_comment(name, "1", "fine"), "have no comments"),
-        (lambda: list(registry.list_webhooks(model_name=name)), "trigger 'model'"),
-    )
-    for ask, text in refused:
-        with pytest.raises(NotImplemented, match=text):
-            ask()
+def test_the_older_registrys_code(place: Place, tmp_path: Path) -> None:
+    for kind, name, rights in (
+        ("catalog", "main", ["USE_CATALOG"]),
+        ("schema", "main.default", ["USE_SCHEMA", "CREATE_MODEL"]),
+    ):
+        body = {"changes": [{"principal": place.owner_name, "add": rights}]}
+        place.admin.patch(f"{UC}/permissions/{kind}/{name}", json=body).raise_for_status()
+    environment = {"DATABRICKS_HOST": place.server.url, "DATABRICKS_TOKEN": place.owner_token}
+    found = run_client("older_uris.py", place, tmp_path, **environment)
+    flat = place.schema.split(".")[0]
+    assert found == {
+        "registered": [f"main.default.{flat}", "1", "None"],
+        "moved": ["1", "Production"],
+        "latest": ["1"],
+        "same": True,
+        "archived": {"1": "Archived", "2": "Production"},
+        "files": ["MLmodel", "model.pkl"],
+        "gone": True,
+        "sdk": ["CAN_MANAGE", ["Archived", "Production"]],
+        "plain": True,
+        "catalog": ["2", "BAD_REQUEST"],
+        "left": [],
+    }

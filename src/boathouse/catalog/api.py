@@ -18,10 +18,13 @@ from boathouse.catalog.privileges import SYSTEM, Privilege, SecurableType
 from boathouse.catalog.references import CatalogReferences
 from boathouse.catalog.service import CatalogService
 from boathouse.catalog.service.connections import OpenConnection
+from boathouse.catalog.service.containers import DEFAULT_CATALOG, DEFAULT_SCHEMA
 from boathouse.catalog.service.grants import GrantChange
 from boathouse.catalog.service.tags import TagChange
 
 __all__ = [
+    "DEFAULT_CATALOG",
+    "DEFAULT_SCHEMA",
     "FEATURE_SPEC",
     "SYSTEM",
     "Catalog",

@@ -34,16 +34,26 @@ class ReasonMissing(InvalidParameterValue):
         )
 
 
+class CommentMissing(InvalidParameterValue):
+    """A stage, or a decision about one, without a reason."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"comment is missing: the policy of '{name}' asks for a reason. Move the version on its page, or with "
+            "POST /api/2.0/mlflow/databricks/model-versions/transition-stage.",
+            field="comment",
+        )
+
+
 class NotApproved(InvalidParameterValue):
-    """An alias that only approved versions get."""
+    """An alias or a stage that only approved versions get."""
 
     # Not INVALID_STATE: MLflow's clients read it as a fault of the server and try again for minutes.
 
-    def __init__(self, name: str, version: str, alias: str) -> None:
+    def __init__(self, name: str, version: str, what: str) -> None:
         super().__init__(
-            f"Version {version} of '{name}' cannot get the alias '{alias}': the model's policy wants it approved, and it is not. "
+            f"Version {version} of '{name}' cannot {what}: the model's policy wants it approved, and it is not. "
             "Who has APPLY TAG on the model may approve it.",
-            field="alias",
         )
 
 

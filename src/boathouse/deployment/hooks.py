@@ -8,7 +8,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from boathouse.db import Database
-from boathouse.deployment.errors import AuthorDecides, NotApproved, ReasonMissing
+from boathouse.deployment.errors import AuthorDecides, CommentMissing, NotApproved, ReasonMissing
 from boathouse.deployment.info import APPROVED, REJECTED, Policy
 from boathouse.deployment.models import VersionDeploymentRow
 from boathouse.deployment.records import Records
@@ -148,6 +148,41 @@ class ModelDeployments:
                     by_policy=decision.by_policy,
                 )
 
+    # ------------------------------------------------------------------------------------------------------- stages
+
+    def check_transition(self, model: str, version: str, author: str, stage: str, comment: str | None) -> None:
+        """See ``Deployments``: to move a version to where it is used is to approve it.
+
+        Raises:
+            CommentMissing: If the policy wants a reason.
+            AuthorDecides: If it wants four eyes, and there are two.
+            NotApproved: If it protects the stage, and the version is not approved.
+        """
+        with self._records() as records:
+            model_id = records.model_id(model)
+            policy = Policy() if model_id is None else records.policy(model_id)
+            if model_id is None:
+                return
+            if policy.reason_required and comment is not None and not comment.strip():
+                raise CommentMissing(model)
+            problem = may_not_approve(records, model_id, version, author) if policy.four_eyes else None
+            if problem is not None:
+                raise AuthorDecides(model, version, problem)
+            protected = {one.lower() for one in policy.protected_aliases}
+            if stage.lower() in protected and not records.is_approved(model_id, int(version)):
+                raise NotApproved(model, version, f"go to the stage '{stage}'")
+
+    def check_rejection(self, model: str, comment: str) -> None:
+        """See ``Deployments``.
+
+        Raises:
+            CommentMissing: If the policy wants a reason.
+        """
+        with self._records() as records:
+            model_id = records.model_id(model)
+            if model_id is not None and records.policy(model_id).reason_required and not comment.strip():
+                raise CommentMissing(model)
+
     # ------------------------------------------------------------------------------------------------------ aliases
 
     def check_alias(self, model: str, version: str, alias: str) -> None:
@@ -161,7 +196,7 @@ class ModelDeployments:
             if model_id is None or alias.lower() not in {one.lower() for one in records.policy(model_id).protected_aliases}:
                 return
             if not records.is_approved(model_id, int(version)):
-                raise NotApproved(model, version, alias)
+                raise NotApproved(model, version, f"get the alias '{alias}'")
 
     def alias_set(self, model: str, alias: str, version: str | None, previous: str | None) -> None:
         """See ``Deployments``."""

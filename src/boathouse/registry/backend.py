@@ -19,6 +19,7 @@ from boathouse.errors import BoathouseError
 from boathouse.history.api import Recorder
 from boathouse.iam.api import Principal
 from boathouse.kit.pyspark_import import import_pyspark
+from boathouse.registry.activities import Activities
 from boathouse.registry.context import acting_as
 from boathouse.registry.deployments import Deployments
 from boathouse.registry.errors import MlflowNotLoaded, our_errors
@@ -74,6 +75,7 @@ class MlflowBackend:
         private_webhooks: Whether webhooks may go to private addresses.
 
     Attributes:
+        activities: What is said of versions, and of their stages.
         tell: Is told what has become of models, in the thread that has done it; whoever wants to hear sets it before the first request.
     """
 
@@ -97,6 +99,7 @@ class MlflowBackend:
         self._governance = Governance(database, layout)
         self._lineage = ModelLineage(database, layout, recorder)
         self._deployments = deployments
+        self.activities = Activities(database, layout)
         self._loaded: Future[Loaded] = Future()
         self._lock = threading.Lock()
         self._started = False
@@ -179,7 +182,7 @@ class MlflowBackend:
         url = tables_url(self._database, self.layout)
         tracking = GovernedTrackingStore(url, "mlflow-artifacts:/", self.layout, self._training)
         registry = GovernedRegistryStore(
-            url, self._governance, tracking, self.layout, self._lineage, self._deployments, self._told
+            url, self._governance, tracking, self.layout, self._lineage, self._deployments, self.activities, self._told
         )
         # MLflow looks for its stores here; were they not set, it would make its own, without our rules.
         _replace(handlers, _tracking_store=tracking, _model_registry_store=registry, _artifact_repo=None)

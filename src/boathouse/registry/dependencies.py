@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from boathouse.iam.api import CurrentPrincipal
+from boathouse.registry.reviews import ModelReviews
 from boathouse.registry.service import ModelRegistry
 
 
@@ -12,4 +13,9 @@ def _registry(request: Request, principal: CurrentPrincipal) -> ModelRegistry:
     return ModelRegistry(request.app.state.mlflow, principal)
 
 
+def _reviews(request: Request, principal: CurrentPrincipal) -> ModelReviews:
+    return ModelReviews(request.app.state.mlflow, principal)
+
+
 Registry = Annotated[ModelRegistry, Depends(_registry)]
+Reviews = Annotated[ModelReviews, Depends(_reviews)]

@@ -100,6 +100,22 @@ class Deployments(Protocol):
         """Keep a decision."""
         ...
 
+    def check_transition(self, model: str, version: str, author: str, stage: str, comment: str | None) -> None:
+        """Go on only if the model's policy lets the principal move a version to a stage where it is used.
+
+        Args:
+            model: Full name of the model.
+            version: Which.
+            author: Name of who has registered the version.
+            stage: ``Staging`` or ``Production``.
+            comment: Why; None where that is not looked at.
+        """
+        ...
+
+    def check_rejection(self, model: str, comment: str) -> None:
+        """Go on only if the model's policy lets a request for a stage be rejected with this comment."""
+        ...
+
     def check_alias(self, model: str, version: str, alias: str) -> None:
         """Go on only if the model's policy lets a version have an alias."""
         ...

@@ -1,6 +1,6 @@
 """What can be wrong with a model, a run or their files, and the way to and from MLflow's own exception."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -51,10 +51,10 @@ class ApprovalMissing(InvalidParameterValue):
 
     # Not INVALID_STATE: MLflow's clients read it as a fault of the server and try again for minutes.
 
-    def __init__(self, name: str, version: str, alias: str, tag: str, value: str) -> None:
+    def __init__(self, name: str, version: str, what: str, tag: str, value: str) -> None:
         said = f"its tag {tag} is '{value}'" if value else "nobody has approved it, which the model's policy asks for"
         super().__init__(
-            f"Version {version} of '{name}' cannot get the alias '{alias}': {said}. "
+            f"Version {version} of '{name}' cannot {what}: {said}. "
             f"Who has APPLY TAG on the model approves it with the tag {tag}=approved.",
             name=name,
             version=version,
@@ -100,14 +100,77 @@ class NotYours(PermissionDenied):
         super().__init__(f"User '{principal}' cannot change {what}: it {whose}.")
 
 
-class StagesNotSupported(NotImplementedHere):
-    """Stages, which aliases replaced."""
+class StageInvalid(InvalidParameterValue):
+    """A stage that there is not."""
 
-    def __init__(self) -> None:
+    def __init__(self, stage: str, valid: Sequence[str]) -> None:
+        super().__init__(f"stage is '{stage[:100]}'. Valid: {', '.join(valid)}.", field="stage")
+
+
+class ArchivingRefused(InvalidParameterValue):
+    """Versions are archived only for one that goes into use."""
+
+    def __init__(self, stage: str, valid: Sequence[str]) -> None:
         super().__init__(
-            "Model stages are not supported: use aliases, such as "
-            "MlflowClient().set_registered_model_alias(name, 'champion', version)."
+            f"archive_existing_versions cannot be true for the stage '{stage}'. Valid for: {', '.join(valid)}.",
+            field="archive_existing_versions",
         )
+
+
+class VersionPending(InvalidParameterValue):
+    """A version without its files that would go into use."""
+
+    def __init__(self, name: str, version: str, stage: str) -> None:
+        super().__init__(
+            f"Version {version} of '{name}' cannot go to the stage '{stage}': its files are not complete yet. "
+            "Upload them and finalize it first."
+        )
+
+
+class AlreadyInStage(InvalidParameterValue):
+    """A request for what is so already."""
+
+    def __init__(self, name: str, version: str, stage: str) -> None:
+        super().__init__(f"Version {version} of '{name}' is in the stage '{stage}' already.", field="stage")
+
+
+class RequestExists(AlreadyExists):
+    """Who asks has asked already."""
+
+    def __init__(self, name: str, version: int, stage: str) -> None:
+        super().__init__(f"You have asked for version {version} of '{name}' to go to the stage '{stage}' already.")
+
+
+class RequestNotFound(NotFound):
+    """Nobody has asked for it, or it was decided."""
+
+    def __init__(self, name: str, version: int, stage: str, creator: str | None = None) -> None:
+        who = f"'{creator}' does not ask" if creator else "Nobody asks"
+        super().__init__(f"{who} for version {version} of '{name}' to go to the stage '{stage}': there is no open request.")
+
+
+class NotYourRequest(PermissionDenied):
+    """A request of another's."""
+
+    def __init__(self, creator: str) -> None:
+        super().__init__(
+            f"Only '{creator}' can cancel this request, and who has MANAGE on the model. You can reject it with APPLY TAG."
+        )
+
+
+class CommentNotFound(NotFound):
+    """No comment with this id that the asker may read."""
+
+    def __init__(self, comment_id: str) -> None:
+        super().__init__(f"Comment '{comment_id[:100]}' does not exist.")
+
+
+class NotYourComment(PermissionDenied):
+    """A comment of another's."""
+
+    def __init__(self, author: str, what: str) -> None:
+        more = ", and who has MANAGE on the model" if what == "delete" else ""
+        super().__init__(f"Only '{author}', who has written this comment, can {what} it{more}.")
 
 
 class VersionIsFinal(InvalidState):

@@ -4,7 +4,7 @@ from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager, suppress
 from typing import TypeAlias
 
-from boathouse.catalog.api import CatalogService, Privilege, SecurableNotFound, SecurableType
+from boathouse.catalog.api import DEFAULT_CATALOG, DEFAULT_SCHEMA, CatalogService, Privilege, SecurableNotFound, SecurableType
 from boathouse.db.database import Database
 from boathouse.errors import NotFound, PermissionDenied
 from boathouse.registry.context import acting_principal
@@ -16,12 +16,14 @@ Follow: TypeAlias = Callable[[str, str | None], None]
 
 
 def canonical(name: str) -> str:
-    """A model's name in the catalog's spelling.
+    """A model's name in the catalog's spelling; one without levels, as the older registry's are, is in the default schema.
 
     Raises:
-        ModelNameInvalid: If it has not three levels.
+        ModelNameInvalid: If it has not three levels, or one.
     """
     parts = name.strip().lower().split(".")
+    if len(parts) == 1:
+        parts = [DEFAULT_CATALOG, DEFAULT_SCHEMA, *parts]
     if len(parts) != 3 or not all(parts):
         raise ModelNameInvalid(name)
     return ".".join(parts)

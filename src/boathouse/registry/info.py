@@ -17,6 +17,7 @@ class ModelVersionInfo:
         run_id: Run that made it, or "".
         status: ``PENDING_REGISTRATION`` until its files are complete, then ``READY``.
         model_id: The logged model that was registered, or "".
+        stage: ``None``, ``Staging``, ``Production`` or ``Archived``.
         deployment: What the model's deployment job does with it.
     """
 
@@ -31,6 +32,7 @@ class ModelVersionInfo:
     aliases: tuple[str, ...]
     created_at: int
     updated_at: int
+    stage: str = "None"
     deployment: VersionDeployment | None = None
 
     @property
@@ -74,6 +76,7 @@ def version_info(entity: Any) -> ModelVersionInfo:
         aliases=tuple(entity.aliases),
         created_at=int(entity.creation_timestamp or 0),
         updated_at=int(entity.last_updated_timestamp or 0),
+        stage=entity.current_stage or "None",
         deployment=None
         if known is None
         else VersionDeployment(known.job_id, known.run_id, known.job_state, known.run_state, known.current_task_name),
@@ -109,3 +112,34 @@ class ModelChange:
     name: str
     version: str | None = None
     alias: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Activity:
+    """A comment on a version, or something that concerns its stage; see ``ModelActivityRow``. Times are ms since the epoch.
+
+    Attributes:
+        id: Of it.
+        version: Of the model.
+        kind: Databricks' ``ActivityType``.
+        from_stage: Which the version had, or "".
+        to_stage: Which it got, or was to get, or "".
+        comment: What somebody said.
+        system_comment: What the server says.
+        is_open: Whether it is a request that nobody has decided yet.
+        user: Name of who did it.
+        user_id: Its identifier.
+    """
+
+    id: str
+    version: int
+    kind: str
+    from_stage: str
+    to_stage: str
+    comment: str
+    system_comment: str
+    is_open: bool
+    user: str
+    user_id: str
+    created_at: int
+    updated_at: int

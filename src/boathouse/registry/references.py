@@ -6,6 +6,7 @@ from sqlalchemy import event
 from sqlalchemy.orm import Session
 
 from boathouse.registry.backend import MlflowBackend
+from boathouse.registry.repository import ActivityRepository
 
 
 class MlflowReferences:
@@ -26,7 +27,8 @@ class MlflowReferences:
         return ()
 
     def renamed(self, session: Session, old: str, new: str) -> None:
-        """A principal has a new name: its experiments, runs and logged models stay its own."""
+        """A principal has a new name: its experiments, runs, logged models, comments and requests stay its own."""
+        ActivityRepository(session).rename_principal(old, new)
         self._then(session, old, new)
 
     def deleted(self, session: Session, name: str) -> None:

@@ -1,10 +1,9 @@
 """MLflow's model registry with the lake's rules: three-level names, privileges, approvals, and files that are the version's own."""
 
 import shutil
-from collections.abc import Callable, Generator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 from mlflow.entities.model_registry import ModelVersionDeploymentJobState, ModelVersionTag
@@ -13,112 +12,34 @@ from mlflow.exceptions import MlflowException
 from mlflow.prompt.constants import IS_PROMPT_TAG_KEY
 from mlflow.store.artifact.utils.models import _parse_model_uri  # pyright: ignore[reportPrivateUsage]
 from mlflow.store.entities.paged_list import PagedList
-from mlflow.store.model_registry.dbmodels.models import SqlModelVersion
-from sqlalchemy import Engine
 
 from boathouse.catalog.api import Privilege
 from boathouse.errors import BoathouseError, NotFound
 from boathouse.kit.clock import now_ms
 from boathouse.registry import artifacts
 from boathouse.registry.context import acting_principal
-from boathouse.registry.deployments import APPROVAL, Connection, Decision, Deployments
-from boathouse.registry.engines import engine_of
+from boathouse.registry.deployments import APPROVAL, Connection, Decision
 from boathouse.registry.errors import (
     ApprovalMissing,
     SourceInvalid,
-    StagesNotSupported,
     VersionIsFinal,
     mlflow_errors,
-    our_errors,
 )
-from boathouse.registry.governance import Governance, canonical
+from boathouse.registry.governance import canonical
 from boathouse.registry.info import ModelChange
-from boathouse.registry.lineage import ModelLineage
 from boathouse.registry.signatures import require_signature
-from boathouse.registry.webhooks import ALIAS, CREATED, DELETED, MODEL, SET, TAG, VERSION, WebhookStore
-from boathouse.storage.layout import Layout
-
-if TYPE_CHECKING:
-    from boathouse.registry.tracking_store import GovernedTrackingStore
+from boathouse.registry.stages import REFUSED, StagedStore
+from boathouse.registry.webhooks import ALIAS, CREATED, DELETED, MODEL, SET, TAG, VERSION
 
 GATED_ALIAS = "champion"
-REFUSED = frozenset({"pending", "rejected"})
 
 
-class GovernedRegistryStore(WebhookStore):
-    """Registered models, their versions, aliases and tags.
+class GovernedRegistryStore(StagedStore):
+    """Registered models, their versions, aliases and tags; ``GovernedStore`` says what it is made of.
 
     Reading needs EXECUTE on the model, changing needs MANAGE (or its owner), making one needs CREATE MODEL on the schema. Each
     version has its own copy of its files.
-
-    Args:
-        db_uri: MLflow's tables.
-        governance: Asks the catalog.
-        tracking: Where runs and logged models are looked up.
-        layout: The lake's folders.
-        lineage: Is told what versions were trained on.
-        deployments: Knows the models' deployment jobs and their policies.
-        tell: Is told what has become of models.
     """
-
-    def __init__(
-        self,
-        db_uri: str,
-        governance: Governance,
-        tracking: "GovernedTrackingStore",
-        layout: Layout,
-        lineage: ModelLineage,
-        deployments: Deployments,
-        tell: Callable[[ModelChange], None],
-    ) -> None:
-        self._governance = governance
-        self._lineage = lineage
-        self._deployments = deployments
-        self._tell = tell
-        self._tracking = tracking
-        self._layout = layout
-        super().__init__(db_uri)
-
-    @classmethod
-    def _get_or_create_engine(cls, db_uri: str) -> Engine:
-        return engine_of(db_uri)
-
-    @contextmanager
-    def _as(self, name: str, privilege: Privilege | None) -> Generator[str]:
-        """The canonical name, once the privilege was found; our errors leave as MLflow's."""
-        with mlflow_errors():
-            full_name = canonical(name)
-            self.follow()
-            self._governance.require(full_name, privilege)
-            yield full_name
-
-    def follow(self) -> None:
-        """Do here what was done to models in the catalog: it decides, and these tables follow before they are read."""
-        self._governance.follow(self._change)
-
-    def _change(self, old: str, new: str | None) -> None:
-        """Rename a model, or remove it with its versions and their files; again it changes nothing more."""
-        folder = artifacts.model_folder(self._layout, old)
-        with suppress(NotFound), our_errors():
-            if new is None:
-                super().delete_registered_model(old)
-            else:
-                self._move(old, new)
-        if new is None:
-            shutil.rmtree(folder, ignore_errors=True)
-        elif folder.is_dir():
-            target = artifacts.model_folder(self._layout, new)
-            shutil.rmtree(target, ignore_errors=True)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            folder.rename(target)
-
-    def _move(self, old: str, new: str) -> None:
-        super().get_registered_model(old)
-        self._change(new, None)  # the name is this model's: the catalog says so
-        super().rename_registered_model(old, new)
-        with self.ManagedSessionMaker(read_only=False) as session:
-            for row in session.query(SqlModelVersion).filter(SqlModelVersion.name == new):
-                row.storage_location = artifacts.version_uri(new, row.version)
 
     # ------------------------------------------------------------------------------------------------------- models
 
@@ -212,7 +133,7 @@ class GovernedRegistryStore(WebhookStore):
             return PagedList(self._connected([model for model in found if model.name in readable]), found.token)
 
     def get_latest_versions(self, name: Any, stages: Any = None) -> Any:
-        """The newest version."""
+        """The newest version of each stage."""
         with self._as(name, Privilege.EXECUTE) as full_name:
             return super().get_latest_versions(full_name, stages)
 
@@ -358,12 +279,6 @@ class GovernedRegistryStore(WebhookStore):
         with self._as(name, Privilege.MANAGE) as full_name:
             return super().update_model_version(full_name, version, description)
 
-    def transition_model_version_stage(self, name: Any, version: Any, stage: Any, archive_existing_versions: Any) -> Any:
-        """Aliases replaced stages."""
-        del name, version, stage, archive_existing_versions
-        with mlflow_errors():
-            raise StagesNotSupported
-
     def delete_model_version(self, name: Any, version: Any) -> Any:
         """Delete a version and its files."""
         with self._as(name, Privilege.MANAGE) as full_name:
@@ -431,7 +346,7 @@ class GovernedRegistryStore(WebhookStore):
             for key, value in tags.items():
                 word = value.strip().lower()
                 if str(alias).lower() == GATED_ALIAS and key.lower().startswith(APPROVAL) and word in REFUSED:
-                    raise ApprovalMissing(full_name, str(version), str(alias), key, word)
+                    raise ApprovalMissing(full_name, str(version), f"get the alias '{alias}'", key, word)
             self._deployments.check_alias(full_name, str(version), str(alias))
             previous = self._points_to(full_name, str(alias))
             super().set_registered_model_alias(full_name, alias, version)

@@ -47,6 +47,7 @@ from boathouse.pipelines.api import EventLog, PipelineCommands, Pipelines, Pipel
 from boathouse.registry import artifact_endpoints as registry_artifact_endpoints
 from boathouse.registry import endpoints as registry_endpoints
 from boathouse.registry import older_endpoints as registry_older_endpoints
+from boathouse.registry import page as registry_page
 from boathouse.registry import uc_endpoints as registry_uc_endpoints
 from boathouse.registry.api import INTERNAL, MODELS, MlflowBackend, MlflowReferences, ModelChange, files_resolver
 from boathouse.secrets import endpoints as secrets_endpoints
@@ -240,6 +241,7 @@ ROUTERS = (
     registry_endpoints.router,
     registry_uc_endpoints.router,
     registry_older_endpoints.router,
+    registry_page.router,
     deployment_endpoints.router,
     monitoring_endpoints.router,
     profiles_endpoints.router,

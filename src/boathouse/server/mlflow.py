@@ -1,10 +1,11 @@
 """MLflow under our origin and behind our door: what of it is served, where, and for whom."""
 
+import json
 import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, parse_qsl
 
 from anyio import CapacityLimiter, to_thread
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse
@@ -19,7 +20,7 @@ PAGE = "/mlflow"
 _REST = re.compile(r"/(ajax-)?api/[234]\.0/mlflow(-artifacts)?(/|$)|/api/2\.0mlflow/")
 _OURS = re.compile(
     r"/api/2\.0/mlflow/(unity-catalog|artifacts/credentials-for-(read|write)|transition-requests|comments|registry-webhooks"
-    r"|databricks/model-versions/transition-stage)(/|$)"
+    r"|databricks|registered-models/list|model-versions/(list-artifacts|get-signed-download-uri))(/|$)"
 )
 _ROOT = frozenset({"/graphql", "/get-artifact", "/model-versions/get-artifact", "/v1/traces", "/version"})
 _ARTIFACTS = "/api/2.0/mlflow-artifacts/artifacts"
@@ -124,8 +125,24 @@ class Mlflow:
         out = _secured(send, sandbox=plain in _FILES or plain.endswith(("/files", "/get-trace-artifact")))
         if _is_databricks(scope) and plain.startswith("/api/"):
             receive, out = await _translated(scope, receive, out)
+        if scope["method"] == "DELETE" and scope.get("query_string"):
+            receive = _with_query_as_body(scope)
         async with self._limit:
             await loaded.asgi(scope, receive, out)
+
+
+def _with_query_as_body(scope: Scope) -> Receive:
+    """The request of a client that deletes by a query, as ``databricks-sdk`` does; MLflow looks for what to delete in the body."""
+    body = json.dumps(dict(parse_qsl(scope["query_string"].decode()))).encode()
+    scope["query_string"] = b""
+    dropped = {b"content-length", b"content-type", b"transfer-encoding"}
+    headers = [(key, value) for key, value in scope["headers"] if key not in dropped]
+    scope["headers"] = [*headers, (b"content-length", str(len(body)).encode()), (b"content-type", b"application/json")]
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return receive
 
 
 def _check_artifact(loaded: Loaded, scope: Scope, plain: str) -> None:

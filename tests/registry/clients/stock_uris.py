@@ -86,5 +86,10 @@ found["refused"] = {
 client.set_model_version_tag(NAME, "1", "approval", "approved")
 client.set_registered_model_alias(NAME, "champion", "1")
 found["approved"] = client.get_model_version_by_alias(NAME, "champion").version
+client.transition_model_version_stage(NAME, "2", "staging")
+client.transition_model_version_stage(NAME, "1", "Staging", archive_existing_versions=True)
+found["stages"] = {one.version: one.current_stage for one in client.search_model_versions(f"name='{NAME}'")}
+found["latest"] = [one.version for one in client.get_latest_versions(NAME, stages=["Staging"])]
+found["staging"] = mlflow.pyfunc.load_model(f"models:/{NAME}/Staging").predict(x[:2]).shape
 client.delete_registered_model(f"{SCHEMA}.copy")
 OUT.write_text(json.dumps(found))

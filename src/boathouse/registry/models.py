@@ -1,0 +1,30 @@
+"""The ORM tables of what the registry keeps beside MLflow's. Times are in ms since the epoch."""
+
+from sqlalchemy import BigInteger, ForeignKey, Index, Integer, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from boathouse.db import Base
+
+
+class ModelActivityRow(Base):
+    """A comment on a version, or something that concerns its stage: asked for, decided or done."""
+
+    __tablename__ = "model_activities"
+    __table_args__ = (Index("ix_model_activities_version", "model_id", "version", "id"),)
+
+    id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer(), "sqlite"), primary_key=True, autoincrement=True)
+    model_id: Mapped[str] = mapped_column(ForeignKey("securables.id", ondelete="CASCADE"))
+    version: Mapped[int]
+    kind: Mapped[str]
+    """Databricks' ``ActivityType``: NEW_COMMENT, REQUESTED_TRANSITION, APPLIED_TRANSITION ..."""
+    from_stage: Mapped[str]
+    to_stage: Mapped[str]
+    """"" in a comment."""
+    comment: Mapped[str] = mapped_column(Text)
+    system_comment: Mapped[str] = mapped_column(Text)
+    is_open: Mapped[bool]
+    """Whether it is a request that nobody has decided yet."""
+    principal: Mapped[str]
+    principal_id: Mapped[str]
+    created_at: Mapped[int] = mapped_column(BigInteger)
+    updated_at: Mapped[int] = mapped_column(BigInteger)

@@ -1,0 +1,23 @@
+"""What the page shows of a version besides what clients ask: ``/api/boathouse/v1/models``."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path
+
+from boathouse.registry import older_schemas as io
+from boathouse.registry.dependencies import Reviews
+
+router = APIRouter(prefix="/api/boathouse/v1/models", tags=["models"])
+
+
+@router.get("/{model}/versions/{version}/activities", response_model_exclude_none=True)
+def list_version_activities(
+    reviews: Reviews, model: str, version: Annotated[int, Path(ge=1, le=2**31 - 1)]
+) -> io.VersionActivities:
+    """A version's stage, and all that was said of it, asked for and done, the oldest first. Needs EXECUTE on the model."""
+    known, seen = reviews.activities(model, str(version))
+    return io.VersionActivities(
+        current_stage=known.stage,
+        may_move=reviews.level(known.name) != "CAN_READ",
+        activities=[io.ActivityBody.of(one) for one in seen],
+    )
