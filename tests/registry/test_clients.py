@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.registry.conftest import UC, Place, run_client
+from tests.registry.conftest import Place, run_client
 
 
 def test_stock_mlflow(place: Place, tmp_path: Path) -> None:
@@ -88,29 +88,4 @@ def test_databricks_uris_and_sdk(place: Place, tmp_path: Path) -> None:
         "updated": "later",
         "version updated": "one",
         "file": "artifact_path: d",
-    }
-
-
-def test_the_older_registrys_code(place: Place, tmp_path: Path) -> None:
-    for kind, name, rights in (
-        ("catalog", "main", ["USE_CATALOG"]),
-        ("schema", "main.default", ["USE_SCHEMA", "CREATE_MODEL"]),
-    ):
-        body = {"changes": [{"principal": place.owner_name, "add": rights}]}
-        place.admin.patch(f"{UC}/permissions/{kind}/{name}", json=body).raise_for_status()
-    environment = {"DATABRICKS_HOST": place.server.url, "DATABRICKS_TOKEN": place.owner_token}
-    found = run_client("older_uris.py", place, tmp_path, **environment)
-    flat = place.schema.split(".")[0]
-    assert found == {
-        "registered": [f"main.default.{flat}", "1", "None"],
-        "moved": ["1", "Production"],
-        "latest": ["1"],
-        "same": True,
-        "archived": {"1": "Archived", "2": "Production"},
-        "files": ["MLmodel", "model.pkl"],
-        "gone": True,
-        "sdk": ["CAN_MANAGE", ["Archived", "Production"]],
-        "plain": True,
-        "catalog": ["2", "BAD_REQUEST"],
-        "left": [],
     }

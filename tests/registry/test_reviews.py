@@ -7,6 +7,7 @@ from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors import DatabricksError
 from databricks.sdk.service.ml import ActivityAction, ActivityType, CommentActivityAction
 
+from tests.models import MLMODEL
 from tests.registry.conftest import MLFLOW, Place
 
 APPROVE, REJECT, CANCEL = (
@@ -59,8 +60,7 @@ def test_asked_approved_and_commented(place: Place) -> None:
     place.grant("registered_model", name, "EXECUTE")
     owner = WorkspaceClient(host=place.server.url, token=place.owner_token).model_registry
     other = WorkspaceClient(host=place.server.url, token=place.stranger_token).model_registry
-    said = owner.create_comment(name, "1", "fine <b>on</b> paper").comment
-    assert said is not None
+    owner.create_comment(name, "1", "fine <b>on</b> paper")
 
     # Who reads the model asks and comments, and does not decide.
     model = other.get_model(name).registered_model_databricks
@@ -74,8 +74,6 @@ def test_asked_approved_and_commented(place: Place) -> None:
         lambda: other.transition_stage(name, "2", "Staging", archive_existing_versions=False),
         lambda: other.approve_transition_request(name, "2", "Staging", archive_existing_versions=False),
         lambda: other.reject_transition_request(name, "2", "Staging"),
-        lambda: other.update_comment(str(said.id), "mine"),
-        lambda: other.delete_comment(str(said.id)),
     ):
         assert refused(ask)[0] == "PERMISSION_DENIED"
     plain = place.stranger.post(
@@ -84,13 +82,6 @@ def test_asked_approved_and_commented(place: Place) -> None:
     )
     assert plain.status_code == 403
     assert refused(lambda: other.create_transition_request(name, "2", "Staging"))[0] == "RESOURCE_ALREADY_EXISTS"
-    own = other.create_comment(name, "2", "mine").comment
-    assert own is not None
-    assert own.available_actions == [CommentActivityAction.EDIT_COMMENT, CommentActivityAction.DELETE_COMMENT]
-    changed = other.update_comment(str(own.id), "mine, later").comment
-    assert changed is not None
-    assert changed.comment == "mine, later"
-    assert refused(lambda: owner.update_comment(str(own.id), "not mine"))[0] == "PERMISSION_DENIED"
 
     # The owner sees what is open, and approves it: the version moves, and the others are archived.
     owner.transition_stage(name, "1", "Staging", archive_existing_versions=False, comment="first")
@@ -124,7 +115,6 @@ def test_asked_approved_and_commented(place: Place) -> None:
     assert [one.user_id for one in owner.list_transition_requests(name, "2")] == [place.owner_name]
     other.create_transition_request(name, "2", "Archived")
     owner.delete_transition_request(name, "2", "Archived", place.stranger_name)
-    owner.delete_comment(str(own.id))
 
     answer = place.stranger.get(f"/api/boathouse/v1/models/{name}/versions/2/activities").json()
     kinds = [one["activity_type"] for one in answer["activities"]]
@@ -146,6 +136,35 @@ def test_asked_approved_and_commented(place: Place) -> None:
         ("NEW_COMMENT", "fine <b>on</b> paper", None),
         ("APPLIED_TRANSITION", "first", None),
         ("SYSTEM_TRANSITION", None, "Archived when version 2 moved to Staging."),
+    ]
+
+
+def test_comments_are_their_authors(place: Place) -> None:
+    name = place.model()
+    place.let_in()
+    place.grant("registered_model", name, "EXECUTE")
+    owner = WorkspaceClient(host=place.server.url, token=place.owner_token).model_registry
+    other = WorkspaceClient(host=place.server.url, token=place.stranger_token).model_registry
+    said = owner.create_comment(name, "1", "the owner's").comment
+    own = other.create_comment(name, "1", "mine").comment
+    assert said is not None
+    assert own is not None
+    assert own.available_actions == [CommentActivityAction.EDIT_COMMENT, CommentActivityAction.DELETE_COMMENT]
+    changed = other.update_comment(str(own.id), "mine, later").comment
+    assert changed is not None
+    assert changed.comment == "mine, later"
+    for ask in (
+        lambda: other.update_comment(str(said.id), "mine"),
+        lambda: other.delete_comment(str(said.id)),
+        lambda: owner.update_comment(str(own.id), "not mine"),
+    ):
+        assert refused(ask)[0] == "PERMISSION_DENIED"
+    owner.delete_comment(str(own.id))
+    other.create_comment(name, "1", "again")
+    left = place.stranger.get(f"/api/boathouse/v1/models/{name}/versions/1/activities").json()["activities"]
+    assert [(one["comment"], one["user_id"], one.get("available_actions")) for one in left] == [
+        ("the owner's", place.owner_name, None),
+        ("again", place.stranger_name, ["EDIT_COMMENT", "DELETE_COMMENT"]),
     ]
 
 
@@ -215,7 +234,9 @@ def test_what_is_not_valid(place: Place) -> None:
     assert "cannot go to the stage 'Production': its tag approval is 'rejected'" in stage("Production")[1]
     files = f"{MLFLOW}/model-versions/list-artifacts"
     at = {"name": name, "version": "1"}
-    assert place.owner.get(files, params=at).json() == {"files": [{"path": "MLmodel", "is_dir": False, "file_size": 150}]}
+    assert place.owner.get(files, params=at).json() == {
+        "files": [{"path": "MLmodel", "is_dir": False, "file_size": len(MLMODEL)}]
+    }
     assert place.owner.get(files, params=at | {"path": "../2"}).status_code == 400
     assert place.stranger.get(files, params=at).status_code == 403
     signed = f"{MLFLOW}/model-versions/get-signed-download-uri"

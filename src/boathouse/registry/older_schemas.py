@@ -28,7 +28,7 @@ Name = Annotated[str, Field(min_length=1, max_length=255)]
 Stage = Annotated[str, Field(max_length=100)]
 Number = Annotated[str, BeforeValidator(_number), Field(description="Number of a version")]
 Text = Annotated[str, Field(max_length=MOST_CHARACTERS)]
-Comment = Annotated[str, AfterValidator(_said), Field(max_length=MOST_CHARACTERS)]
+Comment = Annotated[str, Field(max_length=MOST_CHARACTERS), AfterValidator(_said)]
 
 
 class _Body(BaseModel):

@@ -55,7 +55,10 @@ mlflow.set_registry_uri("databricks-uc")
 try:
     MlflowClient().transition_model_version_stage(f"main.default.{NAME}", "1", "Production")
 except MlflowException as error:
-    found["catalog"] = [MlflowClient().get_model_version(f"main.default.{NAME}", "2").version, error.error_code]
+    found["catalog"] = [
+        MlflowClient().get_model_version(f"main.default.{NAME}", "2").version,
+        "is unsupported" in error.message,
+    ]
 
 sdk.model_registry.delete_model_version(NAME, "1")
 sdk.model_registry.delete_model(NAME)

@@ -760,6 +760,266 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/2.0/mlflow/comments/create": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Create Comment
+         * @description Comment on a version. Needs EXECUTE on the model.
+         */
+        post: operations["model_registry_create_comment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.0/mlflow/comments/delete": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Delete Comment
+         * @description Delete a comment: one's own, or with MANAGE on the model anybody's.
+         */
+        delete: operations["model_registry_delete_comment"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.0/mlflow/comments/update": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Update Comment
+         * @description Say something else in a comment of one's own.
+         */
+        patch: operations["model_registry_update_comment"];
+        trace?: never;
+    };
+    "/api/2.0/mlflow/databricks/model-versions/transition-stage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Transition Model Version Stage
+         * @description Give a version a stage. Needs APPLY TAG on the model, and what its policy asks for.
+         */
+        post: operations["model_registry_transition_model_version_stage"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.0/mlflow/databricks/registered-models/get": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Registered Model
+         * @description A model, the newest version of each stage, and what the asker may do with it.
+         */
+        get: operations["model_registry_get_registered_model"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.0/mlflow/model-versions/get-signed-download-uri": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Signed Download Uri
+         * @description Where to read a version's file, with what the asker has asked with. Needs EXECUTE on the model.
+         */
+        get: operations["model_registry_get_signed_download_uri"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.0/mlflow/model-versions/list-artifacts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Version Artifacts
+         * @description What lies in a folder of a version; of a file it is the file itself. Needs EXECUTE on the model.
+         */
+        get: operations["model_registry_list_version_artifacts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.0/mlflow/registered-models/list": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Registered Models
+         * @description The models that the asker may read.
+         */
+        get: operations["model_registry_list_registered_models"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.0/mlflow/transition-requests/approve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Approve Transition Request
+         * @description Approve what was asked: the version gets the stage. Needs what giving it needs.
+         */
+        post: operations["model_registry_approve_transition_request"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.0/mlflow/transition-requests/create": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Create Transition Request
+         * @description Ask for a stage. Needs EXECUTE on the model.
+         */
+        post: operations["model_registry_create_transition_request"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.0/mlflow/transition-requests/delete": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Delete Transition Request
+         * @description Take a request back: one's own, or with MANAGE on the model anybody's.
+         */
+        delete: operations["model_registry_delete_transition_request"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.0/mlflow/transition-requests/list": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Transition Requests
+         * @description The open requests of a version, with what the asker may do about each. Needs EXECUTE on the model.
+         */
+        get: operations["model_registry_list_transition_requests"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.0/mlflow/transition-requests/reject": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Reject Transition Request
+         * @description Reject what was asked. Needs APPLY TAG on the model.
+         */
+        post: operations["model_registry_reject_transition_request"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/2.0/mlflow/unity-catalog/model-versions/create": {
         parameters: {
             query?: never;
@@ -5242,6 +5502,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/boathouse/v1/models/{model}/versions/{version}/activities": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Version Activities
+         * @description A version's stage, and all that was said of it, asked for and done, the oldest first. Needs EXECUTE on the model.
+         */
+        get: operations["models_list_version_activities"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/boathouse/v1/pins": {
         parameters: {
             query?: never;
@@ -6105,6 +6385,39 @@ export interface components {
             version: number;
         };
         /**
+         * ActivityAnswer
+         * @description What was decided.
+         */
+        ActivityAnswer: {
+            activity: components["schemas"]["ActivityBody"];
+        };
+        /**
+         * ActivityBody
+         * @description A comment, a request, or something that was decided or done.
+         */
+        ActivityBody: {
+            /** Activity Type */
+            activity_type: string;
+            /** Available Actions */
+            available_actions?: string[] | null;
+            /** Comment */
+            comment?: string | null;
+            /** Creation Timestamp */
+            creation_timestamp: number;
+            /** From Stage */
+            from_stage?: string | null;
+            /** Id */
+            id: string;
+            /** Last Updated Timestamp */
+            last_updated_timestamp: number;
+            /** System Comment */
+            system_comment?: string | null;
+            /** To Stage */
+            to_stage?: string | null;
+            /** User Id */
+            user_id: string;
+        };
+        /**
          * Alert
          * @description A row of a table of alerts; ``time`` in ms since the epoch.
          */
@@ -6588,6 +6901,16 @@ export interface components {
             path: string;
         };
         /**
+         * ChangedComment
+         * @description What a comment says from now on.
+         */
+        ChangedComment: {
+            /** Comment */
+            comment: string;
+            /** Id */
+            id: string;
+        };
+        /**
          * ChangedDestination
          * @description What of a destination changes.
          */
@@ -6892,6 +7215,13 @@ export interface components {
             table_name?: string | null;
             /** Table Type */
             table_type?: string | null;
+        };
+        /**
+         * CommentAnswer
+         * @description A comment.
+         */
+        CommentAnswer: {
+            comment: components["schemas"]["ActivityBody"];
         };
         /**
          * CommitBody
@@ -7502,7 +7832,7 @@ export interface components {
              */
             source: string;
             /** Tags */
-            tags?: components["schemas"]["Tag"][];
+            tags?: components["schemas"]["Tag-Input"][];
         };
         /**
          * CreateVolume
@@ -8424,6 +8754,18 @@ export interface components {
             [key: string]: unknown;
         };
         /**
+         * FileInfo
+         * @description A file or folder of a version.
+         */
+        FileInfo: {
+            /** File Size */
+            file_size?: number | null;
+            /** Is Dir */
+            is_dir: boolean;
+            /** Path */
+            path: string;
+        };
+        /**
          * FileNode
          * @description A path on one side of an edge.
          */
@@ -8437,6 +8779,14 @@ export interface components {
             lineage_timestamp?: string | null;
             /** Path */
             path?: string | null;
+        };
+        /**
+         * FilesAnswer
+         * @description What lies in a folder of a version.
+         */
+        FilesAnswer: {
+            /** Files */
+            files: components["schemas"]["FileInfo"][];
         };
         /**
          * Freshness
@@ -8920,6 +9270,22 @@ export interface components {
             [key: string]: unknown;
         };
         /**
+         * ListedModel
+         * @description A model in a list.
+         */
+        ListedModel: {
+            /** Creation Timestamp */
+            creation_timestamp: number;
+            /** Description */
+            description: string;
+            /** Last Updated Timestamp */
+            last_updated_timestamp: number;
+            /** Name */
+            name: string;
+            /** Tags */
+            tags: components["schemas"]["boathouse__registry__older_schemas__Tag"][];
+        };
+        /**
          * LocationBody
          * @description An external location, as it is answered.
          */
@@ -9125,14 +9491,7 @@ export interface components {
             /** Name */
             name: string;
             /** Tags */
-            tags: components["schemas"]["Tag"][];
-        };
-        /**
-         * ModelAnswer
-         * @description One model.
-         */
-        ModelAnswer: {
-            registered_model: components["schemas"]["Model"];
+            tags: components["schemas"]["boathouse__registry__uc_schemas__Tag"][];
         };
         /**
          * ModelBody
@@ -9246,16 +9605,6 @@ export interface components {
             model_name: string;
             /** Version */
             version?: string | null;
-        };
-        /**
-         * ModelsAnswer
-         * @description A page of models.
-         */
-        ModelsAnswer: {
-            /** Next Page Token */
-            next_page_token?: string | null;
-            /** Registered Models */
-            registered_models: components["schemas"]["Model"][];
         };
         /**
          * MonitorBody
@@ -9460,6 +9809,21 @@ export interface components {
         NewBranch: {
             /** Name */
             name: string;
+        };
+        /**
+         * NewComment
+         * @description A comment on a version.
+         */
+        NewComment: {
+            /** Comment */
+            comment: string;
+            /** Name */
+            name: string;
+            /**
+             * Version
+             * @description Number of a version
+             */
+            version: string;
         };
         /**
          * NewDestination
@@ -9697,6 +10061,30 @@ export interface components {
             threshold?: components["schemas"]["OlderThresholdBody"] | null;
         };
         /**
+         * OlderModel
+         * @description A model, as the older registry tells of it.
+         */
+        OlderModel: {
+            /** Creation Timestamp */
+            creation_timestamp: number;
+            /** Description */
+            description: string;
+            /** Id */
+            id: string;
+            /** Last Updated Timestamp */
+            last_updated_timestamp: number;
+            /** Latest Versions */
+            latest_versions: components["schemas"]["OlderVersion"][];
+            /** Name */
+            name: string;
+            /** Permission Level */
+            permission_level?: string | null;
+            /** Tags */
+            tags: components["schemas"]["boathouse__registry__older_schemas__Tag"][];
+            /** User Id */
+            user_id: string;
+        };
+        /**
          * OlderOperandBody
          * @description What is compared.
          */
@@ -9709,6 +10097,38 @@ export interface components {
          */
         OlderThresholdBody: {
             value: components["schemas"]["AlertValueBody"];
+        };
+        /**
+         * OlderVersion
+         * @description A version, as the older registry tells of it.
+         */
+        OlderVersion: {
+            /** Creation Timestamp */
+            creation_timestamp: number;
+            /** Current Stage */
+            current_stage: string;
+            /** Description */
+            description: string;
+            /** Last Updated Timestamp */
+            last_updated_timestamp: number;
+            /** Name */
+            name: string;
+            /** Open Requests */
+            open_requests?: components["schemas"]["ActivityBody"][] | null;
+            /** Permission Level */
+            permission_level?: string | null;
+            /** Run Id */
+            run_id: string;
+            /** Source */
+            source: string;
+            /** Status */
+            status: string;
+            /** Tags */
+            tags: components["schemas"]["boathouse__registry__older_schemas__Tag"][];
+            /** User Id */
+            user_id: string;
+            /** Version */
+            version: string;
         };
         /**
          * OnlineBody
@@ -10675,6 +11095,21 @@ export interface components {
             repos: components["schemas"]["RepoBody"][];
         };
         /**
+         * RequestAnswer
+         * @description A new request.
+         */
+        RequestAnswer: {
+            request: components["schemas"]["ActivityBody"];
+        };
+        /**
+         * RequestsAnswer
+         * @description The open requests of a version.
+         */
+        RequestsAnswer: {
+            /** Requests */
+            requests: components["schemas"]["ActivityBody"][];
+        };
+        /**
          * ResetBody
          * @description Other settings for a job.
          */
@@ -11292,6 +11727,16 @@ export interface components {
             end_session_url: string;
         };
         /**
+         * SignedUri
+         * @description Where a version's file is, and what is to be sent with a request for it.
+         */
+        SignedUri: {
+            /** Headers */
+            headers: components["schemas"]["HttpHeader"][];
+            /** Signed Uri */
+            signed_uri: string;
+        };
+        /**
          * SingleSignOn
          * @description Where to begin a single sign-on, and what to call its provider.
          */
@@ -11455,6 +11900,45 @@ export interface components {
             tables?: number | null;
             /** Updated At */
             updated_at?: number | null;
+        };
+        /**
+         * StageChange
+         * @description The same, where the version goes there.
+         */
+        StageChange: {
+            /**
+             * Archive Existing Versions
+             * @default false
+             */
+            archive_existing_versions: boolean;
+            /** Comment */
+            comment?: string | null;
+            /** Name */
+            name: string;
+            /** Stage */
+            stage: string;
+            /**
+             * Version
+             * @description Number of a version
+             */
+            version: string;
+        };
+        /**
+         * StageRequest
+         * @description A version, a stage, and why.
+         */
+        StageRequest: {
+            /** Comment */
+            comment?: string | null;
+            /** Name */
+            name: string;
+            /** Stage */
+            stage: string;
+            /**
+             * Version
+             * @description Number of a version
+             */
+            version: string;
         };
         /**
          * StagingTable
@@ -11758,7 +12242,7 @@ export interface components {
          * Tag
          * @description A tag.
          */
-        Tag: {
+        "Tag-Input": {
             /** Key */
             key: string;
             /**
@@ -12404,18 +12888,23 @@ export interface components {
             /** Storage Location */
             storage_location: string;
             /** Tags */
-            tags: components["schemas"]["Tag"][];
+            tags: components["schemas"]["boathouse__registry__uc_schemas__Tag"][];
             /** User Id */
             user_id: string;
             /** Version */
             version: string;
         };
         /**
-         * VersionAnswer
-         * @description One version.
+         * VersionActivities
+         * @description A version's stage, and all that was said of it, asked for and done, the oldest first.
          */
-        VersionAnswer: {
-            model_version: components["schemas"]["Version"];
+        VersionActivities: {
+            /** Activities */
+            activities: components["schemas"]["ActivityBody"][];
+            /** Current Stage */
+            current_stage: string;
+            /** May Move */
+            may_move: boolean;
         };
         /**
          * VersionBody
@@ -12806,6 +13295,40 @@ export interface components {
             path: string;
         };
         /**
+         * ModelAnswer
+         * @description One model.
+         */
+        boathouse__registry__older_schemas__ModelAnswer: {
+            registered_model_databricks: components["schemas"]["OlderModel"];
+        };
+        /**
+         * ModelsAnswer
+         * @description A page of models.
+         */
+        boathouse__registry__older_schemas__ModelsAnswer: {
+            /** Next Page Token */
+            next_page_token?: string | null;
+            /** Registered Models */
+            registered_models: components["schemas"]["ListedModel"][];
+        };
+        /**
+         * Tag
+         * @description A tag.
+         */
+        boathouse__registry__older_schemas__Tag: {
+            /** Key */
+            key: string;
+            /** Value */
+            value: string;
+        };
+        /**
+         * VersionAnswer
+         * @description A version that was moved.
+         */
+        boathouse__registry__older_schemas__VersionAnswer: {
+            model_version_databricks: components["schemas"]["OlderVersion"];
+        };
+        /**
          * CreateModel
          * @description A new model.
          */
@@ -12859,7 +13382,24 @@ export interface components {
             /** Name */
             name: string;
             /** Tags */
-            tags?: components["schemas"]["Tag"][];
+            tags?: components["schemas"]["Tag-Input"][];
+        };
+        /**
+         * ModelAnswer
+         * @description One model.
+         */
+        boathouse__registry__uc_schemas__ModelAnswer: {
+            registered_model: components["schemas"]["Model"];
+        };
+        /**
+         * ModelsAnswer
+         * @description A page of models.
+         */
+        boathouse__registry__uc_schemas__ModelsAnswer: {
+            /** Next Page Token */
+            next_page_token?: string | null;
+            /** Registered Models */
+            registered_models: components["schemas"]["Model"][];
         };
         /**
          * SetAlias
@@ -12872,6 +13412,19 @@ export interface components {
             name: string;
             /** Version */
             version: string;
+        };
+        /**
+         * Tag
+         * @description A tag.
+         */
+        boathouse__registry__uc_schemas__Tag: {
+            /** Key */
+            key: string;
+            /**
+             * Value
+             * @default
+             */
+            value: string;
         };
         /**
          * UpdateModel
@@ -12898,6 +13451,13 @@ export interface components {
             name: string;
             /** Version */
             version: string;
+        };
+        /**
+         * VersionAnswer
+         * @description One version.
+         */
+        boathouse__registry__uc_schemas__VersionAnswer: {
+            model_version: components["schemas"]["Version"];
         };
         /**
          * SecretBody
@@ -14760,6 +15320,437 @@ export interface operations {
             };
         };
     };
+    model_registry_create_comment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewComment"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CommentAnswer"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    model_registry_delete_comment: {
+        parameters: {
+            query: {
+                id: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    model_registry_update_comment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangedComment"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CommentAnswer"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    model_registry_transition_model_version_stage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StageChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["boathouse__registry__older_schemas__VersionAnswer"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    model_registry_get_registered_model: {
+        parameters: {
+            query: {
+                name: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["boathouse__registry__older_schemas__ModelAnswer"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    model_registry_get_signed_download_uri: {
+        parameters: {
+            query: {
+                name: string;
+                /** @description Number of a version */
+                version: string;
+                path: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignedUri"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    model_registry_list_version_artifacts: {
+        parameters: {
+            query: {
+                name: string;
+                /** @description Number of a version */
+                version: string;
+                path?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FilesAnswer"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    model_registry_list_registered_models: {
+        parameters: {
+            query?: {
+                max_results?: number;
+                page_token?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["boathouse__registry__older_schemas__ModelsAnswer"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    model_registry_approve_transition_request: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StageChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ActivityAnswer"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    model_registry_create_transition_request: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StageRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RequestAnswer"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    model_registry_delete_transition_request: {
+        parameters: {
+            query: {
+                name: string;
+                /** @description Number of a version */
+                version: string;
+                stage: string;
+                creator: string;
+                comment?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ActivityAnswer"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    model_registry_list_transition_requests: {
+        parameters: {
+            query: {
+                name: string;
+                /** @description Number of a version */
+                version: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RequestsAnswer"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    model_registry_reject_transition_request: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StageRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ActivityAnswer"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     mlflow_unity_catalog_create_version: {
         parameters: {
             query?: never;
@@ -14779,7 +15770,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["VersionAnswer"];
+                    "application/json": components["schemas"]["boathouse__registry__uc_schemas__VersionAnswer"];
                 };
             };
             /** @description Validation Error */
@@ -14917,7 +15908,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["VersionAnswer"];
+                    "application/json": components["schemas"]["boathouse__registry__uc_schemas__VersionAnswer"];
                 };
             };
             /** @description Validation Error */
@@ -14969,7 +15960,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["VersionAnswer"];
+                    "application/json": components["schemas"]["boathouse__registry__uc_schemas__VersionAnswer"];
                 };
             };
             /** @description Validation Error */
@@ -15104,7 +16095,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["VersionAnswer"];
+                    "application/json": components["schemas"]["boathouse__registry__uc_schemas__VersionAnswer"];
                 };
             };
             /** @description Validation Error */
@@ -15136,7 +16127,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["VersionAnswer"];
+                    "application/json": components["schemas"]["boathouse__registry__uc_schemas__VersionAnswer"];
                 };
             };
             /** @description Validation Error */
@@ -15239,7 +16230,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ModelAnswer"];
+                    "application/json": components["schemas"]["boathouse__registry__uc_schemas__ModelAnswer"];
                 };
             };
             /** @description Validation Error */
@@ -15340,7 +16331,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ModelAnswer"];
+                    "application/json": components["schemas"]["boathouse__registry__uc_schemas__ModelAnswer"];
                 };
             };
             /** @description Validation Error */
@@ -15372,7 +16363,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ModelsAnswer"];
+                    "application/json": components["schemas"]["boathouse__registry__uc_schemas__ModelsAnswer"];
                 };
             };
             /** @description Validation Error */
@@ -15440,7 +16431,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ModelAnswer"];
+                    "application/json": components["schemas"]["boathouse__registry__uc_schemas__ModelAnswer"];
                 };
             };
             /** @description Validation Error */
@@ -24842,6 +25833,38 @@ export interface operations {
                     "application/json": {
                         [key: string]: unknown;
                     };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    models_list_version_activities: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                model: string;
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VersionActivities"];
                 };
             };
             /** @description Validation Error */
