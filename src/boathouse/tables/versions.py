@@ -8,6 +8,7 @@ from pathlib import Path
 
 from boathouse.storage.paths import from_url
 from boathouse.tables.errors import DeltaRefused, TableUnreadable, VersionUnavailable
+from boathouse.tables.fields import physical_name
 from boathouse.tables.log import commit_info, commit_time, commits, replay
 
 _FORMS = ("%Y-%m-%d %H:%M:%S.%f", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d", "%Y%m%d%H%M%S%f")
@@ -158,3 +159,18 @@ def forget_checkpoint_hint(location: str) -> None:
     The embedded engine looks for old versions from the hint on, and does not find those before it.
     """
     (from_url(location) / "_delta_log" / "_last_checkpoint").unlink(missing_ok=True)
+
+
+def names_at(location: str, version: int) -> dict[str, str]:
+    """What a table's present columns were called at a version.
+
+    Returns:
+        Names at the version -> present names, in the order of the version. Columns are the same where their files' names are: one that was
+        renamed is in it under its name of then, one that was dropped since is not, whatever has its name now.
+
+    Raises:
+        TableUnreadable: If the log is not whole.
+    """
+    present = {physical_name(field): str(field["name"]) for field in replay(location).schema["fields"]}
+    then = replay(location, version).schema["fields"]
+    return {str(field["name"]): present[name] for field in then if (name := physical_name(field)) in present}

@@ -39,7 +39,7 @@ from boathouse.engine.gateway.statements import Edit
 from boathouse.engine.gateway.time_travel import version_of
 from boathouse.iam.api import Principal
 from boathouse.storage.paths import from_url
-from boathouse.tables.api import Bound, forget_checkpoint_hint, last_version, require_sound, require_version
+from boathouse.tables.api import Bound, forget_checkpoint_hint, last_version, names_at, require_sound, require_version
 
 
 class Resolver:
@@ -222,10 +222,21 @@ class Resolver:
             message = f"{table.full_name} has a mask on {', '.join(gone)}, which it does not have. ALTER TABLE ... DROP MASK takes it off."
             raise StatementRefused(message)
 
+        # Of another version only what the table still has is shown, under the name that it had then: no policy speaks of the rest.
+        here = {str(column["name"]): name for name, column in columns.items()}
+        names = here
+        if version is not None:
+            names = {
+                old: name.lower() for old, name in names_at(table.storage_location, version).items() if name.lower() in columns
+            }
+        then = {name: old for old, name in names.items()}
+
         def argument(text: str) -> str:
-            if text.lower() not in columns:
+            column = columns.get(text.lower())
+            if column is None:
                 return text
-            bound.append(f"{quote([columns[text.lower()]['name']])} AS `__bha{len(bound)}`")
+            was = f"CAST(NULL AS {column['type_text']})" if text.lower() not in then else quote([then[text.lower()]])
+            bound.append(f"{was} AS `__bha{len(bound)}`")
             return f"`__bha{len(bound) - 1}`"
 
         def call(policy: Policy, *first: str) -> str:
@@ -238,13 +249,12 @@ class Resolver:
         masks = {name.lower(): call(policy, name) for name, policy in table.column_masks.items()}
         condition = call(table.row_filter) if table.row_filter is not None else "TRUE"
         shown = [
-            f"CAST({masks[name]} AS {column['type_text']}) AS {quote([column['name']])}"
-            if name in masks
-            else quote([column["name"]])
-            for name, column in columns.items()
+            f"CAST({masks[name]} AS {columns[name]['type_text']}) AS {quote([old])}" if name in masks else quote([old])
+            for old, name in names.items()
         ]
         inner = ", ".join(["*", *bound])
-        condition = " AND ".join([f"({condition})", *beside(table, compared)])
+        # The asker's comparisons are of names of then, and whether a column has a mask is known of those of now.
+        condition = " AND ".join([f"({condition})", *(beside(table, compared) if names == here else ())])
         relation = proto().Relation()
         # An error in the asker's expression must not tell of a row that the filter hides.
         before, after = self._session.capabilities.barrier
