@@ -203,3 +203,4 @@ def _become(wish: Mapping[str, object], out: int) -> NoReturn:
 if __name__ == "__main__":
     _prepare()
     _serve(socket.socket(fileno=int(sys.argv[1])))
+    os._exit(0)

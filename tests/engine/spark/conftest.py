@@ -15,7 +15,7 @@ HERE = Path(__file__).parent
 QUICK = frozenset(
     {
         "test_spark_engine.py",
-        "test_governed.py",
+        "test_governed.py::TestPolicies",
         "test_streams.py::test_a_running_query",
         "test_streams.py::test_a_revoked_grant_ends_the_stream",
         "test_stream_programs.py::test_program[upserts]",
@@ -32,7 +32,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             continue
         item.add_marker("spark")
         name = "::".join([item.path.name, *item.nodeid.split("::")[1:]])
-        if os.environ.get("SPARK_TESTS") != "all" and not {item.path.name, name} & QUICK:
+        if os.environ.get("SPARK_TESTS") != "all" and not {item.path.name, name, name.rpartition("::")[0]} & QUICK:
             item.add_marker(pytest.mark.skip(reason="takes long on Spark: set SPARK_TESTS=all"))
         gap = GAPS.get(name) or GAPS.get(name.split("[")[0])
         if gap is not None:
