@@ -75,6 +75,7 @@ from boathouse.workspace import dbfs_endpoints
 from boathouse.workspace import endpoints as workspace_endpoints
 from boathouse.workspace import page_endpoints as workspace_page
 from boathouse.workspace.api import Sources, WorkspaceReferences
+from boathouse.workspace.comments import endpoints as comments_endpoints
 from boathouse.workspace.dbt_task import DbtTask
 from boathouse.workspace.git import endpoints as git_endpoints
 from boathouse.workspace.git.credentials import renew as renew_git_credentials
@@ -228,6 +229,7 @@ ROUTERS = (
     event_endpoints.router,
     destination_endpoints.router,
     workspace_page.router,
+    comments_endpoints.router,
     git_endpoints.router,
     lab_endpoints.router,
     lab_proxy.router,

@@ -1,5 +1,7 @@
 """The ORM tables of the workspace. What an object is and holds is on disk; here are its identifier and who may."""
 
+from typing import Any
+
 from sqlalchemy import JSON, BigInteger, ForeignKey, Integer, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -55,3 +57,32 @@ class GitCredentialRow(Base):
     email: Mapped[str | None]
     name: Mapped[str | None]
     is_default: Mapped[bool]
+
+
+class ThreadRow(Base):
+    """A thread of comments on a notebook or a file."""
+
+    __tablename__ = "comment_threads"
+
+    id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer(), "sqlite"), primary_key=True, autoincrement=True)
+    object_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("workspace_objects.id", ondelete="CASCADE"), index=True)
+    anchor: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    """The cell at which it hangs; None for the whole."""
+    quote: Mapped[str | None] = mapped_column(Text)
+    resolved_at: Mapped[int | None] = mapped_column(BigInteger)
+    resolved_by: Mapped[str | None]
+
+
+class CommentRow(Base):
+    """A comment in a thread."""
+
+    __tablename__ = "comments"
+
+    id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer(), "sqlite"), primary_key=True, autoincrement=True)
+    thread_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("comment_threads.id", ondelete="CASCADE"), index=True)
+    author: Mapped[str]
+    author_id: Mapped[str | None] = mapped_column(ForeignKey("principals.id", ondelete="SET NULL"))
+    """None once the author is no more: a namesake that comes later is not the author."""
+    text: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[int] = mapped_column(BigInteger)
+    edited_at: Mapped[int | None] = mapped_column(BigInteger)

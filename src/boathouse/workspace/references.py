@@ -1,4 +1,4 @@
-"""What the workspace keeps by a principal's name: permissions, and the folders of users."""
+"""What the workspace keeps by a principal's name: permissions, comments, and the folders of users."""
 
 from collections.abc import Callable, Sequence
 
@@ -6,6 +6,7 @@ from sqlalchemy import event
 from sqlalchemy.orm import Session
 
 from boathouse.storage.layout import Layout
+from boathouse.workspace.comments.repository import CommentRepository
 from boathouse.workspace.paths import REPOS, USERS, Parts, text_of
 from boathouse.workspace.repository import WorkspaceRepository
 from boathouse.workspace.service import home_of
@@ -29,6 +30,7 @@ class WorkspaceReferences:
     def renamed(self, session: Session, old: str, new: str) -> None:
         """A principal has a new name: its permissions and its folders follow."""
         WorkspaceRepository(session).rename_principal(old, new)
+        CommentRepository(session).rename_principal(old, new)
         self._move(session, old, lambda top: _named(top, new))
 
     def deleted(self, session: Session, name: str) -> None:

@@ -38,11 +38,16 @@ class WorkspaceRepository:
         return found | {row.path: row for row in new}
 
     def forget(self, path: str) -> None:
-        """Nothing is at a path and below it any more: its permissions go with it."""
+        """Nothing is at a path and below it any more: its permissions and comments go with it."""
         gone = select(ObjectRow.id).where(_under(path))
-        self._session.execute(delete(ObjectPermissionRow).where(ObjectPermissionRow.object_id.in_(gone)))
+        self.clear_under(path)
         self._session.execute(delete(RepoRow).where(RepoRow.object_id.in_(gone)))
         self._session.execute(delete(ObjectRow).where(_under(path)))
+
+    def clear_under(self, path: str) -> None:
+        """Take all levels away on what is at a path and below it."""
+        under = select(ObjectRow.id).where(_under(path))
+        self._session.execute(delete(ObjectPermissionRow).where(ObjectPermissionRow.object_id.in_(under)))
 
     def move(self, path: str, to: str) -> None:
         """What is at a path and below it is at another one now."""
@@ -63,6 +68,11 @@ class WorkspaceRepository:
         query = select(RepoRow, ObjectRow.path).join(ObjectRow, ObjectRow.id == RepoRow.object_id)
         rows = self._session.execute(query.where(_under(path)).order_by(ObjectRow.path))
         return [(row, found) for row, found in rows]
+
+    def holds_repo(self, paths: Sequence[str]) -> bool:
+        """Whether one of some paths is a git folder's."""
+        query = select(RepoRow.object_id).join(ObjectRow, ObjectRow.id == RepoRow.object_id)
+        return self._session.scalar(query.where(ObjectRow.path.in_(paths)).limit(1)) is not None
 
     def which_are_repos(self, object_ids: Sequence[int]) -> set[int]:
         """Those of some objects that are git folders."""

@@ -12,6 +12,7 @@ from boathouse.errors import InvalidParameterValue
 from boathouse.iam.api import ACCOUNT_USERS, ADMINS, Access, AccessBody, IamService, Principal, access_of
 from boathouse.iam.errors import PrincipalNotFound
 from boathouse.storage.layout import Layout
+from boathouse.workspace.comments.following import follow_cells
 from boathouse.workspace.errors import (
     FolderNotEmpty,
     FolderProtected,
@@ -122,9 +123,15 @@ class WorkspaceService:
             ObjectNotFound: If nothing is there, or nothing that the asker may know of.
             ObjectPermissionMissing: If the asker's level on it is lower.
         """
-        return self._found(path, level).file
+        return self.find(path, level).file
 
-    def _found(self, path: str, level: str) -> Node:
+    def find(self, path: str, level: str = "CAN_READ") -> Node:
+        """What is at a path, without writing anything.
+
+        Raises:
+            ObjectNotFound: If nothing is there, or nothing that the asker may know of.
+            ObjectPermissionMissing: If the asker's level on it is lower.
+        """
         parts = parts_of(path)
         node = self._tree.find(parts) if self._sees(parts) else None
         if node is None:
@@ -233,12 +240,14 @@ class WorkspaceService:
                 raise ObjectExists(path, found.kind.lower(), f" It cannot be replaced by a {what}.")
             self._require(found, "CAN_EDIT")
         self._tree.write(parts, arriving.suffix, arriving.content)
-        self._rows.identified([path], self._principal.name)
+        row = self._rows.identified([path], self._principal.name)[path]
+        if arriving.is_notebook:
+            follow_cells(self._session, row.id, arriving.content, arriving.suffix)
         return self._told([self._tree.get(parts)])[0]
 
     def export(self, path: str, given: str) -> Exported:
         """The content of a file or notebook; a folder's as a zip file. Nothing is written."""
-        node = self._found(path, "CAN_READ")
+        node = self.find(path)
         wanted = check_format(given)
         if node.file.is_dir():
             if wanted not in {"AUTO", "SOURCE"}:
@@ -318,7 +327,11 @@ class WorkspaceService:
         node = self._tree.find(parts)
         if node is None:
             # Deleted beside the API: what the path held must not hand its permissions to what comes there later.
-            self._rows.forget(text_of(parts))
+            if self._rows.holds_repo([text_of(one) for one in above(parts)[1:]]):
+                # Another branch may have it, with what was said about it.
+                self._rows.clear_under(text_of(parts))
+            else:
+                self._rows.forget(text_of(parts))
             raise ObjectNotFound(path)
         if level is not None:
             self._require(node, level)

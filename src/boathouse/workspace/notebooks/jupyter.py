@@ -36,7 +36,8 @@ def _cell(cell: Any) -> Cell:
     if cell["cell_type"] != "code":
         source = f"%md\n{source}"
     title = ((cell.get("metadata") or {}).get(_OF_CELL) or {}).get("title") or None
-    return Cell(source, title)
+    given_id = cell.get("id")
+    return Cell(source, title, id=given_id if isinstance(given_id, str) else None)
 
 
 def to_jupyter(notebook: Notebook) -> dict[str, Any]:

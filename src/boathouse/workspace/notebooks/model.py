@@ -24,11 +24,13 @@ class Cell:
         source: As it is typed: one in another language, or for another tool, begins with its magic, as ``%sql``.
         title: Its title, if it has one.
         line: Of the file, from 1, at which it begins; 1 in a Jupyter file. It does not count when cells are compared.
+        id: That a Jupyter file gives it, if it does; it does not count either.
     """
 
     source: str
     title: str | None = None
     line: int = field(default=1, compare=False)
+    id: str | None = field(default=None, compare=False)
 
     @property
     def magic(self) -> str | None:
