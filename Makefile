@@ -80,7 +80,7 @@ bench: .venv/.dev .venv/.demo src/boathouse/server/page/index.html ## Measure wh
 	$(RUN)python benchmarks/tracking.py
 
 clean: ## Remove all that was made, but no lake
-	rm -rf .venv .tools site dist web/node_modules src/boathouse/server/page
+	rm -rf .venv .tools site dist web/node_modules src/boathouse/server/page src/boathouse/workspace/lab/extension
 
 # ------------------------------------------------------------------------------------------------------------- set-up
 

@@ -11,6 +11,7 @@ class PageHook(BuildHookInterface[Any]):
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Stop the build where the page is missing."""
-        if version == "standard" and not (Path(self.root) / "src/boathouse/server/page/index.html").is_file():
-            message = "The web page is not built: run `make web` first."
+        built = ("server/page/index.html", "workspace/lab/extension/boathouse/package.json")
+        if version == "standard" and not all((Path(self.root) / "src/boathouse" / one).is_file() for one in built):
+            message = "The web page, or its part in JupyterLab, is not built: run `make web` first."
             raise FileNotFoundError(message)

@@ -36,8 +36,9 @@ class PageFolder(BaseModel):
 
 
 class PageCell(BaseModel):
-    """A cell: its language or magic, its text without the magic's word, and markdown as HTML too."""
+    """A cell: its language or magic, its text without the magic's word, markdown as HTML too, and its identifier in a Jupyter file."""
 
+    id: str | None
     kind: str
     source: str
     title: str | None
@@ -81,6 +82,7 @@ def show_notebook(workspace: ReadOnlyWorkspace, path: str) -> PageNotebook:
     notebook = parse(content, file.suffix)
     cells = [
         PageCell(
+            id=cell.id,
             kind=cell.magic or notebook.language.value.lower(),
             source=cell.body.removeprefix("\n"),
             title=cell.title,

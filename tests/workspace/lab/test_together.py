@@ -23,6 +23,37 @@ def signed_in(chromium: Browser, server: Server, who: Person, errors: list[str])
     return page
 
 
+def comment_together(hers: Page, his: Page, path: str) -> None:
+    """He comments in JupyterLab, she answers on the page."""
+    hers.goto(f"/workspace?path={path}&comments=all")
+    hers.get_by_text("No comments yet").wait_for()
+    his.locator(".jp-Notebook .jp-Cell .cm-content >> nth=1").click(button="right")
+    his.get_by_text("Comment on the Cell").click()
+    panel = his.locator("#boathouse-comments")
+    panel.get_by_placeholder("Comment on cell 2").fill("Why one?")
+    panel.get_by_placeholder("Comment on cell 2").press("Control+Enter")
+    hers.get_by_role("region", name="Thread: Cell 2").get_by_text("Why one?").wait_for()
+    hers.get_by_placeholder("Answer").fill("It begins there.")
+    hers.get_by_role("button", name="Answer").click()
+    panel.get_by_text("It begins there.").wait_for()
+    # Where a cell comes before it, the thread stays at its cell, in both places.
+    mark = his.locator(".jp-Notebook .jp-Cell:has(> .boathouse-mark)")
+    expect(mark).to_contain_text("SELECT 1 AS one")
+    his.locator(".jp-Notebook .jp-Cell .cm-content >> nth=0").click()
+    his.keyboard.press("Escape")
+    his.keyboard.press("a")
+    hers.get_by_role("region", name="Thread: Cell 3").wait_for()
+    panel.get_by_role("region", name="Thread: Cell 3").wait_for()
+    expect(mark).to_contain_text("SELECT 1 AS one")
+    expect(hers.locator(".cell:has(.mark.some)")).to_contain_text("SELECT 1 AS one")
+    hers.get_by_role("button", name="Resolve").click()
+    hers.get_by_text("All is resolved").wait_for()
+    panel.get_by_text("All is resolved").wait_for()
+    expect(mark).to_have_count(0)
+    hers.get_by_role("button", name="Show resolved (1)").click()
+    hers.get_by_text("It begins there.").wait_for()
+
+
 @pytest.mark.page
 @pytest.mark.timeout(400)
 def test_two_browsers_edit_one_notebook(browser: Browser, server: Server, person: Callable[[], Person]) -> None:
@@ -72,6 +103,7 @@ def test_two_browsers_edit_one_notebook(browser: Browser, server: Server, person
         arg=path,
     )
     assert "number = 5; print('first'); print('from ann', 20 + 1)" in on_disk.read_text()
+    comment_together(hers, his, path)
     hers.context.close()
     his.context.close()
     assert errors == []

@@ -10180,11 +10180,13 @@ export interface components {
         };
         /**
          * PageCell
-         * @description A cell: its language or magic, its text without the magic's word, and markdown as HTML too.
+         * @description A cell: its language or magic, its text without the magic's word, markdown as HTML too, and its identifier in a Jupyter file.
          */
         PageCell: {
             /** Html */
             html: string | null;
+            /** Id */
+            id: string | null;
             /** Kind */
             kind: string;
             /** Source */

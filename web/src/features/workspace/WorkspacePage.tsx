@@ -7,6 +7,7 @@ import { FileView } from "./FileView";
 import { FolderView } from "./FolderView";
 import { NotebookView } from "./NotebookView";
 import { href, kindOf, nameOf, steps } from "./paths";
+import "./comments/comments.css";
 import "./workspace.css";
 
 const PAGE = 200;

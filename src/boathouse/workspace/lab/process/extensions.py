@@ -17,6 +17,8 @@ from tornado.websocket import WebSocketHandler
 
 from boathouse.workspace.lab.process.identity import asker
 
+_OURS = Path(__file__).parents[1] / "extension"
+"""What is built with the page: comments."""
 _SYNC_ASK = 0
 """Of messages of the kind sync: asks for what is new. The others bring something."""
 
@@ -80,6 +82,7 @@ class OwnLab(LabApp):
     name = "jupyterlab"
     extension_manager = "readonly"
     expose_app_in_browser = False
+    extra_labextensions_path = [str(_OURS)]  # noqa: RUF012 - a trait's value
 
     def initialize_handlers(self) -> None:
         """Put the handlers that keep users apart in the place of the shared ones."""
