@@ -6046,6 +6046,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/boathouse/v1/workspace/comments/{comment_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Delete Comment
+         * @description Delete a comment of one's own, or as who manages the notebook; the thread goes with its last comment.
+         */
+        delete: operations["workspace_delete_comment"];
+        options?: never;
+        head?: never;
+        /**
+         * Edit Comment
+         * @description Change a comment of one's own.
+         */
+        patch: operations["workspace_edit_comment"];
+        trace?: never;
+    };
     "/api/boathouse/v1/workspace/folder": {
         parameters: {
             query?: never;
@@ -6100,6 +6124,70 @@ export interface paths {
         get: operations["workspace_show_notebook"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/boathouse/v1/workspace/threads": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Threads
+         * @description The threads on a notebook or file; who asks often and sends the answer's ETag gets 304 while nothing has changed.
+         */
+        get: operations["workspace_list_threads"];
+        put?: never;
+        /**
+         * Begin Thread
+         * @description Comment on a cell, or on the whole.
+         */
+        post: operations["workspace_begin_thread"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/boathouse/v1/workspace/threads/{thread_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Resolve Thread
+         * @description Close a thread, or open it again.
+         */
+        patch: operations["workspace_resolve_thread"];
+        trace?: never;
+    };
+    "/api/boathouse/v1/workspace/threads/{thread_id}/comments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Answer Thread
+         * @description Add to a thread; one that was closed is open again.
+         */
+        post: operations["workspace_answer_thread"];
         delete?: never;
         options?: never;
         head?: never;
@@ -7222,6 +7310,24 @@ export interface components {
          */
         CommentAnswer: {
             comment: components["schemas"]["ActivityBody"];
+        };
+        /**
+         * CommentBody
+         * @description A comment; times in ms since the epoch.
+         */
+        CommentBody: {
+            /** Author */
+            author: string;
+            /** Created At */
+            created_at: number;
+            /** Edited At */
+            edited_at: number | null;
+            /** Id */
+            id: number;
+            /** Is Own */
+            is_own: boolean;
+            /** Text */
+            text: string;
         };
         /**
          * CommitBody
@@ -9887,6 +9993,22 @@ export interface components {
             tag_value?: string | null;
         };
         /**
+         * NewThread
+         * @description A thread that is to begin; without a cell, on the whole.
+         */
+        NewThread: {
+            cell?: components["schemas"]["PointedBody"] | null;
+            /** Path */
+            path: string;
+            /**
+             * Quote
+             * @description What is selected of the cell.
+             */
+            quote?: string | null;
+            /** Text */
+            text: string;
+        };
+        /**
          * NodeType
          * @description A kind of machine.
          */
@@ -10607,6 +10729,27 @@ export interface components {
             [key: string]: unknown;
         };
         /**
+         * PointedBody
+         * @description The cell that is commented on; its text where the notebook may not be saved yet.
+         */
+        PointedBody: {
+            /**
+             * Cell Id
+             * @description In a Jupyter file.
+             */
+            cell_id?: string | null;
+            /**
+             * Position
+             * @description Among the notebook's cells, from 0.
+             */
+            position: number;
+            /**
+             * Source
+             * @description Of a markdown cell without the magic.
+             */
+            source?: string | null;
+        };
+        /**
          * PolicyArgument
          * @description An argument of a policy: a column or a literal.
          */
@@ -11121,6 +11264,14 @@ export interface components {
             new_settings: components["schemas"]["SettingsBody"];
         };
         /**
+         * Resolved
+         * @description Whether a thread is done with.
+         */
+        Resolved: {
+            /** Resolved */
+            resolved: boolean;
+        };
+        /**
          * RevokeToken
          * @description Names a token to revoke.
          */
@@ -11237,6 +11388,14 @@ export interface components {
             } | null;
         } & {
             [key: string]: unknown;
+        };
+        /**
+         * Said
+         * @description What is said.
+         */
+        Said: {
+            /** Text */
+            text: string;
         };
         /**
          * SampleBody
@@ -12399,6 +12558,42 @@ export interface components {
              * @default
              */
             value: string;
+        };
+        /**
+         * ThreadBody
+         * @description A thread: the place of its cell in the notebook now, or how the cell began if it is gone; without both, on the whole.
+         */
+        ThreadBody: {
+            /** Cell Id */
+            cell_id: string | null;
+            /** Comments */
+            comments: components["schemas"]["CommentBody"][];
+            /** Excerpt */
+            excerpt: string | null;
+            /** Id */
+            id: number;
+            /** Is Gone */
+            is_gone: boolean;
+            /** Position */
+            position: number | null;
+            /** Quote */
+            quote: string | null;
+            /** Resolved At */
+            resolved_at: number | null;
+            /** Resolved By */
+            resolved_by: string | null;
+        };
+        /**
+         * ThreadList
+         * @description The threads on a notebook or file, when that was last changed, and whether the asker may delete others' comments.
+         */
+        ThreadList: {
+            /** May Manage */
+            may_manage: boolean;
+            /** Modified At */
+            modified_at: number;
+            /** Threads */
+            threads: components["schemas"]["ThreadBody"][];
         };
         /**
          * TimeSeries
@@ -26728,6 +26923,74 @@ export interface operations {
             };
         };
     };
+    workspace_delete_comment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                comment_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    workspace_edit_comment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                comment_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Said"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CommentBody"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     workspace_show_folder: {
         parameters: {
             query?: {
@@ -26812,6 +27075,151 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PageNotebook"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    workspace_list_threads: {
+        parameters: {
+            query: {
+                path: string;
+            };
+            header?: {
+                "if-none-match"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ThreadList"];
+                };
+            };
+            /** @description As it was. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    workspace_begin_thread: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewThread"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ThreadBody"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    workspace_resolve_thread: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                thread_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Resolved"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    workspace_answer_thread: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                thread_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Said"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CommentBody"];
                 };
             };
             /** @description Validation Error */
