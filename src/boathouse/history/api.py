@@ -1,17 +1,20 @@
 """What other slices use of history."""
 
 from boathouse.history.authors import Author
+from boathouse.history.graph import Titles
 from boathouse.history.install import install
 from boathouse.history.params import flatten as flatten_params
 from boathouse.history.params import redact_sql
 from boathouse.history.recorder import Recorder
 from boathouse.history.records import (
+    AssetRef,
     AuditEvent,
     ColumnLink,
     Commit,
     CommitRecord,
     Entity,
     LineageRecord,
+    LinkRecord,
     QueryRecord,
     QueryStatus,
     TableKind,
@@ -20,6 +23,7 @@ from boathouse.history.records import (
 from boathouse.history.service import authors_of
 
 __all__ = [
+    "AssetRef",
     "AuditEvent",
     "Author",
     "ColumnLink",
@@ -27,11 +31,13 @@ __all__ = [
     "CommitRecord",
     "Entity",
     "LineageRecord",
+    "LinkRecord",
     "QueryRecord",
     "QueryStatus",
     "Recorder",
     "TableKind",
     "TableRef",
+    "Titles",
     "authors_of",
     "flatten_params",
     "install",

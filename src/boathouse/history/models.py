@@ -39,9 +39,13 @@ class QueryRow(Base):
 
 
 class EdgeRow(Base):
-    """What was last seen to go from a table or path to another, by which entity; what is not known is empty."""
+    """What was last seen to go from a table, path or other thing to another, by which entity; what is not known is empty.
+
+    Tables and paths are called by their names, other things ``kind:name``.
+    """
 
     __tablename__ = "lineage_edges"
+    __table_args__ = (Index("ix_lineage_edges_entity", "entity_type", "entity_id"),)
 
     source: Mapped[str] = mapped_column(primary_key=True)
     target: Mapped[str] = mapped_column(primary_key=True, index=True)
@@ -53,6 +57,12 @@ class EdgeRow(Base):
     principal_id: Mapped[str]
     """Who was last seen to make it; empty for somebody who is gone."""
     last_at: Mapped[int] = mapped_column(BigInteger)
+    times: Mapped[int] = mapped_column(BigInteger, default=1)
+    """How often it was seen."""
+    source_version: Mapped[int | None] = mapped_column(BigInteger)
+    """Of the source's log, where what was last seen to read it says that."""
+    statement_id: Mapped[str | None]
+    """Of the statement that was last seen to make it."""
 
 
 class CommitRow(Base):

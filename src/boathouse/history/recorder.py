@@ -16,7 +16,7 @@ from boathouse.history import rows
 from boathouse.history.export import Exporter
 from boathouse.history.floods import Floods
 from boathouse.history.openlineage import DEFAULT_NAMESPACE, STREAM, OpenLineage
-from boathouse.history.records import AuditEvent, CommitRecord, LineageRecord, QueryRecord
+from boathouse.history.records import AuditEvent, CommitRecord, LineageRecord, LinkRecord, QueryRecord
 from boathouse.history.repository import WRITING, HistoryRepository
 from boathouse.history.system_tables import AUDIT, COLUMN_LINEAGE, HISTORY, TABLE_LINEAGE, TABLES
 from boathouse.kit.clock import now_ms
@@ -32,7 +32,7 @@ RETRY_SECONDS = 1.0
 FLUSH_SECONDS = 60.0
 _BATCH = 1000
 
-Record: TypeAlias = AuditEvent | QueryRecord | LineageRecord | CommitRecord
+Record: TypeAlias = AuditEvent | QueryRecord | LineageRecord | LinkRecord | CommitRecord
 
 
 class HistoryNotWritten(TemporarilyUnavailable):
@@ -45,7 +45,7 @@ class HistoryNotWritten(TemporarilyUnavailable):
 class Recorder:
     """Records audit events, queries and lineage in the background.
 
-    ``audit``, ``query``, ``lineage`` and ``commits`` only put the record into a queue: they never wait and never raise. One thread writes
+    ``audit``, ``query``, ``lineage``, ``link`` and ``commits`` only put the record into a queue: they never wait and never raise. One thread writes
     the queue to the database at most 0.2 s later and tries again for as long as the database does not answer; another exports
     to the system tables every minute. What comes while the queue is full is counted, logged, and told of in the audit table.
 
@@ -123,6 +123,10 @@ class Recorder:
 
     def lineage(self, record: LineageRecord) -> None:
         """Record what a statement read and wrote."""
+        self._put(record)
+
+    def link(self, record: LinkRecord) -> None:
+        """Record that something was made of another, or runs with it."""
         self._put(record)
 
     def commits(self, record: CommitRecord) -> None:
@@ -293,6 +297,8 @@ class _Rows:
                 self.queries.append(rows.clean(rows.kept_query(record)))
             case CommitRecord():
                 self.commits += [rows.clean(row) for row in rows.commit_rows(record)]
+            case LinkRecord():
+                self.edges.append(rows.clean(rows.link_edge(record)))
             case LineageRecord():
                 event_id = new_id()
                 tables = rows.table_lineage_rows(record, event_id)

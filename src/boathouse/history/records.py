@@ -59,6 +59,19 @@ class Entity:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AssetRef:
+    """Something with lineage that is no table and no path.
+
+    Attributes:
+        kind: ``MODEL_VERSION``, ``ENDPOINT``, ``FUNCTION`` or, where it only reads or only writes, the type of an ``Entity``.
+        name: Its full name, of a model version ``catalog.schema.model/3``; of an entity its identifier.
+    """
+
+    kind: str
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class QueryRecord:
     """One query that ended.
 
@@ -80,6 +93,7 @@ class QueryRecord:
         produced_rows: Rows of the result, or None where nobody counted.
         reads: Full names of tables that it read.
         writes: Full names of tables that it wrote.
+        asked: The endpoints that it asked and the model versions that it scored rows with.
         entity: What caused it, or None.
     """
 
@@ -100,6 +114,7 @@ class QueryRecord:
     produced_rows: int | None = None
     reads: tuple[str, ...] = ()
     writes: tuple[str, ...] = ()
+    asked: tuple[AssetRef, ...] = ()
     entity: Entity | None = None
 
 
@@ -149,11 +164,13 @@ class TableRef:
         full_name: ``catalog.schema.name``, or None for a path.
         path: Its location, or None.
         kind: What it is.
+        version: The one of its log that was read, where that is known.
     """
 
     full_name: str | None = None
     path: str | None = None
     kind: TableKind = "TABLE"
+    version: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,6 +196,7 @@ class LineageRecord:
         sources: What it read.
         target: What it wrote, or None for a read.
         columns: Which column went to which.
+        asked: The endpoints that it asked, the model versions that it scored rows with, the functions that a model is fed by.
         principal: Name of who ran it.
         principal_id: Its identifier.
         time_ms: When it ended, in ms since the epoch.
@@ -189,8 +207,30 @@ class LineageRecord:
     sources: tuple[TableRef, ...]
     target: TableRef | None = None
     columns: tuple[ColumnLink, ...] = ()
+    asked: tuple[AssetRef, ...] = ()
     principal: str
     principal_id: str
     time_ms: int
     statement_id: str
+    entity: Entity | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class LinkRecord:
+    """One thing that another was made of or runs with, where no statement says so: an endpoint and what it serves, for one.
+
+    Attributes:
+        source: Where it comes from.
+        target: Where it goes to.
+        principal: Name of who caused it; empty for nobody.
+        principal_id: Its identifier; empty for nobody.
+        time_ms: When, in ms since the epoch.
+        entity: What caused it, or None.
+    """
+
+    source: TableRef | AssetRef
+    target: TableRef | AssetRef
+    principal: str = ""
+    principal_id: str = ""
+    time_ms: int
     entity: Entity | None = None

@@ -3,15 +3,15 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, get_args
 
-from sqlalchemy import Insert, Table, and_, delete, exists, func, or_, select, text, tuple_
+from sqlalchemy import ColumnElement, Insert, Table, and_, delete, exists, func, or_, select, text, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from boathouse.history.authors import Author, Claim
 from boathouse.history.models import ColumnRow, CommitRow, EdgeRow, EventRow, QueryRow
-from boathouse.history.records import Entity
+from boathouse.history.records import Entity, TableKind
 from boathouse.kit.clock import now_ms
 
 WRITING = 815_916
@@ -22,6 +22,8 @@ EXPORTING = 815_917
 
 SENDING = 815_918
 """Advisory lock of PostgreSQL: one server at a time sends OpenLineage events."""
+
+_OF_TABLES = ("", *get_args(TableKind))
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,16 @@ class HistoryRepository:
 
     def save_edges(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Insert edges between tables, or give those that are there a new last time."""
-        self._upsert(_table(EdgeRow), rows, ("source", "target", "entity_type", "entity_id"))
+        key, counted = ("source", "target", "entity_type", "entity_id"), dict[tuple[Any, ...], dict[str, Any]]()
+        for row in rows:
+            same = counted.get(tuple(row[name] for name in key), {"times": 0, "source_version": None})
+            version = same["source_version"] if row["source_version"] is None else row["source_version"]
+            counted[tuple(row[name] for name in key)] = {
+                **row,
+                "times": same["times"] + row["times"],
+                "source_version": version,
+            }
+        self._upsert(_table(EdgeRow), list(counted.values()), key)
 
     def save_columns(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Insert edges between columns, or give those that are there a new last time."""
@@ -157,9 +168,35 @@ class HistoryRepository:
         return list(self._session.scalars(query))
 
     def edges_of(self, name: str) -> list[EdgeRow]:
-        """The edges into and out of a table, newest first."""
-        query = select(EdgeRow).where(or_(EdgeRow.source == name, EdgeRow.target == name))
+        """The edges between a table and other tables and paths, newest first."""
+        query = select(EdgeRow).where(
+            or_(EdgeRow.source == name, EdgeRow.target == name),
+            EdgeRow.source_kind.in_(_OF_TABLES),
+            EdgeRow.target_kind.in_(_OF_TABLES),
+        )
         return list(self._session.scalars(query.order_by(EdgeRow.last_at.desc(), EdgeRow.source, EdgeRow.target)))
+
+    def edges_from(self, names: Sequence[str], most: int) -> list[EdgeRow]:
+        """The newest edges out of some things, by what edges call them."""
+        return self._edges(EdgeRow.source.in_(names), most)
+
+    def edges_to(self, names: Sequence[str], most: int) -> list[EdgeRow]:
+        """The newest edges into some things."""
+        return self._edges(EdgeRow.target.in_(names), most)
+
+    def edges_below(self, folder: str, most: int) -> list[EdgeRow]:
+        """The newest edges out of the paths below a folder."""
+        below = EdgeRow.source.startswith(folder.rstrip("/") + "/", autoescape=True)
+        return self._edges(and_(below, EdgeRow.source_kind == "PATH"), most)
+
+    def edges_by(self, entities: Sequence[tuple[str, str]], most: int) -> list[EdgeRow]:
+        """The newest edges that lead to some entities alone, or from them: what they read, and what they wrote without a source."""
+        mine = tuple_(EdgeRow.entity_type, EdgeRow.entity_id).in_(entities)
+        return self._edges(and_(mine, or_(EdgeRow.target == "", EdgeRow.source == "")), most)
+
+    def _edges(self, which: ColumnElement[bool], most: int) -> list[EdgeRow]:
+        query = select(EdgeRow).where(which).order_by(EdgeRow.last_at.desc(), EdgeRow.source, EdgeRow.target)
+        return list(self._session.scalars(query.limit(most)))
 
     def columns_of(self, table: str, column: str) -> list[ColumnRow]:
         """The edges into and out of a column, newest first; its name in any case."""
@@ -177,7 +214,11 @@ class HistoryRepository:
 def _upserting(dialect: str, table: Table, key: tuple[str, ...], columns: tuple[str, ...]) -> Insert:
     """Insert a row, or give the one of the same key other values. The same object each time, which is compiled only once."""
     insert = (postgresql if dialect == "postgresql" else sqlite).insert(table)
-    changed = {name: insert.excluded[name] for name in columns if name not in key}
+    changed: dict[str, Any] = {name: insert.excluded[name] for name in columns if name not in key}
+    if "times" in changed:
+        changed["times"] = table.c.times + insert.excluded.times
+    if "source_version" in changed:
+        changed["source_version"] = func.coalesce(insert.excluded.source_version, table.c.source_version)
     return insert.on_conflict_do_update(index_elements=list(key), set_=changed)
 
 

@@ -3,7 +3,17 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from boathouse.history.records import AuditEvent, ColumnLink, CommitRecord, Entity, LineageRecord, QueryRecord, TableRef
+from boathouse.history.records import (
+    AssetRef,
+    AuditEvent,
+    ColumnLink,
+    CommitRecord,
+    Entity,
+    LineageRecord,
+    LinkRecord,
+    QueryRecord,
+    TableRef,
+)
 from boathouse.kit.ids import new_id
 
 MAX_TEXT = 100_000
@@ -73,7 +83,12 @@ def kept_query(record: QueryRecord) -> dict[str, Any]:
         "principal_id": record.principal_id,
         "status": record.status,
         "started_at": record.started_ms,
-        "details": query_row(record) | {"reads": list(record.reads), "writes": list(record.writes)},
+        "details": query_row(record)
+        | {
+            "reads": list(record.reads),
+            "writes": list(record.writes),
+            "asked": [{"kind": one.kind, "name": one.name} for one in record.asked],
+        },
     }
 
 
@@ -91,35 +106,46 @@ def column_lineage_rows(record: LineageRecord, event_id: str) -> Iterator[dict[s
 
 
 def edges(record: LineageRecord) -> Iterator[dict[str, Any]]:
-    """The edges between tables that a record tells of; a mere read counts where it is known what read."""
-    if record.target is None and record.entity is None:
+    """The edges that a record tells of; a mere read counts where it is known what read."""
+    target: TableRef | AssetRef | None = record.target
+    if target is None and record.entity is None:
         return
-    entity = record.entity or Entity(type="", id="")
-    target = "" if record.target is None else name_of(record.target)
+    about = (record.principal_id, record.time_ms, record.entity, record.statement_id)
     for source in record.sources:
-        yield {
-            "source": name_of(source),
-            "source_kind": source.kind,
-            "target": target,
-            "target_kind": "" if record.target is None else record.target.kind,
-            "entity_type": entity.type,
-            "entity_id": entity.id,
-            "entity_run_id": entity.run_id,
-            "principal_id": record.principal_id,
-            "last_at": record.time_ms,
-        }
-    if record.target is not None and record.entity is not None and not record.sources:
-        yield {
-            "source": "",
-            "source_kind": "",
-            "target": target,
-            "target_kind": record.target.kind,
-            "entity_type": entity.type,
-            "entity_id": entity.id,
-            "entity_run_id": entity.run_id,
-            "principal_id": record.principal_id,
-            "last_at": record.time_ms,
-        }
+        yield _edge(source, target, *about)
+    for one in record.asked:
+        yield _edge(one, target, *about)
+    if target is not None and record.entity is not None and not record.sources:
+        yield _edge(None, target, *about)
+
+
+def link_edge(record: LinkRecord) -> dict[str, Any]:
+    """The edge that a record tells of."""
+    return _edge(record.source, record.target, record.principal_id, record.time_ms, record.entity, None)
+
+
+def _edge(
+    source: TableRef | AssetRef | None,
+    target: TableRef | AssetRef | None,
+    principal_id: str,
+    time_ms: int,
+    entity: Entity | None,
+    statement_id: str | None,
+) -> dict[str, Any]:
+    return {
+        "source": "" if source is None else key_of(source),
+        "source_kind": "" if source is None else source.kind,
+        "target": "" if target is None else key_of(target),
+        "target_kind": "" if target is None else target.kind,
+        "entity_type": "" if entity is None else entity.type,
+        "entity_id": "" if entity is None else entity.id,
+        "entity_run_id": None if entity is None else entity.run_id,
+        "principal_id": principal_id,
+        "last_at": time_ms,
+        "times": 1,
+        "source_version": source.version if isinstance(source, TableRef) else None,
+        "statement_id": statement_id,
+    }
 
 
 def column_edges(record: LineageRecord) -> Iterator[dict[str, Any]]:
@@ -163,6 +189,16 @@ def commit_rows(record: CommitRecord) -> Iterator[dict[str, Any]]:
 def name_of(table: TableRef) -> str:
     """What an edge calls a table: its full name in lower case, or its path."""
     return table.full_name.lower() if table.full_name is not None else table.path or ""
+
+
+def key_of(one: TableRef | AssetRef) -> str:
+    """What an edge calls something."""
+    return name_of(one) if isinstance(one, TableRef) else asset_key(one.kind, one.name)
+
+
+def asset_key(kind: str, name: str) -> str:
+    """What an edge calls something that is no table and no path; no table can be called so."""
+    return f"{kind.lower()}:{name}"
 
 
 def cut(text: str | None, length: int) -> str | None:

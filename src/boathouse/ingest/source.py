@@ -171,7 +171,7 @@ class CloudFiles(StreamSource):
     @property
     def reads(self) -> tuple[TableRef, ...]:
         """The folder."""
-        return (TableRef(path=str(self._place.base) if self._bucket is None else self._place.shown("")),)
+        return (TableRef(path=str(self._place.base) if self._bucket is None else self._place.shown(""), kind="PATH"),)
 
     @property
     def description(self) -> str:

@@ -10,7 +10,8 @@ import structlog
 from boathouse.catalog.api import CatalogService, Privilege, TableInfo
 from boathouse.db.database import Database
 from boathouse.errors import BoathouseError
-from boathouse.history.api import Entity, LineageRecord, Recorder, TableRef
+from boathouse.features.api import FeatureSpec
+from boathouse.history.api import AssetRef, Entity, LineageRecord, Recorder, TableRef
 from boathouse.kit.clock import now_ms
 from boathouse.kit.ids import new_id
 from boathouse.registry.context import acting_principal
@@ -36,25 +37,33 @@ class ModelLineage:
         self._layout = layout
         self._recorder = recorder
 
-    def trained(self, model: str, version: str, run_id: str | None, sources: Iterable[str]) -> None:
-        """Record a version's tables: those of its run's dataset inputs that the principal may read.
+    def trained(
+        self, model: str, version: str, run_id: str | None, sources: Iterable[str], spec: FeatureSpec | None = None
+    ) -> None:
+        """Record a version's tables, those of its run's dataset inputs and of its look-ups that the principal may read, and its functions.
 
         Args:
             model: Full name of the model.
             version: Number of the version.
             run_id: The run that it came from.
             sources: What MLflow's datasets say of where they are from, in JSON.
+            spec: What the model is fed with, if it says that.
         """
         texts = list(sources)
         with self._database.session() as session:
             catalog = CatalogService(session, acting_principal(), self._layout)
             found = [table for source in texts if (table := _table(catalog, source)) is not None]
+            lookups = [] if spec is None else [_named(catalog, lookup.table) for lookup in spec.lookups]
+            found += [table for table in lookups if table is not None]
+            functions = [] if spec is None else [AssetRef(kind="FUNCTION", name=one.udf.lower()) for one in spec.functions]
             pinned = [(table, one) for name, one in versions_in(texts) if (table := _named(catalog, name)) is not None]
         self._pin(model, int(version), pinned)
-        if found:
+        versions = {table.full_name: one for table, one in pinned}
+        if found or functions:
             self._recorder.lineage(
                 LineageRecord(
-                    sources=tuple(dict.fromkeys(map(_ref, found))),
+                    sources=tuple(dict.fromkeys(_ref(table, versions.get(table.full_name)) for table in found)),
+                    asked=tuple(dict.fromkeys(functions)),
                     principal=acting_principal().name,
                     principal_id=acting_principal().id,
                     time_ms=now_ms(),
@@ -92,9 +101,9 @@ def _named(catalog: CatalogService, name: str) -> TableInfo | None:
         return None
 
 
-def _ref(table: TableInfo) -> TableRef:
+def _ref(table: TableInfo, version: int | None) -> TableRef:
     kind = "VIEW" if table.is_view else "TABLE"
-    return TableRef(full_name=table.full_name, path=table.storage_location or None, kind=kind)
+    return TableRef(full_name=table.full_name, path=table.storage_location or None, kind=kind, version=version)
 
 
 def _table(catalog: CatalogService, source: str) -> TableInfo | None:

@@ -27,7 +27,7 @@ from boathouse.registry.errors import (
 )
 from boathouse.registry.governance import canonical
 from boathouse.registry.info import ModelChange
-from boathouse.registry.signatures import require_signature
+from boathouse.registry.signatures import feature_spec, require_signature
 from boathouse.registry.stages import REFUSED, StagedStore
 from boathouse.registry.webhooks import ALIAS, CREATED, DELETED, MODEL, SET, TAG, VERSION
 
@@ -214,11 +214,15 @@ class GovernedRegistryStore(StagedStore):
             tags=dict(made.tags),
             description=made.description or None,
         )
+        sources: list[str] = []
         if made.run_id:
             # A run that is gone, or not the principal's to see, tells of no inputs.
             with suppress(MlflowException, BoathouseError):
                 inputs: Any = self._tracking.get_run(made.run_id).inputs
-                self._lineage.trained(name, version, made.run_id, [one.dataset.source for one in inputs.dataset_inputs])
+                sources = [one.dataset.source for one in inputs.dataset_inputs]
+        with suppress(BoathouseError):
+            spec = feature_spec(artifacts.version_folder(self._layout, name, version))
+            self._lineage.trained(name, version, made.run_id or None, sources, spec)
         self._deployments.version_ready(name, version)
         return self._deployed([made])[0]
 

@@ -1,4 +1,4 @@
-"""What a model has to say of itself before it is registered: the types of what it takes and gives."""
+"""What a model says of itself: the types of what it takes and gives, without which it is not registered, and its feature spec."""
 
 from pathlib import Path
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 import yaml
 from mlflow.models import ModelSignature
 
+from boathouse.features.api import METADATA_KEY, FeatureSpec, FeatureSpecInvalid
 from boathouse.registry.artifacts import MLMODEL
 from boathouse.registry.errors import SignatureMissing
 
@@ -27,3 +28,12 @@ def require_signature(folder: Path) -> None:
     if parsed.inputs is None or parsed.outputs is None:
         missing = "inputs" if parsed.inputs is None else "outputs"
         raise SignatureMissing(f"has a signature without {missing}")
+
+
+def feature_spec(folder: Path) -> FeatureSpec | None:
+    """What the model in a folder is fed with; None if it does not say that in a way that can be read."""
+    try:
+        told: Any = yaml.safe_load((folder / MLMODEL).read_bytes())
+        return FeatureSpec.parse(told["metadata"][METADATA_KEY])
+    except (OSError, yaml.YAMLError, KeyError, TypeError, FeatureSpecInvalid):
+        return None

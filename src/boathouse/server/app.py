@@ -28,6 +28,7 @@ from boathouse.features import discovery_endpoints as features_discovery
 from boathouse.features import endpoints as features_endpoints
 from boathouse.features.api import FeatureReferences, Publisher
 from boathouse.history import endpoints as history_endpoints
+from boathouse.history import graph_endpoints as lineage_endpoints
 from boathouse.history.api import Recorder, install
 from boathouse.iam import endpoints as iam_endpoints
 from boathouse.iam.api import SIGN_IN_SECONDS, Authenticator, IamService, Identity, Principal
@@ -56,6 +57,7 @@ from boathouse.server import errors, health, home, page
 from boathouse.server.audit import Audit
 from boathouse.server.authentication import LOOPBACK_NAMES, Authentication, is_page
 from boathouse.server.housekeeping import chores, keep_house
+from boathouse.server.lineage import titles
 from boathouse.server.mlflow import Mlflow, is_mlflows
 from boathouse.server.observation import Observation
 from boathouse.serving import endpoints as serving_endpoints
@@ -182,6 +184,7 @@ def create_app(settings: Settings, addresses: Addresses, admin_name: str = "admi
         openlineage_url=settings.openlineage_url,
         namespace=f"boathouse://{urlsplit(state.identity.public_url).netloc}",
     )
+    state.lineage_titles = titles(layout, lambda: state.jobs)
     state.training = Training(database, state.git_folders, layout)
     deployments = ModelDeployments(database, layout, lambda: state.jobs)
     state.mlflow = MlflowBackend(
@@ -216,6 +219,7 @@ ROUTERS = (
     secrets_endpoints.router,
     tables_endpoints.router,
     history_endpoints.router,
+    lineage_endpoints.router,
     features_endpoints.router,
     features_discovery.router,
     training_endpoints.router,
@@ -360,7 +364,7 @@ async def _lifespan(api: FastAPI) -> AsyncGenerator[None, None]:
         state.publisher = Publisher(state.database, state.layout)
         stack.push_async_callback(state.publisher.stop)
         state.publisher.start()
-        state.serving = Serving(state.database, state.layout, state.authenticator, state.addresses.base_url)
+        state.serving = Serving(state.database, state.layout, state.authenticator, state.addresses.base_url, state.recorder)
         stack.push_async_callback(state.serving.stop)
         await state.serving.start()
         state.engines.access.endpoints = EndpointShapes(state.serving)

@@ -10,6 +10,7 @@ import datetime as dt
 import json
 import os
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -90,9 +91,13 @@ class Spool:
         location: The table.
         app_id: Delta's name for this writer.
         full_name: The table's governed name.
+        told: Is called when rows have come into the table.
     """
 
-    def __init__(self, folder: Path, location: str, app_id: str, full_name: str) -> None:
+    def __init__(
+        self, folder: Path, location: str, app_id: str, full_name: str, told: Callable[[], None] = lambda: None
+    ) -> None:
+        self._told = told
         self.full_name = full_name
         self.location = location
         self.problem = ""
@@ -157,6 +162,8 @@ class Spool:
                 self.problem = f"Rows wait in the spool: {error}"
                 raise
             self.problem = ""
+            if rows:
+                self._told()
             return Flushed(rows, opened(from_url(self.location)).version())
 
     def _move(self, path: Path) -> int:

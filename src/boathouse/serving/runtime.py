@@ -19,10 +19,12 @@ from boathouse.catalog.api import CatalogService, Privilege
 from boathouse.db import Database
 from boathouse.errors import BoathouseError
 from boathouse.features.api import FeatureService
+from boathouse.history.api import Recorder
 from boathouse.iam.api import Authenticator, IamService, Principal
 from boathouse.serving.capture import Flushed, Spool, ensure_payload_table
 from boathouse.serving.config import Capture, ServedEntity
 from boathouse.serving.errors import EndpointNotFound, EndpointNotReady
+from boathouse.serving.lineage import logged, served
 from boathouse.serving.process import Resources, ServedModel
 from boathouse.serving.repository import ServingRepository
 from boathouse.serving.service import Endpoint, ServingService, finish_update
@@ -96,11 +98,14 @@ class Serving:
         layout: The lake's folders.
         authenticator: Makes the tokens with which model servers fetch models.
         base_url: Where this server answers.
+        recorder: Is told what endpoints serve and where their requests are logged.
     """
 
-    def __init__(self, database: Database, layout: Layout, authenticator: Authenticator, base_url: str) -> None:
+    def __init__(
+        self, database: Database, layout: Layout, authenticator: Authenticator, base_url: str, recorder: Recorder
+    ) -> None:
         self._database, self._layout, self._authenticator = database, layout, authenticator
-        self._base_url = base_url
+        self._base_url, self._recorder = base_url, recorder
         self._running: dict[str, Running] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._folder = layout.run / "models"
@@ -119,6 +124,7 @@ class Serving:
                 for entity in record.config.entities:
                     model = running.models[entity.name] = self._model(record, entity)
                     model.keep_trying()
+                self._tell_lineage(record)
             if record.config_update == "IN_PROGRESS":
                 running.update = asyncio.create_task(self._deploy(running))
         self._spawn(self._flush_always())
@@ -249,7 +255,13 @@ class Serving:
             # Between this line and the swap of the models nothing awaits in the event loop for requests to see.
             for name, model in running.pending.items():
                 running.models.setdefault(name, model)
+            self._tell_lineage(record)
         running.record = record
+
+    def _tell_lineage(self, record: Endpoint) -> None:
+        """Record what an endpoint serves."""
+        for entity in record.config.entities if record.config is not None else ():
+            self._recorder.link(served(entity, record))
 
     def _creator(self, session: Session, record: Endpoint) -> Principal:
         return IamService(session).get_principal(record.creator_id)
@@ -318,7 +330,13 @@ class Serving:
             if current is not None and current.location == table.storage_location:
                 return current
             folder: Path = self._layout.checkpoints / "inference" / name
-            return Spool(folder, table.storage_location, f"boathouse-serving-{name}", table.full_name)
+            return Spool(
+                folder,
+                table.storage_location,
+                f"boathouse-serving-{name}",
+                table.full_name,
+                lambda: self._recorder.link(logged(record, table.full_name)),
+            )
 
         return await asyncio.to_thread(make)
 

@@ -6,6 +6,7 @@ from typing import Any
 from boathouse.engine.api import EndpointShape
 from boathouse.iam.api import Principal
 from boathouse.serving.errors import EndpointNotReady
+from boathouse.serving.lineage import asset_of
 from boathouse.serving.runtime import Running, Serving
 
 _TYPES = {
@@ -59,7 +60,10 @@ class EndpointShapes:
         columns = tuple(facts.get("request_columns") or ())
         optional = {str(one.get("name")) for one in facts.get("inputs") or () if one.get("required") is False}
         required = tuple(name for name in columns if name not in optional)
-        return EndpointShape(running.record.name, columns, required, returns(facts.get("outputs")))
+        config = running.record.config
+        entities = config.entities if config is not None else ()
+        asked = tuple(asset_of(one) for one in entities if config is not None and config.routes.get(one.name))
+        return EndpointShape(running.record.name, columns, required, returns(facts.get("outputs")), asked)
 
 
 def _facts(running: Running) -> dict[str, Any]:

@@ -5502,6 +5502,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/boathouse/v1/lineage/graph": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Graph
+         * @description What a thing was made of, up to the raw files, and what was made of it, down to models, endpoints and dashboards.
+         *
+         *     What the asker may not know of has no name, and nothing is told of what lies behind it.
+         */
+        get: operations["history_get_graph"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/boathouse/v1/models/{model}/versions/{version}/activities": {
         parameters: {
             query?: never;
@@ -6977,6 +6999,24 @@ export interface components {
             catalogs: components["schemas"]["CatalogBody"][];
             /** Next Page Token */
             next_page_token?: string | null;
+        };
+        /**
+         * CauseBody
+         * @description What made an edge: ``NOTEBOOK``, ``JOB``, ``PIPELINE`` ..., ``RUN`` of MLflow, or ``QUERY``; times in ms since the epoch.
+         */
+        CauseBody: {
+            /** Id */
+            id: string | null;
+            /** Last At */
+            last_at: number;
+            /** Run Id */
+            run_id: string | null;
+            /** Times */
+            times: number;
+            /** Title */
+            title: string | null;
+            /** Type */
+            type: string;
         };
         /**
          * ChangeBody
@@ -8629,6 +8669,24 @@ export interface components {
             tables: components["schemas"]["DroppedTableBody"][];
         };
         /**
+         * EdgeBody
+         * @description That one node goes into another, how often that was seen, and when last; the newest causes first.
+         */
+        EdgeBody: {
+            /** Causes */
+            causes: components["schemas"]["CauseBody"][];
+            /** Last At */
+            last_at: number;
+            /** Source */
+            source: string;
+            /** Table Version */
+            table_version: number | null;
+            /** Target */
+            target: string;
+            /** Times */
+            times: number;
+        };
+        /**
          * EffectiveAssignment
          * @description What one principal holds.
          */
@@ -9016,6 +9074,20 @@ export interface components {
             service_principal_name?: string | null;
             /** User Name */
             user_name?: string | null;
+        };
+        /**
+         * GraphBody
+         * @description Lineage around ``root``. ``left_out`` counts what ``depth`` and ``limit`` have cut off right behind the nodes.
+         */
+        GraphBody: {
+            /** Edges */
+            edges: components["schemas"]["EdgeBody"][];
+            /** Left Out */
+            left_out: number;
+            /** Nodes */
+            nodes: components["schemas"]["NodeBody"][];
+            /** Root */
+            root: string;
         };
         /**
          * GraphColumn
@@ -10007,6 +10079,36 @@ export interface components {
             quote?: string | null;
             /** Text */
             text: string;
+        };
+        /**
+         * NodeBody
+         * @description Something in the graph.
+         *
+         *     ``more_upstream`` and ``more_downstream`` count the neighbours that are left out because of ``depth`` or ``limit``. A node with
+         *     ``has_permission: false`` has no name: it stands for ``hidden`` things that the asker may not know of, all on the same side of the
+         *     same node.
+         */
+        NodeBody: {
+            /** Depth */
+            depth: number;
+            /** Has Permission */
+            has_permission: boolean;
+            /** Hidden */
+            hidden: number;
+            /** Id */
+            id: string;
+            /** Kind */
+            kind: string | null;
+            /** More Downstream */
+            more_downstream: number;
+            /** More Upstream */
+            more_upstream: number;
+            /** Name */
+            name: string | null;
+            /** Title */
+            title: string | null;
+            /** Type */
+            type: string | null;
         };
         /**
          * NodeType
@@ -26030,6 +26132,41 @@ export interface operations {
                     "application/json": {
                         [key: string]: unknown;
                     };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    history_get_graph: {
+        parameters: {
+            query: {
+                type: "table" | "path" | "function" | "model_version" | "endpoint" | "dashboard" | "alert" | "dbsql_query" | "job" | "notebook" | "pipeline";
+                name: string;
+                direction?: "upstream" | "downstream" | "both";
+                depth?: number;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GraphBody"];
                 };
             };
             /** @description Validation Error */

@@ -6,10 +6,12 @@ from typing import Any, TypeAlias
 
 from boathouse.engine.endpoint_function import ERROR, RESULT, EndpointCall, packed_type
 from boathouse.engine.errors import StatementRefused
+from boathouse.engine.gateway.effects import Effects
 from boathouse.engine.gateway.session import EngineSession
 from boathouse.engine.gateway.spark_types import Struct, from_message, nullable
 from boathouse.engine.gateway.spark_types import sql as type_text
 from boathouse.engine.gateway.sql_tokens import Kind, tokenize
+from boathouse.history.api import AssetRef
 from boathouse.iam.api import Principal
 
 AI_QUERY = "ai_query"
@@ -28,19 +30,23 @@ class EndpointShape:
         columns: Those that it takes; empty where it does not say.
         required: Those of them that it needs.
         returns: Spark's type of an answer, as SQL writes it; None where the endpoint does not say.
+        serves: The model versions and feature specs that get some of its traffic.
     """
 
     name: str
     columns: tuple[str, ...] = ()
     required: tuple[str, ...] = ()
     returns: str | None = None
+    serves: tuple[AssetRef, ...] = ()
 
 
 Endpoints: TypeAlias = Callable[[Principal, str], EndpointShape]
 """Takes who asks and an endpoint's name; raises ``BoathouseError`` where it is not there, or that one may not query it."""
 
 
-def call_of(texts: Sequence[str], endpoints: Endpoints | None, principal: Principal, session: EngineSession) -> str:
+def call_of(
+    texts: Sequence[str], endpoints: Endpoints | None, principal: Principal, session: EngineSession, effects: Effects
+) -> str:
     """A call as it goes to the engine.
 
     Args:
@@ -48,6 +54,7 @@ def call_of(texts: Sequence[str], endpoints: Endpoints | None, principal: Princi
         endpoints: Knows the endpoints.
         principal: Who asks.
         session: Evaluates what is constant, and is given the function.
+        effects: Is told what is asked.
 
     Raises:
         StatementRefused: If an argument is missing or not valid, or the engine cannot ask endpoints.
@@ -58,6 +65,7 @@ def call_of(texts: Sequence[str], endpoints: Endpoints | None, principal: Princi
     given = _given(texts)
     name = _constant(given, "endpoint", str, session)
     shape = endpoints(principal, name)
+    effects.asks(AssetRef(kind="ENDPOINT", name=shape.name), *shape.serves)
     strict = _constant(given, "failOnError", bool, session) if "failOnError" in given else True
     asked = _constant(given, "returnType", str, session) if "returnType" in given else shape.returns
     if asked is None:

@@ -210,6 +210,7 @@ class Observer:
                 warehouse_id=warehouse_id_of(watched.principal.id),
                 reads=reads,
                 writes=writes,
+                asked=trace.asked,
                 entity=watched.entity,
             )
         )
@@ -224,12 +225,17 @@ class Observer:
                 request_id=watched.statement_id,
                 service="sparkConnect",
                 action="executePlan",
-                params={"statement": trace.text[:_SHORT], "reads": ",".join(reads), "writes": ",".join(writes)},
+                params={
+                    "statement": trace.text[:_SHORT],
+                    "reads": ",".join(reads),
+                    "writes": ",".join(writes),
+                    **({"asked": ",".join(one.name for one in trace.asked)} if trace.asked else {}),
+                },
                 status_code=code,
                 error=text,
             )
         )
-        if error is None and (trace.reads or trace.target is not None):
+        if error is None and (trace.reads or trace.asked or trace.target is not None):
             task = asyncio.create_task(self._lineage(watched, trace, now))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -252,6 +258,7 @@ class Observer:
                 sources=trace.reads,
                 target=trace.target,
                 columns=columns,
+                asked=trace.asked,
                 principal=watched.principal.name,
                 principal_id=watched.principal.id,
                 time_ms=time_ms,

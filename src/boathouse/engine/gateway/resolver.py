@@ -346,6 +346,8 @@ class Resolver:
 
     def function(self, name: Sequence[str], reader: Reader) -> FunctionInfo | None:
         """The catalog's function of a name, or None."""
+        if len(name) == 1 and reader.is_asker:
+            self._effects.asks(*self._session.models_of(name[0]))
         if len(name) == 1 and not (reader.is_asker and self._is_catalogs(name[0])):
             return None
         full = self._session.qualify(tuple(name)) if reader.is_asker else tuple(name)
@@ -376,7 +378,7 @@ class Resolver:
 
     def ask_endpoint(self, arguments: Sequence[str]) -> str:
         """A call of a serving endpoint as an expression in its place; in views and functions too, the asker has to be allowed to query it."""
-        return call_of(arguments, self._access.endpoints, self._principal, self._session)
+        return call_of(arguments, self._access.endpoints, self._principal, self._session, self._effects)
 
     def table_function(self, function: FunctionInfo, arguments: Sequence[str], reader: Reader) -> Any:
         """A call of a table function as a relation."""

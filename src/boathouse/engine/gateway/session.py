@@ -23,6 +23,7 @@ from boathouse.engine.gateway.wire import encoded
 from boathouse.engine.link import Engine
 from boathouse.engine.pool import SCRATCH_CATALOG
 from boathouse.engine.python_functions import endpoint_registration, registration
+from boathouse.history.api import AssetRef
 from boathouse.iam.api import Principal
 
 _FIRST_NAMESPACE = ("main", "default")
@@ -54,6 +55,8 @@ class SessionNames:
     """Session and name of each temporary view over a stream -> its rows, as a relation of the client's."""
     python: dict[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
     """Session and version of a catalog's function in Python, or digest of how an endpoint is asked -> its name in the engine."""
+    models: dict[tuple[str, str], tuple[AssetRef, ...]] = field(default_factory=dict[tuple[str, str], tuple[AssetRef, ...]])
+    """Session and name in lower case of each function that its client has registered of a model version -> that."""
     namespaces: dict[str, tuple[str, str]] = field(default_factory=dict[str, tuple[str, str]])
     """Session -> its current catalog and schema."""
     cached: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
@@ -208,6 +211,10 @@ class EngineSession:
     def is_registered(self, name: str) -> bool:
         """Whether a client has registered a function of this name."""
         return (self.request.session_id, name.lower()) in self.names.functions
+
+    def models_of(self, name: str) -> tuple[AssetRef, ...]:
+        """The model versions that a function that a client has registered scores rows with."""
+        return self.names.models.get((self.request.session_id, name.lower()), ())
 
     def python_function(self, function: FunctionInfo) -> str:
         """The name under which a catalog's function in Python can be called in this session."""

@@ -18,7 +18,7 @@ from boathouse.engine.gateway.session import EngineSession
 from boathouse.engine.gateway.sql_tokens import parts_of
 from boathouse.engine.gateway.statements import Statement, parse
 from boathouse.engine.gateway.visit import Visit
-from boathouse.history.api import ColumnLink, Commit, Entity, TableRef, redact_sql
+from boathouse.history.api import AssetRef, ColumnLink, Commit, Entity, TableRef, redact_sql
 from boathouse.storage.paths import from_url
 from boathouse.tables.api import is_table, last_version
 
@@ -38,6 +38,7 @@ class Trace:
         is_recorded: Whether it is a query of its own; not where the client only asks what a text is.
         reads: Tables, views and paths.
         target: What it writes, or None.
+        asked: The endpoints that it asks and the model versions that it scores rows with.
         files: Name of a relation in the plan -> the table whose files it holds.
         queries: Gives the queries whose columns become the target's.
         places: Gives the folders of the Delta tables that it wrote, and their newest versions before.
@@ -55,6 +56,7 @@ class Trace:
     is_recorded: bool = True
     reads: tuple[TableRef, ...] = ()
     target: TableRef | None = None
+    asked: tuple[AssetRef, ...] = ()
     files: dict[str, str] = field(default_factory=dict[str, str])
     queries: Callable[[], Sequence[Any]] = tuple
     places: Callable[[], Mapping[str, int]] = dict[str, int]
@@ -177,12 +179,14 @@ def finish(trace: Trace, plan: Any, visit: Visit, change: Change | None) -> None
         tables={name: table for one in (visit.resolver.reads, *(one.tables for one in through)) for name, table in one.items()},
         paths=tuple(dict.fromkeys(chain(visit.paths_read, visit.resolver.paths, *(one.paths for one in through)))),
         files={name: table for one in (visit.resolver.files, *(one.files for one in through)) for name, table in one.items()},
+        asked=tuple(dict.fromkeys(chain(effects.asked, *(one.asked for one in through)))),
     )
     for name in effects.defined:
         views[session_id, name] = sources
     copied = [_ref(table) if table is not None else _at(str(from_url(place)), visit) for place, table in effects.copied]
     reads = [*map(_ref, sources.tables.values()), *(_at(path, visit) for path in sources.paths), *copied]
     trace.reads = tuple(dict.fromkeys(reads))
+    trace.asked = sources.asked
     trace.files = dict(sources.files)
     reading = visit.session.reading
     trace.has_rows = not effects.defined and effects.view is None

@@ -15,6 +15,7 @@ from boathouse.engine.gateway.definitions import Definitions, defines
 from boathouse.engine.gateway.effects import Effects
 from boathouse.engine.gateway.frame_filters import said_below
 from boathouse.engine.gateway.identifiers import plain_identifiers
+from boathouse.engine.gateway.model_functions import models_in
 from boathouse.engine.gateway.open_tables import OpenTables, put_checked, require_closed, to_read
 from boathouse.engine.gateway.parameters import bind
 from boathouse.engine.gateway.path_edits import path_edits
@@ -335,6 +336,10 @@ class Visit:
         function.arguments[0].literal.boolean = self.resolver.is_member(group)
         self.changed = True
 
+    def look_at_python(self, function: Any) -> None:
+        """A function of a DataFrame in Python; that of a model version is told."""
+        self.effects.asks(*models_in(function.command))
+
     def look_at_call(self, call: Any) -> None:
         """A function of a DataFrame, called by its name."""
         if self.resolver.asks_endpoint([call.function_name], Reader(self.principal, is_asker=True)):
@@ -356,7 +361,10 @@ class Visit:
         kind = command.WhichOneof("command_type")
         if kind in {"register_function", "register_table_function"}:
             name = getattr(command, kind).function_name
-            self.session.names.functions.add((self.session.request.session_id, name.lower()))
+            key = (self.session.request.session_id, name.lower())
+            self.session.names.functions.add(key)
+            python = getattr(command, kind).python_udf if kind == "register_function" else None
+            self.session.names.models[key] = models_in(python.command) if python is not None else ()
 
     def look_at_options(self, options: MutableMapping[str, str], source: str, use: Use) -> None:
         """Options of a reader or writer: the path, and whatever else names a place in the lake."""
@@ -490,6 +498,7 @@ _LOOKS = {
     "spark.connect.Expression.Literal": Visit.look_at_literal,
     "spark.connect.Expression.UnresolvedFunction": Visit.look_at_function,
     "spark.connect.CallFunction": Visit.look_at_call,
+    "spark.connect.PythonUDF": Visit.look_at_python,
     "spark.connect.CreateDataFrameViewCommand": Visit.look_at_view,
     "spark.connect.Command": Visit.look_at_command,
     "spark.connect.WriteStreamOperationStart": Visit.look_at_stream,

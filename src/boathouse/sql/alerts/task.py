@@ -45,7 +45,7 @@ class AlertTask:
         """
         alert_id = str(spec["alert_id"])
         runner, asked, rule = await asyncio.to_thread(self._asked, task.principal, alert_id)
-        async with self._acting.session(runner, task.entity) as session:
+        async with self._acting.session(runner, f"ALERT:{alert_id}:{task.run_id}") as session:
             found = await evaluate(session, asked, rule)
         await asyncio.to_thread(self._record, task, spec, found)
         shown = [] if found.answer is None else [told(found.answer)]

@@ -12,6 +12,9 @@ import zipfile
 from collections.abc import Iterator
 from typing import Any, Union
 
+MARK = "boathouse-scores-with:"
+"""Before the address of the model version in the function, as ``engine/gateway/model_functions`` finds it."""
+
 MOST_BYTES = 96 * 1024 * 1024
 """What a message to the engine may be, with room for the rest of the plan."""
 
@@ -64,6 +67,9 @@ def local_model_function(path: str, model_uri: str, result_type: Any = None, par
     signature = get_model_info(path).signature
     names = _column_names(signature)
     predictor = _predictor(_pack(path, model_uri), names, params)
+    if (version := _version(path)) is not None:
+        # It travels with the function, so that the server knows which model has scored the rows.
+        predictor.scores_with = f"{MARK}{version};"
     function = pandas_udf(predictor, returnType=result_type or _result_type(signature))
 
     @functools.wraps(function)  # as spark.udf.register knows functions by what they hold
@@ -74,6 +80,18 @@ def local_model_function(path: str, model_uri: str, result_type: Any = None, par
         return function(*(columns or (struct(*(f"`{name}`" for name in names or ())),)))
 
     return predict
+
+
+def _version(path: str) -> str | None:
+    """The address of the registered model's version that MLflow has fetched into a folder; None for any other model."""
+    import yaml  # noqa: PLC0415 - see above
+
+    try:
+        with open(os.path.join(path, "registered_model_meta"), encoding="utf-8") as file:
+            told = yaml.safe_load(file)
+        return f"models:/{told['model_name']}/{int(told['model_version'])}"
+    except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError):
+        return None
 
 
 def _pack(path: str, model_uri: str) -> bytes:
