@@ -39,6 +39,11 @@ def test_a_version_is_downstream_of_what_its_run_has_read(place: Place) -> None:
         name = trained_on(place, place.admin, *sources)
         (found,) = [one for one in models(place) if one["model_name"] == name]
         assert found == {"model_name": name, "version": "1"}
+        asked = {"type": "model_version", "name": f"{name}/1", "direction": "upstream", "depth": 1}
+        (edge,) = place.admin.get("/api/boathouse/v1/lineage/graph", params=asked).json()["edges"]
+        assert edge["source"] == f"table:{TABLE}"
+        assert edge["table_version"] == 0
+        assert [cause["type"] for cause in edge["causes"]] == ["RUN"]
 
 
 def test_nobody_makes_lineage_of_a_table_that_he_may_not_read(place: Place) -> None:

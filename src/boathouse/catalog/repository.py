@@ -57,6 +57,15 @@ class CatalogRepository:
             select(SecurableRow).where(SecurableRow.type == kind.value, SecurableRow.full_name == full_name.lower())
         )
 
+    def find_all(self, kind: SecurableType, full_names: Iterable[str]) -> dict[str, SecurableRow]:
+        """Securables of a kind by their full names in lower case, as far as they are there."""
+        names, found = sorted({name.lower() for name in full_names}), dict[str, SecurableRow]()
+        for start in range(0, len(names), BATCH):
+            some = SecurableRow.full_name.in_(names[start : start + BATCH])
+            rows = self.session.scalars(select(SecurableRow).where(SecurableRow.type == kind.value, some))
+            found.update({row.full_name: row for row in rows})
+        return found
+
     def children(self, parent_id: str, kind: SecurableType, *, after: str = "", limit: int | None = None) -> list[SecurableRow]:
         """The securables of a kind in a container, by name."""
         query = (

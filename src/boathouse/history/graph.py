@@ -12,6 +12,7 @@ from typing import Literal, TypeAlias
 from sqlalchemy.orm import Session
 
 from boathouse.catalog.api import CatalogService, Privilege, SecurableNotFound, SecurableType
+from boathouse.catalog.models import SecurableRow
 from boathouse.errors import InvalidParameterValue, NotFound
 from boathouse.history.links import ENDPOINT, FUNCTION, MODEL_VERSION, PATH, TABLE, Cause, Link, Links, Node
 from boathouse.iam.api import Principal
@@ -26,6 +27,9 @@ GUARDED = frozenset({ENDPOINT, "dashboard", "alert", "dbsql_query"})
 
 MOST_CAUSES = 20
 """Causes of an edge that are told, the newest."""
+
+_GONE = "GONE"
+"""Kind of what is no more, or of which nobody knows more than its identifier."""
 
 _SECURABLES = {TABLE: SecurableType.TABLE, FUNCTION: SecurableType.FUNCTION, MODEL_VERSION: SecurableType.MODEL}
 
@@ -124,6 +128,8 @@ class LineageGraph:
             self._walk(graph, root, depth, most, upstream=True)
         if direction != "upstream":
             self._walk(graph, root, depth, most, upstream=False)
+        if not graph.edges and known[1] == _GONE:
+            raise _not_found(asked)
         self._name_causes(graph)
         return graph
 
@@ -197,7 +203,8 @@ class LineageGraph:
         for kind in sorted({one.type for one in new}):
             some = [one for one in new if one.type == kind]
             if kind in _SECURABLES:
-                self._known |= {one: self._securable(one, is_own=one in own) for one in some}
+                rows = self._catalog.rows.find_all(_SECURABLES[kind], map(_full_name, some))
+                self._known |= {one: self._securable(one, rows.get(_full_name(one)), is_own=one in own) for one in some}
             elif kind == PATH:
                 self._known |= {one: self._path(one, is_own=one in own) for one in some}
             else:
@@ -205,19 +212,17 @@ class LineageGraph:
                 unknown = None if kind in GUARDED and not self._catalog.principal.is_admin else ""
                 for one in some:
                     title = told.get(one.name, unknown)
-                    self._known[one] = None if title is None else (title or one.name, None)
+                    self._known[one] = None if title is None else (title or one.name, None if title else _GONE)
 
     def _told(self, kind: str, names: Sequence[str]) -> Mapping[str, str]:
         ask = self._titles.get(kind)
         return {} if ask is None else ask(self._catalog.session, self._catalog.principal, names)
 
-    def _securable(self, node: Node, *, is_own: bool) -> tuple[str, str | None] | None:
-        name = node.name.rpartition("/")[0] if node.type == MODEL_VERSION else node.name
-        row = self._catalog.rows.find(_SECURABLES[node.type], name)
+    def _securable(self, node: Node, row: SecurableRow | None, *, is_own: bool) -> tuple[str, str | None] | None:
         if row is None:
             # What is gone is nobody's but the admins' and theirs who have used it.
             gone = is_own or self._catalog.principal.is_admin
-            return (node.name, "GONE") if gone else None
+            return (node.name, _GONE) if gone else None
         if not self._visibility.shows(row):
             return None
         kind = None
@@ -269,10 +274,14 @@ def _add(graph: Graph, source: str, target: str, link: Link, *, hides: bool) -> 
     edge.times += cause.times
 
 
+def _full_name(node: Node) -> str:
+    """Of a securable, in lower case; of a model's version the model's."""
+    return (node.name.rpartition("/")[0] if node.type == MODEL_VERSION else node.name).lower()
+
+
 def _not_found(asked: Node) -> Exception:
     if asked.type in _SECURABLES:
-        name = asked.name.rpartition("/")[0] if asked.type == MODEL_VERSION else asked.name
-        return SecurableNotFound(_SECURABLES[asked.type], name or asked.name)
+        return SecurableNotFound(_SECURABLES[asked.type], _full_name(asked) or asked.name)
     return NotFound(f"There is no {asked.type} '{asked.name}' that you may know of.")
 
 

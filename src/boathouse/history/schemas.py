@@ -192,6 +192,8 @@ class QueryInfo(BaseModel):
     rows_produced: int | None = None
     is_final: bool = True
     query_source: dict[str, Any] | None = None
+    asked: list[dict[str, str]] | None = None
+    """Endpoints that it asked and model versions that it scored rows with, each with ``kind`` and ``name``; ours, beside Databricks'."""
     metrics: QueryMetrics | None = None
 
     @classmethod
@@ -216,6 +218,7 @@ class QueryInfo(BaseModel):
             error_message=details.get("error_message"),
             rows_produced=details.get("produced_rows"),
             query_source=details.get("query_source"),
+            asked=details.get("asked") or None,
             metrics=QueryMetrics(
                 total_time_ms=details.get("total_duration_ms"),
                 execution_time_ms=details.get("execution_duration_ms"),

@@ -19,10 +19,12 @@ interface Props<T extends DagNode> {
   card: (node: T) => Card;
   chosen: string | null;
   onChoose: (name: string) => void;
+  /** The node that is in view at first, where the graph is broader than its room; the leftmost otherwise. */
+  first?: string;
 }
 
 /** A graph from left to right, whose nodes can be chosen. */
-export function Dag<T extends DagNode>({ nodes, card, chosen, onChoose }: Props<T>) {
+export function Dag<T extends DagNode>({ nodes, card, chosen, onChoose, first }: Props<T>) {
   const box = useRef<HTMLDivElement>(null);
   const [room, setRoom] = useState(0);
   const [whole, setWhole] = useState(false);
@@ -39,6 +41,14 @@ export function Dag<T extends DagNode>({ nodes, card, chosen, onChoose }: Props<
   }, []);
   const fitting = room > 0 ? Math.min(1, room / laid.width) : 1;
   const scale = whole ? fitting : Math.max(fitting, READABLE);
+  const start = laid.places.find((place) => place.node.name === first);
+  useLayoutEffect(() => {
+    if (!box.current || !start || room === 0) return;
+    box.current.scrollLeft = (start.x + WIDTH / 2) * scale - room / 2;
+    box.current.scrollTop = (start.y + HEIGHT / 2) * scale - box.current.clientHeight / 2;
+    // Only once there is room: who has scrolled since is left where he is.
+    // eslint-disable-next-line react-hooks/exhaustive-deps
+  }, [room === 0, first]);
   return (
     <>
       {fitting < READABLE ? <p className="dag-fit"><button type="button" className="button quiet" onClick={() => setWhole(!whole)}>{whole ? "Readable size" : "Fit to width"}</button></p> : null}

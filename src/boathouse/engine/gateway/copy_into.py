@@ -39,7 +39,8 @@ def copy_into(visit: Visit, command: Any, statement: Statement) -> Change:
     if target is None:
         message = f"COPY INTO loads into Delta tables; {'.'.join(copy.name)} is none."
         raise StatementRefused(message)
-    files = find_files(visit.guard.resolve(copy.path, Use.READ), copy.files, copy.pattern)
+    place = visit.guard.resolve(copy.path, Use.READ)
+    files = find_files(place, copy.files, copy.pattern)
     before = copy_log.last_load(target)
     if not is_true(option(copy.copy_options, "force")):
         known = copy_log.loaded(target)
@@ -59,6 +60,7 @@ def copy_into(visit: Visit, command: Any, statement: Statement) -> Change:
         write = Ingest(visit.session).command(target, rows, Plan(replace(rules, evolve=False)))
         command.sql_command.input.CopyFrom(_preview(visit, write.input, copy.validate) if write is not None else empty_answer())
         return Change()
+    visit.paths_read.append(place)
     write = Ingest(visit.session).command(target, rows, Plan(rules))
     if write is None:
         raise TypeError

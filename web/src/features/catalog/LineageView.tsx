@@ -2,30 +2,12 @@ import { useQuery } from "@tanstack/react-query";
 import { ArrowRight } from "lucide-react";
 import { Link, useSearchParams } from "react-router";
 import { get, type Schemas, tableHref } from "../../api/client";
-import { Empty, Loaded, Name } from "../../ui/primitives";
-import { type ColumnEnd, columnsOf, type Node, nodesOf } from "./lineage";
+import { Loaded } from "../../ui/primitives";
+import { Lineage } from "./Lineage";
+import { type ColumnEnd, columnsOf } from "./lineage";
 import type { Table } from "./table";
 
 const LINEAGE = "/api/2.0/lineage-tracking";
-
-function Card({ node }: { node: Node }) {
-  return (
-    <li className="node">
-      {node.table ? <Link to={`${tableHref(node.table)}?tab=lineage`} className="wrap"><Name text={node.label} /></Link> : <span className="wrap soft"><Name text={node.label} /></span>}
-      <div className="faint">{[node.note, node.time ? `${node.time} UTC` : ""].filter(Boolean).join(" · ")}</div>
-      {node.causes.length ? <div className="soft wrap">by {node.causes.join(", ")}</div> : null}
-    </li>
-  );
-}
-
-function Side({ title, nodes, none }: { title: string; nodes: Node[]; none: string }) {
-  return (
-    <section className="side-of" aria-label={title}>
-      <h2>{title} <span className="faint">{nodes.length || ""}</span></h2>
-      {nodes.length ? <ul>{nodes.map((node) => <Card key={node.key} node={node} />)}</ul> : <p className="faint">{none}</p>}
-    </section>
-  );
-}
 
 function Ends({ title, ends, none }: { title: string; ends: ColumnEnd[]; none: string }) {
   return (
@@ -63,12 +45,10 @@ function Columns({ table, column }: { table: Table; column: string }) {
   );
 }
 
-/** Where a table comes from and goes to, one step each way, and the same of a column that the URL names. */
+/** Where a table comes from and goes to, and the same of a column that the URL names. */
 export function LineageView({ table }: { table: Table }) {
   const [params, setParams] = useSearchParams();
   const column = table.columns.find((one) => one.name === params.get("column"))?.name ?? "";
-  const asked = `table_name=${encodeURIComponent(table.full_name)}&include_entity_lineage=true`;
-  const query = useQuery({ queryKey: ["lineage", asked], queryFn: () => get<Schemas["TableLineage"]>(`${LINEAGE}/table-lineage?${asked}`) });
   const choose = (name: string) => {
     const next = new URLSearchParams(params);
     if (name) next.set("column", name);
@@ -76,28 +56,16 @@ export function LineageView({ table }: { table: Table }) {
     setParams(next, { replace: true });
   };
   return (
-    <Loaded query={query}>
-      {({ upstreams, downstreams }) => upstreams.length + downstreams.length === 0 ? (
-        <Empty title="No lineage is recorded yet">It is recorded with every query that reads one table and writes another, and every reading by a job, notebook or pipeline.</Empty>
-      ) : (
-        <>
-          <section className="panel gap graph" aria-label="Tables">
-            <Side title="Comes from" nodes={nodesOf(upstreams)} none="No table is known." />
-            <ArrowRight className="arrow" aria-hidden />
-            <div className="node this wrap"><Name text={table.full_name} /></div>
-            <ArrowRight className="arrow" aria-hidden />
-            <Side title="Goes to" nodes={nodesOf(downstreams)} none="No table is known." />
-          </section>
-          <section className="panel" aria-label="Columns">
-            <label htmlFor="column">Column</label>
-            <select id="column" className="field pick" value={column} onChange={(event) => choose(event.target.value)}>
-              <option value="">Choose one to see where it comes from</option>
-              {table.columns.map((one) => <option key={one.name} value={one.name}>{one.name}</option>)}
-            </select>
-            {column ? <div style={{ marginTop: 14 }}><Columns table={table} column={column} /></div> : null}
-          </section>
-        </>
-      )}
-    </Loaded>
+    <>
+      <Lineage type="table" name={table.full_name} />
+      <section className="panel gap-above" aria-label="Columns">
+        <label htmlFor="column">Column</label>
+        <select id="column" className="field pick" value={column} onChange={(event) => choose(event.target.value)}>
+          <option value="">Choose one to see where it comes from</option>
+          {table.columns.map((one) => <option key={one.name} value={one.name}>{one.name}</option>)}
+        </select>
+        {column ? <div style={{ marginTop: 14 }}><Columns table={table} column={column} /></div> : null}
+      </section>
+    </>
   );
 }

@@ -3,6 +3,7 @@ import { Link, useParams } from "react-router";
 import { call, get, path } from "../../api/client";
 import { duration, time } from "../../api/format";
 import { Badge, Failure, Head, Loaded } from "../../ui/primitives";
+import { Lineage } from "../catalog/Lineage";
 import { Decision } from "./Decision";
 import { Deployed } from "./Deployed";
 import { type Deployment, DEPLOYMENTS, evidence, history, tone, type VersionDeployment, words } from "./deployment";
@@ -80,6 +81,7 @@ export function VersionPage() {
             <Deployed model={name} version={version} aliases={aliases} />
           </div>
           <Held model={name} version={version} />
+          <Lineage type="model_version" name={`${name}/${version}`} title="Lineage" />
           <History events={history(found.events)} />
         </>
       )}

@@ -3,6 +3,7 @@ import { Link, useParams } from "react-router";
 import { get, getText, path, tableHref } from "../../api/client";
 import { compact, count, figure, time } from "../../api/format";
 import { Badge, Head, Loaded } from "../../ui/primitives";
+import { Lineage } from "../catalog/Lineage";
 import { hrefOf } from "../catalog/names";
 import { figures } from "./metrics";
 import { TryIt } from "./TryIt";
@@ -86,6 +87,7 @@ export function EndpointPage() {
                 <Facts endpoint={endpoint} />
               </div>
             </div>
+            <Lineage type="endpoint" name={endpoint.name} title="Lineage" />
           </>
         );
       }}
