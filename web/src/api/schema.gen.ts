@@ -11038,6 +11038,10 @@ export interface components {
          * @description A query that ended.
          */
         QueryInfo: {
+            /** Asked */
+            asked?: {
+                [key: string]: string;
+            }[] | null;
             /** Client Application */
             client_application?: string | null;
             /** Duration */
