@@ -1,10 +1,11 @@
-"""AutoML beside FLAML: the same rows, the same seconds, judged on rows that neither has seen.
+"""AutoML beside FLAML and AutoGluon: the same rows, the same seconds, judged on rows that none has seen.
 
-    python benchmarks/automl.py --flaml PYTHON [--seconds 60] [--only DATASET]
+    python benchmarks/automl.py [--flaml PYTHON] [--autogluon PYTHON] [--seconds 60] [--only DATASET]
 
-The four datasets come with scikit-learn. A quarter of each is put aside; each of the two gets the rest and the time, one after the
-other, and optimises log loss (classes) or R2 (numbers). PYTHON is an interpreter that has ``flaml[automl]`` and pyarrow: FLAML looks for a
-whole PySpark when it is imported, and ends where it finds a client only. Ours keeps its runs in SQLite, without a server.
+The four datasets come with scikit-learn. A quarter of each is put aside; each of the searches gets the rest and the time, one after the
+other, and optimises log loss (classes) or R2 (numbers). A PYTHON is an interpreter of an environment of its own that has pyarrow and
+``flaml[automl]``, as FLAML looks for a whole PySpark when it is imported and ends where it finds a client only, or
+``autogluon.tabular[lightgbm,xgboost]``, which runs with its preset ``best_quality``. Ours keeps its runs in SQLite, without a server.
 Prints what each scored, by which model, and the processor seconds, as JSON.
 """
 
@@ -45,6 +46,23 @@ answer = search.predict_proba(features).tolist() if problem == "classify" else s
 print(json.dumps({"answer": answer, "model": search.best_estimator, "trials": len(search.config_history)}))
 """
 
+_AUTOGLUON = """
+import sys, json
+import pandas as pd
+from autogluon.tabular import TabularPredictor
+train, test, problem, seconds = sys.argv[1:5]
+train, test = pd.read_parquet(train), pd.read_parquet(test)
+metric = "log_loss" if problem == "classify" else "r2"
+found = TabularPredictor(label="y", eval_metric=metric, verbosity=0, path="models")
+found.fit(train, time_limit=float(seconds), presets="best_quality")
+features = test.drop(columns="y")
+if problem == "classify":
+    answer = found.predict_proba(features)[sorted(train["y"].unique())].to_numpy().tolist()
+else:
+    answer = found.predict(features).tolist()
+print(json.dumps({"answer": answer, "model": found.model_best, "trials": len(found.model_names())}))
+"""
+
 
 def scores(problem: str, truth: Any, answer: Any) -> dict[str, float]:
     import numpy as np
@@ -78,7 +96,8 @@ def main() -> None:
     from sklearn.model_selection import train_test_split
 
     parser = argparse.ArgumentParser()
-    parser.add_argument("--flaml", required=True)
+    parser.add_argument("--flaml")
+    parser.add_argument("--autogluon")
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--only", choices=DATASETS)
     told = parser.parse_args()
@@ -92,9 +111,15 @@ def main() -> None:
             folder = Path(place)
             train.to_parquet(folder / "train.parquet")
             test.to_parquet(folder / "test.parquet")
+            searches = {
+                "ours": (sys.executable, _OURS),
+                "flaml": (told.flaml, _FLAML),
+                "autogluon": (told.autogluon, _AUTOGLUON),
+            }
             found[name] = {
-                "ours": run(sys.executable, _OURS, folder, problem, told.seconds, test["y"].to_numpy()),
-                "flaml": run(told.flaml, _FLAML, folder, problem, told.seconds, test["y"].to_numpy()),
+                which: run(python, code, folder, problem, told.seconds, test["y"].to_numpy())
+                for which, (python, code) in searches.items()
+                if python is not None
             }
             print(json.dumps({name: found[name]}), file=sys.stderr, flush=True)
     print(json.dumps(found, indent=2))

@@ -124,7 +124,7 @@ def test_rows_are_split() -> None:
         ({"target_col": "z"}, "target_col is 'z', which is no column"),
         ({"target_col": "y", "primary_metric": "r2"}, "primary_metric is 'r2'; it is one of f1"),
         ({"target_col": "y", "exclude_cols": ["no"]}, "exclude_cols names 'no'"),
-        ({"target_col": "y", "exclude_frameworks": ["torch"]}, "the frameworks are lightgbm, sklearn, xgboost"),
+        ({"target_col": "y", "exclude_frameworks": ["torch"]}, "the frameworks are sklearn, lightgbm, xgboost"),
         ({"target_col": "y", "exclude_frameworks": ["lightgbm", "sklearn", "xgboost"]}, "leaves none"),
         ({"target_col": "y", "timeout_minutes": 0}, "timeout_minutes is 0"),
         ({"target_col": "y", "max_trials": 3}, "say timeout_minutes"),

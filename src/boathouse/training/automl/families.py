@@ -89,6 +89,17 @@ def _xgboost(trial: Any, problem: Problem) -> Parameters:
 
 
 FAMILIES: Sequence[Family] = (
+    # In the order in which they are tried first: what is quickest comes first, so that there is something soon.
+    Family(
+        "Logistic regression / elastic net",
+        "sklearn",
+        "sklearn",
+        {"classify": ("sklearn.linear_model", "LogisticRegression"), "regress": ("sklearn.linear_model", "ElasticNet")},
+        _linear,
+        {"linear.C": 1.0, "linear.class_weight": None, "linear.alpha": 0.01, "linear.l1_ratio": 0.1},
+        {"max_iter": 1000},
+        scales=True,
+    ),
     Family(
         "LightGBM",
         "lightgbm",
@@ -105,16 +116,6 @@ FAMILIES: Sequence[Family] = (
             "lightgbm.reg_lambda": 1.0,
         },
         {"subsample_freq": 1, "random_state": 0, "deterministic": True, "force_row_wise": True, "verbose": -1},
-    ),
-    Family(
-        "Logistic regression / elastic net",
-        "sklearn",
-        "sklearn",
-        {"classify": ("sklearn.linear_model", "LogisticRegression"), "regress": ("sklearn.linear_model", "ElasticNet")},
-        _linear,
-        {"linear.C": 1.0, "linear.class_weight": None, "linear.alpha": 0.01, "linear.l1_ratio": 0.1},
-        {"max_iter": 1000},
-        scales=True,
     ),
     Family(
         "Random forest",

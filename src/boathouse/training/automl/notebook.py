@@ -3,7 +3,8 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import packages_distributions
+from functools import cache
+from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from typing import Any
 
 from boathouse.training.automl.columns import MOST_CATEGORIES, Kind, Warning_
@@ -307,8 +308,18 @@ def figures(model, part):
 
 def packages_of(family: Family) -> list[str]:
     """What the model needs where it is loaded: the packages behind the modules."""
-    known = packages_distributions()
-    return sorted({"mlflow", "numpy", "pandas", "scikit-learn", known.get(family.flavor, [family.flavor])[0]})
+    own = "scikit-learn" if family.flavor == "sklearn" else _package_of(family.flavor)
+    return sorted({"mlflow", "numpy", "pandas", "scikit-learn", own})
+
+
+@cache
+def _package_of(module: str) -> str:
+    """The package that brings a module; most have its name, and to look at every file of every other takes seconds."""
+    try:
+        version(module)
+    except PackageNotFoundError:
+        return packages_distributions().get(module, [module])[0]
+    return module
 
 
 def _importance(family: Family) -> str:
