@@ -13,6 +13,7 @@ import pandas as pd
 from mlflow import pyfunc
 from mlflow.exceptions import MlflowException
 from mlflow.types import DataType, Schema
+from mlflow.utils import requirements_utils
 
 from boathouse.errors import BoathouseError
 from boathouse.features.api import METADATA_KEY, FeatureSpec
@@ -277,6 +278,7 @@ class Scorer(Answerer):
         Raises:
             FeatureSpecInvalid: If the feature spec in its metadata is not valid.
         """
+        _leave_modules_unlisted()
         model = pyfunc.load_model(model_uri, dst_path=folder)
         raw = (model.metadata.metadata or {}).get(METADATA_KEY)
         return cls(model, FeatureSpec.parse(raw) if raw is not None else None)
@@ -370,3 +372,13 @@ class Scorer(Answerer):
 
 def _error(code: str, message: str) -> bytes:
     return json.dumps({"error_code": code, "message": message}).encode()
+
+
+def _leave_modules_unlisted() -> None:
+    """Spare the start a second or more.
+
+    MLflow compares a model's requirements with what is installed, and before that looks at every file of every package to learn which modules
+    are whose. It needs that only for requirements that are named after modules.
+    """
+    if getattr(requirements_utils, "_MODULES_TO_PACKAGES", False) is None:
+        vars(requirements_utils)["_MODULES_TO_PACKAGES"] = {}
