@@ -380,5 +380,6 @@ def _leave_modules_unlisted() -> None:
     MLflow compares a model's requirements with what is installed, and before that looks at every file of every package to learn which modules
     are whose. It needs that only for requirements that are named after modules.
     """
-    if getattr(requirements_utils, "_MODULES_TO_PACKAGES", False) is None:
-        vars(requirements_utils)["_MODULES_TO_PACKAGES"] = {}
+    modules = "_MODULES_TO_PACKAGES"
+    if getattr(requirements_utils, modules, False) is None:
+        setattr(requirements_utils, modules, {})
