@@ -144,7 +144,12 @@ def _predictor(packed: bytes, names: list[str] | None, params: dict[str, Any] | 
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 import mlflow.pyfunc  # noqa: PLC0415
+                from mlflow.utils import requirements_utils  # noqa: PLC0415
 
+                # To compare versions, of which nobody here reads, MLflow would look at every installed file: see serving.scoring.
+                modules = "_MODULES_TO_PACKAGES"
+                if getattr(requirements_utils, modules, False) is None:
+                    setattr(requirements_utils, modules, {})
                 model = mlflow.pyfunc.load_model(folder)
             schema = model.metadata.get_input_schema()
             doubles = (
