@@ -14,6 +14,17 @@ class JobUnfit(InvalidParameterValue):
         )
 
 
+class EventJobUnfit(InvalidParameterValue):
+    """A job that a webhook cannot start."""
+
+    def __init__(self, job_id: str, problem: str) -> None:
+        super().__init__(
+            f"job_spec.job_id '{job_id[:100]}' {problem}. Valid: the id of a job that you may start (CAN_MANAGE_RUN), with the parameter "
+            "event_message or without any.",
+            field="job_spec.job_id",
+        )
+
+
 class AuthorDecides(PermissionDenied):
     """Four eyes, and there are two."""
 

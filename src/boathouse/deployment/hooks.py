@@ -8,15 +8,19 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from boathouse.db import Database
-from boathouse.deployment.errors import AuthorDecides, CommentMissing, NotApproved, ReasonMissing
+from boathouse.deployment.errors import AuthorDecides, CommentMissing, EventJobUnfit, NotApproved, ReasonMissing
 from boathouse.deployment.info import APPROVED, REJECTED, Policy
 from boathouse.deployment.models import VersionDeploymentRow
 from boathouse.deployment.records import Records
-from boathouse.errors import BoathouseError
-from boathouse.jobs.api import Jobs, Kinds
+from boathouse.errors import BoathouseError, NotFound
+from boathouse.iam.api import IamService
+from boathouse.jobs.api import Jobs, JobService, Kinds, QueueBody, RunNowBody, RunService, job_parameters
 from boathouse.kit.clock import now_ms
 from boathouse.registry.api import APPROVAL, Connection, Decision, VersionDeployment, acting_principal
 from boathouse.storage.layout import Layout
+
+EVENT_MESSAGE = "event_message"
+"""The parameter in which jobs are told of events."""
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -182,6 +186,41 @@ class ModelDeployments:
             model_id = records.model_id(model)
             if model_id is not None and records.policy(model_id).reason_required and not comment.strip():
                 raise CommentMissing(model)
+
+    # ------------------------------------------------------------------------------------------------------- events
+
+    def check_event_job(self, job_id: str) -> None:
+        """See ``Deployments``.
+
+        Raises:
+            EventJobUnfit: If there is no such job, or it has parameters and none for the event.
+            JobPermissionMissing: If the principal may not start it.
+        """
+        if not (job_id.isascii() and job_id.isdigit() and len(job_id) < 19):
+            raise EventJobUnfit(job_id, "is no number")
+        with self._records() as records:
+            try:
+                JobService(records.session, acting_principal(), self._jobs().kinds).get(int(job_id), "CAN_MANAGE_RUN")
+            except NotFound:
+                raise EventJobUnfit(job_id, "is no job") from None
+            declared = job_parameters(records.session, int(job_id))
+        if declared and EVENT_MESSAGE not in declared:
+            raise EventJobUnfit(job_id, f"has parameters, and none of them is {EVENT_MESSAGE}")
+
+    def run_event_job(self, job_id: int, principal_id: str, message: str) -> int:
+        """See ``Deployments``. A job without parameters of its own gets the event as its notebooks' parameter."""
+
+        def begin(session: Session, kinds: Kinds) -> int:
+            starter = IamService(session).get_principal(principal_id)
+            told = {EVENT_MESSAGE: message}
+            queue = QueueBody(enabled=True)
+            if job_parameters(session, job_id):
+                body = RunNowBody(job_id=job_id, job_parameters=told, queue=queue)
+            else:
+                body = RunNowBody(job_id=job_id, notebook_params=told, queue=queue)
+            return RunService(session, starter, kinds).run_now(body).id
+
+        return self._jobs().work_on(begin)
 
     # ------------------------------------------------------------------------------------------------------ aliases
 

@@ -9,6 +9,7 @@ from boathouse.registry.errors import ApprovalMissing, MlflowNotLoaded, ModelNam
 from boathouse.registry.files import INTERNAL, MODELS, files_resolver
 from boathouse.registry.governance import canonical
 from boathouse.registry.info import ModelChange, ModelInfo, ModelVersionInfo
+from boathouse.registry.older_webhooks import renew as renew_registry_webhooks
 from boathouse.registry.references import MlflowReferences
 from boathouse.registry.service import ModelRegistry
 
@@ -39,5 +40,6 @@ __all__ = [
     "files_resolver",
     "from_databricks",
     "our_errors",
+    "renew_registry_webhooks",
     "to_databricks",
 ]

@@ -26,6 +26,7 @@ from boathouse.registry.errors import MlflowNotLoaded, our_errors
 from boathouse.registry.governance import Governance
 from boathouse.registry.info import ModelChange
 from boathouse.registry.lineage import ModelLineage
+from boathouse.registry.older_webhooks import OlderWebhooks
 from boathouse.storage.layout import Layout
 from boathouse.storage.paths import to_url
 from boathouse.training.api import Training
@@ -76,6 +77,7 @@ class MlflowBackend:
 
     Attributes:
         activities: What is said of versions, and of their stages.
+        hooks: Webhooks of the older form.
         tell: Is told what has become of models, in the thread that has done it; whoever wants to hear sets it before the first request.
     """
 
@@ -100,6 +102,7 @@ class MlflowBackend:
         self._lineage = ModelLineage(database, layout, recorder)
         self._deployments = deployments
         self.activities = Activities(database, layout)
+        self.hooks = OlderWebhooks(database, layout, deployments)
         self._loaded: Future[Loaded] = Future()
         self._lock = threading.Lock()
         self._started = False
@@ -182,7 +185,15 @@ class MlflowBackend:
         url = tables_url(self._database, self.layout)
         tracking = GovernedTrackingStore(url, "mlflow-artifacts:/", self.layout, self._training)
         registry = GovernedRegistryStore(
-            url, self._governance, tracking, self.layout, self._lineage, self._deployments, self.activities, self._told
+            url,
+            self._governance,
+            tracking,
+            self.layout,
+            self._lineage,
+            self._deployments,
+            self.activities,
+            self.hooks,
+            self._told,
         )
         # MLflow looks for its stores here; were they not set, it would make its own, without our rules.
         _replace(handlers, _tracking_store=tracking, _model_registry_store=registry, _artifact_repo=None)

@@ -116,6 +116,14 @@ class Deployments(Protocol):
         """Go on only if the model's policy lets a request for a stage be rejected with this comment."""
         ...
 
+    def check_event_job(self, job_id: str) -> None:
+        """Go on only if the principal may start a job, and it can be told of an event."""
+        ...
+
+    def run_event_job(self, job_id: int, principal_id: str, message: str) -> int:
+        """Start a job with the rights of a principal, and tell it of an event; the run's id."""
+        ...
+
     def check_alias(self, model: str, version: str, alias: str) -> None:
         """Go on only if the model's policy lets a version have an alias."""
         ...

@@ -158,6 +158,50 @@ class NotYourRequest(PermissionDenied):
         )
 
 
+class WebhooksForAdmins(PermissionDenied):
+    """A webhook that would hear of all models."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "A webhook without model_name hears of all models, so it is an admin's. Name a model that you have MANAGE on."
+        )
+
+
+class WebhookNotFound(NotFound):
+    """No webhook with this id that the asker may keep."""
+
+    def __init__(self, webhook_id: str) -> None:
+        super().__init__(f"Webhook '{webhook_id[:100]}' does not exist.")
+
+
+class HookElsewhere(InvalidParameterValue):
+    """An address that would become a job."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "A webhook with http_url_spec gets no job_spec, and one with job_spec no http_url_spec: make another.",
+            field="job_spec",
+        )
+
+
+class EventElsewhere(InvalidParameterValue):
+    """A test of what a webhook does not hear."""
+
+    def __init__(self, event: str, valid: Sequence[str]) -> None:
+        super().__init__(f"event is '{event}', which the webhook does not hear. Valid: {', '.join(valid)}.", field="event")
+
+
+class HookNotSent(InvalidParameterValue):
+    """A request to an address that got no answer."""
+
+    # Not a fault of the server: databricks-sdk would try again for minutes.
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"The webhook's address did not answer: {reason}. It has to be public, unless BOATHOUSE_WEBHOOK_PRIVATE is set."
+        )
+
+
 class CommentNotFound(NotFound):
     """No comment with this id that the asker may read."""
 

@@ -18,6 +18,7 @@ from boathouse.registry.errors import mlflow_errors, our_errors
 from boathouse.registry.governance import Governance, canonical
 from boathouse.registry.info import ModelChange
 from boathouse.registry.lineage import ModelLineage
+from boathouse.registry.older_webhooks import OlderWebhooks
 from boathouse.registry.webhooks import WebhookStore
 from boathouse.storage.layout import Layout
 
@@ -36,6 +37,7 @@ class GovernedStore(WebhookStore):
         lineage: Is told what versions were trained on.
         deployments: Knows the models' deployment jobs and their policies.
         activities: Keeps what is said of versions, and of their stages.
+        hooks: Tells webhooks of the older form.
         tell: Is told what has become of models.
     """
 
@@ -48,12 +50,14 @@ class GovernedStore(WebhookStore):
         lineage: ModelLineage,
         deployments: Deployments,
         activities: Activities,
+        hooks: OlderWebhooks,
         tell: Callable[[ModelChange], None],
     ) -> None:
         self._governance = governance
         self._lineage = lineage
         self._deployments = deployments
         self.activities = activities
+        self.hooks = hooks
         self._tell = tell
         self._tracking = tracking
         self._layout = layout

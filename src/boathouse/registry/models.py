@@ -1,6 +1,6 @@
 """The ORM tables of what the registry keeps beside MLflow's. Times are in ms since the epoch."""
 
-from sqlalchemy import BigInteger, ForeignKey, Index, Integer, Text
+from sqlalchemy import JSON, BigInteger, ForeignKey, Index, Integer, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from boathouse.db import Base
@@ -26,5 +26,30 @@ class ModelActivityRow(Base):
     """Whether it is a request that nobody has decided yet."""
     principal: Mapped[str]
     principal_id: Mapped[str]
+    created_at: Mapped[int] = mapped_column(BigInteger)
+    updated_at: Mapped[int] = mapped_column(BigInteger)
+
+
+class RegistryWebhookRow(Base):
+    """A webhook in the form of the older registry."""
+
+    __tablename__ = "registry_webhooks"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    model_id: Mapped[str | None] = mapped_column(ForeignKey("securables.id", ondelete="CASCADE"))
+    """NULL for one that hears of all models."""
+    events: Mapped[list[str]] = mapped_column(JSON)
+    description: Mapped[str] = mapped_column(Text)
+    status: Mapped[str]
+    """ACTIVE, TEST_MODE or DISABLED."""
+    url: Mapped[str | None] = mapped_column(Text)
+    verify: Mapped[bool]
+    """Whether the certificate of the address is looked at."""
+    secrets: Mapped[str] = mapped_column(Text)
+    """Encrypted: what requests are signed with, and their header Authorization."""
+    job_id: Mapped[int | None] = mapped_column(BigInteger)
+    """The job that runs, where there is no address."""
+    principal_id: Mapped[str]
+    """With whose rights the job runs: who has made the webhook, or changed its job last."""
     created_at: Mapped[int] = mapped_column(BigInteger)
     updated_at: Mapped[int] = mapped_column(BigInteger)

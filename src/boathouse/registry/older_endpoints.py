@@ -9,8 +9,6 @@ from urllib.parse import quote
 from fastapi import APIRouter, Header, Query, Request
 
 from boathouse.catalog.api import Catalog
-from boathouse.errors import NotImplementedHere
-from boathouse.iam.api import CurrentPrincipal
 from boathouse.registry import artifacts
 from boathouse.registry import older_schemas as io
 from boathouse.registry.dependencies import Registry, Reviews
@@ -153,16 +151,3 @@ def get_signed_download_uri(
     uri = f"{str(request.base_url).rstrip('/')}/api/2.0/fs/files{MODELS}/{quote(rest)}"
     headers = [io.HttpHeader(name="Authorization", value=authorization)] if authorization else []
     return io.SignedUri(signed_uri=uri, headers=headers)
-
-
-# --------------------------------------------------------------------------------------------------------- webhooks
-
-
-@router.api_route("/registry-webhooks/{action}", methods=["GET", "POST", "PATCH", "DELETE"], include_in_schema=False)
-def refuse_registry_webhooks(_: CurrentPrincipal) -> None:
-    """Webhooks have another form."""
-    message = (
-        "Models of the catalog have webhooks in MLflow 3's form (MlflowClient.create_webhook, /api/2.0/mlflow/webhooks), and not in the "
-        "older one. A job with the trigger 'model' hears of new models, versions and aliases too."
-    )
-    raise NotImplementedHere(message)

@@ -81,6 +81,8 @@ class ActivityBody(_Body):
     from_stage: str | None = None
     to_stage: str | None = None
     available_actions: list[str] | None = None
+    is_open: bool | None = None
+    """Whether it is a request that nobody has decided yet; not told otherwise."""
 
     @classmethod
     def of(cls, seen: Seen) -> "ActivityBody":
@@ -97,6 +99,7 @@ class ActivityBody(_Body):
             from_stage=one.from_stage or None,
             to_stage=one.to_stage or None,
             available_actions=list(seen.actions) or None,
+            is_open=one.is_open or None,
         )
 
 

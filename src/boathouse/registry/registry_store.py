@@ -27,6 +27,7 @@ from boathouse.registry.errors import (
 )
 from boathouse.registry.governance import canonical
 from boathouse.registry.info import ModelChange
+from boathouse.registry.older_webhooks import MODEL_CREATED, TAG_SET, VERSION_CREATED
 from boathouse.registry.signatures import feature_spec, require_signature
 from boathouse.registry.stages import REFUSED, StagedStore
 from boathouse.registry.webhooks import ALIAS, CREATED, DELETED, MODEL, SET, TAG, VERSION
@@ -65,6 +66,7 @@ class GovernedRegistryStore(StagedStore):
         self._tell(ModelChange("MODEL_CREATED", full_name))
         given = {one.key: one.value for one in tags or ()}
         self.told(MODEL, CREATED, name=full_name, tags=given, description=description or None)
+        self.hooks.tell((MODEL_CREATED,), full_name, f"{acting_principal().name} has created the model '{full_name}'.")
         return self._connected(made)[0]
 
     def update_registered_model(self, name: Any, description: Any, deployment_job_id: Any = None) -> Any:
@@ -214,6 +216,8 @@ class GovernedRegistryStore(StagedStore):
             tags=dict(made.tags),
             description=made.description or None,
         )
+        text = f"{acting_principal().name} has created version {version} of the model '{name}'."
+        self.hooks.tell((VERSION_CREATED,), name, text, version=str(version))
         sources: list[str] = []
         if made.run_id:
             # A run that is gone, or not the principal's to see, tells of no inputs.
@@ -338,6 +342,8 @@ class GovernedRegistryStore(StagedStore):
             else:
                 super().set_model_version_tag(full_name, version, ModelVersionTag(key, value))
                 self.told(TAG, SET, **tag, value=value)
+                text = f"{acting_principal().name} has set the tag {key} of version {version} of the model '{full_name}'."
+                self.hooks.tell((TAG_SET,), full_name, text, version=str(version), key=key, value=value)
             if decision is not None:
                 self._deployments.decided(decision)
 

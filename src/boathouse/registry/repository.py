@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import select, update
+from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
-from boathouse.registry.models import ModelActivityRow
+from boathouse.registry.models import ModelActivityRow, RegistryWebhookRow
 
 
 class ActivityRepository:
@@ -45,3 +45,38 @@ class ActivityRepository:
     def rename_principal(self, old: str, new: str) -> None:
         """Activities of a principal bear its new name."""
         self._session.execute(update(ModelActivityRow).where(ModelActivityRow.principal == old).values(principal=new))
+
+
+class WebhookRepository:
+    """Webhooks of the older registry, in one transaction; models by the identifiers of their securables."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def add(self, row: RegistryWebhookRow) -> RegistryWebhookRow:
+        """Insert a row."""
+        self._session.add(row)
+        self._session.flush()
+        return row
+
+    def get(self, webhook_id: str) -> RegistryWebhookRow | None:
+        """One of them."""
+        return self._session.get(RegistryWebhookRow, webhook_id)
+
+    def delete(self, row: RegistryWebhookRow) -> None:
+        """Forget one."""
+        self._session.delete(row)
+
+    def all(self) -> Sequence[RegistryWebhookRow]:
+        """All of them, the oldest first."""
+        return self._session.scalars(
+            select(RegistryWebhookRow).order_by(RegistryWebhookRow.created_at, RegistryWebhookRow.id)
+        ).all()
+
+    def that_hear(self, model_id: str | None) -> Sequence[RegistryWebhookRow]:
+        """Active ones that hear of a model."""
+        query = select(RegistryWebhookRow).where(
+            RegistryWebhookRow.status == "ACTIVE",
+            or_(RegistryWebhookRow.model_id.is_(None), RegistryWebhookRow.model_id == model_id),
+        )
+        return self._session.scalars(query).all()

@@ -13,6 +13,7 @@ from boathouse.registry.backend import MlflowBackend
 from boathouse.registry.context import acting_as
 from boathouse.registry.errors import AlreadyInStage, CommentNotFound, NotYourComment, NotYourRequest, our_errors
 from boathouse.registry.info import Activity, ModelVersionInfo, version_info
+from boathouse.registry.older_webhooks import ASKED, COMMENT_CREATED, events_of
 
 if TYPE_CHECKING:
     from boathouse.registry.registry_store import GovernedRegistryStore
@@ -49,6 +50,7 @@ class ModelReviews:
         self._backend = backend
         self._principal = principal
         self._activities = backend.activities
+        self._hooks = backend.hooks
 
     @contextmanager
     def _store(self) -> Generator["GovernedRegistryStore"]:
@@ -101,6 +103,11 @@ class ModelReviews:
             if known.current_stage == target:
                 raise AlreadyInStage(known.name, version, target)
             made = self._activities.ask(known.name, int(version), (known.current_stage, target), comment)
+            text = f"{self._principal.name} asks for version {known.version} of the model '{known.name}' to go to {target}."
+            stages = {"from_stage": made.from_stage, "to_stage": target}
+            self._hooks.tell(
+                events_of(ASKED, target), known.name, text, version=str(known.version), comment=comment or None, **stages
+            )
             return next(self._seen(store, known, [made]))
 
     def requests(self, name: str, version: str) -> list[Seen]:
@@ -153,7 +160,10 @@ class ModelReviews:
         """Comment on a version."""
         with self._store() as store:
             known = self._version(store, name, version)
-            return next(self._seen(store, known, [self._activities.say(known.name, int(version), text)]))
+            made = self._activities.say(known.name, int(version), text)
+            told = f"{self._principal.name} has commented on version {known.version} of the model '{known.name}'."
+            self._hooks.tell((COMMENT_CREATED,), known.name, told, version=str(known.version), comment=text)
+            return next(self._seen(store, known, [made]))
 
     def change_comment(self, comment_id: str, text: str) -> Seen:
         """Say something else; only who has said it may."""

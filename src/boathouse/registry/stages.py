@@ -2,13 +2,14 @@
 
 from typing import Any
 
-from mlflow.entities.model_registry.model_version_stages import ALL_STAGES, STAGE_PRODUCTION, STAGE_STAGING
+from mlflow.entities.model_registry.model_version_stages import ALL_STAGES, STAGE_ARCHIVED, STAGE_PRODUCTION, STAGE_STAGING
 from mlflow.store.model_registry.dbmodels.models import SqlModelVersion
 
 from boathouse.catalog.api import Privilege
 from boathouse.registry.errors import ApprovalMissing, ArchivingRefused, StageInvalid, VersionPending, mlflow_errors
 from boathouse.registry.governed_store import GovernedStore
 from boathouse.registry.info import Activity
+from boathouse.registry.older_webhooks import MOVED, events_of
 
 READY = "READY"
 REFUSED = frozenset({"pending", "rejected"})
@@ -59,9 +60,17 @@ class StagedStore(GovernedStore):
             self._check(full_name, known, target, comment)
             archived = self._versions_in(full_name, target, int(version)) if archive else {}
             super().transition_model_version_stage(full_name, int(version), target, archive)
-            return self.activities.moved(
+            done = self.activities.moved(
                 full_name, int(version), (known.current_stage, target), comment, archived, approved=of_request
             )
+            self._tell_moved(full_name, str(int(version)), known.current_stage, target)
+            for number, before in archived.items():
+                self._tell_moved(full_name, str(number), before, STAGE_ARCHIVED)
+            return done
+
+    def _tell_moved(self, name: str, version: str, source: str, target: str) -> None:
+        text = f"Registered model '{name}' version {version} transitioned from {source} to {target}."
+        self.hooks.tell(events_of(MOVED, target), name, text, version=version, from_stage=source, to_stage=target)
 
     def check_transition(self, name: str, version: str, stage: str) -> None:
         """Go on only if whoever acts could move a version to a stage, given a comment."""

@@ -3,7 +3,6 @@
 MLflow's handlers tell of what they were asked. Here clients of three kinds come to one store, so the store tells, once it is done.
 """
 
-import threading
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
@@ -16,10 +15,10 @@ from mlflow.webhooks.delivery import deliver_webhook
 from boathouse.errors import InvalidParameterValue, PermissionDenied
 from boathouse.registry.context import acting_principal
 from boathouse.registry.errors import mlflow_errors
+from boathouse.registry.threads import Threads
 from boathouse.storage.keys import KeyRing
 from boathouse.storage.layout import Layout
 
-_MOST_AT_ONCE = 8
 _SECRET = "secret"  # noqa: S105 - a name
 
 CREATED, SET, DELETED = WebhookAction.CREATED, WebhookAction.SET, WebhookAction.DELETED
@@ -55,7 +54,7 @@ def prepare(layout: Layout, replace: Callable[..., None], handlers: ModuleType) 
 
     SqlWebhook.__table__.c.secret.type.cipher = _Cipher(layout)
     replace(handlers, deliver_webhook=_told_by_the_store)
-    replace(delivery, _webhook_delivery_executor=_Threads())
+    replace(delivery, _webhook_delivery_executor=Threads("webhook"))
 
 
 def _told_by_the_store(**_: Any) -> None:
@@ -73,20 +72,6 @@ class _Cipher:
 
     def decrypt(self, text: bytes) -> bytes:
         return KeyRing.of(self._layout).decrypt(text.decode())[_SECRET].encode()
-
-
-class _Threads:
-    """Works in threads that end with the process: an executor's would be waited for, and so a receiver that does not answer."""
-
-    def __init__(self) -> None:
-        self._free = threading.BoundedSemaphore(_MOST_AT_ONCE)
-
-    def submit(self, work: Callable[..., None], *arguments: Any) -> None:
-        def run() -> None:
-            with self._free:
-                work(*arguments)
-
-        threading.Thread(target=run, name="webhook", daemon=True).start()
 
 
 class WebhookStore(SqlAlchemyStore):

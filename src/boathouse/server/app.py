@@ -48,9 +48,18 @@ from boathouse.pipelines.api import EventLog, PipelineCommands, Pipelines, Pipel
 from boathouse.registry import artifact_endpoints as registry_artifact_endpoints
 from boathouse.registry import endpoints as registry_endpoints
 from boathouse.registry import older_endpoints as registry_older_endpoints
+from boathouse.registry import older_webhook_endpoints as registry_older_webhooks
 from boathouse.registry import page as registry_page
 from boathouse.registry import uc_endpoints as registry_uc_endpoints
-from boathouse.registry.api import INTERNAL, MODELS, MlflowBackend, MlflowReferences, ModelChange, files_resolver
+from boathouse.registry.api import (
+    INTERNAL,
+    MODELS,
+    MlflowBackend,
+    MlflowReferences,
+    ModelChange,
+    files_resolver,
+    renew_registry_webhooks,
+)
 from boathouse.secrets import endpoints as secrets_endpoints
 from boathouse.secrets.api import SecretReferences, SecretService
 from boathouse.server import errors, health, home, page
@@ -150,6 +159,7 @@ def create_app(settings: Settings, addresses: Addresses, admin_name: str = "admi
         SecretService(session, admin, layout).renew()
         renew_git_credentials(session, layout)
         renew_destinations(session, layout)
+        renew_registry_webhooks(session, layout)
     install(database, layout, admin)
     authenticator = Authenticator(database)
     metrics = CollectorRegistry()
@@ -247,6 +257,7 @@ ROUTERS = (
     registry_endpoints.router,
     registry_uc_endpoints.router,
     registry_older_endpoints.router,
+    registry_older_webhooks.router,
     registry_page.router,
     deployment_endpoints.router,
     monitoring_endpoints.router,

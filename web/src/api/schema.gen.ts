@@ -920,6 +920,106 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/2.0/mlflow/registry-webhooks/create": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Create Registry Webhook
+         * @description Make a webhook of a model, which needs MANAGE on it, or of all, which is for admins.
+         */
+        post: operations["model_registry_create_registry_webhook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.0/mlflow/registry-webhooks/delete": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Delete Registry Webhook
+         * @description Delete a webhook.
+         */
+        delete: operations["model_registry_delete_registry_webhook"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.0/mlflow/registry-webhooks/list": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Registry Webhooks
+         * @description The webhooks that the asker may keep: of a model, that hear one of some events, or all.
+         */
+        get: operations["model_registry_list_registry_webhooks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.0/mlflow/registry-webhooks/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Test Registry Webhook
+         * @description Send an example of an event, and tell what was answered.
+         */
+        post: operations["model_registry_test_registry_webhook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.0/mlflow/registry-webhooks/update": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Update Registry Webhook
+         * @description Change a webhook; what is left out stays.
+         */
+        patch: operations["model_registry_update_registry_webhook"];
+        trace?: never;
+    };
     "/api/2.0/mlflow/transition-requests/approve": {
         parameters: {
             query?: never;
@@ -6518,6 +6618,8 @@ export interface components {
             from_stage?: string | null;
             /** Id */
             id: string;
+            /** Is Open */
+            is_open?: boolean | null;
             /** Last Updated Timestamp */
             last_updated_timestamp: number;
             /** System Comment */
@@ -6526,6 +6628,16 @@ export interface components {
             to_stage?: string | null;
             /** User Id */
             user_id: string;
+        };
+        /**
+         * Address
+         * @description An address, without what is secret.
+         */
+        Address: {
+            /** Enable Ssl Verification */
+            enable_ssl_verification: boolean;
+            /** Url */
+            url: string;
         };
         /**
          * Alert
@@ -8003,6 +8115,26 @@ export interface components {
             volume_type: "MANAGED" | "EXTERNAL";
         };
         /**
+         * CreateWebhook
+         * @description A new webhook.
+         */
+        CreateWebhook: {
+            /** Description */
+            description?: string | null;
+            /** Events */
+            events: ("MODEL_VERSION_CREATED" | "MODEL_VERSION_TRANSITIONED_STAGE" | "TRANSITION_REQUEST_CREATED" | "COMMENT_CREATED" | "REGISTERED_MODEL_CREATED" | "MODEL_VERSION_TAG_SET" | "MODEL_VERSION_TRANSITIONED_TO_STAGING" | "MODEL_VERSION_TRANSITIONED_TO_PRODUCTION" | "MODEL_VERSION_TRANSITIONED_TO_ARCHIVED" | "TRANSITION_REQUEST_TO_STAGING_CREATED" | "TRANSITION_REQUEST_TO_PRODUCTION_CREATED" | "TRANSITION_REQUEST_TO_ARCHIVED_CREATED")[];
+            http_url_spec?: components["schemas"]["HttpUrlSpec"] | null;
+            job_spec?: components["schemas"]["JobSpec"] | null;
+            /** Model Name */
+            model_name?: string | null;
+            /**
+             * Status
+             * @default ACTIVE
+             * @enum {string}
+             */
+            status: "ACTIVE" | "DISABLED" | "TEST_MODE";
+        };
+        /**
          * CreatedSecret
          * @description A new secret; its value is shown this once.
          */
@@ -9274,6 +9406,20 @@ export interface components {
             value: string;
         };
         /**
+         * HttpUrlSpec
+         * @description An address, and what is sent along.
+         */
+        HttpUrlSpec: {
+            /** Authorization */
+            authorization?: string | null;
+            /** Enable Ssl Verification */
+            enable_ssl_verification?: boolean | null;
+            /** Secret */
+            secret?: string | null;
+            /** Url */
+            url: string;
+        };
+        /**
          * InferenceLog
          * @description Predictions of models.
          */
@@ -9316,6 +9462,14 @@ export interface components {
             problem_type: "INFERENCE_PROBLEM_TYPE_REGRESSION" | "INFERENCE_PROBLEM_TYPE_CLASSIFICATION";
             /** Timestamp Column */
             timestamp_column: string;
+        };
+        /**
+         * Job
+         * @description A job.
+         */
+        Job: {
+            /** Job Id */
+            job_id: string;
         };
         /**
          * JobBody
@@ -9364,6 +9518,21 @@ export interface components {
             user_name?: string | null;
         } & {
             [key: string]: unknown;
+        };
+        /**
+         * JobSpec
+         * @description A job. The token is not kept: the job starts with the rights of who makes the webhook.
+         */
+        JobSpec: {
+            /**
+             * Access Token
+             * @default
+             */
+            access_token: string;
+            /** Job Id */
+            job_id: string;
+            /** Workspace Url */
+            workspace_url?: string | null;
         };
         /**
          * KernelBody
@@ -12655,6 +12824,26 @@ export interface components {
             type: "SUCCESS" | "SERVICE_FAULT" | "CLIENT_ERROR";
         };
         /**
+         * TestAnswer
+         * @description What was answered.
+         */
+        TestAnswer: {
+            /** Body */
+            body: string;
+            /** Status Code */
+            status_code: number;
+        };
+        /**
+         * TestWebhook
+         * @description A webhook, and the event that is tried; without one its first.
+         */
+        TestWebhook: {
+            /** Event */
+            event?: ("MODEL_VERSION_CREATED" | "MODEL_VERSION_TRANSITIONED_STAGE" | "TRANSITION_REQUEST_CREATED" | "COMMENT_CREATED" | "REGISTERED_MODEL_CREATED" | "MODEL_VERSION_TAG_SET" | "MODEL_VERSION_TRANSITIONED_TO_STAGING" | "MODEL_VERSION_TRANSITIONED_TO_PRODUCTION" | "MODEL_VERSION_TRANSITIONED_TO_ARCHIVED" | "TRANSITION_REQUEST_TO_STAGING_CREATED" | "TRANSITION_REQUEST_TO_PRODUCTION_CREATED" | "TRANSITION_REQUEST_TO_ARCHIVED_CREATED") | null;
+            /** Id */
+            id: string;
+        };
+        /**
          * TextBody
          * @description A text.
          */
@@ -13042,6 +13231,22 @@ export interface components {
             token: components["schemas"]["TokenChange"];
             /** Update Mask */
             update_mask: string;
+        };
+        /**
+         * UpdateWebhook
+         * @description What changes of a webhook.
+         */
+        UpdateWebhook: {
+            /** Description */
+            description?: string | null;
+            /** Events */
+            events?: ("MODEL_VERSION_CREATED" | "MODEL_VERSION_TRANSITIONED_STAGE" | "TRANSITION_REQUEST_CREATED" | "COMMENT_CREATED" | "REGISTERED_MODEL_CREATED" | "MODEL_VERSION_TAG_SET" | "MODEL_VERSION_TRANSITIONED_TO_STAGING" | "MODEL_VERSION_TRANSITIONED_TO_PRODUCTION" | "MODEL_VERSION_TRANSITIONED_TO_ARCHIVED" | "TRANSITION_REQUEST_TO_STAGING_CREATED" | "TRANSITION_REQUEST_TO_PRODUCTION_CREATED" | "TRANSITION_REQUEST_TO_ARCHIVED_CREATED")[] | null;
+            http_url_spec?: components["schemas"]["HttpUrlSpec"] | null;
+            /** Id */
+            id: string;
+            job_spec?: components["schemas"]["JobSpec"] | null;
+            /** Status */
+            status?: ("ACTIVE" | "DISABLED" | "TEST_MODE") | null;
         };
         /**
          * User
@@ -13452,6 +13657,45 @@ export interface components {
         WarehouseList: {
             /** Warehouses */
             warehouses: components["schemas"]["WarehouseBody"][];
+        };
+        /**
+         * Webhook
+         * @description A webhook.
+         */
+        Webhook: {
+            /** Creation Timestamp */
+            creation_timestamp: number;
+            /** Description */
+            description: string;
+            /** Events */
+            events: string[];
+            http_url_spec?: components["schemas"]["Address"] | null;
+            /** Id */
+            id: string;
+            job_spec?: components["schemas"]["Job"] | null;
+            /** Last Updated Timestamp */
+            last_updated_timestamp: number;
+            /** Model Name */
+            model_name?: string | null;
+            /** Status */
+            status: string;
+        };
+        /**
+         * WebhookAnswer
+         * @description One webhook.
+         */
+        WebhookAnswer: {
+            webhook: components["schemas"]["Webhook"];
+        };
+        /**
+         * WebhooksAnswer
+         * @description A page of webhooks.
+         */
+        WebhooksAnswer: {
+            /** Next Page Token */
+            next_page_token?: string | null;
+            /** Webhooks */
+            webhooks: components["schemas"]["Webhook"][];
         };
         /**
          * WidgetData
@@ -15873,6 +16117,172 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["boathouse__registry__older_schemas__ModelsAnswer"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    model_registry_create_registry_webhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateWebhook"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookAnswer"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    model_registry_delete_registry_webhook: {
+        parameters: {
+            query: {
+                id: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    model_registry_list_registry_webhooks: {
+        parameters: {
+            query?: {
+                model_name?: string | null;
+                events?: ("MODEL_VERSION_CREATED" | "MODEL_VERSION_TRANSITIONED_STAGE" | "TRANSITION_REQUEST_CREATED" | "COMMENT_CREATED" | "REGISTERED_MODEL_CREATED" | "MODEL_VERSION_TAG_SET" | "MODEL_VERSION_TRANSITIONED_TO_STAGING" | "MODEL_VERSION_TRANSITIONED_TO_PRODUCTION" | "MODEL_VERSION_TRANSITIONED_TO_ARCHIVED" | "TRANSITION_REQUEST_TO_STAGING_CREATED" | "TRANSITION_REQUEST_TO_PRODUCTION_CREATED" | "TRANSITION_REQUEST_TO_ARCHIVED_CREATED")[] | null;
+                max_results?: number;
+                page_token?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhooksAnswer"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    model_registry_test_registry_webhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TestWebhook"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TestAnswer"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    model_registry_update_registry_webhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UpdateWebhook"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookAnswer"];
                 };
             };
             /** @description Validation Error */

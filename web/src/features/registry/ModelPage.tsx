@@ -3,6 +3,7 @@ import { Link, useParams } from "react-router";
 import { get, path } from "../../api/client";
 import { figure, time } from "../../api/format";
 import { Badge, Empty, Head, Loaded } from "../../ui/primitives";
+import { stageTone } from "./activities";
 import { type Deployment, DEPLOYMENTS, history, tone, words } from "./deployment";
 import { History } from "./History";
 import type { ModelVersion, RegisteredModel } from "./types";
@@ -59,6 +60,7 @@ function Version({ model, version, aliases }: { model: string; version: ModelVer
     <tr>
       <td className="num"><Link to={path("/models", model, "versions", version.version)}>{version.version}</Link></td>
       <td>{aliases.map((alias) => <Badge key={alias} tone="accent">{alias}</Badge>)}</td>
+      <td>{version.current_stage && version.current_stage !== "None" ? <Badge tone={stageTone(version.current_stage)}>{version.current_stage}</Badge> : <span className="faint">–</span>}</td>
       <td>{version.deployment_job_state?.run_state ? <Badge tone={tone(version.deployment_job_state.run_state)}>{words(version.deployment_job_state.run_state)}</Badge> : <span className="faint">–</span>}</td>
       <td>{approval ? <Badge tone={TONES[approval] ?? ""}>{approval}</Badge> : <span className="faint">–</span>}</td>
       <td className="nowrap">{time(version.creation_timestamp)}</td>
@@ -88,7 +90,7 @@ export function ModelPage() {
               <section className="panel flush">
                 <div className="scroll">
                   <table className="data">
-                    <thead><tr><th className="num">Version</th><th>Aliases</th><th>Deployment</th><th>Approval</th><th>Created (UTC)</th><th>Run</th><th>Metrics of the run</th><th>Tags</th></tr></thead>
+                    <thead><tr><th className="num">Version</th><th>Aliases</th><th>Stage</th><th>Deployment</th><th>Approval</th><th>Created (UTC)</th><th>Run</th><th>Metrics of the run</th><th>Tags</th></tr></thead>
                     <tbody>
                       {[...rows].sort((a, b) => Number(b.version) - Number(a.version)).map((version) => (
                         <Version key={version.version} model={name} version={version} aliases={(found.aliases ?? []).filter((alias) => String(alias.version_num) === version.version).map((alias) => alias.alias_name)} />

@@ -10,6 +10,7 @@ import { type Deployment, DEPLOYMENTS, evidence, history, tone, type VersionDepl
 import { Evidence } from "./Evidence";
 import { Held } from "./Held";
 import { History } from "./History";
+import { Stage } from "./Stage";
 
 interface Version {
   created_by?: string;
@@ -80,6 +81,7 @@ export function VersionPage() {
             <Decision model={name} version={version} record={found} />
             <Deployed model={name} version={version} aliases={aliases} />
           </div>
+          <Stage model={name} version={version} />
           <Held model={name} version={version} />
           <Lineage type="model_version" name={`${name}/${version}`} title="Lineage" />
           <History events={history(found.events)} />

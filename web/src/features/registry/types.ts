@@ -14,6 +14,7 @@ export interface ModelVersion {
   creation_timestamp?: number;
   user_id?: string;
   status?: string;
+  current_stage?: string;
   aliases?: string[];
   tags?: { key: string; value: string }[];
   deployment_job_state?: { run_state?: string };
