@@ -7,7 +7,7 @@ const manifest: Plugin = {
   generateBundle(_, bundle) {
     const load = Object.keys(bundle).find((name) => name.endsWith(".js"));
     const jupyterlab = { extension: true, _build: { load, extension: "./extension" } };
-    const source = JSON.stringify({ name: "boathouse", version: "0.1.0", description: "Comments on notebooks of the workspace.", jupyterlab }, null, 2);
+    const source = JSON.stringify({ name: "boathouse", version: "0.1.0", description: "Comments on notebooks of the workspace, and their git folders.", jupyterlab }, null, 2);
     this.emitFile({ type: "asset", fileName: "package.json", source });
   },
 };

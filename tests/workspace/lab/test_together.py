@@ -1,6 +1,9 @@
 """Two browsers edit one notebook, each as its own user."""
 
+import subprocess
+import uuid
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
@@ -54,9 +57,40 @@ def comment_together(hers: Page, his: Page, path: str) -> None:
     hers.get_by_text("It begins there.").wait_for()
 
 
+def commit_in_jupyterlab(page: Page, server: Server, folder: Path) -> None:
+    """A notebook of a git folder is changed, looked at and committed."""
+    work, path = folder / "work", f"/Shared/{uuid.uuid4().hex}"
+
+    def git(*command: str) -> str:
+        who = ("-c", "user.name=t", "-c", "user.email=t@example.com")
+        return subprocess.run(["git", *who, *command], cwd=work, check=True, capture_output=True, text=True).stdout
+
+    work.mkdir()
+    (work / "train.py").write_text(SOURCE)
+    git("init", "-q", "-b", "main")
+    git("add", ".")
+    git("commit", "-qm", "begun")
+    git("clone", "-q", "--bare", ".", str(folder / "remote.git"))
+    body = {"url": str(folder / "remote.git"), "provider": "gitHub", "path": path}
+    server.client().post("/api/2.0/repos", json=body).raise_for_status()
+    page.goto(f"/jupyter/lab/tree{path}/train.ipynb", wait_until="commit")
+    page.locator(FIRST).wait_for()
+    panel = page.locator("#boathouse-git")
+    page.locator("[data-id='boathouse-git']").click()
+    panel.get_by_text("nothing to commit").wait_for()
+    page.click(FIRST)
+    page.keyboard.press("Control+End")
+    page.keyboard.type("; changed = 1")
+    panel.get_by_role("button", name="train.py").click()
+    panel.get_by_text("+print('first'); changed = 1").wait_for()
+    panel.get_by_placeholder("What the commit changes").fill("Changed in JupyterLab")
+    panel.get_by_role("button", name="Commit only").click()
+    panel.get_by_text("1 to push, nothing to commit").wait_for()
+
+
 @pytest.mark.page
 @pytest.mark.timeout(400)
-def test_two_browsers_edit_one_notebook(browser: Browser, server: Server, person: Callable[[], Person]) -> None:
+def test_two_browsers_edit_one_notebook(browser: Browser, server: Server, person: Callable[[], Person], tmp_path: Path) -> None:
     ann, bob = person(), person()
     path = ann.put("shared", SOURCE)
     permit(server, ann, path, bob, "CAN_EDIT")
@@ -104,6 +138,7 @@ def test_two_browsers_edit_one_notebook(browser: Browser, server: Server, person
     )
     assert "number = 5; print('first'); print('from ann', 20 + 1)" in on_disk.read_text()
     comment_together(hers, his, path)
+    commit_in_jupyterlab(his, server, tmp_path)
     hers.context.close()
     his.context.close()
     assert errors == []

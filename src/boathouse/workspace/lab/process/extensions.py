@@ -18,7 +18,7 @@ from tornado.websocket import WebSocketHandler
 from boathouse.workspace.lab.process.identity import asker
 
 _OURS = Path(__file__).parents[1] / "extension"
-"""What is built with the page: comments."""
+"""What is built with the page: comments, and git folders."""
 _SYNC_ASK = 0
 """Of messages of the kind sync: asks for what is new. The others bring something."""
 

@@ -9,11 +9,14 @@ import type { ReactNode } from "react";
 import { type JupyterApp, type LuminoWidget, type NotebookTracker, type Plugin, type Scope, shared } from "./jupyter";
 import lab from "./lab.css?inline";
 import { LabComments } from "./LabComments";
+import { LabGit } from "./LabGit";
 import { OpenNotebook } from "./open";
 
 const COMMENTS = "boathouse-comments";
 const SPEECH =
   '<svg xmlns="http://www.w3.org/2000/svg" width="16" viewBox="0 0 24 24"><path class="jp-icon3" fill="#616161" d="M4 3h16a2 2 0 0 1 2 2v11a2 2 0 0 1-2 2H9l-5 4v-4a2 2 0 0 1-2-2V5a2 2 0 0 1 2-2zm2 5v2h12V8zm0 4v2h8v-2z"/></svg>';
+const BRANCH =
+  '<svg xmlns="http://www.w3.org/2000/svg" width="16" viewBox="0 0 24 24"><path class="jp-icon3" fill="#616161" d="M7 3a3 3 0 0 1 1 5.8v6.4A3 3 0 1 1 6 15.200V8.800A3 3 0 0 1 7 3zm10 0a3 3 0 0 1 1 5.800V9a5 5 0 0 1-5 5h-2v-2h2a3 3 0 0 0 3-3v-.200A3 3 0 0 1 17 3z"/></svg>';
 
 interface Modules {
   notebook: { INotebookTracker: unknown };
@@ -46,6 +49,7 @@ function plugin({ notebook, widgets, ui }: Modules): Plugin {
     };
     const show = () => app.shell.activateById(COMMENTS);
     add(COMMENTS, "Comments", SPEECH, <LabComments notebook={open} show={show} />, 600);
+    add("boathouse-git", "Git", BRANCH, <LabGit notebook={open} />, 601);
     app.commands.addCommand("boathouse:comment", {
       label: "Comment on the Cell",
       execute: () => {
@@ -60,7 +64,7 @@ function plugin({ notebook, widgets, ui }: Modules): Plugin {
     });
     app.contextMenu.addItem({ command: "boathouse:comment", selector: ".jp-Notebook .jp-Cell", rank: 20 });
   };
-  const description = "Comments on notebooks of the workspace.";
+  const description = "Comments on notebooks of the workspace, and their git folders.";
   return { id: "boathouse:panels", description, autoStart: true, requires: [notebook.INotebookTracker], activate };
 }
 
