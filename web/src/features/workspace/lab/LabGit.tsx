@@ -1,5 +1,5 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { useEffect, useSyncExternalStore } from "react";
+import { useEffect, useRef, useState, useSyncExternalStore } from "react";
 import { ApiError, get, type Schemas } from "../../../api/client";
 import { Empty, Loaded } from "../../../ui/primitives";
 import { API, useThreads } from "../comments/comments";
@@ -35,9 +35,19 @@ function Of({ path }: { path: string }) {
   );
 }
 
-/** The git folder of the notebook that is in front, as the page shows it. */
+/** The git folder of the notebook that is in front, as the page shows it; nothing is asked before somebody looks. */
 export function LabGit({ notebook }: { notebook: OpenNotebook }) {
   const open = useSyncExternalStore(notebook.subscribe, notebook.current);
-  if (open === null) return <p className="empty">Open a notebook of a git folder to commit, push and pull.</p>;
-  return <Of key={open.path} path={open.path} />;
+  const place = useRef<HTMLDivElement>(null);
+  const [seen, setSeen] = useState(false);
+  useEffect(() => {
+    const observer = new IntersectionObserver((entries) => setSeen(entries.some((one) => one.isIntersecting)));
+    if (place.current) observer.observe(place.current);
+    return () => observer.disconnect();
+  }, []);
+  return (
+    <div ref={place}>
+      {open === null ? <p className="empty">Open a notebook of a git folder to commit, push and pull.</p> : seen ? <Of key={open.path} path={open.path} /> : <p className="empty">Git</p>}
+    </div>
+  );
 }
