@@ -1,5 +1,6 @@
 """The connection pool, the transaction and the migrations."""
 
+import asyncio
 from collections.abc import Generator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -18,6 +19,9 @@ from boathouse.db.changes import number, watch
 from boathouse.db.errors import DatabaseTooNew, DatabaseUnreachable, DriverMissing, TextRefused
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+_CONNECTIONS = 40
+_READERS, _WRITERS = 24, 8
+"""Requests that have a transaction at a time; together fewer than connections, and than threads (AnyIO's 40)."""
 
 
 def sqlite_url(path: Path) -> str:
@@ -33,6 +37,11 @@ class Database:
     Args:
         url: ``sqlite:///path`` or ``postgresql://user:password@host/name``.
 
+    Attributes:
+        public_url: The URL without its password.
+        readers: Turns of requests that read; see ``db.dependencies``.
+        writers: Turns of requests that write.
+
     Raises:
         DriverMissing: For PostgreSQL without the extra ``postgres``.
     """
@@ -46,7 +55,8 @@ class Database:
             parsed = parsed.set(drivername="postgresql+psycopg")
         self.public_url = parsed.render_as_string(hide_password=True)
         options: dict[str, Any] = {"connect_args": {"timeout": 30}} if self.is_sqlite else {"pool_pre_ping": True}
-        self.engine = create_engine(parsed, pool_size=20, max_overflow=20, **options)
+        self.engine = create_engine(parsed, pool_size=_CONNECTIONS // 2, max_overflow=_CONNECTIONS // 2, **options)
+        self.readers, self.writers = asyncio.Semaphore(_READERS), asyncio.Semaphore(_WRITERS)
         if self.is_sqlite:
             event.listen(self.engine, "connect", _prepare_sqlite)
             event.listen(self.engine, "begin", _begin_sqlite)

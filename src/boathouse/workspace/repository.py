@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 
 from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.elements import ColumnElement
 
@@ -26,16 +27,23 @@ class WorkspaceRepository:
 
     def identified(self, paths: Collection[str], created_by: str | None = None) -> dict[str, ObjectRow]:
         """The objects at some paths; those that are new get an identifier."""
-        found: dict[str, ObjectRow] = {}
+        found = self._at(paths)
+        new = sorted(path for path in paths if path not in found)
+        if not new:
+            return found
+        # Others may give one to the same at this moment.
+        insert = sqlite.insert if self._session.get_bind().dialect.name == "sqlite" else postgresql.insert
+        rows = [{"path": path, "created_at": now_ms(), "created_by": created_by} for path in new]
+        self._session.execute(insert(ObjectRow).on_conflict_do_nothing(index_elements=[ObjectRow.path]), rows)
+        return found | self._at(new)
+
+    def _at(self, paths: Collection[str]) -> dict[str, ObjectRow]:
         wanted = list(paths)
+        found: dict[str, ObjectRow] = {}
         for first in range(0, len(wanted), 500):
             query = select(ObjectRow).where(ObjectRow.path.in_(wanted[first : first + 500]))
             found |= {row.path: row for row in self._session.scalars(query)}
-        now = now_ms()
-        new = [ObjectRow(path=path, created_at=now, created_by=created_by) for path in wanted if path not in found]
-        self._session.add_all(new)
-        self._session.flush()
-        return found | {row.path: row for row in new}
+        return found
 
     def forget(self, path: str) -> None:
         """Nothing is at a path and below it any more: its permissions and comments go with it."""
