@@ -17,7 +17,9 @@ export function TryIt({ name, payload }: { name: string; payload: string | null 
   const [edited, setEdited] = useState<string | null>(null);
   const [answer, setAnswer] = useState<Exchange | null>(null);
   const [sending, setSending] = useState(false);
-  const body = edited ?? (openapi.isPending || (payload !== null && sample.isPending) ? "" : JSON.stringify(example(openapi.data, sample.data), null, 2));
+  // What is typed before the example is there would be mixed with it.
+  const waits = edited === null && (openapi.isPending || (payload !== null && sample.isPending));
+  const body = edited ?? (waits ? "" : JSON.stringify(example(openapi.data, sample.data), null, 2));
   const url = `/serving-endpoints/${encodeURIComponent(name)}/invocations`;
 
   const send = async () => {
@@ -30,7 +32,7 @@ export function TryIt({ name, payload }: { name: string; payload: string | null 
   return (
     <section className="panel">
       <h2>Try it</h2>
-      <textarea className="field" aria-label="Request" spellCheck={false} value={body} onChange={(event) => setEdited(event.target.value)} />
+      <textarea className="field" aria-label="Request" spellCheck={false} value={body} readOnly={waits} placeholder={waits ? "An example comes…" : ""} onChange={(event) => setEdited(event.target.value)} />
       <div style={{ display: "flex", gap: 10, alignItems: "center", margin: "10px 0 14px" }}>
         <button type="button" className="button" onClick={() => void send()} disabled={sending || body === ""}>{sending ? "Sending…" : "Send"}</button>
         {answer && (
