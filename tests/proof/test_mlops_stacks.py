@@ -59,7 +59,7 @@ class Project:
         """`boathouse bundle`, in the project."""
         command = [sys.executable, "-m", "boathouse", "bundle", *words]
         done = subprocess.run(
-            command, cwd=self.folder, env=self.environment, capture_output=True, text=True, timeout=180, check=False
+            command, cwd=self.folder, env=self.environment, capture_output=True, text=True, timeout=400, check=False
         )
         assert done.returncode == 0, f"{words}\n{done.stdout[-4000:]}\n{done.stderr[-2000:]}"
         return done.stdout
@@ -92,7 +92,7 @@ def project(server: Server, tmp_path: Path, connect: Callable[..., SparkSession]
     return made
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_from_its_template_to_retraining(project: Project, connect: Callable[..., SparkSession]) -> None:
     before = project.sources()
     project.bundle("deploy", "-t", "dev", "--auto-approve")
