@@ -211,7 +211,7 @@ def lists(http: httpx.Client, owner: WorkspaceClient, job_id: int, run: api.Run)
     )
     assert submitted.run_type is api.RunType.SUBMIT_RUN
     assert [one.run_name for one in owner.jobs.list_runs(run_type=api.RunType.SUBMIT_RUN)] == ["once"]
-    assert [one.run_id for one in owner.jobs.list_runs(start_time_to=run.start_time)] == [run.run_id]
+    assert [one.run_id for one in owner.jobs.list_runs(job_id=job_id, start_time_to=run.start_time)] == [run.run_id]
 
 
 def test_a_pipelines_update_is_a_task(server: Server, spark: SparkSession, schema: str) -> None:
