@@ -61,10 +61,11 @@ class NotApproved(InvalidParameterValue):
 
     # Not INVALID_STATE: MLflow's clients read it as a fault of the server and try again for minutes.
 
-    def __init__(self, name: str, version: str, what: str) -> None:
+    def __init__(self, name: str, version: str, what: str, field: str) -> None:
         super().__init__(
             f"Version {version} of '{name}' cannot {what}: the model's policy wants it approved, and it is not. "
             "Who has APPLY TAG on the model may approve it.",
+            field=field,
         )
 
 

@@ -16,6 +16,7 @@ from boathouse.errors import BoathouseError, NotFound
 from boathouse.iam.api import IamService
 from boathouse.jobs.api import Jobs, JobService, Kinds, QueueBody, RunNowBody, RunService, job_parameters
 from boathouse.kit.clock import now_ms
+from boathouse.kit.ids import number_in
 from boathouse.registry.api import APPROVAL, Connection, Decision, VersionDeployment, acting_principal
 from boathouse.storage.layout import Layout
 
@@ -174,7 +175,7 @@ class ModelDeployments:
                 raise AuthorDecides(model, version, problem)
             protected = {one.lower() for one in policy.protected_aliases}
             if stage.lower() in protected and not records.is_approved(model_id, int(version)):
-                raise NotApproved(model, version, f"go to the stage '{stage}'")
+                raise NotApproved(model, version, f"go to the stage '{stage}'", "stage")
 
     def check_rejection(self, model: str, comment: str) -> None:
         """See ``Deployments``.
@@ -196,14 +197,15 @@ class ModelDeployments:
             EventJobUnfit: If there is no such job, or it has parameters and none for the event.
             JobPermissionMissing: If the principal may not start it.
         """
-        if not (job_id.isascii() and job_id.isdigit() and len(job_id) < 19):
+        number = number_in(job_id)
+        if number is None:
             raise EventJobUnfit(job_id, "is no number")
         with self._records() as records:
             try:
-                JobService(records.session, acting_principal(), self._jobs().kinds).get(int(job_id), "CAN_MANAGE_RUN")
+                JobService(records.session, acting_principal(), self._jobs().kinds).get(number, "CAN_MANAGE_RUN")
             except NotFound:
                 raise EventJobUnfit(job_id, "is no job") from None
-            declared = job_parameters(records.session, int(job_id))
+            declared = job_parameters(records.session, number)
         if declared and EVENT_MESSAGE not in declared:
             raise EventJobUnfit(job_id, f"has parameters, and none of them is {EVENT_MESSAGE}")
 
@@ -235,7 +237,7 @@ class ModelDeployments:
             if model_id is None or alias.lower() not in {one.lower() for one in records.policy(model_id).protected_aliases}:
                 return
             if not records.is_approved(model_id, int(version)):
-                raise NotApproved(model, version, f"get the alias '{alias}'")
+                raise NotApproved(model, version, f"get the alias '{alias}'", "alias")
 
     def alias_set(self, model: str, alias: str, version: str | None, previous: str | None) -> None:
         """See ``Deployments``."""

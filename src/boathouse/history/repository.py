@@ -6,9 +6,9 @@ from functools import lru_cache
 from typing import Any, get_args
 
 from sqlalchemy import ColumnElement, Insert, Table, and_, delete, exists, func, or_, select, text, tuple_
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from boathouse.db.inserts import insert_of
 from boathouse.history.authors import Author, Claim
 from boathouse.history.models import ColumnRow, CommitRow, EdgeRow, EventRow, QueryRow
 from boathouse.history.records import Entity, TableKind
@@ -213,7 +213,7 @@ class HistoryRepository:
 @lru_cache
 def _upserting(dialect: str, table: Table, key: tuple[str, ...], columns: tuple[str, ...]) -> Insert:
     """Insert a row, or give the one of the same key other values. The same object each time, which is compiled only once."""
-    insert = (postgresql if dialect == "postgresql" else sqlite).insert(table)
+    insert = insert_of(dialect, table)
     changed: dict[str, Any] = {name: insert.excluded[name] for name in columns if name not in key}
     if "times" in changed:
         changed["times"] = table.c.times + insert.excluded.times

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from boathouse.catalog.api import CatalogService, SecurableType
 from boathouse.db.database import Database
 from boathouse.kit.clock import now_ms
+from boathouse.kit.ids import number_in
 from boathouse.registry.context import acting_principal
 from boathouse.registry.errors import CommentNotFound, ModelNotFound, RequestExists, RequestNotFound
 from boathouse.registry.info import Activity
@@ -163,7 +164,8 @@ class _Kept:
         return row.id
 
     def comment(self, comment_id: str) -> ModelActivityRow:
-        row = self.rows.get(int(comment_id)) if comment_id.isascii() and comment_id.isdigit() and len(comment_id) < 19 else None
+        number = number_in(comment_id)
+        row = None if number is None else self.rows.get(number)
         if row is None or row.kind != COMMENT:
             raise CommentNotFound(comment_id)
         return row

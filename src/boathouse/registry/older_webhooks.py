@@ -339,9 +339,6 @@ def _quietly(send: Sender, webhook_id: str, event: str) -> None:
 
 
 def _check_events(model: str | None, events: list[str]) -> None:
-    if not events:
-        message = "events is empty: name at least one."
-        raise InvalidParameterValue(message, field="events")
     if model is not None and MODEL_CREATED in events:
         message = f"events: {MODEL_CREATED} is for webhooks of all models: leave model_name out."
         raise InvalidParameterValue(message, field="events")

@@ -20,7 +20,6 @@ from boathouse.registry import artifacts
 from boathouse.registry.context import acting_principal
 from boathouse.registry.deployments import APPROVAL, Connection, Decision
 from boathouse.registry.errors import (
-    ApprovalMissing,
     SourceInvalid,
     VersionIsFinal,
     mlflow_errors,
@@ -29,7 +28,7 @@ from boathouse.registry.governance import canonical
 from boathouse.registry.info import ModelChange
 from boathouse.registry.older_webhooks import MODEL_CREATED, TAG_SET, VERSION_CREATED
 from boathouse.registry.signatures import feature_spec, require_signature
-from boathouse.registry.stages import REFUSED, StagedStore
+from boathouse.registry.stages import StagedStore, require_not_refused
 from boathouse.registry.webhooks import ALIAS, CREATED, DELETED, MODEL, SET, TAG, VERSION
 
 GATED_ALIAS = "champion"
@@ -352,11 +351,9 @@ class GovernedRegistryStore(StagedStore):
     def set_registered_model_alias(self, name: Any, alias: Any, version: Any) -> Any:
         """Point an alias to a version; the champion must not be rejected, or wait for an approval."""
         with self._as(name, Privilege.MANAGE) as full_name:
-            tags: dict[str, str] = super().get_model_version(full_name, version).tags
-            for key, value in tags.items():
-                word = value.strip().lower()
-                if str(alias).lower() == GATED_ALIAS and key.lower().startswith(APPROVAL) and word in REFUSED:
-                    raise ApprovalMissing(full_name, str(version), f"get the alias '{alias}'", key, word)
+            known = super().get_model_version(full_name, version)
+            if str(alias).lower() == GATED_ALIAS:
+                require_not_refused(known, f"get the alias '{alias}'")
             self._deployments.check_alias(full_name, str(version), str(alias))
             previous = self._points_to(full_name, str(alias))
             super().set_registered_model_alias(full_name, alias, version)

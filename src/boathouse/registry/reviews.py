@@ -58,9 +58,6 @@ class ModelReviews:
         with acting_as(self._principal), our_errors():
             yield store
 
-    def _version(self, store: "GovernedRegistryStore", name: str, version: str) -> Any:
-        return store.get_model_version(name, version)
-
     # ------------------------------------------------------------------------------------------------------ stages
 
     def transition(self, name: str, version: str, stage: str, *, archive: bool, comment: str) -> ModelVersionInfo:
@@ -98,7 +95,7 @@ class ModelReviews:
         from boathouse.registry.stages import stage_name  # noqa: PLC0415 - MLflow is loaded late
 
         with self._store() as store:
-            known = self._version(store, name, version)
+            known = store.get_model_version(name, version)
             target = stage_name(stage)
             if known.current_stage == target:
                 raise AlreadyInStage(known.name, version, target)
@@ -113,7 +110,7 @@ class ModelReviews:
     def requests(self, name: str, version: str) -> list[Seen]:
         """The open ones, the oldest first."""
         with self._store() as store:
-            known = self._version(store, name, version)
+            known = store.get_model_version(name, version)
             return list(self._seen(store, known, self._activities.open_requests(known.name, int(version))))
 
     def approve(self, name: str, version: str, stage: str, *, archive: bool, comment: str) -> Seen:
@@ -132,7 +129,7 @@ class ModelReviews:
             NotFound: If nobody asks for it.
         """
         with self._store() as store:
-            known = self._version(store, name, version)
+            known = store.get_model_version(name, version)
             store.check_rejection(name, comment)
             return Seen(self._close(known, stage, REJECTED, comment, None))
 
@@ -143,7 +140,7 @@ class ModelReviews:
             NotFound: If that one does not ask for it.
         """
         with self._store() as store:
-            known = self._version(store, name, version)
+            known = store.get_model_version(name, version)
             if creator != self._principal.name and not _may(store, name, Privilege.MANAGE):
                 raise NotYourRequest(creator)
             return Seen(self._close(known, stage, CANCELLED, comment, creator))
@@ -159,7 +156,7 @@ class ModelReviews:
     def comment(self, name: str, version: str, text: str) -> Seen:
         """Comment on a version."""
         with self._store() as store:
-            known = self._version(store, name, version)
+            known = store.get_model_version(name, version)
             made = self._activities.say(known.name, int(version), text)
             told = f"{self._principal.name} has commented on version {known.version} of the model '{known.name}'."
             self._hooks.tell((COMMENT_CREATED,), known.name, told, version=str(known.version), comment=text)
@@ -195,7 +192,7 @@ class ModelReviews:
     def activities(self, name: str, version: str) -> tuple[ModelVersionInfo, list[Seen]]:
         """A version, and all that was said of it, asked for and done, the oldest first."""
         with self._store() as store:
-            known = self._version(store, name, version)
+            known = store.get_model_version(name, version)
             return version_info(known), list(self._seen(store, known, self._activities.of_version(known.name, int(version))))
 
     def _seen(self, store: "GovernedRegistryStore", known: Any, found: Iterable[Activity]) -> Generator[Seen]:

@@ -6,13 +6,14 @@ from mlflow.entities.model_registry.model_version_stages import ALL_STAGES, STAG
 from mlflow.store.model_registry.dbmodels.models import SqlModelVersion
 
 from boathouse.catalog.api import Privilege
+from boathouse.registry.deployments import APPROVAL
 from boathouse.registry.errors import ApprovalMissing, ArchivingRefused, StageInvalid, VersionPending, mlflow_errors
 from boathouse.registry.governed_store import GovernedStore
 from boathouse.registry.info import Activity
 from boathouse.registry.older_webhooks import MOVED, events_of
 
 READY = "READY"
-REFUSED = frozenset({"pending", "rejected"})
+_REFUSED = frozenset({"pending", "rejected"})
 _ACTIVE = (STAGE_STAGING, STAGE_PRODUCTION)
 _STAGES = {stage.lower(): stage for stage in ALL_STAGES}
 
@@ -27,6 +28,22 @@ def stage_name(text: str) -> str:
     if found is None:
         raise StageInvalid(text, ALL_STAGES)
     return found
+
+
+def require_not_refused(version: Any, what: str) -> None:
+    """Go on only if no approval of a version waits or was rejected.
+
+    Args:
+        version: MLflow's entity.
+        what: It is to do, for the message.
+
+    Raises:
+        ApprovalMissing: If one does, or was.
+    """
+    for key, value in version.tags.items():
+        word = value.strip().lower()
+        if key.lower().startswith(APPROVAL) and word in _REFUSED:
+            raise ApprovalMissing(version.name, str(version.version), what, key, word)
 
 
 class StagedStore(GovernedStore):
@@ -92,9 +109,8 @@ class StagedStore(GovernedStore):
             return
         if known.status != READY:
             raise VersionPending(name, str(known.version), target)
-        for key, value in known.tags.items():
-            if target == STAGE_PRODUCTION and key.lower().startswith("approval") and value.strip().lower() in REFUSED:
-                raise ApprovalMissing(name, str(known.version), f"go to the stage '{target}'", key, value.strip().lower())
+        if target == STAGE_PRODUCTION:
+            require_not_refused(known, f"go to the stage '{target}'")
         self._deployments.check_transition(name, str(known.version), known.user_id or "", target, comment)
 
     def _versions_in(self, name: str, stage: str, but: int) -> dict[int, str]:

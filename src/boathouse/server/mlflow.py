@@ -126,12 +126,12 @@ class Mlflow:
         if _is_databricks(scope) and plain.startswith("/api/"):
             receive, out = await _translated(scope, receive, out)
         if scope["method"] == "DELETE" and scope.get("query_string"):
-            receive = _with_query_as_body(scope)
+            receive = _with_query_as_body(scope, receive)
         async with self._limit:
             await loaded.asgi(scope, receive, out)
 
 
-def _with_query_as_body(scope: Scope) -> Receive:
+def _with_query_as_body(scope: Scope, receive: Receive) -> Receive:
     """The request of a client that deletes by a query, as ``databricks-sdk`` does; MLflow looks for what to delete in the body."""
     body = json.dumps(dict(parse_qsl(scope["query_string"].decode()))).encode()
     scope["query_string"] = b""
@@ -139,10 +139,21 @@ def _with_query_as_body(scope: Scope) -> Receive:
     headers = [(key, value) for key, value in scope["headers"] if key not in dropped]
     scope["headers"] = [*headers, (b"content-length", str(len(body)).encode()), (b"content-type", b"application/json")]
 
-    async def receive() -> Message:
+    return _replayed(body, receive)
+
+
+def _replayed(body: bytes, receive: Receive) -> Receive:
+    """Gives a whole body, and then what comes."""
+    sent = False
+
+    async def replay() -> Message:
+        nonlocal sent
+        if sent:
+            return await receive()
+        sent = True
         return {"type": "http.request", "body": body, "more_body": False}
 
-    return receive
+    return replay
 
 
 def _check_artifact(loaded: Loaded, scope: Scope, plain: str) -> None:
@@ -199,15 +210,6 @@ async def _translated(scope: Scope, receive: Receive, send: Send) -> tuple[Recei
     body = from_databricks(body)
     headers = [(key, value) for key, value in scope["headers"] if key != b"content-length"]
     scope["headers"] = [*headers, (b"content-length", str(len(body)).encode())]
-    sent = False
-
-    async def replay() -> Message:
-        nonlocal sent
-        if sent:
-            return await receive()
-        sent = True
-        return {"type": "http.request", "body": body, "more_body": False}
-
     start: MutableMapping[str, Any] = {}
     chunks: list[bytes] = []
 
@@ -224,7 +226,7 @@ async def _translated(scope: Scope, receive: Receive, send: Send) -> tuple[Recei
         await send(start)
         await send({"type": "http.response.body", "body": content})
 
-    return replay, collect
+    return _replayed(body, receive), collect
 
 
 def _refuse(error: BoathouseError) -> Callable[[Scope, Receive, Send], Awaitable[None]]:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from boathouse.iam.api import Access, Levels
+from boathouse.kit.ids import number_in
 from boathouse.workspace.tree import Kind, Language
 
 LEVELS = Levels(("CAN_READ", "CAN_RUN", "CAN_EDIT", "CAN_MANAGE"))
@@ -39,12 +40,11 @@ _DASHBOARDS = "01"
 
 def number_of(kind: Kind, resource_id: str) -> int | None:
     """The number of the object that an API of a kind calls so; None if it can be none's."""
-    if kind is Kind.DASHBOARD:
-        digits = resource_id.removeprefix(_DASHBOARDS)
-        good = len(resource_id) == 32 and len(digits) == 30 and not set(digits) - set("0123456789abcdef")
-        number = int(digits, 16) if good else -1
-    else:
-        number = int(resource_id) if resource_id.isascii() and resource_id.isdigit() and len(resource_id) < 19 else -1
+    if kind is not Kind.DASHBOARD:
+        return number_in(resource_id)
+    digits = resource_id.removeprefix(_DASHBOARDS)
+    good = len(resource_id) == 32 and len(digits) == 30 and not set(digits) - set("0123456789abcdef")
+    number = int(digits, 16) if good else -1
     return number if 0 <= number < 2**63 else None
 
 

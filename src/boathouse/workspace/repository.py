@@ -3,10 +3,10 @@
 from collections.abc import Collection, Sequence
 
 from sqlalchemy import delete, func, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.elements import ColumnElement
 
+from boathouse.db.inserts import insert_of
 from boathouse.kit.clock import now_ms
 from boathouse.workspace.models import ObjectPermissionRow, ObjectRow, RepoRow
 
@@ -32,9 +32,9 @@ class WorkspaceRepository:
         if not new:
             return found
         # Others may give one to the same at this moment.
-        insert = sqlite.insert if self._session.get_bind().dialect.name == "sqlite" else postgresql.insert
+        insert = insert_of(self._session.get_bind().dialect.name, ObjectRow)
         rows = [{"path": path, "created_at": now_ms(), "created_by": created_by} for path in new]
-        self._session.execute(insert(ObjectRow).on_conflict_do_nothing(index_elements=[ObjectRow.path]), rows)
+        self._session.execute(insert.on_conflict_do_nothing(index_elements=[ObjectRow.path]), rows)
         return found | self._at(new)
 
     def _at(self, paths: Collection[str]) -> dict[str, ObjectRow]:

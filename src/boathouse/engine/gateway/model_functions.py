@@ -3,16 +3,15 @@
 import re
 
 from boathouse.history.api import AssetRef
+from boathouse.kit.scores_with import MARK
 
-MARK = b"boathouse-scores-with:"
-"""Before the address of a model version, ``models:/catalog.schema.model/3``, and a semicolon."""
-
-_FOUND = re.compile(re.escape(MARK) + rb"models:/([\w.-]{1,400})/(\d{1,10});")
+_MARK = MARK.encode()
+_FOUND = re.compile(re.escape(_MARK) + rb"models:/([\w.-]{1,400})/(\d{1,10});")
 
 
 def models_in(command: bytes) -> tuple[AssetRef, ...]:
     """The model versions that a pickled function names."""
-    if MARK not in command:
+    if _MARK not in command:
         return ()
     found = (
         AssetRef(kind="MODEL_VERSION", name=f"{name.decode().lower()}/{int(version)}")

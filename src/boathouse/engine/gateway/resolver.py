@@ -225,7 +225,7 @@ class Resolver:
         # Of another version only what the table still has is shown, under the name that it had then: no policy speaks of the rest.
         here = {str(column["name"]): name for name, column in columns.items()}
         names = here
-        if version is not None:
+        if version is not None and version != last_version(table.storage_location):
             names = {
                 old: name.lower() for old, name in names_at(table.storage_location, version).items() if name.lower() in columns
             }

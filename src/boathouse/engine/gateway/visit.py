@@ -9,13 +9,12 @@ from typing import Any
 from boathouse.catalog.api import PolicyInTheWay, Privilege, SecurableNotFound, SecurableType
 from boathouse.engine.catalog_access import CatalogAccess
 from boathouse.engine.errors import StatementRefused
-from boathouse.engine.gateway import time_travel
+from boathouse.engine.gateway import frame_functions, time_travel
 from boathouse.engine.gateway.answers import Asked, answer
 from boathouse.engine.gateway.definitions import Definitions, defines
 from boathouse.engine.gateway.effects import Effects
 from boathouse.engine.gateway.frame_filters import said_below
 from boathouse.engine.gateway.identifiers import plain_identifiers
-from boathouse.engine.gateway.model_functions import models_in
 from boathouse.engine.gateway.open_tables import OpenTables, put_checked, require_closed, to_read
 from boathouse.engine.gateway.parameters import bind
 from boathouse.engine.gateway.path_edits import path_edits
@@ -23,7 +22,7 @@ from boathouse.engine.gateway.path_names import FILE_FORMATS, looks_absolute
 from boathouse.engine.gateway.paths import PathGuard, Use
 from boathouse.engine.gateway.protocol import local_relation, of_today, proto, sql_node
 from boathouse.engine.gateway.pruning import Comparison
-from boathouse.engine.gateway.references import Reader, References
+from boathouse.engine.gateway.references import References
 from boathouse.engine.gateway.resolver import Resolver
 from boathouse.engine.gateway.session import EngineSession
 from boathouse.engine.gateway.shared_engine import SharedEngine
@@ -318,34 +317,6 @@ class Visit:
             del source.options["path"]
             self.changed = True
 
-    def look_at_function(self, function: Any) -> None:
-        """A function of a DataFrame; those that ask for the asker's groups are answered."""
-        constant = self.resolver.constant(function.function_name)
-        if constant is not None:
-            function.function_name = "coalesce"
-            function.arguments.add().literal.string = constant
-            self.changed = True
-            return
-        if function.function_name.lower() not in {"is_account_group_member", "is_member"}:
-            return
-        group = function.arguments[0].literal.string if len(function.arguments) == 1 else ""
-        if not group:
-            message = f"{function.function_name} takes the name of a group as a plain string."
-            raise StatementRefused(message)
-        function.function_name = "coalesce"
-        function.arguments[0].literal.boolean = self.resolver.is_member(group)
-        self.changed = True
-
-    def look_at_python(self, function: Any) -> None:
-        """A function of a DataFrame in Python; that of a model version is told."""
-        self.effects.asks(*models_in(function.command))
-
-    def look_at_call(self, call: Any) -> None:
-        """A function of a DataFrame, called by its name."""
-        if self.resolver.asks_endpoint([call.function_name], Reader(self.principal, is_asker=True)):
-            message = "ai_query is called in SQL: expr(\"ai_query('endpoint', struct(a, b))\"), selectExpr or spark.sql."
-            raise StatementRefused(message)
-
     def look_at_view(self, command: Any) -> None:
         """A temporary view: from now on its name may hide a table's."""
         self._define_temporary(command.name.lower())
@@ -355,16 +326,6 @@ class Visit:
         for name in names:
             self.session.names.streams.pop((self.session.request.session_id, name), None)
         self.effects.defined.update(names)
-
-    def look_at_command(self, command: Any) -> None:
-        """A function of the session, scalar or table: from now on its name hides one of the catalog."""
-        kind = command.WhichOneof("command_type")
-        if kind in {"register_function", "register_table_function"}:
-            name = getattr(command, kind).function_name
-            key = (self.session.request.session_id, name.lower())
-            self.session.names.functions.add(key)
-            python = getattr(command, kind).python_udf if kind == "register_function" else None
-            self.session.names.models[key] = models_in(python.command) if python is not None else ()
 
     def look_at_options(self, options: MutableMapping[str, str], source: str, use: Use) -> None:
         """Options of a reader or writer: the path, and whatever else names a place in the lake."""
@@ -496,10 +457,10 @@ _LOOKS = {
     "spark.connect.SqlCommand": Visit.look_at_sql_command,
     "spark.connect.Read": Visit.look_at_read,
     "spark.connect.Expression.Literal": Visit.look_at_literal,
-    "spark.connect.Expression.UnresolvedFunction": Visit.look_at_function,
-    "spark.connect.CallFunction": Visit.look_at_call,
-    "spark.connect.PythonUDF": Visit.look_at_python,
+    "spark.connect.Expression.UnresolvedFunction": frame_functions.look_at_function,
+    "spark.connect.CallFunction": frame_functions.look_at_call,
+    "spark.connect.PythonUDF": frame_functions.look_at_python,
     "spark.connect.CreateDataFrameViewCommand": Visit.look_at_view,
-    "spark.connect.Command": Visit.look_at_command,
+    "spark.connect.Command": frame_functions.look_at_registration,
     "spark.connect.WriteStreamOperationStart": Visit.look_at_stream,
 }

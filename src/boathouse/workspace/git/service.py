@@ -11,7 +11,7 @@ from pathlib import Path
 from boathouse.db import Database
 from boathouse.errors import InvalidParameterValue, InvalidState
 from boathouse.iam.api import Principal
-from boathouse.kit.ids import new_id
+from boathouse.kit.ids import new_id, number_in
 from boathouse.storage.layout import Layout
 from boathouse.workspace.errors import ObjectExists, ObjectNotFound, PathInvalid
 from boathouse.workspace.git.command import Git, Remote, check_url
@@ -154,7 +154,8 @@ class GitFolders:
     def _folder(self, principal: Principal, repo_id: str, level: str, credential: str | None = None) -> _Folder:
         with self._database.session() as session:
             rows = WorkspaceRepository(session)
-            found = rows.repo(int(repo_id)) if repo_id.isascii() and repo_id.isdigit() and len(repo_id) < 19 else None
+            number = number_in(repo_id)
+            found = None if number is None else rows.repo(number)
             workspace = WorkspaceService(session, principal, self._layout)
             if found is None or not workspace.may_see(found[1]):
                 raise RepoNotFound(repo_id)

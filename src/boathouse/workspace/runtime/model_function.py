@@ -12,8 +12,7 @@ import zipfile
 from collections.abc import Iterator
 from typing import Any, Union
 
-MARK = "boathouse-scores-with:"
-"""Before the address of the model version in the function, as ``engine/gateway/model_functions`` finds it."""
+from boathouse.kit.scores_with import MARK
 
 MOST_BYTES = 96 * 1024 * 1024
 """What a message to the engine may be, with room for the rest of the plan."""
