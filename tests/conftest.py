@@ -8,7 +8,7 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
@@ -96,7 +96,28 @@ class _TellsAtOnce:
                 terminal.write_line(f"  {line}")
 
 
+class _NewServers:
+    """Gives a test that is run again new servers: what it made in a shared one would be in its own way."""
+
+    def __init__(self) -> None:
+        self._shared: list[pytest.FixtureDef[Any]] = []
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[Any]) -> Generator[None, object, object]:
+        made = yield
+        if isinstance(made, Server) and fixturedef.scope != "function" and fixturedef not in self._shared:
+            self._shared.append(fixturedef)
+        return made
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        if getattr(item, "execution_count", 1) > 1:
+            for one in self._shared:
+                one.finish(item._request)  # type: ignore[attr-defined]
+
+
 def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(_NewServers(), "new-servers")
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(_TellsAtOnce(config), "tells-at-once")
 

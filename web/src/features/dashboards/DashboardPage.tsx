@@ -36,7 +36,7 @@ function Board({ found, document, published }: { found: Paged; document: Documen
               <WidgetView widget={widget} asked={{ ...asked, page: from }} choose={(chosen) => {
                 const query = new URLSearchParams(params);
                 query.set("f", JSON.stringify({ ...filters, [widget.name]: chosen }));
-                setParams(query, { replace: true });
+                setParams(query, { replace: true, flushSync: true });
               }} />
             </div>
           ))}
