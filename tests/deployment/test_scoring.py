@@ -18,7 +18,6 @@ from mlflow.types import ColSpec, Schema
 from pyspark.sql import SparkSession
 
 from boathouse.deployment import scoring
-from boathouse.features.api import METADATA_KEY
 from tests.conftest import Server
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning", "ignore::FutureWarning")
@@ -36,7 +35,7 @@ class Times(mlflow.pyfunc.PythonModel):
         return model_input["x"] * self.number
 
 
-def register(number: float, **more: Any) -> str:
+def register(number: float) -> str:
     signature = ModelSignature(Schema([ColSpec("double", "x")]), Schema([ColSpec("double")]))
     with mlflow.start_run():
         made = mlflow.pyfunc.log_model(
@@ -45,7 +44,6 @@ def register(number: float, **more: Any) -> str:
             signature=signature,
             registered_model_name=MODEL,
             pip_requirements=[],
-            **more,
         )
     return str(made.registered_model_version)
 
@@ -100,7 +98,6 @@ def test_each_row_once_whoever_is_killed(
     client = mlflow.MlflowClient()
     client.set_registered_model_alias(MODEL, "champion", register(2.0))
     register(3.0)
-    register(1.0, metadata={METADATA_KEY: {}})
     spark.sql("CREATE TABLE main.default.source (id INT, x DOUBLE, note STRING)")
     for number in range(FILES):
         spark.sql(f"INSERT INTO main.default.source VALUES ({number}, {number}, 'a'), ({number}, {number} + 0.5, 'b')")
@@ -155,7 +152,6 @@ def _what_is_wrong_is_told(spark: SparkSession, folder: Path) -> None:
     for uri, columns, told in (
         (MODEL, None, "is not valid. Valid: models:/catalog.schema.model/3"),
         (f"models:/{MODEL}/1", ["id", "prediction"], "has a column 'prediction' itself"),
-        (f"models:/{MODEL}/3", ["id"], "looks features up"),
     ):
         with pytest.raises(ValueError, match=told):
             scoring.score_new_rows(

@@ -11,13 +11,14 @@ batch's number. So a run that is killed at any point, and started again with the
 """
 
 import re
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
+    from pyspark.sql import DataFrame, SparkSession
 
 MODEL_NAME, MODEL_VERSION, SCORED_AT = "model_name", "model_version", "scored_at"
 """Columns of the target beside the source's and the prediction."""
@@ -57,13 +58,15 @@ def score_new_rows(
 ) -> Scored:
     """Score the rows that a Delta table has got since the last call with this checkpoint; the first call scores all that it has.
 
+    Features that the model looks up are looked up as ``score_batch`` does: as of the row's time, in the tables as they are then.
+
     Args:
         spark: The session; it needs SELECT on the source, MODIFY or CREATE TABLE on the target.
         model_uri: ``models:/catalog.schema.model/3``, or with an alias ``models:/catalog.schema.model@champion``.
         source: Full name of the table, whose rows are added and not changed.
         target: Full name of the table of predictions, which is made where it is missing.
         checkpoint: A folder of its own, below ``/Volumes`` for one, that says what was scored; for one source and one target.
-        columns: Those of the source that the target has; all by default.
+        columns: Those that the target has, of the source and of the features that the model looks up; all of the source by default.
         prediction: The target's column with the model's answer.
         result_type: Its type; that of the model's signature by default.
         options: Of the streaming read, such as ``{"startingVersion": "latest"}`` or ``{"maxFilesPerTrigger": "100"}``.
@@ -74,7 +77,7 @@ def score_new_rows(
         What was scored.
 
     Raises:
-        ValueError: If ``model_uri`` is no such address, a column would be there twice, or the model looks features up.
+        ValueError: If ``model_uri`` is no such address, a column would be there twice or is missing.
         StreamingQueryException: If a batch fails; the next call begins with it.
     """
     match = _URI.fullmatch(model_uri)
@@ -91,7 +94,7 @@ def score_new_rows(
         version = _version(match)
         if version not in known:
             # The one before is not needed any more.
-            known = {version: _function(f"models:/{match['name']}/{version}", result_type)}
+            known = {version: _scorer(spark, f"models:/{match['name']}/{version}", result_type, prediction)}
         rows = _round(
             spark, source, target, checkpoint, kept, options or {}, _Made(match["name"], version, known[version], prediction)
         )
@@ -107,7 +110,7 @@ def score_new_rows(
 class _Made:
     model: str
     version: str
-    function: Any
+    score: "Callable[[DataFrame], DataFrame]"
     prediction: str
 
 
@@ -119,23 +122,30 @@ def _version(match: "re.Match[str]") -> str:
     return str(MlflowClient().get_model_version_by_alias(match["name"], match["alias"]).version)
 
 
-def _function(uri: str, result_type: str | None) -> tuple[Any, list[str]]:
-    """A version as a function of columns, and those that it takes."""
-    from mlflow.models import get_model_info  # noqa: PLC0415 - loaded late
+def _scorer(spark: "SparkSession", uri: str, result_type: str | None, prediction: str) -> "Callable[[DataFrame], DataFrame]":
+    """A version as what adds its prediction to rows, and before it the features that it looks up."""
+    from mlflow.artifacts import download_artifacts  # noqa: PLC0415 - loaded late
+    from mlflow.models import get_model_info  # noqa: PLC0415 - the same
+    from pyspark.sql.functions import col, struct  # noqa: PLC0415 - the same
 
     from boathouse.features.api import METADATA_KEY  # noqa: PLC0415 - beside its only use
-    from boathouse.workspace.runtime.model_function import model_function  # noqa: PLC0415 - the same
+    from boathouse.features.client.models import scorer  # noqa: PLC0415 - the same
+    from boathouse.features.client.tables import FeatureTables  # noqa: PLC0415 - the same
+    from boathouse.workspace.runtime.model_function import local_model_function  # noqa: PLC0415 - the same
 
-    info = get_model_info(uri)
-    if METADATA_KEY in (info.metadata or {}):
-        message = f"{uri} looks features up, which rows of a stream do not: score it with FeatureEngineeringClient().score_batch, or by an endpoint."
-        raise ValueError(message)
-    signature = info.signature
-    names = None if signature is None or signature.inputs is None else signature.inputs.input_names()
-    if not names or not all(isinstance(name, str) for name in names):
-        message = f"{uri} has no signature with names of columns: log it with an example that has them."
-        raise ValueError(message)
-    return model_function(uri, result_type), list(names)
+    with tempfile.TemporaryDirectory() as folder:
+        path = download_artifacts(artifact_uri=uri, dst_path=folder)
+        info = get_model_info(path)
+        if METADATA_KEY in (info.metadata or {}):
+            return scorer(path, uri, result_type, FeatureTables(spark), prediction)
+        signature = info.signature
+        names = None if signature is None or signature.inputs is None else signature.inputs.input_names()
+        if not names or not all(isinstance(name, str) for name in names):
+            message = f"{uri} has no signature with names of columns: log it with an example that has them."
+            raise ValueError(message)
+        predict = local_model_function(path, uri, result_type)
+    found = predict(struct(*(col(f"`{name}`") for name in names)))
+    return lambda rows: rows.withColumn(prediction, found)
 
 
 def _round(
@@ -148,15 +158,13 @@ def _round(
     made: _Made,
 ) -> int:
     """Score what there is now; the number of rows."""
-    from pyspark.sql.functions import col, current_timestamp, lit, struct  # noqa: PLC0415 - loaded late
+    from pyspark.sql.functions import col, current_timestamp, lit  # noqa: PLC0415 - loaded late
 
-    function, names = made.function
     reader = spark.readStream
     for key, value in options.items():
         reader = reader.option(key, value)
-    scored = reader.table(source).select(
-        *(col(f"`{name}`") for name in kept),
-        function(struct(*(col(f"`{name}`") for name in names))).alias(made.prediction),
+    scored = made.score(reader.table(source)).select(
+        *(col(f"`{name}`") for name in (*kept, made.prediction)),
         lit(made.model).alias(MODEL_NAME),
         lit(made.version).alias(MODEL_VERSION),
         current_timestamp().alias(SCORED_AT),

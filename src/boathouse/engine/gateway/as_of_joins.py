@@ -24,6 +24,7 @@ from grpc.aio import AioRpcError
 
 from boathouse.catalog.api import Privilege, TableInfo
 from boathouse.engine.as_of.request import HINT, ROWS_HINT, AsOfLookup, AsOfRequest
+from boathouse.engine.gateway.completion import Completion
 from boathouse.engine.gateway.protocol import proto
 from boathouse.engine.gateway.readings import Reading
 from boathouse.engine.gateway.session import EngineSession
@@ -138,12 +139,14 @@ def _local(request: AsOfRequest, node: Any, visit: Visit) -> Local:
         raise _OnEngine(f"{visit.session.capabilities.name} may be on other machines than the files")
     if find_spec("polars") is None:
         raise _OnEngine("polars is not installed (boathouse[features])")
+    if not request.lookups:
+        raise _OnEngine("one look-up finds its rows by what another has found")
     zone = visit.session.setting("spark.sql.session.timeZone")
     schema = visit.session.schema(node)
     kinds = _require_known(request, schema, zone)
     files = tuple(_files(one, visit, kinds, zone) for one in request.lookups)
     rows = sum(one.rows for one in files)
-    if not files or (setting != "local" and rows < _FEWEST_ROWS):
+    if setting != "local" and rows < _FEWEST_ROWS:
         raise _OnEngine(f"{rows:,} feature rows are few")
     return Local(request, files, schema)
 
@@ -287,6 +290,16 @@ class LocalJoins:
         result.read.data_source.format = "parquet"
         result.read.data_source.paths.append(str(folder / "result"))
         node.CopyFrom(_typed(result, local.schema, node))
+
+
+async def joined(joins: LocalJoins, completion: Completion | None) -> bytes | None:
+    """The request once its as-of joins are made; None where none was. What it would have completed is told if that fails."""
+    try:
+        return await joins.made()
+    except BaseException:
+        if completion is not None:
+            await completion.failed()
+        raise
 
 
 def _typed(result: Any, schema: Any, node: Any) -> Any:

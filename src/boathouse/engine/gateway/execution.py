@@ -11,9 +11,8 @@ import structlog
 from grpc.aio import AioRpcError
 
 from boathouse.engine.errors import OperationCanceled
-from boathouse.engine.gateway.as_of_joins import LocalJoins
+from boathouse.engine.gateway.as_of_joins import joined
 from boathouse.engine.gateway.attempts import Attempts
-from boathouse.engine.gateway.completion import Completion
 from boathouse.engine.gateway.governor import Governor, Prepared
 from boathouse.engine.gateway.heads import for_engine
 from boathouse.engine.gateway.observer import Observer, Watched
@@ -96,7 +95,7 @@ class Execution:
                     request = prepared.request
                     if prepared.joins is not None:
                         left.push_async_callback(asyncio.to_thread, prepared.joins.discard)
-                        request = await self._joined(prepared.joins, prepared.completion) or request
+                        request = await joined(prepared.joins, prepared.completion) or request
                     attempts = Attempts(
                         self._engine,
                         self._principal,
@@ -128,15 +127,6 @@ class Execution:
         except asyncio.CancelledError:
             await asyncio.wait([task])
             if task.exception() is None and (completion := task.result().completion) is not None:
-                await completion.failed()
-            raise
-
-    async def _joined(self, joins: LocalJoins, completion: Completion | None) -> bytes | None:
-        """The request once its as-of joins are made."""
-        try:
-            return await joins.made()
-        except BaseException:
-            if completion is not None:
                 await completion.failed()
             raise
 

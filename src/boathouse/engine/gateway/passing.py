@@ -10,6 +10,7 @@ from typing import Any
 
 from boathouse.catalog.api import Privilege
 from boathouse.engine.expected import OPTION as EXPECTATIONS
+from boathouse.engine.gateway.as_of_joins import hinted
 from boathouse.engine.gateway.commits import commits_of_query
 from boathouse.engine.gateway.path_names import is_path_name
 from boathouse.engine.gateway.paths import Use
@@ -39,7 +40,9 @@ Work = Callable[[Callable[[], None]], Any]
 def can_be_passed(start: Any, sources: Sources) -> bool:
     """Whether an engine with streams can run a query: not where a part of it is the server's."""
     ours = any(is_ours(read, sources) for read in streaming_reads(start.input))
-    return not (ours or start.HasField("foreach_batch") or any(key.lower() == EXPECTATIONS for key in start.options))
+    is_expected = any(key.lower() == EXPECTATIONS for key in start.options)
+    # Engines order streams by nothing but watermarks, which an as-of join has none of.
+    return not (ours or start.HasField("foreach_batch") or is_expected or any(hinted(start.input)))
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ class NotOnThisEngine(StreamRefused):
         if not capabilities.runs_streams:
             return self
         message = (
-            f"{self._what} in a streaming query with foreachBatch, cloudFiles, the change data feed or expectations.{self._hint} "
+            f"{self._what} in a streaming query with foreachBatch, cloudFiles, the change data feed, look-ups of features or expectations.{self._hint} "
             f"Such queries are run by the server and not by {capabilities.name}: write the stream to a table without them first, "
             "and stream from that."
         )

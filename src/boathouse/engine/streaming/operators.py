@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from boathouse.engine.as_of.request import HINT, ROWS_HINT
 from boathouse.engine.gateway.sql_tokens import Kind, Token, closing, tokenize
 from boathouse.engine.gateway.walk import children, walk
 from boathouse.engine.streaming.errors import NotOnThisEngine
@@ -109,6 +110,10 @@ def require_row_by_row(plan: Any, *, complete: bool = False, remembering: Sequen
         if name == "spark.connect.Relation":
             if not is_stream(message):
                 continue
+            if message.hint.name == HINT:
+                # Each row of the result is one of those that features are added to, whatever lies between.
+                stack.extend((rows, complete) for rows in _rows_of_join(message))
+                continue
             if id(message) in allowed:
                 complete = False
             elif not (complete and message.WhichOneof("rel_type") in _OF_ALL_ROWS):
@@ -118,6 +123,25 @@ def require_row_by_row(plan: Any, *, complete: bool = False, remembering: Sequen
         elif name == "spark.connect.SubqueryExpression":
             raise NotOnThisEngine("A subquery on a stream")
         stack.extend((one, complete) for one in children(message))
+
+
+def _rows_of_join(join: Any) -> list[Any]:
+    """The rows that an as-of join adds features to.
+
+    Raises:
+        NotOnThisEngine: If something else of it is a stream.
+    """
+    rows = list[Any]()
+    stack = [join.hint.input]
+    while stack:
+        message = stack.pop()
+        if message.DESCRIPTOR.full_name == "spark.connect.Relation" and message.hint.name == ROWS_HINT:
+            rows.append(message.hint.input)
+            continue
+        if message.DESCRIPTOR.full_name == "spark.connect.CachedRemoteRelation":
+            raise NotOnThisEngine("A stream of features", "Write it to a feature table, by write_table.")
+        stack.extend(children(message))
+    return rows
 
 
 def is_stream(relation: Any) -> bool:

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
+from boathouse.engine.gateway.as_of_joins import LocalJoins, joined
 from boathouse.engine.gateway.attempts import Attempts
 from boathouse.engine.gateway.completion import Completion
 from boathouse.engine.gateway.protocol import proto
@@ -31,6 +32,11 @@ class Prepared(Protocol):
     @property
     def completion(self) -> Completion | None:
         """What is to be done at its end."""
+        ...
+
+    @property
+    def joins(self) -> LocalJoins | None:
+        """As-of joins that are made before, beside the engine."""
         ...
 
 
@@ -123,17 +129,21 @@ class Runner:
             self._task = None
 
     async def _execute(self, prepared: Prepared, operation_id: str) -> pa.Table:
-        attempts = Attempts(
-            self.engine,
-            self.principal,
-            as_principal(prepared.request, self.principal),
-            self.session.request.session_id,
-            operation_id,
-            prepared.completion,
-        )
         batches: list[pa.RecordBatch] = []
-        async with contextlib.aclosing(attempts.answers()) as parts:
-            async for part in parts:
+        async with contextlib.AsyncExitStack() as left:
+            request = prepared.request
+            if prepared.joins is not None:
+                left.push_async_callback(asyncio.to_thread, prepared.joins.discard)
+                request = await joined(prepared.joins, prepared.completion) or request
+            attempts = Attempts(
+                self.engine,
+                self.principal,
+                as_principal(request, self.principal),
+                self.session.request.session_id,
+                operation_id,
+                prepared.completion,
+            )
+            async for part in await left.enter_async_context(contextlib.aclosing(attempts.answers())):
                 response = proto().ExecutePlanResponse.FromString(part)
                 if response.HasField("arrow_batch"):
                     batches += pa.ipc.open_stream(response.arrow_batch.data)

@@ -2,7 +2,7 @@
 
 import inspect
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any
 
@@ -87,14 +87,36 @@ def score_batch(model_uri: str, df: DataFrame, result_type: Any, tables: Feature
     # Once and whole: older clients of the registry cannot fetch one file of a version.
     with tempfile.TemporaryDirectory() as folder:
         path = download_artifacts(artifact_uri=model_uri, dst_path=folder)
-        spec = spec_of(path, model_uri)
+        return scorer(path, model_uri, result_type, tables)(df)
+
+
+def scorer(
+    path: str, model_uri: str, result_type: Any, tables: FeatureTables, prediction: str = "prediction"
+) -> Callable[[DataFrame], DataFrame]:
+    """What looks up a model's features for rows, as the tables are when these are asked for, and predicts.
+
+    Args:
+        path: The folder with its files, which may go afterwards.
+        model_uri: The model, for messages.
+        result_type: Spark's type of what it predicts; that of its signature unless given.
+        tables: Where features are looked up.
+        prediction: The column with what it predicts.
+
+    Raises:
+        ValueError: If the model has no feature spec; from what is returned, if a column that it needs is not there.
+    """
+    spec = spec_of(path, model_uri)
+    predict = local_model_function(path, model_uri, result_type)
+
+    def score(df: DataFrame) -> DataFrame:
         missing = [name for name in spec.inputs if name not in df.columns]
         if missing:
             message = f"df has no column '{missing[0]}', which the model {model_uri} takes. It has: {', '.join(df.columns)}."
             raise ValueError(message)
-        predict = local_model_function(path, model_uri, result_type)
-    prediction = predict(F.struct(*(column_named(name) for name in spec.features_order)))
-    return in_order(df, lambda rows: add_features(rows, spec, tables, latest=True).withColumn("prediction", prediction))
+        found = predict(F.struct(*(column_named(name) for name in spec.features_order)))
+        return in_order(df, lambda rows: add_features(rows, spec, tables, latest=True).withColumn(prediction, found))
+
+    return score
 
 
 def spec_of(path: str, model_uri: str) -> FeatureSpec:

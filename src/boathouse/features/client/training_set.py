@@ -178,9 +178,10 @@ def _comparable(one: DataType, other: DataType) -> bool:
 def in_order(df: DataFrame, change: Callable[[DataFrame], DataFrame]) -> DataFrame:
     """What is made of a DataFrame row by row, in its order.
 
-    Joins and Python functions lose it, and predictions are often put beside their rows by it.
+    Joins and Python functions lose it, and predictions are often put beside their rows by it. A stream has none.
     """
-    return change(df.withColumn(ORDER, F.monotonically_increasing_id())).orderBy(ORDER).drop(ORDER)
+    changed = change(df.withColumn(ORDER, F.monotonically_increasing_id()))
+    return (changed if df.isStreaming else changed.orderBy(ORDER)).drop(ORDER)
 
 
 def add_features(df: DataFrame, spec: FeatureSpec, tables: FeatureTables, *, latest: bool = False) -> DataFrame:
@@ -235,9 +236,9 @@ def _looked_up(df: DataFrame, spec: FeatureSpec, tables: FeatureTables, given: C
     # The keys of a table are not enforced: two rows of one key and time would each give a row.
     placed = df.withColumn(_PLACE, F.row_number().over(Window.partitionBy(ORDER).orderBy(ORDER)))
     df = placed.filter(F.col(_PLACE) == 1).drop(_PLACE)
+    df = df.hint(HINT, AsOfRequest(tuple(rows), () if is_chained else tuple(told)).dumps())
     if is_chained:
         return df
-    df = df.hint(HINT, AsOfRequest(tuple(rows), tuple(told)).dumps())
     return reduce(lambda whole, one: _with_defaults(whole, *one), asked, df)
 
 
