@@ -55,16 +55,17 @@ def _access(session: Session, levels: Levels, change: AccessBody, where: str) ->
     return Access(grantee, kind, change.permission_level)
 
 
-def told_access(object_id: str, object_type: str, access: Iterable[Access]) -> dict[str, Any]:
-    """Who may what on an object, as the permissions API tells it: admins manage every one."""
+def told_access(object_id: str, object_type: str, access: Iterable[Access], inherited: Iterable[Access] = ()) -> dict[str, Any]:
+    """Who may what on an object, and by something else than it, as the permissions API tells it: admins manage every one."""
     entries = [(one.kind, one.grantee, one.level, False) for one in access]
+    entries += [(one.kind, one.grantee, one.level, True) for one in inherited]
     entries.append(("group_name", ADMINS, "CAN_MANAGE", True))
     return {
         "object_id": object_id,
         "object_type": object_type,
         "access_control_list": [
-            {kind: grantee, "all_permissions": [{"permission_level": level, "inherited": inherited}]}
-            for kind, grantee, level, inherited in entries
+            {kind: grantee, "all_permissions": [{"permission_level": level, "inherited": is_inherited}]}
+            for kind, grantee, level, is_inherited in entries
         ],
     }
 

@@ -75,7 +75,9 @@ class Governance:
             create()
 
     def require(self, name: str, privilege: Privilege | None) -> None:
-        """Go on only with a privilege on a model: EXECUTE to read, MANAGE to change, None to know of it; MANAGE is APPLY TAG too.
+        """Go on only with a privilege on a model: EXECUTE to read, MANAGE to change, None to know of it.
+
+        MANAGE is APPLY TAG and CREATE MODEL VERSION too.
 
         Raises:
             ModelNotFound: If there is no such model.
@@ -83,7 +85,7 @@ class Governance:
         """
         with self._catalog() as catalog:
             try:
-                if privilege is Privilege.APPLY_TAG:
+                if privilege in {Privilege.APPLY_TAG, Privilege.CREATE_MODEL_VERSION}:
                     with suppress(PermissionDenied):
                         catalog.require_model(name, Privilege.MANAGE)
                         return

@@ -37,8 +37,8 @@ GATED_ALIAS = "champion"
 class GovernedRegistryStore(StagedStore):
     """Registered models, their versions, aliases and tags; ``GovernedStore`` says what it is made of.
 
-    Reading needs EXECUTE on the model, changing needs MANAGE (or its owner), making one needs CREATE MODEL on the schema. Each
-    version has its own copy of its files.
+    Reading needs EXECUTE on the model, changing needs MANAGE (or its owner), a new version CREATE MODEL VERSION, a new model
+    CREATE MODEL on the schema. Each version has its own copy of its files.
     """
 
     # ------------------------------------------------------------------------------------------------------- models
@@ -163,7 +163,7 @@ class GovernedRegistryStore(StagedStore):
     ) -> Any:
         """Make a version with a copy of the source's files."""
         del local_model_path
-        with self._as(name, Privilege.MANAGE) as full_name:
+        with self._as(name, Privilege.CREATE_MODEL_VERSION) as full_name:
             if any(tag.key == IS_PROMPT_TAG_KEY and str(tag.value).lower() == "true" for tag in tags or []):
                 return super().create_model_version(full_name, source, run_id or None, tags, run_link, description)
             path, found_run = self._source(source, model_id)
@@ -182,7 +182,7 @@ class GovernedRegistryStore(StagedStore):
         self, name: str, source: str, *, run_id: str | None, tags: Any, description: str | None, model_id: str | None
     ) -> Any:
         """Make a version whose files the client uploads, and then finalizes."""
-        with self._as(name, Privilege.MANAGE) as full_name:
+        with self._as(name, Privilege.CREATE_MODEL_VERSION) as full_name:
             known = f"models:/{model_id}" if model_id else source
             version = self._new_version(full_name, known, run_id, tags, None, description)
             shutil.rmtree(artifacts.version_folder(self._layout, full_name, version), ignore_errors=True)
@@ -190,7 +190,8 @@ class GovernedRegistryStore(StagedStore):
 
     def finalize_version(self, name: str, version: str) -> Any:
         """Make a version complete: its files change no more."""
-        with self._as(name, Privilege.MANAGE) as full_name:
+        with self._as(name, Privilege.CREATE_MODEL_VERSION) as full_name:
+            self._require_own(full_name, version)
             folder = artifacts.version_folder(self._layout, full_name, version)
             if not (folder / artifacts.MLMODEL).is_file():
                 message = (
@@ -199,6 +200,13 @@ class GovernedRegistryStore(StagedStore):
                 raise NotFound(message)
             require_signature(folder)
             return self._ready(full_name, version)
+
+    def _require_own(self, name: str, version: str) -> Any:
+        """A version that is not complete yet, if the principal has begun it or has MANAGE."""
+        made: Any = super().get_model_version(name, version)
+        if (made.user_id or "") != acting_principal().name:
+            self._governance.require(name, Privilege.MANAGE)
+        return made
 
     def _ready(self, name: str, version: str) -> Any:
         """Make a version complete, and tell what it was trained on."""
@@ -235,6 +243,8 @@ class GovernedRegistryStore(StagedStore):
             for tag in tags or ()
             if tag.key.lower().startswith(APPROVAL)
         ]
+        if words:
+            self._governance.require(name, Privilege.APPLY_TAG)
         for word in words:
             self._deployments.check_decision(word)
         # MLflow looks a source models:/... up with a client of its own; ours is known already, so it gets another here.
@@ -387,9 +397,9 @@ class GovernedRegistryStore(StagedStore):
             VersionIsFinal: If the version is complete and the file would change.
         """
         name, version = path.model_version
-        with self._as(name, Privilege.MANAGE if write else Privilege.EXECUTE) as full_name:
+        with self._as(name, Privilege.CREATE_MODEL_VERSION if write else Privilege.EXECUTE) as full_name:
             if not write:
                 return
-            made: Any = super().get_model_version(full_name, version)
+            made = self._require_own(full_name, version)
             if made.status == ModelVersionStatus.to_string(ModelVersionStatus.READY):
                 raise VersionIsFinal(full_name, version)

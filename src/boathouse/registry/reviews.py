@@ -77,6 +77,7 @@ class ModelReviews:
             for privilege, level in (
                 (Privilege.MANAGE, "CAN_MANAGE"),
                 (Privilege.APPLY_TAG, "CAN_MANAGE_PRODUCTION_VERSIONS"),
+                (Privilege.CREATE_MODEL_VERSION, "CAN_EDIT"),
             ):
                 if _may(store, name, privilege):
                     return level

@@ -48,6 +48,7 @@ from boathouse.pipelines.api import EventLog, PipelineCommands, Pipelines, Pipel
 from boathouse.registry import artifact_endpoints as registry_artifact_endpoints
 from boathouse.registry import endpoints as registry_endpoints
 from boathouse.registry import older_endpoints as registry_older_endpoints
+from boathouse.registry import older_permission_endpoints as registry_older_permissions
 from boathouse.registry import older_webhook_endpoints as registry_older_webhooks
 from boathouse.registry import page as registry_page
 from boathouse.registry import uc_endpoints as registry_uc_endpoints
@@ -257,6 +258,7 @@ ROUTERS = (
     registry_endpoints.router,
     registry_uc_endpoints.router,
     registry_older_endpoints.router,
+    registry_older_permissions.router,
     registry_older_webhooks.router,
     registry_page.router,
     deployment_endpoints.router,

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from boathouse.catalog.errors import InvalidName, SecurableExists
+from boathouse.catalog.errors import InvalidName, SecurableExists, SecurableNotFound
 from boathouse.catalog.info import SecurableInfo, securable_info
 from boathouse.catalog.privileges import Privilege, SecurableType
 from boathouse.catalog.service.containers import Containers
@@ -29,6 +29,17 @@ class RegisteredModels(Containers):
     def require_model(self, full_name: str, privilege: Privilege | None) -> SecurableInfo:
         """A model on which the principal has a privilege (EXECUTE to load, MANAGE to change); None: may know of."""
         return securable_info(self.reach(SecurableType.MODEL, full_name, privilege))
+
+    def model_of_id(self, model_id: str) -> SecurableInfo:
+        """The model of an identifier.
+
+        Raises:
+            SecurableNotFound: If there is none that the principal may know of.
+        """
+        row = self.rows.by_id(model_id)
+        if row is None or row.type != SecurableType.MODEL or not self.access.visibility().shows(row):
+            raise SecurableNotFound(SecurableType.MODEL, model_id)
+        return securable_info(row)
 
     def list_models(self, catalog: str | None = None, schema: str | None = None) -> list[SecurableInfo]:
         """The models that the principal may know of, of one schema, one catalog or all, by full name."""

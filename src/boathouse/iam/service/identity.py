@@ -148,7 +148,14 @@ class IamService:
 
     def grantee_exists(self, name: str) -> bool:
         """Whether a grant can name this principal: a user, a service principal or a group."""
-        return name == ACCOUNT_USERS or self._rows.principal_by_name(name) is not None or self._rows.group_exists(name)
+        return self.kind_of(name) is not None
+
+    def kind_of(self, name: str) -> str | None:
+        """The API's field for a grantee of a name: ``user_name``, ``group_name``, ``service_principal_name``; None if there is none."""
+        person = self._rows.principal_by_name(name)
+        if person is not None:
+            return f"{person.kind}_name"
+        return "group_name" if name == ACCOUNT_USERS or self._rows.group_exists(name) else None
 
     def issue(
         self,
