@@ -15,6 +15,7 @@ HERE = Path(__file__).parent
 QUICK = frozenset(
     {
         "test_spark_engine.py",
+        "test_training.py",
         "test_governed.py::TestPolicies",
         "test_streams.py::test_a_running_query",
         "test_streams.py::test_a_revoked_grant_ends_the_stream",

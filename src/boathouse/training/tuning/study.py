@@ -155,7 +155,7 @@ class Search:
     def _on_engine(self, budget: int | None, deadline: float | None, count: int, space: Mapping[str, BaseDistribution]) -> None:
         from pyspark.sql import SparkSession  # noqa: PLC0415 - others do not need it
 
-        spark = SparkSession.builder.getOrCreate()
+        spark = SparkSession.getActiveSession() or SparkSession.builder.getOrCreate()
         done = 0
         while (budget is None or done < budget) and (deadline is None or time.monotonic() < deadline) and not self.is_stopped:
             some = count if budget is None else min(count, budget - done)
