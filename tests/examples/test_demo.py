@@ -71,6 +71,18 @@ def wait_for(process: subprocess.Popen[str], text: str, seconds: float) -> None:
     raise AssertionError(message)
 
 
+def test_told_to_end_it_takes_its_server_with_it(tmp_path: Path) -> None:
+    process = demo(tmp_path)
+    wait_for(process, "0 ", 0.0)
+    tree = psutil.Process(process.pid).children(recursive=True)
+    process.terminate()
+    process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGTERM
+    # The server, the step and whatever they have started.
+    assert len(tree) >= 2
+    assert psutil.wait_procs(tree, timeout=20)[1] == []
+
+
 @pytest.mark.timeout(700)
 def test_killed_on_the_way_it_ends_with_the_same_rows(tmp_path: Path) -> None:
     process = demo(tmp_path, "--exit")

@@ -81,6 +81,23 @@ def find_steps() -> list[Step]:
 
 
 @contextmanager
+def _ends_when_told() -> Generator[None, None, None]:
+    """SIGTERM and SIGHUP end the block as an exception does, so that what it has started ends with it."""
+
+    def leave(number: int, _frame: object) -> None:
+        for one in before:
+            signal.signal(one, signal.SIG_IGN)
+        raise SystemExit(128 + number)
+
+    before = {one: signal.signal(one, leave) for one in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
+
+
+@contextmanager
 def server_on(settings: Settings, layout: Layout) -> Generator[Running, None, None]:
     """The server of a lake: the one that runs, or one that is started for as long as the block runs.
 
@@ -252,7 +269,7 @@ def command(
         if not chosen:
             message = f"There is no step {step}. Valid: {', '.join(one.title for one in steps)}."
             raise InvalidParameterValue(message)
-        with server_on(settings, layout) as server:
+        with _ends_when_told(), server_on(settings, layout) as server:
             token = Profiles(config_dir(settings.config_dir)).token(layout.root) or ""
             _run_all(chosen, token, layout, server, json_file)
             _show_links(server, token)
