@@ -26,12 +26,14 @@ from typing import Any
 from common import parse, report
 from huey import SqliteHuey
 from huey.consumer import Consumer
+from sqlalchemy import select
 
 from boathouse.db import Database
 from boathouse.db.database import sqlite_url
 from boathouse.iam.api import Authenticator, IamService, Principal
 from boathouse.jobs.api import Jobs, Output, Task
 from boathouse.jobs.graph import Result, State
+from boathouse.jobs.models import JobRunRow
 from boathouse.jobs.runs import Wanted
 from boathouse.jobs.schemas import CreateBody, RunNowBody
 from boathouse.jobs.starting import Asked, new_run
@@ -121,8 +123,13 @@ class Bench:
 
     async def ended(self, run_id: int) -> None:
         """Wait for its end."""
-        while (await self.jobs.manage_runs(self.admin, lambda service: service.get(run_id), write=False)).run.ended_at is None:  # noqa: ASYNC110
+        while not await asyncio.to_thread(self._has_ended, run_id):  # noqa: ASYNC110
             await asyncio.sleep(0.02)
+
+    def _has_ended(self, run_id: int) -> bool:
+        # Not by the API: its answer has all tasks, and to make it again and again would be a part of what is measured.
+        with self.database.session() as session:
+            return session.scalar(select(JobRunRow.ended_at).where(JobRunRow.id == run_id)) is not None
 
 
 async def start(bench: Bench, rounds: int) -> dict[str, float]:

@@ -13,6 +13,7 @@ from boathouse.db import Base, Database
 from boathouse.db.database import MIGRATIONS, sqlite_url
 from boathouse.db.errors import DatabaseTooNew, DatabaseUnreachable, TextRefused
 from boathouse.iam.api import IamService
+from tests.databases import new_postgresql
 
 
 @pytest.fixture
@@ -50,6 +51,28 @@ def test_a_text_that_cannot_be_kept_is_the_clients_mistake(database: Database) -
             IamService(session).grantee_exists("\0")
     finally:
         database.dispose()
+
+
+def test_connections_that_the_server_has_ended_are_made_anew(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    database = Database(new_postgresql(postgres_url))
+    resting = [database.engine.raw_connection() for _ in range(3)]
+    pids = [one.driver_connection.info.backend_pid for one in resting if one.driver_connection]
+    for one in resting:
+        one.close()
+    with database.session() as session:
+        kept = session.scalar(text("SELECT pg_backend_pid()"))
+    assert kept in pids
+    with database.session() as session:
+        assert session.scalar(text("SELECT pg_backend_pid()")) == kept
+    other = Database(postgres_url)
+    with other.session() as session:
+        session.execute(text("SELECT pg_terminate_backend(one, 10000) FROM unnest(:pids) AS one"), {"pids": pids})
+    other.dispose()
+    monkeypatch.setattr("boathouse.db.database._REST_SECONDS", 0.0)
+    # All three are gone, and the first who asks does not hear of it.
+    with database.session() as session:
+        assert session.scalar(text("SELECT pg_backend_pid()")) not in pids
+    database.dispose()
 
 
 def test_a_newer_schema_is_refused_and_kept(database: Database) -> None:

@@ -9,8 +9,9 @@ import pytest
 from boathouse.errors import BoathouseError, InvalidState
 from boathouse.jobs.errors import JobNotFound, JobPermissionMissing, RepairOutdated, RunNotFound, SettingsInvalid
 from boathouse.jobs.graph import Result
-from boathouse.jobs.runs import Wanted
-from boathouse.jobs.schemas import AccessBody, SettingsBody
+from boathouse.jobs.models import JobRunRow
+from boathouse.jobs.runs import RunService, Wanted
+from boathouse.jobs.schemas import AccessBody, RunNowBody, SettingsBody
 from tests.jobs.harness import SECONDS, Harness, act, results, until
 
 
@@ -307,3 +308,26 @@ def test_a_tasks_token_acts_for_its_run_and_ends_with_it(jobs: Harness) -> None:
     with pytest.raises(BoathouseError):
         jobs.authenticator.authenticate(token)
     assert Result(str(jobs.details(run_id).run.result)) is Result.SUCCESS
+
+
+def test_runs_that_are_taken_on_together_do_not_share_their_ends(jobs: Harness) -> None:
+    """One whose message PostgreSQL cannot keep as it is, and one that the scheduler cannot take on at all."""
+    bad = jobs.create(act("a", error="no\0thing"), max_concurrent_runs=10)
+    good = jobs.create(act("a", say="x"), act("b", "a"), max_concurrent_runs=10)
+    with jobs.database.session(write=True) as session:
+        # All are looked at in one transaction, as none is before this one has ended.
+        begun = [
+            RunService(session, jobs.admin, jobs.jobs.kinds).run_now(RunNowBody(job_id=one)).id
+            for one in (good, bad, good, good)
+        ]
+        broken = session.get_one(JobRunRow, begun[2])
+        session.flush()
+        broken.settings = {**broken.settings, "timeout_seconds": "soon"}
+    ends = [jobs.ended(one) for one in (begun[0], begun[1], begun[3])]
+    assert [one["state"]["result_state"] for one in ends] == ["SUCCESS", "FAILED", "SUCCESS"]
+    assert ends[1]["tasks"][0]["state"]["state_message"] == "no\N{REPLACEMENT CHARACTER}thing"
+    assert jobs.view(begun[2])["state"]["life_cycle_state"] in {"PENDING", "RUNNING"}
+    with jobs.database.session(write=True) as session:
+        broken = session.get_one(JobRunRow, begun[2])
+        broken.settings, broken.wake_at = {**broken.settings, "timeout_seconds": 0}, 1
+    assert jobs.ended(begun[2])["state"]["result_state"] == "SUCCESS"

@@ -190,6 +190,65 @@ def test_traffic_is_split_and_rights_are_checked(place: Place) -> None:
     api.delete(name)
 
 
+def test_a_rollback_takes_the_endpoints_along_and_tells_which_it_could_not(place: Place) -> None:
+    client, api = place.client, place.client.serving_endpoints
+    mine, theirs, user = f"mine-{place.schema}", f"theirs-{place.schema}", f"rolls-{place.schema}"
+    split = [Route(30, served_entity_name="plus-1"), Route(70, served_entity_name="two")]
+    entities = [place.entity(1), place.entity(2, "two")]
+    both = EndpointCoreConfigInput(name=mine, served_entities=entities, traffic_config=TrafficConfig(split))
+    api.create(mine, config=both)
+    api.create(theirs, config=EndpointCoreConfigInput(name=theirs, served_entities=[place.entity(2)]))
+    for version in ("1", "2"):
+        mlflow.MlflowClient().set_registered_model_alias(place.model, "champion", version)
+    rolls = place.server.client(place.server.new_principal(user))
+    url, body = (
+        f"/api/boathouse/v1/deployments/{place.model}/rollback",
+        {"alias": "champion", "reason": "errors", "endpoints": True},
+    )
+    assert rolls.post(url, json=body).status_code == 403
+    for kind, name, right in (
+        ("catalog", "main", "USE_CATALOG"),
+        ("schema", f"main.{place.schema}", "ALL_PRIVILEGES"),
+        ("schema", f"main.{place.schema}", "MANAGE"),
+    ):
+        changes = {"changes": [{"principal": user, "add": [right]}]}
+        place.http.patch(f"/api/2.1/unity-catalog/permissions/{kind}/{name}", json=changes).raise_for_status()
+    for name, level in ((mine, "CAN_MANAGE"), (theirs, "CAN_VIEW")):
+        access = [ServingEndpointAccessControlRequest(user_name=user, permission_level=ServingEndpointPermissionLevel(level))]
+        api.update_permissions(str(api.get(name).id), access_control_list=access)
+
+    def updates(*names: str) -> bool:
+        return any(
+            place.http.get(f"/api/2.0/serving-endpoints/{one}").json()["state"]["config_update"] != "NOT_UPDATING"
+            for one in names
+        )
+
+    wait_for(lambda: not updates(mine, theirs))
+    answer = rolls.post(url, json=body)
+    assert answer.status_code == 200, answer.text
+    done, kept = answer.json().pop("endpoints")
+    assert {**answer.json(), "endpoints": [done]} == {
+        "from_version": 2,
+        "to_version": 1,
+        "endpoints": [{"endpoint": mine, "problem": None}],
+    }
+    assert (kept["endpoint"], "CAN_MANAGE" in kept["problem"]) == (theirs, True)
+    assert client.model_versions.get_by_alias(place.model, "champion").version == 1
+    wait_for(lambda: not updates(mine))
+
+    def served(name: str) -> list[tuple[str, str, int]]:
+        config = place.http.get(f"/api/2.0/serving-endpoints/{name}").json()["config"]
+        shares = {one["served_model_name"]: one["traffic_percentage"] for one in config["traffic_config"]["routes"]}
+        return [(one["name"], one["entity_version"], shares[one["name"]]) for one in config["served_entities"]]
+
+    assert (served(mine), served(theirs)) == ([("plus-1", "1", 100)], [("plus-2", "2", 100)])
+    events = place.http.get(f"/api/boathouse/v1/deployments/{place.model}/versions/2").json()["events"]
+    told = [(one["name"], one["verdict"], one["reason"]) for one in events if one["step"] == "rollback"]
+    assert told == [("champion", "done", "errors"), (mine, "done", "errors"), (theirs, "failed", kept["problem"])]
+    for name in (mine, theirs):
+        api.delete(name)
+
+
 def test_a_killed_model_server_comes_back(place: Place) -> None:
     # Other tests of the run may have some on the same server.
     others = {process.pid for process in model_servers(place.server)}

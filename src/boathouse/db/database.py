@@ -1,6 +1,7 @@
 """The connection pool, the transaction and the migrations."""
 
 import asyncio
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -11,13 +12,17 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, create_engine, event, make_url
-from sqlalchemy.exc import DatabaseError, DataError
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DatabaseError, DataError, InvalidatePoolError
 from sqlalchemy.orm import Session
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from boathouse.db.changes import number, watch
 from boathouse.db.errors import DatabaseTooNew, DatabaseUnreachable, DriverMissing, TextRefused
 
+_REST_SECONDS = 1.0
+_RESTS = "boathouse_rests"
 MIGRATIONS = Path(__file__).parent / "migrations"
 _CONNECTIONS = 40
 _READERS, _WRITERS = 24, 8
@@ -54,12 +59,15 @@ class Database:
                 raise DriverMissing
             parsed = parsed.set(drivername="postgresql+psycopg")
         self.public_url = parsed.render_as_string(hide_password=True)
-        options: dict[str, Any] = {"connect_args": {"timeout": 30}} if self.is_sqlite else {"pool_pre_ping": True}
+        # Few connections are busy then, which know the statements of the others already.
+        options: dict[str, Any] = {"connect_args": {"timeout": 30}} if self.is_sqlite else {"pool_use_lifo": True}
         self.engine = create_engine(parsed, pool_size=_CONNECTIONS // 2, max_overflow=_CONNECTIONS // 2, **options)
         self.readers, self.writers = asyncio.Semaphore(_READERS), asyncio.Semaphore(_WRITERS)
         if self.is_sqlite:
             event.listen(self.engine, "connect", _prepare_sqlite)
             event.listen(self.engine, "begin", _begin_sqlite)
+        else:
+            _ping_what_rested(self.engine)
         watch(self.engine)
 
     @contextmanager
@@ -138,6 +146,25 @@ def _known_revision(connection: Connection, script: ScriptDirectory) -> str | No
     if current is not None and current not in {revision.revision for revision in script.walk_revisions()}:
         raise DatabaseTooNew(current, script.get_current_head() or "")
     return current
+
+
+def _ping_what_rested(engine: Engine) -> None:
+    """Have a connection that was not used for a moment asked whether it still stands, before it is used; one that does not is made anew."""
+
+    def rest(_connection: object, record: ConnectionPoolEntry) -> None:
+        record.info[_RESTS] = time.monotonic()
+
+    def ping(connection: DBAPIConnection, record: ConnectionPoolEntry, _fairy: object) -> None:
+        since: float | None = record.info.get(_RESTS)
+        if since is None or time.monotonic() - since < _REST_SECONDS:
+            return
+        try:
+            engine.dialect.do_ping(connection)
+        except engine.dialect.loaded_dbapi.Error as error:
+            raise InvalidatePoolError from error
+
+    event.listen(engine, "checkin", rest)
+    event.listen(engine, "checkout", ping)
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:

@@ -41,10 +41,19 @@ def put_policy(deploying: Deployment, model: str, body: io.DeploymentPolicyBody)
 
 
 @router.post("/{model}/rollback")
-def roll_back(deploying: Deployment, model: str, body: io.RollbackBody) -> io.RollbackAnswer:
-    """Point an alias back to the version before. Needs MANAGE on the model."""
-    came, went = deploying.roll_back(model, body.alias, body.version, body.reason)
-    return io.RollbackAnswer(from_version=came, to_version=went)
+async def roll_back(request: Request, deploying: Deployment, model: str, body: io.RollbackBody) -> io.RollbackAnswer:
+    """Point an alias back to the version before, and have the endpoints serve it if they are to. Needs MANAGE on the model, and CAN_MANAGE on these.
+
+    An endpoint that cannot is named with its reason; the alias and the others have gone back all the same.
+    """
+    found = await deploying.roll_back_with(
+        request.app.state.serving if body.endpoints else None, model, body.alias, body.version, body.reason
+    )
+    return io.RollbackAnswer(
+        from_version=found.came,
+        to_version=found.went,
+        endpoints=[io.ReplacedBody(endpoint=one.endpoint, problem=one.problem) for one in found.endpoints],
+    )
 
 
 @router.get("/{model}/versions/{version}")

@@ -1,9 +1,10 @@
 """Deployment as plain values."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
+from boathouse.iam.api import Principal
 from boathouse.jobs.api import RunOutline
 from boathouse.registry.api import VersionDeployment
 
@@ -37,6 +38,36 @@ class Policy:
             automatic=bool(raw.get("automatic")),
             protected_aliases=tuple(raw.get("protected_aliases") or ()),
         )
+
+
+@dataclass(frozen=True)
+class Replaced:
+    """An endpoint that is to serve another version.
+
+    Attributes:
+        endpoint: Its name.
+        problem: Why it serves on what it served; None where its update has begun.
+    """
+
+    endpoint: str
+    problem: str | None
+
+
+@dataclass(frozen=True)
+class RolledBack:
+    """From which version to which, and what became of the endpoints that served the former."""
+
+    came: int
+    went: int
+    endpoints: tuple[Replaced, ...]
+
+
+class Endpoints(Protocol):
+    """What deployment asks of serving, which is above it."""
+
+    async def serve_instead(self, principal: Principal, model: str, came: int, went: int) -> Sequence[Replaced]:
+        """Have the endpoints that a principal may see and that serve a version of a model serve another one instead."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)

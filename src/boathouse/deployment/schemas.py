@@ -99,18 +99,31 @@ class ApprovalAnswer(BaseModel):
 
 
 class RollbackBody(BaseModel):
-    """Which alias goes back, and to which version; without one to the version before."""
+    """Which alias goes back, and to which version; without one to the version before.
+
+    Attributes:
+        endpoints: Whether the endpoints that serve the version go back too.
+    """
 
     alias: Annotated[str, Field(min_length=1, max_length=255)]
     version: int | None = None
     reason: Text = ""
+    endpoints: bool = False
+
+
+class ReplacedBody(BaseModel):
+    """An endpoint that is to serve the other version, or why it does not."""
+
+    endpoint: str
+    problem: str | None
 
 
 class RollbackAnswer(BaseModel):
-    """From which version to which."""
+    """From which version to which, and what became of the endpoints that served the former, if they were to go back too."""
 
     from_version: int
     to_version: int
+    endpoints: list[ReplacedBody] = Field(default_factory=list[ReplacedBody])
 
 
 class DeploymentRunAnswer(BaseModel):

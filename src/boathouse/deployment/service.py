@@ -1,6 +1,7 @@
 """The use cases of deployment for one principal: look, decide, take down what was found, go back."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -10,7 +11,7 @@ from boathouse.catalog.api import Privilege, SecurableInfo, SecurableType
 from boathouse.db import Database
 from boathouse.deployment.errors import NoDeploymentJob, NothingBefore
 from boathouse.deployment.hooks import may_not_approve
-from boathouse.deployment.info import APPROVED, DeploymentEvent, Policy, VersionRecord
+from boathouse.deployment.info import APPROVED, DeploymentEvent, Endpoints, Policy, Replaced, RolledBack, VersionRecord
 from boathouse.deployment.models import VersionDeploymentRow
 from boathouse.deployment.records import Records, event_value
 from boathouse.errors import BoathouseError, InvalidParameterValue, NotFound
@@ -219,6 +220,37 @@ class Deploying:
         if policy.automatic:
             return False, f"Not passed: {', '.join(failed)}." if failed else "Nothing was evaluated."
         return False, f"Nobody has decided yet: on the model's page, or with the tag {task}=approved."
+
+    async def roll_back_with(
+        self, endpoints: Endpoints | None, name: str, alias: str, version: int | None, reason: str
+    ) -> RolledBack:
+        """Point an alias back to the version before, and then have endpoints serve it.
+
+        Args:
+            endpoints: Those that serve the version go back too; None for none.
+            name: Of the model.
+            alias: That goes back.
+            version: To which; None for the one before.
+            reason: Why, which is kept.
+
+        Raises:
+            NothingBefore: If there is none.
+            InvalidParameterValue: If the alias points there already.
+        """
+        came, went = await asyncio.to_thread(self.roll_back, name, alias, version, reason)
+        if endpoints is None:
+            return RolledBack(came, went, ())
+        replaced = await endpoints.serve_instead(self._principal, canonical(name), came, went)
+        await asyncio.to_thread(self._note_replaced, canonical(name), came, went, reason, replaced)
+        return RolledBack(came, went, tuple(replaced))
+
+    def _note_replaced(self, name: str, came: int, went: int, reason: str, replaced: Sequence[Replaced]) -> None:
+        with self._database.session(write=True) as session:
+            records = Records(session, self._principal, self._layout)
+            model = self._model(records, name, Privilege.MANAGE)
+            for one in replaced:
+                verdict, why = ("done", reason) if one.problem is None else ("failed", one.problem)
+                records.note(model.id, came, "rollback", one.endpoint, verdict, reason=why, details={"to": went})
 
     def roll_back(self, name: str, alias: str, version: int | None, reason: str) -> tuple[int, int]:
         """Point an alias back to the version before; from which version, and to which.

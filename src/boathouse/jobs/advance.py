@@ -1,9 +1,10 @@
-"""One step of a run: everything that follows from how its tasks are now, in one transaction.
+"""A step of runs: everything that follows from how their tasks are now, in one transaction.
 
 It can be done at any time and any number of times. What it finds to do elsewhere it leaves as ``Followup``s, to be done after its
 transaction, so that no two transactions wait for each other's runs.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -65,6 +66,10 @@ class Advance:
         session: The transaction.
         kinds: The task kinds that the server knows.
         url: Of the server, for references to it.
+
+    Attributes:
+        followups: What is to be done after the transaction.
+        ready: Whether a worker may begin a task that it could not before.
     """
 
     def __init__(self, session: Session, kinds: Kinds, url: str) -> None:
@@ -73,16 +78,34 @@ class Advance:
         self.kinds = kinds
         self.url = url
         self.followups: list[Followup] = []
+        self.ready = False
 
     def run(self, run_id: int) -> None:
         """Do what there is to do for a run."""
         run = self.rows.run(run_id, lock=True)
-        if run is None:
-            return
-        run.wake_at = None
-        if run.ended_at is None and self._leaves_queue(run):
-            _Step(self, run, Attempts(run, self.rows.tasks(run.id))).take()
+        self._take([] if run is None else [run])
+
+    def awake(self, limit: int) -> int:
+        """Do what there is to do for runs that are to be looked at, but for those that another looks at; for how many."""
+        runs = self.rows.take_awake(now_ms(), limit)
+        self._take(runs)
+        return len(runs)
+
+    def _take(self, runs: Sequence[JobRunRow]) -> None:
+        # Of many small runs the statements are most of the work, so each is one for all runs where it can be.
+        under_way = [run for run in runs if run.ended_at is None]
+        tasks: dict[int, list[JobTaskRow]] = {run.id: [] for run in under_way}
+        for row in self.rows.tasks_of_all(tasks):
+            tasks[row.run_id].append(row)
+        for run in runs:
+            run.wake_at = None
+        for run in under_way:
+            if self._leaves_queue(run):
+                _Step(self, run, Attempts(run, tasks[run.id])).take()
         self.rows.flush()
+        ended = [run for run in under_way if run.ended_at is not None]
+        self.rows.end_repairs(ended)
+        self.followups += [Followup("queued", job_id) for job_id in self.rows.with_queued({run.job_id for run in ended})]
 
     def _leaves_queue(self, run: JobRunRow) -> bool:
         if run.state == State.QUEUED and not run.canceled:
@@ -198,6 +221,7 @@ class _Step:
                 self._control(row, row.resolved or {}, nested)
             else:
                 row.state, row.ready_at = State.PENDING, self._now
+                self._advance.ready = True
         except BoathouseError as error:
             self._end(row, Result.FAILED, error.message, "INVALID_RUN_CONFIGURATION")
 
@@ -364,15 +388,9 @@ class _Step:
         if failed and not run.canceled:
             run.message = f"Task {failed[0].key} has failed: {failed[0].message}"
         run.code = failed[0].code if failed and result == Result.FAILED else _CODES.get(result, "RUN_EXECUTION_ERROR")
-        for repair in self._rows.repairs(run.id):
-            if repair.ended_at is None:
-                repair.state, repair.result, repair.code = run.state, run.result, run.code
-                repair.message, repair.ended_at = run.message, run.ended_at
         followups = self._advance.followups
         if run.settings.get("continuous") is not None:
             followups.append(Followup("ended", run.id))
-        if self._rows.oldest_queued(run.job_id) is not None:
-            followups.append(Followup("queued", run.job_id))
         if run.parent_id is not None:
             above = self._rows.task(run.parent_id)
             if above is not None:

@@ -1,9 +1,10 @@
 """Every query on jobs and their runs."""
 
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, and_, delete, func, or_, select, update
+from sqlalchemy import Select, and_, bindparam, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from boathouse.iam.api import Access, Principal
@@ -20,6 +21,25 @@ from boathouse.jobs.models import (
 )
 
 Row = JobRow | JobPermissionRow | JobRunRow | JobRepairRow | JobTaskRow | JobWorkerRow | JobNoticeRow
+
+
+@dataclass(frozen=True)
+class Ahead:
+    """When there is something to do next, in ms; None for never.
+
+    Attributes:
+        trigger: To look at a trigger.
+        run: To look at a run.
+        task: To carry out a task.
+        notice: To send a notice.
+        canceled: Whether a worker is to end a task.
+    """
+
+    trigger: int | None
+    run: int | None
+    task: int | None
+    notice: int | None
+    canceled: bool
 
 
 class JobRepository:
@@ -68,10 +88,6 @@ class JobRepository:
     def waiting_for(self, key: str) -> list[JobRow]:
         """Jobs whose triggers wait for an event; nobody else changes them or begins runs of them before this transaction ends."""
         return list(self._session.scalars(select(JobRow).where(JobRow.waits_for == key).order_by(JobRow.id).with_for_update()))
-
-    def next_due(self) -> int | None:
-        """When the next trigger is to be looked at."""
-        return self._session.scalar(select(func.min(JobRow.due_at)))
 
     def remove(self, row: JobRow) -> None:
         """Delete a job; its runs and who may see them stay."""
@@ -168,14 +184,35 @@ class JobRepository:
         )
         return int(self._session.scalar(query) or 0)
 
+    def ahead(self, worker: str) -> Ahead:
+        """What there is to do next, by the scheduler and by a worker: one statement, since it is asked for all the time."""
+        times = (
+            select(func.min(JobRow.due_at)),
+            select(func.min(JobRunRow.wake_at)),
+            select(func.min(JobTaskRow.ready_at)).where(JobTaskRow.state == State.PENDING),
+            select(func.min(JobNoticeRow.due_at)),
+        )
+        canceled = select(JobTaskRow.id).where(*_to_cancel(worker)).exists()
+        *found, ends = self._session.execute(select(*(one.scalar_subquery() for one in times), canceled)).one()
+        trigger, run, task, notice = found
+        return Ahead(trigger, run, task, notice, bool(ends))
+
     def awake(self, now: int, limit: int) -> list[int]:
         """The runs that the scheduler is to look at."""
         query = select(JobRunRow.id).where(JobRunRow.wake_at <= now).order_by(JobRunRow.wake_at).limit(limit)
         return list(self._session.scalars(query))
 
-    def next_wake(self) -> int | None:
-        """When the scheduler is next to look at a run."""
-        return self._session.scalar(select(func.min(JobRunRow.wake_at)))
+    def take_awake(self, now: int, limit: int) -> list[JobRunRow]:
+        """The same, but for those that another looks at; nobody else changes them before this transaction ends."""
+        query = select(JobRunRow).where(JobRunRow.wake_at <= now).order_by(JobRunRow.wake_at).limit(limit)
+        return list(self._session.scalars(query.with_for_update(skip_locked=True)))
+
+    def with_queued(self, job_ids: Collection[int]) -> list[int]:
+        """Those of some jobs that have a run that waits for others to end."""
+        query = select(JobRunRow.job_id).where(
+            JobRunRow.job_id.in_(job_ids), JobRunRow.state == State.QUEUED, JobRunRow.ended_at.is_(None)
+        )
+        return list(self._session.scalars(query.distinct())) if job_ids else []
 
     def runs_by_id(self, run_ids: Collection[int]) -> list[JobRunRow]:
         """Some runs."""
@@ -184,6 +221,11 @@ class JobRepository:
     def wake(self, run_id: int, now: int) -> None:
         """Have the scheduler look at a run."""
         self._session.execute(update(JobRunRow).where(JobRunRow.id == run_id).values(wake_at=now))
+
+    def wake_some(self, run_ids: Collection[int], now: int) -> None:
+        """The same of some runs, in one order, so that no two who wake the same ones wait for each other."""
+        query = update(JobRunRow).where(JobRunRow.id == bindparam("one")).values(wake_at=now)
+        self._session.connection().execute(query, [{"one": run_id} for run_id in sorted(run_ids)])
 
     def wake_all(self, now: int) -> None:
         """Have the scheduler look at all runs that have not ended."""
@@ -221,6 +263,15 @@ class JobRepository:
         query = select(JobRepairRow).where(JobRepairRow.run_id == run_id)
         return list(self._session.scalars(query.order_by(JobRepairRow.started_at, JobRepairRow.id)))
 
+    def end_repairs(self, runs: Collection[JobRunRow]) -> None:
+        """The repairs under way of some runs, or their first execution, have ended as they have."""
+        if not runs:
+            return
+        fields = ("state", "result", "code", "message", "ended_at")
+        query = update(JobRepairRow).where(JobRepairRow.id == bindparam("one"), JobRepairRow.ended_at.is_(None))
+        values = [{"one": run.repair_id or run.id} | {name: getattr(run, name) for name in fields} for run in runs]
+        self._session.connection().execute(query.values({name: bindparam(name) for name in fields}), values)
+
     # ------------------------------------------------------------------------------------------------------- tasks
 
     def task(self, task_id: int, *, lock: bool = False) -> JobTaskRow | None:
@@ -230,18 +281,17 @@ class JobRepository:
 
     def tasks(self, run_id: int) -> list[JobTaskRow]:
         """All attempts at the tasks of a run, iterations among them, in the order of the job and then of the attempts."""
-        query = select(JobTaskRow).where(JobTaskRow.run_id == run_id)
-        return list(self._session.scalars(query.order_by(JobTaskRow.position, JobTaskRow.attempt)))
+        return self.tasks_of_all([run_id])
+
+    def tasks_of_all(self, run_ids: Collection[int]) -> list[JobTaskRow]:
+        """The same of some runs."""
+        query = select(JobTaskRow).where(JobTaskRow.run_id.in_(run_ids))
+        return list(self._session.scalars(query.order_by(JobTaskRow.position, JobTaskRow.attempt))) if run_ids else []
 
     def tasks_of(self, run_ids: Sequence[int]) -> list[JobTaskRow]:
         """The attempts at the tasks of some runs, iterations apart."""
         query = select(JobTaskRow).where(JobTaskRow.run_id.in_(run_ids), JobTaskRow.parent_id.is_(None))
         return list(self._session.scalars(query.order_by(JobTaskRow.position, JobTaskRow.attempt)))
-
-    def is_anything_ready(self, now: int) -> bool:
-        """Whether a task waits for a worker."""
-        query = select(JobTaskRow.id).where(JobTaskRow.state == State.PENDING, JobTaskRow.ready_at <= now)
-        return self._session.scalar(query.limit(1)) is not None
 
     def claim(self, worker: str, now: int, limit: int) -> list[JobTaskRow]:
         """Take tasks that are ready, for a worker; nobody else can."""
@@ -259,17 +309,21 @@ class JobRepository:
 
     def to_cancel(self, worker: str) -> list[int]:
         """The tasks that a worker carries out and is to end."""
-        query = select(JobTaskRow.id).where(
-            JobTaskRow.worker == worker, JobTaskRow.state == State.RUNNING, JobTaskRow.canceled.is_not(None)
-        )
-        return list(self._session.scalars(query))
+        return list(self._session.scalars(select(JobTaskRow.id).where(*_to_cancel(worker))))
+
+    def lock_tasks(self, task_ids: Collection[int]) -> list[JobTaskRow]:
+        """Some attempts; nobody else changes them before this transaction ends."""
+        query = select(JobTaskRow).where(JobTaskRow.id.in_(task_ids)).order_by(JobTaskRow.id)
+        return list(self._session.scalars(query.with_for_update()))
 
     # ----------------------------------------------------------------------------------------------------- notices
 
     def tell(self, notices: Iterable[JobNoticeRow]) -> None:
         """Record notices, but for those that were recorded before."""
-        self._session.add_all([one for one in notices if self._session.get(JobNoticeRow, one.id) is None])
-        self._session.flush()
+        found = [one for one in notices if self._session.get(JobNoticeRow, one.id) is None]
+        if found:
+            self._session.add_all(found)
+            self._session.flush()
 
     def unsent(self, now: int, limit: int) -> list[JobNoticeRow]:
         """Notices that are to be sent, for this transaction alone."""
@@ -288,10 +342,6 @@ class JobRepository:
         """A notification destination."""
         return self._session.get(NotificationDestinationRow, identifier)
 
-    def is_anything_unsent(self, now: int) -> bool:
-        """Whether a notice is to be sent."""
-        return self._session.scalar(select(JobNoticeRow.id).where(JobNoticeRow.due_at <= now).limit(1)) is not None
-
     # ----------------------------------------------------------------------------------------------------- workers
 
     def workers(self) -> list[JobWorkerRow]:
@@ -306,3 +356,7 @@ class JobRepository:
     def remove_worker(self, worker: str) -> None:
         """A worker is gone."""
         self._session.execute(delete(JobWorkerRow).where(JobWorkerRow.id == worker))
+
+
+def _to_cancel(worker: str) -> tuple[Any, ...]:
+    return JobTaskRow.worker == worker, JobTaskRow.state == State.RUNNING, JobTaskRow.canceled.is_not(None)

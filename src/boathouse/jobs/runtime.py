@@ -4,6 +4,7 @@ import asyncio
 import shutil
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -35,8 +36,29 @@ log = structlog.stdlib.get_logger(__name__)
 LOOK_SECONDS = 1.0
 """How often the loop looks whether another server has left it something to do."""
 _AT_ONCE = 50
+_TOGETHER = 20
+"""Runs that are taken on in one transaction."""
+_LOCKED_SECONDS = 0.05
+"""The pause when another server looks at all runs that are to be looked at."""
 _RESEND_MS = 15_000
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class _Turn:
+    """What a turn of the loop leaves to do.
+
+    Attributes:
+        delay: Seconds until the next one.
+        ready: Whether tasks wait for a worker.
+        canceled: Whether this server's worker is to end a task.
+        unsent: Whether notices are to be sent.
+    """
+
+    delay: float
+    ready: bool
+    canceled: bool
+    unsent: bool
 
 
 class Jobs:
@@ -160,9 +182,10 @@ class Jobs:
                 if time.monotonic() - buried > SEEN_SECONDS:
                     await asyncio.to_thread(self._worker.bury)
                     buried = time.monotonic()
-                delay = await asyncio.to_thread(self._turn)
-                await self._worker.take()
-                if self._sending is None or self._sending.done():
+                turn = await asyncio.to_thread(self._turn)
+                delay = turn.delay
+                await self._worker.take(ready=turn.ready, canceled=turn.canceled)
+                if turn.unsent and (self._sending is None or self._sending.done()):
                     # Beside the loop: whoever is told may be slow.
                     self._sending = asyncio.create_task(asyncio.to_thread(self._send), name="job-notices")
             except Exception:
@@ -173,27 +196,24 @@ class Jobs:
             except TimeoutError:
                 continue
 
-    def _turn(self) -> float:
-        """Look at the triggers and the runs that are to be looked at; seconds until the next ones are."""
+    def _turn(self) -> _Turn:
+        """Look at the triggers and the runs that are to be looked at."""
         with self._database.session() as session:
-            rows = JobRepository(session)
-            due, runs = rows.next_due(), rows.awake(now_ms(), _AT_ONCE)
-        if due is not None and due <= now_ms():
+            ahead = JobRepository(session).ahead(self._worker.id)
+        now = now_ms()
+        fires, advances, ready, unsent = (
+            one is not None and one <= now for one in (ahead.trigger, ahead.run, ahead.task, ahead.notice)
+        )
+        delay = min([LOOK_SECONDS, *((one - now) / 1000 for one in (ahead.trigger, ahead.run) if one is not None)])
+        if fires:
             self._fire()
-        for run_id in runs:
-            self._advance(run_id)
-        if runs:
-            return 0.0
-        with self._database.session() as session:
-            rows = JobRepository(session)
-            times = [one for one in (rows.next_due(), rows.next_wake()) if one is not None]
-        return min(LOOK_SECONDS, max(0.0, (min(times) - now_ms()) / 1000)) if times else LOOK_SECONDS
+        if advances:
+            found, made_ready = self._advance_awake()
+            delay, ready = (0.0, ready or made_ready) if found else (_LOCKED_SECONDS, ready)
+        return _Turn(max(0.0, delay), ready, ahead.canceled, unsent)
 
     def _send(self) -> None:
         """Send the notices that are due."""
-        with self._database.session() as session:
-            if not JobRepository(session).is_anything_unsent(now_ms()):
-                return
         with self._database.session(write=True) as session:
             found = JobRepository(session).unsent(now_ms(), _AT_ONCE)
             for notice in found:
@@ -245,6 +265,23 @@ class Jobs:
                 return watches.look(session, IamService(session).get_principal(runner), self._layout, field, spec)
         except (BoathouseError, OSError) as error:
             return {"error": str(error)}
+
+    def _advance_awake(self) -> tuple[int, bool]:
+        """Take on some of the runs that are to be looked at; how many, and whether tasks are ready now."""
+        try:
+            with self._database.session(write=True) as session:
+                advance = Advance(session, self.kinds, self.url)
+                found = advance.awake(_TOGETHER)
+        except Exception as error:  # noqa: BLE001 - each by itself then, and what is wrong with one is told there
+            log.warning("runs_not_advanced_together", reason=str(error).splitlines()[0])
+            with self._database.session() as session:
+                runs = JobRepository(session).awake(now_ms(), _TOGETHER)
+            for run_id in runs:
+                self._advance(run_id)
+            return len(runs), True
+        for followup in advance.followups:
+            self._follow(followup)
+        return found, advance.ready
 
     def _advance(self, run_id: int) -> None:
         try:

@@ -22,6 +22,7 @@ from sqlalchemy.orm import Session
 from boathouse.db import Database
 from boathouse.errors import BoathouseError
 from boathouse.iam.api import JOB, Authenticator, IamService, Principal
+from boathouse.jobs.ending import End, record, terminate
 from boathouse.jobs.graph import Result, State
 from boathouse.jobs.kinds import Kinds, Output, Task
 from boathouse.jobs.models import JobRunRow, JobTaskRow, JobWorkerRow
@@ -112,6 +113,8 @@ class Worker:
         self._slots = slots
         self._told = told
         self._running: dict[int, _Running] = {}
+        self._ends: list[End] = []
+        self._recording = asyncio.Lock()
         self._closing = threading.Event()
         self._loop = asyncio.get_running_loop()
 
@@ -195,29 +198,26 @@ class Worker:
                 row.state, row.executed_at = State.PENDING, None
             else:
                 result = Result(row.canceled or Result.FAILED)
-                _end(row, result, _LOST, "INTERNAL_ERROR" if row.canceled is None else "USER_CANCELED")
+                terminate(row, result, _LOST, "INTERNAL_ERROR" if row.canceled is None else "USER_CANCELED")
             rows.wake(row.run_id, now_ms())
 
     # -------------------------------------------------------------------------------------------------- the queue
 
-    async def take(self) -> None:
-        """Begin as many of the tasks that are ready as there is room for, and end those that are to end."""
+    async def take(self, *, ready: bool, canceled: bool) -> None:
+        """Begin as many tasks as there is room for, if any are ready, and end those that are to end, if any are."""
         free = self._slots - len(self._running)
-        if free > 0:
+        if ready and free > 0:
             for claimed in await asyncio.to_thread(self._claim, free):
                 task_id = claimed.row.id
                 running = self._running[task_id] = _Running()
                 running.asyncio_task = asyncio.create_task(self._carry_out(claimed, running), name=f"task-{task_id}")
-        if self._running:
+        if canceled:
             for task_id in await asyncio.to_thread(self._to_cancel):
                 found = self._running.get(task_id)
                 if found is not None:
                     found.break_off()
 
     def _claim(self, limit: int) -> list[_Claimed]:
-        with self._database.session() as session:
-            if not JobRepository(session).is_anything_ready(now_ms()):
-                return []
         with self._database.session(write=True) as session:
             rows = JobRepository(session)
             found = rows.claim(self.id, now_ms(), limit)
@@ -262,21 +262,37 @@ class Worker:
             if self._closing.is_set():
                 self._running.pop(row.id, None)
                 await asyncio.shield(asyncio.to_thread(self._revoke, running.tokens))
+        end = End(row, running.usage, running.tokens, result, code, output)
+        self._ends.append(end)
         try:
-            await self._tell_surely(row.id, running, result, code, output)
+            await self._record_surely(end)
         finally:
+            if not end.recorded:
+                self._ends.remove(end)
             self._running.pop(row.id, None)
             self._told()
 
-    async def _tell_surely(self, task_id: int, running: _Running, result: Result, code: str, output: Output) -> None:
-        """Record how an attempt has ended, however long the database keeps us waiting: a run must not wait for it for ever."""
-        while True:
+    async def _record_surely(self, end: End) -> None:
+        """Record how an attempt has ended, however long the database keeps us waiting: a run must not wait for it for ever.
+
+        One records for all that have ended meanwhile, so that many small tasks share a transaction.
+        """
+        alone = False
+        while not end.recorded:
             try:
-                return await asyncio.to_thread(self._tell, task_id, running, result, code, output)
-            except SQLAlchemyError as error:
-                log.warning("task_end_not_recorded", task=task_id, reason=str(error).splitlines()[0])
+                async with self._recording:
+                    if not end.recorded:
+                        ends = [end] if alone else list(self._ends)
+                        await asyncio.to_thread(self._record, ends)
+                        for one in ends:
+                            one.recorded = True
+                            self._ends.remove(one)
+            except (SQLAlchemyError, BoathouseError) as error:
+                log.warning("task_end_not_recorded", task=end.row.id, reason=str(error).splitlines()[0])
                 if self._closing.is_set():
                     raise
+                # It may be another's that cannot be recorded.
+                alone = True
                 await asyncio.sleep(_RETRY_SECONDS)
 
     async def _attempt(self, claimed: _Claimed, running: _Running) -> tuple[Result, Output]:
@@ -314,30 +330,19 @@ class Worker:
             hands=_Hands(self, row, principal, place, running),
         )
 
-    def _tell(self, task_id: int, running: _Running, result: Result, code: str, output: Output) -> None:
-        """Record how an attempt has ended, unless it is not this worker's any more."""
-        self._revoke(running.tokens)
+    def _record(self, ends: Sequence[End]) -> None:
+        tokens = [token for end in ends for token in end.tokens]
         with self._database.session(write=True) as session:
-            rows = JobRepository(session)
-            row = rows.task(task_id, lock=True)
-            if row is None or row.worker != self.id or row.state != State.RUNNING:
-                return
-            if result is Result.CANCELED and row.canceled is None:
-                # Nobody has asked for that: the kind has canceled itself, or this worker was fenced.
-                result, code = Result.FAILED, "INTERNAL_ERROR"
-            elif row.canceled is not None and result is not Result.SUCCESS:
-                result, code = Result(row.canceled), "USER_CANCELED"
-            row.output, row.error_trace, row.worker, row.process = dict(output.parts), output.error_trace, None, None
-            row.cpu_seconds, row.peak_bytes = running.usage.cpu_seconds, running.usage.peak_bytes
-            _end(row, result, output.error or "", code)
-            rows.wake(row.run_id, now_ms())
+            record(JobRepository(session), self.id, ends)
+            _revoke(session, tokens)
+        for token in tokens:
+            self._authenticator.forget(token)
 
     def _revoke(self, tokens: Sequence[str]) -> None:
         if not tokens:
             return
         with self._database.session(write=True) as session:
-            for token in tokens:
-                IamService(session).revoke(token)
+            _revoke(session, tokens)
         for token in tokens:
             self._authenticator.forget(token)
 
@@ -443,8 +448,9 @@ class _Hands:
                 )
 
 
-def _end(row: JobTaskRow, result: Result, message: str, code: str) -> None:
-    row.state, row.result, row.message, row.code, row.ended_at = State.TERMINATED, result, message, code, now_ms()
+def _revoke(session: Session, tokens: Sequence[str]) -> None:
+    for token in tokens:
+        IamService(session).revoke(token)
 
 
 def _principal(session: Session, identifier: str) -> Principal | BoathouseError:

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from boathouse.catalog.api import CatalogService, Privilege
 from boathouse.db import Database
+from boathouse.deployment.api import Replaced
 from boathouse.errors import BoathouseError
 from boathouse.features.api import FeatureService
 from boathouse.history.api import Recorder
@@ -189,6 +190,14 @@ class Serving:
         if record.config_update == "IN_PROGRESS" and (running.update is None or running.update.done()):
             running.update = asyncio.create_task(self._deploy(running))
         return record
+
+    async def serve_instead(self, principal: Principal, model: str, came: int, went: int) -> list[Replaced]:
+        """Have the endpoints that a principal may see and that serve a version of a model serve another one instead."""
+        changed, problems = await self.manage(principal, lambda service: service.serve_instead(model, str(came), str(went)))
+        for record in changed:
+            await self.changed(record)
+        done = [Replaced(record.name, None) for record in changed]
+        return [*done, *(Replaced(name, problem) for name, problem in problems.items())]
 
     async def removed(self, record: Endpoint) -> None:
         """Stop an endpoint whose record is gone."""

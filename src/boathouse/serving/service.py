@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from boathouse.catalog.api import CatalogService, Privilege, SecurableNotFound
+from boathouse.errors import BoathouseError
 from boathouse.features.api import FeatureService
 from boathouse.iam.api import Access, AccessBody, IamService, Levels, Principal, access_of
 from boathouse.kit.clock import now_ms
@@ -19,6 +20,7 @@ from boathouse.serving.errors import (
     EndpointPermissionMissing,
     EndpointUpdating,
 )
+from boathouse.serving.instead import instead, serves
 from boathouse.serving.models import EndpointPermissionRow, EndpointRow
 from boathouse.serving.repository import ServingRepository
 from boathouse.serving.schemas import CaptureBody, ConfigBody, CreateEndpoint, ServedEntityBody
@@ -167,6 +169,28 @@ class ServingService:
             raise EndpointUpdating(name)
         self._propose(row, body, None)
         return self.value(row)
+
+    def serve_instead(self, model: str, came: str, went: str) -> tuple[list[Endpoint], dict[str, str]]:
+        """Record for the endpoints that serve a version of a model that they are to serve another one instead.
+
+        Returns:
+            Those that are to, and what keeps the others from it, by name.
+        """
+        changed: list[Endpoint] = []
+        problems: dict[str, str] = {}
+        for endpoint in self.visible():
+            config = endpoint.config
+            if config is None or not serves(config, model, came):
+                continue
+            wanted = instead(config, model, came, went)
+            routes = [{"served_entity_name": name, "traffic_percentage": share} for name, share in wanted.routes.items()]
+            entities = [_as_body(entity).model_dump() for entity in wanted.entities]
+            body = {"served_entities": entities, "traffic_config": {"routes": routes}}
+            try:
+                changed.append(self.propose(endpoint.name, ConfigBody.model_validate(body)))
+            except BoathouseError as error:
+                problems[endpoint.name] = error.message
+        return changed, problems
 
     def _propose(self, row: EndpointRow, body: ConfigBody, gateway: CaptureBody | None) -> None:
         current = EndpointConfig.from_json(row.config) if row.config else None

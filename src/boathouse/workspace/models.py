@@ -71,6 +71,8 @@ class ThreadRow(Base):
     quote: Mapped[str | None] = mapped_column(Text)
     resolved_at: Mapped[int | None] = mapped_column(BigInteger)
     resolved_by: Mapped[str | None]
+    resolver_id: Mapped[str | None]
+    """None once who has resolved it is no more."""
 
 
 class CommentRow(Base):

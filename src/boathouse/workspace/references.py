@@ -36,6 +36,7 @@ class WorkspaceReferences:
     def deleted(self, session: Session, name: str) -> None:
         """A principal is gone: its permissions go and its folders get another name, so that nobody inherits them."""
         WorkspaceRepository(session).remove_permissions_of(name)
+        CommentRepository(session).forget_principal(name)
         self._move(session, name, lambda top: self._backup(top, name))
 
     def _move(self, session: Session, name: str, named: Callable[[str], Parts | None]) -> None:

@@ -260,18 +260,24 @@ def test_comments_follow_their_authors_name_and_outlive_them(tmp_path: Path) -> 
             bob = user(session, "bob")
             WorkspaceService(session, bob, layout).get("/Shared")
             WorkspaceService(session, bob, layout).write(path, b"x = 1", "SOURCE", "PYTHON", overwrite=False)
-            number = at(session, bob).begin(path, "Mine.", Pointed(0), None).comments[0].id
+            begun = at(session, bob).begin(path, "Mine.", Pointed(0), None)
+            number = begun.comments[0].id
+            at(session, bob).resolve(begun.id, resolved=True)
             session.execute(update(PrincipalRow).where(PrincipalRow.id == bob.id).values(name="robert"))
             WorkspaceReferences(layout).renamed(session, "bob", "robert")
         with database.session(write=True) as session:
-            assert [one.author for one in at(session, bob).on(path).threads[0].comments] == ["robert"]
+            (thread,) = at(session, bob).on(path).threads
+            assert ([one.author for one in thread.comments], thread.resolved_by) == (["robert"], "robert")
             session.execute(delete(PrincipalRow).where(PrincipalRow.id == bob.id))
+            WorkspaceReferences(layout).deleted(session, "robert")
+        with database.session(write=True) as session:
             # Who takes the name later is not the author, and takes no comments along to another name.
             namesake = user(session, "robert")
             WorkspaceReferences(layout).renamed(session, "robert", "bert")
             assert [(one.author, one.is_own) for one in at(session, namesake).on(path).threads[0].comments] == [
                 ("robert", False)
             ]
+            assert at(session, namesake).on(path).threads[0].resolved_by == "robert"
             with pytest.raises(NotTheAuthor, match="robert's"):
                 at(session, namesake).edit(number, "x")
     finally:

@@ -5237,7 +5237,9 @@ export interface paths {
         put?: never;
         /**
          * Roll Back
-         * @description Point an alias back to the version before. Needs MANAGE on the model.
+         * @description Point an alias back to the version before, and have the endpoints serve it if they are to. Needs MANAGE on the model, and CAN_MANAGE on these.
+         *
+         *     An endpoint that cannot is named with its reason; the alias and the others have gone back all the same.
          */
         post: operations["deployments_roll_back"];
         delete?: never;
@@ -11534,6 +11536,16 @@ export interface components {
             [key: string]: unknown;
         };
         /**
+         * ReplacedBody
+         * @description An endpoint that is to serve the other version, or why it does not.
+         */
+        ReplacedBody: {
+            /** Endpoint */
+            endpoint: string;
+            /** Problem */
+            problem: string | null;
+        };
+        /**
          * RepoBody
          * @description A git folder.
          */
@@ -11604,9 +11616,11 @@ export interface components {
         };
         /**
          * RollbackAnswer
-         * @description From which version to which.
+         * @description From which version to which, and what became of the endpoints that served the former, if they were to go back too.
          */
         RollbackAnswer: {
+            /** Endpoints */
+            endpoints?: components["schemas"]["ReplacedBody"][];
             /** From Version */
             from_version: number;
             /** To Version */
@@ -11615,10 +11629,18 @@ export interface components {
         /**
          * RollbackBody
          * @description Which alias goes back, and to which version; without one to the version before.
+         *
+         *     Attributes:
+         *         endpoints: Whether the endpoints that serve the version go back too.
          */
         RollbackBody: {
             /** Alias */
             alias: string;
+            /**
+             * Endpoints
+             * @default false
+             */
+            endpoints: boolean;
             /**
              * Reason
              * @default

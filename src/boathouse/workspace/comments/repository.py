@@ -61,5 +61,11 @@ class CommentRepository:
 
     def rename_principal(self, old: str, new: str) -> None:
         """A principal has a new name; a namesake that was there before it keeps the old one."""
-        query = update(CommentRow).where(CommentRow.author == old, CommentRow.author_id.is_not(None))
-        self._session.execute(query.values(author=new))
+        said = update(CommentRow).where(CommentRow.author == old, CommentRow.author_id.is_not(None))
+        self._session.execute(said.values(author=new))
+        resolved = update(ThreadRow).where(ThreadRow.resolved_by == old, ThreadRow.resolver_id.is_not(None))
+        self._session.execute(resolved.values(resolved_by=new))
+
+    def forget_principal(self, name: str) -> None:
+        """A principal is gone; its comments know by themselves."""
+        self._session.execute(update(ThreadRow).where(ThreadRow.resolved_by == name).values(resolver_id=None))

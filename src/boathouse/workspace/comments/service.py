@@ -140,7 +140,7 @@ class CommentService:
         if len(self._rows.comments(thread.id)) >= MOST:
             raise TooManyComments("thread", MOST)
         comment = self._say(thread, _text(text))
-        thread.resolved_at = thread.resolved_by = None
+        thread.resolved_at = thread.resolved_by = thread.resolver_id = None
         return self._comment(comment)
 
     def _say(self, thread: ThreadRow, text: str) -> CommentRow:
@@ -153,7 +153,10 @@ class CommentService:
         """Close a thread, or open it again."""
         thread = self._thread(thread_id)
         if (thread.resolved_at is not None) is not resolved:
-            thread.resolved_at, thread.resolved_by = (now_ms(), self._principal.name) if resolved else (None, None)
+            who = self._principal
+            thread.resolved_at, thread.resolved_by, thread.resolver_id = (
+                (now_ms(), who.name, who.id) if resolved else (None, None, None)
+            )
 
     def edit(self, comment_id: int, text: str) -> CommentInfo:
         """Change what the asker has said.

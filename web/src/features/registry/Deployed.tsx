@@ -1,23 +1,10 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { Link } from "react-router";
-import { call, get, path } from "../../api/client";
+import { call, get, path, type Schemas } from "../../api/client";
 import { Badge, Failure } from "../../ui/primitives";
 import type { Endpoint } from "../serving/types";
-import { DEPLOYMENTS, instead, type Place, served } from "./deployment";
-
-interface Back {
-  from_version: number;
-  to_version: number;
-}
-
-/** An endpoint serves another version of the model instead, with the same settings and the same share. */
-async function serveInstead(model: string, place: Place, from: string, to: string): Promise<void> {
-  const url = path("/api/2.0/serving-endpoints", place.endpoint);
-  const body = instead((await get<Endpoint>(url)).config, model, place.served, to);
-  await call("PUT", `${url}/config`, body);
-  await call("POST", `${path(DEPLOYMENTS, model, "versions", from)}/evidence`, { step: "rollback", name: place.endpoint, verdict: "done", details: { to: Number(to) } });
-}
+import { DEPLOYMENTS, served } from "./deployment";
 
 /** Where a version is used, and the way back. */
 export function Deployed({ model, version, aliases }: { model: string; version: string; aliases: string[] }) {
@@ -26,11 +13,7 @@ export function Deployed({ model, version, aliases }: { model: string; version: 
   const endpoints = useQuery({ queryKey: ["endpoints"], queryFn: () => get<{ endpoints?: Endpoint[] }>("/api/2.0/serving-endpoints") });
   const places = served(endpoints.data?.endpoints ?? [], model, version);
   const back = useMutation({
-    mutationFn: async (alias: string) => {
-      const gone = await call<Back>("POST", `${path(DEPLOYMENTS, model)}/rollback`, { alias, reason });
-      for (const place of places) await serveInstead(model, place, version, String(gone.to_version));
-      return gone;
-    },
+    mutationFn: (alias: string) => call<Schemas["RollbackAnswer"]>("POST", `${path(DEPLOYMENTS, model)}/rollback`, { alias, reason, endpoints: places.length > 0 }),
     onSettled: () => queries.invalidateQueries(),
   });
   return (
@@ -58,6 +41,7 @@ export function Deployed({ model, version, aliases }: { model: string; version: 
       ) : null}
       {back.error ? <div className="gap"><Failure error={back.error} /></div> : null}
       {back.data ? <p className="soft">Version {back.data.to_version} is used again.</p> : null}
+      {back.data?.endpoints?.filter(({ problem }) => problem).map(({ endpoint, problem }) => <p key={endpoint} role="alert" className="bad">Endpoint {endpoint} still serves version {back.data?.from_version}: {problem}</p>)}
     </section>
   );
 }

@@ -41,6 +41,7 @@ export function history(events: DeploymentEvent[]): DeploymentEvent[] {
 export function told(event: DeploymentEvent): string {
   const { details } = event;
   if (event.step === "alias") return details.version ? `${event.name} points here${details.previous ? `, not to version ${String(details.previous)}` : ""}` : `${event.name} was taken away`;
+  if (event.step === "rollback" && event.verdict === "failed") return `${event.name} does not go back to version ${String(details.to)}`;
   if (event.step === "rollback") return details.to ? `${event.name} goes back to version ${String(details.to)}` : `${event.name} goes back`;
   if (event.step === "deployment") return `endpoint ${event.name}`;
   if (event.step === "run") return `the job was started again: run ${event.name}`;
@@ -76,19 +77,4 @@ export function figures(event: DeploymentEvent): [string, number][] {
 export function table(event: DeploymentEvent): Record<string, unknown>[] {
   const rows = event.details.table;
   return Array.isArray(rows) ? (rows as Record<string, unknown>[]) : [];
-}
-
-/** An endpoint's configuration with another version of the model in the place of a served entity, which keeps its settings and its share. */
-export function instead(config: Endpoint["config"], model: string, name: string, version: string) {
-  const entities = config?.served_entities ?? [];
-  const there = entities.find((one) => one.entity_name === model && one.entity_version === version)?.name;
-  const target = there ?? `${model.split(".").at(-1)}-${version}`;
-  const kept = entities.flatMap((one) => (one.name !== name ? [one] : there ? [] : [{ ...one, name: target, entity_version: version }]));
-  const shares = new Map<string, number>();
-  for (const route of config?.traffic_config?.routes ?? []) {
-    const served_name = route.served_entity_name ?? route.served_model_name ?? "";
-    const goes = served_name === name ? target : served_name;
-    shares.set(goes, (shares.get(goes) ?? 0) + route.traffic_percentage);
-  }
-  return { served_entities: kept, traffic_config: { routes: [...shares].map(([served_model_name, traffic_percentage]) => ({ served_model_name, traffic_percentage })) } };
 }
