@@ -21,7 +21,7 @@ export UV_PYTHON_DOWNLOADS := never
 # Where it is set, as images often do, each of the hundreds of processes that the tests start would compile all that it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo up test check fix web api docs bench clean test-python test-web browser
+.PHONY: help demo up test check check-python check-web fix web api docs bench clean test-python test-web browser
 
 help: ## Show what can be made
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,14 +33,20 @@ demo: .venv/.demo src/boathouse/server/page/index.html ## Run the whole loop on 
 up: .venv/.demo src/boathouse/server/page/index.html ## Serve the lake
 	@$(RUN)boathouse up --root $(ROOT)
 
-test: check test-web docs test-python ## Set up and run every check and every test
+test: .venv/.dev web/node_modules/.made src/boathouse/server/page/index.html browser ## Set up and run every check and every test
+	@$(MAKE) -j 2 check-python check-web test-web docs
+	@$(MAKE) test-python
 
-check: .venv/.dev web/node_modules/.made ## Format, lint, types, layers, generated files
+check: check-python check-web ## Format, lint, types, layers, generated files
+
+check-python: .venv/.dev web/node_modules/.made
 	$(RUN)ruff format --check .
 	$(RUN)ruff check .
 	$(RUN)pyright
 	$(RUN)lint-imports
 	$(RUN)python tools/openapi.py --check
+
+check-web: web/node_modules/.made
 	$(NPM) run --silent lint
 	$(NPM) run --silent typecheck
 

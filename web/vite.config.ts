@@ -9,5 +9,4 @@ export default defineConfig({
   plugins: [react()],
   build: { outDir: "../src/boathouse/server/page", emptyOutDir: true, assetsInlineLimit: 0 },
   server: { proxy: { "/api": server, "/mlflow": server, "/serving-endpoints": server } },
-  test: { environment: "jsdom" },
 });
