@@ -15,10 +15,11 @@ import argparse
 import statistics
 import tempfile
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
 from common import Lake, bare_sail, memory, parse, report, server, session
 
 TABLE = "main.bench.orders"
@@ -47,6 +48,15 @@ def running(lake: Lake) -> list[str]:
     return [cluster["cluster_id"] for cluster in found if cluster["state"] == "RUNNING"]
 
 
+def engines(lake: Lake) -> int:
+    """How many processes of engines there are."""
+    found = 0
+    for one in lake.process.children(recursive=True):
+        with suppress(psutil.Error):
+            found += "boathouse.engine.sail_process" in one.cmdline()
+    return found
+
+
 def prepare(lake: Lake) -> str:
     """A table that every user may read; its folder. The admin's own engine is stopped afterwards."""
     with session(lake.remote()) as admin:
@@ -58,8 +68,9 @@ def prepare(lake: Lake) -> str:
         location = client.get(f"/api/2.1/unity-catalog/tables/{TABLE}").raise_for_status().json()["storage_location"]
         for cluster in running(lake):
             client.post("/api/2.1/clusters/delete", json={"cluster_id": cluster}).raise_for_status()
-    deadline = time.monotonic() + 30
-    while any("sail_process" in " ".join(one.cmdline()) for one in lake.process.children(recursive=True)):
+    # The process that engines are forked from ends too, half a minute after the last of them.
+    deadline = time.monotonic() + 60
+    while engines(lake):
         if time.monotonic() > deadline:
             raise SystemExit("The admin's engine did not stop")
         time.sleep(0.1)

@@ -15,14 +15,13 @@ import subprocess
 import sys
 import threading
 import time
-import traceback
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import IO, NoReturn
+from typing import IO, Any
 
-_MOST = 1 << 20
+from boathouse.kit.forks import MOST_BYTES, serve
+
 _START_SECONDS = 120.0
 
 
@@ -84,7 +83,7 @@ class Nursery:
 
     def start(self, arguments: Sequence[str], environment: Mapping[str, str], out: IO[bytes]) -> Forked:
         """Start ``python -m boathouse`` with some arguments."""
-        wish = {"arguments": list(arguments), "environment": dict(environment), "folder": str(Path.cwd())}
+        wish = {"start": {"arguments": list(arguments), "environment": dict(environment), "folder": str(Path.cwd())}}
         with self._lock:
             socket.send_fds(self._control, [json.dumps(wish).encode()], [out.fileno()])
             deadline = time.monotonic() + _START_SECONDS
@@ -101,14 +100,14 @@ class Nursery:
 
     def _take(self, seconds: float) -> None:
         while select.select([self._control], [], [], seconds)[0]:
-            told = self._control.recv(_MOST)
+            told = self._control.recv(MOST_BYTES)
             if not told:
                 return
             message = json.loads(told)
-            if "code" in message:
-                self.ended[message["pid"]] = message["code"]
+            if "ended" in message:
+                self.ended[message["ended"]] = message["code"]
             else:
-                self._born.append(message["pid"])
+                self._born.append(message["born"])
             seconds = 0
 
     def stop(self) -> None:
@@ -135,72 +134,22 @@ def _prepare() -> None:
     import boathouse.registry.tracking_store  # noqa: F401  # pyright: ignore[reportUnusedImport]
 
 
-def _serve(control: socket.socket) -> None:
-    awake, waker = socket.socketpair()
-    for end in (awake, waker):
-        os.set_blocking(end.fileno(), False)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGCHLD, lambda *_: None)
-    signal.set_wakeup_fd(waker.fileno(), warn_on_full_buffer=False)
-    running = set[int]()
-    while True:
-        ready, _, _ = select.select([control, awake], [], [])
-        if awake in ready:
-            awake.recv(4096)
-            with suppress(ChildProcessError):
-                while (found := os.waitpid(-1, os.WNOHANG))[0]:
-                    running.discard(found[0])
-                    control.send(json.dumps({"pid": found[0], "code": os.waitstatus_to_exitcode(found[1])}).encode())
-        if control in ready:
-            message, handles, _, _ = socket.recv_fds(control, _MOST, 1)
-            if not message:
-                break
-            pid = os.fork()
-            if not pid:
-                for one in (control, awake, waker):
-                    one.detach()
-                _become(json.loads(message), handles[0])
-            running.add(pid)
-            os.close(handles[0])
-            control.send(json.dumps({"pid": pid}).encode())
-    for pid in running:
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+def _become(wish: Mapping[str, Any], files: Sequence[int]) -> None:
+    """Be what ``python -m boathouse`` is."""
+    for number in (1, 2):
+        os.dup2(files[0], number)
+    os.closerange(3, os.sysconf("SC_OPEN_MAX") if os.sysconf("SC_OPEN_MAX") < MOST_BYTES else 65536)
+    os.chdir(wish["folder"])
+    os.environ.clear()
+    os.environ.update(wish["environment"])
+    time.tzset()
+    sys.argv = ["boathouse", *wish["arguments"]]
+    from boathouse.cli import app
 
-
-def _become(wish: Mapping[str, object], out: int) -> NoReturn:
-    """Be what ``python -m boathouse`` is, and end as it does."""
-    code: object = 1
-    try:
-        signal.set_wakeup_fd(-1)
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        os.dup2(out, 1)
-        os.dup2(out, 2)
-        os.closerange(3, os.sysconf("SC_OPEN_MAX") if os.sysconf("SC_OPEN_MAX") < _MOST else 65536)
-        os.chdir(str(wish["folder"]))
-        os.environ.clear()
-        os.environ.update(wish["environment"])  # type: ignore[arg-type]
-        time.tzset()
-        sys.argv = ["boathouse", *wish["arguments"]]  # type: ignore[misc]
-        from boathouse.cli import app
-
-        app()
-        code = 0
-    except SystemExit as ended:
-        code = ended.code
-    except BaseException:  # noqa: BLE001 - the prepared process's code must not run on here
-        traceback.print_exc()
-    try:
-        threading._shutdown()  # type: ignore[attr-defined]  # waits for threads, as Python's own end does
-        atexit._run_exitfuncs()
-        sys.stdout.flush()
-        sys.stderr.flush()
-    finally:
-        os._exit(code if isinstance(code, int) else int(code is not None))
+    app()
 
 
 if __name__ == "__main__":
     _prepare()
-    _serve(socket.socket(fileno=int(sys.argv[1])))
+    serve(socket.socket(fileno=int(sys.argv[1])), _become)
     os._exit(0)

@@ -7,11 +7,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 from pyspark.errors.exceptions.connect import SparkConnectException
 from pyspark.sql import SparkSession
-from pyspark.sql.functions import udf
+from pyspark.sql.functions import pandas_udf, udf
 
 from boathouse.engine.errors import MemorySizeInvalid
 from boathouse.engine.limits import EngineLimits, memory_of
@@ -21,9 +22,11 @@ NewServer = Callable[..., Server]
 
 
 def engines(server: Server) -> list[psutil.Process]:
-    # Below an engine are the processes of its Python functions: forks of it, with its command line.
-    children = psutil.Process(server.process.pid).children()
-    return [child for child in children if "boathouse.engine.sail_process" in " ".join(child.cmdline())]
+    # Engines are forks of a prepared process; below an engine are the processes of its Python functions. All have one command line.
+    prepared = [
+        one for one in psutil.Process(server.process.pid).children() if "boathouse.engine.sail_process" in one.cmdline()
+    ]
+    return [engine for one in prepared for engine in one.children()]
 
 
 def open_session(server: Server) -> SparkSession:
@@ -139,6 +142,27 @@ def test_no_engine_outlives_its_server(new_server: NewServer, how: signal.Signal
     os.kill(server.process.pid, how)
     server.process.wait(10)
     wait_until(lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE, 5)
+
+
+def test_engines_are_forks_of_one_process_and_start_anew_without_it(new_server: NewServer) -> None:
+    server = new_server()
+    first, second = (
+        open_session(server),
+        SparkSession.builder.remote(server.spark_remote(server.new_principal("b@example.com"))).create(),
+    )
+    draw = pandas_udf(lambda rows: rows * 0 + np.random.random(len(rows)), "double")  # noqa: NPY002
+    drawn = [[row[0] for row in one.range(3).select(draw("id")).collect()] for one in (first, second)]
+    assert drawn[0] != drawn[1], "two forks must not draw the same numbers"
+    one, other = engines(server)
+    prepared = one.parent()
+    assert prepared is not None
+    assert other.parent() == prepared
+    prepared.kill()
+    wait_until(lambda: not any(process.is_running() for process in (one, other)))
+    assert first.sql("SELECT 3").collect()[0][0] == 3
+    assert engines(server)[0].parent() != prepared
+    for session in (first, second):
+        session.stop()
 
 
 def test_an_aggregate_larger_than_memory_spills(new_server: NewServer) -> None:

@@ -6,13 +6,12 @@ import json
 import os
 import shutil
 import signal
-import sys
+import socket
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 import grpc.aio
 import structlog
@@ -23,6 +22,7 @@ from boathouse.engine.errors import EngineCrashed, EngineUnavailable, GatewaySto
 from boathouse.engine.limits import EngineLimits
 from boathouse.engine.link import CHANNEL_OPTIONS, Engine, EngineEnding, EngineSession
 from boathouse.engine.metrics import EngineMetrics
+from boathouse.engine.prepared import EngineStarter, Process
 from boathouse.engine.runaways import Runaways
 from boathouse.iam.api import Principal
 from boathouse.storage.layout import Layout
@@ -63,7 +63,8 @@ class EngineBackend:
 class SailEngine(Engine):
     """A running engine process."""
 
-    process: asyncio.subprocess.Process
+    process: Process
+    line: asyncio.StreamWriter
     port: int
     token: str
     log: Path
@@ -128,6 +129,7 @@ class EnginePool:
         self._endings: OrderedDict[str, EngineEnding] = OrderedDict()
         self._runaways = Runaways(interrupted_seconds)
         self._sweepers: list[asyncio.Task[None]] = []
+        self._starter = EngineStarter(layout.run / "engines", layout.logs / "engines.log", _passed_on(layout.run / "engines"))
         self._closed = False
 
     async def start(self) -> None:
@@ -144,6 +146,7 @@ class EnginePool:
         for sweeper in self._sweepers:
             sweeper.cancel()
         await asyncio.gather(*(self._end(engine) for engine in list(self._engines.values())), *self._ending)
+        await self._starter.stop()
 
     async def get(self, principal: Principal) -> SailEngine:
         """The principal's engine, started if it does not run.
@@ -209,26 +212,18 @@ class EnginePool:
         folder = self._layout.run / "engines" / principal.id
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         log_path = self._layout.logs / f"engine-{principal.id}.log"
-        environment = {key: os.environ[key] for key in _PASSED_ON if key in os.environ} | {"HOME": str(folder)}
         spill = folder / "spill"
         await asyncio.to_thread(_make_empty, spill)
-        orders = {
-            "parent": os.getpid(),
-            "environment": self._sail_settings(token, catalogs, spill),
-            "server": [self._backend.server_url, token],
-        }
         settings = {
             "python": self.limits.python_for(principal),
             "functions": str(folder / "functions"),
             "memory": self.limits.memory,
         }
-        process = await self._spawn(folder, log_path, environment, json.dumps(settings))
-        port = await self._port_of(process, orders)
-        if port is None:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            code = await process.wait()
-            raise EngineUnavailable(str(log_path), f"exit code {code}")
+        orders = {
+            "environment": self._sail_settings(token, catalogs, spill),
+            "server": [self._backend.server_url, token],
+        }
+        process, line, port = await self._start_process(folder, log_path, json.dumps(settings), orders)
         seconds = round(time.monotonic() - began, 3)
         log.info("engine.started", principal=principal.name, pid=process.pid, port=port, seconds=seconds)
         self._metrics.starts.inc()
@@ -236,6 +231,7 @@ class EnginePool:
         return SailEngine(
             principal=principal,
             process=process,
+            line=line,
             channel=channel,
             capabilities=self.capabilities,
             port=port,
@@ -271,37 +267,26 @@ class EnginePool:
             "TOKIO_WORKER_THREADS": str((os.cpu_count() or 1) + _SPARE_THREADS),
         }
 
-    async def _spawn(
-        self, folder: Path, log_path: Path, environment: dict[str, str], settings: str
-    ) -> asyncio.subprocess.Process:
-        def open_log() -> IO[bytes]:
-            return log_path.open("ab")
-
-        with await asyncio.to_thread(open_log) as log_file:
-            return await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-P",
-                "-m",
-                "boathouse.engine.sail_process",
-                settings,
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=log_file,
-                env=environment,
-                cwd=folder,
-                start_new_session=True,
-            )
-
-    async def _port_of(self, process: asyncio.subprocess.Process, orders: Mapping[str, object]) -> int | None:
-        if process.stdin is None or process.stdout is None:
-            return None
-        try:
-            process.stdin.write(json.dumps(orders).encode() + b"\n")
-            await process.stdin.drain()
-            line = await asyncio.wait_for(process.stdout.readline(), _START_SECONDS)
-            return int(json.loads(line)["port"]) if line else None
-        except (TimeoutError, OSError, ValueError):
-            return None
+    async def _start_process(
+        self, folder: Path, log_path: Path, settings: str, orders: Mapping[str, object]
+    ) -> tuple[Process, asyncio.StreamWriter, int]:
+        ours, its = socket.socketpair()
+        reader, line = await asyncio.open_connection(sock=ours)
+        with its, log_path.open("ab") as log_file:
+            try:
+                process = await self._starter.start(settings, _passed_on(folder), folder, log_file.fileno(), its)
+            except (OSError, TimeoutError) as error:
+                line.close()
+                raise EngineUnavailable(str(log_path), str(error) or "no process within the time for it") from error
+        with contextlib.suppress(TimeoutError, OSError, ValueError):
+            line.write(json.dumps(orders).encode() + b"\n")
+            await line.drain()
+            answer = await asyncio.wait_for(reader.readline(), _START_SECONDS)
+            return process, line, int(json.loads(answer)["port"])
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        line.close()
+        raise EngineUnavailable(str(log_path), f"exit code {await process.wait()}")
 
     async def _watch(self, engine: SailEngine) -> None:
         code = await engine.process.wait()
@@ -320,8 +305,7 @@ class EnginePool:
 
     async def _end(self, engine: SailEngine) -> None:
         engine.stopping = True
-        if engine.process.stdin is not None:
-            engine.process.stdin.close()
+        engine.line.close()
         try:
             await asyncio.wait_for(asyncio.shield(engine.process.wait()), _STOP_SECONDS)
         except TimeoutError:
@@ -344,6 +328,8 @@ class EnginePool:
                 worn = now - engine.started_at > TOKEN_SECONDS - 24 * 3600
                 if idle or worn:
                     self._let_end(engine, "INACTIVITY")
+            if not self._engines:
+                await self._starter.rest()
 
     def _let_end(self, engine: SailEngine, reason: str) -> None:
         engine.stopping = True
@@ -391,6 +377,11 @@ class EnginePool:
         log.error("engine.too_big", principal=engine.principal.name, pid=engine.process.pid, bytes=used.total)
         with contextlib.suppress(ProcessLookupError):
             engine.process.kill()
+
+
+def _passed_on(home: Path) -> dict[str, str]:
+    """What an engine's process finds in its environment."""
+    return {key: os.environ[key] for key in _PASSED_ON if key in os.environ} | {"HOME": str(home)}
 
 
 def _make_empty(folder: Path) -> None:
