@@ -9,6 +9,7 @@ from pathlib import Path
 import boathouse
 from boathouse.errors import InvalidState
 from boathouse.training.evidence import digest
+from boathouse.workspace.runtime.packages import find_uv
 from boathouse.workspace.runtime.training import environment
 
 _OWN = "boathouse"
@@ -38,16 +39,18 @@ def python_with(lock: str, version: str, folder: Path) -> str:
     python = made / "bin" / "python"
     if (made / "complete").is_file():
         return str(python)
-    uv = shutil.which("uv")
+    uv = find_uv()
     if uv is None:
-        raise EnvironmentNotMade("it needs uv on the PATH. See https://docs.astral.sh/uv/ for how to install it.")
+        raise EnvironmentNotMade(
+            "it needs uv, beside Boathouse or on the PATH. See https://docs.astral.sh/uv/ for how to install it."
+        )
     shutil.rmtree(made, ignore_errors=True)
     made.parent.mkdir(parents=True, exist_ok=True)
     requirements = made.with_suffix(".txt")
     requirements.write_text("".join(f"{line}\n" for line in _installable(lock)), encoding="utf-8")
     try:
-        _run([uv, "venv", "--quiet", "--python", version, str(made)])
-        _run([uv, "pip", "install", "--quiet", "--no-deps", "--python", str(python), "-r", str(requirements)])
+        _run([uv, "venv", "--quiet", "--python", version, str(made)], made.parent)
+        _run([uv, "pip", "install", "--quiet", "--no-deps", "--python", str(python), "-r", str(requirements)], made)
     finally:
         requirements.unlink()
     # The runtime that runs the code is this Boathouse's, whichever was there then.
@@ -70,7 +73,8 @@ def _installable(lock: str) -> list[str]:
     return kept
 
 
-def _run(command: list[str]) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, env=os.environ, check=False)
+def _run(command: list[str], folder: Path) -> None:
+    # In a folder of its own: where the command was given may be a project, whose overrides of versions uv would follow.
+    done = subprocess.run(command, capture_output=True, text=True, env=os.environ, cwd=folder, check=False)
     if done.returncode != 0:
         raise EnvironmentNotMade(done.stderr.strip()[-2000:] or f"{command[1]} has ended with status {done.returncode}")

@@ -16,7 +16,7 @@ import httpx
 from boathouse.engine.api import AS_OF_HEADER
 from boathouse.errors import InvalidParameterValue, InvalidState
 from boathouse.training.environments import python_with
-from boathouse.training.evidence import ENVIRONMENT, SOURCE_TAG
+from boathouse.training.evidence import DIRTY_TAG, ENVIRONMENT, SOURCE_TAG
 from boathouse.workspace.runtime.assignment import Assignment
 from boathouse.workspace.runtime.nested import COMMAND
 
@@ -132,7 +132,7 @@ def reproduce(lake: Lake, uri: str, environments: Path) -> Reproduced:
     if not lock:
         raise NotReproducible("The packages of its run are not recorded: the artifact boathouse/environment.txt is missing.")
     python = python_with(lock, code["python"], environments)
-    name = _execute(lake, uri, _id(run), code, python)
+    name = _execute(lake, uri, run, code, python, _commit(top))
     made = _same_place(lake, run, name)
     return Reproduced(_id(run), _id(made), _metrics(run, made), _differences(run, made))
 
@@ -198,7 +198,16 @@ def _check_tables(lake: Lake, run: Any) -> None:
             raise NotReproducible(message)
 
 
-def _execute(lake: Lake, uri: str, run_id: str, code: Mapping[str, Any], python: str) -> str:
+def _commit(run: Any) -> dict[str, str]:
+    """The commit that a run's code was at, if it was just that, as tasks are told of it."""
+    tags = _tags(run)
+    if tags.get(DIRTY_TAG) != "false":
+        return {}
+    names = {"gitUrl": "repoURL", "gitBranch": "branch", "gitCommit": "commit"}
+    return {name: tags[f"mlflow.source.git.{key}"] for name, key in names.items() if f"mlflow.source.git.{key}" in tags}
+
+
+def _execute(lake: Lake, uri: str, run: Any, code: Mapping[str, Any], python: str, commit: Mapping[str, str]) -> str:
     """Run the code in a process; the name by which the runs of that are known."""
     with tempfile.TemporaryDirectory(prefix="reproduce-") as folder:
         workspace = Path(folder) / "workspace"
@@ -215,7 +224,7 @@ def _execute(lake: Lake, uri: str, run_id: str, code: Mapping[str, Any], python:
             path=code["path"] if code["kind"] != "python" else f"/Workspace{code['main']}",
             entry_point=code["entry_point"],
             base_url=lake.base_url,
-            remote=f"{lake.remote}/;token={lake.token};{AS_OF_HEADER}={run_id}",
+            remote=f"{lake.remote}/;token={lake.token};{AS_OF_HEADER}={_id(run)}",
             token=lake.token,
             user=lake.get("/api/2.0/preview/scim/v2/Me")["userName"],
             workspace=str(workspace.resolve()),
@@ -223,7 +232,7 @@ def _execute(lake: Lake, uri: str, run_id: str, code: Mapping[str, Any], python:
             parameters=code["parameters"],
             arguments=code["arguments"],
             repository=code["repository"],
-            tags={"jobName": "reproduce"},
+            tags={"jobName": "reproduce", **commit},
             reproduces=uri,
         )
         result = _talk(python, {**asked.to_json(), "folder": str(Path(folder) / "run"), "in_job": False})

@@ -52,9 +52,9 @@ def test_trials_run_on_the_workers(server: Server, spark: SparkSession, monkeypa
     # One call begins no more trials than it was asked for.
     assert states == ["COMPLETE", "FAIL", "PRUNED", "COMPLETE"]
     runs = {
-        int(run.data.tags["optuna.trial_number"]): run
+        int(run.data.tags["numbers"]): run
         for run in mlflow.MlflowClient().search_runs([mlflow.MlflowClient().get_experiment_by_name(name).experiment_id])
-        if "optuna.trial_number" in run.data.tags
+        if "numbers" in run.data.tags
     }
     best = runs[study.best_trial.number]
     assert best.data.metrics["value"] == pytest.approx((float(best.data.params["x"]) - 2) ** 2 + 1.0) == study.best_value
