@@ -168,10 +168,8 @@ _VOLATILE = frozenset({"state", "creator", "creation_timestamp", "start_time", "
 def update_endpoint(client: Client, identifier: Any, body: Body, old: Body) -> Any:
     """Give an endpoint another configuration, inference table or other tags, each by its own call."""
     path = f"{_ENDPOINTS}/{quoted(identifier)}"
-    deadline = time.monotonic() + _PATIENCE
     # An endpoint takes one change at a time, and each until its model servers are ready.
-    while (client.call("GET", path).get("state") or {}).get("config_update") == "IN_PROGRESS" and time.monotonic() < deadline:
-        time.sleep(1)
+    _endpoint_at_rest(client, identifier)
     if body.get("config") != old.get("config"):
         client.call("PUT", f"{path}/config", body.get("config") or {})
     if body.get("ai_gateway") != old.get("ai_gateway"):
@@ -182,9 +180,39 @@ def update_endpoint(client: Client, identifier: Any, body: Body, old: Body) -> A
     return identifier
 
 
+def settle_endpoint(client: Client, identifier: Any) -> None:
+    """Wait until an endpoint serves what it was given.
+
+    Raises:
+        CallRefused: If it does not come to.
+    """
+    answer = _endpoint_at_rest(client, identifier)
+    state = _config_update(answer)
+    if state == "IN_PROGRESS":
+        raise CallRefused("", "TIMEOUT", f"Its model servers are not ready after {_PATIENCE} s.")
+    if state in {"UPDATE_FAILED", "UPDATE_CANCELED"}:
+        reason = answer["state"].get("config_update_message") or "the endpoint does not say why"
+        kept = "It serves on what it served before" if answer.get("config") else "It serves nothing yet"
+        raise CallRefused("", state, f"The model servers of its configuration did not come up: {reason} {kept}.")
+
+
+def _endpoint_at_rest(client: Client, identifier: Any) -> Body:
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        answer = client.call("GET", f"{_ENDPOINTS}/{quoted(identifier)}")
+        if _config_update(answer) != "IN_PROGRESS" or time.monotonic() > deadline:
+            return answer
+        time.sleep(0.5)
+
+
+def _config_update(answer: Body) -> str:
+    return str((answer.get("state") or {}).get("config_update"))
+
+
 def endpoint_settings(answer: Body) -> dict[str, Any]:
     """What of an endpoint is compared: the configuration that it has or is about to have, and its tags."""
-    config = answer.get("pending_config") or answer.get("config") or {}
+    pending = answer.get("pending_config") if _config_update(answer) == "IN_PROGRESS" else None
+    config = pending or answer.get("config") or {}
     return {"config": _steady(config), "tags": answer.get("tags") or [], "ai_gateway": answer.get("ai_gateway")}
 
 

@@ -105,12 +105,17 @@ class Deployment:
         else:
             old = before.body
             identifier = before.id
-            if step.changed_fields - {*ACCESS} or step.drifted_fields - {*ACCESS}:
+            if before.seen is None and kind.settle is not None:
+                # It was made, and has not come to be what it was made to be.
+                identifier = kind.update(self._client, identifier, settings, {})
+            elif step.changed_fields - {*ACCESS} or step.drifted_fields - {*ACCESS}:
                 there = {field: step.now.get(field) for field in step.drifted_fields}
                 identifier = kind.update(self._client, identifier, settings, {**settings_of(old), **there})
             if identifier != before.id:
                 access = {field: old[field] for field in ACCESS if field in old}
                 self._record(one.name, Deployed(identifier, {**settings, **access}, None, one.refers_to))
+        if kind.settle is not None:
+            kind.settle(self._client, identifier)
         answer = kind.read(self._client, identifier) or {}
         apply_access(self._client, kind, identifier, answer, body, old, self._project.user)
         self._record(

@@ -43,6 +43,7 @@ class Kind:
         levels: What the three levels of a bundle's own permissions are here.
         grants: The kind of securable that can be granted on.
         id_type: Of the identifier.
+        settle: Waits until one is what it was made or changed to be, and raises if it does not come to.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Kind:
     levels: Mapping[str, str] = field(default_factory=dict[str, str])
     grants: str | None = None
     id_type: type[str | int] = str
+    settle: Callable[[Client, Any], None] | None = None
 
     def fields(self) -> Fields:
         """The fields that one has in a bundle."""
@@ -296,6 +298,7 @@ KINDS: dict[str, Kind] = {
             prefix="plain",
             acl=("serving-endpoints", "id"),
             levels={"CAN_RUN": "CAN_QUERY"},
+            settle=calls.settle_endpoint,
         ),
         Kind(
             "quality_monitors",
