@@ -7,7 +7,6 @@ import os
 import signal
 import socket
 import sys
-from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,6 +16,7 @@ from boathouse.kit.forks import MOST_BYTES
 MODULE = "boathouse.engine.sail_process"
 _BORN_SECONDS = 30.0
 _STOP_SECONDS = 1.0
+_ENDED = "The process that engines are forked from has ended."
 
 
 class Process(Protocol):
@@ -70,7 +70,9 @@ class _Prepared:
         self.forks: dict[int, _Fork] = {}
         self._process = process
         self._control = control
-        self._born: deque[asyncio.Future[_Fork]] = deque()
+        self._born: tuple[int, asyncio.Future[_Fork]] | None = None
+        self._wishes = 0
+        self._turn = asyncio.Lock()
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(control.fileno(), self._hear)
 
@@ -85,17 +87,22 @@ class _Prepared:
     @property
     def needed(self) -> bool:
         """Whether something that was forked from it runs, or is about to."""
-        return bool(self.forks or self._born)
+        return bool(self.forks) or self._turn.locked()
 
     def say(self, wish: Mapping[str, Any], *files: int) -> None:
         with contextlib.suppress(OSError):
             socket.send_fds(self._control, [json.dumps(wish).encode()], list(files))
 
     async def fork(self, wish: Mapping[str, Any], *files: int) -> _Fork:
-        born: asyncio.Future[_Fork] = self._loop.create_future()
-        self._born.append(born)
-        self.say({"start": wish}, *files)
-        return await asyncio.wait_for(born, _BORN_SECONDS)
+        # One at a time: the kernel holds no more than a few messages for a process that is still importing.
+        async with self._turn:
+            if not self.alive:
+                raise ProcessLookupError(_ENDED)
+            self._wishes += 1
+            born: asyncio.Future[_Fork] = self._loop.create_future()
+            self._born = (self._wishes, born)
+            self.say({"start": wish, "id": self._wishes}, *files)
+            return await asyncio.wait_for(born, _BORN_SECONDS)
 
     async def stop(self) -> None:
         self._lose()
@@ -119,14 +126,17 @@ class _Prepared:
                 return
             message = json.loads(told)
             if "born" in message:
-                fork = self.forks[message["born"]] = _Fork(message["born"], self)
-                born = self._born.popleft()
-                if born.cancelled():
-                    fork.kill()
-                else:
-                    born.set_result(fork)
+                self._be_born(_Fork(message["born"], self), message["id"])
             elif (fork := self.forks.pop(message["ended"], None)) is not None:
                 fork.code.set_result(message["code"])
+
+    def _be_born(self, fork: _Fork, wish: int) -> None:
+        self.forks[fork.pid] = fork
+        if self._born is not None and self._born[0] == wish and not self._born[1].done():
+            self._born[1].set_result(fork)
+        else:
+            # Nobody waits for it any more.
+            fork.kill()
 
     def _lose(self) -> None:
         """It is gone, and with it all that it forked, which the kernel kills."""
@@ -137,9 +147,8 @@ class _Prepared:
         for fork in self.forks.values():
             fork.code.set_result(-signal.SIGKILL)
         self.forks.clear()
-        for born in self._born:
-            if not born.done():
-                born.set_exception(ProcessLookupError("The process that engines are forked from has ended."))
+        if self._born is not None and not self._born[1].done():
+            self._born[1].set_exception(ProcessLookupError(_ENDED))
 
 
 class EngineStarter:

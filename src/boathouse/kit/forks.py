@@ -1,7 +1,7 @@
 """A process that has imported what others need, and forks one for each that is wished for: to import is most of what their start costs.
 
-Messages are JSON on a SEQPACKET socket. Wishes: ``{"start": {...}}`` with the files that the new process is to have, ``{"kill": pid}``.
-Answers: ``{"born": pid}`` to each start, in order, and ``{"ended": pid, "code": n}`` at an end; the code is minus the number of the signal that
+Messages are JSON on a SEQPACKET socket. Wishes: ``{"start": {...}, "id": n}`` with the files that the new process is to have, ``{"kill": pid}``.
+Answers: ``{"born": pid, "id": n}`` to each start, in order, and ``{"ended": pid, "code": n}`` at an end; the code is minus the number of the signal that
 was its cause. When the other end of the socket is closed, all that were forked are killed.
 """
 
@@ -78,7 +78,7 @@ class _Forks:
         self._running.add(pid)
         for one in files:
             os.close(one)
-        self._tell({"born": pid})
+        self._tell({"born": pid, "id": wish.get("id", 0)})
         return True
 
     def _tell_ends(self) -> None:
