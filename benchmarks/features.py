@@ -43,7 +43,7 @@ from feast import Entity, FeatureStore, FeatureView, Field, FileSource, ValueTyp
 from feast.types import Float64
 folder, views = Path(sys.argv[1]), {views}
 (folder / "feature_store.yaml").write_text(yaml.safe_dump(dict(project="p", registry=str(folder / "r.db"), provider="local",
-    offline_store=dict(type="duckdb"), online_store=dict(type="sqlite", path=str(folder / "o.db")), entity_key_serialization_version=3)))
+    offline_store=dict(type="duckdb"), online_store=dict(type="lmdb", path=str(folder / "o.db")), entity_key_serialization_version=3)))
 store, entity = FeatureStore(str(folder)), Entity(name="k", join_keys=["k"], value_type=ValueType.INT64)
 made = [FeatureView(name=view, entities=[entity], ttl=dt.timedelta(seconds={lookback}), online=False,
     schema=[Field(name=f"{{view}}_{{n}}", dtype=Float64) for n in range(count)],
@@ -201,15 +201,15 @@ def _wait(child: subprocess.Popen[bytes]) -> tuple[int, int, resource.struct_rus
 def online(folder: Path) -> dict[str, dict[str, float]]:
     """p50 and p99 in ms of reads in process, of 1 and of 100 keys in two tables."""
     from boathouse.features.online import OnlineMeta, OnlineReader, pack_key, pack_value
-    from boathouse.features.online_sqlite import SqliteSource, SqliteTarget
+    from boathouse.features.online_lmdb import LmdbSource, LmdbTarget
 
     random, readers = np.random.default_rng(2), dict[str, OnlineReader]()
     for view, count in VIEWS.items():
         names = tuple(f"{view}_{number}" for number in range(count))
         meta = OnlineMeta(f"main.f.{view}", "id", 0, ("k",), ("integer",), "t", None, names)
         rows = ((pack_key([key]), START, 0, pack_value(random.random(count).tolist())) for key in range(KEYS))
-        SqliteTarget(folder / f"{view}.db").write(meta, rows, replace=True)
-        readers[view] = OnlineReader(SqliteSource(folder / f"{view}.db", view), view)
+        LmdbTarget(folder / f"{view}.mdb").write(meta, rows, replace=True)
+        readers[view] = OnlineReader(LmdbSource(folder / f"{view}.mdb", view), view)
     found: dict[str, dict[str, float]] = {}
     for keys in (1, 100):
         seconds: list[float] = []

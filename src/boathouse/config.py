@@ -46,7 +46,7 @@ class Settings(BaseSettings):
     )
     online_stores: SecretStr | None = Field(
         default=None,
-        description="Online feature stores elsewhere, a JSON object of name to redis:// or postgresql:// URL; files of SQLite by default.",
+        description="Online feature stores elsewhere, a JSON object of name to redis:// or postgresql:// URL; files of LMDB by default.",
     )
     task_slots: int = Field(default=8, ge=1, le=1000, description="Most tasks of jobs that one server carries out at once.")
     run_retention_days: float = Field(

@@ -1,4 +1,4 @@
-"""The online store answers as the training join does, in files of SQLite, in PostgreSQL and in Redis."""
+"""The online store answers as the training join does, in files of LMDB, in PostgreSQL and in Redis."""
 
 import shutil
 import subprocess
@@ -45,7 +45,7 @@ def redis_server(folder: Path) -> Iterator[str]:
             process.terminate()
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql", "redis"])
+@pytest.fixture(scope="module", params=["lmdb", "postgresql", "redis"])
 def layout(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Layout]:
     """A lake whose store ``shop`` is of each kind."""
     folder = tmp_path_factory.mktemp("online")

@@ -156,7 +156,7 @@ class PreviewRows(BaseModel):
     rows: list[dict[str, Any]]
 
 
-def _discovery(request: Request, session: ReadSession, principal: CurrentPrincipal) -> Discovery:
+async def _discovery(request: Request, session: ReadSession, principal: CurrentPrincipal) -> Discovery:
     return Discovery(session, principal, request.app.state.layout)
 
 

@@ -19,11 +19,11 @@ from boathouse.iam.api import CurrentPrincipal
 router = APIRouter(prefix="/api/2.0/feature-store", tags=["features"])
 
 
-def _reading(request: Request, session: ReadSession, principal: CurrentPrincipal) -> FeatureService:
+async def _reading(request: Request, session: ReadSession, principal: CurrentPrincipal) -> FeatureService:
     return FeatureService(session, principal, request.app.state.layout)
 
 
-def _writing(request: Request, session: WriteSession, principal: CurrentPrincipal) -> FeatureService:
+async def _writing(request: Request, session: WriteSession, principal: CurrentPrincipal) -> FeatureService:
     return FeatureService(session, principal, request.app.state.layout)
 
 

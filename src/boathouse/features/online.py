@@ -1,4 +1,4 @@
-"""The online store: what is kept of an online table, how it is written and looked up; where, say ``online_sqlite`` and its like.
+"""The online store: what is kept of an online table, how it is written and looked up; where, say ``online_lmdb`` and its like.
 
 A publish is one transaction, so a reader sees the table before it or after it, never between. Times are microseconds since the
 epoch; a table without a timeseries key has every row at time 0, one without ``available_at`` has every row available from the
@@ -8,10 +8,13 @@ beginning.
 import datetime as dt
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
+from itertools import repeat
+from operator import itemgetter
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -29,8 +32,8 @@ OnlineRow = tuple[bytes, int, int, bytes]
 """Packed key, time, available, packed value."""
 RowPlace = tuple[bytes, int, int]
 """Packed key, time, available: no two rows have the same."""
-Asked = Sequence[tuple[bytes, int, int, int]]
-"""For each row its packed key, latest time, earliest time, and until when it had to be available."""
+Bounds = tuple[int, int, int]
+"""Latest time, earliest time, and until when a row had to be available."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,22 @@ class OnlineMeta:
         return meta if meta.format == FORMAT else None
 
 
+class Asked(NamedTuple):
+    """What is looked up.
+
+    Attributes:
+        keys: For each row its packed key.
+        bounds: For each row its bounds, or one for all.
+    """
+
+    keys: Sequence[bytes] = ()
+    bounds: Sequence[Bounds] = ()
+
+    def pairs(self) -> Iterator[tuple[bytes, Bounds]]:
+        """Each key with its bounds."""
+        return zip(self.keys, self.bounds if len(self.bounds) != 1 else repeat(self.bounds[0]), strict=False)
+
+
 def stored_name(full_name: str) -> str:
     """The name under which an online table is kept."""
     return hashlib.sha256(full_name.lower().encode()).hexdigest()[:32]
@@ -85,7 +104,7 @@ def stored_name(full_name: str) -> str:
 
 def file_of(folder: Path, full_name: str) -> Path:
     """The file of an online table."""
-    return folder / f"{stored_name(full_name)}.db"
+    return folder / f"{stored_name(full_name)}.mdb"
 
 
 def pack_key(values: Iterable[Any]) -> bytes:
@@ -200,7 +219,7 @@ class OnlineReader:
 
     def meta(self) -> OnlineMeta:
         """What the table holds now."""
-        return self._store.read(lambda _: ())[0]
+        return self._store.read(lambda _: Asked())[0]
 
     def check(self, lookup: SpecLookup) -> None:
         """Whether a look-up fits this table.
@@ -278,22 +297,34 @@ class OnlineReader:
         return result
 
 
-def _asked(
-    meta: OnlineMeta, keys: Sequence[Sequence[Any]], times: Sequence[int | None], lookback: int | None
-) -> list[tuple[bytes, int, int, int]]:
-    timed = meta.timeseries_key is not None
-    asked: list[tuple[bytes, int, int, int]] = []
-    for key, time in zip(keys, times, strict=True):
-        latest = FOREVER if time is None else time
-        earliest = ALWAYS if time is None or lookback is None or not timed else time - lookback
-        asked.append((_pack(key), latest if timed else FOREVER, earliest, latest))
-    return asked
+def _asked(meta: OnlineMeta, keys: Sequence[Sequence[Any]], times: Sequence[int | None], lookback: int | None) -> Asked:
+    packed = [_pack(key) for key in keys]
+    different = dict.fromkeys(times)
+    if len(different) > 1:
+        bounds = {time: _bounds(meta, time, lookback) for time in different}
+        return Asked(packed, [bounds[time] for time in times])
+    return Asked(packed, [_bounds(meta, time, lookback) for time in different])
+
+
+def _bounds(meta: OnlineMeta, time: int | None, lookback: int | None) -> Bounds:
+    latest = FOREVER if time is None else time
+    if meta.timeseries_key is None:
+        return FOREVER, ALWAYS, latest
+    return latest, ALWAYS if time is None or lookback is None else time - lookback, latest
 
 
 def _unpacked(meta: OnlineMeta, found: Iterable[bytes | None], features: Sequence[str]) -> list[tuple[Any, ...] | None]:
-    places = [meta.features.index(name) for name in features]
-    rows: list[tuple[Any, ...] | None] = []
-    for packed in found:
-        values = None if packed is None else _unpack(packed)
-        rows.append(None if values is None else tuple(values[place] for place in places))
-    return rows
+    chosen = _choice(meta.features, tuple(features))
+    return [None if packed is None else chosen(_unpack(packed)) for packed in found]
+
+
+@lru_cache(1000)
+def _choice(there: tuple[str, ...], wanted: tuple[str, ...]) -> Callable[[Sequence[Any]], tuple[Any, ...]]:
+    """Takes some of a row's values, in the order in which they are wanted."""
+    if there == wanted:
+        return tuple
+    places = [there.index(name) for name in wanted]
+    if len(places) == 1:
+        place = places[0]
+        return lambda values: (values[place],)
+    return itemgetter(*places) if places else lambda _: ()

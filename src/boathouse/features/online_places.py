@@ -1,6 +1,6 @@
 """Where online tables are kept: an address for each, and what reads and writes it.
 
-A store whose name has a URL in the setting ``online_stores`` keeps its tables there, any other in files of SQLite. The drivers of
+A store whose name has a URL in the setting ``online_stores`` keeps its tables there, any other in files of LMDB. The drivers of
 the others are only imported for them.
 """
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from boathouse.features.online import OnlineReader, OnlineTarget, file_of, stored_name
-from boathouse.features.online_sqlite import SqliteSource, SqliteTarget
+from boathouse.features.online_lmdb import LmdbSource, LmdbTarget
 from boathouse.storage.layout import Layout
 
 
@@ -30,8 +30,8 @@ class Place:
 
     @property
     def kind(self) -> str:
-        """``sqlite``, ``postgresql`` or ``redis``."""
-        scheme = self.address.split("://")[0] if self.name else "sqlite"
+        """``lmdb``, ``postgresql`` or ``redis``."""
+        scheme = self.address.split("://")[0] if self.name else "lmdb"
         return {"postgres": "postgresql", "rediss": "redis", "unix": "redis"}.get(scheme, scheme)
 
 
@@ -55,7 +55,7 @@ def target(place: Place) -> OnlineTarget:
 
             return RedisTarget(place.address, place.name)
         case _:
-            return SqliteTarget(Path(place.address))
+            return LmdbTarget(Path(place.address))
 
 
 def reader(place: Place, full_name: str) -> OnlineReader:
@@ -70,4 +70,4 @@ def reader(place: Place, full_name: str) -> OnlineReader:
 
             return OnlineReader(RedisSource(place.address, place.name, full_name), full_name)
         case _:
-            return OnlineReader(SqliteSource(Path(place.address), full_name), full_name)
+            return OnlineReader(LmdbSource(Path(place.address), full_name), full_name)

@@ -118,7 +118,7 @@ class PostgresSource:
 
     def read(self, wanted: Callable[[OnlineMeta], Asked]) -> tuple[OnlineMeta, list[bytes | None]]:
         """What the table holds, and what is found; see ``OnlineSource``."""
-        seen = self._seen or self._learned(self._ask(())[0])
+        seen = self._seen or self._learned(self._ask(Asked())[0])
         while True:
             asked = wanted(seen[1])
             text, found = self._ask(asked)
@@ -134,8 +134,12 @@ class PostgresSource:
         return self._seen
 
     def _ask(self, asked: Asked) -> tuple[str | None, list[bytes | None]]:
-        keys, latest, earliest, known = [list(column) for column in zip(*asked, strict=True)] if asked else ([], [], [], [])
-        given = {"name": self._name, "keys": keys, "latest": latest, "earliest": earliest, "known": known}
+        latest, earliest, known = [list(column) for column in zip(*(bounds for _, bounds in asked.pairs()), strict=True)] or (
+            [],
+            [],
+            [],
+        )
+        given = {"name": self._name, "keys": list(asked.keys), "latest": latest, "earliest": earliest, "known": known}
         with _told("PostgreSQL"):
             try:
                 rows = self._connection().execute(_READ, given, prepare=True).fetchall()
@@ -145,7 +149,7 @@ class PostgresSource:
                 rows = self._connection().execute(_READ, given).fetchall()
             except psycopg.errors.UndefinedTable:
                 raise OnlineTableNotFound(self._full_name) from None
-        return rows[0][0], [value for _, value in rows] if asked else []
+        return rows[0][0], [value for _, value in rows] if asked.keys else []
 
     def _connection(self) -> psycopg.Connection:
         if getattr(self._local, "connection", None) is None:

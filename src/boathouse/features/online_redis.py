@@ -154,9 +154,9 @@ class RedisSource:
             while True:
                 packed, head, meta = seen
                 asked = wanted(meta)
-                now, *values = self._redis.mget(_head_key(self._name), *(head.key(self._name, one[0]) for one in asked))
+                now, *values = self._redis.mget(_head_key(self._name), *(head.key(self._name, key) for key in asked.keys))
                 if now == packed:
-                    return meta, [_chosen(value, *bounds[1:]) for value, bounds in zip(values, asked, strict=True)]
+                    return meta, [_chosen(value, *bounds) for value, (_, bounds) in zip(values, asked.pairs(), strict=True)]
                 seen = self._learned(now)
 
     def _learned(self, packed: bytes | None) -> tuple[bytes, _Head, OnlineMeta]:
