@@ -93,11 +93,11 @@ class Access:
             raise PrivilegeMissing(self._principal.name, needed, SecurableType(on.type), on.full_name)
 
     def _missing(self, row: SecurableRow, privilege: Privilege) -> tuple[Privilege, SecurableRow] | None:
-        chain = self.chain(row)
         if schema_with(row.full_name) is not None:
             return None if self.is_own(row.full_name) else (privilege, row)
         if self._principal.is_admin:
             return None
+        chain = self.chain(row)
         for position, container in reversed(list(enumerate(chain))):
             use = {SecurableType.CATALOG: Privilege.USE_CATALOG, SecurableType.SCHEMA: Privilege.USE_SCHEMA}.get(
                 SecurableType(container.type)

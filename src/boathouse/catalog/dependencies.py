@@ -9,11 +9,11 @@ from boathouse.db.dependencies import ReadSession, WriteSession
 from boathouse.iam.api import CurrentPrincipal
 
 
-def _reading(request: Request, session: ReadSession, principal: CurrentPrincipal) -> CatalogService:
+async def _reading(request: Request, session: ReadSession, principal: CurrentPrincipal) -> CatalogService:
     return CatalogService(session, principal, request.app.state.layout)
 
 
-def _writing(request: Request, session: WriteSession, principal: CurrentPrincipal) -> CatalogService:
+async def _writing(request: Request, session: WriteSession, principal: CurrentPrincipal) -> CatalogService:
     return CatalogService(session, principal, request.app.state.layout)
 
 

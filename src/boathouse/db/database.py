@@ -69,6 +69,7 @@ class Database:
         else:
             _ping_what_rested(self.engine)
         watch(self.engine)
+        self._reading, self._writing = (self.engine.execution_options(boathouse_write=write) for write in (False, True))
 
     @contextmanager
     def session(self, *, write: bool = False) -> Generator[Session, None, None]:
@@ -80,9 +81,8 @@ class Database:
         Raises:
             TextRefused: If a text has a character that the database cannot keep.
         """
-        engine = self.engine.execution_options(boathouse_write=write)
         try:
-            with Session(engine, expire_on_commit=False) as session, session.begin():
+            with Session(self._writing if write else self._reading, expire_on_commit=False) as session, session.begin():
                 yield session
         except DataError as error:
             if "NUL" in str(error.orig):

@@ -6,9 +6,11 @@ none to end in. So requests wait for a turn before they take a thread, and fewer
 connections.
 """
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import AbstractContextManager, asynccontextmanager
 from typing import Annotated
 
+from anyio import CapacityLimiter, to_thread
 from fastapi import Depends, Request
 from sqlalchemy.orm import Session
 
@@ -31,13 +33,31 @@ async def _turn_to_write(request: Request) -> AsyncIterator[None]:
         yield
 
 
-def _read(request: Request, _: Annotated[None, Depends(_turn_to_read, scope="function")]) -> Iterator[Session]:
-    with get_database(request).session() as session:
+@asynccontextmanager
+async def _ended_in_a_thread(transaction: AbstractContextManager[Session]) -> AsyncGenerator[Session]:
+    """A transaction that begins here, as nothing is asked of the database for that, and ends in a thread.
+
+    The thread is not one of those that requests share: each of these may have a request that waits for this end.
+    """
+    session = transaction.__enter__()
+    try:
+        yield session
+    except BaseException as error:
+        if not await to_thread.run_sync(
+            transaction.__exit__, type(error), error, error.__traceback__, limiter=CapacityLimiter(1)
+        ):
+            raise
+    else:
+        await to_thread.run_sync(transaction.__exit__, None, None, None, limiter=CapacityLimiter(1))
+
+
+async def _read(request: Request, _: Annotated[None, Depends(_turn_to_read, scope="function")]) -> AsyncIterator[Session]:
+    async with _ended_in_a_thread(get_database(request).session()) as session:
         yield session
 
 
-def _write(request: Request, _: Annotated[None, Depends(_turn_to_write, scope="function")]) -> Iterator[Session]:
-    with get_database(request).session(write=True) as session:
+async def _write(request: Request, _: Annotated[None, Depends(_turn_to_write, scope="function")]) -> AsyncIterator[Session]:
+    async with _ended_in_a_thread(get_database(request).session(write=True)) as session:
         yield session
 
 

@@ -14,7 +14,7 @@ router = APIRouter(prefix="/api/boathouse/v1/deployments", tags=["deployments"])
 Version = Annotated[int, Path(ge=1, le=2**31 - 1)]
 
 
-def _deploying(request: Request, principal: CurrentPrincipal, registry: Registry) -> Deploying:
+async def _deploying(request: Request, principal: CurrentPrincipal, registry: Registry) -> Deploying:
     state = request.app.state
     return Deploying(state.database, state.layout, state.jobs, registry, principal)
 

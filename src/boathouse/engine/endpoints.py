@@ -27,7 +27,7 @@ clusters = APIRouter(prefix="/api/2.1/clusters", tags=["clusters"])
 warehouses = APIRouter(prefix="/api/2.0/sql/warehouses", tags=["warehouses"])
 
 
-def _compute(request: Request) -> Compute:
+async def _compute(request: Request) -> Compute:
     engines: EngineService = request.app.state.engines
     return engines.compute
 

@@ -10,7 +10,7 @@ from boathouse.iam.errors import AdminRequired, CredentialsMissing
 from boathouse.iam.principal import Principal
 
 
-def current_principal(request: Request) -> Principal:
+async def current_principal(request: Request) -> Principal:
     """The principal that the authentication middleware found."""
     principal = getattr(request.state, "principal", None)
     if not isinstance(principal, Principal):
@@ -18,7 +18,7 @@ def current_principal(request: Request) -> Principal:
     return principal
 
 
-def current_admin(principal: Annotated[Principal, Depends(current_principal)]) -> Principal:
+async def current_admin(principal: Annotated[Principal, Depends(current_principal)]) -> Principal:
     """The same, if it is an admin."""
     if not principal.is_admin:
         raise AdminRequired("do this")

@@ -57,7 +57,7 @@ class Identity:
         )
 
 
-def current_identity(request: Request) -> Identity:
+async def current_identity(request: Request) -> Identity:
     """The server's."""
     identity: Identity = request.app.state.identity
     return identity

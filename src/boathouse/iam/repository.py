@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import CTE, ColumnElement, delete, func, select, text
+from sqlalchemy import CTE, ColumnElement, bindparam, delete, func, select, text
 from sqlalchemy.orm import Session
 
 from boathouse.iam.models import ExternalIdentityRow, GroupRow, MembershipRow, NestedGroupRow, PrincipalRow
 from boathouse.iam.principal import ADMINS
 from boathouse.kit.ids import new_id
+
+_PRINCIPAL = "principal"
 
 
 class IamRepository:
@@ -110,14 +112,11 @@ class IamRepository:
 
     def groups_of(self, principal_id: str) -> frozenset[str]:
         """Names of the groups that a principal is in, by other groups too."""
-        query = select(GroupRow.name).join(above := self._above(principal_id), GroupRow.id == above.c.group_id)
-        return frozenset(self._session.scalars(query))
+        return frozenset(self._session.scalars(_NAMES_ABOVE, {_PRINCIPAL: principal_id}))
 
     def all_groups_of(self, principal_id: str) -> list[tuple[str, str]]:
         """The same as pairs of id and name, by name."""
-        above = self._above(principal_id)
-        query = select(GroupRow.id, GroupRow.name).join(above, GroupRow.id == above.c.group_id).order_by(GroupRow.name)
-        return [(row.id, row.name) for row in self._session.execute(query)]
+        return [(row.id, row.name) for row in self._session.execute(_GROUPS_ABOVE, {_PRINCIPAL: principal_id})]
 
     def direct_groups_of(self, principal_ids: Iterable[str]) -> dict[str, list[tuple[str, str]]]:
         """The groups that principals are in themselves, as pairs of id and name."""
@@ -203,11 +202,6 @@ class IamRepository:
         query = query.where(MembershipRow.principal_id == principal_id, MembershipRow.source == source)
         return {row.name: row.id for row in self._session.execute(query)}
 
-    def _above(self, principal_id: str) -> CTE:
-        query = select(MembershipRow.group_id).where(MembershipRow.principal_id == principal_id)
-        above = query.cte("above", recursive=True)
-        return above.union(select(NestedGroupRow.group_id).join(above, NestedGroupRow.member_id == above.c.group_id))
-
     def _below(self, group_id: str) -> CTE:
         below = select(GroupRow.id.label("group_id")).where(GroupRow.id == group_id).cte("below", recursive=True)
         return below.union(select(NestedGroupRow.member_id).join(below, NestedGroupRow.group_id == below.c.group_id))
@@ -221,6 +215,20 @@ class IamRepository:
     def identities_of(self, principal_id: str) -> list[ExternalIdentityRow]:
         """A principal's identities elsewhere."""
         return list(self._session.scalars(select(ExternalIdentityRow).where(ExternalIdentityRow.principal_id == principal_id)))
+
+
+def _above() -> CTE:
+    """The groups that a principal is in, by other groups too."""
+    query = select(MembershipRow.group_id).where(MembershipRow.principal_id == bindparam(_PRINCIPAL))
+    above = query.cte("above", recursive=True)
+    return above.union(select(NestedGroupRow.group_id).join(above, NestedGroupRow.member_id == above.c.group_id))
+
+
+# Asked with many requests, and dearer to build than to ask.
+_NAMES_ABOVE = select(GroupRow.name).join(found := _above(), GroupRow.id == found.c.group_id)
+_GROUPS_ABOVE = (
+    select(GroupRow.id, GroupRow.name).join(found := _above(), GroupRow.id == found.c.group_id).order_by(GroupRow.name)
+)
 
 
 def _grouped(rows: Iterable[tuple[str, str, str]]) -> dict[str, list[tuple[str, str]]]:

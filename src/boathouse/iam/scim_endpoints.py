@@ -33,7 +33,7 @@ Document = TypeVar("Document", ScimPrincipal, ScimGroup)
 router = APIRouter(tags=["scim"], prefix=SCIM)
 
 
-def _directory_to_read(session: ReadSession) -> Directory:
+async def _directory_to_read(session: ReadSession) -> Directory:
     return Directory(session)
 
 

@@ -25,11 +25,11 @@ from boathouse.iam.token_schemas import (
 router = APIRouter(tags=["iam"])
 
 
-def _to_read(session: ReadSession, principal: CurrentPrincipal, identity: CurrentIdentity) -> Tokens:
+async def _to_read(session: ReadSession, principal: CurrentPrincipal, identity: CurrentIdentity) -> Tokens:
     return Tokens(session, principal, identity.token_default_days, identity.token_max_days)
 
 
-def _to_write(request: Request, session: WriteSession, principal: CurrentPrincipal, identity: CurrentIdentity) -> Tokens:
+async def _to_write(request: Request, session: WriteSession, principal: CurrentPrincipal, identity: CurrentIdentity) -> Tokens:
     forget_on_commit(request, session)
     return Tokens(session, principal, identity.token_default_days, identity.token_max_days)
 

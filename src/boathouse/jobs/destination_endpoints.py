@@ -28,11 +28,11 @@ class ChangedDestination(BaseModel):
     config: dict[str, Any] | None = None
 
 
-def _reading(request: Request, session: ReadSession, principal: CurrentPrincipal) -> Destinations:
+async def _reading(request: Request, session: ReadSession, principal: CurrentPrincipal) -> Destinations:
     return Destinations(session, principal, request.app.state.layout)
 
 
-def _writing(request: Request, session: WriteSession, principal: CurrentPrincipal) -> Destinations:
+async def _writing(request: Request, session: WriteSession, principal: CurrentPrincipal) -> Destinations:
     return Destinations(session, principal, request.app.state.layout)
 
 

@@ -31,11 +31,11 @@ _MONITOR = f"{_MONITORS}/{{object_type}}/{{object_id}}"
 _REFRESHES = f"{_MONITOR}/refreshes"
 
 
-def _reading(request: Request, session: ReadSession, principal: CurrentPrincipal) -> QualityService:
+async def _reading(request: Request, session: ReadSession, principal: CurrentPrincipal) -> QualityService:
     return QualityService(session, principal, request.app.state.layout)
 
 
-def _writing(request: Request, session: WriteSession, principal: CurrentPrincipal) -> QualityService:
+async def _writing(request: Request, session: WriteSession, principal: CurrentPrincipal) -> QualityService:
     return QualityService(session, principal, request.app.state.layout)
 
 

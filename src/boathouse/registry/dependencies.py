@@ -9,11 +9,11 @@ from boathouse.registry.reviews import ModelReviews
 from boathouse.registry.service import ModelRegistry
 
 
-def _registry(request: Request, principal: CurrentPrincipal) -> ModelRegistry:
+async def _registry(request: Request, principal: CurrentPrincipal) -> ModelRegistry:
     return ModelRegistry(request.app.state.mlflow, principal)
 
 
-def _reviews(request: Request, principal: CurrentPrincipal) -> ModelReviews:
+async def _reviews(request: Request, principal: CurrentPrincipal) -> ModelReviews:
     return ModelReviews(request.app.state.mlflow, principal)
 
 

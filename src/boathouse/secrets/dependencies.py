@@ -9,11 +9,11 @@ from boathouse.iam.api import CurrentPrincipal
 from boathouse.secrets.service import SecretService
 
 
-def _reading(request: Request, session: ReadSession, principal: CurrentPrincipal) -> SecretService:
+async def _reading(request: Request, session: ReadSession, principal: CurrentPrincipal) -> SecretService:
     return SecretService(session, principal, request.app.state.layout)
 
 
-def _writing(request: Request, session: WriteSession, principal: CurrentPrincipal) -> SecretService:
+async def _writing(request: Request, session: WriteSession, principal: CurrentPrincipal) -> SecretService:
     return SecretService(session, principal, request.app.state.layout)
 
 

@@ -16,11 +16,11 @@ QUERIES = "/api/2.0/sql/queries"
 PERMISSIONS = "/api/2.0/permissions/queries/{query_id}"
 
 
-def _reading(request: Request, session: ReadSession, principal: CurrentPrincipal) -> QueryService:
+async def _reading(request: Request, session: ReadSession, principal: CurrentPrincipal) -> QueryService:
     return QueryService(session, principal, request.app.state.layout)
 
 
-def _writing(request: Request, session: WriteSession, principal: CurrentPrincipal) -> QueryService:
+async def _writing(request: Request, session: WriteSession, principal: CurrentPrincipal) -> QueryService:
     return QueryService(session, principal, request.app.state.layout)
 
 

@@ -64,7 +64,7 @@ class MakeFolder(BaseModel):
     path: str
 
 
-def _dbfs(request: Request, principal: CurrentPrincipal) -> Dbfs:
+async def _dbfs(request: Request, principal: CurrentPrincipal) -> Dbfs:
     return Dbfs(request.app.state.layout, principal)
 
 

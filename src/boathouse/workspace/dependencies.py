@@ -9,12 +9,12 @@ from boathouse.iam.api import CurrentPrincipal
 from boathouse.workspace.service import WorkspaceService
 
 
-def _workspace(request: Request, session: WriteSession, principal: CurrentPrincipal) -> WorkspaceService:
+async def _workspace(request: Request, session: WriteSession, principal: CurrentPrincipal) -> WorkspaceService:
     # Looking writes too: an object gets its identifier when somebody first asks for it.
     return WorkspaceService(session, principal, request.app.state.layout)
 
 
-def _reading(request: Request, session: ReadSession, principal: CurrentPrincipal) -> WorkspaceService:
+async def _reading(request: Request, session: ReadSession, principal: CurrentPrincipal) -> WorkspaceService:
     return WorkspaceService(session, principal, request.app.state.layout)
 
 

@@ -121,7 +121,7 @@ def export_object(
 # --------------------------------------------------------------------------------------------------------- permissions
 
 
-def _kind(request: Request) -> str:
+async def _kind(request: Request) -> str:
     """Which kind's path was asked for: pipelines, endpoints and others have theirs beside these."""
     return request.url.path.removeprefix(f"{PERMISSIONS}/").partition("/")[0]
 

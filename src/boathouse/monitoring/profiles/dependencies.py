@@ -10,15 +10,15 @@ from boathouse.monitoring.profiles.runtime import Monitors
 from boathouse.monitoring.profiles.service import ProfileService
 
 
-def _reading(request: Request, session: ReadSession, principal: CurrentPrincipal) -> ProfileService:
+async def _reading(request: Request, session: ReadSession, principal: CurrentPrincipal) -> ProfileService:
     return ProfileService(session, principal, request.app.state.layout)
 
 
-def _writing(request: Request, session: WriteSession, principal: CurrentPrincipal) -> ProfileService:
+async def _writing(request: Request, session: WriteSession, principal: CurrentPrincipal) -> ProfileService:
     return ProfileService(session, principal, request.app.state.layout)
 
 
-def _monitors(request: Request) -> Monitors:
+async def _monitors(request: Request) -> Monitors:
     monitors: Monitors = request.app.state.monitors
     return monitors
 

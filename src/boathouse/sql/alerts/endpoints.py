@@ -20,11 +20,11 @@ PERMISSIONS = "/api/2.0/permissions/alertsv2/{alert_id}"
 _SHOWN = 50
 
 
-def _reading(request: Request, session: ReadSession, principal: CurrentPrincipal) -> AlertService:
+async def _reading(request: Request, session: ReadSession, principal: CurrentPrincipal) -> AlertService:
     return AlertService(session, principal, request.app.state.layout)
 
 
-def _writing(request: Request, session: WriteSession, principal: CurrentPrincipal) -> AlertService:
+async def _writing(request: Request, session: WriteSession, principal: CurrentPrincipal) -> AlertService:
     return AlertService(session, principal, request.app.state.layout)
 
 

@@ -184,11 +184,11 @@ def told(row: AlertRow, *, in_list: bool = False) -> dict[str, Any]:
     return answer
 
 
-def _reading(request: Request, session: ReadSession, principal: CurrentPrincipal) -> OlderAlertService:
+async def _reading(request: Request, session: ReadSession, principal: CurrentPrincipal) -> OlderAlertService:
     return OlderAlertService(session, principal, request.app.state.layout)
 
 
-def _writing(request: Request, session: WriteSession, principal: CurrentPrincipal) -> OlderAlertService:
+async def _writing(request: Request, session: WriteSession, principal: CurrentPrincipal) -> OlderAlertService:
     return OlderAlertService(session, principal, request.app.state.layout)
 
 

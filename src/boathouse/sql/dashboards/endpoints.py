@@ -31,7 +31,7 @@ ONE = f"{DASHBOARDS}/{{dashboard_id}}"
 PAGE = "/api/boathouse/v1/dashboards"
 
 
-def _service(request: Request, session: WriteSession, principal: CurrentPrincipal) -> DashboardService:
+async def _service(request: Request, session: WriteSession, principal: CurrentPrincipal) -> DashboardService:
     # Objects get their numbers when they are first looked at, so looking writes too.
     return DashboardService(session, principal, request.app.state.layout)
 

@@ -14,11 +14,11 @@ from boathouse.workspace.dependencies import ReadOnlyWorkspace, Workspace
 router = APIRouter(prefix="/api/boathouse/v1/workspace", tags=["workspace"])
 
 
-def _reading(session: ReadSession, principal: CurrentPrincipal, workspace: ReadOnlyWorkspace) -> CommentService:
+async def _reading(session: ReadSession, principal: CurrentPrincipal, workspace: ReadOnlyWorkspace) -> CommentService:
     return CommentService(session, principal, workspace)
 
 
-def _writing(session: WriteSession, principal: CurrentPrincipal, workspace: Workspace) -> CommentService:
+async def _writing(session: WriteSession, principal: CurrentPrincipal, workspace: Workspace) -> CommentService:
     return CommentService(session, principal, workspace)
 
 

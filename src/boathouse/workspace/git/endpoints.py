@@ -33,7 +33,7 @@ OURS = "/api/boathouse/v1/repos/{repo_id}"
 _PAGE = 100
 
 
-def _folders(request: Request) -> GitFolders:
+async def _folders(request: Request) -> GitFolders:
     folders: GitFolders = request.app.state.git_folders
     return folders
 
@@ -147,11 +147,11 @@ def discard_changes(folders: Folders, principal: CurrentPrincipal, repo_id: str,
 # ---------------------------------------------------------------------------------------------------------- credentials
 
 
-def _reading(request: Request, session: ReadSession, principal: CurrentPrincipal) -> GitCredentials:
+async def _reading(request: Request, session: ReadSession, principal: CurrentPrincipal) -> GitCredentials:
     return GitCredentials(session, principal, request.app.state.layout)
 
 
-def _writing(request: Request, session: WriteSession, principal: CurrentPrincipal) -> GitCredentials:
+async def _writing(request: Request, session: WriteSession, principal: CurrentPrincipal) -> GitCredentials:
     return GitCredentials(session, principal, request.app.state.layout)
 
 

@@ -12,7 +12,7 @@ from boathouse.workspace.lab.service import BASE, Lab, is_installed
 router = APIRouter(prefix="/api/boathouse/v1/lab", tags=["lab"])
 
 
-def _lab(request: Request) -> Lab:
+async def _lab(request: Request) -> Lab:
     return request.app.state.lab
 
 

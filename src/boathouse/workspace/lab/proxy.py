@@ -59,7 +59,7 @@ _NOT_ANSWERED = frozenset(
 router = APIRouter(prefix=BASE, include_in_schema=False)
 
 
-def _lab(request: Request) -> Lab:
+async def _lab(request: Request) -> Lab:
     return request.app.state.lab
 
 
