@@ -74,12 +74,14 @@ def wait_for(process: subprocess.Popen[str], text: str, seconds: float) -> None:
 def test_told_to_end_it_takes_its_server_with_it(tmp_path: Path) -> None:
     process = demo(tmp_path)
     wait_for(process, "0 ", 0.0)
-    tree = psutil.Process(process.pid).children(recursive=True)
+    # The server, the step and whatever they have started.
+    deadline = time.monotonic() + 60
+    while len(tree := psutil.Process(process.pid).children(recursive=True)) < 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
     process.terminate()
     process.communicate(timeout=60)
     assert process.returncode == 128 + signal.SIGTERM
-    # The server, the step and whatever they have started.
-    assert len(tree) >= 2
     assert psutil.wait_procs(tree, timeout=20)[1] == []
 
 

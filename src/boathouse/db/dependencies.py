@@ -1,6 +1,6 @@
 """The transaction of a request.
 
-A request needs threads one after another: for its dependencies, its work, the form of its answer. All requests share a few dozen of
+A request needs threads one after another: for its work, the form of its answer, the end of its transaction. All requests share a few dozen of
 them, and one that waits in a thread for the database keeps it. If as many did as there are threads, the one that they wait for would find
 none to end in. So requests wait for a turn before they take a thread, and fewer of them have one at a time than there are threads and
 connections.

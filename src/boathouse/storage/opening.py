@@ -1,7 +1,7 @@
 """Open a Delta table that others may be writing.
 
-Whoever lists a log while commits come in may see a later one and not the one before it: folders are not listed in one moment. The
-next listing has both.
+Whoever lists a log while commits come in may see a later one and not the one before it, or a commit's checksum and not the commit:
+folders are not listed in one moment. The next listing has both.
 """
 
 import re
@@ -13,7 +13,10 @@ from deltalake.exceptions import DeltaError
 
 ATTEMPTS = 6
 """If files are really missing, it must not take long to say so: half a second in all."""
-_TORN = re.compile(r"Missing commit file: expected (?:final )?version|Expected contiguous commit files, but found gap")
+_TORN = re.compile(
+    r"Missing commit file: expected (?:final )?version|Expected contiguous commit files, but found gap"
+    r"|CRC file version \d+ is newer than log segment"
+)
 
 
 def is_torn(message: str) -> bool:
