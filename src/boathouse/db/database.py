@@ -102,7 +102,7 @@ class Database:
         """
         config, script = _scripts()
         try:
-            with self.engine.execution_options(boathouse_write=True).begin() as connection:
+            with self._writing.begin() as connection:
                 if not self.is_sqlite:
                     connection.exec_driver_sql("SELECT pg_advisory_xact_lock(815915)")
                 current = _known_revision(connection, script)

@@ -126,9 +126,10 @@ def _scorer(spark: "SparkSession", uri: str, result_type: str | None, prediction
     """A version as what adds its prediction to rows, and before it the features that it looks up."""
     from mlflow.artifacts import download_artifacts  # noqa: PLC0415 - loaded late
     from mlflow.models import get_model_info  # noqa: PLC0415 - the same
-    from pyspark.sql.functions import col, struct  # noqa: PLC0415 - the same
+    from pyspark.sql.functions import struct  # noqa: PLC0415 - the same
 
     from boathouse.features.api import METADATA_KEY  # noqa: PLC0415 - beside its only use
+    from boathouse.features.client.columns import column_named  # noqa: PLC0415 - the same
     from boathouse.features.client.models import scorer  # noqa: PLC0415 - the same
     from boathouse.features.client.tables import FeatureTables  # noqa: PLC0415 - the same
     from boathouse.workspace.runtime.model_function import local_model_function  # noqa: PLC0415 - the same
@@ -144,7 +145,7 @@ def _scorer(spark: "SparkSession", uri: str, result_type: str | None, prediction
             message = f"{uri} has no signature with names of columns: log it with an example that has them."
             raise ValueError(message)
         predict = local_model_function(path, uri, result_type)
-    found = predict(struct(*(col(f"`{name}`") for name in names)))
+    found = predict(struct(*(column_named(name) for name in names)))
     return lambda rows: rows.withColumn(prediction, found)
 
 
@@ -158,13 +159,15 @@ def _round(
     made: _Made,
 ) -> int:
     """Score what there is now; the number of rows."""
-    from pyspark.sql.functions import col, current_timestamp, lit  # noqa: PLC0415 - loaded late
+    from pyspark.sql.functions import current_timestamp, lit  # noqa: PLC0415 - loaded late
+
+    from boathouse.features.client.columns import column_named  # noqa: PLC0415 - the same
 
     reader = spark.readStream
     for key, value in options.items():
         reader = reader.option(key, value)
     scored = made.score(reader.table(source)).select(
-        *(col(f"`{name}`") for name in (*kept, made.prediction)),
+        *(column_named(name) for name in (*kept, made.prediction)),
         lit(made.model).alias(MODEL_NAME),
         lit(made.version).alias(MODEL_VERSION),
         current_timestamp().alias(SCORED_AT),

@@ -56,8 +56,7 @@ def _import() -> None:
 
 
 def _run(settings: Mapping[str, Any], parent: int) -> None:
-    """Start Sail and stay."""
-    _import()
+    """Start Sail and stay; ``_import`` comes before."""
     from boathouse.engine.sandbox import interpose, workers, zygote  # noqa: PLC0415 - they need pandas and pyspark too
 
     # The zygote is forked before this process is told a token, and before Sail starts threads.
@@ -111,6 +110,7 @@ def main() -> None:
     if sys.argv[1] == "--prepare":
         _prepare(int(sys.argv[2]), int(sys.argv[3]))
     else:
+        _import()
         _run(json.loads(sys.argv[1]), int(sys.argv[2]))
 
 

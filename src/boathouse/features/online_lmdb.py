@@ -26,6 +26,8 @@ _MOST_BYTES = 64 << 30
 _MOST_READERS = 1024
 _TIME_BYTES = 8
 _LAST = b"\xff" * _TIME_BYTES
+_NOTHING: tuple[bytes, None] = (b"\xff", None)
+"""In a record's place behind the last one: its key is after all others."""
 _two_numbers = struct.Struct(">QQ").pack
 _number = struct.Struct(">Q").pack
 
@@ -186,26 +188,15 @@ def _encoded(bounds: Bounds) -> tuple[bytes, bytes, bytes | None]:
 def _found(cursor: Any, asked: Asked) -> list[bytes | None]:
     """The value of each key's newest row within its bounds."""
     seek, item = cursor.set_range, cursor.item
+    encoded = {one: _encoded(one) for one in dict.fromkeys(asked.bounds)}
     found: list[bytes | None] = []
-    if len(asked.bounds) == 1:
-        begin, end, until = _encoded(asked.bounds[0])
-        if until is None:
-            # Most requests: the first record is it, if it is one of the key at all.
-            for key in asked.keys:
-                prefix = key if len(key) <= _LONGEST_KEY else _prefix(key)
-                if seek(prefix + begin):
-                    record, value = item()
-                    found.append(value if record <= prefix + end else None)
-                else:
-                    found.append(None)
-            return found
     for key, bounds in asked.pairs():
-        begin, end, until = _encoded(bounds)
+        begin, end, until = encoded[bounds]
         prefix = _prefix(key)
-        there = seek(prefix + begin)
-        record, value = item() if there else (b"", b"")
-        while there and record <= prefix + end and until is not None and record[-_TIME_BYTES:] < until:
-            there = cursor.next()
-            record, value = item()
-        found.append(value if there and record <= prefix + end else None)
+        last = prefix + end
+        record, value = item() if seek(prefix + begin) else _NOTHING
+        if until is not None:
+            while record <= last and record[-_TIME_BYTES:] < until:
+                record, value = item() if cursor.next() else _NOTHING
+        found.append(value if record <= last else None)
     return found

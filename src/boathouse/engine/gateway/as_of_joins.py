@@ -12,7 +12,8 @@ import shutil
 import sys
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -292,14 +293,22 @@ class LocalJoins:
         node.CopyFrom(_typed(result, local.schema, node))
 
 
-async def joined(joins: LocalJoins, completion: Completion | None) -> bytes | None:
-    """The request once its as-of joins are made; None where none was. What it would have completed is told if that fails."""
+@asynccontextmanager
+async def joined(request: bytes, joins: LocalJoins | None, completion: Completion | None) -> AsyncGenerator[bytes]:
+    """A request once its as-of joins are made, which are there as long as the block runs. What it would have completed is told if that fails."""
+    if joins is None:
+        yield request
+        return
     try:
-        return await joins.made()
-    except BaseException:
-        if completion is not None:
-            await completion.failed()
-        raise
+        try:
+            made = await joins.made()
+        except BaseException:
+            if completion is not None:
+                await completion.failed()
+            raise
+        yield made or request
+    finally:
+        await asyncio.to_thread(joins.discard)
 
 
 def _typed(result: Any, schema: Any, node: Any) -> Any:

@@ -92,10 +92,7 @@ class Execution:
                     answer, end = declaration.answer()
                     yield answer
                 else:
-                    request = prepared.request
-                    if prepared.joins is not None:
-                        left.push_async_callback(asyncio.to_thread, prepared.joins.discard)
-                        request = await joined(prepared.joins, prepared.completion) or request
+                    request = await left.enter_async_context(joined(prepared.request, prepared.joins, prepared.completion))
                     attempts = Attempts(
                         self._engine,
                         self._principal,

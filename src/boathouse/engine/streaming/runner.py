@@ -130,11 +130,7 @@ class Runner:
 
     async def _execute(self, prepared: Prepared, operation_id: str) -> pa.Table:
         batches: list[pa.RecordBatch] = []
-        async with contextlib.AsyncExitStack() as left:
-            request = prepared.request
-            if prepared.joins is not None:
-                left.push_async_callback(asyncio.to_thread, prepared.joins.discard)
-                request = await joined(prepared.joins, prepared.completion) or request
+        async with joined(prepared.request, prepared.joins, prepared.completion) as request:
             attempts = Attempts(
                 self.engine,
                 self.principal,
@@ -143,8 +139,9 @@ class Runner:
                 operation_id,
                 prepared.completion,
             )
-            async for part in await left.enter_async_context(contextlib.aclosing(attempts.answers())):
-                response = proto().ExecutePlanResponse.FromString(part)
-                if response.HasField("arrow_batch"):
-                    batches += pa.ipc.open_stream(response.arrow_batch.data)
+            async with contextlib.aclosing(attempts.answers()) as parts:
+                async for part in parts:
+                    response = proto().ExecutePlanResponse.FromString(part)
+                    if response.HasField("arrow_batch"):
+                        batches += pa.ipc.open_stream(response.arrow_batch.data)
         return pa.Table.from_batches(batches) if batches else pa.table({})
