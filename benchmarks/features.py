@@ -43,7 +43,7 @@ from feast import Entity, FeatureStore, FeatureView, Field, FileSource, ValueTyp
 from feast.types import Float64
 folder, views = Path(sys.argv[1]), {views}
 (folder / "feature_store.yaml").write_text(yaml.safe_dump(dict(project="p", registry=str(folder / "r.db"), provider="local",
-    offline_store=dict(type="duckdb"), online_store=dict(type="lmdb", path=str(folder / "o.db")), entity_key_serialization_version=3)))
+    offline_store=dict(type="duckdb"), online_store=dict(type="sqlite", path=str(folder / "o.db")), entity_key_serialization_version=3)))
 store, entity = FeatureStore(str(folder)), Entity(name="k", join_keys=["k"], value_type=ValueType.INT64)
 made = [FeatureView(name=view, entities=[entity], ttl=dt.timedelta(seconds={lookback}), online=False,
     schema=[Field(name=f"{{view}}_{{n}}", dtype=Float64) for n in range(count)],

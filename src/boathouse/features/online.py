@@ -14,7 +14,7 @@ from functools import lru_cache
 from itertools import repeat
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
@@ -28,6 +28,7 @@ FORMAT = 2
 _pack = msgspec.msgpack.Encoder().encode
 _unpack = msgspec.msgpack.Decoder(list[Any]).decode
 
+_T = TypeVar("_T")
 OnlineRow = tuple[bytes, int, int, bytes]
 """Packed key, time, available, packed value."""
 RowPlace = tuple[bytes, int, int]
@@ -94,7 +95,12 @@ class Asked(NamedTuple):
 
     def pairs(self) -> Iterator[tuple[bytes, Bounds]]:
         """Each key with its bounds."""
-        return zip(self.keys, self.bounds if len(self.bounds) != 1 else repeat(self.bounds[0]), strict=False)
+        return per_key(self.keys, self.bounds)
+
+
+def per_key(keys: Sequence[bytes], each: Sequence[_T]) -> Iterator[tuple[bytes, _T]]:
+    """Each key with its own, or with the one that all have."""
+    return zip(keys, each if len(each) != 1 else repeat(each[0]), strict=False)
 
 
 def stored_name(full_name: str) -> str:
@@ -298,17 +304,16 @@ class OnlineReader:
 
 
 def _asked(meta: OnlineMeta, keys: Sequence[Sequence[Any]], times: Sequence[int | None], lookback: int | None) -> Asked:
-    packed = [_pack(key) for key in keys]
-    different = dict.fromkeys(times)
-    if len(different) > 1:
-        bounds = {time: _bounds(meta, time, lookback) for time in different}
-        return Asked(packed, [bounds[time] for time in times])
-    return Asked(packed, [_bounds(meta, time, lookback) for time in different])
+    packed, has_times = [_pack(key) for key in keys], meta.timeseries_key is not None
+    if len(set(times)) <= 1:
+        return Asked(packed, [_bounds(has_times, time, lookback) for time in times[:1]])
+    return Asked(packed, [_bounds(has_times, time, lookback) for time in times])
 
 
-def _bounds(meta: OnlineMeta, time: int | None, lookback: int | None) -> Bounds:
+@lru_cache(1000)
+def _bounds(has_times: bool, time: int | None, lookback: int | None) -> Bounds:
     latest = FOREVER if time is None else time
-    if meta.timeseries_key is None:
+    if not has_times:
         return FOREVER, ALWAYS, latest
     return latest, ALWAYS if time is None or lookback is None else time - lookback, latest
 

@@ -9,6 +9,7 @@ import struct
 import threading
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import lmdb
 
 from boathouse.errors import InvalidState
 from boathouse.features.errors import OnlineTableNotFound
-from boathouse.features.online import ALWAYS, FOREVER, Asked, Bounds, OnlineMeta, OnlineRow, RowPlace
+from boathouse.features.online import ALWAYS, FOREVER, Asked, Bounds, OnlineMeta, OnlineRow, RowPlace, per_key
 
 _META, _LONG = b"meta", b"#"
 _LONGEST_KEY = 480
@@ -108,7 +109,8 @@ class LmdbSource:
         self._path = path
         self._full_name = full_name
         self._environment: lmdb.Environment | None = None
-        self._seen: tuple[bytes, OnlineMeta] | None = None
+        self._seen: tuple[lmdb.Environment, int, OnlineMeta] | None = None
+        """In which file, after which of its transactions, the table was seen to hold what."""
 
     def read(self, wanted: Callable[[OnlineMeta], Asked]) -> tuple[OnlineMeta, list[bytes | None]]:
         """What the table holds, and what is found; see ``OnlineSource``."""
@@ -139,19 +141,18 @@ class LmdbSource:
     def _read(
         self, environment: lmdb.Environment, wanted: Callable[[OnlineMeta], Asked]
     ) -> tuple[OnlineMeta, list[bytes | None]] | None:
-        with environment.begin() as transaction:
-            text = transaction.get(_META)
-            if text is None:
-                return None
-            seen = self._seen
-            if seen is None or seen[0] != text:
-                meta = OnlineMeta.known(text.decode())
+        transaction = environment.begin()
+        try:
+            number, seen = transaction.id(), self._seen
+            if seen is None or seen[0] is not environment or seen[1] != number:
+                text = transaction.get(_META)
+                meta = None if text is None else OnlineMeta.known(text.decode())
                 if meta is None:
                     return None
-                seen = self._seen = (text, meta)
-            asked = wanted(seen[1])
-            with transaction.cursor() as cursor:
-                return seen[1], _found(cursor, asked)
+                seen = self._seen = (environment, number, meta)
+            return seen[2], _found(transaction.cursor(), wanted(seen[2]))
+        finally:
+            transaction.abort()
 
 
 def _environment(path: Path, *, make: bool) -> lmdb.Environment:
@@ -179,6 +180,7 @@ def _prefix(key: bytes) -> bytes:
     return key if len(key) <= _LONGEST_KEY else _LONG + hashlib.sha256(key).digest()
 
 
+@lru_cache(1000)
 def _encoded(bounds: Bounds) -> tuple[bytes, bytes, bytes | None]:
     """How the first and the last record within some bounds end, and the least of their last numbers; None for any."""
     latest, earliest, until = (_number(FOREVER - min(max(one, ALWAYS), FOREVER)) for one in bounds)
@@ -188,11 +190,10 @@ def _encoded(bounds: Bounds) -> tuple[bytes, bytes, bytes | None]:
 def _found(cursor: Any, asked: Asked) -> list[bytes | None]:
     """The value of each key's newest row within its bounds."""
     seek, item = cursor.set_range, cursor.item
-    encoded = {one: _encoded(one) for one in dict.fromkeys(asked.bounds)}
     found: list[bytes | None] = []
-    for key, bounds in asked.pairs():
-        begin, end, until = encoded[bounds]
-        prefix = _prefix(key)
+    ends = [_encoded(one) for one in asked.bounds]
+    for key, (begin, end, until) in per_key(asked.keys, ends):
+        prefix = key if len(key) <= _LONGEST_KEY else _prefix(key)
         last = prefix + end
         record, value = item() if seek(prefix + begin) else _NOTHING
         if until is not None:
