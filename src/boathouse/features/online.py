@@ -25,6 +25,7 @@ from boathouse.features.spec import SpecLookup
 ALWAYS = -(2**63)
 FOREVER = 2**63 - 1
 FORMAT = 2
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _pack = msgspec.msgpack.Encoder().encode
 _unpack = msgspec.msgpack.Decoder(list[Any]).decode
 
@@ -204,7 +205,8 @@ def to_microseconds(value: Any, column: str) -> int:
             pass
         else:
             moment = moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
-            return (moment - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) // dt.timedelta(microseconds=1)
+            since = moment - _EPOCH
+            return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
     message = (
         f"Column '{column}' is a time: give ISO 8601 text such as 2013-10-01T09:15:00Z, or epoch milliseconds; not {value!r}."
     )

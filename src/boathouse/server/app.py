@@ -70,6 +70,7 @@ from boathouse.server.housekeeping import chores, keep_house
 from boathouse.server.lineage import titles
 from boathouse.server.mlflow import Mlflow, is_mlflows
 from boathouse.server.observation import Observation
+from boathouse.server.routing import Index
 from boathouse.serving import endpoints as serving_endpoints
 from boathouse.serving import invocations
 from boathouse.serving.api import EndpointShapes, Serving, ServingReferences
@@ -207,6 +208,7 @@ def create_app(settings: Settings, addresses: Addresses, admin_name: str = "admi
     for slice_router in ROUTERS:
         api.include_router(slice_router)
     page.install(api)
+    api.router.routes.insert(0, Index(api.routes))
     door = Authentication(
         Dispatch(api, Mlflow(state.mlflow)),
         authenticator,

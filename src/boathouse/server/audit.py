@@ -4,7 +4,7 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlsplit
 
@@ -18,6 +18,7 @@ from boathouse.iam.api import Principal
 from boathouse.kit.clock import now_ms
 from boathouse.kit.ids import new_id
 from boathouse.server.mlflow import is_mlflows
+from boathouse.server.routing import plain
 
 MAX_BODY = 64 * 1024
 """Bytes of a request's body that are looked at; of a longer one nothing is."""
@@ -128,7 +129,7 @@ class Audit:
             return _camel("_".join(words if len(words) > 1 else [scope["method"].lower(), *words])), {}
         endpoint, params = scope.get("endpoint"), scope.get("path_params") or {}
         if endpoint is None:
-            for route in _plain(self._routes):
+            for route in plain(self._routes):
                 match, found = route.matches(scope)
                 if match is Match.FULL:
                     endpoint, params = found.get("endpoint"), found.get("path_params") or {}
@@ -136,16 +137,6 @@ class Audit:
         if endpoint is None:
             return "unknown", {"method": scope["method"], "path": path}
         return _camel(getattr(endpoint, "__name__", "unknown")), params
-
-
-def _plain(routes: Sequence[BaseRoute]) -> Iterator[BaseRoute]:
-    """The routes, with those of included routers, which FastAPI keeps as they were."""
-    for route in routes:
-        inner = getattr(route, "original_router", None)
-        if inner is None:
-            yield route
-        else:
-            yield from _plain(inner.routes)
 
 
 class _Body:

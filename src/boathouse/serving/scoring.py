@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
 import numpy as np
 import pandas as pd
 from mlflow import pyfunc
@@ -212,7 +213,7 @@ class Answerer(ABC):
         try:
             raw = _loaded(body)
             result = self.result(parse(raw), _parameters(raw))
-            return 200, json.dumps(result, allow_nan=False, separators=(",", ":")).encode()
+            return 200, msgspec.json.encode(result)
         except BoathouseError as error:
             return error.status, _error(error.error_code, error.message)
         except MlflowException as error:
