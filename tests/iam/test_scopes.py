@@ -3,6 +3,10 @@ from typing import Any
 
 import pytest
 
+from boathouse.iam.api import Principal, require_scope
+from boathouse.iam.authenticator import INTERNAL_SCOPES
+from boathouse.iam.errors import ScopeMissing
+from boathouse.server.authentication import needed_scope
 from tests.conftest import Server, running_server
 
 ME = "/api/2.0/preview/scim/v2/Me"
@@ -167,3 +171,17 @@ def test_spark_needs_the_scope_sql(server: Server, scope: str, works: bool) -> N
                 spark.sql("SELECT 1").collect()
     finally:
         spark.stop()
+
+
+def test_functions_on_other_machines_only_ask_endpoints() -> None:
+    asking = Principal("1", "u", "user", frozenset(), is_admin=False, scopes=INTERNAL_SCOPES["ai_query"])
+    require_scope(asking, needed_scope("/serving-endpoints/sum/invocations"))
+    for path in ("/api/2.0/serving-endpoints", "/api/2.0/permissions/serving-endpoints/1", CATALOGS, "/metrics", "/v1/traces"):
+        with pytest.raises(ScopeMissing):
+            require_scope(asking, needed_scope(path))
+    serving = Principal("1", "u", "user", frozenset(), is_admin=False, scopes=frozenset({"serving"}))
+    require_scope(serving, needed_scope("/serving-endpoints/sum/invocations"))
+    with pytest.raises(ScopeMissing, match="serving"):
+        require_scope(
+            Principal("1", "u", "user", frozenset(), is_admin=False, scopes=frozenset({"sql"})), "serving.invocations"
+        )

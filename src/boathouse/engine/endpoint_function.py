@@ -28,6 +28,9 @@ SCALAR_ITER = 204
 """Spark's number of the kind of functions that take and give batches: engines give those a step of their own in the plan, and do not
 move it past a filter, so that only rows that are wanted are sent."""
 
+ARROW_SCALAR_ITER = 251
+"""The same with Arrow's values in place of those of pandas; since Spark 4.1."""
+
 _MARK = b"boathouse-endpoint-call:"
 _FOUND = re.compile(re.escape(_MARK) + rb"([0-9a-f]{8})")
 _MOST_ROWS = 8192
@@ -121,6 +124,28 @@ class EndpointFunction:
                 yield found.to_pandas()
 
 
+class AskingFunction:
+    """The same for workers that are none of our processes: they are told where the server is, and have this module with the function.
+
+    Args:
+        call: How the endpoint is asked.
+        url: Of the server.
+        token: With which it is asked.
+    """
+
+    def __init__(self, call: EndpointCall, url: str, token: str) -> None:
+        self.packed, self.url, self._token = call.packed(), url, token
+
+    def __call__(self, batches: Iterator[Any]) -> Iterator[pa.Array]:
+        """The answers to rows, an array for each."""
+        call = EndpointCall.found_in(self.packed)
+        if call is None:
+            raise AiQueryFailed("The description of an endpoint's call is damaged.")
+        _server.configure(self.url, self._token)
+        for batch in batches:
+            yield answers(call, batch[0] if isinstance(batch, tuple) else batch)
+
+
 # ------------------------------------------------------------------------------------------------------- asking it
 
 
@@ -130,6 +155,10 @@ class _Server:
     def __init__(self) -> None:
         self._url, self._token = "", ""
         self._local = threading.local()
+
+    def __reduce__(self) -> tuple[type, tuple[()]]:
+        # In a function that is sent elsewhere it begins anew.
+        return type(self), ()
 
     def configure(self, url: str, token: str) -> None:
         self._url, self._token, self._local = url, token, threading.local()

@@ -64,6 +64,19 @@ class EngineEnding:
     reason: str
 
 
+@dataclass(frozen=True)
+class ServerAccess:
+    """How functions that run elsewhere than in our processes ask endpoints.
+
+    Attributes:
+        url: Of the server, as it is reached from there.
+        token: The principal's, for nothing but that.
+    """
+
+    url: str
+    token: str = field(repr=False)
+
+
 @dataclass(eq=False, kw_only=True)
 class Engine(ABC):
     """A principal's engine."""
@@ -134,6 +147,10 @@ class Engine(ABC):
     @abstractmethod
     async def loss(self) -> BoathouseError | None:
         """What a client is to be told of a broken connection; None if the engine is there."""
+
+    def server_access(self) -> ServerAccess | None:
+        """How functions in it ask endpoints; None where its process knows that by itself. Blocks."""
+        return None
 
     def refuses_python(self, principal: Principal) -> str | None:  # noqa: ARG002 - engines of one principal each see to it themselves
         """Why the gateway must not let a principal's Python functions through; None where it may."""

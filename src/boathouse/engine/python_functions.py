@@ -4,7 +4,15 @@ import sys
 from typing import Any
 
 from boathouse.catalog.api import FunctionInfo
-from boathouse.engine.endpoint_function import SCALAR_ITER, EndpointCall, EndpointFunction
+from boathouse.engine import endpoint_function
+from boathouse.engine.endpoint_function import (
+    ARROW_SCALAR_ITER,
+    SCALAR_ITER,
+    AskingFunction,
+    EndpointCall,
+    EndpointFunction,
+)
+from boathouse.engine.link import ServerAccess
 from boathouse.kit.pyspark_import import import_pyspark
 from boathouse.kit.python_body import PythonBody
 
@@ -24,16 +32,26 @@ def registration(function: FunctionInfo, name: str, output_type: Any) -> Any:
     return _registration(body, name, output_type, _BATCHED, is_deterministic=function.is_deterministic)
 
 
-def endpoint_registration(call: EndpointCall, name: str, output_type: Any) -> Any:
+def endpoint_registration(
+    call: EndpointCall, name: str, output_type: Any, access: ServerAccess | None = None, *, is_deterministic: bool = False
+) -> Any:
     """The command that makes a serving endpoint known to a session of an engine as a function.
 
     Args:
         call: How the endpoint is asked.
         name: Its name in the session.
         output_type: The type of its answers as a DataType message.
+        access: How it asks where it runs outside of our processes: then it brings its own code along.
+        is_deterministic: Whether the engine may evaluate it as often as it likes.
     """
-    # Engines evaluate what is deterministic as often as they like.
-    return _registration(EndpointFunction(call), name, output_type, SCALAR_ITER, is_deterministic=False)
+    if access is None:
+        return _registration(EndpointFunction(call), name, output_type, SCALAR_ITER, is_deterministic=is_deterministic)
+    import_pyspark()
+    from pyspark.cloudpickle import register_pickle_by_value  # noqa: PLC0415
+
+    register_pickle_by_value(endpoint_function)
+    function = AskingFunction(call, access.url, access.token)
+    return _registration(function, name, output_type, ARROW_SCALAR_ITER, is_deterministic=is_deterministic)
 
 
 def _registration(function: Any, name: str, output_type: Any, eval_type: int, *, is_deterministic: bool) -> Any:

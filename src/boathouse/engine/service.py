@@ -16,7 +16,7 @@ from boathouse.engine.limits import EngineLimits, PythonFunctions, memory_of
 from boathouse.engine.link import Engines, EngineSession
 from boathouse.engine.metrics import EngineMetrics
 from boathouse.engine.pool import EngineBackend, EnginePool
-from boathouse.engine.spark_engine import SparkAddress, SparkPool
+from boathouse.engine.spark_engine import EndpointAsking, SparkAddress, SparkPool
 from boathouse.engine.streaming.foreach.host import Door
 from boathouse.engine.streaming.overview import QueryOverview
 from boathouse.engine.streaming.source import Sources
@@ -36,6 +36,7 @@ class EngineService:
         authenticator: Checks the clients' tokens and makes those of the engines.
         recorder: Is told of what was executed, and brings the system tables up to date.
         base_url: Of the server's REST API, as the engines reach it, without a slash at its end.
+        public_url: The same as an engine elsewhere reaches it; empty for ``base_url``.
         registry: Where metrics are registered.
         host: Address of the gateway.
         port: Port of the gateway; 0 takes a free one.
@@ -61,6 +62,7 @@ class EngineService:
         recorder: Recorder,
         *,
         base_url: str,
+        public_url: str = "",
         registry: CollectorRegistry,
         host: str = "127.0.0.1",
         port: int = 15002,
@@ -91,7 +93,8 @@ class EngineService:
                 layout, backend, metrics, limits, idle_seconds=idle_seconds, interrupted_seconds=interrupted_seconds
             )
         else:
-            self.engines = SparkPool(SparkAddress.parse(engine), metrics, limits, idle_seconds=idle_seconds)
+            asking = EndpointAsking(public_url or base_url, self._issue_to_asking, self._revoke)
+            self.engines = SparkPool(SparkAddress.parse(engine), asking, metrics, limits, idle_seconds=idle_seconds)
         self.compute = Compute(self.engines)
         self._warming: asyncio.TimerHandle | None = None
         access.provide("system.compute.sessions", self.compute.sessions_table)
@@ -140,6 +143,9 @@ class EngineService:
 
     def _issue(self, principal: Principal, lifetime_seconds: float) -> str:
         return self._authenticator.issue_internal_token(principal, "engine", lifetime_seconds)
+
+    def _issue_to_asking(self, principal: Principal, lifetime_seconds: float) -> str:
+        return self._authenticator.issue_internal_token(principal, "ai_query", lifetime_seconds)
 
     def _issue_to_function(self, principal: Principal, lifetime_seconds: float) -> str:
         return self._authenticator.issue_internal_token(principal, "foreach", lifetime_seconds)

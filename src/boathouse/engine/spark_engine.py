@@ -3,8 +3,10 @@
 import asyncio
 import contextlib
 import re
+import threading
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from urllib.parse import unquote
 
@@ -15,7 +17,7 @@ import structlog
 from boathouse.engine.capabilities import SPARK
 from boathouse.engine.errors import EngineAddressInvalid, EngineUnreachable, GatewayStopping
 from boathouse.engine.limits import EngineLimits
-from boathouse.engine.link import CHANNEL_OPTIONS, Engine, EngineEnding, EngineSession
+from boathouse.engine.link import CHANNEL_OPTIONS, Engine, EngineEnding, EngineSession, ServerAccess
 from boathouse.engine.metrics import EngineMetrics
 from boathouse.iam.api import Principal
 
@@ -27,6 +29,7 @@ _KNOWN = frozenset({"token", "use_ssl"})
 _REACH_SECONDS = 1.0
 _CLOSE_SECONDS = 0.8
 _MOST_ENDINGS = 1000
+_TOKEN_SECONDS = 24 * 3600
 
 
 @dataclass(frozen=True)
@@ -88,12 +91,30 @@ class SparkAddress:
         return grpc.aio.insecure_channel(target, options=CHANNEL_OPTIONS)
 
 
+@dataclass(frozen=True)
+class EndpointAsking:
+    """How Spark's workers come to ask serving endpoints.
+
+    Attributes:
+        server_url: Of this server, as the workers reach it.
+        issue_token: Makes a token with which a principal's functions ask endpoints and do nothing else; lifetime in seconds.
+        revoke_token: Makes it worthless.
+    """
+
+    server_url: str
+    issue_token: Callable[[Principal, float], str]
+    revoke_token: Callable[[str], None]
+
+
 @dataclass(eq=False, kw_only=True)
 class SparkEngine(Engine):
     """A principal's part of the Spark server: the sessions under its name."""
 
     address: SparkAddress
     python: str
+    asking: EndpointAsking
+    _access: tuple[float, ServerAccess] | None = field(default=None, repr=False)
+    _access_lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     @property
     def alive(self) -> bool:
@@ -111,6 +132,16 @@ class SparkEngine(Engine):
         while (state := self.channel.get_state(try_to_connect=True)) is not grpc.ChannelConnectivity.READY:
             await self.channel.wait_for_state_change(state)
 
+    def server_access(self) -> ServerAccess:
+        """With a token that holds for half a day at least. Blocks."""
+        with self._access_lock:
+            now = time.time()
+            if self._access is None or self._access[0] < now:
+                access = ServerAccess(self.asking.server_url, self.asking.issue_token(self.principal, _TOKEN_SECONDS))
+                self._access = now + _TOKEN_SECONDS / 2, access
+                self.closing.append(lambda: asyncio.to_thread(self.asking.revoke_token, access.token))
+            return self._access[1]
+
     def refuses_python(self, principal: Principal) -> str | None:
         """Why a principal's Python functions must not run: Spark's workers have no sandbox."""
         if principal.is_admin or self.python == "trusted":
@@ -126,18 +157,26 @@ class SparkPool:
 
     Args:
         address: Of the server.
+        asking: How its workers ask endpoints.
         metrics: What is counted.
         limits: Whose Python functions run; Spark has its own bounds for memory.
         idle_seconds: What a principal has that did nothing for so long is forgotten; Spark ends idle sessions by itself.
     """
 
     def __init__(
-        self, address: SparkAddress, metrics: EngineMetrics, limits: EngineLimits, *, idle_seconds: float = 900
+        self,
+        address: SparkAddress,
+        asking: EndpointAsking,
+        metrics: EngineMetrics,
+        limits: EngineLimits,
+        *,
+        idle_seconds: float = 900,
     ) -> None:
         self.capabilities = SPARK
         self.limits = limits
         self.idle_seconds = idle_seconds
         self._address = address
+        self._asking = asking
         self._metrics = metrics
         self._engines: dict[str, SparkEngine] = {}
         self._endings: OrderedDict[str, EngineEnding] = OrderedDict()
@@ -172,6 +211,7 @@ class SparkPool:
                 capabilities=self.capabilities,
                 metadata=self._address.metadata,
                 address=self._address,
+                asking=self._asking,
                 python="trusted" if self.limits.python == "trusted" else "off",
             )
             self._engines[principal.id] = engine

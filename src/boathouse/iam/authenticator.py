@@ -9,7 +9,7 @@ from sqlalchemy.exc import OperationalError
 from boathouse.db import Database
 from boathouse.iam.errors import TokenExpired
 from boathouse.iam.principal import PIPELINE, Principal
-from boathouse.iam.scopes import FILES, MLFLOW, SERVING, SQL, UNITY_CATALOG, require_scope
+from boathouse.iam.scopes import FILES, INVOCATIONS, MLFLOW, SERVING, SQL, UNITY_CATALOG, require_scope
 from boathouse.iam.service import IamService, digest
 from boathouse.kit.clock import now_ms
 
@@ -20,6 +20,7 @@ INTERNAL_SCOPES: dict[str, frozenset[str]] = {
     "engine": frozenset({SERVING, UNITY_CATALOG}),
     PIPELINE: frozenset({FILES, SQL, UNITY_CATALOG}),
     "foreach": frozenset({SQL}),
+    "ai_query": frozenset({INVOCATIONS}),
     "monitor": frozenset({SQL}),
     "serving": frozenset({FILES, MLFLOW, UNITY_CATALOG}),
 }

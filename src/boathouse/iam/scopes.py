@@ -9,6 +9,7 @@ ALL_APIS = "all-apis"
 AUTHENTICATION = "authentication"
 FEATURE_STORE = "feature-store"
 FILES = "files"
+INVOCATIONS = "serving.invocations"
 MLFLOW = "mlflow"
 SCIM = "scim"
 SECRETS = "secrets"
@@ -18,6 +19,9 @@ UNITY_CATALOG = "unity-catalog"
 
 SCOPES = (ALL_APIS, AUTHENTICATION, FEATURE_STORE, FILES, MLFLOW, SCIM, SECRETS, SERVING, SQL, UNITY_CATALOG)
 """All scopes; the door says which path needs which."""
+
+_PART_OF = {INVOCATIONS: SERVING}
+"""Of a scope, that which includes it; only tokens of child processes have such a part alone."""
 
 _OTHER_NAMES = {"model-serving": SERVING}
 
@@ -56,5 +60,6 @@ def require_scope(principal: Principal, scope: str) -> None:
     Raises:
         ScopeMissing: If it does not.
     """
-    if principal.scopes is not None and scope not in principal.scopes:
-        raise ScopeMissing(scope, sorted(principal.scopes))
+    whole = _PART_OF.get(scope, scope)
+    if principal.scopes is not None and not principal.scopes & {scope, whole}:
+        raise ScopeMissing(whole, sorted(principal.scopes))

@@ -309,6 +309,7 @@ async def _lifespan(api: FastAPI) -> AsyncGenerator[None, None]:
             state.authenticator,
             state.recorder,
             base_url=state.addresses.base_url,
+            public_url=state.identity.public_url,
             registry=state.metrics,
             host=state.settings.host,
             port=state.settings.spark_port,

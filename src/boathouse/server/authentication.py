@@ -63,7 +63,7 @@ SCOPES: tuple[tuple[str, str], ...] = (
     ("/api/2.0/feature-store/", "feature-store"),
     ("/api/2.0/serving-endpoints", "serving"),
     ("/api/2.0/permissions/serving-endpoints/", "serving"),
-    ("/serving-endpoints/", "serving"),
+    ("/serving-endpoints/", "serving.invocations"),
     ("/api/2.0/mlflow/", "mlflow"),
     ("/api/2.0/mlflow-artifacts/", "mlflow"),
     ("/api/3.0/mlflow/", "mlflow"),

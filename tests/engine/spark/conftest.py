@@ -16,6 +16,7 @@ QUICK = frozenset(
     {
         "test_spark_engine.py",
         "test_training.py",
+        "test_ai_query.py::test_every_statement_can_ask",
         "test_governed.py::TestPolicies",
         "test_streams.py::test_a_running_query",
         "test_streams.py::test_a_revoked_grant_ends_the_stream",

@@ -59,8 +59,8 @@ def call_of(
     Raises:
         StatementRefused: If an argument is missing or not valid, or the engine cannot ask endpoints.
     """
-    if endpoints is None or not session.capabilities.asks_endpoints:
-        message = f"ai_query is not served with {session.capabilities.name}: it needs the embedded engine."
+    if endpoints is None:
+        message = "ai_query is not served here: this server has no endpoints."
         raise StatementRefused(message)
     given = _given(texts)
     name = _constant(given, "endpoint", str, session)

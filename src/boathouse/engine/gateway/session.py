@@ -227,12 +227,22 @@ class EngineSession:
 
     def endpoint_function(self, call: EndpointCall, returns: str) -> str:
         """The name under which a serving endpoint can be asked in this session; ``returns`` is the type of its answers, as SQL writes it."""
-        key = (self.request.session_id, hashlib.sha256(call.packed()).hexdigest())
+        access = self.engine.server_access()
+        # Spark updates rows with nothing else; elsewhere it would ask more often, and for rows that are not wanted.
+        repeatable = access is not None and self._text.lstrip()[:6].upper() == "UPDATE"
+        known = call.packed() + (access.token.encode() if access is not None else b"") + bytes([repeatable])
+        key = (self.request.session_id, hashlib.sha256(known).hexdigest())
         if key not in self.names.python:
             name = f"ai_query_{len(self.names.python)}"
-            self.run(endpoint_registration(call, name, self.data_type(returns)))
+            self.run(endpoint_registration(call, name, self.data_type(returns), access, is_deterministic=repeatable))
             self.names.python[key] = name
         return self.names.python[key]
+
+    @property
+    def _text(self) -> str:
+        """The statement of the request; empty where it is none."""
+        plan = self.request.plan if self.request.DESCRIPTOR.name == "ExecutePlanRequest" else None
+        return "" if plan is None else plan.command.sql_command.input.sql.query or plan.command.sql_command.sql
 
     def setting(self, key: str) -> str | None:
         """The value of a setting of the session, or None where it has none."""
