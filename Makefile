@@ -84,6 +84,8 @@ bench: .venv/.dev .venv/.demo src/boathouse/server/page/index.html ## Measure wh
 	$(RUN)python benchmarks/streams.py
 	$(RUN)python benchmarks/sessions.py
 	$(RUN)python benchmarks/tracking.py
+	$(RUN)python benchmarks/features.py --server
+	$(RUN)python benchmarks/serving.py
 
 clean: ## Remove all that was made, but no lake
 	rm -rf .venv .tools site dist web/node_modules src/boathouse/server/page src/boathouse/workspace/lab/extension

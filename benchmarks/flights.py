@@ -12,9 +12,13 @@ The files of ``examples/flights`` (a year, or every so many days of it) become b
 
 A ratio is the pipeline's time by the other's, the median over the rounds; below 1 the pipeline is faster. Row counts are compared. Then the
 pipeline runs continuously; ``latency_s`` is the time from a new day's file in the landing volume until the day is in ``gold_daily_delays``.
+
+``training_set`` is the example's: all flights with two tables' features as of two hours before departure, from tables into a table, by
+``create_training_set``, against the same by hand in pandas on the files (``merge_asof``, ``write_deltalake``). Their values are compared.
 """
 
 import argparse
+import os
 import runpy
 import shutil
 import statistics
@@ -26,12 +30,13 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import psutil
 import pyarrow.compute as pc
 from common import ROOT, Lake, parse, report, server, session
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.service.pipelines import UpdateInfoState
-from deltalake import DeltaTable
+from deltalake import DeltaTable, write_deltalake
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 from tpch import java
@@ -39,6 +44,8 @@ from tpch import java
 EXAMPLE = ROOT / "examples" / "flights"
 COUNTED = ("bronze_flights", "bronze_weather", "silver_flights", "silver_weather", "gold_daily_delays", "gold_carrier_delays")
 PATIENCE = 60
+WEATHER = ["temp", "dewp", "humid", "wind_speed", "precip", "pressure", "visib"]
+DELAYS = ["origin_delay_3h", "carrier_delay_6h", "carrier_late_rate_7d"]
 
 
 def day_files(files: dict[str, bytes], every: int) -> dict[str, bytes]:
@@ -194,6 +201,89 @@ def latency(lake: Lake, pipeline: Pipeline, landing: Path, days: dict[str, bytes
     return {"median": round(statistics.median(spent), 2), "least": round(min(spent), 2), "most": round(max(spent), 2)}
 
 
+def by_pandas(tables: dict[str, Path], target: Path) -> pd.DataFrame:
+    """Flights with their features, by hand; written to a folder."""
+    rows = DeltaTable(tables["silver_flights"]).to_pandas()
+    rows = rows[~rows["cancelled"]].copy()
+    rows["prediction_time"] = (rows["sched_dep"] - pd.Timedelta(hours=2)).astype("datetime64[us, UTC]")
+    rows["weekday"] = rows["sched_dep"].dt.dayofweek.add(1).mod(7).add(1).astype("float64")
+    rows = rows.astype({"hour": "float64", "distance": "float64", "late": "int32"}).sort_values(
+        "prediction_time", kind="stable"
+    )
+    for table, keys, known in (
+        ("weather_features", ["origin"], "available_at"),
+        ("delay_features", ["origin", "carrier"], "time_hour"),
+    ):
+        features = (
+            DeltaTable(tables[table])
+            .to_pandas()
+            .sort_values([known, "time_hour"])
+            .rename(columns={"time_hour": "feature_time"})
+        )
+        found = pd.merge_asof(
+            rows[[*keys, "prediction_time"]],
+            features,
+            left_on="prediction_time",
+            right_on="feature_time" if known == "time_hour" else known,
+            by=keys,
+        )
+        fresh = found["feature_time"] >= found["prediction_time"] - pd.Timedelta(hours=6)
+        for name in WEATHER if table == "weather_features" else DELAYS:
+            rows[name] = found[name].where(fresh).to_numpy()
+    about = [
+        "flight_id",
+        "origin",
+        "carrier",
+        "month",
+        "sched_dep",
+        "prediction_time",
+        "hour",
+        "weekday",
+        "distance",
+        "known_at",
+    ]
+    whole = rows[[*about, *WEATHER, *DELAYS, "late"]]
+    write_deltalake(target, whole, mode="overwrite")
+    return whole
+
+
+def training_sets(lake: Lake, spark: SparkSession, folder: Path, rounds: int) -> dict[str, Any]:
+    """Seconds of both ways, and ours to pandas'.
+
+    Raises:
+        SystemExit: They differ.
+    """
+    os.environ |= {"SPARK_REMOTE": lake.remote(), "DATABRICKS_HOST": lake.url, "DATABRICKS_TOKEN": lake.token}
+    runpy.run_path(str(EXAMPLE / "02_features.py"), run_name="__main__")
+    examples: Callable[..., DataFrame] = runpy.run_path(str(EXAMPLE / "point_in_time.py"))["examples"]
+    tables = {
+        name: folder_of(lake, f"tables/main.flights.{name}")
+        for name in ("silver_flights", "weather_features", "delay_features")
+    }
+    spent: dict[str, list[float]] = {"ours": [], "pandas": []}
+    for turn in range(rounds + 1):
+        began = time.perf_counter()
+        examples(spark, "true").write.mode("overwrite").saveAsTable("main.flights.training_set")
+        middle = time.perf_counter()
+        theirs = by_pandas(tables, folder / "training_set")
+        # The first turn warms everything up.
+        if turn:
+            spent["ours"].append(middle - began)
+            spent["pandas"].append(time.perf_counter() - middle)
+    ours = DeltaTable(folder_of(lake, "tables/main.flights.training_set")).to_pandas()
+    columns = ["flight_id", "hour", "weekday", "distance", *WEATHER, *DELAYS, "late"]
+    one, other = (rows[columns].sort_values("flight_id", ignore_index=True) for rows in (ours, theirs))
+    try:
+        pd.testing.assert_frame_equal(one, other, check_dtype=False)
+    except AssertionError as error:
+        raise SystemExit(f"The training sets differ: {error}") from None
+    return {
+        "rows": len(ours),
+        "seconds": {name: round(statistics.median(values), 2) for name, values in spent.items()},
+        "ours_to_pandas": round(statistics.median(a / b for a, b in zip(spent["ours"], spent["pandas"], strict=True)), 2),
+    }
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -255,6 +345,7 @@ def main() -> None:
                 for name, spent in taken.items()
                 if name != "pipeline"
             },
+            "training_set": training_sets(lake, spark, folder, asked.rounds),
             "latency_s": latency(lake, pipeline, landing, late),
         }
     report(figures, asked)

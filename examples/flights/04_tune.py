@@ -15,38 +15,14 @@ from flights import SCHEMA, Report, source_versions, spark_session, version_of
 from mlflow.data.delta_dataset_source import DeltaDatasetSource
 from mlflow.entities import Run
 from mlflow.models import infer_signature
-from point_in_time import DELAYS, FEATURES, LOOK_BACK_HOURS, SCHEDULE, WEATHER
+from point_in_time import ABOUT, FEATURES, training_set
+from pyspark.sql import SparkSession
 from sklearn.metrics import roc_auc_score
+
+from boathouse.features.client import FeatureEngineeringClient
 
 EXPERIMENT = "/flights/delay"
 TRIALS = 8
-LOOK_BACK_SECONDS = LOOK_BACK_HOURS * 3600
-
-
-def feature_spec(versions: dict[str, int]) -> dict[str, Any]:
-    """Tells the endpoint which features the request sends and which it looks up, by which key and as of when."""
-
-    def lookup(table: str, key: list[str], features: list[str]) -> dict[str, Any]:
-        return {
-            "table": f"{SCHEMA}.{table}",
-            "table_version": versions[table],
-            "online_table": f"{SCHEMA}.{table}_online",
-            "lookup_key": key,
-            "timestamp_lookup_key": "prediction_time",
-            "features": features,
-            "lookback_seconds": LOOK_BACK_SECONDS,
-        }
-
-    return {
-        "version": 1,
-        "inputs": SCHEDULE,
-        "lookups": [
-            lookup("weather_features", ["origin"], WEATHER),
-            lookup("delay_features", ["origin", "carrier"], DELAYS),
-        ],
-        "label": "late",
-        "features_order": FEATURES,
-    }
 
 
 def fit(rows: pd.DataFrame, parameters: dict[str, Any]) -> lgb.LGBMClassifier:
@@ -67,12 +43,15 @@ def log_dataset(rows: pd.DataFrame, version: int) -> None:
     mlflow.log_param("training_set_version", version)
 
 
-def log_model(model: lgb.LGBMClassifier, rows: pd.DataFrame, versions: dict[str, int]) -> Any:
-    """Log the booster, whose prediction is the probability, with its signature and feature spec."""
+def log_model(spark: SparkSession, model: lgb.LGBMClassifier, rows: pd.DataFrame, versions: dict[str, int]) -> Any:
+    """Log the booster, whose prediction is the probability, with what it looks up: an endpoint is sent the rest."""
     sample = rows[FEATURES].head(100)
-    signature = infer_signature(sample, model.booster_.predict(sample))
-    return mlflow.lightgbm.log_model(
-        model.booster_, name="model", signature=signature, metadata={"feature_spec": feature_spec(versions)}
+    return FeatureEngineeringClient().log_model(
+        model=model.booster_,
+        artifact_path="model",
+        flavor=mlflow.lightgbm,
+        training_set=training_set(spark, "true", versions, exclude=ABOUT),
+        signature=infer_signature(sample, model.booster_.predict(sample)),
     )
 
 
@@ -126,7 +105,7 @@ def main() -> None:
         study.optimize(trial_auc, n_trials=TRIALS)
         mlflow.log_params({f"best_{name}": value for name, value in study.best_params.items()})
         mlflow.log_metric("auc_july_august", study.best_value)
-        model = log_model(fit(rows, study.best_params), rows, versions)
+        model = log_model(spark, fit(rows, study.best_params), rows, versions)
         mlflow.set_tag("model_uri", model.model_uri)
     run = mlflow.get_run(parent.info.run_id)
     report.figures(f"best of {TRIALS} trials: AUC {study.best_value:.3f} on July and August", **figures(run, version))

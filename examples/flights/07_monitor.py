@@ -145,7 +145,7 @@ def retrain(report: Report, spark: SparkSession, client: MlflowClient, champion:
         mlflow.set_experiment(tune.EXPERIMENT)
         with mlflow.start_run(run_name="retrain"):
             mlflow.log_params(whole | {"months": f"1-{RETRAIN_THROUGH}"})
-            info = tune.log_model(tune.fit(learn, whole), learn, source_versions_of(spark))
+            info = tune.log_model(spark, tune.fit(learn, whole), learn, source_versions_of(spark))
             version = str(mlflow.register_model(info.model_uri, MODEL, tags={"challenges": champion}).version)
     report.progress("retrain", 1, 2, "models")
     client.set_registered_model_alias(MODEL, "challenger", version)

@@ -85,6 +85,31 @@ def test_told_to_end_it_takes_its_server_with_it(tmp_path: Path) -> None:
     assert psutil.wait_procs(tree, timeout=20)[1] == []
 
 
+TOLD_IN_BETWEEN = """
+import os, signal, subprocess, sys
+from boathouse.cli import demo
+
+class Told(subprocess.Popen):
+    def __init__(self, *command, **options):
+        super().__init__(*command, **options)
+        print(self.pid, flush=True)
+        os.kill(os.getpid(), signal.SIGTERM)
+        print("told", flush=True)
+
+subprocess.Popen = Told
+with demo._ends_when_told(), demo._started([sys.executable, "-c", "import time; time.sleep(120)"], demo._terminate, None):
+    print("not reached", flush=True)
+"""
+
+
+def test_told_while_it_starts_something_it_takes_that_along() -> None:
+    ended = subprocess.run([sys.executable, "-c", TOLD_IN_BETWEEN], capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 128 + signal.SIGTERM, ended.stderr
+    started, *said = ended.stdout.split()
+    assert said == ["told"]
+    assert not psutil.pid_exists(int(started))
+
+
 @pytest.mark.timeout(700)
 def test_killed_on_the_way_it_ends_with_the_same_rows(tmp_path: Path) -> None:
     process = demo(tmp_path, "--exit")

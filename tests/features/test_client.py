@@ -220,6 +220,10 @@ def test_the_form_of_the_join_is_chosen_and_told(
         return capsys.readouterr().out.split("\n\n")[0]
 
     assert told() == "== As-of join ==\nengine: 2 feature rows are few"
+    assert [row.temp for row in made.at({name: 2}).load_df().collect()] == [2.0, 4.0, 7.0]
+    assert made.at({name: 2}).feature_spec.lookups[0].table_version == 2
+    with pytest.raises(ValueError, match=f"versions names '{schema}.wind'"):
+        made.at({f"{schema}.wind": 2})
     spark.conf.set("spark.boathouse.asOfJoin", "local")
     try:
         assert told() == f"== As-of join ==\nlocal (Polars on the Delta files): {name}@1, 2 feature rows"

@@ -6,12 +6,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, BinaryIO, Self
 
 import httpx
 import typer
@@ -98,6 +98,32 @@ def _ends_when_told() -> Generator[None, None, None]:
 
 
 @contextmanager
+def _started(
+    command: Sequence[str],
+    end: Callable[["subprocess.Popen[bytes]"], None],
+    out: BinaryIO,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+) -> Generator["subprocess.Popen[bytes]"]:
+    """A process, ended with the block. A signal that comes just while it is started waits until it is known: else it would be nobody's."""
+    came: list[int] = []
+    asked = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {one: signal.signal(one, lambda number, _: came.append(number)) for one in asked}
+    with ExitStack() as left:
+        try:
+            process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, env=env, cwd=cwd
+            )
+            left.callback(end, process)
+        finally:
+            for one, handler in before.items():
+                signal.signal(one, handler)
+        if came:
+            signal.raise_signal(came[0])
+        yield process
+
+
+@contextmanager
 def server_on(settings: Settings, layout: Layout) -> Generator[Running, None, None]:
     """The server of a lake: the one that runs, or one that is started for as long as the block runs.
 
@@ -113,12 +139,8 @@ def server_on(settings: Settings, layout: Layout) -> Generator[Running, None, No
     command = [sys.executable, "-m", "boathouse", "up", "--no-browser", "--log-level", "warning"]
     command += ["--root", str(layout.root), "--host", settings.host]
     command += ["--port", str(settings.port), "--spark-port", str(settings.spark_port)]
-    with log.open("wb") as out:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT)
-    try:
+    with log.open("wb") as out, _started(command, _stop, out) as process:
         yield _wait_for(process, layout, log)
-    finally:
-        _stop(process)
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
@@ -129,6 +151,12 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
         with suppress(subprocess.TimeoutExpired):
             process.wait(timeout=STOP_SECONDS)
             return
+
+
+def _terminate(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        process.terminate()
+        process.wait()
 
 
 def _wait_for(process: subprocess.Popen[bytes], layout: Layout, log: Path) -> Running:
@@ -218,29 +246,27 @@ def run_step(step: Step, layout: Layout, env: dict[str, str]) -> Outcome:
     report.write_text("")
     console.print(f"[bold]{step.title}[/]")
     started = time.monotonic()
-    with log.open("wb") as out, report.open() as lines, Display() as display:
-        process = subprocess.Popen(
+    with (
+        log.open("wb") as out,
+        report.open() as lines,
+        Display() as display,
+        _started(
             [sys.executable, str(step.script)],
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=subprocess.STDOUT,
+            _terminate,
+            out,
             env=env | {"FLIGHTS_REPORT": str(report)},
             cwd=step.script.parent,
-        )
-        try:
-            rest = ""
-            while True:
-                ended = process.poll() is not None
-                *whole, rest = (rest + lines.read()).split("\n")
-                for line in whole:
-                    display.show(json.loads(line), outcome)
-                if ended:
-                    break
-                time.sleep(POLL_SECONDS)
-        finally:
-            if process.poll() is None:
-                process.terminate()
-                process.wait()
+        ) as process,
+    ):
+        rest = ""
+        while True:
+            ended = process.poll() is not None
+            *whole, rest = (rest + lines.read()).split("\n")
+            for line in whole:
+                display.show(json.loads(line), outcome)
+            if ended:
+                break
+            time.sleep(POLL_SECONDS)
     outcome.seconds = round(time.monotonic() - started, 2)
     if process.returncode != 0:
         said = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]

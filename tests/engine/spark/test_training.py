@@ -8,7 +8,6 @@ from typing import Any
 import mlflow
 import optuna
 import pytest
-from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from boathouse.training.tuning import tune
@@ -63,8 +62,3 @@ def test_trials_run_on_the_workers(server: Server, spark: SparkSession, monkeypa
     said = Path(told).read_text()
     assert "KeyError" in said
     assert f"KeyError: {os.getpid()}" not in said
-
-
-def test_a_query_cannot_ask_endpoints(spark: SparkSession) -> None:
-    with pytest.raises(PySparkException, match="ai_query is not served with Apache Spark: it needs the embedded engine"):
-        spark.sql("SELECT ai_query('price', 1)").collect()

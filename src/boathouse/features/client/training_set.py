@@ -1,6 +1,7 @@
 """Training sets: labelled rows with the features that were known at their times."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property, reduce
 from typing import Any
 
@@ -46,6 +47,22 @@ class TrainingSet:
         made.
         """
         return self._loaded
+
+    def at(self, versions: Mapping[str, int]) -> "TrainingSet":
+        """The same from other versions of its feature tables: those that a model has learned from, say. Boathouse's own.
+
+        Args:
+            versions: Feature table -> Delta version; of a table that is not named, the version stays.
+
+        Raises:
+            ValueError: If a table is none of its feature tables; it names it.
+        """
+        wanted = {self._tables.full_name(name).lower(): version for name, version in versions.items()}
+        require_columns([one.table.lower() for one in self.feature_spec.lookups], list(wanted), "versions")
+        lookups = tuple(
+            replace(one, table_version=wanted.get(one.table.lower(), one.table_version)) for one in self.feature_spec.lookups
+        )
+        return TrainingSet(self._df, replace(self.feature_spec, lookups=lookups), self._tables)
 
 
 def training_set(
