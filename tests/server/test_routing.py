@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 from fastapi import APIRouter, FastAPI
-from starlette.routing import BaseRoute, Match, Route, WebSocketRoute
+from starlette.routing import BaseRoute, Match, Mount, Route, WebSocketRoute
 
 from boathouse.config import Settings
 from boathouse.server.app import Addresses, create_app
@@ -40,7 +40,7 @@ def test_as_all_routes_in_turn(tmp_path: Path) -> None:
     boathouse.database.dispose()
     index, *behind = boathouse.api.routes
     assert isinstance(index, Index)
-    routes = [one for one in plain(behind) if isinstance(one, Route | WebSocketRoute)]
+    routes = [one for one in plain(behind) if isinstance(one, Route | WebSocketRoute | Mount)]
     paths = {re.sub(r"\{[^}]*\}", filled, route.path) for route in routes for filled in ("x", "7", "a.b.c", "a/b")}
     paths |= (
         {f"{path}/" for path in paths}

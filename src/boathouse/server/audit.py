@@ -143,15 +143,17 @@ class _Body:
     """The fields of a request's body, read along while the application reads it; uploads are not looked at."""
 
     def __init__(self, scope: Scope) -> None:
-        headers = Headers(scope=scope)
-        kind = headers.get("content-type", "").partition(";")[0].strip().lower()
         self._form = scope["path"] == _TOKEN
-        length = headers.get("content-length", "")
-        short = not length.isdigit() or int(length) <= MAX_BODY
-        told = kind == "application/json" or kind.endswith("+json") or self._form
-        self.wanted = scope["method"] not in _SAFE and told and short
+        # Rows that an endpoint is sent are nobody's business here.
+        self.wanted = scope["method"] not in _SAFE and scope["path"].startswith(_CHANGING) and self._is_told(scope)
         self._chunks: list[bytes] = []
         self._size = 0
+
+    def _is_told(self, scope: Scope) -> bool:
+        headers = Headers(scope=scope)
+        kind, length = headers.get("content-type", "").partition(";")[0].strip().lower(), headers.get("content-length", "")
+        short = not length.isdigit() or int(length) <= MAX_BODY
+        return short and (kind == "application/json" or kind.endswith("+json") or self._form)
 
     def reader(self, receive: Receive) -> Receive:
         """The same stream; what goes through it is noted."""

@@ -146,7 +146,8 @@ class Authentication:
         if from_cookie and unsafe and not _same_origin(headers):
             message = "A request with the page's session has to come from the page itself; other clients send a token."
             raise PermissionDenied(message)
-        principal = await to_thread.run_sync(self._authenticator.authenticate, token)
+        # A thread for every request would cost more than most requests.
+        principal = self._authenticator.known(token) or await to_thread.run_sync(self._authenticator.authenticate, token)
         scope_needed = needed_scope(scope["path"])
         if scope_needed != ANY_SCOPE:
             require_scope(principal, scope_needed)

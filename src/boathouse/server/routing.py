@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from starlette.datastructures import URLPath
-from starlette.routing import BaseRoute, Match, NoMatchFound, Route, WebSocketRoute
+from starlette.routing import BaseRoute, Match, Mount, NoMatchFound, Route, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 
 _CHOSEN = "boathouse.route"
@@ -35,7 +35,7 @@ class Index(BaseRoute):
     def __init__(self, routes: Sequence[BaseRoute]) -> None:
         self._by_words: dict[tuple[str, ...], list[tuple[int, BaseRoute]]] = {}
         for number, route in enumerate(plain(routes)):
-            if isinstance(route, Route | WebSocketRoute):
+            if isinstance(route, Route | WebSocketRoute | Mount) and route.path:
                 self._by_words.setdefault(_fixed_words(route.path), []).append((number, route))
         self._most = max(map(len, self._by_words), default=0)
 

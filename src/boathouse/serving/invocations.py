@@ -2,10 +2,12 @@
 
 import json
 import time
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
+from fastapi.routing import APIRoute
 
 from boathouse.errors import BoathouseError, InvalidParameterValue
 from boathouse.iam.api import CredentialsMissing, Principal
@@ -15,7 +17,21 @@ from boathouse.serving.runtime import Answer, Running, Serving
 
 MAX_REQUEST_BYTES = 16 * 1024 * 1024
 
-router = APIRouter(tags=["serving"])
+
+class _Direct(APIRoute):
+    """A route whose function takes the request as it is: nothing of it is parsed, checked or injected before."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """The function with the name in the path."""
+
+        async def handle(request: Request) -> Response:
+            answer: Response = await self.endpoint(request, request.path_params["name"])
+            return answer
+
+        return handle
+
+
+router = APIRouter(tags=["serving"], route_class=_Direct)
 
 
 class RequestTooLarge(InvalidParameterValue):
