@@ -27,7 +27,7 @@ import mlflow
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from common import Lake, parse, report, server
+from common import Lake, parse, report, server, session
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.service import catalog, ml, serving
 from deltalake import write_deltalake
@@ -138,8 +138,6 @@ def log_model(folder: Path) -> None:
 
 def make_spec(lake: Lake) -> None:
     """The same look-up as a feature spec."""
-    from common import session
-
     from boathouse.features.client import FeatureEngineeringClient, FeatureLookup, FeatureTables
 
     with session(lake.remote()) as spark:

@@ -81,20 +81,27 @@ def find_steps() -> list[Step]:
 
 
 @contextmanager
-def _ends_when_told() -> Generator[None, None, None]:
-    """SIGTERM and SIGHUP end the block as an exception does, so that what it has started ends with it."""
-
-    def leave(number: int, _frame: object) -> None:
-        for one in before:
-            signal.signal(one, signal.SIG_IGN)
-        raise SystemExit(128 + number)
-
-    before = {one: signal.signal(one, leave) for one in (signal.SIGTERM, signal.SIGHUP)}
+def _heard(by: Callable[[int, object], None], *signals: signal.Signals) -> Generator[None, None, None]:
+    """Signals are heard by a function for as long as the block runs."""
+    before = {one: signal.signal(one, by) for one in signals}
     try:
         yield
     finally:
         for one, handler in before.items():
             signal.signal(one, handler)
+
+
+@contextmanager
+def _ends_when_told() -> Generator[None, None, None]:
+    """SIGTERM and SIGHUP end the block as an exception does, so that what it has started ends with it."""
+
+    def leave(number: int, _frame: object) -> None:
+        for one in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(one, signal.SIG_IGN)
+        raise SystemExit(128 + number)
+
+    with _heard(leave, signal.SIGTERM, signal.SIGHUP):
+        yield
 
 
 @contextmanager
@@ -107,17 +114,12 @@ def _started(
 ) -> Generator["subprocess.Popen[bytes]"]:
     """A process, ended with the block. A signal that comes just while it is started waits until it is known: else it would be nobody's."""
     came: list[int] = []
-    asked = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {one: signal.signal(one, lambda number, _: came.append(number)) for one in asked}
     with ExitStack() as left:
-        try:
+        with _heard(lambda number, _: came.append(number), signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, env=env, cwd=cwd
             )
             left.callback(end, process)
-        finally:
-            for one, handler in before.items():
-                signal.signal(one, handler)
         if came:
             signal.raise_signal(came[0])
         yield process

@@ -91,6 +91,18 @@ class EndpointCall:
         except (ValueError, TypeError, KeyError):
             return None
 
+    @classmethod
+    def unpacked(cls, data: bytes) -> "EndpointCall":
+        """The description that ``packed`` has made.
+
+        Raises:
+            AiQueryFailed: If it is damaged.
+        """
+        call = cls.found_in(data)
+        if call is None:
+            raise AiQueryFailed("The description of an endpoint's call is damaged.")
+        return call
+
 
 def packed_type(data_type: pa.DataType) -> str:
     """An Arrow type as ``EndpointCall.returns`` has it."""
@@ -109,9 +121,7 @@ class EndpointFunction:
 
     def __call__(self, batches: Iterator[Any]) -> Iterator[Any]:
         """The answers to rows: a frame for each batch where they are structs, else a series."""
-        call = EndpointCall.found_in(self.packed)
-        if call is None:
-            raise AiQueryFailed("The description of an endpoint's call is damaged.")
+        call = EndpointCall.unpacked(self.packed)
         for batch in batches:
             rows = batch[0] if isinstance(batch, tuple) else batch
             is_frame = hasattr(rows, "columns")
@@ -138,9 +148,7 @@ class AskingFunction:
 
     def __call__(self, batches: Iterator[Any]) -> Iterator[pa.Array]:
         """The answers to rows, an array for each."""
-        call = EndpointCall.found_in(self.packed)
-        if call is None:
-            raise AiQueryFailed("The description of an endpoint's call is damaged.")
+        call = EndpointCall.unpacked(self.packed)
         _server.configure(self.url, self._token)
         for batch in batches:
             yield answers(call, batch[0] if isinstance(batch, tuple) else batch)

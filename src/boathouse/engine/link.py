@@ -65,6 +65,21 @@ class EngineEnding:
 
 
 @dataclass(frozen=True)
+class ServerTokens:
+    """How engines come to ask the server for their principals.
+
+    Attributes:
+        server_url: Of the REST API, as it is reached from where they are, without a slash at its end.
+        issue_token: Makes the token with which a principal's engine asks; lifetime in seconds.
+        revoke_token: Makes it worthless once the engine has stopped.
+    """
+
+    server_url: str
+    issue_token: Callable[[Principal, float], str]
+    revoke_token: Callable[[str], None]
+
+
+@dataclass(frozen=True)
 class ServerAccess:
     """How functions that run elsewhere than in our processes ask endpoints.
 

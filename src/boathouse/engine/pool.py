@@ -20,7 +20,7 @@ from boathouse.engine import usage
 from boathouse.engine.capabilities import SAIL
 from boathouse.engine.errors import EngineCrashed, EngineUnavailable, GatewayStopping
 from boathouse.engine.limits import EngineLimits
-from boathouse.engine.link import CHANNEL_OPTIONS, Engine, EngineEnding, EngineSession
+from boathouse.engine.link import CHANNEL_OPTIONS, Engine, EngineEnding, EngineSession, ServerTokens
 from boathouse.engine.metrics import EngineMetrics
 from boathouse.engine.prepared import EngineStarter, Process
 from boathouse.engine.runaways import Runaways
@@ -43,19 +43,13 @@ _PASSED_ON = ("PATH", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE", "LD_LIB
 
 
 @dataclass(frozen=True)
-class EngineBackend:
+class EngineBackend(ServerTokens):
     """What the pool needs of the rest of the server.
 
     Attributes:
-        server_url: Of the REST API, without a slash at its end.
-        issue_token: Makes the token with which a principal's engine asks the catalog; lifetime in seconds.
-        revoke_token: Makes it worthless once the engine has stopped.
         list_catalogs: Names of the catalogs that a principal may know of.
     """
 
-    server_url: str
-    issue_token: Callable[[Principal, float], str]
-    revoke_token: Callable[[str], None]
     list_catalogs: Callable[[Principal], Sequence[str]]
 
 

@@ -1,6 +1,7 @@
 """The engines and their gateway as one thing that a server starts and stops."""
 
 import asyncio
+from collections.abc import Callable
 from types import MappingProxyType
 
 import pyarrow as pa
@@ -13,10 +14,10 @@ from boathouse.engine.gateway.governor import Governor
 from boathouse.engine.gateway.server import Gateway
 from boathouse.engine.gateway.table_functions import TableFunctions, changes_by_path
 from boathouse.engine.limits import EngineLimits, PythonFunctions, memory_of
-from boathouse.engine.link import Engines, EngineSession
+from boathouse.engine.link import Engines, EngineSession, ServerTokens
 from boathouse.engine.metrics import EngineMetrics
 from boathouse.engine.pool import EngineBackend, EnginePool
-from boathouse.engine.spark_engine import EndpointAsking, SparkAddress, SparkPool
+from boathouse.engine.spark_engine import SparkAddress, SparkPool
 from boathouse.engine.streaming.foreach.host import Door
 from boathouse.engine.streaming.overview import QueryOverview
 from boathouse.engine.streaming.source import Sources
@@ -83,7 +84,7 @@ class EngineService:
         limits = EngineLimits(memory_of(memory), python, layout.root)
         backend = EngineBackend(
             server_url=base_url,
-            issue_token=self._issue,
+            issue_token=self._issuer("engine"),
             revoke_token=self._revoke,
             list_catalogs=access.catalogs,
         )
@@ -93,19 +94,17 @@ class EngineService:
                 layout, backend, metrics, limits, idle_seconds=idle_seconds, interrupted_seconds=interrupted_seconds
             )
         else:
-            asking = EndpointAsking(public_url or base_url, self._issue_to_asking, self._revoke)
+            asking = ServerTokens(public_url or base_url, self._issuer("ai_query"), self._revoke)
             self.engines = SparkPool(SparkAddress.parse(engine), asking, metrics, limits, idle_seconds=idle_seconds)
         self.compute = Compute(self.engines)
         self._warming: asyncio.TimerHandle | None = None
         access.provide("system.compute.sessions", self.compute.sessions_table)
         access.provide_function("table_changes_by_path", changes_by_path)
         self.governor = Governor(access, sources)
-        self.gateway = Gateway(
-            self.engines, self.governor, authenticator.authenticate_sql, metrics, recorder, host=host, port=port
-        )
+        self.gateway = Gateway(self.engines, self.governor, authenticator, metrics, recorder, host=host, port=port)
 
         self.governor.streams.door = Door(
-            lambda: self.gateway.port, _reachable(host), self._issue_to_function, self._revoke, limits
+            lambda: self.gateway.port, _reachable(host), self._issuer("foreach"), self._revoke, limits
         )
 
     @property
@@ -141,14 +140,9 @@ class EngineService:
         await self.gateway.stop()
         self.governor.close()
 
-    def _issue(self, principal: Principal, lifetime_seconds: float) -> str:
-        return self._authenticator.issue_internal_token(principal, "engine", lifetime_seconds)
-
-    def _issue_to_asking(self, principal: Principal, lifetime_seconds: float) -> str:
-        return self._authenticator.issue_internal_token(principal, "ai_query", lifetime_seconds)
-
-    def _issue_to_function(self, principal: Principal, lifetime_seconds: float) -> str:
-        return self._authenticator.issue_internal_token(principal, "foreach", lifetime_seconds)
+    def _issuer(self, purpose: str) -> Callable[[Principal, float], str]:
+        """Makes tokens for a purpose."""
+        return lambda principal, seconds: self._authenticator.issue_internal_token(principal, purpose, seconds)
 
     def _revoke(self, token: str) -> None:
         with self._database.session(write=True) as session:

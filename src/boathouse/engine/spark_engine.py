@@ -6,7 +6,6 @@ import re
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from urllib.parse import unquote
 
@@ -17,7 +16,7 @@ import structlog
 from boathouse.engine.capabilities import SPARK
 from boathouse.engine.errors import EngineAddressInvalid, EngineUnreachable, GatewayStopping
 from boathouse.engine.limits import EngineLimits
-from boathouse.engine.link import CHANNEL_OPTIONS, Engine, EngineEnding, EngineSession, ServerAccess
+from boathouse.engine.link import CHANNEL_OPTIONS, Engine, EngineEnding, EngineSession, ServerAccess, ServerTokens
 from boathouse.engine.metrics import EngineMetrics
 from boathouse.iam.api import Principal
 
@@ -91,28 +90,13 @@ class SparkAddress:
         return grpc.aio.insecure_channel(target, options=CHANNEL_OPTIONS)
 
 
-@dataclass(frozen=True)
-class EndpointAsking:
-    """How Spark's workers come to ask serving endpoints.
-
-    Attributes:
-        server_url: Of this server, as the workers reach it.
-        issue_token: Makes a token with which a principal's functions ask endpoints and do nothing else; lifetime in seconds.
-        revoke_token: Makes it worthless.
-    """
-
-    server_url: str
-    issue_token: Callable[[Principal, float], str]
-    revoke_token: Callable[[str], None]
-
-
 @dataclass(eq=False, kw_only=True)
 class SparkEngine(Engine):
     """A principal's part of the Spark server: the sessions under its name."""
 
     address: SparkAddress
     python: str
-    asking: EndpointAsking
+    asking: ServerTokens
     _access: tuple[float, ServerAccess] | None = field(default=None, repr=False)
     _access_lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
@@ -157,7 +141,7 @@ class SparkPool:
 
     Args:
         address: Of the server.
-        asking: How its workers ask endpoints.
+        asking: How its workers ask endpoints; the tokens are good for nothing else.
         metrics: What is counted.
         limits: Whose Python functions run; Spark has its own bounds for memory.
         idle_seconds: What a principal has that did nothing for so long is forgotten; Spark ends idle sessions by itself.
@@ -166,7 +150,7 @@ class SparkPool:
     def __init__(
         self,
         address: SparkAddress,
-        asking: EndpointAsking,
+        asking: ServerTokens,
         metrics: EngineMetrics,
         limits: EngineLimits,
         *,

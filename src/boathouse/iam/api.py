@@ -9,7 +9,7 @@ from boathouse.iam.levels import Access, Levels
 from boathouse.iam.principal import ACCOUNT_USERS, ADMINS, JOB, PIPELINE, USERS, Principal
 from boathouse.iam.references import NameReferences
 from boathouse.iam.scim_views import SCIM, scim_form
-from boathouse.iam.scopes import require_scope
+from boathouse.iam.scopes import SQL, require_scope
 from boathouse.iam.service import SESSION_SECONDS, SIGN_IN_SECONDS, IamService
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "SCIM",
     "SESSION_SECONDS",
     "SIGN_IN_SECONDS",
+    "SQL",
     "USERS",
     "Access",
     "AccessBody",

@@ -9,7 +9,7 @@ from sqlalchemy.exc import OperationalError
 from boathouse.db import Database
 from boathouse.iam.errors import TokenExpired
 from boathouse.iam.principal import PIPELINE, Principal
-from boathouse.iam.scopes import FILES, INVOCATIONS, MLFLOW, SERVING, SQL, UNITY_CATALOG, require_scope
+from boathouse.iam.scopes import FILES, INVOCATIONS, MLFLOW, SERVING, SQL, UNITY_CATALOG
 from boathouse.iam.service import IamService, digest
 from boathouse.kit.clock import now_ms
 
@@ -82,17 +82,6 @@ class Authenticator:
             # What was read before somebody's rights changed must not be remembered after it.
             if generation == self._generation:
                 self._cache[key] = (now + CACHE_SECONDS, principal)
-        return principal
-
-    def authenticate_sql(self, token: str) -> Principal:
-        """Whose token it is, for the Spark gateway.
-
-        Raises:
-            Unauthenticated: If it is unknown, revoked or expired.
-            ScopeMissing: If it may not be used for SQL.
-        """
-        principal = self.authenticate(token)
-        require_scope(principal, SQL)
         return principal
 
     def issue_internal_token(self, principal: Principal, purpose: str, lifetime_seconds: float) -> str:

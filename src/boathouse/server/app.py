@@ -208,14 +208,15 @@ def create_app(settings: Settings, addresses: Addresses, admin_name: str = "admi
     for slice_router in ROUTERS:
         api.include_router(slice_router)
     page.install(api)
-    api.router.routes.insert(0, Index(api.routes))
+    index = Index(api.routes)
+    api.router.routes.insert(0, index)
     door = Authentication(
         Dispatch(api, Mlflow(state.mlflow)),
         authenticator,
         loopback_only=settings.host in LOOPBACK_NAMES,
         public_url=settings.public_url,
     )
-    audited = Audit(door, state.recorder, api.routes)
+    audited = Audit(door, state.recorder, index)
     return Boathouse(Observation(audited, metrics), api, database, authenticator, admin)
 
 

@@ -4,7 +4,7 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlsplit
 
@@ -18,7 +18,6 @@ from boathouse.iam.api import Principal
 from boathouse.kit.clock import now_ms
 from boathouse.kit.ids import new_id
 from boathouse.server.mlflow import is_mlflows
-from boathouse.server.routing import plain
 
 MAX_BODY = 64 * 1024
 """Bytes of a request's body that are looked at; of a longer one nothing is."""
@@ -76,7 +75,7 @@ class Audit:
         routes: Of the API, to name what was refused before it was routed.
     """
 
-    def __init__(self, app: ASGIApp, recorder: Recorder, routes: Sequence[BaseRoute]) -> None:
+    def __init__(self, app: ASGIApp, recorder: Recorder, routes: BaseRoute) -> None:
         self._app = app
         self._recorder = recorder
         self._routes = routes
@@ -129,11 +128,9 @@ class Audit:
             return _camel("_".join(words if len(words) > 1 else [scope["method"].lower(), *words])), {}
         endpoint, params = scope.get("endpoint"), scope.get("path_params") or {}
         if endpoint is None:
-            for route in plain(self._routes):
-                match, found = route.matches(scope)
-                if match is Match.FULL:
-                    endpoint, params = found.get("endpoint"), found.get("path_params") or {}
-                    break
+            match, found = self._routes.matches(scope)
+            if match is Match.FULL:
+                endpoint, params = found.get("endpoint"), found.get("path_params") or {}
         if endpoint is None:
             return "unknown", {"method": scope["method"], "path": path}
         return _camel(getattr(endpoint, "__name__", "unknown")), params

@@ -28,7 +28,7 @@ from boathouse.engine.link import CHANNEL_OPTIONS, SERVICE, Engine, Engines
 from boathouse.engine.metrics import EngineMetrics
 from boathouse.errors import BoathouseError, Unauthenticated
 from boathouse.history.api import Recorder
-from boathouse.iam.api import Principal
+from boathouse.iam.api import SQL, Authenticator, Principal, require_scope
 from boathouse.kit.clock import now_ms
 
 log = structlog.get_logger(__name__)
@@ -79,7 +79,7 @@ class Gateway:
     Args:
         pool: The engines.
         governor: What plans are checked and changed by.
-        authenticate: Turns a bearer token into a principal; raises Unauthenticated. Called on worker threads.
+        authenticator: Turns bearer tokens into principals.
         metrics: What is counted.
         recorder: Is told of what was executed.
         host: Address to listen on.
@@ -90,7 +90,7 @@ class Gateway:
         self,
         pool: Engines,
         governor: Governor,
-        authenticate: Callable[[str], Principal],
+        authenticator: Authenticator,
         metrics: EngineMetrics,
         recorder: Recorder,
         *,
@@ -99,14 +99,13 @@ class Gateway:
     ) -> None:
         self._pool = pool
         self._governor = governor
-        self._authenticate = authenticate
+        self._authenticator = authenticator
         self._metrics = metrics
         self._observer = Observer(recorder, governor.work, lambda: governor.reads)
         self._operations = Operations()
         self._host = host
         self._wanted_port = port
         self._server: grpc.aio.Server | None = None
-        self._known: dict[str, tuple[float, Principal]] = {}
         self.port = 0
         """The port that it listens on, once started."""
 
@@ -281,21 +280,13 @@ class Gateway:
                 text = value.decode() if isinstance(value, bytes) else value
                 scheme, _, token = text.partition(" ")
                 if scheme.lower() == "bearer" and token.strip():
-                    return await self._known_principal(token.strip())
+                    # A thread for every call would cost more than the call.
+                    known = self._authenticator.known(token.strip())
+                    principal = known or await asyncio.to_thread(self._authenticator.authenticate, token.strip())
+                    require_scope(principal, SQL)
+                    return principal
         message = "No token. Connect with sc://localhost:PORT/;token=TOKEN; the page's settings make tokens."
         raise Unauthenticated(message)
-
-    async def _known_principal(self, token: str) -> Principal:
-        # The authenticator keeps answers too, but a thread for every call would cost more than the call.
-        known = self._known.get(token)
-        now = time.monotonic()
-        if known is not None and known[0] > now:
-            return known[1]
-        principal = await asyncio.to_thread(self._authenticate, token)
-        if len(self._known) > 1000:
-            self._known.clear()
-        self._known[token] = (now + 1.0, principal)
-        return principal
 
 
 class _Routes(grpc.GenericRpcHandler[bytes, bytes] if TYPE_CHECKING else grpc.GenericRpcHandler):

@@ -16,7 +16,7 @@ from boathouse.catalog.api import FunctionInfo
 from boathouse.engine.capabilities import Capabilities
 from boathouse.engine.endpoint_function import EndpointCall
 from boathouse.engine.gateway.effects import Sources
-from boathouse.engine.gateway.protocol import proto
+from boathouse.engine.gateway.protocol import proto, sql_node
 from boathouse.engine.gateway.readings import Reading
 from boathouse.engine.gateway.sql_tokens import quote
 from boathouse.engine.gateway.wire import encoded
@@ -241,8 +241,9 @@ class EngineSession:
     @property
     def _text(self) -> str:
         """The statement of the request; empty where it is none."""
-        plan = self.request.plan if self.request.DESCRIPTOR.name == "ExecutePlanRequest" else None
-        return "" if plan is None else plan.command.sql_command.input.sql.query or plan.command.sql_command.sql
+        executed = self.request.DESCRIPTOR.name == "ExecutePlanRequest"
+        node = sql_node(self.request.plan.command.sql_command.input) if executed else None
+        return "" if node is None else node.query
 
     def setting(self, key: str) -> str | None:
         """The value of a setting of the session, or None where it has none."""
