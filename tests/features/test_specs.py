@@ -1,6 +1,7 @@
 """Feature specs, endpoints that answer features, and functions in them, against a server."""
 
 import datetime as dt
+import re
 import uuid
 from typing import Any
 
@@ -136,6 +137,59 @@ def test_an_endpoint_answers_features_as_a_batch_has_them(
     fe.delete_feature_spec(name=name)
     with pytest.raises(NotFound):
         fe.get_feature_spec(name=name)
+
+
+def test_what_is_only_looked_up_needs_no_model_server(
+    server: Server, tables: FeatureTables, spark: SparkSession, schema: str
+) -> None:
+    fe, name = FeatureEngineeringClient(tables=tables), f"{schema}.near"
+    lookup = FeatureLookup(f"{schema}.weather", "origin", timestamp_lookup_key="at", default_values={"sky": "unknown"})
+    fe.create_feature_spec(name=name, features=[lookup])
+    fe.create_online_store(name=f"store-{schema}")
+    online = f"{schema}.{PUBLISHED}"
+
+    def publish() -> None:
+        fe.publish_table(online_store=f"store-{schema}", source_table_name=f"{schema}.weather", online_table_name=online)
+
+    publish()
+    endpoint = f"fs-{uuid.uuid4().hex[:8]}"
+    served = ServedEntity(feature_spec_name=name)
+    fe.create_feature_serving_endpoint(name=endpoint, config=EndpointCoreConfig(served_entities=served))
+    shown = tables.workspace.serving_endpoints.get(endpoint).config
+    assert shown is not None
+    [entity] = shown.served_entities or []
+    assert entity.state is not None
+    assert entity.state.deployment_state_message == f"Serving feature spec {name} in the server"
+    record = {"origin": "EWR", "at": "2024-01-01T01:00:00Z"}
+    late = {"origin": "EWR", "at": 1704078000000}
+    nobody = {"origin": None, "at": None}
+    wanted = [{"temp": 1.5, "sky": "clear"}, {"temp": 2.5, "sky": "unknown"}, {"temp": None, "sky": "unknown"}]
+    assert ask(tables, endpoint, record, late, nobody) == wanted
+    # A large request is answered by a thread, alike.
+    assert ask(tables, endpoint, *[record, late, nobody] * 1000) == wanted * 1000
+    for body, message in (
+        ('{"dataframe_records": [{"origin": "EWR"', "The body is not valid JSON: Expecting"),
+        ('{"dataframe_records": [{"origin": "EWR", "at": NaN}]}', "'at' is a time: give ISO 8601 text .* not nan"),
+        ('{"dataframe_records": [{"at": null}]}', "Column 'origin' is missing. The request needs: origin, at"),
+        ('{"dataframe_records": [{"origin": "EWR", "at": []}]}', "'at' is a time: give ISO 8601 text"),
+        ('{"dataframe_records": [{"origin": ["EWR"]}]}', "'origin' is a lookup key of type string"),
+        ('{"dataframe_records": []}', "Column 'origin' is missing"),
+        ('{"instances": [1, 2]}', "A feature spec needs named columns: origin, at"),
+        ('{"dataframe_records": [], "params": {"a": 1}}', "A feature spec has no params"),
+        ("[" * 5000, "The body is not valid JSON"),
+    ):
+        refused = server.client().post(f"/serving-endpoints/{endpoint}/invocations", content=body)
+        assert (refused.status_code, refused.json()["error_code"]) in {(400, "BAD_REQUEST"), (400, "INVALID_PARAMETER_VALUE")}
+        assert re.search(message, refused.json()["message"]), (body, refused.json())
+    # What is published anew is answered at once; what is gone is named.
+    spark.sql(f"UPDATE {schema}.weather SET temp = 9.5 WHERE temp = 1.5")
+    publish()
+    assert ask(tables, endpoint, record) == [{"temp": 9.5, "sky": "clear"}]
+    tables.workspace.feature_store.delete_online_table(online)
+    with pytest.raises(NotFound, match=online):
+        ask(tables, endpoint, record)
+    publish()
+    assert ask(tables, endpoint, record) == [{"temp": 9.5, "sky": "clear"}]
 
 
 def ask(tables: FeatureTables, endpoint: str, *records: dict[str, Any]) -> list[Any] | None:

@@ -190,6 +190,17 @@ def canonical_key(value: Any, key_type: str, column: str) -> Any:
             raise InvalidParameterValue(message, column=column)
 
 
+def canonical_keys(values: Sequence[Any], key_type: str, column: str) -> Sequence[Any]:
+    """A column of key values as they were stored; a null finds nothing, as no row has such a key.
+
+    Raises:
+        InvalidParameterValue: If a value cannot be of the key's type; it names the column.
+    """
+    if key_type == "string" and {str}.issuperset(map(type, values)):
+        return values
+    return [None if value is None else canonical_key(value, key_type, column) for value in values]
+
+
 def to_microseconds(value: Any, column: str) -> int:
     """A time of a request: ISO 8601 text (UTC unless it says otherwise) or epoch milliseconds.
 
@@ -280,20 +291,12 @@ class OnlineReader:
             InvalidParameterValue: If a key or time of the request is not of its type.
         """
         column = lookup.timestamp_lookup_key
-        asked: Sequence[Any] = columns.get(column, ()) if column else ()
-        times = [None if value is None else to_microseconds(value, column or "") for value in asked] or [None] * rows
+        times = (_times(columns.get(column, ()), column) if column else []) or [None] * rows
         lookback = None if lookup.lookback_seconds is None else int(lookup.lookback_seconds * 1_000_000)
-        given = list(zip(*(columns[name] for name in lookup.lookup_key), strict=True))
 
         def wanted(meta: OnlineMeta) -> Asked:
-            # A null key finds nothing: packed, it is a key that no row has.
-            keys = [
-                [
-                    None if value is None else canonical_key(value, key_type, name)
-                    for value, key_type, name in zip(values, meta.key_types, lookup.lookup_key, strict=True)
-                ]
-                for values in given
-            ]
+            named = zip(lookup.lookup_key, meta.key_types, strict=True)
+            keys = zip(*(canonical_keys(columns[name], key_type, name) for name, key_type in named), strict=True)
             return _asked(meta, keys, times, lookback)
 
         found = _unpacked(*self._store.read(wanted), lookup.features)
@@ -305,7 +308,22 @@ class OnlineReader:
         return result
 
 
-def _asked(meta: OnlineMeta, keys: Sequence[Sequence[Any]], times: Sequence[int | None], lookback: int | None) -> Asked:
+def _times(values: Sequence[Any], column: str) -> list[int | None]:
+    """A column of times in microseconds; a text that comes again, as the same moment for all rows does, is read once."""
+    read: dict[str, int] = {}
+    times: list[int | None] = []
+    for value in values:
+        if type(value) is str:
+            time = read.get(value)
+            if time is None:
+                time = read[value] = to_microseconds(value, column)
+        else:
+            time = None if value is None else to_microseconds(value, column)
+        times.append(time)
+    return times
+
+
+def _asked(meta: OnlineMeta, keys: Iterable[Sequence[Any]], times: Sequence[int | None], lookback: int | None) -> Asked:
     packed, has_times = [_pack(key) for key in keys], meta.timeseries_key is not None
     if len(set(times)) <= 1:
         return Asked(packed, [_bounds(has_times, time, lookback) for time in times[:1]])

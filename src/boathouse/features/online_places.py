@@ -29,6 +29,11 @@ class Place:
         return cls(*text.split(" ")) if "://" in text else cls(text)
 
     @property
+    def is_local(self) -> bool:
+        """Whether it is a file, so that nobody has to be waited for."""
+        return self.kind == "lmdb"
+
+    @property
     def kind(self) -> str:
         """``lmdb``, ``postgresql`` or ``redis``."""
         scheme = self.address.split("://")[0] if self.name else "lmdb"

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from boathouse.features.errors import FeatureSpecInvalid
@@ -71,7 +72,7 @@ class SpecLookup:
         }
     )
 
-    @property
+    @cached_property
     def outputs(self) -> tuple[str, ...]:
         """The looked-up columns under the names that the model knows."""
         return tuple(self.rename.get(name, name) for name in self.features)

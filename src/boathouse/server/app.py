@@ -172,6 +172,8 @@ def create_app(settings: Settings, addresses: Addresses, admin_name: str = "admi
         redoc_url=None,
         openapi_url=None,
         lifespan=_lifespan,
+        # Whether somebody traces would be asked in each request, and MLflow's traces are not of requests.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
         generate_unique_id_function=_operation_id,
     )
     state = api.state

@@ -2,6 +2,7 @@
 
 import re
 import time
+from functools import lru_cache
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Histogram
@@ -24,12 +25,11 @@ class Observation:
 
     def __init__(self, app: ASGIApp, registry: CollectorRegistry) -> None:
         self._app = app
-        self._requests = Counter(
-            "boathouse_http_requests_total", "HTTP requests", ["method", "route", "status"], registry=registry
-        )
-        self._seconds = Histogram(
+        requests = Counter("boathouse_http_requests_total", "HTTP requests", ["method", "route", "status"], registry=registry)
+        seconds = Histogram(
             "boathouse_http_request_seconds", "Seconds to the end of the answer", ["method", "route"], registry=registry
         )
+        self._requests, self._seconds = lru_cache(1000)(requests.labels), lru_cache(1000)(seconds.labels)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -54,7 +54,7 @@ class Observation:
         finally:
             seconds = time.perf_counter() - started
             route = getattr(scope.get("route"), "path", None) or scope.get("mount_name") or "other"
-            self._requests.labels(scope["method"], route, status).inc()
-            self._seconds.labels(scope["method"], route).observe(seconds)
+            self._requests(scope["method"], route, status).inc()
+            self._seconds(scope["method"], route).observe(seconds)
             level = log.warning if status >= 500 else log.debug if status < 400 else log.info
             level("request", method=scope["method"], path=scope["path"], status=status, ms=round(seconds * 1000, 1))

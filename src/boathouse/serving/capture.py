@@ -7,7 +7,6 @@ one that is committed already is skipped. A torn last line was never answered.
 """
 
 import datetime as dt
-import json
 import os
 import threading
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pyarrow as pa
 import structlog
 from deltalake import DeltaTable
@@ -50,6 +50,8 @@ PAYLOAD = pa.schema(
 """The columns of an inference table."""
 
 SEGMENT_BYTES = 32 * 1024 * 1024
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 def ensure_payload_table(session: Session, creator: Principal, layout: Layout, capture: Capture) -> TableInfo:
@@ -126,7 +128,7 @@ class Spool:
 
     def append(self, row: dict[str, Any]) -> None:
         """Keep a row; when this returns, a kill of the process does not lose it."""
-        line = json.dumps(row, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace") + b"\n"
+        line = _encode(row) + b"\n"
         with self._writing:
             if self._file < 0 or self._size > SEGMENT_BYTES:
                 self._open_next()
@@ -169,13 +171,13 @@ class Spool:
     def _move(self, path: Path) -> int:
         lines = path.read_bytes().split(b"\n")
         # What follows the last line end is empty, or was torn by a kill before its answer was sent.
-        rows = [json.loads(line) for line in lines[:-1]]
+        rows = [_decode(line) for line in lines[:-1]]
         appended = False
         if rows:
             for row in rows:
                 row["date"] = dt.datetime.fromtimestamp(row["timestamp_ms"] / 1000, dt.UTC).date()
                 row["request_metadata"] = list(row["request_metadata"].items())
-            batch = pa.Table.from_pylist(rows, schema=PAYLOAD)
+            batch = pa.table({name: [row[name] for row in rows] for name in PAYLOAD.names}, schema=PAYLOAD)
             appended = tables.append(self.location, batch, app_id=self._app_id, app_version=int(path.stem))
         path.unlink()
         return len(rows) if appended else 0

@@ -10,9 +10,9 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from boathouse.iam.api import AccessChange, CurrentPrincipal
 from boathouse.serving import views
 from boathouse.serving.errors import ConfigInvalid, ServedModelNotFound
-from boathouse.serving.process import ServedModel
 from boathouse.serving.runtime import Serving
 from boathouse.serving.schemas import ConfigBody, CreateEndpoint, GatewayBody, PatchTags
+from boathouse.serving.served_model import ServedModel
 
 LOG_BYTES = 64 * 1024
 

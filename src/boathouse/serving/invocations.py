@@ -60,7 +60,7 @@ def _client_request_id(body: bytes) -> str | None:
         value = json.loads(body).get("client_request_id")
     except (ValueError, AttributeError):
         return None
-    return None if value is None else str(value)
+    return None if value is None else str(value).encode("utf-8", "replace").decode()
 
 
 def _record(running: Running, principal: Principal, request_id: str, body: bytes, answer: Answer, took: float) -> None:

@@ -13,10 +13,13 @@ import threading
 import time
 import traceback
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, BinaryIO, NoReturn
+from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
 from urllib.parse import urlsplit
 
 from boathouse.serving.protocol import HEADER, FromModel, ToModel, frame
+
+if TYPE_CHECKING:
+    from boathouse.serving.answering import Answerer
 
 _PR_SET_PDEATHSIG = 1
 _SERVER_SECONDS = 60
@@ -85,6 +88,20 @@ def wait_for_server(uri: str) -> None:
             return
 
 
+def _spec_answerer(config: dict[str, Any]) -> "Answerer":
+    from boathouse.features.api import FeatureSpec  # noqa: PLC0415 - NumPy has to see the environment from below
+    from boathouse.serving.answering import SpecAnswerer  # noqa: PLC0415
+
+    return SpecAnswerer(FeatureSpec.parse(config["feature_spec"]))
+
+
+def _model_answerer(config: dict[str, Any]) -> "Answerer":
+    from boathouse.serving.scoring import Scorer  # noqa: PLC0415 - MLflow, too
+
+    wait_for_server(config["environment"].get("MLFLOW_TRACKING_URI", ""))
+    return Scorer.load(config["model_uri"], config["folder"])
+
+
 def main() -> None:
     """Load the model, say so, answer requests until the socket ends."""
     die_with_parent()
@@ -94,19 +111,12 @@ def main() -> None:
     config = door.expect(ToModel.CONFIGURE)
     os.environ.update(config["environment"])
     try:
-        from boathouse.serving import scoring  # noqa: PLC0415 - MLflow has to see the environment from above
-
-        scorer: scoring.Answerer
-        if config["feature_spec"] is not None:
-            scorer = scoring.SpecAnswerer(scoring.FeatureSpec.parse(config["feature_spec"]))
-        else:
-            wait_for_server(config["environment"].get("MLFLOW_TRACKING_URI", ""))
-            scorer = scoring.Scorer.load(config["model_uri"], config["folder"])
+        answerer = _spec_answerer(config) if config["feature_spec"] is not None else _model_answerer(config)
         os.environ.pop("MLFLOW_TRACKING_TOKEN", None)
-        door.tell(FromModel.LOADED, **scorer.facts())
+        door.tell(FromModel.LOADED, **answerer.facts())
         bound = door.expect(ToModel.BIND)
-        scorer.bind(bound["online_tables"], bound["functions"])
-        scorer.warm_up()
+        answerer.bind(bound["online_tables"], bound["functions"])
+        answerer.warm_up()
     except Exception as error:  # noqa: BLE001 - whatever a model raises is told to the one who deploys it
         traceback.print_exc()
         door.tell(FromModel.FAILED, message=f"{type(error).__name__}: {error}"[:4000])
@@ -116,7 +126,7 @@ def main() -> None:
     with ThreadPoolExecutor(config["concurrency"], thread_name_prefix="predict") as pool:
 
         def answer(number: int, body: bytes) -> None:
-            status, content = scorer.answer(body)
+            status, content = answerer.answer(body)
             try:
                 door.send(status, content, number)
             except OSError:

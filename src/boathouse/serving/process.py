@@ -1,4 +1,4 @@
-"""A model server as the server sees it: started, asked, watched, started again when it dies, stopped."""
+"""A model server as the server sees it: started, asked, stopped."""
 
 import asyncio
 import contextlib
@@ -8,25 +8,18 @@ import shutil
 import socket
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import structlog
-
-from boathouse.errors import BoathouseError
-from boathouse.kit.clock import now_ms
 from boathouse.serving.config import CONCURRENCY, ServedEntity
 from boathouse.serving.errors import EndpointNotReady, ModelFailed
 from boathouse.serving.protocol import HEADER, FromModel, ToModel, frame
 
-log = structlog.stdlib.get_logger(__name__)
-
 LOAD_SECONDS = 300
 STOP_SECONDS = 1.0
 MAX_WAITING = 256
-BACKOFF_SECONDS = (0.2, 1, 2, 5, 10, 30)
 _KEPT_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "PYTHONPATH")
 
 
@@ -55,11 +48,13 @@ class ModelProcess:
     Args:
         entity: What it serves.
         resources: What it is given.
+        spec: The feature spec, if it serves one.
         log_path: Where its output goes.
     """
 
-    def __init__(self, entity: ServedEntity, resources: Resources, log_path: Path) -> None:
+    def __init__(self, entity: ServedEntity, resources: Resources, spec: Mapping[str, Any] | None, log_path: Path) -> None:
         self.entity = entity
+        self._spec = spec
         self.facts: dict[str, Any] = {}
         self._resources = resources
         self._log_path = log_path
@@ -107,8 +102,7 @@ class ModelProcess:
             )
         self._reader, self._writer = await asyncio.open_connection(sock=ours)
         self._pump = asyncio.create_task(self._read())
-        spec = await self._resources.feature_spec()
-        self.facts = loaded = await (self._load_model() if spec is None else self._load(self._configuration({}, spec)))
+        self.facts = loaded = await (self._load_model() if self._spec is None else self._load(self._configuration({})))
         self._send(ToModel.BIND, await self._resources.bindings(loaded["online_tables"], loaded["functions"]))
         await self._event(FromModel.READY)
 
@@ -117,7 +111,7 @@ class ModelProcess:
         token, revoke = await self._resources.issue_token()
         tracking = {"MLFLOW_TRACKING_URI": uri, "MLFLOW_REGISTRY_URI": uri, "MLFLOW_TRACKING_TOKEN": token}
         try:
-            return await self._load(self._configuration(tracking, None))
+            return await self._load(self._configuration(tracking))
         finally:
             await revoke()
 
@@ -125,10 +119,10 @@ class ModelProcess:
         self._send(ToModel.CONFIGURE, configuration)
         return await self._event(FromModel.LOADED)
 
-    def _configuration(self, tracking: dict[str, str], feature_spec: dict[str, Any] | None) -> dict[str, Any]:
+    def _configuration(self, tracking: dict[str, str]) -> dict[str, Any]:
         return {
             "environment": {"OMP_NUM_THREADS": "1", **self.entity.environment_vars, **tracking},
-            "feature_spec": feature_spec,
+            "feature_spec": self._spec,
             "model_uri": f"models:/{self.entity.entity_name}/{self.entity.entity_version}",
             "folder": str(self._folder),
             "concurrency": CONCURRENCY[self.entity.workload_size],
@@ -209,118 +203,3 @@ class ModelProcess:
                 await process.wait()
         if self._folder is not None:
             await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
-
-
-class ServedModel:
-    """A served entity: keeps one model server running.
-
-    Args:
-        entity: What is served.
-        resources: What the processes are given.
-        log_path: Where their output goes.
-        build_log: Where the history of starts goes.
-    """
-
-    def __init__(self, entity: ServedEntity, resources: Resources, log_path: Path, build_log: Path) -> None:
-        self.entity = entity
-        self.state = "DEPLOYMENT_CREATING"
-        self.message = "Starting the model server"
-        self.restarts = 0
-        self.log_path, self.build_log = log_path, build_log
-        self._resources = resources
-        self._process: ModelProcess | None = None
-        self._watch: asyncio.Task[None] | None = None
-
-    @property
-    def ready(self) -> bool:
-        """Whether it can answer."""
-        return self.state == "DEPLOYMENT_READY"
-
-    @property
-    def facts(self) -> dict[str, Any]:
-        """What the model says of itself: inputs, outputs, request columns."""
-        return self._process.facts if self._process else {}
-
-    @property
-    def pid(self) -> int | None:
-        """Of the running process."""
-        return self._process.pid if self._process and self.ready else None
-
-    def _note(self, state: str, message: str) -> None:
-        self.state, self.message = state, message
-        with self.build_log.open("a") as out:
-            out.write(f"{now_ms()} {state} {message}\n")
-
-    async def start(self) -> None:
-        """Start and wait until it is ready; from then on it is kept running.
-
-        Raises:
-            ModelFailed: If the model cannot be served.
-        """
-        name = self.entity.title
-        self._note("DEPLOYMENT_CREATING", f"Loading {name}")
-        process = ModelProcess(self.entity, self._resources, self.log_path)
-        try:
-            await process.start()
-        except BoathouseError as error:
-            self._note("DEPLOYMENT_FAILED", error.message)
-            raise ModelFailed(error.message) from error
-        self._process = process
-        self._note("DEPLOYMENT_READY", f"Serving {name} (process {process.pid})")
-        self._watch = asyncio.create_task(self._keep(process))
-
-    def keep_trying(self) -> None:
-        """Start in the background and, where that fails, again and again: for endpoints that come back after a restart."""
-        self._watch = asyncio.create_task(self._keep(None))
-
-    async def _keep(self, process: ModelProcess | None) -> None:
-        attempt = 0
-        while True:
-            if process is not None:
-                loop = asyncio.get_running_loop()
-                started = loop.time()
-                status = await process.ended()
-                attempt = 0 if loop.time() - started > 60 else attempt
-                why = f"The model server ended with {_how(status)}"
-                await process.stop()
-                self.restarts += 1
-                wait = BACKOFF_SECONDS[min(attempt, len(BACKOFF_SECONDS) - 1)]
-                self._note("DEPLOYMENT_RECOVERING", f"{why}; starting it again in {wait} s (restart {self.restarts})")
-                log.warning("model_server_ended", served_entity=self.entity.name, exit_status=status, restarts=self.restarts)
-                await asyncio.sleep(wait)
-                attempt += 1
-            process = ModelProcess(self.entity, self._resources, self.log_path)
-            try:
-                await process.start()
-            except BoathouseError as error:
-                process = None
-                wait = BACKOFF_SECONDS[min(attempt, len(BACKOFF_SECONDS) - 1)]
-                self._note("DEPLOYMENT_RECOVERING", f"{error.message} Trying again in {wait} s.")
-                await asyncio.sleep(wait)
-                attempt += 1
-                continue
-            self._process = process
-            self._note("DEPLOYMENT_READY", f"Serving again (process {process.pid})")
-
-    async def ask(self, body: bytes) -> tuple[int, bytes]:
-        """Send a request and wait for the answer.
-
-        Raises:
-            EndpointNotReady: If there is no process that could answer.
-        """
-        if self._process is None or not self.ready:
-            raise EndpointNotReady(self.entity.name, self.message)
-        return await self._process.ask(body)
-
-    async def stop(self, drain_seconds: float = 0) -> None:
-        """Answer what was asked, then end the process."""
-        if self._watch is not None:
-            self._watch.cancel()
-            await asyncio.gather(self._watch, return_exceptions=True)
-        if self._process is not None:
-            await self._process.drain(drain_seconds)
-            await self._process.stop()
-
-
-def _how(status: int) -> str:
-    return f"signal {-status}" if status < 0 else f"exit status {status}"

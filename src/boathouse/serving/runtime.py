@@ -7,7 +7,7 @@ import shutil
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -26,8 +26,9 @@ from boathouse.serving.capture import Flushed, Spool, ensure_payload_table
 from boathouse.serving.config import Capture, ServedEntity
 from boathouse.serving.errors import EndpointNotFound, EndpointNotReady
 from boathouse.serving.lineage import logged, served
-from boathouse.serving.process import Resources, ServedModel
+from boathouse.serving.process import Resources
 from boathouse.serving.repository import ServingRepository
+from boathouse.serving.served_model import ServedModel
 from boathouse.serving.service import Endpoint, ServingService, finish_update
 from boathouse.storage.layout import Layout
 
@@ -54,8 +55,9 @@ class EndpointMetrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         labels = ["endpoint_name", "served_entity_name"]
-        self.requests = Counter("request_count", "Requests", [*labels, "status"], registry=self.registry)
-        self.seconds = Histogram("request_latency_seconds", "Seconds to the answer", labels, registry=self.registry)
+        requests = Counter("request_count", "Requests", [*labels, "status"], registry=self.registry)
+        seconds = Histogram("request_latency_seconds", "Seconds to the answer", labels, registry=self.registry)
+        self.requests, self.seconds = lru_cache(1000)(requests.labels), lru_cache(1000)(seconds.labels)
 
 
 @dataclass
@@ -389,8 +391,8 @@ class Serving:
             status, content = await model.ask(body)
         finally:
             labels = (running.record.name, model.entity.name)
-            running.metrics.requests.labels(*labels, status).inc()
-            running.metrics.seconds.labels(*labels).observe(time.perf_counter() - started)
+            running.metrics.requests(*labels, status).inc()
+            running.metrics.seconds(*labels).observe(time.perf_counter() - started)
         return Answer(status, content, model.entity)
 
 

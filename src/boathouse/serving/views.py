@@ -4,8 +4,8 @@ from typing import Any
 
 from boathouse.iam.api import Principal
 from boathouse.serving.config import EndpointConfig, ServedEntity
-from boathouse.serving.process import ServedModel
 from boathouse.serving.runtime import Running
+from boathouse.serving.served_model import ServedModel
 from boathouse.serving.service import Endpoint
 
 MODEL_INPUT_FORMATS = ("dataframe_records", "dataframe_split", "instances", "inputs")
