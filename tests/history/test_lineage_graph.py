@@ -12,7 +12,9 @@ from boathouse.history.api import AssetRef, Entity, LineageRecord, LinkRecord, T
 from boathouse.history.graph import Graph, LineageGraph, check
 from boathouse.history.links import Node
 from boathouse.history.records import TableKind
+from boathouse.history.service import HistoryService
 from boathouse.iam.api import Principal
+from boathouse.kit.clock import now_ms
 from tests.conftest import Server
 from tests.history.conftest import NOW, History, lineage
 
@@ -204,3 +206,39 @@ def test_wrong_questions(server: Server, asked: dict[str, Any], status: int, sai
 def test_nobody_asks_without_a_token(server: Server) -> None:
     asked = {"type": "table", "name": "main.default.t"}
     assert httpx.get(f"{server.url}/api/boathouse/v1/lineage/graph", params=asked).status_code == 401
+
+
+def test_what_is_renamed_takes_its_lineage_along(lake: History) -> None:
+    recorder = lake.recorders[0]
+    recorder.lineage(lineage(f"{D}.features", f"{D}.scored", ("region", "region"), ("id", "id")))
+    recorder.settle()
+    with lake.lake.catalog() as catalog:
+        catalog.rename(SecurableType.TABLE, f"{D}.features", "inputs")
+        catalog.rename(SecurableType.MODEL, f"{D}.model", "price")
+        catalog.rename_column(f"{D}.inputs", "region", "area")
+    at = now_ms()
+    lake.lake.table("features")
+    # Seen before the rename and told after it; seen after it, of another table of that name.
+    recorder.lineage(lineage(f"{D}.bronze", f"{D}.features", ("id", "id"), statement_id="late", time_ms=NOW + 9))
+    recorder.lineage(lineage(f"{D}.lonely", f"{D}.features", time_ms=at + 1))
+    recorder.settle()
+    model = f"model_version:{D}.price/1"
+    graph = around(lake, "table", f"{D}.inputs")
+    mine = edges(graph)
+    assert {("bronze", "inputs"), ("secret", "inputs"), ("inputs", model), (model, "scored"), ("inputs", "scored")} <= mine
+    assert not any("features" in end or MODEL in end for one in mine for end in one)
+    assert graph.edges[f"table:{D}.bronze", f"table:{D}.inputs"].times == 3
+    assert [(one.type, one.id) for one in graph.edges[f"table:{D}.inputs", model].causes.values()] == [("RUN", "run1")]
+    assert edges(around(lake, "table", f"{D}.features")) == {("lonely", "features")}
+    with lake.lake.catalog() as catalog:
+        found = HistoryService(catalog).column_lineage(f"{D}.scored", "region").upstream_cols
+    assert [(one.table_name, one.name) for one in found] == [("inputs", "area")]
+    # All that is in a schema goes along, and meets what was there under the new name.
+    with lake.lake.catalog() as catalog:
+        catalog.rename(SecurableType.SCHEMA, D, "first")
+    recorder.lineage(lineage("main.first.bronze", "main.first.inputs", time_ms=now_ms() + 1))
+    recorder.settle()
+    graph = around(lake, "table", "main.first.inputs")
+    assert graph.edges["table:main.first.bronze", "table:main.first.inputs"].times == 4
+    assert ("table:main.first.inputs", "model_version:main.first.price/1") in graph.edges
+    assert ("path:/Volumes/main/first/raw/a", "table:main.first.bronze") in graph.edges

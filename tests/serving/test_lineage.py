@@ -237,6 +237,10 @@ def test_from_a_raw_file_to_a_dashboard(
     assert [one["tableInfo"]["name"] for one in of_table["upstreams"]] == ["bronze"]
 
     _a_part_of_it(chain)
+    spark.sql(f"ALTER TABLE {chain.schema}.bronze RENAME TO silver").collect()
+    after = chain.edges(chain.graph(type="table", name=f"{chain.schema}.silver"))
+    assert after >= {(raw, "silver"), ("silver", "numbers"), ("silver", "by_sql")}
+    assert not any("bronze" in one for one in after)
 
 
 def _a_part_of_it(chain: Chain) -> None:

@@ -16,6 +16,7 @@ from boathouse.catalog.paging import paged, paged_by_creation
 from boathouse.catalog.private import private_schema
 from boathouse.catalog.privileges import SYSTEM, Privilege, SecurableType
 from boathouse.catalog.references import CatalogReferences
+from boathouse.catalog.renames import COLUMN, Rename, take_renames
 from boathouse.catalog.service import CatalogService
 from boathouse.catalog.service.connections import OpenConnection
 from boathouse.catalog.service.containers import DEFAULT_CATALOG, DEFAULT_SCHEMA
@@ -23,6 +24,7 @@ from boathouse.catalog.service.grants import GrantChange
 from boathouse.catalog.service.tags import TagChange
 
 __all__ = [
+    "COLUMN",
     "DEFAULT_CATALOG",
     "DEFAULT_SCHEMA",
     "FEATURE_SPEC",
@@ -40,6 +42,7 @@ __all__ = [
     "PolicyInTheWay",
     "Privilege",
     "PrivilegeMissing",
+    "Rename",
     "SecurableExists",
     "SecurableInfo",
     "SecurableNotFound",
@@ -51,4 +54,5 @@ __all__ = [
     "paged",
     "paged_by_creation",
     "private_schema",
+    "take_renames",
 ]

@@ -115,6 +115,20 @@ class ModelChangeRow(Base):
     """None: it was deleted."""
 
 
+class RenameRow(Base):
+    """A new name of a securable or a column that what is kept by names elsewhere has not followed yet."""
+
+    __tablename__ = "catalog_renames"
+
+    id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer(), "sqlite"), primary_key=True, autoincrement=True)
+    type: Mapped[str]
+    """Of the securable; ``COLUMN`` for a column."""
+    old_name: Mapped[str]
+    """Full; of a column with its table's, which is the new one if that has one."""
+    new_name: Mapped[str]
+    renamed_at: Mapped[int] = mapped_column(BigInteger)
+
+
 def _write_words(_mapper: Mapper[SecurableRow], connection: Connection, row: SecurableRow) -> None:
     tags = connection.execute(select(TagRow.key, TagRow.value).where(TagRow.securable_id == row.id))
     words = [row.name, row.comment or "", *(str(column.get("name", "")) for column in row.columns)]

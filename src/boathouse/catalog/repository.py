@@ -12,11 +12,13 @@ from boathouse.catalog.models import (
     GrantRow,
     ModelChangeRow,
     PinRow,
+    RenameRow,
     SecurableRow,
     StagingRow,
     TagRow,
 )
 from boathouse.catalog.privileges import SecurableType
+from boathouse.kit.clock import now_ms
 
 BATCH = 500
 """How many identifiers go into one query."""
@@ -115,6 +117,18 @@ class CatalogRepository:
         self.session.execute(delete(PinRow).where(mine) if new is None else update(PinRow).where(mine).values(model=new))
         self.session.add(ModelChangeRow(old_name=old, new_name=new))
         self.session.flush()
+
+    def note_rename(self, kind: str, old: str, new: str) -> None:
+        """Record that something has a new name; both are full."""
+        self.session.add(RenameRow(type=kind, old_name=old, new_name=new, renamed_at=now_ms()))
+        self.session.flush()
+
+    def take_renames(self) -> list[RenameRow]:
+        """The new names that were recorded and not taken yet, in order."""
+        rows = list(self.session.scalars(select(RenameRow).order_by(RenameRow.id)))
+        for row in rows:
+            self.session.delete(row)
+        return rows
 
     def pin(self, row: PinRow) -> None:
         """Let a model version hold a version of a table."""

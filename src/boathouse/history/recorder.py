@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 import structlog
 from sqlalchemy.exc import DataError, DBAPIError
 
+from boathouse.catalog.api import take_renames
 from boathouse.db import Database
 from boathouse.errors import TemporarilyUnavailable
 from boathouse.history import rows
@@ -17,6 +18,7 @@ from boathouse.history.export import Exporter
 from boathouse.history.floods import Floods
 from boathouse.history.openlineage import DEFAULT_NAMESPACE, STREAM, OpenLineage
 from boathouse.history.records import AuditEvent, CommitRecord, LineageRecord, LinkRecord, QueryRecord
+from boathouse.history.renames import columns_after, edges_after
 from boathouse.history.repository import WRITING, HistoryRepository
 from boathouse.history.system_tables import AUDIT, COLUMN_LINEAGE, HISTORY, TABLE_LINEAGE, TABLES
 from boathouse.kit.clock import now_ms
@@ -254,9 +256,12 @@ class Recorder:
             repository = HistoryRepository(session)
             repository.lock(WRITING)
             repository.add_events(found.events)
+            renames = take_renames(session)
+            for rename in renames:
+                repository.follow(rename)
             repository.save_queries(found.queries)
-            repository.save_edges(found.edges)
-            repository.save_columns(found.columns)
+            repository.save_edges(edges_after(found.edges, renames))
+            repository.save_columns(columns_after(found.columns, renames))
             repository.save_commits(found.commits)
         if self._openlineage is not None and any(stream == STREAM for stream, _ in found.events):
             self._openlineage.wake()

@@ -1,6 +1,6 @@
 """Every query on history."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, get_args
@@ -8,10 +8,12 @@ from typing import Any, get_args
 from sqlalchemy import ColumnElement, Insert, Table, and_, delete, exists, func, or_, select, text, tuple_
 from sqlalchemy.orm import Session
 
+from boathouse.catalog.api import COLUMN, Rename
 from boathouse.db.inserts import insert_of
 from boathouse.history.authors import Author, Claim
 from boathouse.history.models import ColumnRow, CommitRow, EdgeRow, EventRow, QueryRow
 from boathouse.history.records import Entity, TableKind
+from boathouse.history.renames import columns_after, edges_after, key_starts
 from boathouse.kit.clock import now_ms
 
 WRITING = 815_916
@@ -122,6 +124,32 @@ class HistoryRepository:
     def save_columns(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Insert edges between columns, or give those that are there a new last time."""
         self._upsert(_table(ColumnRow), rows, ("source", "source_column", "target", "target_column"))
+
+    def follow(self, rename: Rename) -> None:
+        """Let what was recorded before a rename go under the new name."""
+        starts = key_starts(rename)
+        table = _table(EdgeRow)
+        ends = [getattr(EdgeRow, end).startswith(start, autoescape=True) for end in ("source", "target") for start in starts]
+        of_model = and_(EdgeRow.entity_type == "MODEL_VERSION", EdgeRow.entity_id.startswith(rename.old, autoescape=True))
+        self._move(table, or_(*ends, of_model), lambda rows: edges_after(rows, [rename]), self.save_edges)
+        table = _table(ColumnRow)
+        own = rename.old if rename.type != COLUMN else ".".join(rename.old.split(".", 3)[:3])
+        near = or_(ColumnRow.source.startswith(own, autoescape=True), ColumnRow.target.startswith(own, autoescape=True))
+        self._move(table, near, lambda rows: columns_after(rows, [rename]), self.save_columns)
+
+    def _move(
+        self,
+        table: Table,
+        which: ColumnElement[bool],
+        after: Callable[[list[dict[str, Any]]], list[dict[str, Any]]],
+        save: Callable[[Sequence[Mapping[str, Any]]], None],
+    ) -> None:
+        before = [dict(row) for row in self._session.execute(select(table).where(which)).mappings()]
+        moved = [(old, new) for old, new in zip(before, after(before), strict=True) if old != new]
+        key = list(table.primary_key)
+        for old, _ in moved:
+            self._session.execute(delete(table).where(*(column == old[column.name] for column in key)))
+        save([new for _, new in moved])
 
     def save_commits(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Insert commits that statements can have made."""

@@ -7,6 +7,7 @@ from boathouse.catalog.errors import ColumnInUse, ConstraintExists, ConstraintIn
 from boathouse.catalog.info import TableInfo
 from boathouse.catalog.models import SecurableRow
 from boathouse.catalog.privileges import Privilege, SecurableType
+from boathouse.catalog.renames import COLUMN
 from boathouse.catalog.service.tables import Tables
 from boathouse.errors import InvalidParameterValue, InvalidState
 
@@ -110,6 +111,7 @@ class Constraints(Tables):
         """
         row = self.find_row(SecurableType.TABLE, full_name)
         self.access.require(row, Privilege.MODIFY)
+        self.rows.note_rename(COLUMN, f"{row.full_name}.{old}", f"{row.full_name}.{new}")
         details = dict(row.details)
 
         def follow(names: Sequence[str]) -> list[str]:

@@ -65,6 +65,7 @@ class Renaming(CatalogBase):
         if row.parent_id != METASTORE_ID or row.type == SecurableType.CATALOG:
             self.rows.rename_pending(old, target)
             self._follow(SecurableType(row.type), old, target)
+            self.rows.note_rename(row.type, old, target)
         self.touch(row)
         self.session.flush()
 
