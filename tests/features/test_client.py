@@ -2,6 +2,7 @@
 
 import datetime as dt
 import uuid
+from pathlib import Path
 from typing import Any
 
 import mlflow
@@ -9,12 +10,19 @@ import numpy as np
 import pandas as pd
 import pytest
 from databricks.sdk import WorkspaceClient
+from pyspark.errors import PySparkException, StreamingQueryException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import StructType
 from sklearn.linear_model import LinearRegression
 
 from boathouse.errors import InvalidParameterValue
-from boathouse.features.client import FeatureEngineeringClient, FeatureFunction, FeatureLookup, FeatureTables
+from boathouse.features.client import (
+    FeatureEngineeringClient,
+    FeatureFunction,
+    FeatureLookup,
+    FeatureStoreClient,
+    FeatureTables,
+)
 from tests.conftest import Server
 
 DAY = dt.datetime(2024, 1, 1)
@@ -336,3 +344,91 @@ def test_a_model_scores_what_it_looks_up(fe: FeatureEngineeringClient, spark: Sp
         fe.score_batch(model_uri=uri, df=asked.drop("distance"))
     with pytest.raises(ValueError, match=r"look-up in .*airports names 'origin'"):
         fe.score_batch(model_uri=uri, df=asked.drop("origin"))
+
+
+def test_a_stream_is_merged_batch_by_batch(
+    fe: FeatureEngineeringClient, spark: SparkSession, schema: str, tmp_path: Path
+) -> None:
+    name, source = f"{schema}.weather", f"{schema}.raw"
+    fe.create_table(name=name, primary_keys="origin", timeseries_columns="at", schema=hours(spark, ("EWR", 0, 1.0)).schema)
+
+    def stream(*rows: tuple[Any, ...]) -> None:
+        hours(spark, *rows).write.mode("append").saveAsTable(source)
+        query = fe.write_table(
+            name=name,
+            df=spark.readStream.table(source),
+            checkpoint_location=str(tmp_path / "checkpoint"),
+            trigger={"availableNow": True},
+        )
+        assert query is not None
+        query.awaitTermination()
+
+    stream(("EWR", 0, 1.0), ("JFK", 0, 2.0))
+    stream(("EWR", 0, 9.0), ("LGA", 1, 3.0))
+    rows = {(row.origin, row["at"].hour): row.temp for row in fe.read_table(name=name).collect()}
+    assert rows == {("EWR", 0): 9.0, ("JFK", 0): 2.0, ("LGA", 1): 3.0}
+    with pytest.raises(StreamingQueryException, match=r"2 rows of one key \(origin = 'SFO'"):
+        stream(("SFO", 0, 1.0), ("SFO", 0, 2.0))
+    assert fe.read_table(name=name).count() == 3
+
+
+def test_what_cannot_be_filled_is_not_made(fe: FeatureEngineeringClient, spark: SparkSession, schema: str) -> None:
+    name, good = f"{schema}.weather", hours(spark, ("EWR", 0, 1.0))
+    for wrong in (hours(spark, ("EWR", 0, 1.0), ("EWR", 0, 2.0)), hours(spark, (None, 0, 1.0))):
+        with pytest.raises(ValueError, match="nothing was written"):
+            fe.create_table(name=name, primary_keys="origin", timeseries_columns="at", df=wrong)
+        assert not spark.catalog.tableExists(name)
+    broken = good.selectExpr("origin", "at", "CAST(raise_error('no more') AS DOUBLE) AS temp")
+    with pytest.raises(PySparkException, match="no more"):
+        fe.create_table(name=name, primary_keys="origin", timeseries_columns="at", df=broken)
+    assert not spark.catalog.tableExists(name)
+    fe.create_table(name=name, primary_keys="origin", timeseries_columns="at", df=good)
+    # Whoever adds a time from when on rows are known must not go on without it.
+    with pytest.raises(ValueError, match=r"available_at: the table .* exists without available_at"):
+        fe.create_table(name=name, primary_keys="origin", timeseries_columns="at", df=good, available_at="at")
+    with pytest.raises(ValueError, match="primary_keys has only the time, at"):
+        fe.create_table(name=f"{schema}.other", primary_keys="at", timeseries_columns="at", df=good)
+    with pytest.raises(TypeError, match="df has to be a DataFrame of Spark; it is a DataFrame"):
+        fe.create_table(name=f"{schema}.other", primary_keys="origin", df=pd.DataFrame({"origin": ["EWR"]}))  # pyright: ignore[reportArgumentType]
+
+
+def test_the_older_client(server: Server, spark: SparkSession, schema: str, tables: FeatureTables) -> None:
+    fs, name = FeatureStoreClient(tables=tables), f"{schema}.plain"
+    hours(spark, ("EWR", 0, 1.0)).write.saveAsTable(name)
+    first = dt.datetime.now(dt.UTC)
+    made = fs.register_table(delta_table=name, primary_keys=["origin"], timestamp_keys=["at"], description="d", tags={"a": "b"})
+    assert (made.primary_keys, made.timestamp_keys, made.description, made.tags) == (["origin"], ["at"], "d", {"a": "b"})
+    fs.set_feature_table_tag(name, "c", "e")
+    fs.delete_feature_table_tag(name, "a")
+    assert fs.get_feature_table(name).tags == {"c": "e"}
+    fs.write_table(name, hours(spark, ("JFK", 0, 2.0)), "merge")
+    assert fs.read_table(name).count() == 2
+    assert fs.read_table(name, as_of_delta_timestamp=first).count() == 1
+    with pytest.raises(TypeError, match="as_of"):
+        fs.read_table(name, as_of="yesterday")  # pyright: ignore[reportCallIssue]
+    old = fs.create_feature_table(f"{schema}.old", "origin", hours(spark, ("EWR", 0, 1.0)), None, None, "old")
+    assert (old.primary_keys, old.description) == (["origin"], "old")
+    hours(spark, ("EWR", 0, 1.0), ("EWR", 0, 2.0)).write.saveAsTable(f"{schema}.twice")
+    with pytest.raises(ValueError, match="2 rows of one key"):
+        fs.register_table(delta_table=f"{schema}.twice", primary_keys="origin")
+
+
+@pytest.mark.usefixtures("tracking")
+@pytest.mark.filterwarnings("ignore:.*:UserWarning")
+@pytest.mark.filterwarnings("ignore:.*:FutureWarning:mlflow.*")
+def test_a_python_model_is_logged_as_any_other(fe: FeatureEngineeringClient, spark: SparkSession, schema: str) -> None:
+    from mlflow.pyfunc import PythonModel
+
+    class Doubled(PythonModel):
+        def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]  # noqa: ARG002
+            return model_input["temp"] * 2
+
+    first = hours(spark, ("EWR", 0, 1.5))
+    fe.create_table(name=f"{schema}.weather", primary_keys="origin", timeseries_columns="at", df=first)
+    rows = spark.sql("SELECT 'EWR' AS origin, timestamp'2024-01-01 05:00:00' AS at, 3.0D AS y")
+    lookup = FeatureLookup(f"{schema}.weather", "origin", timestamp_lookup_key="at")
+    training = fe.create_training_set(df=rows, feature_lookups=lookup, label="y", exclude_columns="at")
+    assert training.load_df().columns == ["origin", "temp", "y"]
+    with mlflow.start_run(experiment_id=mlflow.create_experiment(f"/fe-{schema}")):
+        info = fe.log_model(model=Doubled(), artifact_path="model", flavor=mlflow.pyfunc, training_set=training)
+    assert fe.score_batch(model_uri=info.model_uri, df=rows.drop("y")).collect()[0].prediction == 3.0

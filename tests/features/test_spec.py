@@ -12,7 +12,7 @@ LOOKUP: dict[str, Any] = {"table": "main.f.weather", "lookup_key": ["origin"], "
 def test_defaults_are_filled_in() -> None:
     spec = FeatureSpec.parse({"inputs": ["hour"], "lookups": [LOOKUP | {"rename": {"temp": "t"}}], "label": "late"})
     assert spec.features_order == ("hour", "t", "wind")
-    assert spec.lookups[0].online_table == "main.f.weather_online"
+    assert spec.lookups[0].online_table is None
     assert spec.lookups[0].outputs == ("t", "wind")
 
 

@@ -146,7 +146,7 @@ def test_what_is_only_looked_up_needs_no_model_server(
     lookup = FeatureLookup(f"{schema}.weather", "origin", timestamp_lookup_key="at", default_values={"sky": "unknown"})
     fe.create_feature_spec(name=name, features=[lookup])
     fe.create_online_store(name=f"store-{schema}")
-    online = f"{schema}.{PUBLISHED}"
+    online = f"{schema}.by_another_name"
 
     def publish() -> None:
         fe.publish_table(online_store=f"store-{schema}", source_table_name=f"{schema}.weather", online_table_name=online)
@@ -185,7 +185,7 @@ def test_what_is_only_looked_up_needs_no_model_server(
     spark.sql(f"UPDATE {schema}.weather SET temp = 9.5 WHERE temp = 1.5")
     publish()
     assert ask(tables, endpoint, record) == [{"temp": 9.5, "sky": "clear"}]
-    tables.workspace.feature_store.delete_online_table(online)
+    fe.drop_online_table(name=online)
     with pytest.raises(NotFound, match=online):
         ask(tables, endpoint, record)
     publish()

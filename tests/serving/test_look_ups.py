@@ -22,7 +22,7 @@ def asked(served: LookUps, *keys: int) -> tuple[int, dict[str, object]]:
 def test_large_requests_are_answered_like_small_ones(tmp_path: Path) -> None:
     rows = [(pack_key([key]), 0, ALWAYS, pack_value([key, float("nan")])) for key in range(5000)]
     LmdbTarget(tmp_path / "t.mdb").write(META, rows, replace=True)
-    served = LookUps(SPEC, [str(tmp_path / "t.mdb")], tmp_path / "log")
+    served = LookUps(SPEC, [{"name": "main.a.t_online", "place": str(tmp_path / "t.mdb")}], tmp_path / "log")
     assert asked(served, 7) == (200, {"outputs": [{"one": 7, "two": None}]})
     assert 5000 * len('{"id": 1}') > INLINE_BYTES
     assert asked(served, *range(5000)) == (200, {"outputs": [{"one": key, "two": None} for key in range(5000)]})
@@ -31,7 +31,7 @@ def test_large_requests_are_answered_like_small_ones(tmp_path: Path) -> None:
 
 def test_what_nobody_expected_is_in_the_log(tmp_path: Path) -> None:
     LmdbTarget(tmp_path / "t.mdb").write(META, [(pack_key([1]), 0, ALWAYS, b"\xc1")], replace=True)
-    served = LookUps(SPEC, [str(tmp_path / "t.mdb")], tmp_path / "log")
+    served = LookUps(SPEC, [{"name": "main.a.t_online", "place": str(tmp_path / "t.mdb")}], tmp_path / "log")
     status, answer = asked(served, 1)
     assert (status, answer["error_code"]) == (500, "INTERNAL_ERROR")
     assert "The served model's log has the details" in str(answer["message"])

@@ -68,6 +68,8 @@ def test_vacuum_keeps_what_a_model_version_was_trained_on(
     # The rows of then, with the grants of now, and nothing is changed.
     then = SparkSession.builder.remote(f"{server.spark_remote(trainer.person.token)};x-boathouse-as-of={run}").create()
     assert [row.id for row in then.table(table).collect()] == [1]
+    # A training set asks for the version that a table has, and reads that one.
+    assert [row.version for row in then.sql(f"DESCRIBE HISTORY {table} LIMIT 1").collect()] == [1]
     with pytest.raises(PySparkException, match="reads tables as run"):
         then.sql(f"INSERT INTO {table} VALUES (9)").collect()
     with pytest.raises(PySparkException, match="reads tables as run"):

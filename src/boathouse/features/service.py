@@ -213,6 +213,23 @@ class FeatureService:
         place = place_of(self._layout, row.store, row.full_name, reading=True)
         return OnlineTable(row.id, row.full_name, row.store, row.source_table, row.source_version, row.rows, place)
 
+    def online_table(self, table: str, online_table: str | None) -> OnlineTable:
+        """The online table in which a look-up finds the rows of a feature table.
+
+        Args:
+            table: The feature table.
+            online_table: The one that the look-up names; else ``{table}_online`` if that is published, or any other that is fed from the table.
+
+        Raises:
+            OnlineTableNotFound: If it was not published.
+            PrivilegeMissing: Without SELECT on the source table.
+        """
+        if online_table is not None:
+            return self.require_table(online_table)
+        usual = f"{table}_online".lower()
+        names = [row.full_name for row in self._rows.tables_of_source(table.lower())]
+        return self.require_table(usual if usual in names or not names else names[0])
+
     # ---- feature specs
 
     def require_spec(self, full_name: str) -> FeatureSpec:

@@ -31,13 +31,22 @@ def _known(raw: Mapping[str, Any], valid: frozenset[str], where: str) -> None:
         raise FeatureSpecInvalid(where, f"has the unknown field '{unknown[0]}'. Valid: {', '.join(sorted(valid))}.")
 
 
+def _online_table(value: Any, table: str, where: str) -> str | None:
+    if value is None:
+        return None
+    if not isinstance(value, str) or len(value.split(".")) != 3:
+        raise FeatureSpecInvalid(where, "has to be a full name: catalog.schema.table.")
+    # Once the usual name stood in every spec, whatever the table was published to.
+    return None if value.lower() == f"{table}_online".lower() else value.lower()
+
+
 @dataclass(frozen=True)
 class SpecLookup:
     """Values of one feature table, by key.
 
     Attributes:
         table: Full name of the source feature table.
-        online_table: Full name of the online table; ``{table}_online`` unless given.
+        online_table: Full name of the online table; None for one that the table is published to.
         lookup_key: Columns of the request, in the order of the table's primary keys.
         features: Columns of the feature table.
         timestamp_lookup_key: Column of the request with the time to look up as of; without it, or where it is null, the
@@ -49,7 +58,7 @@ class SpecLookup:
     """
 
     table: str
-    online_table: str
+    online_table: str | None
     lookup_key: tuple[str, ...]
     features: tuple[str, ...]
     timestamp_lookup_key: str | None = None
@@ -90,9 +99,7 @@ class SpecLookup:
         table = raw.get("table")
         if not isinstance(table, str) or len(table.split(".")) != 3:
             raise FeatureSpecInvalid(f"{where}.table", "has to be a full name: catalog.schema.table.")
-        online_table = raw.get("online_table") or f"{table}_online"
-        if not isinstance(online_table, str) or len(online_table.split(".")) != 3:
-            raise FeatureSpecInvalid(f"{where}.online_table", "has to be a full name: catalog.schema.table.")
+        online_table = _online_table(raw.get("online_table"), table, f"{where}.online_table")
         key = raw.get("lookup_key")
         features = _names(raw.get("features"), f"{where}.features")
         rename = raw.get("rename") or {}
@@ -115,7 +122,7 @@ class SpecLookup:
             raise FeatureSpecInvalid(f"{where}.table_version", "has to be a Delta version.")
         lookup = cls(
             table=table,
-            online_table=online_table.lower(),
+            online_table=online_table,
             lookup_key=_names([key] if isinstance(key, str) else key, f"{where}.lookup_key"),
             features=features,
             timestamp_lookup_key=timestamp_key,

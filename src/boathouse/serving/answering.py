@@ -156,14 +156,14 @@ class Answerer(ABC):
             "request_columns": self.request_columns(),
         }
 
-    def bind(self, paths: Sequence[str], functions: Sequence[Mapping[str, Any]]) -> None:
+    def bind(self, tables: Sequence[Mapping[str, str]], functions: Sequence[Mapping[str, Any]]) -> None:
         """Open the online tables and make the functions ready, in the order of the facts.
 
         Raises:
             FeatureSpecInvalid: If one does not fit.
         """
         if self._features is not None:
-            self._features.bind(paths, functions)
+            self._features.bind(tables, functions)
 
     def warm_up(self) -> None:  # noqa: B027 - most need nothing
         """See to it that the first request is not the slow one."""

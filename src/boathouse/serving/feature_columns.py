@@ -20,9 +20,9 @@ class FeatureColumns:
         self._functions: list[OnlineFunction] = []
 
     @property
-    def online_tables(self) -> list[str]:
-        """The tables to look up in, in the order in which they are bound."""
-        return [lookup.online_table for lookup in self._spec.lookups]
+    def online_tables(self) -> list[tuple[str, str | None]]:
+        """What is looked up in, in the order in which it is bound: feature tables, and online tables where these are named."""
+        return [(lookup.table, lookup.online_table) for lookup in self._spec.lookups]
 
     @property
     def functions(self) -> list[str]:
@@ -35,14 +35,18 @@ class FeatureColumns:
         times = [lookup.timestamp_lookup_key for lookup in self._spec.lookups if lookup.timestamp_lookup_key]
         return list(dict.fromkeys([*self._spec.inputs, *keys, *times]))
 
-    def bind(self, paths: Sequence[str], functions: Sequence[Mapping[str, Any]]) -> None:
+    def bind(self, tables: Sequence[Mapping[str, str]], functions: Sequence[Mapping[str, Any]]) -> None:
         """Open the online tables and make the functions ready.
+
+        Args:
+            tables: ``name`` and ``place`` of each online table.
+            functions: The functions' sources.
 
         Raises:
             FeatureSpecInvalid: If a look-up does not fit its table, or a binding its function.
         """
-        for lookup, path in zip(self._spec.lookups, paths, strict=True):
-            reader = online_reader(Place.loads(path), lookup.online_table)
+        for lookup, table in zip(self._spec.lookups, tables, strict=True):
+            reader = online_reader(Place.loads(table["place"]), table["name"])
             reader.check(lookup)
             self._readers.append(reader)
         pairs = zip(self._spec.functions, functions, strict=True)

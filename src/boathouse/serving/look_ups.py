@@ -2,7 +2,7 @@
 
 import asyncio
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ class LookUps:
 
     Args:
         spec: The feature spec.
-        places: Where its online tables are, in the order of its look-ups.
+        tables: ``name`` and ``place`` of its online tables, in the order of its look-ups.
         log_path: Where unexpected errors go.
 
     Raises:
@@ -27,10 +27,10 @@ class LookUps:
 
     pid: int | None = None
 
-    def __init__(self, spec: FeatureSpec, places: Sequence[str], log_path: Path) -> None:
+    def __init__(self, spec: FeatureSpec, tables: Sequence[Mapping[str, str]], log_path: Path) -> None:
         self._log_path = log_path
         self._answerer = SpecAnswerer(spec, self._report)
-        self._answerer.bind(places, ())
+        self._answerer.bind(tables, ())
         self.facts: dict[str, Any] = self._answerer.facts()
 
     async def ended(self) -> int:

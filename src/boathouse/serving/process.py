@@ -31,14 +31,15 @@ class Resources:
         tracking_uri: Where it fetches the model.
         issue_token: Makes the token for that, and returns how to revoke it once the model is loaded.
         feature_spec: The feature spec that is served, if it is one and the endpoint's creator may execute it.
-        bindings: The files of online tables and the sources of functions by their names, if the endpoint's creator may use them.
+        bindings: For pairs of a feature table and an online table, if that is named, and for functions by their names: ``name`` and ``place`` of the online
+            tables and the functions' sources, if the endpoint's creator may use them.
         folder: Where it may put the model's files.
     """
 
     tracking_uri: str
     issue_token: Callable[[], Awaitable[tuple[str, Callable[[], Awaitable[None]]]]]
     feature_spec: Callable[[], Awaitable[dict[str, Any] | None]]
-    bindings: Callable[[Sequence[str], Sequence[str]], Awaitable[dict[str, Any]]]
+    bindings: Callable[[Sequence[tuple[str, str | None]], Sequence[str]], Awaitable[dict[str, Any]]]
     folder: Path
 
 

@@ -315,12 +315,15 @@ class Serving:
 
         return await asyncio.to_thread(resolve) if entity.is_feature_spec else None
 
-    async def _bindings(self, record: Endpoint, tables: Sequence[str], functions: Sequence[str]) -> dict[str, Any]:
+    async def _bindings(
+        self, record: Endpoint, tables: Sequence[tuple[str, str | None]], functions: Sequence[str]
+    ) -> dict[str, Any]:
         def resolve() -> dict[str, Any]:
             with self._database.session() as session:
                 features = FeatureService(session, self._creator(session, record), self._layout)
+                found = [features.online_table(table, online_table) for table, online_table in tables]
                 return {
-                    "online_tables": [features.require_table(name).place.dumps() for name in tables],
+                    "online_tables": [{"name": one.full_name, "place": one.place.dumps()} for one in found],
                     "functions": [asdict(source) for source in features.function_sources(functions)],
                 }
 

@@ -88,10 +88,10 @@ class ServedModel:
         if raw is not None:
             spec = FeatureSpec.parse(raw)
             if not spec.functions:
-                bindings = await self._resources.bindings([lookup.online_table for lookup in spec.lookups], ())
-                places: list[str] = bindings["online_tables"]
-                if all(Place.loads(place).is_local for place in places):
-                    return await asyncio.to_thread(LookUps, spec, places, self.log_path)
+                wanted = [(lookup.table, lookup.online_table) for lookup in spec.lookups]
+                tables: list[dict[str, str]] = (await self._resources.bindings(wanted, ()))["online_tables"]
+                if all(Place.loads(one["place"]).is_local for one in tables):
+                    return await asyncio.to_thread(LookUps, spec, tables, self.log_path)
         process = ModelProcess(self.entity, self._resources, raw, self.log_path)
         await process.start()
         return process

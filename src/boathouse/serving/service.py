@@ -288,7 +288,7 @@ def _require_spec(features: FeatureService, entity: ServedEntity) -> None:
         raise ConfigInvalid("entity_version", told) from None
     features.function_sources([function.udf for function in spec.functions])
     for lookup in spec.lookups:
-        features.require_table(lookup.online_table)
+        features.online_table(lookup.table, lookup.online_table)
 
 
 def _as_body(entity: ServedEntity) -> ServedEntityBody:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from pyspark.sql import Column
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F  # noqa: N812 - what everybody calls it
 from pyspark.sql.types import DataType, TimestampNTZType, TimestampType
 
@@ -34,6 +34,17 @@ def require_columns(known: Sequence[str], names: Iterable[str], argument: str) -
         if name not in known:
             message = f"{argument} names '{name}', which is no column. Columns: {', '.join(known)}."
             raise ValueError(message)
+
+
+def require_frame(value: object, argument: str) -> None:
+    """Go on only if something is a DataFrame of Spark.
+
+    Raises:
+        TypeError: If it is not; it names the argument.
+    """
+    if not isinstance(value, DataFrame):
+        message = f"{argument} has to be a DataFrame of Spark; it is a {type(value).__name__}. spark.createDataFrame(...) makes one of pandas."
+        raise TypeError(message)
 
 
 def is_time(kind: DataType) -> bool:

@@ -33,14 +33,6 @@ class _Client:
         """Delete a feature table."""
         self._tables.drop(name)
 
-    def set_feature_table_tag(self, *, table_name: str | None = None, name: str | None = None, key: str, value: str) -> None:
-        """Set a tag of a feature table."""
-        self._tables.set_tag(_one_name(table_name, name), key, value)
-
-    def delete_feature_table_tag(self, *, table_name: str | None = None, name: str | None = None, key: str) -> None:
-        """Take a tag of a feature table off."""
-        self._tables.delete_tag(_one_name(table_name, name), key)
-
     def _create(
         self,
         name: str,
@@ -142,18 +134,26 @@ class FeatureEngineeringClient(_Client):
         """
         return self._tables.write(name, df, mode, checkpoint_location=checkpoint_location, trigger=trigger)
 
-    def read_table(self, *, name: str) -> DataFrame:
-        """The rows of a feature table."""
+    def set_feature_table_tag(self, *, table_name: str | None = None, name: str | None = None, key: str, value: str) -> None:
+        """Set a tag of a feature table."""
+        self._tables.set_tag(_one_name(table_name, name), key, value)
+
+    def delete_feature_table_tag(self, *, table_name: str | None = None, name: str | None = None, key: str) -> None:
+        """Take a tag of a feature table off."""
+        self._tables.delete_tag(_one_name(table_name, name), key)
+
+    def read_table(self, *, name: str, as_of_delta_timestamp: dt.datetime | str | None = None) -> DataFrame:
+        """The rows of a feature table, of now or as they were at a time."""
         self._tables.keys(name)
-        return self._tables.read(name)
+        return self._tables.read(name, time=as_of_delta_timestamp)
 
     def create_training_set(
         self,
         *,
         df: DataFrame,
-        feature_lookups: Sequence[FeatureLookup | FeatureFunction] | None = None,
+        feature_lookups: FeatureLookup | FeatureFunction | Sequence[FeatureLookup | FeatureFunction] | None = None,
         label: str | Sequence[str] | None,
-        exclude_columns: Sequence[str] | None = None,
+        exclude_columns: str | Sequence[str] | None = None,
     ) -> TrainingSet:
         """Rows with features: of each feature table the row that was known at the row's time.
 
@@ -166,7 +166,7 @@ class FeatureEngineeringClient(_Client):
         Raises:
             ValueError: If something is not there or not of the right type; it names it.
         """
-        return training_set(df, feature_lookups or (), label, exclude_columns or (), self._tables)
+        return training_set(df, feature_lookups or (), label, exclude_columns, self._tables)
 
     def log_model(
         self,
@@ -231,6 +231,16 @@ class FeatureEngineeringClient(_Client):
         mode = ml.PublishSpecPublishMode(publish_mode)
         spec = ml.PublishSpec(online_store=store, online_table_name=online_table_name, publish_mode=mode)
         return self._tables.workspace.feature_store.publish_table(self._tables.full_name(source_table_name), spec)
+
+    def drop_online_table(self, *, name: str, online_store: Any = None) -> None:
+        """Delete an online table; what it was published from stays.
+
+        Args:
+            name: The online table, ``catalog.schema.table``.
+            online_store: Its store; of no effect, as the name says which it is.
+        """
+        del online_store
+        self._tables.workspace.feature_store.delete_online_table(self._tables.full_name(name))
 
     def create_feature_spec(
         self,
@@ -405,7 +415,48 @@ class FeatureStoreClient(_Client):
         times = times_of(None, None, timestamp_keys)
         return self._create(name, primary_keys, df, times, partition_columns, schema, description, tags, available_at)
 
-    create_feature_table = create_table
+    def create_feature_table(
+        self,
+        name: str,
+        keys: str | Sequence[str],
+        features_df: DataFrame | None = None,
+        schema: StructType | None = None,
+        partition_columns: str | Sequence[str] | None = None,
+        description: str | None = None,
+        timestamp_keys: str | Sequence[str] | None = None,
+    ) -> FeatureTable:
+        """Make a feature table, by the oldest names of the arguments."""
+        times = times_of(None, None, timestamp_keys)
+        return self._create(name, keys, features_df, times, partition_columns, schema, description, None, None)
+
+    def register_table(
+        self,
+        *,
+        delta_table: str,
+        primary_keys: str | Sequence[str],
+        timestamp_keys: str | Sequence[str] | None = None,
+        description: str | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> FeatureTable:
+        """Make a feature table of a table that is there: its keys are declared, no row changes.
+
+        Raises:
+            ValueError: If a key is no column, or a row has none or shares it.
+        """
+        times = times_of(None, None, timestamp_keys)
+        return self._tables.register(delta_table, names_of(primary_keys, "primary_keys"), times, description, tags)
+
+    def get_feature_table(self, name: str) -> FeatureTable:
+        """What is known of a feature table, by the oldest name."""
+        return self.get_table(name)
+
+    def set_feature_table_tag(self, table_name: str, key: str, value: str) -> None:
+        """Set a tag of a feature table."""
+        self._tables.set_tag(table_name, key, value)
+
+    def delete_feature_table_tag(self, table_name: str, key: str) -> None:
+        """Take a tag of a feature table off."""
+        self._tables.delete_tag(table_name, key)
 
     def write_table(
         self,
@@ -418,20 +469,20 @@ class FeatureStoreClient(_Client):
         """Write rows; see ``FeatureEngineeringClient.write_table``."""
         return self._tables.write(name, df, mode, checkpoint_location=checkpoint_location, trigger=trigger)
 
-    def read_table(self, name: str, **_: Any) -> DataFrame:
-        """The rows of a feature table."""
+    def read_table(self, name: str, as_of_delta_timestamp: dt.datetime | str | None = None) -> DataFrame:
+        """The rows of a feature table, of now or as they were at a time."""
         self._tables.keys(name)
-        return self._tables.read(name)
+        return self._tables.read(name, time=as_of_delta_timestamp)
 
     def create_training_set(
         self,
         df: DataFrame,
-        feature_lookups: Sequence[FeatureLookup | FeatureFunction],
+        feature_lookups: FeatureLookup | FeatureFunction | Sequence[FeatureLookup | FeatureFunction],
         label: str | Sequence[str] | None,
-        exclude_columns: Sequence[str] | None = None,
+        exclude_columns: str | Sequence[str] | None = None,
     ) -> TrainingSet:
         """Rows with features; see ``FeatureEngineeringClient.create_training_set``."""
-        return training_set(df, feature_lookups, label, exclude_columns or (), self._tables)
+        return training_set(df, feature_lookups, label, exclude_columns, self._tables)
 
     def log_model(
         self,

@@ -52,8 +52,12 @@ def log_model(
     if registered_model_name is not None:
         asked |= {"registered_model_name": registered_model_name, "await_registration_for": await_registration_for}
     # MLflow 3 calls it name, MLflow 2 knows no other.
-    named = "name" if "name" in inspect.signature(flavor.log_model).parameters else "artifact_path"
-    return flavor.log_model(model, **{named: artifact_path}, **asked)
+    parameters = inspect.signature(flavor.log_model).parameters
+    asked["name" if "name" in parameters else "artifact_path"] = artifact_path
+    if model is not None and "python_model" in parameters:
+        # Of pyfunc alone the model is not the first argument.
+        return flavor.log_model(**{"python_model": model, **asked})
+    return flavor.log_model(**asked) if "python_model" in parameters else flavor.log_model(model, **asked)
 
 
 def _as_looked_up(rows: pd.DataFrame, spec: FeatureSpec) -> pd.DataFrame:

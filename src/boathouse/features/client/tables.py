@@ -1,5 +1,6 @@
 """Feature tables as a client makes, fills and reads them: Delta tables of the catalog with a primary key."""
 
+import datetime as dt
 import uuid
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +16,7 @@ from pyspark.sql.streaming.query import StreamingQuery
 from pyspark.sql.types import StructType
 
 from boathouse.engine.gateway.sql_tokens import literal
-from boathouse.features.client.columns import column_named, is_time, quoted, require_columns, sql_name
+from boathouse.features.client.columns import column_named, is_time, quoted, require_columns, require_frame, sql_name
 from boathouse.features.client.lookups import names_of
 from boathouse.features.keys import AVAILABLE_AT, FeatureKeys, feature_keys
 
@@ -142,9 +143,10 @@ class FeatureTables:
         history = self.spark.sql(f"DESCRIBE HISTORY {sql_name(self.full_name(name))} LIMIT 1").collect()
         return int(history[0]["version"])
 
-    def read(self, name: str, version: int | None = None) -> DataFrame:
-        """The rows of a table, of now or of a version."""
+    def read(self, name: str, version: int | None = None, time: dt.datetime | str | None = None) -> DataFrame:
+        """The rows of a table, of now, of a version or of a time."""
         at = "" if version is None else f" VERSION AS OF {version}"
+        at = at if time is None else f" TIMESTAMP AS OF {literal(str(time))}"
         return self.spark.sql(f"SELECT * FROM {sql_name(self.full_name(name))}{at}")  # noqa: S608 - quoted names
 
     # ---- what is made
@@ -168,22 +170,31 @@ class FeatureTables:
             ValueError: If an argument is not valid, or another table has the name; it says what.
         """
         full_name = self.full_name(name)
+        if df is not None:
+            require_frame(df, "df")
         wanted = df.schema if schema is None and df is not None else schema
         if wanted is None:
             raise ValueError("Give df or schema: a feature table needs columns.")
         entity, time = self._checked(wanted, primary_keys, times, available_at, partition_columns)
+        keys = [*entity, *([time] if time else ())]
         try:
             there = self.workspace.tables.get(full_name).as_dict()
         except NotFound:
+            if df is not None:
+                _require_unique(full_name, df, keys)
             self._create(full_name, wanted, entity, time, available_at, partition_columns, description)
         else:
             self._require_same(there, wanted, FeatureKeys(tuple(entity), time, available_at))
             warnings.warn(f"The feature table {full_name} exists already; nothing is made or written.", stacklevel=3)
             return self.get(full_name)
-        for key, value in (tags or {}).items():
-            self.set_tag(full_name, key, value)
-        if df is not None:
-            self._write(full_name, df, _insert)
+        try:
+            for key, value in (tags or {}).items():
+                self.set_tag(full_name, key, value)
+            if df is not None:
+                _put(_Shape(full_name, tuple(keys), tuple(wanted.names)), df, _insert)
+        except Exception:
+            self.spark.sql(f"DROP TABLE {sql_name(full_name)}")
+            raise
         return self.get(full_name)
 
     def _checked(
@@ -198,6 +209,9 @@ class FeatureTables:
             message = f"timeseries_columns names {', '.join(times)}; a feature table has one time."
             raise ValueError(message)
         entity = [name for name in primary_keys if name not in times]
+        if primary_keys and not entity:
+            message = f"primary_keys has only the time, {', '.join(primary_keys)}; name the columns that say which entity a row is of too."
+            raise ValueError(message)
         if not entity:
             raise ValueError("primary_keys is empty; name the columns that say which entity a row is of.")
         asked = {"primary_keys": entity, "timeseries_columns": times, "partition_columns": partition_columns}
@@ -225,10 +239,9 @@ class FeatureTables:
             f"{quoted(one.name)} {one.dataType.simpleString()}{' NOT NULL' if one.name in keys or not one.nullable else ''}"
             for one in schema
         ]
-        key = ", ".join([*map(quoted, entity), *([f"{quoted(time)} TIMESERIES"] if time else ())])
         name = quoted(f"{full_name.rsplit('.', 1)[1]}_pk")
         clauses = [
-            f"CREATE TABLE {sql_name(full_name)} ({', '.join([*columns, f'CONSTRAINT {name} PRIMARY KEY ({key})'])})",
+            f"CREATE TABLE {sql_name(full_name)} ({', '.join([*columns, f'CONSTRAINT {name} PRIMARY KEY ({_key(entity, time)})'])})",
             "USING DELTA",
         ]
         if partition_columns:
@@ -238,6 +251,36 @@ class FeatureTables:
         if available_at:
             clauses.append(f"TBLPROPERTIES ({literal(AVAILABLE_AT)} = {literal(available_at)})")
         self.spark.sql(" ".join(clauses))
+
+    def register(
+        self,
+        name: str,
+        primary_keys: Sequence[str],
+        times: Sequence[str],
+        description: str | None,
+        tags: Mapping[str, str] | None,
+    ) -> FeatureTable:
+        """Declare the keys of a table that is there.
+
+        Raises:
+            NotFound: If there is no such table.
+            ValueError: If a key is no column, or a row has none or shares it.
+        """
+        full_name = self.full_name(name)
+        self.workspace.tables.get(full_name)
+        df = self.spark.table(sql_name(full_name))
+        entity, time = self._checked(df.schema, primary_keys, times, None, ())
+        keys = [*entity, *([time] if time else ())]
+        _require_unique(full_name, df, keys)
+        for column in keys:
+            self.spark.sql(f"ALTER TABLE {sql_name(full_name)} ALTER COLUMN {quoted(column)} SET NOT NULL")
+        constraint = quoted(f"{full_name.rsplit('.', 1)[1]}_pk")
+        self.spark.sql(f"ALTER TABLE {sql_name(full_name)} ADD CONSTRAINT {constraint} PRIMARY KEY ({_key(entity, time)})")
+        if description:
+            self.spark.sql(f"COMMENT ON TABLE {sql_name(full_name)} IS {literal(description)}")
+        for tag, value in (tags or {}).items():
+            self.set_tag(full_name, tag, value)
+        return self.get(full_name)
 
     def _require_same(self, told: Mapping[str, Any], wanted: StructType, keys: FeatureKeys) -> None:
         full_name, there = str(told["full_name"]), self.spark.table(sql_name(str(told["full_name"]))).schema
@@ -252,6 +295,13 @@ class FeatureTables:
         if {*mine.primary_keys} != {*keys.primary_keys} or mine.timeseries_key != keys.timeseries_key:
             parts = [*mine.primary_keys, *([f"{mine.timeseries_key} (time)"] if mine.timeseries_key else ())]
             message = f"primary_keys: the table {full_name} exists with the keys {', '.join(parts)}."
+            raise ValueError(message)
+        if mine.available_at != keys.available_at:
+            has = f"with available_at {mine.available_at!r}" if mine.available_at else "without available_at"
+            message = (
+                f"available_at: the table {full_name} exists {has}. To change it: ALTER TABLE {sql_name(full_name)} "
+                f"SET TBLPROPERTIES ({literal(AVAILABLE_AT)} = ...)."
+            )
             raise ValueError(message)
 
     def set_tag(self, name: str, key: str, value: str) -> None:
@@ -295,6 +345,7 @@ class FeatureTables:
             message = f"mode is {mode!r}; valid: merge, overwrite."
             raise ValueError(message)
         full_name = self.full_name(name)
+        require_frame(df, "df")
         if df.isStreaming:
             if mode == "overwrite":
                 raise ValueError("mode overwrite is for DataFrames that do not stream; write a stream with merge.")
@@ -303,50 +354,69 @@ class FeatureTables:
                     "checkpoint_location is needed for a streaming DataFrame: where the query notes how far it is."
                 )
 
+            shape = self._shape(full_name)
+
             def merge(batch: DataFrame, _number: int) -> None:
-                self._write(full_name, batch, _merge)
+                # It runs in another process, which has a session but not this client.
+                _put(shape, batch, _merge)
 
             writer = df.writeStream.foreachBatch(merge).option("checkpointLocation", checkpoint_location)
             return writer.trigger(**(trigger or {"processingTime": "5 minutes"})).start()
-        self._write(full_name, df, _overwrite if mode == "overwrite" else _merge)
+        _put(self._shape(full_name), df, _overwrite if mode == "overwrite" else _merge)
         return None
 
-    def _write(self, full_name: str, df: DataFrame, statement: "_Statement") -> None:
+    def _shape(self, full_name: str) -> "_Shape":
         told = self.workspace.tables.get(full_name).as_dict()
-        keys, columns = self._keys(told), [one["name"] for one in told.get("columns") or ()]
-        names = [*keys.primary_keys, *([keys.timeseries_key] if keys.timeseries_key else ())]
-        for column in names:
-            if column not in df.columns:
-                message = f"df has no column '{column}', which is a key of {full_name}. It has: {', '.join(df.columns)}."
-                raise ValueError(message)
-        for column in df.columns:
-            if column not in columns:
-                message = (
-                    f"df has the column '{column}', which {full_name} does not have. Add it first: ALTER TABLE ... ADD COLUMN."
-                )
-                raise ValueError(message)
-        self._require_unique(full_name, df, names)
-        spark, view = df.sparkSession, f"__features_{uuid.uuid4().hex}"
-        df.createOrReplaceTempView(view)
-        try:
-            spark.sql(statement(full_name, view, names, df.columns, columns))
-        finally:
-            spark.catalog.dropTempView(view)
+        keys = self._keys(told)
+        names = (*keys.primary_keys, *([keys.timeseries_key] if keys.timeseries_key else ()))
+        return _Shape(full_name, names, tuple(one["name"] for one in told.get("columns") or ()))
 
-    def _require_unique(self, full_name: str, df: DataFrame, names: Sequence[str]) -> None:
-        """A key without a value, or two rows of one key, would be found at random later."""
-        counted = df.groupBy(*(column_named(name) for name in names)).agg(F.count(F.lit(1)).alias(_CHECKED))
-        wrong = F.col(_CHECKED) > 1
-        for name in names:
-            wrong = wrong | column_named(name).isNull()
-        row = next(iter(counted.filter(wrong).limit(1).collect()), None)
-        if row is None:
-            return
-        shown = ", ".join(f"{name} = {row[name]!r}" for name in names)
-        missing = [name for name in names if row[name] is None]
-        why = f"rows without a value in the key column '{missing[0]}'" if missing else f"{row[_CHECKED]} rows of one key"
-        message = f"df has {why} ({shown}); nothing was written to {full_name}."
-        raise ValueError(message)
+
+@dataclass(frozen=True)
+class _Shape:
+    """What a write has to know of a table: its full name, the columns of its key, and all its columns."""
+
+    full_name: str
+    keys: tuple[str, ...]
+    columns: tuple[str, ...]
+
+
+def _put(shape: _Shape, df: DataFrame, statement: "_Statement") -> None:
+    for column in shape.keys:
+        if column not in df.columns:
+            message = f"df has no column '{column}', which is a key of {shape.full_name}. It has: {', '.join(df.columns)}."
+            raise ValueError(message)
+    for column in df.columns:
+        if column not in shape.columns:
+            message = f"df has the column '{column}', which {shape.full_name} does not have. Add it first: ALTER TABLE ... ADD COLUMN."
+            raise ValueError(message)
+    _require_unique(shape.full_name, df, shape.keys)
+    spark, view = df.sparkSession, f"__features_{uuid.uuid4().hex}"
+    df.createOrReplaceTempView(view)
+    try:
+        spark.sql(statement(shape.full_name, view, shape.keys, df.columns, shape.columns))
+    finally:
+        spark.catalog.dropTempView(view)
+
+
+def _require_unique(full_name: str, df: DataFrame, names: Sequence[str]) -> None:
+    """A key without a value, or two rows of one key, would be found at random later."""
+    counted = df.groupBy(*(column_named(name) for name in names)).agg(F.count(F.lit(1)).alias(_CHECKED))
+    wrong = F.col(_CHECKED) > 1
+    for name in names:
+        wrong = wrong | column_named(name).isNull()
+    row = next(iter(counted.filter(wrong).limit(1).collect()), None)
+    if row is None:
+        return
+    shown = ", ".join(f"{name} = {row[name]!r}" for name in names)
+    missing = [name for name in names if row[name] is None]
+    why = f"rows without a value in the key column '{missing[0]}'" if missing else f"{row[_CHECKED]} rows of one key"
+    message = f"df has {why} ({shown}); nothing was written to {full_name}."
+    raise ValueError(message)
+
+
+def _key(entity: Sequence[str], time: str | None) -> str:
+    return ", ".join([*map(quoted, entity), *([f"{quoted(time)} TIMESERIES"] if time else ())])
 
 
 _Statement = Callable[[str, str, Sequence[str], Sequence[str], Sequence[str]], str]

@@ -11,8 +11,8 @@ from pyspark.sql.types import DataType, NumericType, StructType
 
 from boathouse.engine.as_of.request import HINT, ROWS_HINT, AsOfLookup, AsOfRequest
 from boathouse.features.client.as_of import FeatureRows, join_features
-from boathouse.features.client.columns import column_named, is_time, quoted, require_columns, sql_name
-from boathouse.features.client.lookups import FeatureFunction, FeatureLookup
+from boathouse.features.client.columns import column_named, is_time, quoted, require_columns, require_frame, sql_name
+from boathouse.features.client.lookups import FeatureFunction, FeatureLookup, names_of
 from boathouse.features.client.tables import FeatureTables
 from boathouse.features.functions import columns_of
 from boathouse.features.keys import FeatureKeys
@@ -67,9 +67,9 @@ class TrainingSet:
 
 def training_set(
     df: DataFrame,
-    feature_lookups: Sequence[FeatureLookup | FeatureFunction],
+    feature_lookups: FeatureLookup | FeatureFunction | Sequence[FeatureLookup | FeatureFunction],
     label: str | Sequence[str] | None,
-    exclude_columns: Sequence[str],
+    exclude_columns: str | Sequence[str] | None,
     tables: FeatureTables,
 ) -> TrainingSet:
     """Check what is asked for.
@@ -77,7 +77,9 @@ def training_set(
     Raises:
         ValueError: If a column, table, feature or function is not there, of another type, or named twice; it names it.
     """
-    labels = [label] if isinstance(label, str) else list(label or ())
+    require_frame(df, "df")
+    labels = names_of(label, "label")
+    excluded = names_of(exclude_columns, "exclude_columns")
     require_columns(df.columns, labels, "label")
     lookups, functions = split(feature_lookups, "feature_lookups")
     specs = [spec_lookup(df, lookup, tables) for lookup in lookups]
@@ -90,21 +92,24 @@ def training_set(
     for one in functions:
         require_columns(known, list(one.input_bindings.values()), f"input_bindings of {one.udf_name}")
         known.append(one.output_name)
-    require_columns(known, exclude_columns, "exclude_columns")
-    inputs = [name for name in df.columns if name not in {*labels, *exclude_columns}]
-    order = [*inputs, *(name for name in outputs if name not in set(exclude_columns))]
+    require_columns(known, excluded, "exclude_columns")
+    inputs = [name for name in df.columns if name not in {*labels, *excluded}]
+    order = [*inputs, *(name for name in outputs if name not in excluded)]
     if not order:
         raise ValueError("exclude_columns leaves no column to train on.")
     spec = FeatureSpec(tuple(inputs), tuple(specs), tuple(order), tuple(labels), functions_of(functions))
     return TrainingSet(df, spec, tables)
 
 
-def split(asked: Sequence[FeatureLookup | FeatureFunction], argument: str) -> tuple[list[FeatureLookup], list[FeatureFunction]]:
+def split(
+    asked: FeatureLookup | FeatureFunction | Sequence[FeatureLookup | FeatureFunction], argument: str
+) -> tuple[list[FeatureLookup], list[FeatureFunction]]:
     """Look-ups and functions.
 
     Raises:
         ValueError: If there are too many, or something else; it names the argument.
     """
+    asked = [asked] if isinstance(asked, FeatureLookup | FeatureFunction) else asked
     lookups = [one for one in asked if isinstance(one, FeatureLookup)]
     functions = [one for one in asked if isinstance(one, FeatureFunction)]
     if len(lookups) + len(functions) < len(asked):
@@ -146,7 +151,7 @@ def spec_lookup(df: DataFrame | None, lookup: FeatureLookup, tables: FeatureTabl
         defaults[output] = value
     return SpecLookup(
         table=name,
-        online_table=f"{name}_online".lower(),
+        online_table=None,
         lookup_key=tuple(lookup.lookup_key),
         features=tuple(features),
         timestamp_lookup_key=lookup.timestamp_lookup_key,

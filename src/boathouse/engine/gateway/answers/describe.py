@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from boathouse.catalog.api import Privilege, SecurableInfo, SecurableType, TableInfo
-from boathouse.engine.gateway.answers.asked import Asked
+from boathouse.engine.gateway.answers.asked import Asked, Place
 from boathouse.engine.gateway.answers.grammar import Grammar
 from boathouse.engine.gateway.answers.registry import answers
 from boathouse.history.api import Author, Entity
@@ -80,10 +80,17 @@ def history(words: Grammar, asked: Asked) -> pa.Table:
     limit = words.integer("a number of versions") if words.accept("LIMIT") else None
     words.end()
     place = asked.delta(ref, Privilege.SELECT, "DESCRIBE HISTORY")
-    found = entries(place.location, limit)
+    found = _as_of(place, asked) if asked.session.reading.as_of else entries(place.location, limit)
+    found = found[:limit]
     known = asked.access.authors(place.location, found[-1].version) if found else {}
     rows = [_entry(one, known.get((one.version, one.timestamp))) for one in found]
     return pa.Table.from_pylist(rows, schema=_HISTORY)
+
+
+def _as_of(place: Place, asked: Asked) -> list[Entry]:
+    """Where tables are read as a run did, a table has the versions that it had then: whoever asks for its newest reads that one."""
+    last = None if place.table is None else asked.session.reading.fixed.get(place.table.full_name)
+    return [one for one in entries(place.location, None) if last is None or one.version <= last]
 
 
 def _entry(one: Entry, author: Author | None) -> dict[str, Any]:
