@@ -131,6 +131,13 @@ def test_four_eyes_reasons_and_protected_aliases(shop: Shop) -> None:
     told(shop.alias(version))
     verdicts = [one["verdict"] for one in told(shop.reader.get(f"{shop.url}/versions/{version}"))["events"]]
     assert verdicts == ["done", "rejected", "approved", "done"]
+    # A copy, as MLflow's client makes it, is another version: what was decided of the first is not decided of it.
+    tags = [{"key": "approval", "value": "approved"}, {"key": "team", "value": "a"}]
+    body = {"name": shop.name, "source": f"models:/{shop.name}/{version}", "tags": tags}
+    for path in (MLFLOW, UC_REST):
+        copied = told(shop.author.post(f"{path}/model-versions/create", json=body))["model_version"]
+        assert copied["tags"] == [{"key": "team", "value": "a"}]
+        assert "nobody has approved it" in shop.alias(copied["version"]).text
     record = told(shop.author.get(f"{shop.url}/versions/{version}"))
     assert "who has registered it" in record["may_not_decide"]
     assert told(shop.reviewer.get(f"{shop.url}/versions/{version}"))["may_not_decide"] is None

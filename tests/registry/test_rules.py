@@ -85,6 +85,21 @@ def test_execute_reads_and_only_reads(place: Place) -> None:
     assert place.stranger.post(f"{MLFLOW}/registered-models/alias", json=alias).status_code == 200
 
 
+def test_a_model_is_given_away(place: Place) -> None:
+    body = {"owner": place.stranger_name, "comment": "yours"}
+    answer = place.owner.patch(f"{UC}/models/{place.model()}", json=body)
+    assert answer.status_code == 200, answer.text
+    assert {key: answer.json()[key] for key in body} == body
+    assert code(place.owner.get(f"{UC}/models/{answer.json()['full_name']}")) == DENIED
+
+
+@pytest.mark.parametrize(("name", "example"), [("main.a/Sdk", "a_sdk"), ("main.delay", "delay"), ("main./", "model")])
+def test_the_name_that_an_error_proposes_is_valid(place: Place, name: str, example: str) -> None:
+    answer = place.owner.post(f"{MLFLOW}/registered-models/create", json={"name": name})
+    assert code(answer) == (400, "INVALID_PARAMETER_VALUE")
+    assert f"such as main.default.{example}." in answer.json()["message"]
+
+
 def test_a_version_changes_no_more(place: Place) -> None:
     name = place.model()
     path = f"{name.replace('.', '/')}/1/MLmodel"

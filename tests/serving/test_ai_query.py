@@ -226,7 +226,18 @@ def test_a_governed_model_is_a_function_of_the_session(place: Place) -> None:
         0.5,
         1.5,
     ]
+    reader = place.server.new_principal(f"u{uuid.uuid4().hex[:8]}@example.com")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MLFLOW_TRACKING_TOKEN", place.server.new_principal(f"u{uuid.uuid4().hex[:8]}@example.com"))
+        patch.setenv("MLFLOW_TRACKING_TOKEN", reader)
         with pytest.raises(MlflowException, match=r"does not exist|EXECUTE|USE"):
             spark_udf(spark, model)
+    # What an error advises is SQL, and helps.
+    asks, advised = place.server.client(reader), list[str]()
+    while (answer := asks.get(f"/api/2.1/unity-catalog/models/{place.schema}.sum")).status_code == 403:
+        advised.append(answer.json()["message"].partition("Its owner can give it: ")[2].removesuffix("."))
+        spark.sql(advised[-1])
+    assert [text.partition(" TO ")[0] for text in advised] == [
+        "GRANT USE CATALOG ON CATALOG main",
+        f"GRANT USE SCHEMA ON SCHEMA {place.schema}",
+        f"GRANT EXECUTE ON MODEL {place.schema}.sum",
+    ]

@@ -25,7 +25,9 @@ from databricks.sdk.service.serving import (
     TrafficConfig,
 )
 from deltalake import DeltaTable
+from mlflow import MlflowClient
 from mlflow.deployments import get_deploy_client
+from mlflow.exceptions import MlflowException
 from mlflow.models import infer_signature
 from sklearn.linear_model import LinearRegression
 
@@ -187,7 +189,25 @@ def test_traffic_is_split_and_rights_are_checked(place: Place) -> None:
         other.serving_endpoints.delete(name)
     with place.server.client("") as nobody:
         assert place.ask(name, 1, client=nobody).status_code == 401
+
+    # What is served is not deleted.
+    model, registry = f"main.{place.schema}.copied", MlflowClient()
+    copied = registry.copy_model_version(f"models:/{place.model}/1", model)
+    entity = ServedEntityInput(entity_name=model, entity_version="1", workload_size="Small", scale_to_zero_enabled=False)
+    with pytest.raises(MlflowException, match=f"Version 1 of '{place.model}' .* served by endpoint '{name}'"):
+        registry.delete_model_version(place.model, "1")
+    api.update_config_and_wait(name, served_entities=[entity])
+    rights = {"changes": [{"principal": user, "add": ["USE_SCHEMA", "MANAGE"]}]}
+    place.http.patch(f"/api/2.1/unity-catalog/permissions/schema/main.{place.schema}", json=rights).raise_for_status()
+    place.http.patch(
+        "/api/2.1/unity-catalog/permissions/catalog/main", json={"changes": [{"principal": user, "add": ["USE_CATALOG"]}]}
+    ).raise_for_status()
+    api.set_permissions(endpoint_id, access_control_list=[])
+    with pytest.raises(BadRequest, match=f"Model '{model}' .* served by 1 endpoint that you may not know of"):
+        other.registered_models.delete(model)
     api.delete(name)
+    other.model_versions.delete(model, int(copied.version))
+    other.registered_models.delete(model)
 
 
 def test_a_rollback_takes_the_endpoints_along_and_tells_which_it_could_not(place: Place) -> None:

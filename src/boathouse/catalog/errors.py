@@ -1,14 +1,29 @@
 """What can be wrong with a securable, with the error codes of Unity Catalog."""
 
+import re
 from collections.abc import Sequence
 
 from boathouse.catalog.privileges import GRANTABLE, Privilege, SecurableType
 from boathouse.errors import AlreadyExists, InvalidParameterValue, InvalidState, NotFound, NotImplementedHere, PermissionDenied
 
+_PLAIN = re.compile("[A-Za-z_][A-Za-z0-9_]*")
+
 
 def term(kind: SecurableType) -> str:
     """The word for a kind of securable in a message."""
     return kind.value.replace("_", " ")
+
+
+def _in_sql(kind: SecurableType, full_name: str) -> str:
+    """A securable as ``GRANT`` takes it."""
+    if kind is SecurableType.METASTORE:
+        return "METASTORE"
+    word = "MODEL" if kind is SecurableType.MODEL else term(kind).upper()
+    return f"{word} {'.'.join(part if _PLAIN.fullmatch(part) else _quoted(part) for part in full_name.split('.'))}"
+
+
+def _quoted(name: str) -> str:
+    return f"`{name.replace('`', '``')}`"
 
 
 def _code(kind: SecurableType, what: str, otherwise: str) -> str:
@@ -43,7 +58,7 @@ class PrivilegeMissing(PermissionDenied):
     def __init__(self, principal: str, privilege: Privilege, kind: SecurableType, full_name: str) -> None:
         super().__init__(
             f"User '{principal}' does not have {privilege} on {term(kind)} '{full_name}'. "
-            f"Its owner can give it: GRANT {privilege} ON {term(kind).upper()} {full_name} TO `{principal}`.",
+            f"Its owner can give it: GRANT {privilege} ON {_in_sql(kind, full_name)} TO {_quoted(principal)}.",
             privilege=privilege.value,
             securable_type=kind.value,
             full_name=full_name,

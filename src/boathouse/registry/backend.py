@@ -24,7 +24,7 @@ from boathouse.registry.context import acting_as
 from boathouse.registry.deployments import Deployments
 from boathouse.registry.errors import MlflowNotLoaded, our_errors
 from boathouse.registry.governance import Governance
-from boathouse.registry.info import ModelChange
+from boathouse.registry.info import ModelChange, Served
 from boathouse.registry.lineage import ModelLineage
 from boathouse.registry.older_webhooks import OlderWebhooks
 from boathouse.storage.layout import Layout
@@ -78,10 +78,12 @@ class MlflowBackend:
     Attributes:
         activities: What is said of versions, and of their stages.
         hooks: Webhooks of the older form.
+        served: Which endpoints serve a version; the slice above sets it, like ``tell``.
         tell: Is told what has become of models, in the thread that has done it; whoever wants to hear sets it before the first request.
     """
 
     tell: Callable[[ModelChange], None]
+    served: Served
 
     def __init__(
         self,
@@ -107,6 +109,7 @@ class MlflowBackend:
         self._lock = threading.Lock()
         self._started = False
         self.tell = lambda _change: None
+        self.served = lambda _principal, _model, _version: ()
 
     def start(self) -> None:
         """Begin to load, once."""
@@ -168,6 +171,9 @@ class MlflowBackend:
     def _told(self, change: ModelChange) -> None:
         self.tell(change)
 
+    def _serving(self, principal: Principal, model: str, version: str | None) -> Sequence[str]:
+        return self.served(principal, model, version)
+
     def _assemble(self) -> Loaded:
         os.environ["_MLFLOW_SERVER_ARTIFACT_DESTINATION"] = to_url(self.layout.artifacts)
         import_mlflow()
@@ -194,6 +200,7 @@ class MlflowBackend:
             self.activities,
             self.hooks,
             self._told,
+            self._serving,
         )
         # MLflow looks for its stores here; were they not set, it would make its own, without our rules.
         _replace(handlers, _tracking_store=tracking, _model_registry_store=registry, _artifact_repo=None)

@@ -74,7 +74,9 @@ def update_model(registry: Registry, catalog: Catalog, full_name: str, body: Upd
     if body.new_name is not None:
         name = registry.rename_model(name, body.new_name).name
     if body.owner is not None:
-        registry.change_owner(name, body.owner)
+        if body.comment is not None:
+            registry.update_model(name, body.comment)
+        return ModelBody.of(*registry.change_owner(name, body.owner))
     model = registry.get_model(name) if body.comment is None else registry.update_model(name, body.comment)
     return ModelBody.of(catalog.require_model(name, None), model)
 

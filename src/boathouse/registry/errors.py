@@ -1,5 +1,6 @@
 """What can be wrong with a model, a run or their files, and the way to and from MLflow's own exception."""
 
+import re
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -226,6 +227,20 @@ class VersionIsFinal(InvalidState):
         )
 
 
+class VersionServed(InvalidParameterValue):
+    """Files that endpoints need."""
+
+    # Not INVALID_STATE, for the same reason as ApprovalMissing.
+
+    def __init__(self, name: str, version: str | None, endpoints: Sequence[str]) -> None:
+        what = f"Version {version} of '{name}'" if version is not None else f"Model '{name}'"
+        super().__init__(
+            f"{what} cannot be deleted, as it is served by {' and '.join(endpoints)}. "
+            "Have another version served there first, or delete the endpoint.",
+            name=name,
+        )
+
+
 class MlflowNotLoaded(TemporarilyUnavailable):
     """MLflow did not start."""
 
@@ -245,7 +260,8 @@ _BY_STATUS: dict[int, type[BoathouseError]] = {
 
 
 def _last(name: str) -> str:
-    return name.rsplit(".", 1)[-1].strip() or "model"
+    # What MLflow takes in a name is more than what the catalog does.
+    return re.sub(r"\W+", "_", name.rsplit(".", 1)[-1].strip().lower(), flags=re.ASCII).strip("_") or "model"
 
 
 def to_mlflow(error: BoathouseError) -> "MlflowException":

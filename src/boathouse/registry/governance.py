@@ -4,7 +4,15 @@ from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager, suppress
 from typing import TypeAlias
 
-from boathouse.catalog.api import DEFAULT_CATALOG, DEFAULT_SCHEMA, CatalogService, Privilege, SecurableNotFound, SecurableType
+from boathouse.catalog.api import (
+    DEFAULT_CATALOG,
+    DEFAULT_SCHEMA,
+    CatalogService,
+    Privilege,
+    SecurableInfo,
+    SecurableNotFound,
+    SecurableType,
+)
 from boathouse.db.database import Database
 from boathouse.errors import NotFound, PermissionDenied
 from boathouse.registry.context import acting_principal
@@ -95,10 +103,10 @@ class Governance:
                     raise ModelNotFound(name) from error
                 raise
 
-    def update(self, name: str, *, comment: str | None = None, owner: str | None = None) -> None:
+    def update(self, name: str, *, comment: str | None = None, owner: str | None = None) -> SecurableInfo:
         """Change a model's comment or owner. Needs MANAGE."""
         with self._catalog(write=True) as catalog:
-            catalog.update(SecurableType.MODEL, name, comment=comment, owner=owner)
+            return catalog.update(SecurableType.MODEL, name, comment=comment, owner=owner)
 
     def rename(self, name: str, new_name: str) -> str:
         """Rename a model's securable in its schema; its full name then. Needs MANAGE."""

@@ -16,7 +16,7 @@ from boathouse.registry.deployments import Deployments
 from boathouse.registry.engines import engine_of
 from boathouse.registry.errors import mlflow_errors, our_errors
 from boathouse.registry.governance import Governance, canonical
-from boathouse.registry.info import ModelChange
+from boathouse.registry.info import ModelChange, Served
 from boathouse.registry.lineage import ModelLineage
 from boathouse.registry.older_webhooks import OlderWebhooks
 from boathouse.registry.webhooks import WebhookStore
@@ -39,6 +39,7 @@ class GovernedStore(WebhookStore):
         activities: Keeps what is said of versions, and of their stages.
         hooks: Tells webhooks of the older form.
         tell: Is told what has become of models.
+        served: Which endpoints serve a version of a model; see ``Served``.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class GovernedStore(WebhookStore):
         activities: Activities,
         hooks: OlderWebhooks,
         tell: Callable[[ModelChange], None],
+        served: Served,
     ) -> None:
         self._governance = governance
         self._lineage = lineage
@@ -59,6 +61,7 @@ class GovernedStore(WebhookStore):
         self.activities = activities
         self.hooks = hooks
         self._tell = tell
+        self._served = served
         self._tracking = tracking
         self._layout = layout
         super().__init__(db_uri)

@@ -1,8 +1,10 @@
 """What the registry hands out: immutable values."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
+from boathouse.iam.api import Principal
 from boathouse.registry.deployments import VersionDeployment
 
 
@@ -95,6 +97,10 @@ def model_info(entity: Any) -> ModelInfo:
         deployment_job_id=entity.deployment_job_id or "",
         deployment_job_state=entity.deployment_job_state or "",
     )
+
+
+Served: TypeAlias = Callable[[Principal, str, str | None], Sequence[str]]
+"""Takes who asks, a model's full name and a version (None: any); gives the endpoints that serve it, for people: ``endpoint 'price'``."""
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """MLflow's model registry with the lake's rules: three-level names, privileges, approvals, and files that are the version's own."""
 
+import re
 import shutil
 from contextlib import suppress
 from dataclasses import replace
@@ -13,7 +14,7 @@ from mlflow.prompt.constants import IS_PROMPT_TAG_KEY
 from mlflow.store.artifact.utils.models import _parse_model_uri  # pyright: ignore[reportPrivateUsage]
 from mlflow.store.entities.paged_list import PagedList
 
-from boathouse.catalog.api import Privilege
+from boathouse.catalog.api import Privilege, SecurableInfo
 from boathouse.errors import BoathouseError, NotFound
 from boathouse.kit.clock import now_ms
 from boathouse.registry import artifacts
@@ -22,6 +23,7 @@ from boathouse.registry.deployments import APPROVAL, Connection, Decision
 from boathouse.registry.errors import (
     SourceInvalid,
     VersionIsFinal,
+    VersionServed,
     mlflow_errors,
 )
 from boathouse.registry.governance import canonical
@@ -32,6 +34,7 @@ from boathouse.registry.stages import StagedStore, require_not_refused
 from boathouse.registry.webhooks import ALIAS, CREATED, DELETED, MODEL, SET, TAG, VERSION
 
 GATED_ALIAS = "champion"
+_VERSION = re.compile(r"models:/+[^/]+/\d+")
 
 
 class GovernedRegistryStore(StagedStore):
@@ -98,10 +101,11 @@ class GovernedRegistryStore(StagedStore):
                 )
         return versions
 
-    def change_owner(self, name: str, owner: str) -> None:
-        """Give a model to another principal or group."""
+    def change_owner(self, name: str, owner: str) -> tuple[SecurableInfo, Any]:
+        """Give a model to another principal or group; the model then, which may be no longer the giver's to read."""
         with self._as(name, Privilege.MANAGE) as full_name:
-            self._governance.update(full_name, owner=owner)
+            known = self._connected([super().get_registered_model(full_name)])[0]
+            return self._governance.update(full_name, owner=owner), known
 
     def rename_registered_model(self, name: Any, new_name: Any) -> Any:
         """Give a model another name in its schema."""
@@ -111,10 +115,16 @@ class GovernedRegistryStore(StagedStore):
             return self._connected([super().get_registered_model(renamed)])[0]
 
     def delete_registered_model(self, name: Any) -> Any:
-        """Delete a model, its versions and their files."""
+        """Delete a model, its versions and their files, unless an endpoint serves one."""
         with self._as(name, Privilege.MANAGE) as full_name:
+            self._require_unused(full_name, None)
             self._governance.delete(full_name)
             self.follow()
+
+    def _require_unused(self, name: str, version: str | None) -> None:
+        endpoints = self._served(acting_principal(), name, version)
+        if endpoints:
+            raise VersionServed(name, version, endpoints)
 
     def get_registered_model(self, name: Any) -> Any:
         """A model."""
@@ -170,6 +180,7 @@ class GovernedRegistryStore(StagedStore):
             folder = artifacts.local_path(self._layout, path)
             artifacts.require_model(folder)
             require_signature(folder)
+            tags = _without_decisions(source, tags)
             version = self._new_version(full_name, source, run_id or found_run, tags, run_link, description)
             try:
                 artifacts.copy_version(folder, artifacts.version_folder(self._layout, full_name, version))
@@ -184,6 +195,7 @@ class GovernedRegistryStore(StagedStore):
         """Make a version whose files the client uploads, and then finalizes."""
         with self._as(name, Privilege.CREATE_MODEL_VERSION) as full_name:
             known = f"models:/{model_id}" if model_id else source
+            tags = _without_decisions(source, tags)
             version = self._new_version(full_name, known, run_id, tags, None, description)
             shutil.rmtree(artifacts.version_folder(self._layout, full_name, version), ignore_errors=True)
             return super().get_model_version(full_name, version)
@@ -297,8 +309,9 @@ class GovernedRegistryStore(StagedStore):
             return super().update_model_version(full_name, version, description)
 
     def delete_model_version(self, name: Any, version: Any) -> Any:
-        """Delete a version and its files."""
+        """Delete a version and its files, unless an endpoint serves it."""
         with self._as(name, Privilege.MANAGE) as full_name:
+            self._require_unused(full_name, str(version))
             super().delete_model_version(full_name, version)
             self._lineage.released(full_name, version)
             shutil.rmtree(artifacts.version_folder(self._layout, full_name, version), ignore_errors=True)
@@ -403,3 +416,10 @@ class GovernedRegistryStore(StagedStore):
             made = self._require_own(full_name, version)
             if made.status == ModelVersionStatus.to_string(ModelVersionStatus.READY):
                 raise VersionIsFinal(full_name, version)
+
+
+def _without_decisions(source: str, tags: Any) -> Any:
+    """The tags of a new version. Of a copy of another version those that decide about that one are left out, which ``copy_model_version`` sends along."""
+    if _VERSION.fullmatch(source) is None:
+        return tags
+    return [tag for tag in tags or () if not tag.key.lower().startswith(APPROVAL)]

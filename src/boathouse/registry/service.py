@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from boathouse.catalog.api import SecurableInfo
 from boathouse.iam.api import Principal
 from boathouse.registry import artifacts
 from boathouse.registry.backend import MlflowBackend
@@ -88,10 +89,11 @@ class ModelRegistry:
         with self._store() as store:
             return model_info(store.update_registered_model(name, description, deployment_job_id))
 
-    def change_owner(self, name: str, owner: str) -> None:
-        """Give a model to another principal or group."""
+    def change_owner(self, name: str, owner: str) -> tuple[SecurableInfo, ModelInfo]:
+        """Give a model to another principal or group; the model then, which may be no longer the giver's to read."""
         with self._store() as store:
-            store.change_owner(name, owner)
+            info, known = store.change_owner(name, owner)
+            return info, model_info(known)
 
     def rename_model(self, name: str, new_name: str) -> ModelInfo:
         """Give a model another name in its schema: its versions, aliases, tags and grants stay."""

@@ -3,7 +3,8 @@
 from boathouse.serving.capture import PAYLOAD
 from boathouse.serving.references import ServingReferences
 from boathouse.serving.runtime import Serving
+from boathouse.serving.served_versions import ServedVersions
 from boathouse.serving.service import Endpoint, ServingService
 from boathouse.serving.shapes import EndpointShapes
 
-__all__ = ["PAYLOAD", "Endpoint", "EndpointShapes", "Serving", "ServingReferences", "ServingService"]
+__all__ = ["PAYLOAD", "Endpoint", "EndpointShapes", "ServedVersions", "Serving", "ServingReferences", "ServingService"]
