@@ -10,6 +10,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from databricks.sdk import WorkspaceClient
+from databricks.sdk.errors import BadRequest
 from pyspark.sql import SparkSession
 
 from boathouse.features.client import EndpointCoreConfig, FeatureEngineeringClient, FeatureLookup, FeatureTables, ServedEntity
@@ -35,7 +36,7 @@ def test_endpoints_look_up_in_postgresql_and_redis(
         admin.execute(f"ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO {role}".encode())
         reading = database.replace("boathouse@", f"{role}:of-the-reader@")
         stores = {"team": {"url": database, "read_url": reading}, "fast": redis_url}
-        server = new_server(BOATHOUSE_ONLINE_STORES=json.dumps(stores))
+        server = new_server(BOATHOUSE_ONLINE_STORES=json.dumps(stores | {"gone": "redis://127.0.0.1:1/0"}))
         spark = SparkSession.builder.remote(server.spark_remote()).create()
         left.callback(spark.stop)
         tables = FeatureTables(spark, WorkspaceClient(host=server.url, token=server.token))
@@ -48,12 +49,9 @@ def test_endpoints_look_up_in_postgresql_and_redis(
         )
         lookup = FeatureLookup("main.default.sales", "shop", timestamp_lookup_key="at")
         fe.create_feature_spec(name="main.default.near", features=[lookup])
+        online = {"source_table_name": "main.default.sales", "online_table_name": "main.default.sales_online"}
         for store in stores:
-            online = {
-                "online_store": store,
-                "source_table_name": "main.default.sales",
-                "online_table_name": "main.default.sales_online",
-            }
+            online["online_store"] = store
             fe.create_online_store(name=store)
             fe.publish_table(**online, publish_mode="SNAPSHOT")
             entity = ServedEntity(feature_spec_name="main.default.near")
@@ -70,5 +68,9 @@ def test_endpoints_look_up_in_postgresql_and_redis(
             fe.delete_feature_serving_endpoint(name=store)
             tables.workspace.feature_store.delete_online_table("main.default.sales_online")
             spark.sql("DELETE FROM main.default.sales WHERE shop = 3")
+        # Whoever publishes into a store that is not there is told at once.
+        fe.create_online_store(name="gone")
+        with pytest.raises(BadRequest, match="Nothing was published into the online store 'gone'"):
+            fe.publish_table(**(online | {"online_store": "gone"}))
         told = "".join(path.read_text(errors="replace") for path in (server.root / "logs").rglob("*") if path.is_file())
         assert "of-the-reader" not in told

@@ -6,6 +6,7 @@ import uuid
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pyarrow as pa
 import pytest
 from databricks.sdk import WorkspaceClient
@@ -15,7 +16,8 @@ from databricks.sdk.service.ml import OnlineStore, PublishSpec, PublishSpecPubli
 from deltalake import DeltaTable, write_deltalake
 
 from boathouse.features.api import Place, online_reader
-from boathouse.features.online import file_of
+from boathouse.features.online import file_of, pack_value
+from boathouse.features.source import _values  # pyright: ignore[reportPrivateUsage]
 from tests.conftest import Server
 
 START = dt.datetime(2013, 1, 1, tzinfo=dt.UTC)
@@ -159,3 +161,14 @@ def test_wrong_names_and_rights(lake: Lake) -> None:
         other.feature_store.delete_online_store(lake.store)
     with lake.server.client("") as nobody:
         assert nobody.get("/api/2.0/feature-store/online-stores").status_code == 401
+
+
+def test_values_are_kept_as_a_batch_has_them() -> None:
+    kinds = {
+        "sizes": pa.array([[("s", 1), ("m", 2)], None], pa.map_(pa.string(), pa.int64())),
+        "deep": pa.array([[{"of": [("a", b"\xff")]}], []], pa.list_(pa.struct([("of", pa.map_(pa.string(), pa.binary()))]))),
+        "picture": pa.array([b"\x00\xff", None], pa.binary()),
+    }
+    table = pa.table({"id": [1, 2], **kinds})
+    rows = [msgspec.msgpack.decode(pack_value(each)) for each in zip(*(_values(table[name]) for name in kinds), strict=True)]
+    assert rows == [[{"s": 1, "m": 2}, [{"of": {"a": b"\xff"}}], b"\x00\xff"], [None, [], None]]

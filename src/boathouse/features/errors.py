@@ -73,6 +73,17 @@ class OnlineStoreUnavailable(BoathouseError):
         super().__init__(f"The online store in {store} is not available: {type(error).__name__}.")
 
 
+class OnlineStoreUnreachable(InvalidState):
+    """A publish into a store that does not answer: whoever waits for it is told, and does not try again for minutes."""
+
+    def __init__(self, store: str, error: OnlineStoreUnavailable) -> None:
+        super().__init__(
+            f"Nothing was published into the online store '{store}'. {error.message} Does it run, and is its address in "
+            "BOATHOUSE_ONLINE_STORES right?",
+            store=store,
+        )
+
+
 class OnlineTableOfOther(Conflict):
     """An online table that is fed from another table or lies in another store."""
 

@@ -7,6 +7,7 @@ import structlog
 
 from boathouse.db import Database
 from boathouse.errors import BoathouseError
+from boathouse.features.errors import OnlineStoreUnavailable, OnlineStoreUnreachable
 from boathouse.features.models import OnlineTableRow
 from boathouse.features.online_places import place_of, target
 from boathouse.features.repository import FeatureRepository
@@ -53,7 +54,10 @@ class Publisher:
                 )
             # The rows are written outside of a metadata transaction, which would hold up everybody else.
             work = self._layout.run / "publishing"
-            sync = publish_rows(source, target(place_of(self._layout, store, online_table)), mode, work)
+            try:
+                sync = publish_rows(source, target(place_of(self._layout, store, online_table)), mode, work)
+            except OnlineStoreUnavailable as error:
+                raise OnlineStoreUnreachable(store, error) from None
             if sync.why:
                 log.info("online_table_whole", table=online_table, why=sync.why)
             with self._database.session(write=True) as session:

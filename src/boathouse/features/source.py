@@ -48,8 +48,6 @@ def _plain(value: Any) -> Any:
             return value.isoformat()
         case Decimal():
             return float(value)
-        case bytes():
-            return value.hex()
         case list():
             return [_plain(item) for item in value]
         case dict():
@@ -63,7 +61,7 @@ def _is_plain(arrow: pa.DataType) -> bool:
 
 
 def _values(column: pa.ChunkedArray) -> list[Any]:
-    values = column.to_pylist()
+    values = column.to_pylist(maps_as_pydicts="lossy")
     return values if _is_plain(column.type) else [_plain(value) for value in values]
 
 

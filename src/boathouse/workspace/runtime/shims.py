@@ -18,6 +18,9 @@ _MODULES = {
     "databricks.automl": "boathouse.training.automl",
 }
 """By name: they are imported if user code does, and take seconds."""
+_BELOW = ("entities", "client", "training_set")
+"""The modules below those of features whose names are taken from them; any other does not exist."""
+
 _TRAINING = "boathouse.training"
 _CHANGED = {
     "mlflow.optuna.storage": ("tuning.spark_study", "keep_in_runs"),
@@ -104,4 +107,8 @@ class _DatabricksModules(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
 
 def _ours(name: str) -> str | None:
-    return next((ours for theirs, ours in _MODULES.items() if name == theirs or name.startswith(f"{theirs}.")), None)
+    for theirs, ours in _MODULES.items():
+        words = name.removeprefix(theirs).split(".") if name == theirs or name.startswith(f"{theirs}.") else []
+        if words and (len(words) == 1 or words[1] in _BELOW):
+            return ours
+    return None
