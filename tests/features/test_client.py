@@ -282,9 +282,11 @@ def test_a_period_is_filled_and_filled_again(fe: FeatureEngineeringClient, spark
         ({"end": first}, r"start \(.*\) has to be before end"),
         ({"delay": -hour}, "delay is -1 day"),
         ({"compute": lambda _: spark.table(name)}, "what is after a moment was not known at it"),
+        ({"start": "2024-01-01"}, "start has to be a datetime; it is '2024-01-01'"),
+        ({"compute": lambda _: pd.DataFrame()}, "What compute gives has to be a DataFrame of Spark"),
     ):
         arguments: dict[str, Any] = {"compute": compute, "start": first, "end": first + day, "every": day, **wrong}
-        with pytest.raises(ValueError, match=told):
+        with pytest.raises((ValueError, TypeError), match=told):
             fe.backfill(name=name, **arguments)
 
 
@@ -342,6 +344,14 @@ def test_a_model_scores_what_it_looks_up(fe: FeatureEngineeringClient, spark: Sp
     np.testing.assert_allclose(given.prediction, 2.0 * (given.id % 7), atol=1e-9)
     with pytest.raises(ValueError, match="df has no column 'distance', which the model"):
         fe.score_batch(model_uri=uri, df=asked.drop("distance"))
+    with pytest.raises(ValueError, match="env_manager is 'conda'; valid: local"):
+        fe.score_batch(model_uri=uri, df=asked, env_manager="conda")
+    for default in ({"rank": 1.5}, {"rank": True}, {"size": "large"}):
+        lookup = FeatureLookup(f"{schema}.airports", "origin", default_values=default)
+        with pytest.raises(
+            ValueError, match=f"gives '{next(iter(default))}' the value .*; the feature is of type (int|double)"
+        ):
+            fe.create_training_set(df=flights, feature_lookups=lookup, label="delay")
     with pytest.raises(ValueError, match=r"look-up in .*airports names 'origin'"):
         fe.score_batch(model_uri=uri, df=asked.drop("origin"))
 

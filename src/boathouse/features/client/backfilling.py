@@ -8,7 +8,7 @@ from functools import reduce
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812 - what everybody calls it
 
-from boathouse.features.client.columns import column_named
+from boathouse.features.client.columns import column_named, require_frame
 from boathouse.features.client.tables import FeatureTables
 from boathouse.features.keys import FeatureKeys
 
@@ -64,6 +64,10 @@ def backfill(
 
 
 def _moments(start: dt.datetime, end: dt.datetime, every: dt.timedelta) -> Iterator[dt.datetime]:
+    for argument, value in (("start", start), ("end", end)):
+        if not isinstance(value, dt.datetime):  # pyright: ignore[reportUnnecessaryIsInstance] - users give it
+            message = f"{argument} has to be a datetime; it is {value!r}."
+            raise TypeError(message)
     first, last = (one if one.tzinfo else one.replace(tzinfo=dt.UTC) for one in (start, end))
     if every <= dt.timedelta():
         message = f"every has to be more than 0; it is {every}."
@@ -85,6 +89,7 @@ def _as_of(
     full_name: str,
 ) -> DataFrame:
     df, time = compute(moment), keys.timeseries_key or ""
+    require_frame(df, "What compute gives")
     kinds = tables.read(full_name).schema
     if time not in df.columns:
         df = df.withColumn(time, F.lit(moment).cast(kinds[time].dataType))

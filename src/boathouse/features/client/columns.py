@@ -8,6 +8,9 @@ from pyspark.sql.types import DataType, TimestampNTZType, TimestampType
 
 from boathouse.engine.gateway.sql_tokens import quote
 
+OWN = "__features_"
+"""How columns begin that the client adds for itself."""
+
 
 def quoted(name: str) -> str:
     """A name of one part, for SQL."""
@@ -32,7 +35,8 @@ def require_columns(known: Sequence[str], names: Iterable[str], argument: str) -
     """
     for name in names:
         if name not in known:
-            message = f"{argument} names '{name}', which is no column. Columns: {', '.join(known)}."
+            shown = ", ".join(one for one in known if not one.startswith(OWN))
+            message = f"{argument} names '{name}', which is no column. Columns: {shown}."
             raise ValueError(message)
 
 

@@ -203,17 +203,21 @@ class FeatureEngineeringClient(_Client):
             **arguments,
         )
 
-    def score_batch(self, *, model_uri: str, df: DataFrame, result_type: Any = "double") -> DataFrame:
+    def score_batch(
+        self, *, model_uri: str, df: DataFrame, result_type: Any = "double", env_manager: str = "local"
+    ) -> DataFrame:
         """Rows with the model's features and its ``prediction``.
 
         Args:
             model_uri: The model, logged with ``log_model``.
             df: Rows with the keys, times and other columns that the model takes. A feature that is a column of it is not looked up.
             result_type: Spark's type of the prediction.
+            env_manager: ``local``: the model runs with the engine's packages.
 
         Raises:
             ValueError: If the model has no feature spec, or a column is missing.
         """
+        _require_local(env_manager)
         return models.score_batch(model_uri, df, result_type, self._tables)
 
     def publish_table(
@@ -508,9 +512,16 @@ class FeatureStoreClient(_Client):
             **arguments,
         )
 
-    def score_batch(self, model_uri: str, df: DataFrame, result_type: Any = "double") -> DataFrame:
+    def score_batch(self, model_uri: str, df: DataFrame, result_type: Any = "double", env_manager: str = "local") -> DataFrame:
         """Rows with the model's features and its ``prediction``; see ``FeatureEngineeringClient.score_batch``."""
+        _require_local(env_manager)
         return models.score_batch(model_uri, df, result_type, self._tables)
+
+
+def _require_local(env_manager: str) -> None:
+    if env_manager != "local":
+        message = f"env_manager is {env_manager!r}; valid: local, which runs the model with the engine's packages."
+        raise ValueError(message)
 
 
 def _use_registry(uri: str | None) -> None:

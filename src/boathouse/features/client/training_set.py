@@ -2,12 +2,22 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
+from decimal import Decimal
 from functools import cached_property, reduce
 from typing import Any
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F  # noqa: N812 - what everybody calls it
-from pyspark.sql.types import DataType, NumericType, StructType
+from pyspark.sql.types import (
+    BooleanType,
+    DataType,
+    DecimalType,
+    FractionalType,
+    IntegralType,
+    NumericType,
+    StringType,
+    StructType,
+)
 
 from boathouse.engine.as_of.request import HINT, ROWS_HINT, AsOfLookup, AsOfRequest
 from boathouse.features.client.as_of import FeatureRows, join_features
@@ -19,6 +29,15 @@ from boathouse.features.keys import FeatureKeys
 from boathouse.features.spec import FeatureSpec, SpecFunction, SpecLookup
 
 ORDER, _PLACE = "__features_order", "__features_place"
+_DEFAULTS: Mapping[type[DataType], tuple[type, ...]] = {
+    IntegralType: (int,),
+    DecimalType: (int, float, Decimal),
+    FractionalType: (int, float),
+    StringType: (str,),
+    BooleanType: (bool,),
+}
+"""Type of a feature -> what a default for it may be."""
+
 MOST_TABLES, MOST_FUNCTIONS = 50, 100
 """As Databricks has them for one model."""
 
@@ -122,6 +141,17 @@ def split(
     return lookups, functions
 
 
+def _require_default(value: Any, kind: DataType, what: str) -> None:
+    """A default is cast to its column's type, which would make something else of it, or nothing."""
+    wanted: tuple[type, ...] = next((types for of, types in _DEFAULTS.items() if isinstance(kind, of)), (object,))
+    is_one = value is None or (
+        isinstance(value, wanted) and (bool in wanted or object in wanted or not isinstance(value, bool))
+    )
+    if not is_one:
+        message = f"{what} the value {value!r}; the feature is of type {kind.simpleString()}."
+        raise ValueError(message)
+
+
 def functions_of(functions: Sequence[FeatureFunction]) -> tuple[SpecFunction, ...]:
     """Functions as they stand in a feature spec."""
     return tuple(SpecFunction(one.udf_name, one.input_bindings, one.output_name) for one in functions)
@@ -148,6 +178,7 @@ def spec_lookup(df: DataFrame | None, lookup: FeatureLookup, tables: FeatureTabl
     for asked, value in lookup.default_values.items():
         output = asked if asked in outputs else rename.get(asked, asked)
         require_columns(outputs, [output], f"default_values of {name}")
+        _require_default(value, schema[features[outputs.index(output)]].dataType, f"default_values of {name} gives '{asked}'")
         defaults[output] = value
     return SpecLookup(
         table=name,
