@@ -18,7 +18,7 @@ from boathouse.history.export import Exporter
 from boathouse.history.floods import Floods
 from boathouse.history.openlineage import DEFAULT_NAMESPACE, STREAM, OpenLineage
 from boathouse.history.records import AuditEvent, CommitRecord, LineageRecord, LinkRecord, QueryRecord
-from boathouse.history.renames import columns_after, edges_after
+from boathouse.history.renames import after
 from boathouse.history.repository import WRITING, HistoryRepository
 from boathouse.history.system_tables import AUDIT, COLUMN_LINEAGE, HISTORY, TABLE_LINEAGE, TABLES
 from boathouse.kit.clock import now_ms
@@ -260,8 +260,8 @@ class Recorder:
             for rename in renames:
                 repository.follow(rename)
             repository.save_queries(found.queries)
-            repository.save_edges(edges_after(found.edges, renames))
-            repository.save_columns(columns_after(found.columns, renames))
+            repository.save_edges(after(found.edges, renames))
+            repository.save_columns(after(found.columns, renames))
             repository.save_commits(found.commits)
         if self._openlineage is not None and any(stream == STREAM for stream, _ in found.events):
             self._openlineage.wake()

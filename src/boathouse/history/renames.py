@@ -18,30 +18,19 @@ def key_starts(rename: Rename) -> tuple[str, ...]:
     return (rename.old, asset_key("FUNCTION", rename.old), asset_key("MODEL_VERSION", rename.old))
 
 
-def edges_after(rows: Iterable[Mapping[str, Any]], renames: Sequence[Rename]) -> list[dict[str, Any]]:
-    """Edges with the names that their ends have after some renames, so far as they were seen before those."""
+def after(rows: Iterable[Mapping[str, Any]], renames: Sequence[Rename]) -> list[dict[str, Any]]:
+    """Edges between things or between columns, with the names that these have after some renames, so far as they were seen before those."""
     found: list[dict[str, Any]] = []
     for row in rows:
         new = dict(row)
         for rename in (one for one in renames if row["last_at"] <= one.at):
             for end in ("source", "target"):
                 new[end] = _key(new[end], new[f"{end}_kind"], rename)
-            if new["entity_type"] == "MODEL_VERSION":
+                column = f"{end}_column"
+                if column in new and rename.type == COLUMN and f"{new[end]}.{new[column]}".lower() == rename.old.lower():
+                    new[column] = rename.new.removeprefix(f"{new[end]}.")
+            if new.get("entity_type") == "MODEL_VERSION":
                 new["entity_id"] = _name(new["entity_id"], "MODEL_VERSION", rename)
-        found.append(new)
-    return found
-
-
-def columns_after(rows: Iterable[Mapping[str, Any]], renames: Sequence[Rename]) -> list[dict[str, Any]]:
-    """The same of edges between columns."""
-    found: list[dict[str, Any]] = []
-    for row in rows:
-        new = dict(row)
-        for rename in (one for one in renames if row["last_at"] <= one.at):
-            for end in ("source", "target"):
-                new[end] = _key(new[end], new[f"{end}_kind"], rename)
-                if rename.type == COLUMN and f"{new[end]}.{new[f'{end}_column']}".lower() == rename.old.lower():
-                    new[f"{end}_column"] = rename.new.removeprefix(f"{new[end]}.")
         found.append(new)
     return found
 

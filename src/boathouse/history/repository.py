@@ -13,7 +13,7 @@ from boathouse.db.inserts import insert_of
 from boathouse.history.authors import Author, Claim
 from boathouse.history.models import ColumnRow, CommitRow, EdgeRow, EventRow, QueryRow
 from boathouse.history.records import Entity, TableKind
-from boathouse.history.renames import columns_after, edges_after, key_starts
+from boathouse.history.renames import after, key_starts
 from boathouse.kit.clock import now_ms
 
 WRITING = 815_916
@@ -128,24 +128,22 @@ class HistoryRepository:
     def follow(self, rename: Rename) -> None:
         """Let what was recorded before a rename go under the new name."""
         starts = key_starts(rename)
-        table = _table(EdgeRow)
         ends = [getattr(EdgeRow, end).startswith(start, autoescape=True) for end in ("source", "target") for start in starts]
         of_model = and_(EdgeRow.entity_type == "MODEL_VERSION", EdgeRow.entity_id.startswith(rename.old, autoescape=True))
-        self._move(table, or_(*ends, of_model), lambda rows: edges_after(rows, [rename]), self.save_edges)
-        table = _table(ColumnRow)
+        self._move(_table(EdgeRow), or_(*ends, of_model), rename, self.save_edges)
         own = rename.old if rename.type != COLUMN else ".".join(rename.old.split(".", 3)[:3])
         near = or_(ColumnRow.source.startswith(own, autoescape=True), ColumnRow.target.startswith(own, autoescape=True))
-        self._move(table, near, lambda rows: columns_after(rows, [rename]), self.save_columns)
+        self._move(_table(ColumnRow), near, rename, self.save_columns)
 
     def _move(
         self,
         table: Table,
         which: ColumnElement[bool],
-        after: Callable[[list[dict[str, Any]]], list[dict[str, Any]]],
+        rename: Rename,
         save: Callable[[Sequence[Mapping[str, Any]]], None],
     ) -> None:
         before = [dict(row) for row in self._session.execute(select(table).where(which)).mappings()]
-        moved = [(old, new) for old, new in zip(before, after(before), strict=True) if old != new]
+        moved = [(old, new) for old, new in zip(before, after(before, [rename]), strict=True) if old != new]
         key = list(table.primary_key)
         for old, _ in moved:
             self._session.execute(delete(table).where(*(column == old[column.name] for column in key)))
