@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors import BadRequest, NotFound, PermissionDenied, ResourceConflict
@@ -195,20 +196,25 @@ def test_from_settings_to_events(server: Server, spark: SparkSession, schema: st
     (workspace / "limits.py").write_text("MOST = 10\n")
     (workspace / "transformations" / "a.py").write_text(
         """
+import os
+
 from limits import MOST
 from pyspark import pipelines as dp
 
-try:
-    open("DATABASE")
-except PermissionError as error:
-    print("kept out:", error.strerror)
+for place in ("DATABASE", "FOLDER"):
+    try:
+        open(place) if place.endswith(".db") else os.scandir(place)
+    except PermissionError as error:
+        print("kept out:", error.strerror)
 
 
 @dp.materialized_view
 @dp.expect_or_drop("small", f"id < {MOST}")
 def numbers():
     return spark.range(int(spark.conf.get("how.many")))
-""".replace("DATABASE", str(server.root / "metadata.db"))
+""".replace("DATABASE", str(server.root / "metadata.db")).replace(
+            '"FOLDER"):', f"{psutil.Process(server.process.pid).cwd()!r}):"
+        )
     )
     (workspace / "count.sql").write_text(
         "-- Databricks notebook source\nCREATE MATERIALIZED VIEW counted AS SELECT count(*) AS n FROM numbers"
@@ -242,7 +248,7 @@ def numbers():
     assert ended(client, pipeline_id, update_id) == "COMPLETED"
     assert [row.n for row in spark.table(f"{schema}.counted").collect()] == [10]
     log = server.root / "logs" / "pipelines" / pipeline_id / f"{update_id}.log"
-    assert "kept out: Permission denied" in log.read_text()
+    assert log.read_text().count("kept out: Permission denied") == 2
 
     found = client.pipelines.get(pipeline_id)
     assert found.spec is not None

@@ -42,7 +42,7 @@ async def release(pipeline_id: str, source: Mapping[str, Any]) -> str | None:
     with tempfile.TemporaryDirectory(prefix="pipeline-") as folder:
         assignment = {"release": True, "folder": folder, "source": source, "pipeline_id": pipeline_id}
         unused = {"options": {}, "remembered": {}, "base_url": "http://127.0.0.1", "token": "none", "catalog": "", "schema": ""}
-        async with start_child([sys.executable, "-m", EXTRACTION], {**assignment, **unused}) as child:
+        async with start_child([sys.executable, "-P", "-m", EXTRACTION], {**assignment, **unused}) as child:
             try:
                 return await asyncio.wait_for(_answer(child), _SECONDS)
             except TimeoutError:

@@ -297,7 +297,7 @@ class Pipelines:
 
     async def _drive(self, running: Running, module: str, assignment: Mapping[str, Any]) -> None:
         place = self.log_of(running.pipeline.id, running.update.id)
-        async with start_child([sys.executable, "-m", module], assignment, log=place) as child:
+        async with start_child([sys.executable, "-P", "-m", module], assignment, log=place) as child:
             running.child = child
             if running.stopping:
                 await child.say({"say": "stop"})

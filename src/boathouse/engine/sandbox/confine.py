@@ -50,7 +50,10 @@ def missing() -> str | None:
 
 
 def readable() -> list[Path]:
-    """What a user function may read: Python, the installed packages, the system's libraries and time zones."""
+    """What a user function may read: Python, the installed packages, the system's libraries and time zones.
+
+    A process that calls it is started with ``-P``: ``python -m`` alone adds the folder that it is started in to where Python reads.
+    """
     paths = sysconfig.get_paths()
     of_python = [paths[key] for key in ("stdlib", "platstdlib", "purelib", "platlib")]
     of_python += [entry for entry in (*sys.path, sysconfig.get_config_var("LIBDIR")) if entry]

@@ -197,7 +197,7 @@ class Monitors:
             said: dict[str, Any] = {}
             place = self._layout.logs / "monitors" / row.table_id / f"{row.id}.log"
             assignment = {**plan.assignment, "folder": str(folder)}
-            async with start_child([sys.executable, "-m", _DRIVER], assignment, log=place) as child:
+            async with start_child([sys.executable, "-P", "-m", _DRIVER], assignment, log=place) as child:
                 running.child = child
                 async for message in child.messages():
                     said |= message
