@@ -3,6 +3,7 @@
 import pytest
 
 from boathouse.engine.gateway.relations import find_uses
+from boathouse.engine.gateway.select_items import standing
 from boathouse.engine.gateway.sql_tokens import tokenize
 
 NAMES = {
@@ -91,3 +92,35 @@ def test_names_in_definitions_are_no_calls() -> None:
 def test_a_fragment_is_no_query_by_itself() -> None:
     sql = "a IN (SELECT b FROM t) AND extract(YEAR FROM c) > 1"
     assert [use.name for use in find_uses(tokenize(sql), sql, fragment=True).relations] == [("t",)]
+
+
+@pytest.mark.parametrize(
+    ("sql", "aggregated", "unnamed"),
+    [
+        ("SELECT f(a) FROM t", False, "f(a)"),
+        ("SELECT DISTINCT f(a), b FROM t", False, "f(a)"),
+        ("SELECT b, (f(a) + 1) * 2", False, "(f(a) + 1) * 2"),
+        ("SELECT b, f(a).result FROM t", False, "f(a).result"),
+        ("SELECT f(a) AS y FROM t", False, None),
+        ("SELECT f(a) y FROM t", False, None),
+        ("SELECT f(a) + 1 y, c FROM t", False, None),
+        ("SELECT round(avg(x + f(a)), 2) FROM t", True, "round(avg(x + f(a)), 2)"),
+        ("SELECT b, f(a) FROM t WHERE x IN (SELECT max(c) FROM u GROUP BY d) UNION SELECT 1, 2 GROUP BY e", False, "f(a)"),
+        ("SELECT count(*), f(b) FROM t GROUP BY b", True, "f(b)"),
+        ("SELECT count(*) FROM t GROUP BY f(b)", True, None),
+        ("SELECT b FROM t GROUP BY b HAVING c > 0 AND f(b) > 1", True, None),
+        ("SELECT b, count(*) FROM t WHERE f(b) > 1 GROUP BY b", False, None),
+        ("SELECT avg(y) FROM (SELECT f(a) AS y FROM t) GROUP BY b", False, None),
+        ("SELECT avg(y) FROM (SELECT f(a) FROM t) GROUP BY b", False, "f(a)"),
+        ("INSERT INTO t SELECT f(a), extract(YEAR FROM b) FROM u", False, "f(a)"),
+        ("UPDATE t SET a = f(a)", False, None),
+        ("avg(f(a))", True, None),
+        ("f(a)", False, None),
+    ],
+)
+def test_where_a_call_stands_in_its_query(sql: str, aggregated: bool, unnamed: str | None) -> None:
+    tokens = tokenize(sql)
+    (call,) = (one for one in find_uses(tokens, sql).calls if one.name == ("f",))
+    found = standing(tokens, call)
+    named = None if found.unnamed is None else sql[slice(*found.unnamed)]
+    assert (found.aggregated, named) == (aggregated, unnamed)

@@ -50,7 +50,13 @@ def test_to_a_stranger_a_model_is_nothing(place: Place) -> None:
     unknown = refused(lambda: other.delete_comment("999999999"))
     assert unknown == ("RESOURCE_DOES_NOT_EXIST", "Comment '999999999' does not exist.")
     assert refused(lambda: other.delete_comment(str(said.id)))[1] == f"Comment '{said.id}' does not exist."
-    assert place.stranger.get(f"/api/boathouse/v1/models/{name}/versions/1/activities").status_code == 403
+    for shown in ("activities", "signature"):
+        assert place.stranger.get(f"/api/boathouse/v1/models/{name}/versions/1/{shown}").status_code == 403
+    assert place.owner.get(f"/api/boathouse/v1/models/{name}/versions/1/signature").json() == {
+        "inputs": [{"name": "x", "type": "double", "required": True}],
+        "outputs": [{"name": "", "type": "double", "required": True}],
+        "params": [],
+    }
 
 
 def test_asked_approved_and_commented(place: Place) -> None:

@@ -5,7 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 
 from boathouse.registry import older_schemas as io
-from boathouse.registry.dependencies import Reviews
+from boathouse.registry.dependencies import Registry, Reviews
+from boathouse.registry.schemas import ColumnBody, SignatureBody
 
 router = APIRouter(prefix="/api/boathouse/v1/models", tags=["models"])
 
@@ -21,3 +22,15 @@ def list_version_activities(
         may_move=reviews.level(known.name) != "CAN_READ",
         activities=[io.ActivityBody.of(one) for one in seen],
     )
+
+
+@router.get("/{model}/versions/{version}/signature")
+def get_version_signature(registry: Registry, model: str, version: Annotated[int, Path(ge=1, le=2**31 - 1)]) -> SignatureBody:
+    """What a version takes and gives, as its file says. Needs EXECUTE on the model."""
+    folder = registry.version_folder(model, str(version))
+    from boathouse.registry.signatures import columns_of  # noqa: PLC0415 - MLflow is loaded late
+
+    inputs, outputs, params = (
+        [ColumnBody(name=one.name, type=one.type, required=one.required) for one in columns] for columns in columns_of(folder)
+    )
+    return SignatureBody(inputs=inputs, outputs=outputs, params=params)

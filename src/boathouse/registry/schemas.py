@@ -149,3 +149,19 @@ class VersionList(_Body):
 
     model_versions: list[VersionBody]
     next_page_token: str | None = None
+
+
+class ColumnBody(_Body):
+    """One of what a model takes or gives; its type in MLflow's words."""
+
+    name: str
+    type: str
+    required: bool
+
+
+class SignatureBody(_Body):
+    """What a version takes and gives."""
+
+    inputs: list[ColumnBody]
+    outputs: list[ColumnBody]
+    params: list[ColumnBody]

@@ -4,6 +4,7 @@ import tests.serving.conftest  # noqa: F401 - imports MLflow without its warning
 from tests.serving.test_ai_query import (
     place,
     pytestmark,
+    test_aggregates_names_of_columns_and_predict,
     test_every_statement_can_ask,
     test_rows_are_scored_in_batches_as_who_asks,
     test_types_parameters_and_errors_of_rows,
@@ -13,6 +14,7 @@ from tests.serving.test_ai_query import (
 __all__ = [
     "place",
     "pytestmark",
+    "test_aggregates_names_of_columns_and_predict",
     "test_every_statement_can_ask",
     "test_rows_are_scored_in_batches_as_who_asks",
     "test_types_parameters_and_errors_of_rows",

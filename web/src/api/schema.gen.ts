@@ -5694,6 +5694,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/boathouse/v1/models/{model}/versions/{version}/signature": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Version Signature
+         * @description What a version takes and gives, as its file says. Needs EXECUTE on the model.
+         */
+        get: operations["models_get_version_signature"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/boathouse/v1/pins": {
         parameters: {
             query?: never;
@@ -7444,7 +7464,7 @@ export interface components {
          * ColumnBody
          * @description A column of a table.
          */
-        ColumnBody: {
+        "ColumnBody-Input": {
             /** Comment */
             comment?: string | null;
             /** Name */
@@ -7470,6 +7490,18 @@ export interface components {
             type_scale?: number | null;
             /** Type Text */
             type_text?: string | null;
+        };
+        /**
+         * ColumnBody
+         * @description One of what a model takes or gives; its type in MLflow's words.
+         */
+        "ColumnBody-Output": {
+            /** Name */
+            name: string;
+            /** Required */
+            required: boolean;
+            /** Type */
+            type: string;
         };
         /**
          * ColumnLineage
@@ -8076,7 +8108,7 @@ export interface components {
              * Columns
              * @default []
              */
-            columns: components["schemas"]["ColumnBody"][];
+            columns: components["schemas"]["ColumnBody-Input"][];
             /** Comment */
             comment?: string | null;
             /**
@@ -12208,6 +12240,18 @@ export interface components {
          */
         SignInOptions: {
             sso: components["schemas"]["SingleSignOn"] | null;
+        };
+        /**
+         * SignatureBody
+         * @description What a version takes and gives.
+         */
+        SignatureBody: {
+            /** Inputs */
+            inputs: components["schemas"]["ColumnBody-Output"][];
+            /** Outputs */
+            outputs: components["schemas"]["ColumnBody-Output"][];
+            /** Params */
+            params: components["schemas"]["ColumnBody-Output"][];
         };
         /**
          * SignedIn
@@ -26823,6 +26867,38 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["VersionActivities"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    models_get_version_signature: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                model: string;
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignatureBody"];
                 };
             };
             /** @description Validation Error */

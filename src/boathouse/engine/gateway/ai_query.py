@@ -1,4 +1,4 @@
-"""``ai_query('endpoint', request, ...)``: a call of a serving endpoint as a function of the session, which the engine's process carries out."""
+"""``ai_query('endpoint', request, ...)``, or ``predict``: a call of a serving endpoint as a function of the session, which the engine's process carries out."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,11 +14,13 @@ from boathouse.engine.gateway.sql_tokens import Kind, tokenize
 from boathouse.history.api import AssetRef
 from boathouse.iam.api import Principal
 
-AI_QUERY = "ai_query"
+AI_QUERY, PREDICT = "ai_query", "predict"
 _ARGUMENTS = ("endpoint", "request", "returnType", "failOnError", "modelParameters")
 _NOT_SERVED = ("responseFormat", "files")
 _BY_LOWER = {name.lower(): name for name in (*_ARGUMENTS, *_NOT_SERVED)}
-_USAGE = "ai_query(endpoint, request [, returnType => 'DOUBLE'] [, failOnError => false] [, modelParameters => named_struct('name', value)])"
+_USAGE = (
+    "(endpoint, request [, returnType => 'DOUBLE'] [, failOnError => false] [, modelParameters => named_struct('name', value)])"
+)
 
 
 @dataclass(frozen=True)
@@ -45,43 +47,52 @@ Endpoints: TypeAlias = Callable[[Principal, str], EndpointShape]
 
 
 def call_of(
-    texts: Sequence[str], endpoints: Endpoints | None, principal: Principal, session: EngineSession, effects: Effects
+    word: str,
+    texts: Sequence[str],
+    endpoints: Endpoints | None,
+    principal: Principal,
+    session: EngineSession,
+    effects: Effects,
+    *,
+    aggregated: bool = False,
 ) -> str:
     """A call as it goes to the engine.
 
     Args:
+        word: The function's name, for messages.
         texts: The arguments, as the engine can read them.
         endpoints: Knows the endpoints.
         principal: Who asks.
         session: Evaluates what is constant, and is given the function.
         effects: Is told what is asked.
+        aggregated: Whether it stands in an aggregation, where engines take only functions that they may call as often as they like.
 
     Raises:
         StatementRefused: If an argument is missing or not valid, or the engine cannot ask endpoints.
     """
     if endpoints is None:
-        message = "ai_query is not served here: this server has no endpoints."
+        message = f"{word} is not served here: this server has no endpoints."
         raise StatementRefused(message)
-    given = _given(texts)
-    name = _constant(given, "endpoint", str, session)
+    given = _given(word, texts)
+    name = _constant(word, given, "endpoint", str, session)
     shape = endpoints(principal, name)
     effects.asks(AssetRef(kind="ENDPOINT", name=shape.name), *shape.serves)
-    strict = _constant(given, "failOnError", bool, session) if "failOnError" in given else True
-    asked = _constant(given, "returnType", str, session) if "returnType" in given else shape.returns
+    strict = _constant(word, given, "failOnError", bool, session) if "failOnError" in given else True
+    asked = _constant(word, given, "returnType", str, session) if "returnType" in given else shape.returns
     if asked is None:
         message = (
             f"The model of endpoint '{name}' does not say what it returns: say it with returnType => 'DOUBLE', for example."
         )
         raise StatementRefused(message)
-    result = _type_of(asked, session)
-    parameters = _parameters(given, session)
+    result = _type_of(word, asked, session)
+    parameters = _parameters(word, given, session)
     text = result if strict else f"STRUCT<{RESULT}: {result}, {ERROR}: STRING>"
     arrow = session.query(f"SELECT CAST(NULL AS {text}) AS value").schema.field(0).type
     call = EndpointCall(shape.name, shape.columns, shape.required, packed_type(arrow), strict, parameters)
-    return f"{session.endpoint_function(call, text)}({given['request']})"
+    return f"{session.endpoint_function(call, text, repeatable=aggregated)}({given['request']})"
 
 
-def _given(texts: Sequence[str]) -> dict[str, str]:
+def _given(word: str, texts: Sequence[str]) -> dict[str, str]:
     """The arguments' texts by their names."""
     found: dict[str, str] = {}
     any_named = False
@@ -94,20 +105,20 @@ def _given(texts: Sequence[str]) -> dict[str, str]:
             name = _ARGUMENTS[index] if index < len(_ARGUMENTS) and not any_named else None
         any_named = any_named or is_named
         if name is None or name in found:
-            message = f"ai_query: '{text}' is not valid here. Valid: {_USAGE}."
+            message = f"{word}: '{text}' is not valid here. Valid: {word}{_USAGE}."
             raise StatementRefused(message)
         if name in _NOT_SERVED:
-            message = f"ai_query: {name} is of language models, which endpoints here do not serve. Valid: {_USAGE}."
+            message = f"{word}: {name} is of language models, which endpoints here do not serve. Valid: {word}{_USAGE}."
             raise StatementRefused(message)
         found[name] = text[tokens[3].start :] if is_named else text
     missing = [name for name in _ARGUMENTS[:2] if name not in found]
     if missing:
-        message = f"ai_query: {missing[0]} is missing. Valid: {_USAGE}."
+        message = f"{word}: {missing[0]} is missing. Valid: {word}{_USAGE}."
         raise StatementRefused(message)
     return found
 
 
-def _constant(given: dict[str, str], name: str, kind: type, session: EngineSession) -> Any:
+def _constant(word: str, given: dict[str, str], name: str, kind: type, session: EngineSession) -> Any:
     text = given[name]
     tokens = tokenize(text)
     value: Any = None
@@ -119,32 +130,30 @@ def _constant(given: dict[str, str], name: str, kind: type, session: EngineSessi
         value = session.value(text)
     if not isinstance(value, kind) or value == "":
         what = "a string" if kind is str else "TRUE or FALSE"
-        message = f"ai_query: {name} has to be {what}, as a constant; it is {text}."
+        message = f"{word}: {name} has to be {what}, as a constant; it is {text}."
         raise StatementRefused(message)
     return value
 
 
-def _type_of(text: str, session: EngineSession) -> str:
+def _type_of(word: str, text: str, session: EngineSession) -> str:
     """A type that a client has written, in the engine's spelling; of several columns, a struct of them."""
     try:
         kind = nullable(from_message(session.data_type(text)))
     except Exception as error:
-        message = f"ai_query: the returnType '{text}' is no type. Valid: 'DOUBLE', 'ARRAY<STRING>', 'STRUCT<label: STRING, score: DOUBLE>'."
+        message = f"{word}: the returnType '{text}' is no type. Valid: 'DOUBLE', 'ARRAY<STRING>', 'STRUCT<label: STRING, score: DOUBLE>'."
         raise StatementRefused(message) from error
     if isinstance(kind, Struct) and not text.lstrip().lower().startswith("struct") and len(kind.fields) == 1:
         kind = kind.fields[0].type
     return type_text(kind)
 
 
-def _parameters(given: dict[str, str], session: EngineSession) -> dict[str, Any] | None:
+def _parameters(word: str, given: dict[str, str], session: EngineSession) -> dict[str, Any] | None:
     if "modelParameters" not in given:
         return None
     text = given["modelParameters"]
     value = None if any(token.is_word("SELECT", "FROM", "TABLE") for token in tokenize(text)) else session.value(text)
     if not isinstance(value, dict):
-        message = (
-            f"ai_query: modelParameters has to be a constant struct, such as named_struct('threshold', 0.5); it is {text}."
-        )
+        message = f"{word}: modelParameters has to be a constant struct, such as named_struct('threshold', 0.5); it is {text}."
         raise StatementRefused(message)
     # What SQL writes as 0.5 is a decimal.
     return {

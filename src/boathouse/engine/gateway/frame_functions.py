@@ -37,7 +37,8 @@ def look_at_python(visit: "Visit", function: Any) -> None:
 def look_at_call(visit: "Visit", call: Any) -> None:
     """A function of a DataFrame, called by its name."""
     if visit.resolver.asks_endpoint([call.function_name], Reader(visit.principal, is_asker=True)):
-        message = "ai_query is called in SQL: expr(\"ai_query('endpoint', struct(a, b))\"), selectExpr or spark.sql."
+        name = call.function_name.lower()
+        message = f"{name} is called in SQL: expr(\"{name}('endpoint', struct(a, b))\"), selectExpr or spark.sql."
         raise StatementRefused(message)
 
 

@@ -10,6 +10,7 @@ from boathouse.engine.gateway.constants import constant_edits, group_of
 from boathouse.engine.gateway.pruning import comparisons
 from boathouse.engine.gateway.references import Reader, References
 from boathouse.engine.gateway.relations import CallUse, RelationUse, find_uses
+from boathouse.engine.gateway.select_items import standing
 from boathouse.engine.gateway.sql_tokens import Token, literal, quote, read_name
 from boathouse.engine.gateway.statements import Edit
 
@@ -41,6 +42,7 @@ class GovernedText:
         self._parameters = parameters
         self._uses = find_uses(self._tokens, sql, fragment=fragment)
         self._leaves: list[Edit] = []
+        self._unnamed: set[tuple[int, int]] = set()
         self._prefixes: dict[tuple[str, ...], str] = {}
 
     def text(self) -> str:
@@ -70,7 +72,17 @@ class GovernedText:
                 calls = [one for one in calls if not (edit.start <= one.start and one.end <= edit.end)]
                 calls.append(edit)
         leaves = [leaf for leaf in leaves if not any(one.start <= leaf.start and leaf.end <= one.end for one in calls)]
-        return [*leaves, *calls]
+        return self._named([*leaves, *calls])
+
+    def _named(self, edits: list[Edit]) -> list[Edit]:
+        """The changes, and columns that ask endpoints named as they are written, and not as what stands in their place."""
+        for start, end in self._unnamed:
+            if any(one.start < end < one.end for one in edits):
+                continue
+            name = f" AS {quote([' '.join(self._sql[start:end].split())])}"
+            last = next((one for one in edits if one.end == end), Edit(end, end, ""))
+            edits = [*(one for one in edits if one is not last), Edit(last.start, end, last.text + name)]
+        return edits
 
     def _render(self, start: int, end: int, edits: Sequence[Edit]) -> str:
         pieces: list[str] = []
@@ -150,7 +162,10 @@ class GovernedText:
             return Edit(call.start, call.end, literal(constant))
         if self._resolver.asks_endpoint(call.name, self._reader):
             arguments = [self._render(start, end, edits) for start, end in call.arguments]
-            return Edit(call.start, call.end, self._resolver.ask_endpoint(arguments))
+            place = standing(self._tokens, call)
+            if place.unnamed is not None:
+                self._unnamed.add(place.unnamed)
+            return Edit(call.start, call.end, self._resolver.ask_endpoint(call.name[0], arguments, aggregated=place.aggregated))
         function = self._resolver.function(call.name, self._reader)
         if function is None:
             if len(call.name) > 1:

@@ -24,7 +24,7 @@ from boathouse.engine.catalog_access import CatalogAccess
 from boathouse.engine.catalog_memory import PresentCatalog
 from boathouse.engine.errors import StatementRefused
 from boathouse.engine.gateway import table_functions
-from boathouse.engine.gateway.ai_query import AI_QUERY, call_of
+from boathouse.engine.gateway.ai_query import AI_QUERY, PREDICT, call_of
 from boathouse.engine.gateway.effects import Effects
 from boathouse.engine.gateway.governed_text import GovernedText
 from boathouse.engine.gateway.parameters import given
@@ -373,12 +373,32 @@ class Resolver:
         return f"CAST(({body}) AS {function.return_type})"
 
     def asks_endpoint(self, name: Sequence[str], reader: Reader) -> bool:
-        """Whether a call of a name asks a serving endpoint."""
-        return len(name) == 1 and name[0].lower() == AI_QUERY and not (reader.is_asker and self._session.is_registered(name[0]))
+        """Whether a call of a name asks a serving endpoint. ``predict`` may be a name of the user's, and is that then."""
+        if (
+            len(name) != 1
+            or name[0].lower() not in {AI_QUERY, PREDICT}
+            or (reader.is_asker and self._session.is_registered(name[0]))
+        ):
+            return False
+        return name[0].lower() == AI_QUERY or self.function(name, reader) is None
 
-    def ask_endpoint(self, arguments: Sequence[str]) -> str:
-        """A call of a serving endpoint as an expression in its place; in views and functions too, the asker has to be allowed to query it."""
-        return call_of(arguments, self._access.endpoints, self._principal, self._session, self._effects)
+    def ask_endpoint(self, name: str, arguments: Sequence[str], *, aggregated: bool) -> str:
+        """A call of a serving endpoint as an expression in its place; in views and functions too, the asker has to be allowed to query it.
+
+        Args:
+            name: By which it is called.
+            arguments: Their texts.
+            aggregated: Whether it stands in an aggregation.
+        """
+        return call_of(
+            name.lower(),
+            arguments,
+            self._access.endpoints,
+            self._principal,
+            self._session,
+            self._effects,
+            aggregated=aggregated,
+        )
 
     def table_function(self, function: FunctionInfo, arguments: Sequence[str], reader: Reader) -> Any:
         """A call of a table function as a relation."""

@@ -225,11 +225,17 @@ class EngineSession:
             self.names.python[key] = name
         return self.names.python[key]
 
-    def endpoint_function(self, call: EndpointCall, returns: str) -> str:
-        """The name under which a serving endpoint can be asked in this session; ``returns`` is the type of its answers, as SQL writes it."""
+    def endpoint_function(self, call: EndpointCall, returns: str, *, repeatable: bool = False) -> str:
+        """The name under which a serving endpoint can be asked in this session.
+
+        Args:
+            call: How it is asked.
+            returns: The type of its answers, as SQL writes it.
+            repeatable: Whether the engine may ask as often as it likes.
+        """
         access = self.engine.server_access()
         # Spark updates rows with nothing else; elsewhere it would ask more often, and for rows that are not wanted.
-        repeatable = access is not None and self._text.lstrip()[:6].upper() == "UPDATE"
+        repeatable = repeatable or (access is not None and self._text.lstrip()[:6].upper() == "UPDATE")
         known = call.packed() + (access.token.encode() if access is not None else b"") + bytes([repeatable])
         key = (self.request.session_id, hashlib.sha256(known).hexdigest())
         if key not in self.names.python:

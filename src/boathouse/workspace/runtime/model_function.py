@@ -6,6 +6,7 @@ The model's files travel in the function's closure, as the processes that run fu
 import functools
 import io
 import os
+import re
 import tempfile
 import warnings
 import zipfile
@@ -14,6 +15,16 @@ from typing import Any, Union
 
 from boathouse.kit.scores_with import MARK
 
+_COLUMNS: dict[str, tuple[str, str]] = {
+    **dict.fromkeys(("int", "integer"), ("iu", "int32")),
+    **dict.fromkeys(("long", "bigint"), ("iu", "int64")),
+    "float": ("iuf", "float32"),
+    "double": ("iuf", "float64"),
+    "boolean": ("b", "bool"),
+    "string": ("", "object"),
+}
+"""A result's type -> the kinds of columns (numpy's letters) of the model's output that it takes, and as what; none: all, as text."""
+_ASKED = re.compile(rf"(?P<plain>{'|'.join(_COLUMNS)})|array<\s*(?P<item>{'|'.join(_COLUMNS)})\s*>")
 MOST_BYTES = 96 * 1024 * 1024
 """What a message to the engine may be, with room for the rest of the plan."""
 
@@ -46,7 +57,8 @@ def model_function(model_uri: str, result_type: Any = None, params: dict[str, An
 
     Args:
         model_uri: The model.
-        result_type: Spark's type of what it gives, as a type or text; that of the model's signature unless given, or double.
+        result_type: Spark's type of what it gives, as a type or text: the first of the model's output columns that has it, of an
+            array all of them; ``string`` takes any, as text. That of the model's signature unless given, or double.
         params: What the model's ``predict`` takes besides.
 
     Raises:
@@ -65,11 +77,13 @@ def local_model_function(path: str, model_uri: str, result_type: Any = None, par
 
     signature = get_model_info(path).signature
     names = _column_names(signature)
-    predictor = _predictor(_pack(path, model_uri), names, params)
+    text = "" if result_type is None else result_type if isinstance(result_type, str) else result_type.simpleString()
+    predictor = _predictor(_pack(path, model_uri), names, params, text)
     if (version := _version(path)) is not None:
         # It travels with the function, so that the server knows which model has scored the rows.
         predictor.scores_with = f"{MARK}{version};"
-    function = pandas_udf(predictor, returnType=result_type or _result_type(signature))
+    returns: Any = result_type or _result_type(signature)
+    function = pandas_udf(predictor, returnType=returns)
 
     @functools.wraps(function)  # as spark.udf.register knows functions by what they hold
     def predict(*columns: Any) -> Any:
@@ -124,9 +138,15 @@ def _result_type(signature: Any) -> Any:
     return kind.to_spark() if hasattr(kind, "to_spark") else "double"
 
 
-def _predictor(packed: bytes, names: list[str] | None, params: dict[str, Any] | None) -> Any:
+def _predictor(packed: bytes, names: list[str] | None, params: dict[str, Any] | None, result: str) -> Any:
     import pandas as pd  # noqa: PLC0415 - the types of its arguments tell Spark what it takes
 
+    asked = _ASKED.fullmatch(result.strip().lower())
+    wanted = (
+        None
+        if asked is None
+        else (asked["plain"] or asked["item"], _COLUMNS[asked["plain"] or asked["item"]], bool(asked["item"]))
+    )
     Frame = Union[pd.Series, pd.DataFrame]  # noqa: N806, UP007 - Spark does not know the other form
 
     def predict(batches: Iterator[tuple[Frame, ...]]) -> Iterator[pd.Series]:  # pyright: ignore[reportInvalidTypeForm]
@@ -135,6 +155,7 @@ def _predictor(packed: bytes, names: list[str] | None, params: dict[str, Any] | 
         import warnings  # noqa: PLC0415
         import zipfile  # noqa: PLC0415
 
+        import numpy as np  # noqa: PLC0415
         import pandas as pd  # noqa: PLC0415
 
         with tempfile.TemporaryDirectory() as folder:
@@ -163,10 +184,22 @@ def _predictor(packed: bytes, names: list[str] | None, params: dict[str, Any] | 
                 # A column of whole numbers is one of doubles as soon as one is missing.
                 rows = rows.astype({name: "float64" for name in doubles if name in rows and rows[name].dtype.kind in "iuO"})
                 found = model.predict(rows, params=params) if params else model.predict(rows)
-                if isinstance(found, pd.DataFrame):
-                    found = found.iloc[:, 0]
-                elif getattr(found, "ndim", 1) > 1:
-                    found = found[:, 0]
-                yield pd.Series(found).reset_index(drop=True)
+                if wanted is None:
+                    if isinstance(found, pd.DataFrame):
+                        found = found.iloc[:, 0]
+                    elif getattr(found, "ndim", 1) > 1:
+                        found = found[:, 0]
+                    yield pd.Series(found).reset_index(drop=True)
+                    continue
+                word, (kinds, kind), is_array = wanted
+                frame = pd.DataFrame(found).reset_index(drop=True).infer_objects()
+                if kinds:
+                    frame = frame[[name for name in frame.columns if frame[name].dtype.kind in kinds]].astype(np.dtype(kind))
+                else:
+                    frame = frame.map(lambda value: None if value is None else str(value))
+                if not frame.shape[1]:
+                    message = f"The model gives no column that result_type '{word}' could take. Valid: 'string', 'double', 'boolean', arrays of these."
+                    raise ValueError(message)
+                yield pd.Series(frame.to_numpy().tolist()) if is_array else frame.iloc[:, 0]
 
     return predict
