@@ -39,6 +39,12 @@ _RUNAWAY_SECONDS = 1.0
 _MOST_ENDINGS = 1000
 _STOP_SECONDS = 1.0
 _SPARE_THREADS = 2
+_NAN_COUNTS = {
+    "SAIL_EXECUTION__COLLECT_STATISTICS": "false",
+    "SAIL_PARQUET__PRUNING": "false",
+    "SAIL_PARQUET__ENABLE_PAGE_INDEX": "false",
+}
+"""Statistics in Parquet files leave NaN out, whoever wrote them, and the engine would believe them; those in tables' logs it keeps."""
 _PASSED_ON = ("PATH", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 
 
@@ -255,6 +261,7 @@ class EnginePool:
             "SAIL_RUNTIME__MEMORY_POOL__FAIR__MAX_SIZE": str(self.limits.pool),
             "SAIL_RUNTIME__TEMPORARY_FILES__PATHS": json.dumps([str(spill)]),
             "SAIL_EXECUTION__CHECKPOINT__PATH": (spill / "checkpoints").as_uri(),
+            **_NAN_COUNTS,
             "UNITY_ALLOW_HTTP_URL": "true",
             "RUST_LOG": "warn",
             # A join may hold a thread for many seconds. With one more than those that work, small questions are still answered.

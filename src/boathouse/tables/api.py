@@ -14,6 +14,7 @@ from boathouse.tables.alter import (
     unset_properties,
 )
 from boathouse.tables.arrivals import Arrival, arrivals
+from boathouse.tables.bounds import without_float_bounds
 from boathouse.tables.changes import Bound, change_range, changes, write_changes
 from boathouse.tables.check import broken_commit, repair, require_sound
 from boathouse.tables.clone import Cloned, clone
@@ -163,6 +164,7 @@ __all__ = [
     "vacuum",
     "vector_path",
     "version_at",
+    "without_float_bounds",
     "write_changes",
     "write_commit",
 ]

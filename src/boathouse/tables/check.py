@@ -1,10 +1,11 @@
-"""Is the newest commit of a table whole? After a loss of power it can be empty or cut off, and readers would not say so."""
+"""Is a table's log fit to be read? After a loss of power its newest commit can be empty or cut off, and readers would not say so."""
 
 import json
 import os
 from pathlib import Path
 
 from boathouse.storage.paths import from_url
+from boathouse.tables.bounds import without_float_bounds
 from boathouse.tables.errors import DeltaRefused, TruncatedLog
 from boathouse.tables.log import commit_file, commits
 
@@ -49,7 +50,7 @@ def _last_line(path: Path) -> bytes | None:
 
 
 def require_sound(location: str) -> None:
-    """Go on only if the newest commit of a table is whole. To be called before each read.
+    """Go on only if the newest commit of a table is whole, with no bounds in its log that leave out NaN. To be called before each read.
 
     Raises:
         TruncatedLog: If it is empty or cut off.
@@ -57,6 +58,7 @@ def require_sound(location: str) -> None:
     path = broken_commit(location)
     if path is not None:
         raise TruncatedLog(location, path.name)
+    without_float_bounds(location)
 
 
 def repair(location: str) -> Path:

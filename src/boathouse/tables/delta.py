@@ -17,6 +17,7 @@ from deltalake.exceptions import DeltaError
 
 from boathouse.storage.opening import opened
 from boathouse.storage.paths import from_url
+from boathouse.tables.bounds import without_float_bounds
 from boathouse.tables.errors import TableUnreadable, VersionNotFound
 
 _LARGEST_EXACT_INTEGER = 2**53
@@ -242,6 +243,7 @@ def append(location: str, rows: pa.Table, *, app_id: str, app_version: int) -> b
                 return False
         properties = CommitProperties(app_transactions=[Transaction(app_id, app_version)], max_commit_retries=20)
         write_deltalake(folder, rows, mode="append", commit_properties=properties)
+    without_float_bounds(location)
     return True
 
 
@@ -276,4 +278,5 @@ def replace_rows(location: str, rows: pa.Table, condition: str | None) -> int:
         write_deltalake(folder, rows, mode="overwrite", predicate=condition, schema_mode="merge", commit_properties=properties)
     elif rows.num_rows:
         write_deltalake(folder, rows, mode="append", schema_mode="merge", commit_properties=properties)
+    without_float_bounds(location)
     return _open(location).version()

@@ -35,7 +35,7 @@ from boathouse.history.api import (
 from boathouse.iam.api import Principal
 from boathouse.kit.clock import now_ms
 from boathouse.storage.paths import from_url
-from boathouse.tables.api import is_table, last_version
+from boathouse.tables.api import is_table, last_version, without_float_bounds
 
 log = structlog.get_logger(__name__)
 
@@ -82,12 +82,15 @@ class Watched:
         self.rows += carried(message).rows
 
     def claim(self) -> None:
-        """Record what was committed, once. Reads tables' logs, so it is to be called on a worker thread."""
+        """Record what was committed, once, after the log is as it has to be for the next read. Reads tables' logs, so it is to be called on a worker thread."""
         if self.claimed or self.trace is None:
             return
         self.claimed = True
         try:
-            made = commits_since(self.trace.places(), self.principal.name, self.started_ms)
+            places = self.trace.places()
+            for place in places:
+                without_float_bounds(place)
+            made = commits_since(places, self.principal.name, self.started_ms)
         except (BoathouseError, OSError, ValueError) as error:
             # What was written is there all the same.
             log.warning("gateway.commits_unknown", statement_id=self.statement_id, error=type(error).__name__)

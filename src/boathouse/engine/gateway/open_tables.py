@@ -21,7 +21,7 @@ from boathouse.engine.streaming.sources.shadow import shadow
 from boathouse.iam.api import Principal
 from boathouse.storage.layout import is_under
 from boathouse.storage.paths import from_url, to_url
-from boathouse.tables.api import is_table, replay
+from boathouse.tables.api import is_table, replay, without_float_bounds
 
 if TYPE_CHECKING:
     from boathouse.engine.gateway.visit import Visit
@@ -121,7 +121,12 @@ class OpenTables:
 
 def to_read(visit: "Visit", real: str, source: str) -> str:
     """What the engine reads in the place of a real path with a format."""
-    return real if visit.open_tables is None or source.lower() not in _MAYBE_DELTA else visit.open_tables.readable(real)
+    if source.lower() not in _MAYBE_DELTA:
+        return real
+    place = real if visit.open_tables is None else visit.open_tables.readable(real)
+    if place == real:
+        without_float_bounds(to_url(Path(real)))
+    return place
 
 
 def put_checked(visit: "Visit", source: Any) -> bool:

@@ -11,7 +11,7 @@ from boathouse.engine.gateway.sql_tokens import Kind, literal, quote
 from boathouse.engine.gateway.statements import Edit, PathUse, Statement
 from boathouse.engine.gateway.time_travel import path_at
 from boathouse.storage.paths import to_url
-from boathouse.tables.api import forget_checkpoint_hint
+from boathouse.tables.api import forget_checkpoint_hint, without_float_bounds
 
 if TYPE_CHECKING:
     from boathouse.engine.gateway.visit import Visit
@@ -43,6 +43,8 @@ def _path_edit(visit: "Visit", use: PathUse, travel: RelationUse | None) -> list
     place = visit.open_tables.readable(real, at and at[1]) if visit.open_tables is not None and is_read else real
     if place != real:
         return [Edit(token.start, token.end if travel is None else travel.clause_end, quote([place]))]
+    if is_read:
+        without_float_bounds(to_url(Path(real)))
     if at is not None:
         forget_checkpoint_hint(to_url(Path(real)))
         return [Edit(token.start, travel.clause_end if travel else token.end, f"{quote([real])} VERSION AS OF {at[1]}")]
