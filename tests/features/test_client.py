@@ -246,6 +246,23 @@ def test_the_form_of_the_join_is_chosen_and_told(
         spark.conf.unset("spark.boathouse.asOfJoin")
 
 
+def test_nan_is_nan_in_a_training_set(fe: FeatureEngineeringClient, spark: SparkSession, schema: str) -> None:
+    """In one file with values that are all equal otherwise: the engine took them for the column's only one."""
+    name = f"{schema}.weather"
+    first = hours(spark, ("EWR", 0, 1.5), ("EWR", 2, float("nan"))).coalesce(1)
+    fe.create_table(name=name, primary_keys="origin", timeseries_columns="at", df=first)
+    asked = hours(spark, ("EWR", 1, 0.0), ("EWR", 3, 0.0)).withColumnRenamed("temp", "y")
+    made = fe.create_training_set(
+        df=asked, feature_lookups=[FeatureLookup(name, "origin", timestamp_lookup_key="at")], label="y"
+    )
+    try:
+        for form in ("engine", "local"):
+            spark.conf.set("spark.boathouse.asOfJoin", form)
+            assert [str(row.temp) for row in made.load_df().orderBy("at").collect()] == ["1.5", "nan"], form
+    finally:
+        spark.conf.unset("spark.boathouse.asOfJoin")
+
+
 def test_a_period_is_filled_and_filled_again(fe: FeatureEngineeringClient, spark: SparkSession, schema: str) -> None:
     spark.sql(
         f"CREATE TABLE {schema}.events AS SELECT id % 2 AS shop, timestamp'2024-01-01 00:00:00Z' + make_interval(0, 0, 0, 0, id) AS at FROM range(60)"

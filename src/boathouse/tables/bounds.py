@@ -188,7 +188,9 @@ def _amend_commit(path: Path, floats: frozenset[str]) -> tuple[frozenset[str], b
 
 def _amended(line: bytes, floats: frozenset[str]) -> bytes:
     add = json.loads(line).get("add")
-    found = None if add is None or not add.get("stats") else _STATS.search(line)
+    if add is None or not add.get("stats"):
+        return line
+    found = _STATS.search(line)
     if found is None or json.loads(found[1]) != add["stats"]:
         return line
     left = stats_without(add["stats"], floats)
