@@ -3,19 +3,25 @@
 import json
 import subprocess
 import sys
+import uuid
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from mlflow import MlflowClient
 
 from boathouse.training import automl
+from boathouse.training.automl.asked import Asked
 from boathouse.training.automl.columns import Problem, profile, splits
+from boathouse.training.automl.families import families
+from boathouse.training.automl.places import data_run, experiment_of
 from tests.conftest import Server
 
 SEARCH = """
 import json, sys
+import numpy as np
 import pandas as pd
 from boathouse.training import automl
 from boathouse.training.automl.notebook import code_cells
@@ -35,7 +41,19 @@ source = mlflow.artifacts.load_text(f"{best.artifact_uri}/notebooks/" + mlflow.a
 again = _run("again", code_cells(source))
 table = mlflow.artifacts.load_dict(f"runs:/{again['run_id']}/feature_importance.json")
 importance = pd.DataFrame(table["data"], columns=table["columns"])
+
+
+def same(native, packed):
+    # Both flavours, of rows as they were given, by themselves and beside others.
+    asked = rows.head(30)
+    answer, other = native.predict(asked), packed.predict(asked.drop(columns="y"))
+    if problem == "classify":
+        return [*answer] == [*other] and native.predict(asked.tail(1))[0] == answer[-1]
+    return bool(np.allclose(answer, other) and np.isclose(native.predict(asked.tail(1))[0], answer[-1]))
+
+
 Path(out).write_text(json.dumps({
+    "same": [same(one.load_model(), mlflow.pyfunc.load_model(one.model_path)) for one in found.trials[:2]],
     "models": sorted({one.model_description for one in found.trials}),
     "scores": [one.evaluation_metric_score for one in found.trials],
     "metrics": best.metrics,
@@ -143,7 +161,11 @@ def test_what_is_wrong_is_named(given: dict[str, Any], message: str, monkeypatch
 
 @pytest.mark.parametrize("problem", ["classify", "regress"])
 def test_a_search(server: Server, tmp_path: Path, problem: Problem) -> None:
-    made(problem).to_parquet(tmp_path / "rows.parquet")
+    rows = made(problem)
+    rows["day"], rows["money"], rows["sure"] = rows["when"].astype(str), rows["other"].round(1).astype(str), rows["other"] > 0
+    rows["words"] = [f"the {one % 90} rooms were clean and the view was {one % 7}" for one in range(len(rows))]
+    rows.loc[:4, "day"] = None
+    rows.to_parquet(tmp_path / "rows.parquet")
     (tmp_path / "search.py").write_text(SEARCH)
     command = [sys.executable, "search.py", problem, "rows.parquet", "out.json"]
     environment = {"MLFLOW_TRACKING_URI": server.url, "MLFLOW_TRACKING_TOKEN": server.token, "HOME": str(tmp_path)}
@@ -160,7 +182,36 @@ def test_a_search(server: Server, tmp_path: Path, problem: Problem) -> None:
     assert found["run"]
     assert found["runs"] >= len(found["scores"]) + 2
     assert found["top"][0] in {"x", "place_south"}
-    assert found["warnings"] == ["high_cardinality"]
+    assert found["warnings"] == ["high_cardinality", "wrong_type", "wrong_type"]
+    assert all(found["same"])
     assert "LightGBM" in found["models"]
     assert problem == "classify" or found["models"] == ["LightGBM"]
     assert found["board"][0] == "model"
+
+
+def test_what_is_begun_ends(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", server.url)
+    monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", server.token)
+    client, rows, name = MlflowClient(server.url), made("classify", 130), uuid.uuid4().hex
+    # What is wrong is seen before there is an experiment.
+    given: dict[str, Any] = {"target_col": "y", "experiment_name": name, "experiment_dir": "/Shared", "timeout_minutes": 1}
+    with pytest.raises(ValueError, match="pos_label is 'maybe'; the values of y are 'no', 'yes'"):
+        automl.classify(rows, **given, pos_label="maybe")
+    with pytest.raises(ValueError, match=r"imputers\['x'\] is 'guess'"):
+        automl.classify(rows, **given, imputers={"x": "guess"})
+    assert client.get_experiment_by_name(f"/Shared/{name}") is None
+
+    # Two of one second are two.
+    asked = Asked("classify", "y", "f1", 1, "/Shared", None, (), (), {}, None, None, None, None)
+    experiments = [experiment_of(asked, "dataset")[0].experiment_id for _ in range(2)]
+    assert experiments[0] != experiments[1]
+    for error, status in ((ValueError, "FAILED"), (KeyboardInterrupt, "KILLED")):
+        with pytest.raises(error), data_run(experiments[0], asked) as run_id:
+            raise error
+        assert client.get_run(run_id).info.status == status
+
+
+def test_kinds_of_models_are_named_by_what_they_are() -> None:
+    names = {problem: [one.name for one in families(problem, [])] for problem in ("classify", "regress")}
+    trees = ["LightGBM", "Random forest", "XGBoost"]
+    assert names == {"classify": ["Logistic regression", *trees], "regress": ["Elastic net", *trees]}

@@ -21,6 +21,12 @@ from boathouse.training.automl.notebook import code_cells
 from boathouse.training.automl.worker import _run
 
 trials._PATIENCE = 0  # each method once
+refused = []
+for database in ("SCHEMA_none", "main.default"):
+    try:
+        automl.forecast(dataset="SCHEMA.sales", target_col="sold", time_col="day", identity_col="shop", horizon=7, output_database=database)
+    except ValueError as error:
+        refused.append(str(error))
 found = automl.forecast(
     dataset="SCHEMA.sales", target_col="sold", time_col="day", identity_col="shop", horizon=7, country_code="DE",
     primary_metric="mae", output_database="SCHEMA", timeout_minutes=4,
@@ -32,6 +38,7 @@ name = mlflow.artifacts.list_artifacts(folder)[0].path.split("/")[-1]
 again = _run("again", code_cells(mlflow.artifacts.load_text(f"{folder}/{name}")))["metrics"]
 asked = pd.DataFrame({"shop": ["north", "south", "?"], "day": pd.to_datetime(["2024-03-13", "2024-03-11", "2024-03-11"])})
 dbutils.notebook.exit(json.dumps({
+    "refused": refused,
     "models": sorted(one.model_description for one in found.trials),
     "scores": [one.evaluation_metric_score for one in found.trials],
     "metrics": trees.metrics,
@@ -117,6 +124,14 @@ def test_a_forecast_in_a_notebook(trainer: Trainer, spark: SparkSession) -> None
     found = json.loads(ran.result or "")
     assert found["models"] == ["ARIMA", "Exponential smoothing", "LightGBM on lags", "Seasonal naive"]
     assert found["board"] == 4
+    missing, forbidden = found["refused"]
+    assert missing.startswith(f"output_database is '{trainer.schema}_none'; it is catalog.schema of a schema in which you may")
+    assert "SCHEMA_NOT_FOUND" in missing
+    assert forbidden.startswith("output_database is 'main.default'; ")
+    assert "main.default" in forbidden.partition(": ")[2]
+    assert [
+        row.tableName for row in spark.sql(f"SHOW TABLES IN {trainer.schema}").collect() if "forecast" in row.tableName
+    ] == [found["table"].rpartition(".")[2]]
     assert found["scores"] == sorted(found["scores"])
     assert found["scores"][0] < 1.1
     assert found["again"] == pytest.approx(found["metrics"], rel=1e-6)

@@ -1,5 +1,7 @@
 """What a model version was trained on stays readable until the version is deleted, and a run's rows can be read again."""
 
+import subprocess
+import sys
 import uuid
 from collections.abc import Callable
 
@@ -8,7 +10,7 @@ from mlflow import MlflowClient
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
-from tests.conftest import Server
+from tests.conftest import Server, server_environment
 from tests.models import MLMODEL
 from tests.training.conftest import Trainer
 
@@ -32,6 +34,12 @@ def trained(trainer: Trainer, *queries: str) -> str:
     body = {"name": name, "source": f"models:/{model}", "run_id": run, "model_id": model}
     http.post(f"{MLFLOW}/model-versions/create", json=body).raise_for_status()
     return run
+
+
+def pins(server: Server, name: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "boathouse", "pins", name, "--root", str(server.root)]
+    environment = server_environment(server.config_dir, COLUMNS="200")
+    return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
 
 
 def at(spark: SparkSession, table: str, version: int) -> list[int]:
@@ -86,6 +94,14 @@ def test_vacuum_keeps_what_a_model_version_was_trained_on(
     assert (hidden["table_version"], hidden["model"], hidden["model_version"]) == (1, None, None)
     assert server.client("").get(PINS, params={"table_name": table}).status_code == 401
     assert client.get(PINS).json()["error_code"] == "INVALID_PARAMETER_VALUE"
+
+    assert f"models:/{model}/1" in pins(server, table).stdout
+    missing = pins(server, f"{table}_none")
+    assert (missing.returncode, missing.stderr) == (1, f"Error TABLE_DOES_NOT_EXIST: Table '{table}_none' does not exist.\n")
+    missing = pins(server, f"models:/{model}/99")
+    assert missing.returncode == 1, missing.stdout
+    assert "Error RESOURCE_DOES_NOT_EXIST: " in missing.stderr
+    assert "99" in missing.stderr
 
     MlflowClient(server.url, registry_uri=server.url).delete_model_version(model, "1")
     spark.sql(f"VACUUM {table} RETAIN 0 HOURS")

@@ -183,7 +183,12 @@ def test_a_study_that_is_killed_goes_on(server: Server, tmp_path: Path, monkeypa
         "best": min(run.data.metrics["value"] for run in runs.values() if run.info.status == "FINISHED"),
         "heard": [6, 7, 8, 9],
     }
-    assert client.get_run(study.info.run_id).info.status == "FINISHED"
+    parent = client.get_run(study.info.run_id)
+    assert parent.info.status == "FINISHED"
+    assert parent.data.metrics["best_value"] == answer["best"]
+    best = runs[int(parent.data.tags["best_trial"])]
+    assert parent.data.tags["best_run"] == best.info.run_id
+    assert json.loads(parent.data.tags["best_params"])["x"] == pytest.approx(float(best.data.params["x"]))
 
     third = start(1)
     assert json.loads(third.communicate(timeout=100)[0].splitlines()[-1]) == answer | {"heard": []}

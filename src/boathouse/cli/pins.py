@@ -28,10 +28,22 @@ def command(
     if server is None or token is None:
         raise fail(NotServed(str(layout.root)))
     with httpx.Client(base_url=server.base_url, headers={"Authorization": f"Bearer {token}"}, timeout=60) as client:
-        answer = client.get("/api/boathouse/v1/pins", params=_asked(name))
+        asked = _asked(name)
+        pins = _told(client.get("/api/boathouse/v1/pins", params=asked))["pins"]
+        if not pins and "model_version" in asked:
+            # A version that holds nothing, or none.
+            _told(client.get(f"/api/2.1/unity-catalog/models/{asked['model_name']}/versions/{asked['model_version']}"))
+    _show(name, pins)
+
+
+def _told(answer: httpx.Response) -> dict[str, Any]:
+    """What the server has answered; its error ends the command."""
+    told: dict[str, Any] = answer.json()
     if answer.is_error:
-        raise fail(BoathouseError(answer.json().get("message", answer.text)))
-    _show(name, answer.json()["pins"])
+        error = BoathouseError(told.get("message", answer.text))
+        error.error_code = told.get("error_code", error.error_code)
+        raise fail(error)
+    return told
 
 
 def _asked(name: str) -> dict[str, str]:

@@ -18,6 +18,7 @@ from boathouse.engine.api import TableRead
 from boathouse.errors import BoathouseError
 from boathouse.history.api import Recorder
 from boathouse.iam.api import Principal
+from boathouse.kit.clock import now_ms
 from boathouse.kit.pyspark_import import import_pyspark
 from boathouse.registry.activities import Activities
 from boathouse.registry.context import acting_as
@@ -150,6 +151,14 @@ class MlflowBackend:
     def inputs_of(self, run_id: str) -> Sequence[tuple[str, int]]:
         """Name and version of each table that is an input of a run."""
         return self.wait().tracking.inputs_of(run_id)
+
+    def end(self, principal: Principal, run_id: str, status: str) -> None:
+        """End a run of the principal's."""
+        tracking = self.wait().tracking
+        from mlflow.entities import RunStatus  # noqa: PLC0415 - loaded by now
+
+        with acting_as(principal), our_errors():
+            tracking.update_run_info(run_id, RunStatus.from_string(status), now_ms(), None)
 
     def own_tags(self, principal: Principal, run_id: str) -> Mapping[str, str]:
         """The tags of a run that the principal may change."""

@@ -362,7 +362,13 @@ async def _lifespan(api: FastAPI) -> AsyncGenerator[None, None]:
         state.jobs.kinds.register(PipelineTaskKind(state.pipelines))
         sources = Sources(state.database, state.layout)
         surroundings = Surroundings(
-            state.database, state.layout, sources, state.addresses.base_url, places.spark_remote, state.settings.python_udfs
+            state.database,
+            state.layout,
+            sources,
+            state.addresses.base_url,
+            places.spark_remote,
+            state.settings.python_udfs,
+            broken=state.training.end_runs,
         )
         stack.callback(surroundings.spare.stop)
         state.jobs.kinds.checks.append(sources.check_settings)

@@ -64,6 +64,16 @@ class TrainingRepository:
         mine = RunRow.source == source, RunRow.principal_id == principal_id, RunRow.is_active
         return list(self._session.scalars(select(RunRow.run_id).where(*mine)))
 
+    def active_of_task(self, task: str, principal_id: str, since: int) -> list[str]:
+        """The runs that have not ended, of the processes of a task, and were begun since a moment."""
+        query = (
+            select(RunRow.run_id)
+            .join(SourceRow, (SourceRow.source == RunRow.source) & (SourceRow.principal_id == RunRow.principal_id))
+            .where(RunRow.started_at >= since, RunRow.is_active, RunRow.principal_id == principal_id)
+            .where(SourceRow.facts["tags"]["runId"].as_string() == task)
+        )
+        return list(self._session.scalars(query))
+
     def forget(self, before: int) -> None:
         """Remove what is older than a moment."""
         self._session.execute(delete(SourceRow).where(SourceRow.told_at < before))

@@ -16,12 +16,13 @@ import httpx
 from boathouse.engine.api import AS_OF_HEADER
 from boathouse.errors import InvalidParameterValue, InvalidState
 from boathouse.training.environments import python_with
-from boathouse.training.evidence import DIRTY_TAG, ENVIRONMENT, SOURCE_TAG
+from boathouse.training.evidence import CODE_TAG, DIRTY_TAG, ENVIRONMENT, SOURCE_TAG
 from boathouse.workspace.runtime.assignment import Assignment
 from boathouse.workspace.runtime.nested import COMMAND
 
 _MLFLOW = "/api/2.0/mlflow"
 _PARENT = "mlflow.parentRunId"
+_TRIAL = "automl.trial"
 _MOST_RUNS = 5000
 _URI = re.compile(r"models:/(?P<name>[^/@]+)(?:/(?P<version>[0-9]+)|@(?P<alias>[^/@]+))")
 
@@ -85,7 +86,7 @@ class Lake:
         Raises:
             NotReproducible: If it is not given.
         """
-        return self._told(self._client.get(path, params=query)).json()
+        return self._told(self._client.get(path, params=query or None)).json()
 
     def post(self, path: str, body: Mapping[str, Any]) -> Any:
         """The same with a body."""
@@ -123,6 +124,8 @@ def reproduce(lake: Lake, uri: str, environments: Path) -> Reproduced:
         NotReproducible: If that cannot be done; it says why.
     """
     run = _run_of(lake, uri)
+    if _TRIAL in _tags(run):
+        return _reproduce_trial(lake, uri, run, environments)
     top = run
     while _PARENT in _tags(top):
         top = _run(lake, _tags(top)[_PARENT])
@@ -135,6 +138,41 @@ def reproduce(lake: Lake, uri: str, environments: Path) -> Reproduced:
     name = _execute(lake, uri, run, code, python, _commit(top))
     made = _same_place(lake, run, name)
     return Reproduced(_id(run), _id(made), _metrics(run, made), _differences(run, made))
+
+
+def _reproduce_trial(lake: Lake, uri: str, run: Any, environments: Path) -> Reproduced:
+    """Run the notebook of a trial of AutoML again: its rows lie with the experiment, and the search is not repeated."""
+    lock = lake.artifact(_id(run), ENVIRONMENT)
+    tags = _tags(run)
+    listed = lake.get(f"{_MLFLOW}/artifacts/list?run_id={_id(run)}&path=notebooks").get("files", ())
+    notebooks = [one["path"] for one in listed if one["path"].endswith(".py")]
+    text = lake.artifact(_id(run), notebooks[0]) if notebooks else None
+    if text is None:
+        raise NotReproducible(f"Run {_id(run)} is a trial of AutoML, and its notebook is gone from its artifacts.")
+    if not lock or CODE_TAG not in tags:
+        message = (
+            f"Run {_id(run)} is a trial of AutoML, and the search was begun outside of Boathouse's notebooks and jobs, so its packages are not "
+            f"known. Run its notebook where these are installed: it is the run's artifact {notebooks[0]}."
+        )
+        raise NotReproducible(message)
+    searched = lake.get(f"/api/boathouse/v1/training/runs/{_id(run)}/code")
+    path = f"/{notebooks[0].removesuffix('.py')}"
+    code = {
+        "kind": "notebook",
+        "path": path,
+        "main": f"{path}.py",
+        "files": {f"{path}.py": text},
+        "entry_point": "",
+        "parameters": {},
+        "arguments": [],
+        "repository": None,
+    }
+    name = _execute(lake, uri, run, code, python_with(lock, searched["python"], environments), {})
+    made = _runs(lake, name)
+    if not made:
+        raise NotReproducible("The notebook of the trial has begun no run.")
+    again = _run(lake, _id(made[0]))
+    return Reproduced(_id(run), _id(again), _metrics(run, again), {})
 
 
 def _run_of(lake: Lake, uri: str) -> Any:

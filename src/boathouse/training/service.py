@@ -9,8 +9,11 @@ from collections.abc import Mapping, Sequence
 from threading import Lock
 from typing import Protocol
 
+import structlog
+
 from boathouse.db import Database
 from boathouse.engine.api import TableRead
+from boathouse.errors import BoathouseError
 from boathouse.iam.api import Principal
 from boathouse.storage.layout import Layout
 from boathouse.training.code import CodeStore
@@ -20,6 +23,7 @@ from boathouse.training.repository import TrainingRepository
 from boathouse.workspace.git.service import GitFolders
 
 _REMEMBERED = 10_000
+log = structlog.stdlib.get_logger(__name__)
 
 
 class Runs(Protocol):
@@ -34,6 +38,14 @@ class Runs(Protocol):
 
         Raises:
             NotFound: If there is no such run.
+        """
+        ...
+
+    def end(self, principal: Principal, run_id: str, status: str) -> None:
+        """End a run of the principal's.
+
+        Raises:
+            BoathouseError: If it cannot be.
         """
         ...
 
@@ -146,6 +158,24 @@ class Training:
         """A run has ended, or goes on after it had."""
         with self._database.session(write=True) as session:
             TrainingRepository(session).set_active(run_id, is_active=is_active)
+
+    def end_runs(self, principal: Principal, task: str, since: int, status: str) -> None:
+        """A task has not succeeded: runs that its processes have begun and could not end have ended with it.
+
+        Args:
+            principal: Whose task it is.
+            task: Its ``runId``.
+            since: When its process began, in ms since the epoch.
+            status: ``FAILED`` or ``KILLED``.
+        """
+        with self._database.session() as session:
+            active = TrainingRepository(session).active_of_task(task, principal.id, since)
+        for run_id in active:
+            try:
+                self.runs.end(principal, run_id, status)
+            except BoathouseError as error:
+                # It was deleted meanwhile, or MLflow is not there.
+                log.warning("run_not_ended", run=run_id, reason=error.message)
 
     def versions_of(self, principal: Principal, run_id: str) -> Mapping[str, int]:
         """The version in which a run has read each of its tables: the newest, where it has read several."""

@@ -5,12 +5,14 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
+
+import structlog
 
 from boathouse.catalog.api import CatalogService, Privilege, VolumeInfo
 from boathouse.db import Database
@@ -19,6 +21,7 @@ from boathouse.errors import BoathouseError, InvalidParameterValue, InvalidState
 from boathouse.iam.api import Principal
 from boathouse.jobs.api import ARCHIVE_SUFFIX, Output, SettingsInvalid, Task
 from boathouse.kit.children import kept_environment
+from boathouse.kit.clock import now_ms
 from boathouse.storage.layout import Layout
 from boathouse.storage.paths import from_url
 from boathouse.workspace.errors import ObjectNotFound
@@ -31,6 +34,7 @@ from boathouse.workspace.sources import Laid, Sources, inside_of
 from boathouse.workspace.spare import Spare
 from boathouse.workspace.tree import Kind, Tree
 
+log = structlog.stdlib.get_logger(__name__)
 MOST_RESULT = 5 * 1024 * 1024
 """Characters of what a notebook exits with."""
 _OF_PACKAGES = frozenset(
@@ -64,6 +68,8 @@ class Surroundings:
         spark_remote: Of the gateway, without a token.
         python: What becomes of users' Python: ``sandboxed``, ``trusted`` or ``off``.
         spare: A process that waits for a task.
+        broken: Is told of a task that has not succeeded: whose it is, its ``runId``, when its process began (ms since the epoch),
+            and whether it has ``FAILED`` or was ``KILLED``.
     """
 
     database: Database
@@ -73,6 +79,7 @@ class Surroundings:
     spark_remote: str
     python: str
     spare: Spare = field(default_factory=lambda: Spare(task_environment))
+    broken: Callable[[Principal, str, int, str], None] = lambda *_: None
 
     def assignment(
         self, task: Task, kind: str, path: str, token: str, folder: Path, laid: Laid | None = None, **more: Any
@@ -265,6 +272,7 @@ class RuntimeKind:
         spare = self.surroundings.spare
         token = await task.token()
         folder = Path(tempfile.mkdtemp(prefix="task-"))
+        began, status = now_ms(), "FAILED"
         try:
             assignment = await asyncio.to_thread(self.surroundings.assignment, task, kind, path, token, folder, **more)
             told = {**assignment.to_json(), "folder": str(folder)}
@@ -286,10 +294,24 @@ class RuntimeKind:
                 message = f"The process of the task has ended unexpectedly (exit status {code}). Its log tells more."
                 raise InvalidState(message)
             await asyncio.to_thread(_keep, folder, task.log)
+            if result["error"] is None:
+                status = None
+        except asyncio.CancelledError:
+            status = "KILLED"
+            raise
+        else:
             return result
         finally:
             spare.fill()
+            if status is not None:
+                await asyncio.to_thread(self._broken, task, began, status)
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+
+    def _broken(self, task: Task, began: int, status: str) -> None:
+        try:
+            self.surroundings.broken(task.principal, str(task.id), began, status)
+        except Exception:  # the task ends as it has
+            log.exception("broken_task_not_told", task=task.id)
 
 
 async def _answer(task: Task, message: Mapping[str, Any]) -> dict[str, Any]:

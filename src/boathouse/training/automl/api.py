@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from boathouse.features.spec import FeatureSpec
 from boathouse.training.automl.asked import Asked, ForecastAsked
 from boathouse.training.automl.summary import AutoMLSummary
 from boathouse.training.problems import Problem
@@ -149,7 +150,7 @@ def forecast(
         from boathouse.training.automl.forecasting.search import search_forecast  # noqa: PLC0415 - needs the extra
     except ModuleNotFoundError as error:
         raise _without_extra(error) from error
-    return search_forecast(_frame(dataset, None), asked, more, _name(dataset), _spark)
+    return search_forecast(_frame(dataset, None)[0], asked, more, _name(dataset), _spark)
 
 
 def _asked(problem: Problem, given: Mapping[str, Any]) -> Asked:
@@ -179,25 +180,28 @@ def _search(dataset: Any, lookups: Sequence[Mapping[str, Any]] | None, asked: As
         from boathouse.training.automl.search import search  # noqa: PLC0415 - needs the extra
     except ModuleNotFoundError as error:
         raise _without_extra(error) from error
-    return search(_frame(dataset, lookups), asked, _name(dataset))
+    frame, spec = _frame(dataset, lookups)
+    return search(frame, asked, _name(dataset), spec)
 
 
 def _without_extra(error: ModuleNotFoundError) -> ModuleNotFoundError:
     return ModuleNotFoundError(f"AutoML needs the package {error.name}: pip install 'boathouse[automl]'", name=error.name)
 
 
-def _frame(dataset: Any, lookups: Sequence[Mapping[str, Any]] | None) -> pd.DataFrame:
-    """The data set as a pandas frame, with the features that were asked for."""
+def _frame(dataset: Any, lookups: Sequence[Mapping[str, Any]] | None) -> tuple[pd.DataFrame, FeatureSpec | None]:
+    """The data set as a pandas frame, with the features that were asked for and their spec."""
+    spec = None
     if lookups:
-        dataset = _with_features(dataset, lookups)
+        found = _with_features(dataset, lookups)
+        dataset, spec = found.load_df(), found.feature_spec
     if isinstance(dataset, pd.DataFrame):
-        return dataset.copy()
+        return dataset.copy(), spec
     if isinstance(dataset, str):
         dataset = _spark().table(dataset)
     if not hasattr(dataset, "toPandas"):
         message = f"dataset is a {type(dataset).__name__}; it is a pandas or Spark DataFrame, or the name of a table."
         raise ValueError(message)
-    return dataset.toPandas()
+    return dataset.toPandas(), spec
 
 
 def _with_features(dataset: Any, lookups: Sequence[Mapping[str, Any]]) -> Any:
@@ -215,7 +219,7 @@ def _with_features(dataset: Any, lookups: Sequence[Mapping[str, Any]]) -> Any:
             message = f"feature_store_lookups[{number}] has table_name, lookup_key and perhaps timestamp_lookup_key."
             raise ValueError(message)
         wanted.append(FeatureLookup(**one))
-    return FeatureEngineeringClient().create_training_set(df=dataset, feature_lookups=wanted, label=None).load_df()
+    return FeatureEngineeringClient().create_training_set(df=dataset, feature_lookups=wanted, label=None)
 
 
 def _spark() -> Any:

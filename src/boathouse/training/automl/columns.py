@@ -48,12 +48,19 @@ class Profile:
         kinds: What each feature is.
         conversions: Columns whose type was changed, with the type that they have now.
         warnings: What to know.
+        given: The same rows with features of the types that they were given with.
     """
 
     rows: pd.DataFrame
     kinds: dict[str, Kind] = field(default_factory=dict[str, Kind])
     conversions: dict[str, str] = field(default_factory=dict[str, str])
     warnings: list[Warning_] = field(default_factory=list[Warning_])
+    given: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+    def as_given(self) -> pd.DataFrame:
+        """The rows as trials read them: as they were given, where files and MLflow's signatures have such a type."""
+        plain = {name: self.given[name] for name in self.kinds if _is_plain(self.given[name])}
+        return self.rows.assign(**plain)
 
     def of(self, *kinds: Kind) -> list[str]:
         """The features of some kinds, in the order of the columns."""
@@ -86,6 +93,7 @@ def profile(
         raise ValueError(message)
     found = Profile(data.reset_index(drop=True))
     _check_target(found, target, problem)
+    found.given = found.rows.copy(deep=False)
     for name in [str(one) for one in data.columns]:
         if name == target or name in excluded or name in kept:
             continue
@@ -210,7 +218,7 @@ def _convert_texts(found: Profile, name: str, values: "pd.Series[Any]") -> None:
         found.conversions[name] = "double"
         found.warn("wrong_type", name, f"{name} is text that holds numbers; it is taken as numbers.")
     elif present.head(100).str.match(_DATE).all():
-        dates = pd.to_datetime(values, errors="coerce", utc=True).dt.tz_localize(None)
+        dates = pd.to_datetime(values, errors="coerce", utc=True, format="mixed").dt.tz_localize(None)
         if dates.notna().sum() >= _PARSED_SHARE * len(present):
             found.rows[name] = dates
             found.conversions[name] = "timestamp"
@@ -218,6 +226,13 @@ def _convert_texts(found: Profile, name: str, values: "pd.Series[Any]") -> None:
             return
     if name not in found.conversions:
         found.rows[name] = values.map(lambda one: None if one is None or one is pd.NA or one != one else str(one))  # noqa: PLR0124
+
+
+def _is_plain(values: "pd.Series[Any]") -> bool:
+    """Whether a column is kept as it was given: numbers, moments without a zone, truth values without gaps, texts."""
+    if pd.api.types.is_object_dtype(values):
+        return all(isinstance(one, str) for one in values.dropna())
+    return isinstance(values.dtype, np.dtype)
 
 
 def _find_leaks(found: Profile, target: str, problem: Problem) -> None:

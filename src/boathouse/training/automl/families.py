@@ -22,7 +22,7 @@ class Family:
         space: Chooses values of a trial.
         start: The values to begin with.
         fixed: Values that are always so.
-        scales: Whether numbers have to be of one size.
+        is_linear: Whether it adds up features times coefficients; numbers have to be of one size then.
     """
 
     name: str
@@ -32,7 +32,7 @@ class Family:
     space: Callable[[Any, Problem], Parameters]
     start: Parameters
     fixed: Mapping[str, Any]
-    scales: bool = False
+    is_linear: bool = False
 
     @property
     def is_there(self) -> bool:
@@ -40,12 +40,16 @@ class Family:
         return importlib.util.find_spec(self.flavor) is not None
 
 
-def _linear(trial: Any, problem: Problem) -> Parameters:
-    if problem == "classify":
-        return {
-            "C": trial.suggest_float("linear.C", 1e-3, 1e2, log=True),
-            "class_weight": trial.suggest_categorical("linear.class_weight", [None, "balanced"]),
-        }
+def _logistic(trial: Any, problem: Problem) -> Parameters:
+    del problem
+    return {
+        "C": trial.suggest_float("linear.C", 1e-3, 1e2, log=True),
+        "class_weight": trial.suggest_categorical("linear.class_weight", [None, "balanced"]),
+    }
+
+
+def _elastic_net(trial: Any, problem: Problem) -> Parameters:
+    del problem
     return {
         "alpha": trial.suggest_float("linear.alpha", 1e-4, 1e2, log=True),
         "l1_ratio": trial.suggest_float("linear.l1_ratio", 0.0, 1.0),
@@ -91,14 +95,24 @@ def _xgboost(trial: Any, problem: Problem) -> Parameters:
 FAMILIES: Sequence[Family] = (
     # In the order in which they are tried first: what is quickest comes first, so that there is something soon.
     Family(
-        "Logistic regression / elastic net",
+        "Logistic regression",
         "sklearn",
         "sklearn",
-        {"classify": ("sklearn.linear_model", "LogisticRegression"), "regress": ("sklearn.linear_model", "ElasticNet")},
-        _linear,
-        {"linear.C": 1.0, "linear.class_weight": None, "linear.alpha": 0.01, "linear.l1_ratio": 0.1},
+        {"classify": ("sklearn.linear_model", "LogisticRegression")},
+        _logistic,
+        {"linear.C": 1.0, "linear.class_weight": None},
         {"max_iter": 1000},
-        scales=True,
+        is_linear=True,
+    ),
+    Family(
+        "Elastic net",
+        "sklearn",
+        "sklearn",
+        {"regress": ("sklearn.linear_model", "ElasticNet")},
+        _elastic_net,
+        {"linear.alpha": 0.01, "linear.l1_ratio": 0.1},
+        {"max_iter": 1000},
+        is_linear=True,
     ),
     Family(
         "LightGBM",
@@ -149,13 +163,13 @@ FAMILIES: Sequence[Family] = (
 )
 
 
-def families(excluded: Sequence[str]) -> list[Family]:
-    """Those for classes and numbers that are installed and not excluded.
+def families(problem: Problem, excluded: Sequence[str]) -> list[Family]:
+    """Those for classes, or for numbers, that are installed and not excluded.
 
     Raises:
         ValueError: If a name is none of a framework, or nothing is left.
     """
-    return chosen(FAMILIES, excluded)
+    return chosen([one for one in FAMILIES if problem in one.imports], excluded)
 
 
 def chosen(known: Sequence[Family], excluded: Sequence[str]) -> list[Family]:

@@ -5,8 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
+from pprint import pformat
 from typing import Any
 
+from boathouse.features.spec import METADATA_KEY, FeatureSpec
 from boathouse.training.automl.columns import MOST_CATEGORIES, Kind, Warning_
 from boathouse.training.automl.families import Family
 from boathouse.training.problems import Problem
@@ -28,6 +30,7 @@ class Setting:
         positive: The class that is looked for, of two; None where there are more, or a number is predicted.
         weight: Name of the column with the rows' weights.
         imputers: By column, how a missing value is filled in, as sklearn's SimpleImputer takes it.
+        spec: Of features that were looked up; None where there are none.
     """
 
     problem: Problem
@@ -38,6 +41,7 @@ class Setting:
     positive: Any = None
     weight: str | None = None
     imputers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
+    spec: FeatureSpec | None = None
 
     def of(self, kind: Kind) -> list[str]:
         """The features of a kind."""
@@ -54,7 +58,7 @@ def trial_notebook(setting: Setting, family: Family, parameters: Mapping[str, An
         markdown("## The data", "", "As it was when the search began, with the rows that train, validate and test."),
         _data(setting),
         markdown("## Features"),
-        _features(setting, scales=family.scales),
+        _features(setting, scales=family.is_linear),
         markdown("## The model"),
         _model(setting, family, name, parameters),
         markdown("## Training and figures"),
@@ -127,6 +131,12 @@ def _data(setting: Setting) -> str:
         f"FEATURES = {features}",
         'train, validate, test = (rows[rows["_automl_split"] == name] for name in ("train", "validate", "test"))',
     ]
+    if setting.spec is not None:
+        told = pformat(setting.spec.as_dict(), width=120, sort_dicts=False)
+        lines += [
+            "# What endpoints and score_batch look up for rows with the keys; the model is logged with it.",
+            f"FEATURE_SPEC = {told}",
+        ]
     return "\n".join(lines)
 
 
@@ -159,7 +169,6 @@ def _features(setting: Setting, *, scales: bool) -> str:
         )
     before: list[str] = []
     if setting.of("datetime"):
-        lines.append("from sklearn.preprocessing import FunctionTransformer")
         before.append(_DATES)
         more = ', ("scale", StandardScaler())' if scales else ""
         steps.append(
@@ -167,15 +176,23 @@ def _features(setting: Setting, *, scales: bool) -> str:
         )
     if setting.of("text"):
         lines.append(
-            "from sklearn.decomposition import TruncatedSVD\nfrom sklearn.feature_extraction.text import TfidfVectorizer\nfrom sklearn.preprocessing import FunctionTransformer"
+            "from sklearn.decomposition import TruncatedSVD\nfrom sklearn.feature_extraction.text import TfidfVectorizer"
         )
         before.append(_TEXTS)
     for number, column in enumerate(setting.of("text")):
-        words = 'Pipeline([("fill", FunctionTransformer(without_gaps)), ("words", TfidfVectorizer(max_features=5000)), ("topics", TruncatedSVD(16, random_state=0))])'
+        words = 'Pipeline([("fill", FunctionTransformer(without_gaps, feature_names_out="one-to-one")), ("words", TfidfVectorizer(max_features=5000)), ("topics", TruncatedSVD(16, random_state=0))])'
         steps.append(f'        ("text_{number}", {words}, {json.dumps(column, ensure_ascii=False)}),')
-    body = ["preprocess = ColumnTransformer(", "    [", *steps, "    ],", "    sparse_threshold=0,", ")"]
+    lines.append("from sklearn.preprocessing import FunctionTransformer")
+    body = ["by_kind = ColumnTransformer(", "    [", *steps, "    ],", "    sparse_threshold=0,", ")", _TYPED]
     head = "\n".join(dict.fromkeys("\n".join(lines).split("\n")))
-    return "\n\n".join([head, *before, "\n".join(body)])
+    return "\n\n".join([head, _types(setting), *before, "\n".join(body)])
+
+
+def _types(setting: Setting) -> str:
+    """What the rows' columns are taken as."""
+    categories = [name for name, kind in setting.kinds.items() if kind in {"categorical", "high_cardinality", "text"}]
+    named = {"NUMBERS": setting.of("numeric"), "DATES": setting.of("datetime"), "TEXTS": categories}
+    return "\n".join(f"{key} = {json.dumps(names, ensure_ascii=False)}" for key, names in named.items()) + "\n\n\n" + _TYPES
 
 
 def _grouped(setting: Setting) -> list[tuple[list[str], str]]:
@@ -187,6 +204,20 @@ def _grouped(setting: Setting) -> list[tuple[list[str], str]]:
     return [(columns, how) for how, columns in found.items()]
 
 
+_TYPES = '''def typed(rows):
+    """The features of rows as they are in the table: numbers and dates that are texts there are taken as what they are."""
+    frame = rows[FEATURES].copy()
+    for name in NUMBERS:
+        frame[name] = pd.to_numeric(frame[name], errors="coerce").astype("float64")
+    for name in DATES:
+        frame[name] = pd.to_datetime(frame[name], errors="coerce", utc=True, format="mixed").dt.tz_localize(None)
+    for name in TEXTS:
+        texts = [str(one) if is_there else None for one, is_there in zip(frame[name], frame[name].notna())]
+        frame[name] = pd.Series(texts, frame.index, dtype=object)
+    return frame'''
+_TYPED = (
+    """preprocess = Pipeline([("types", FunctionTransformer(typed, feature_names_out="one-to-one")), ("by_kind", by_kind)])"""
+)
 _DATES = '''def parts_of_dates(frame):
     """Year, month, day of the month and of the week, hour, and the moment itself in days."""
     parts = []
@@ -263,6 +294,7 @@ def _training(setting: Setting, family: Family, number: int) -> str:
             "    mlflow.sklearn.log_model(",
             '        model, name="model", signature=signature, input_example=example,',
             '        pip_requirements=requirements, serialization_format="cloudpickle",',
+            *([] if setting.spec is None else [f'        metadata={{"{METADATA_KEY}": FEATURE_SPEC}},']),
             "    )",
             'pd.Series(metrics).to_frame("value")',
         ]
@@ -323,7 +355,7 @@ def _package_of(module: str) -> str:
 
 
 def _importance(family: Family) -> str:
-    how = _SHAP.get(family.framework if family.framework != "sklearn" else family.name, _PERMUTED)
+    how = _SHAP.get("linear" if family.is_linear else family.framework, _PERMUTED)
     return how + "\n" + _SHOWN
 
 
@@ -340,7 +372,7 @@ sample = model["preprocess"].transform(test[FEATURES].head(2000))
 shares = estimator.get_booster().predict(xgboost.DMatrix(sample), pred_contribs=True)
 names = model["preprocess"].get_feature_names_out()
 sizes = np.abs(np.asarray(shares)).reshape(len(sample), -1, len(names) + 1).mean(axis=(0, 1))[:-1]""",
-    "Logistic regression / elastic net": """# SHAP values of a linear model: what a feature is away from its mean, times its coefficient.
+    "linear": """# SHAP values of a linear model: what a feature is away from its mean, times its coefficient.
 sample = model["preprocess"].transform(test[FEATURES].head(2000))
 names = model["preprocess"].get_feature_names_out()
 away = np.abs(sample - sample.mean(axis=0)).mean(axis=0)

@@ -1,12 +1,15 @@
 """Where a search is kept: an experiment, and a folder of the workspace with its notebooks."""
 
 import time
-from collections.abc import Mapping, Sequence
+import uuid
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import mlflow
 import pandas as pd
+from mlflow.tracking.context.registry import resolve_tags
 
 from boathouse.training.automl.asked import Asked
 from boathouse.training.automl.columns import Warning_
@@ -39,7 +42,8 @@ class Folder:
 
 def experiment_of(asked: Asked, name: str) -> tuple[Any, Folder | None]:
     """The experiment, and the folder for its notebooks; None where there is no workspace."""
-    short = asked.experiment_name or f"{asked.target}_{name.rpartition('.')[2]}-{time.strftime('%Y-%m-%d-%H-%M-%S')}"
+    begun = f"{time.strftime('%Y-%m-%d-%H-%M-%S')}-{uuid.uuid4().hex[:6]}"
+    short = asked.experiment_name or f"{asked.target}_{name.rpartition('.')[2]}-{begun}"
     metric, direction = METRICS[asked.problem][asked.metric]
     tags = {
         "automl.problem": asked.problem,
@@ -59,16 +63,29 @@ def experiment_of(asked: Asked, name: str) -> tuple[Any, Folder | None]:
     return _made(path, tags | _run_tags()), Folder(client.workspace, path)
 
 
-def begin_data(experiment: str, asked: Asked) -> str:
-    """The run that the data of a search is kept with; its identifier, which the trials name."""
+@contextmanager
+def data_run(experiment: str, asked: Asked) -> Generator[str]:
+    """The run that the data of a search is kept with, which ends with the block; its identifier, which the trials name."""
     client = mlflow.MlflowClient()
-    return client.create_run(experiment, run_name="Data of the trials", tags={"automl.target": asked.target}).info.run_id
+    tags = resolve_tags({"automl.target": asked.target})
+    run_id = client.create_run(experiment, run_name="Data of the trials", tags=tags).info.run_id
+    try:
+        yield run_id
+    except BaseException as error:
+        client.set_terminated(run_id, status_of(error))
+        raise
+    client.set_terminated(run_id)
+
+
+def status_of(error: BaseException) -> str:
+    """How a run ends in which something was raised."""
+    return "FAILED" if isinstance(error, Exception) else "KILLED"
 
 
 def keep_data(
     run_id: str, rows: pd.DataFrame, warnings: Sequence[Warning_], notebook: str, folder: Folder | None, place: Path
 ) -> None:
-    """Keep the rows as an artifact, from which every trial reads them, with what was found in them; the run ends.
+    """Keep the rows as an artifact, from which every trial reads them, with what was found in them.
 
     Args:
         run_id: The run.
@@ -84,7 +101,6 @@ def keep_data(
     client.log_artifact(run_id, str(path), "data")
     client.log_dict(run_id, {"warnings": [vars(one) for one in warnings]}, "warnings.json")
     client.log_text(run_id, notebook, "notebooks/data_exploration.py")
-    client.set_terminated(run_id)
     if folder is not None:
         folder.write("data_exploration", notebook)
 

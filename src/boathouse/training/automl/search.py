@@ -2,17 +2,19 @@
 
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from boathouse.features.spec import FeatureSpec
 from boathouse.training.automl.asked import Asked
 from boathouse.training.automl.columns import Profile, profile, splits
 from boathouse.training.automl.families import Family, families
 from boathouse.training.automl.notebook import Setting, exploration_notebook, trial_notebook
-from boathouse.training.automl.places import Folder, begin_data, experiment_of, keep_data
+from boathouse.training.automl.places import data_run, experiment_of, keep_data
 from boathouse.training.automl.summary import AutoMLSummary
 from boathouse.training.automl.trials import Search, check_metric_and_time, tell_best
 from boathouse.training.problems import METRICS
@@ -27,13 +29,14 @@ _IMPUTERS: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-def search(data: pd.DataFrame, asked: Asked, name: str) -> AutoMLSummary:
+def search(data: pd.DataFrame, asked: Asked, name: str, spec: FeatureSpec | None = None) -> AutoMLSummary:
     """Try models on a data set.
 
     Args:
         data: One row an example.
         asked: What for.
         name: What the data set is called, for the experiment's name.
+        spec: Of features that were looked up: models are logged with it.
 
     Raises:
         ValueError: If an argument is wrong; it is named.
@@ -41,7 +44,7 @@ def search(data: pd.DataFrame, asked: Asked, name: str) -> AutoMLSummary:
     """
     began = time.monotonic()
     _check(asked, data)
-    chosen = families(asked.excluded_frameworks)
+    chosen = families(asked.problem, asked.excluded_frameworks)
     sampled = len(data) > MOST_ROWS
     found = profile(
         data.sample(MOST_ROWS, random_state=0) if sampled else data,
@@ -57,15 +60,31 @@ def search(data: pd.DataFrame, asked: Asked, name: str) -> AutoMLSummary:
     found.rows[_SPLIT] = splits(
         found.rows, asked.target, asked.problem, time_column=asked.time_column, split_column=asked.split_column
     )
+    positive = _positive(asked, found.rows[asked.target]) if asked.problem == "classify" else None
+    imputers = {column: _imputer(column, given) for column, given in asked.imputers.items()}
     experiment, folder = experiment_of(asked, name)
     with tempfile.TemporaryDirectory() as place:
-        setting = _store(found, asked, experiment.experiment_id, folder, Path(place))
+        with data_run(experiment.experiment_id, asked) as run_id:
+            setting = Setting(
+                asked.problem,
+                asked.target,
+                found.kinds,
+                experiment.experiment_id,
+                run_id,
+                positive,
+                asked.weight_column,
+                imputers,
+                None if spec is None else _narrowed(spec, asked, found),
+            )
+            keep_data(
+                run_id, _rows(found, spec), found.warnings, exploration_notebook(setting, found.warnings), folder, Path(place)
+            )
 
         def write(family: Family, parameters: Mapping[str, Any], number: int) -> str:
             return trial_notebook(setting, family, parameters, number)
 
         deadline = began + asked.minutes * 60
-        trials = Search(asked, experiment.experiment_id, write, chosen, folder, Path(place), deadline).trials()
+        trials = Search(asked, experiment.experiment_id, run_id, write, chosen, folder, Path(place), deadline).trials()
     conversions: dict[str, list[str]] = {}
     for column, kind in found.conversions.items():
         conversions.setdefault(kind, []).append(column)
@@ -107,29 +126,28 @@ def _imputer(column: str, given: Any) -> Mapping[str, Any]:
     return known
 
 
-def _store(found: Profile, asked: Asked, experiment: str, folder: Folder | None, place: Path) -> Setting:
-    """Keep the rows as an artifact, from which every trial reads them."""
-    run_id = begin_data(experiment, asked)
-    positive = None
-    if asked.problem == "classify":
-        classes = sorted(found.rows[asked.target].unique(), key=str)
-        positive = _positive(asked, classes)
-    setting = Setting(
-        asked.problem,
-        asked.target,
-        found.kinds,
-        experiment,
-        run_id,
-        positive,
-        asked.weight_column,
-        {column: _imputer(column, given) for column, given in asked.imputers.items()},
+def _rows(found: Profile, spec: FeatureSpec | None) -> pd.DataFrame:
+    """The rows as trials read them; a feature that is looked up may be missing, so whole numbers among them are doubles."""
+    rows = found.as_given()
+    looked_up = () if spec is None else [name for lookup in spec.lookups for name in lookup.outputs if name in found.kinds]
+    return rows.astype({name: "float64" for name in looked_up if pd.api.types.is_integer_dtype(rows[name])})
+
+
+def _narrowed(spec: FeatureSpec, asked: Asked, found: Profile) -> FeatureSpec:
+    """A spec of the features that models take, in their order."""
+    looked_up = {name for lookup in spec.lookups for name in lookup.outputs}
+    features = tuple(found.kinds)
+    return replace(
+        spec,
+        inputs=tuple(name for name in features if name not in looked_up),
+        features_order=features,
+        labels=(asked.target,),
     )
-    keep_data(run_id, found.rows, found.warnings, exploration_notebook(setting, found.warnings), folder, place)
-    return setting
 
 
-def _positive(asked: Asked, classes: Sequence[Any]) -> Any:
+def _positive(asked: Asked, target: "pd.Series[Any]") -> Any:
     """Which of two classes is looked for: the named one, or the last by order (1, True, yes)."""
+    classes = sorted(target.unique(), key=str)
     if asked.positive is not None and asked.positive not in classes:
         message = f"pos_label is {asked.positive!r}; the values of {asked.target} are {', '.join(map(repr, classes[:10]))}."
         raise ValueError(message)

@@ -12,7 +12,7 @@ from mlflow import MlflowClient
 from boathouse.training.automl.asked import Asked
 from boathouse.training.automl.families import Family
 from boathouse.training.automl.notebook import code_cells
-from boathouse.training.automl.places import Folder
+from boathouse.training.automl.places import Folder, status_of
 from boathouse.training.automl.process import Worker
 from boathouse.training.automl.summary import AutoMLSummary, TrialInfo
 from boathouse.training.problems import METRICS, Problem
@@ -52,6 +52,7 @@ class Search:
     Args:
         asked: What is searched.
         experiment: Identifier of the experiment.
+        data_run: The run that the data is an artifact of.
         write: Makes the source of a trial's notebook of a family, parameters and a number.
         chosen: The families.
         folder: For the notebooks; None where there is no workspace.
@@ -63,6 +64,7 @@ class Search:
         self,
         asked: Asked,
         experiment: str,
+        data_run: str,
         write: Write,
         chosen: Sequence[Family],
         folder: Folder | None,
@@ -71,6 +73,7 @@ class Search:
     ) -> None:
         self._problem: Problem = asked.problem
         self._experiment = experiment
+        self._data_run = data_run
         self._write = write
         self._chosen = {one.name: one for one in chosen}
         self._folder = folder
@@ -109,6 +112,10 @@ class Search:
                 gained = self._sign * trial.evaluation_metric_score > best + _LEAST_GAIN * max(1.0, abs(best))
                 since = 0 if gained or len(found) == 1 else since + 1
                 print(f"{number}. {trial.model_description}: {self._metric} {trial.evaluation_metric_score:.4f}")  # noqa: T201
+        except BaseException as error:
+            self._worker.stop()
+            self._end_runs(status_of(error))
+            raise
         finally:
             self._worker.stop()
         if not found:
@@ -132,7 +139,8 @@ class Search:
         name = f"{number:03}-{family.name.split(' ')[0]}"
         answer = self._worker.run(name, code_cells(notebook), self._deadline)
         if "error" in answer:
-            self._failed(trial, number, str(answer["error"]))
+            print(f"{number}. {family.name}: no model, {answer['error']}")  # noqa: T201 - as above
+            self._failed(trial, str(answer["error"]))
             return None
         score = float(answer["metrics"][f"val_{self._metric}"])
         self._study.tell(trial, self._sign * score)
@@ -156,10 +164,13 @@ class Search:
             "pyfunc" if self._problem == "forecast" else "sklearn",
         )
 
-    def _failed(self, trial: Any, number: int, why: str) -> None:
-        """A run that its process could not end is ended here."""
+    def _failed(self, trial: Any, why: str) -> None:
         self._study.tell(trial, state=optuna.trial.TrialState.FAIL)
         self._failures.append(why)
-        query = f"tags.`automl.trial` = '{number}' and attributes.status = 'RUNNING'"
+        self._end_runs("KILLED")
+
+    def _end_runs(self, status: str) -> None:
+        """Runs of this search that their process could not end are ended here."""
+        query = f"tags.`automl.data_run` = '{self._data_run}' and attributes.status = 'RUNNING'"
         for run in self._client.search_runs([self._experiment], query):
-            self._client.set_terminated(run.info.run_id, "KILLED")
+            self._client.set_terminated(run.info.run_id, status)

@@ -1,5 +1,6 @@
 """``tune``: a study that goes on where it was left, until it has so many trials."""
 
+import json
 import os
 import time
 import warnings
@@ -8,6 +9,7 @@ from typing import Any, Literal
 
 import optuna
 from mlflow import MlflowClient
+from mlflow.entities import Metric, RunTag
 from mlflow.tracking.fluent import _get_experiment_id  # pyright: ignore[reportPrivateUsage]
 from optuna.distributions import BaseDistribution
 from optuna.study import StudyDirection
@@ -107,7 +109,7 @@ class Search:
 
     def running(self) -> "_Status":
         """The study's run goes on for as long as the block does."""
-        return _Status(str(self._study._study_id))  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+        return _Status(self._study)
 
     def missing(self, n_trials: int, deadline: float | None) -> int:
         """How many trials are to be run; waits for those that another program is at, as these may be given up."""
@@ -181,10 +183,11 @@ class Search:
 
 
 class _Status:
-    """A study's run, which is running meanwhile and then says how it went."""
+    """A study's run, which is running meanwhile and then says how it went, and what is best so far."""
 
-    def __init__(self, run_id: str) -> None:
-        self._run_id = run_id
+    def __init__(self, study: optuna.Study) -> None:
+        self._study = study
+        self._run_id = str(study._study_id)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
         self._quiet: str | None = None
         self._client = MlflowClient()
 
@@ -197,8 +200,25 @@ class _Status:
         os.environ.pop(QUIET)
         if self._quiet is not None:
             os.environ[QUIET] = self._quiet
+        self._tell_best()
         how = "FINISHED" if kind is None else "FAILED" if issubclass(kind, Exception) else "KILLED"
         self._client.set_terminated(self._run_id, how)
+
+    def _tell_best(self) -> None:
+        """The best value and its trial: parameters as a tag, as MLflow's are not changed when a later trial is better."""
+        if len(self._study.directions) > 1:
+            return
+        try:
+            best = self._study.best_trial
+        except ValueError:  # no trial is complete
+            return
+        tags = {
+            "best_params": json.dumps(best.params, default=str),
+            "best_trial": str(best.number),
+            "best_run": str(best._trial_id),  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+        }
+        value = Metric("best_value", float(best.values[0]), int(time.time() * 1000), best.number)
+        self._client.log_batch(self._run_id, metrics=[value], tags=[RunTag(*one) for one in tags.items()])
 
 
 def _directions(direction: str | None, directions: Sequence[str] | None) -> list[StudyDirection] | None:

@@ -27,6 +27,7 @@ from boathouse.workspace.runtime.places import Places
 from boathouse.workspace.runtime.redaction import Secrets
 from boathouse.workspace.runtime.server import Server, ServerRefused
 from boathouse.workspace.runtime.session import Session
+from boathouse.workspace.runtime.training import end_active_runs
 from boathouse.workspace.runtime.waiting import WAIT, prepare
 
 
@@ -75,6 +76,8 @@ def main() -> NoReturn:
     except BaseException as error:  # noqa: BLE001 - whatever it is, the run has failed with it
         trace = outputs.secrets.redact("".join(traceback.format_exception(error)))
         result = Result(error=outputs.secrets.redact(f"{type(error).__name__}: {error}"), trace=trace)
+    if restart is None:
+        end_active_runs("FINISHED" if result.error is None else "FAILED")
     if descriptors is not None:
         descriptors.end()
     if restart is not None:

@@ -115,6 +115,20 @@ class TrainingSource:
         return found
 
 
+def end_active_runs(status: str) -> None:
+    """End the runs that are active in this thread, as MLflow does when Python ends by itself.
+
+    Args:
+        status: ``FINISHED`` or ``FAILED``.
+    """
+    fluent: Any = sys.modules.get("mlflow.tracking.fluent")
+    try:
+        while fluent is not None and fluent.active_run() is not None:
+            fluent.end_run(status)
+    except Exception as error:  # noqa: BLE001 - what was run has ended as it has
+        print(f"The active run of MLflow could not be ended: {error}", file=sys.stderr)  # noqa: T201
+
+
 def environment() -> str:
     """The packages that can be imported, a line each, as ``pip freeze`` writes them."""
     from importlib.metadata import distributions  # noqa: PLC0415 - most processes begin no run

@@ -2,7 +2,8 @@
 
 import tempfile
 import time
-from collections.abc import Mapping
+import uuid
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,15 @@ from boathouse.training.automl.families import Family
 from boathouse.training.automl.forecasting.families import forecasting_families
 from boathouse.training.automl.forecasting.notebook import ForecastSetting, forecast_notebook, series_notebook
 from boathouse.training.automl.forecasting.series import Series, frequency_of, offset_of, regular
-from boathouse.training.automl.places import Folder, begin_data, experiment_of, keep_data
+from boathouse.training.automl.places import Folder, data_run, experiment_of, keep_data
 from boathouse.training.automl.summary import AutoMLSummary, TrialInfo
 from boathouse.training.automl.trials import Search, check_metric_and_time, tell_best
 from boathouse.training.problems import METRICS
 
 
-def search_forecast(data: pd.DataFrame, asked: Asked, more: ForecastAsked, name: str, spark: Any) -> AutoMLSummary:
+def search_forecast(
+    data: pd.DataFrame, asked: Asked, more: ForecastAsked, name: str, spark: Callable[[], Any]
+) -> AutoMLSummary:
     """Try methods on series.
 
     Args:
@@ -39,18 +42,20 @@ def search_forecast(data: pd.DataFrame, asked: Asked, more: ForecastAsked, name:
     found = regular(data, asked.target, more.time, more.keys, frequency_of(more.frequency), more.horizon)
     is_positive = bool((found.rows[asked.target] > 0).all())
     chosen = forecasting_families(asked.excluded_frameworks, found.season, is_positive=is_positive)
+    session = None if more.database is None else _session_for(more.database, spark)
     for warning in found.warnings:
         print(f"{warning.kind}: {warning.message}")  # noqa: T201 - for the person at the notebook
     experiment, folder = experiment_of(asked, name)
     with tempfile.TemporaryDirectory() as place:
-        setting = _store(found, asked, more, experiment.experiment_id, folder, Path(place))
+        with data_run(experiment.experiment_id, asked) as run_id:
+            setting = _store(found, asked, more, experiment.experiment_id, run_id, folder, Path(place))
 
         def write(family: Family, parameters: Mapping[str, Any], number: int) -> str:
             return forecast_notebook(setting, family, parameters, number)
 
         deadline = began + asked.minutes * 60
-        trials = Search(asked, experiment.experiment_id, write, chosen, folder, Path(place), deadline).trials()
-    table = None if more.database is None else _save(found, trials[0], more, spark())
+        trials = Search(asked, experiment.experiment_id, run_id, write, chosen, folder, Path(place), deadline).trials()
+    table = None if session is None else _save(found, trials[0], more, session)
     metric = METRICS["forecast"][asked.metric][0]
     return tell_best(AutoMLSummary(experiment, trials, metric, tuple(found.warnings), {}, table))
 
@@ -80,11 +85,32 @@ def _check(data: pd.DataFrame, asked: Asked, more: ForecastAsked) -> None:
             raise ValueError(message)
 
 
+def _session_for(database: str, spark: Callable[[], Any]) -> Any:
+    """A session of Spark, in which a table can be made in a schema: tried by a view, which needs the same privilege.
+
+    Raises:
+        ValueError: If it cannot.
+    """
+    from pyspark.errors import PySparkException  # noqa: PLC0415 - not for who wants no table
+
+    session = spark()
+    name = f"{database}.forecast_{uuid.uuid4().hex}"
+    try:
+        session.sql(f"CREATE VIEW {name} AS SELECT 1 AS one")
+        session.sql(f"DROP VIEW {name}")
+    except PySparkException as error:
+        message = (
+            f"output_database is {database!r}; it is catalog.schema of a schema in which you may create tables: "
+            f"{str(error).splitlines()[0]}"
+        )
+        raise ValueError(message) from error
+    return session
+
+
 def _store(
-    found: Series, asked: Asked, more: ForecastAsked, experiment: str, folder: Folder | None, place: Path
+    found: Series, asked: Asked, more: ForecastAsked, experiment: str, run_id: str, folder: Folder | None, place: Path
 ) -> ForecastSetting:
     """Keep the series as an artifact, from which every trial reads them."""
-    run_id = begin_data(experiment, asked)
     setting = ForecastSetting(
         asked.target,
         found.time,

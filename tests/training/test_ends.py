@@ -1,0 +1,91 @@
+"""Runs of tasks that do not succeed end with them; a trial of AutoML is trained again by its own notebook, and looks up its features."""
+
+import json
+from pathlib import Path
+
+import pytest
+from databricks.sdk.service import jobs as api
+from pyspark.sql import SparkSession
+
+from tests.training.conftest import Trainer
+from tests.training.test_reproduce import reproduced
+from tests.training.test_tuning import wait_until
+
+ENDS = {
+    "fails": ("raise ValueError('no')", "FAILED"),
+    "dies": ("import os\nos._exit(3)", "FAILED"),
+    "waits": ("import time\ntime.sleep(600)", "KILLED"),
+    "succeeds": ("", "FINISHED"),
+}
+SEARCHES = """
+import json, mlflow
+import numpy as np, pandas as pd
+from databricks import automl
+from databricks.feature_engineering import FeatureEngineeringClient
+from boathouse.training.automl import trials
+
+trials._PATIENCE = 0  # each kind once
+client = FeatureEngineeringClient()
+chance = np.random.default_rng(4)
+shops = pd.DataFrame({"shop": range(40), "size": chance.integers(1, 50, 40), "since": "2024-01-01"})
+shops["since"] = (pd.Timestamp("2024-01-01") + pd.to_timedelta(chance.integers(0, 300, 40), "D")).strftime("%Y-%m-%d")
+client.create_table(name="SCHEMA.shops", primary_keys="shop", df=spark.createDataFrame(shops))
+rows = pd.DataFrame({"shop": chance.integers(0, 40, 300), "price": chance.normal(size=300)})
+rows["sold"] = rows.merge(shops, on="shop")["size"] + 3 * rows["price"]
+spark.createDataFrame(rows).write.saveAsTable("SCHEMA.sold")
+found = automl.regress("SCHEMA.sold", target_col="sold", exclude_frameworks=["lightgbm", "xgboost"], timeout_minutes=3,
+    feature_store_lookups=[{"table_name": "SCHEMA.shops", "lookup_key": "shop"}])
+best = next(one for one in found.trials if one.model_description == "Elastic net")
+mlflow.register_model(best.model_path, "SCHEMA.sales")
+asked = spark.table("SCHEMA.sold").drop("sold")
+scored = client.score_batch(model_uri="models:/SCHEMA.sales/1", df=asked).toPandas()
+dbutils.notebook.exit(json.dumps({
+    "run": best.mlflow_run_id, "r2": best.evaluation_metric_score, "columns": list(scored.columns),
+    "error": float((scored["prediction"] - rows["sold"]).abs().mean()),
+}))
+"""
+
+
+def test_runs_end_with_the_task_that_has_begun_them(trainer: Trainer) -> None:
+    tasks = [
+        api.SubmitTask.from_dict({"task_key": name, **trainer.notebook(name, f"import mlflow\nmlflow.start_run()\n{text}")})
+        for name, (text, _) in ENDS.items()
+    ]
+    run_id = trainer.person.client.jobs.submit(run_name="ends", tasks=tasks).response.run_id
+
+    def statuses() -> dict[str, str]:
+        found = {name: trainer.runs.get_experiment_by_name(f"{trainer.person.home}/{name}") for name in ENDS}
+        return {
+            name: run.info.status
+            for name, one in found.items()
+            if one is not None
+            for run in trainer.runs.search_runs([one.experiment_id])
+        }
+
+    wait_until(lambda: len(statuses()) == len(ENDS))
+    trainer.person.client.jobs.cancel_run(run_id)
+    trainer.person.ended(run_id)
+    told = statuses()
+    # Those that have not come to their end are canceled too.
+    assert told["waits"] == "KILLED"
+    assert "RUNNING" not in told.values()
+    assert {name for name, status in told.items() if status not in {ENDS[name][1], "KILLED"}} == set()
+
+
+@pytest.mark.timeout(400)
+def test_a_trial_is_trained_again_and_looks_up(trainer: Trainer, spark: SparkSession, tmp_path: Path) -> None:
+    (ran,) = trainer.person.run(trainer.notebook("search", SEARCHES))
+    assert ran.state == "SUCCESS", ran.trace + ran.error + ran.log
+    found = json.loads(ran.result or "")
+    assert {"size", "since", "prediction"} <= set(found["columns"])
+    assert found["r2"] > 0.95
+    assert found["error"] < 2
+
+    done = reproduced(trainer, tmp_path, f"models:/{trainer.schema}.sales/1")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"Reproduced: run {found['run']} by run " in done.stdout
+    again = trainer.run(done.stdout.split()[-1])
+    assert again.data.tags["boathouse.reproduces"] == f"models:/{trainer.schema}.sales/1"
+    assert again.data.metrics == pytest.approx(trainer.run(found["run"]).data.metrics)
+    experiment = again.info.experiment_id
+    assert {run.info.status for run in trainer.runs.search_runs([experiment])} == {"FINISHED"}
