@@ -33,9 +33,9 @@ client.create_table(name="SCHEMA.shops", primary_keys="shop", df=spark.createDat
 rows = pd.DataFrame({"shop": chance.integers(0, 40, 300), "price": chance.normal(size=300)})
 rows["sold"] = rows.merge(shops, on="shop")["size"] + 3 * rows["price"]
 spark.createDataFrame(rows).write.saveAsTable("SCHEMA.sold")
-found = automl.regress("SCHEMA.sold", target_col="sold", exclude_frameworks=["lightgbm", "xgboost"], timeout_minutes=3,
+found = automl.regress("SCHEMA.sold", target_col="sold", exclude_frameworks=["sklearn", "xgboost"], timeout_minutes=3,
     feature_store_lookups=[{"table_name": "SCHEMA.shops", "lookup_key": "shop"}])
-best = next(one for one in found.trials if one.model_description == "Elastic net")
+best = found.best_trial
 mlflow.register_model(best.model_path, "SCHEMA.sales")
 asked = spark.table("SCHEMA.sold").drop("sold")
 scored = client.score_batch(model_uri="models:/SCHEMA.sales/1", df=asked).toPandas()
@@ -78,8 +78,8 @@ def test_a_trial_is_trained_again_and_looks_up(trainer: Trainer, spark: SparkSes
     assert ran.state == "SUCCESS", ran.trace + ran.error + ran.log
     found = json.loads(ran.result or "")
     assert {"size", "since", "prediction"} <= set(found["columns"])
-    assert found["r2"] > 0.95
-    assert found["error"] < 2
+    assert found["r2"] > 0.8
+    assert found["error"] < 4
 
     done = reproduced(trainer, tmp_path, f"models:/{trainer.schema}.sales/1")
     assert done.returncode == 0, done.stdout + done.stderr
