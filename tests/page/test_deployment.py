@@ -41,6 +41,38 @@ def version_trained_on(shop: Shop, table: str, table_version: int) -> str:
     return shop.version(run_id=run)
 
 
+def shows_what_it_holds(shop: Shop, author: Page, first: str, table: str) -> None:
+    """A version's page leads to what it was trained on and to its run, and the table's page back."""
+    author.goto(f"/models/{shop.name}/versions/{first}")
+    held = author.get_by_label("Trained on")
+    expect(held.get_by_role("row").nth(1)).to_contain_text("trained_on")
+    held.get_by_role("link", name=table).click()
+    author.wait_for_url("**version=0")
+    author.goto(f"/catalog/{table.replace('.', '/')}?tab=history")
+    expect(author.get_by_role("columnheader", name="Held by")).to_be_visible()
+    author.get_by_role("link", name=f"{shop.name} {first}").click()
+    author.wait_for_url(f"**/models/{shop.name}/versions/{first}")
+    expect(author.get_by_label("About").get_by_role("link")).to_be_visible()
+
+
+def leaves_nothing_out(shop: Shop, author: Page, first: str) -> None:
+    """A long alias does not widen the page, and the model's page leaves nothing out beside a description."""
+    long = "alias_" + "x" * 83
+    told(shop.alias(first, long))
+    told(shop.author.patch(f"{UC_REST}/registered-models/update", json={"name": shop.name, "description": "prices"}))
+    told(shop.author.post(f"{MLFLOW}/registered-models/set-tag", json={"name": shop.name, "key": "team", "value": "ops"}))
+    tag = {"name": shop.name, "version": first, "key": "approval_check", "value": "pending"}
+    told(shop.reviewer.post(f"{MLFLOW}/model-versions/set-tag", json=tag))
+    for at in (f"/models/{shop.name}/versions/{first}", f"/models/{shop.name}"):
+        author.goto(at)
+        expect(author.get_by_text(long).first).to_be_visible()
+        assert author.evaluate("document.documentElement.scrollWidth") <= 1280
+    for text in ("prices", f"Owner: {shop.author_name}", "approval_check"):
+        expect(author.get_by_text(text).first).to_be_visible()
+    expect(author.get_by_label("Tags").first).to_contain_text("team")
+    expect(author.get_by_label("Permissions").get_by_role("row").first).to_be_visible()
+
+
 def test_a_version_is_approved_rejected_and_rolled_back(shop: Shop, browser: Browser, server: Server) -> None:
     told(
         shop.admin.put(
@@ -78,6 +110,9 @@ def test_a_version_is_approved_rejected_and_rolled_back(shop: Shop, browser: Bro
     decision.get_by_label("Reason").fill("too slow")
     decision.get_by_role("button", name="Reject").click()
     expect(reviewer.get_by_label("History").get_by_text("too slow")).to_be_visible()
+    expect(decision.get_by_role("heading", name="Rejected")).to_be_visible()
+    expect(decision).to_contain_text(f"approval was rejected by {shop.reviewer_name}: too slow")
+    expect(reviewer.get_by_label("About")).to_contain_text("x double")
     assert shop.alias(second).status_code == 400
     decision.get_by_label("Reason").fill("faster now")
     decision.get_by_role("button", name="Approve").click()
@@ -94,14 +129,7 @@ def test_a_version_is_approved_rejected_and_rolled_back(shop: Shop, browser: Bro
     answer = shop.author.get(f"{MLFLOW}/registered-models/alias", params={"name": shop.name, "alias": "champion"})
     assert told(answer)["model_version"]["version"] == first
 
-    author.goto(f"/models/{shop.name}/versions/{first}")
-    held = author.get_by_label("Trained on")
-    expect(held.get_by_role("row").nth(1)).to_contain_text("trained_on")
-    held.get_by_role("link", name=table).click()
-    author.wait_for_url("**version=0")
-    author.goto(f"/catalog/{table.replace('.', '/')}?tab=history")
-    expect(author.get_by_role("columnheader", name="Held by")).to_be_visible()
-    author.get_by_role("link", name=f"{shop.name} {first}").click()
-    author.wait_for_url(f"**/models/{shop.name}/versions/{first}")
+    shows_what_it_holds(shop, author, first, table)
+    leaves_nothing_out(shop, author, first)
     for page in (author, reviewer):
         page.context.close()

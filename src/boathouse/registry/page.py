@@ -6,7 +6,7 @@ from fastapi import APIRouter, Path
 
 from boathouse.registry import older_schemas as io
 from boathouse.registry.dependencies import Registry, Reviews
-from boathouse.registry.schemas import ColumnBody, SignatureBody
+from boathouse.registry.schemas import SignatureBody, SignatureColumn
 
 router = APIRouter(prefix="/api/boathouse/v1/models", tags=["models"])
 
@@ -31,6 +31,7 @@ def get_version_signature(registry: Registry, model: str, version: Annotated[int
     from boathouse.registry.signatures import columns_of  # noqa: PLC0415 - MLflow is loaded late
 
     inputs, outputs, params = (
-        [ColumnBody(name=one.name, type=one.type, required=one.required) for one in columns] for columns in columns_of(folder)
+        [SignatureColumn(name=one.name, type=one.type, required=one.required) for one in columns]
+        for columns in columns_of(folder)
     )
     return SignatureBody(inputs=inputs, outputs=outputs, params=params)

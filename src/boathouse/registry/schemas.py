@@ -151,7 +151,7 @@ class VersionList(_Body):
     next_page_token: str | None = None
 
 
-class ColumnBody(_Body):
+class SignatureColumn(_Body):
     """One of what a model takes or gives; its type in MLflow's words."""
 
     name: str
@@ -162,6 +162,6 @@ class ColumnBody(_Body):
 class SignatureBody(_Body):
     """What a version takes and gives."""
 
-    inputs: list[ColumnBody]
-    outputs: list[ColumnBody]
-    params: list[ColumnBody]
+    inputs: list[SignatureColumn]
+    outputs: list[SignatureColumn]
+    params: list[SignatureColumn]

@@ -7464,7 +7464,7 @@ export interface components {
          * ColumnBody
          * @description A column of a table.
          */
-        "ColumnBody-Input": {
+        ColumnBody: {
             /** Comment */
             comment?: string | null;
             /** Name */
@@ -7490,18 +7490,6 @@ export interface components {
             type_scale?: number | null;
             /** Type Text */
             type_text?: string | null;
-        };
-        /**
-         * ColumnBody
-         * @description One of what a model takes or gives; its type in MLflow's words.
-         */
-        "ColumnBody-Output": {
-            /** Name */
-            name: string;
-            /** Required */
-            required: boolean;
-            /** Type */
-            type: string;
         };
         /**
          * ColumnLineage
@@ -8108,7 +8096,7 @@ export interface components {
              * Columns
              * @default []
              */
-            columns: components["schemas"]["ColumnBody-Input"][];
+            columns: components["schemas"]["ColumnBody"][];
             /** Comment */
             comment?: string | null;
             /**
@@ -12247,11 +12235,23 @@ export interface components {
          */
         SignatureBody: {
             /** Inputs */
-            inputs: components["schemas"]["ColumnBody-Output"][];
+            inputs: components["schemas"]["SignatureColumn"][];
             /** Outputs */
-            outputs: components["schemas"]["ColumnBody-Output"][];
+            outputs: components["schemas"]["SignatureColumn"][];
             /** Params */
-            params: components["schemas"]["ColumnBody-Output"][];
+            params: components["schemas"]["SignatureColumn"][];
+        };
+        /**
+         * SignatureColumn
+         * @description One of what a model takes or gives; its type in MLflow's words.
+         */
+        SignatureColumn: {
+            /** Name */
+            name: string;
+            /** Required */
+            required: boolean;
+            /** Type */
+            type: string;
         };
         /**
          * SignedIn

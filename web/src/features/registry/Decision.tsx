@@ -2,13 +2,14 @@ import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { call, path } from "../../api/client";
 import { Failure } from "../../ui/primitives";
-import { DEPLOYMENTS, type VersionDeployment } from "./deployment";
+import { decisions, DEPLOYMENTS, type VersionDeployment } from "./deployment";
 
 /** Approve or reject, and why. */
 export function Decision({ model, version, record }: { model: string; version: string; record: VersionDeployment }) {
   const queries = useQueryClient();
   const [reason, setReason] = useState("");
   const task = record.run?.tasks.find((one) => one.key.toLowerCase().startsWith("approval"))?.key;
+  const rejected = decisions(record.events).filter(({ verdict }) => verdict === "rejected");
   const decide = useMutation({
     mutationFn: (verdict: "approved" | "rejected") =>
       call<{ problem: string | null }>("POST", `${path(DEPLOYMENTS, model, "versions", version)}/decision`, { verdict, reason, ...(task ? { task } : {}) }),
@@ -19,7 +20,8 @@ export function Decision({ model, version, record }: { model: string; version: s
   });
   return (
     <section className="panel" aria-label="Decision">
-      <h2>{record.approved ? "Approved" : "Approve this version?"}</h2>
+      <h2>{record.approved ? "Approved" : rejected.length ? "Rejected" : "Approve this version?"}</h2>
+      {rejected.map((event) => <p key={event.id} className="bad">{event.name} was rejected by {event.principal}{event.reason ? `: ${event.reason}` : "."}</p>)}
       <form className="stack" onSubmit={(event) => { event.preventDefault(); decide.mutate("approved"); }}>
         <div>
           <label htmlFor="reason">Reason</label>

@@ -1,6 +1,6 @@
 import { figure } from "../../api/format";
 import { Badge, Empty } from "../../ui/primitives";
-import { type DeploymentEvent, figures, table, tone } from "./deployment";
+import { type DeploymentEvent, figures, outcomes, table, tone } from "./deployment";
 
 const SHOWN = 8;
 
@@ -23,7 +23,7 @@ export function Evidence({ events }: { events: DeploymentEvent[] }) {
   return (
     <section className="panel flush" aria-label="Evaluation">
       <h2>Evaluation</h2>
-      <div className="scroll">
+      <div className="scroll whole">
         <table className="data">
           <thead><tr><th>Check</th><th>Verdict</th><th>Figures</th><th>Why</th></tr></thead>
           <tbody>
@@ -38,6 +38,7 @@ export function Evidence({ events }: { events: DeploymentEvent[] }) {
                     {figures(event).slice(0, SHOWN).map(([name, value]) => (
                       <div key={name}><span className="mono">{name}</span> {figure(value)}{champion?.[name] === undefined ? "" : ` (champion ${figure(champion[name])})`}</div>
                     ))}
+                    {outcomes(event).map(([column, outcome]) => <div key={column}><span className="mono">{column}</span> {outcome}</div>)}
                     {rows.length > 0 ? <Slices rows={rows} /> : null}
                   </td>
                   <td className="soft wrap">{event.reason || "–"}</td>

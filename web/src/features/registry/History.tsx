@@ -10,7 +10,7 @@ export function History({ events, model }: { events: DeploymentEvent[]; model?: 
   return (
     <section className="panel flush" aria-label="History" style={{ marginTop: 16 }}>
       <h2>History</h2>
-      <div className="scroll">
+      <div className="scroll whole">
         <table className="data">
           <thead><tr><th>When (UTC)</th>{model ? <th className="num">Version</th> : null}<th>Step</th><th>What</th><th>Verdict</th><th>Who</th><th>Why</th></tr></thead>
           <tbody>

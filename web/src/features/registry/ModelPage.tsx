@@ -3,22 +3,16 @@ import { Link, useParams } from "react-router";
 import { get, path } from "../../api/client";
 import { figure, time } from "../../api/format";
 import { Badge, Empty, Head, Loaded } from "../../ui/primitives";
+import { PermissionsView } from "../catalog/PermissionsView";
+import { useSecurable } from "../catalog/securable";
+import { Tags } from "../catalog/Tags";
 import { stageTone } from "./activities";
-import { type Deployment, DEPLOYMENTS, history, tone, words } from "./deployment";
+import { type Deployment, DEPLOYMENTS, history, tagsOf, tone, words } from "./deployment";
 import { History } from "./History";
+import { RunLink, useRun } from "./RunLink";
 import type { ModelVersion, RegisteredModel } from "./types";
 
-interface Run {
-  run: { info: { experiment_id: string }; data?: { metrics?: { key: string; value: number | string }[] } };
-}
-
-const TONES: Record<string, string> = { approved: "good", pending: "warning", rejected: "bad" };
-
 const SHOWN_METRICS = 6;
-
-function useRun(id: string | undefined) {
-  return useQuery({ queryKey: ["run", id], queryFn: () => get<Run>(`/api/2.0/mlflow/runs/get?run_id=${encodeURIComponent(id ?? "")}`), enabled: Boolean(id), staleTime: Infinity });
-}
 
 function Metrics({ id }: { id: string }) {
   const metrics = useRun(id).data?.run.data?.metrics ?? [];
@@ -29,12 +23,6 @@ function Metrics({ id }: { id: string }) {
       {metrics.length > SHOWN_METRICS ? <div className="faint">and {metrics.length - SHOWN_METRICS} more in the run</div> : null}
     </>
   );
-}
-
-function RunLink({ id }: { id: string }) {
-  const query = useRun(id);
-  if (!query.data) return <span className="faint mono">{id.slice(0, 8)}</span>;
-  return <a className="mono" href={`/mlflow/#/experiments/${query.data.run.info.experiment_id}/runs/${id}`}>{id.slice(0, 8)}</a>;
 }
 
 /** The model's deployment job, and what its policy asks for. */
@@ -54,19 +42,18 @@ function Policy({ deployment }: { deployment: Deployment }) {
 }
 
 function Version({ model, version, aliases }: { model: string; version: ModelVersion; aliases: string[] }) {
-  const tags = Object.fromEntries((version.tags ?? []).map((tag) => [tag.key, tag.value]));
-  const { approval, ...rest } = tags;
+  const { approvals, others } = tagsOf(version.tags);
   return (
     <tr>
       <td className="num"><Link to={path("/models", model, "versions", version.version)}>{version.version}</Link></td>
-      <td>{aliases.map((alias) => <Badge key={alias} tone="accent">{alias}</Badge>)}</td>
+      <td className="wrap">{aliases.map((alias) => <Badge key={alias} tone="accent long">{alias}</Badge>)}</td>
       <td>{version.current_stage && version.current_stage !== "None" ? <Badge tone={stageTone(version.current_stage)}>{version.current_stage}</Badge> : <span className="faint">–</span>}</td>
       <td>{version.deployment_job_state?.run_state ? <Badge tone={tone(version.deployment_job_state.run_state)}>{words(version.deployment_job_state.run_state)}</Badge> : <span className="faint">–</span>}</td>
-      <td>{approval ? <Badge tone={TONES[approval] ?? ""}>{approval}</Badge> : <span className="faint">–</span>}</td>
+      <td className="wrap">{approvals.length === 0 ? <span className="faint">–</span> : approvals.map(([key, value]) => <div key={key}><Badge tone={tone(value)}>{value}</Badge>{key === "approval" ? "" : <span className="soft"> {key}</span>}</div>)}</td>
       <td className="nowrap">{time(version.creation_timestamp)}</td>
       <td>{version.run_id ? <RunLink id={version.run_id} /> : "–"}</td>
       <td className="soft wrap">{version.run_id ? <Metrics id={version.run_id} /> : "–"}</td>
-      <td className="soft wrap">{Object.entries(rest).filter(([key]) => !key.startsWith("mlflow.")).map(([key, value]) => <div key={key}><span className="mono">{key}</span> {value}</div>)}</td>
+      <td className="soft wrap">{Object.entries(others).map(([key, value]) => <div key={key}><span className="mono">{key}</span> {value}</div>)}</td>
     </tr>
   );
 }
@@ -74,6 +61,8 @@ function Version({ model, version, aliases }: { model: string; version: ModelVer
 export function ModelPage() {
   const { name = "" } = useParams();
   const model = useQuery({ queryKey: ["model", name], queryFn: () => get<RegisteredModel>(`${path("/api/2.1/unity-catalog/models", name)}?include_aliases=true`) });
+  const tagged = useQuery({ queryKey: ["model tags", name], queryFn: () => get<{ registered_model: { tags?: { key: string; value: string }[] } }>(`/api/2.0/mlflow/registered-models/get?name=${encodeURIComponent(name)}`) });
+  const securable = useSecurable("registered_model", name);
   const filter = encodeURIComponent(`name = '${name.replaceAll("'", "")}'`);
   const versions = useQuery({ queryKey: ["versions", name], queryFn: () => get<{ model_versions?: ModelVersion[] }>(`/api/2.0/mlflow/model-versions/search?filter=${filter}&max_results=200`) });
   const deployment = useQuery({ queryKey: ["deployment", name, "model"], queryFn: () => get<Deployment>(path(DEPLOYMENTS, name)) });
@@ -81,14 +70,14 @@ export function ModelPage() {
     <Loaded query={model}>
       {(found) => (
         <>
-          <Head title={found.full_name} sub={found.comment ?? `Owner: ${found.owner ?? "–"}`}>
+          <Head title={found.full_name} sub={<>{found.comment ? <div>{found.comment}</div> : null}Owner: {found.owner ?? "–"}<div><Tags tags={{ ...securable.data?.tags, ...tagsOf(tagged.data?.registered_model.tags).others }} /></div></>}>
             <a className="button quiet" href={`/mlflow/#/models/${encodeURIComponent(name)}`}>Open in MLflow</a>
           </Head>
           {deployment.data ? <Policy deployment={deployment.data} /> : null}
           <Loaded query={versions}>
             {({ model_versions: rows = [] }) => rows.length === 0 ? <Empty title="No version yet" /> : (
               <section className="panel flush">
-                <div className="scroll">
+                <div className="scroll whole">
                   <table className="data">
                     <thead><tr><th className="num">Version</th><th>Aliases</th><th>Stage</th><th>Deployment</th><th>Approval</th><th>Created (UTC)</th><th>Run</th><th>Metrics of the run</th><th>Tags</th></tr></thead>
                     <tbody>
@@ -101,6 +90,10 @@ export function ModelPage() {
               </section>
             )}
           </Loaded>
+          <section className="gap-above" aria-label="Permissions">
+            <h2>Permissions</h2>
+            <PermissionsView kind="registered_model" name={name} owner={found.owner ?? "–"} />
+          </section>
           {deployment.data ? <History model={name} events={history([...deployment.data.events].reverse())} /> : null}
         </>
       )}

@@ -4,6 +4,7 @@ import { call, get, path } from "../../api/client";
 import { duration, time } from "../../api/format";
 import { Badge, Failure, Head, Loaded } from "../../ui/primitives";
 import { Lineage } from "../catalog/Lineage";
+import { About } from "./About";
 import { Decision } from "./Decision";
 import { Deployed } from "./Deployed";
 import { type Deployment, DEPLOYMENTS, evidence, history, tone, type VersionDeployment, words } from "./deployment";
@@ -17,6 +18,7 @@ interface Version {
   created_at?: number;
   comment?: string | null;
   aliases?: { alias_name: string }[];
+  run_id?: string;
 }
 
 type Run = NonNullable<VersionDeployment["run"]>;
@@ -81,6 +83,7 @@ export function VersionPage() {
             <Decision model={name} version={version} record={found} />
             <Deployed model={name} version={version} aliases={aliases} />
           </div>
+          <About model={name} version={version} run={known.data?.run_id} />
           <Stage model={name} version={version} />
           <Held model={name} version={version} />
           <Lineage type="model_version" name={`${name}/${version}`} title="Lineage" />

@@ -1,11 +1,22 @@
 import { describe, expect, it } from "vitest";
-import { type DeploymentEvent, evidence, history, served, told } from "./deployment";
+import { decisions, type DeploymentEvent, evidence, history, outcomes, served, tagsOf, told } from "./deployment";
 
 const event = (step: string, name: string, verdict: string, details: Record<string, unknown> = {}): DeploymentEvent => ({
   id: 1, version: 1, step, name, verdict, reason: "", metrics: {}, details, principal: "a", run_id: null, at: 0,
 });
 
 describe("deployment", () => {
+  it("tells approvals of any name from other tags", () => {
+    expect(tagsOf([{ key: "approval_check", value: "rejected" }, { key: "team", value: "a" }, { key: "mlflow.x", value: "1" }])).toEqual({ approvals: [["approval_check", "rejected"]], others: { team: "a" } });
+  });
+
+  it("takes the latest word of each approval, and what a finding says of columns", () => {
+    const approval = (name: string, verdict: string) => ({ step: "approval", name, verdict, details: {} }) as unknown as DeploymentEvent;
+    expect(decisions([approval("approval", "approved"), approval("approval", "rejected"), approval("approval_b", "withdrawn")]).map((one) => one.verdict)).toEqual(["rejected"]);
+    expect(outcomes({ details: { columns: { rooms: "refused: NaN" } } } as unknown as DeploymentEvent)).toEqual([["rooms", "refused: NaN"]]);
+    expect(outcomes({ details: { columns: ["rooms"] } } as unknown as DeploymentEvent)).toEqual([]);
+  });
+
   const events = [event("evaluation", "quality", "failed"), event("approval", "approval", "rejected"), event("evaluation", "schema", "passed"), event("evaluation", "quality", "passed")];
 
   it("shows the latest word on each check", () => {

@@ -32,6 +32,26 @@ export function evidence(events: DeploymentEvent[]): DeploymentEvent[] {
   return [...latest.values()];
 }
 
+/** The latest word of each approval that was not withdrawn. */
+export function decisions(events: DeploymentEvent[]): DeploymentEvent[] {
+  const latest = new Map<string, DeploymentEvent>();
+  for (const event of events) if (event.step === "approval") latest.set(event.name, event);
+  return [...latest.values()].filter(({ verdict }) => verdict !== "withdrawn");
+}
+
+/** A version's tags that decide, by the names of their approvals, and the others but for MLflow's own. */
+export function tagsOf(tags: { key: string; value: string }[] | undefined): { approvals: [string, string][]; others: Record<string, string> } {
+  const found = (tags ?? []).map(({ key, value }): [string, string] => [key, value]);
+  const decides = ([key]: [string, string]) => key.toLowerCase().startsWith("approval");
+  return { approvals: found.filter(decides), others: Object.fromEntries(found.filter((tag) => !decides(tag) && !tag[0].startsWith("mlflow."))) };
+}
+
+/** What a finding says of single columns. */
+export function outcomes(event: DeploymentEvent): [string, string][] {
+  const { columns } = event.details;
+  return columns && typeof columns === "object" && !Array.isArray(columns) ? Object.entries(columns).map(([column, outcome]) => [column, String(outcome)]) : [];
+}
+
 /** What was decided and done, the newest first. */
 export function history(events: DeploymentEvent[]): DeploymentEvent[] {
   return events.filter((event) => event.step !== "evaluation" && event.step !== "shadow").reverse();
