@@ -40,7 +40,7 @@ def test_a_new_version_starts_the_job_and_an_approval_lets_it_go_on(shop: Shop, 
     again = {"name": shop.name, "version": version}
     shop.author.post(f"{UC_REST}/model-versions/finalize", json=again)
     runs = shop.author.get("/api/2.2/jobs/runs/list", params={"job_id": job}).json()["runs"]
-    assert [str(one["run_id"]) for one in runs] == [waiting["run_id"]]
+    assert [(str(one["run_id"]), one["trigger"]) for one in runs] == [(waiting["run_id"], "MODEL")]
     parameters = shop.author.get("/api/2.2/jobs/runs/get", params={"run_id": waiting["run_id"]}).json()["job_parameters"]
     assert {one["name"]: one["value"] for one in parameters} == {"model_name": shop.name, "model_version": version}
     # Whom MLflow's own client tells: the model's and the version's states are its words.
@@ -104,7 +104,12 @@ def test_what_can_be_connected(shop: Shop) -> None:
 
 
 def test_four_eyes_reasons_and_protected_aliases(shop: Shop) -> None:
+    first = shop.version()
+    told(shop.alias(first))
     policy = {"four_eyes": True, "reason_required": True, "protected_aliases": ["Champion"]}
+    unknown = shop.admin.put(f"{shop.url}/policy", json=policy | {"four_eye": True})
+    assert code(unknown) == (400, "INVALID_PARAMETER_VALUE")
+    assert "four_eye" in unknown.json()["message"]
     # The model's owner is held to the policy, so it is not the owner's to change.
     assert code(shop.author.put(f"{shop.url}/policy", json=policy)) == (403, "PERMISSION_DENIED")
     told(shop.admin.put(f"{shop.url}/policy", json=policy))
@@ -123,6 +128,10 @@ def test_four_eyes_reasons_and_protected_aliases(shop: Shop) -> None:
         assert answer.status_code in {400, 403}, answer.text
         assert "four eyes" in answer.text or "reason is missing" in answer.text
     assert code(shop.alias(version)) == (400, "INVALID_PARAMETER_VALUE")
+    may = f"{shop.url}/versions/{version}/alias"
+    assert "wants it approved" in told(shop.author.post(may, json={"alias": "champion"}))["message"]
+    assert told(shop.author.post(may, json={"alias": "other"})) == {"allowed": True, "message": ""}
+    assert code(shop.reader.post(may, json={"alias": "other"})) == (403, "PERMISSION_DENIED")
     told(shop.alias(version, "other"))
     assert "reason is missing" in decide(shop, shop.reviewer, version, "rejected").text
     told(decide(shop, shop.reviewer, version, "rejected", reason="too slow"))
@@ -141,6 +150,16 @@ def test_four_eyes_reasons_and_protected_aliases(shop: Shop) -> None:
     record = told(shop.author.get(f"{shop.url}/versions/{version}"))
     assert "who has registered it" in record["may_not_decide"]
     assert told(shop.reviewer.get(f"{shop.url}/versions/{version}"))["may_not_decide"] is None
+    # What was used before the policy is where an emergency leads back to, unless somebody has decided otherwise.
+    back = f"{shop.url}/rollback"
+    assert "reason is missing" in shop.author.post(back, json={"alias": "champion"}).text
+    answer = told(shop.author.post(back, json={"alias": "champion", "reason": "wrong prices"}))
+    assert (answer["from_version"], answer["to_version"]) == (int(version), int(first))
+    told(shop.alias(version))
+    told(decide(shop, shop.reviewer, first, "rejected", reason="older than the law"))
+    told(decide(shop, shop.reviewer, first, "pending", reason="is looked at"))
+    refused = {"alias": "champion", "reason": "x", "version": int(first)}
+    assert code(shop.author.post(back, json=refused)) == (400, "INVALID_PARAMETER_VALUE")
 
 
 def test_the_way_back_leads_to_the_version_before(shop: Shop) -> None:

@@ -20,6 +20,7 @@ CLIENT = Path(__file__).parent / "clients" / "steps_of_a_job.py"
 @pytest.mark.timeout(400)
 def test_from_evaluation_to_the_way_back(shop: Shop, tmp_path: Path) -> None:
     out = tmp_path / "out.json"
+    told(shop.admin.put(f"{shop.url}/policy", json={"protected_aliases": ["guarded"]}))
     given = {"AUTHOR": shop.author_name, "SPARK": shop.server.spark_remote(shop.author_token)}
     done = subprocess.run(
         [sys.executable, str(CLIENT), shop.name, str(out)],
@@ -43,6 +44,8 @@ def test_from_evaluation_to_the_way_back(shop: Shop, tmp_path: Path) -> None:
         "champion": ["1", True],
         "nulls": "refused",
         "shadow": ["answers", 3.0, True],
+        "not approved": ["wants it approved", ["1"]],
+        "alias refused": ["traffic went back to", ["1"]],
         "deployed": [["2"], "2"],
         "taken back": [True, ["2"]],
         "back": [1, ["1"], True],
@@ -94,9 +97,28 @@ def test_rates_of_a_classifier() -> None:
 
 
 def test_a_canary_ends_early_where_nothing_can_save_it_and_waits_where_nobody_asks() -> None:
-    asked = iter([{}, {"m": (0, 0)}, {"m": (3, 2)}])
-    assert rollout.watch(lambda: next(asked), "m", 60, 50, 0.01) == (3, 2)
-    asked = iter([{"m": (10, 5)}, {"m": (60, 5)}])
-    assert rollout.watch(lambda: next(asked), "m", 60, 50, 0.01) == (50, 0)
-    assert rollout.watch(dict, "m", 0, 50, 0.01) == (0, 0)
+    asked = iter([{}, {"m": (0, 0)}, {"m": (3, 2), "a": (40, 0), "b": (9, 9)}])
+    ended = rollout.watch(lambda: next(asked), "m", ["a"], 60, 50, 0.01)
+    assert ended == rollout.Counted(3, 2, 40, 0)
+    assert ended.is_worse(0.01, 50)
+    asked = iter([{"m": (10, 5), "a": (7, 1)}, {"m": (60, 5), "a": (9, 2)}])
+    assert rollout.watch(lambda: next(asked), "m", ["a"], 60, 50, 0.01) == rollout.Counted(50, 0, 2, 1)
+    assert rollout.watch(dict, "m", [], 0, 50, 0.01) == rollout.Counted(0, 0)
     assert rollout.split({"a": 33, "b": 67}, "c", 10) == {"a": 29, "b": 61, "c": 10}
+
+
+@pytest.mark.parametrize(
+    ("counted", "is_worse"),
+    [
+        (rollout.Counted(100, 1, 900, 0), False),  # as many as may
+        (rollout.Counted(100, 2, 900, 0), True),
+        (rollout.Counted(100, 25, 900, 225), False),  # what people ask fails wherever it is asked
+        (rollout.Counted(100, 30, 900, 225), False),  # by chance
+        (rollout.Counted(100, 45, 900, 225), True),
+        (rollout.Counted(100, 100, 900, 1), True),
+        (rollout.Counted(4, 2, 4, 1), True),  # so few say nothing in its favour
+        (rollout.Counted(0, 0, 0, 0), False),
+    ],
+)
+def test_what_the_others_fail_on_too_is_not_the_new_versions_fault(counted: rollout.Counted, *, is_worse: bool) -> None:
+    assert counted.is_worse(0.01, 50) is is_worse

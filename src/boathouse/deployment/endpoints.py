@@ -96,3 +96,10 @@ def check_approval(deploying: Deployment, model: str, version: Version, body: io
     """Whether an approval task may pass; the model's policy may approve now. Needs MANAGE on the model."""
     approved, message = deploying.check_approval(model, version, body.task)
     return io.ApprovalAnswer(approved=approved, message=message)
+
+
+@router.post("/{model}/versions/{version}/alias")
+def check_alias(deploying: Deployment, model: str, version: Version, body: io.AliasBody) -> io.AliasAnswer:
+    """Whether a version may get an alias; it does not get it. Needs MANAGE on the model."""
+    allowed, message = deploying.check_alias(model, version, body.alias)
+    return io.AliasAnswer(allowed=allowed, message=message)

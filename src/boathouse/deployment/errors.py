@@ -35,12 +35,12 @@ class AuthorDecides(PermissionDenied):
 
 
 class ReasonMissing(InvalidParameterValue):
-    """A decision without a reason."""
+    """A decision, or a way back, without a reason."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, what: str = "Decide", path: str = "/versions/{version}/decision") -> None:
         super().__init__(
-            f"reason is missing: the policy of '{name}' asks for one. Decide on the model's page, or with "
-            "POST /api/boathouse/v1/deployments/{model}/versions/{version}/decision.",
+            f"reason is missing: the policy of '{name}' asks for one. {what} on the model's page, or with "
+            f"POST /api/boathouse/v1/deployments/{{model}}{path}.",
             field="reason",
         )
 

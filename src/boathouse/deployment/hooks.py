@@ -230,13 +230,13 @@ class ModelDeployments:
         """See ``Deployments``.
 
         Raises:
-            NotApproved: If the policy wants the version approved.
+            NotApproved: If the policy wants the version approved, and it has not had the alias before.
         """
         with self._records() as records:
             model_id = records.model_id(model)
             if model_id is None or alias.lower() not in {one.lower() for one in records.policy(model_id).protected_aliases}:
                 return
-            if not records.is_approved(model_id, int(version)):
+            if not records.may_have(model_id, int(version), alias):
                 raise NotApproved(model, version, f"get the alias '{alias}'", "alias")
 
     def alias_set(self, model: str, alias: str, version: str | None, previous: str | None) -> None:

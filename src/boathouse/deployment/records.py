@@ -102,6 +102,28 @@ class Records:
         words = self.words(model_id, version)
         return bool(words) and set(words.values()) == {APPROVED}
 
+    def pointed_to(self, model_id: str, alias: str) -> list[int]:
+        """The versions that an alias has pointed to, the first first, but for those that were rolled back since."""
+        pointed: list[int] = []
+        for row in self.rows.events(model_id):
+            if row.name != alias:
+                continue
+            if row.step == "alias":
+                held = (row.details.get("previous"), row.details.get("version"))
+                pointed += [int(one) for one in held if one is not None and (not pointed or pointed[-1] != int(one))]
+            elif row.step == "rollback" and "from" in row.details:
+                pointed = [one for one in pointed if one != int(row.details["from"])]
+        return pointed
+
+    def may_have(self, model_id: str, version: int, alias: str) -> bool:
+        """Whether a version may get an alias that the policy protects: it is approved, or had it and nobody has decided about it.
+
+        The latter was used before the alias was protected, and is where an emergency leads back to.
+        """
+        if self.rows.events(model_id, version=version, step=APPROVAL):
+            return self.is_approved(model_id, version)
+        return version in self.pointed_to(model_id, alias)
+
     # ----------------------------------------------------------------------------------------------------------- jobs
 
     def fit(self, job_id: str, kinds: Kinds) -> int:
@@ -152,7 +174,8 @@ class Records:
             idempotency_token=token,
             queue=QueueBody(enabled=True),
         )
-        version.run_id, version.problem = RunService(self.session, starter, kinds).run_now(body).id, None
+        trigger = "ONE_TIME" if token is None else "MODEL"
+        version.run_id, version.problem = RunService(self.session, starter, kinds).run_now(body, trigger).id, None
 
     # -------------------------------------------------------------------------------------------------------- versions
 

@@ -3,15 +3,21 @@
 from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from boathouse.deployment.info import DeploymentEvent, Policy, VersionRecord
 
 Text = Annotated[str, Field(max_length=4000)]
 
 
-class DeploymentPolicyBody(BaseModel):
-    """Who may decide about a model's versions, and what needs a decision."""
+class _Given(BaseModel):
+    """What is given: a field that is not known is a mistake."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class DeploymentPolicyBody(_Given):
+    """Who may decide about a model's versions, and what needs a decision; what is not given is off."""
 
     four_eyes: bool = False
     reason_required: bool = False
@@ -51,7 +57,7 @@ class DeploymentEventBody(BaseModel):
         return DeploymentEventBody.model_validate(asdict(event))
 
 
-class EvidenceBody(BaseModel):
+class EvidenceBody(_Given):
     """What a step of the job has found or done."""
 
     step: Literal["evaluation", "shadow", "deployment", "rollback"]
@@ -70,7 +76,7 @@ class EvidenceBody(BaseModel):
         return value
 
 
-class DecisionBody(BaseModel):
+class DecisionBody(_Given):
     """Somebody's word about a version; without ``task`` about the first approval task of its run."""
 
     verdict: Literal["approved", "rejected", "pending"]
@@ -85,7 +91,7 @@ class DecisionAnswer(BaseModel):
     problem: str | None
 
 
-class ApprovalBody(BaseModel):
+class ApprovalBody(_Given):
     """Which approval task asks."""
 
     task: Annotated[str, Field(min_length=1, max_length=255, pattern="(?i)^approval")]
@@ -98,7 +104,20 @@ class ApprovalAnswer(BaseModel):
     message: str
 
 
-class RollbackBody(BaseModel):
+class AliasBody(_Given):
+    """Which alias a version is to get."""
+
+    alias: Annotated[str, Field(min_length=1, max_length=255)]
+
+
+class AliasAnswer(BaseModel):
+    """Whether it may get it, and why not."""
+
+    allowed: bool
+    message: str
+
+
+class RollbackBody(_Given):
     """Which alias goes back, and to which version; without one to the version before.
 
     Attributes:

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from boathouse.catalog.api import Privilege, SecurableInfo, SecurableType
 from boathouse.db import Database
-from boathouse.deployment.errors import NoDeploymentJob, NothingBefore
+from boathouse.deployment.errors import NoDeploymentJob, NotApproved, NothingBefore, ReasonMissing
 from boathouse.deployment.hooks import may_not_approve
 from boathouse.deployment.info import APPROVED, DeploymentEvent, Endpoints, Policy, Replaced, RolledBack, VersionRecord
 from boathouse.deployment.models import VersionDeploymentRow
@@ -18,7 +18,7 @@ from boathouse.errors import BoathouseError, InvalidParameterValue, NotFound
 from boathouse.iam.api import IamService, Principal
 from boathouse.jobs.api import Jobs, Kinds, RepairBody, RunService
 from boathouse.kit.clock import now_ms
-from boathouse.registry.api import APPROVAL, Connection, ModelRegistry, acting_as, canonical
+from boathouse.registry.api import APPROVAL, ApprovalMissing, Connection, ModelRegistry, acting_as, canonical
 from boathouse.storage.layout import Layout
 
 
@@ -221,6 +221,14 @@ class Deploying:
             return False, f"Not passed: {', '.join(failed)}." if failed else "Nothing was evaluated."
         return False, f"Nobody has decided yet: on the model's page, or with the tag {task}=approved."
 
+    def check_alias(self, name: str, version: int, alias: str) -> tuple[bool, str]:
+        """Whether a version may get an alias, before anything is done that leads to it; and why not."""
+        try:
+            self._registry.check_alias(name, alias, str(version))
+        except (ApprovalMissing, NotApproved) as error:
+            return False, error.message
+        return True, ""
+
     async def roll_back_with(
         self, endpoints: Endpoints | None, name: str, alias: str, version: int | None, reason: str
     ) -> RolledBack:
@@ -235,6 +243,7 @@ class Deploying:
 
         Raises:
             NothingBefore: If there is none.
+            ReasonMissing: If the policy wants a reason.
             InvalidParameterValue: If the alias points there already.
         """
         came, went = await asyncio.to_thread(self.roll_back, name, alias, version, reason)
@@ -257,9 +266,15 @@ class Deploying:
 
         Raises:
             NothingBefore: If there is none.
+            ReasonMissing: If the policy wants a reason.
             InvalidParameterValue: If the alias points there already.
         """
         known = self._registry.get_model(name)
+        with self._database.session() as session:
+            records = Records(session, self._principal, self._layout)
+            model = self._model(records, known.name, Privilege.MANAGE)
+            if records.policy(model.id).reason_required and not reason.strip():
+                raise ReasonMissing(known.name, "Go back", "/rollback")
         current = known.aliases.get(alias)
         if current is None:
             raise NotFound(f"'{known.name}' has no alias '{alias}'. It has: {', '.join(known.aliases) or 'none'}.")
@@ -278,15 +293,7 @@ class Deploying:
         with self._database.session() as session:
             records = Records(session, self._principal, self._layout)
             model = self._model(records, name, Privilege.EXECUTE)
-            pointed: list[int] = []
-            for row in records.rows.events(model.id):
-                if row.name != alias:
-                    continue
-                if row.step == "alias":
-                    held = (row.details.get("previous"), row.details.get("version"))
-                    pointed += [int(one) for one in held if one is not None and (not pointed or pointed[-1] != int(one))]
-                elif row.step == "rollback" and "from" in row.details:
-                    pointed = [one for one in pointed if one != int(row.details["from"])]
+            pointed = records.pointed_to(model.id, alias)
         for candidate in reversed(pointed):
             if candidate == current:
                 continue

@@ -73,8 +73,12 @@ class RunService:
 
     # ---------------------------------------------------------------------------------------------------- starting
 
-    def run_now(self, body: RunNowBody) -> JobRunRow:
+    def run_now(self, body: RunNowBody, trigger: str = "ONE_TIME") -> JobRunRow:
         """Start a run of a job, or give the one that was started with the same token.
+
+        Args:
+            body: Which job, and with what.
+            trigger: What has started it, in the API's words.
 
         Raises:
             SettingsInvalid: If it is asked for parameters or tasks that the job has not.
@@ -88,7 +92,7 @@ class RunService:
         if known is not None:
             return known
         asked = Asked(
-            "ONE_TIME",
+            trigger,
             self._principal.name,
             job_parameters=body.job_parameters or {},
             overrides=body.overrides(),

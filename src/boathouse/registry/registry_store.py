@@ -374,15 +374,23 @@ class GovernedRegistryStore(StagedStore):
     def set_registered_model_alias(self, name: Any, alias: Any, version: Any) -> Any:
         """Point an alias to a version; the champion must not be rejected, or wait for an approval."""
         with self._as(name, Privilege.MANAGE) as full_name:
-            known = super().get_model_version(full_name, version)
-            if str(alias).lower() == GATED_ALIAS:
-                require_not_refused(known, f"get the alias '{alias}'")
-            self._deployments.check_alias(full_name, str(version), str(alias))
+            self._require_alias(full_name, str(alias), version)
             previous = self._points_to(full_name, str(alias))
             super().set_registered_model_alias(full_name, alias, version)
             self._deployments.alias_set(full_name, str(alias), str(version), previous)
             self._tell(ModelChange("MODEL_ALIAS_SET", full_name, str(version), str(alias)))
             self.told(ALIAS, CREATED, name=full_name, alias=str(alias), version=str(version))
+
+    def check_alias(self, name: str, alias: str, version: str) -> None:
+        """Go on only if ``set_registered_model_alias`` would."""
+        with self._as(name, Privilege.MANAGE) as full_name:
+            self._require_alias(full_name, alias, version)
+
+    def _require_alias(self, full_name: str, alias: str, version: Any) -> None:
+        known = super().get_model_version(full_name, version)
+        if alias.lower() == GATED_ALIAS:
+            require_not_refused(known, f"get the alias '{alias}'")
+        self._deployments.check_alias(full_name, str(version), alias)
 
     def _points_to(self, full_name: str, alias: str) -> str | None:
         aliases: dict[str, Any] = super().get_registered_model(full_name).aliases

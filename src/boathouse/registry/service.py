@@ -225,6 +225,15 @@ class ModelRegistry:
         with self._store() as store:
             store.set_registered_model_alias(name, alias, version)
 
+    def check_alias(self, name: str, alias: str, version: str) -> None:
+        """Go on only if ``set_alias`` would point an alias to a version.
+
+        Raises:
+            InvalidParameterValue: If the version is not approved as the alias needs it.
+        """
+        with self._store() as store:
+            store.check_alias(name, alias, version)
+
     def delete_alias(self, name: str, alias: str) -> None:
         """Delete an alias."""
         with self._store() as store:

@@ -110,6 +110,15 @@ people = threading.Thread(target=traffic)
 people.start()
 try:
     canary = {"endpoint": endpoint, "canary_percent": 50, "watch_seconds": 60, "least_requests": 5}
+    # Nothing moves towards an alias that would be refused, nor stays where it is refused in the end ("latest" is MLflow's own).
+    for key, alias, wrong, words in (
+        ("not approved", "guarded", steps.NotApproved, "wants it approved"),
+        ("alias refused", "latest", steps.NotDeployed, "traffic went back to"),
+    ):
+        try:
+            steps.deploy(name, "2", alias=alias, endpoint=endpoint, canary_percent=100)
+        except wrong as error:
+            found[key] = [words if words in str(error) else str(error), serving()]
     steps.deploy(name, "2", **canary)
     found["deployed"] = [serving(), mlflow.MlflowClient().get_model_version_by_alias(name, "champion").version]
     try:

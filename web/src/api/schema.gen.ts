@@ -5268,6 +5268,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/boathouse/v1/deployments/{model}/versions/{version}/alias": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Check Alias
+         * @description Whether a version may get an alias; it does not get it. Needs MANAGE on the model.
+         */
+        post: operations["deployments_check_alias"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/boathouse/v1/deployments/{model}/versions/{version}/approval": {
         parameters: {
             query?: never;
@@ -6862,10 +6882,28 @@ export interface components {
             version: string;
         };
         /**
+         * AliasAnswer
+         * @description Whether it may get it, and why not.
+         */
+        AliasAnswer: {
+            /** Allowed */
+            allowed: boolean;
+            /** Message */
+            message: string;
+        };
+        /**
+         * AliasBody
+         * @description Which alias a version is to get.
+         */
+        "AliasBody-Input": {
+            /** Alias */
+            alias: string;
+        };
+        /**
          * AliasBody
          * @description An alias.
          */
-        AliasBody: {
+        "AliasBody-Output": {
             /** Alias Name */
             alias_name: string;
             /** Catalog Name */
@@ -8577,7 +8615,7 @@ export interface components {
         };
         /**
          * DeploymentPolicyBody
-         * @description Who may decide about a model's versions, and what needs a decision.
+         * @description Who may decide about a model's versions, and what needs a decision; what is not given is off.
          */
         DeploymentPolicyBody: {
             /**
@@ -9937,7 +9975,7 @@ export interface components {
          */
         "ModelBody-Output": {
             /** Aliases */
-            aliases?: components["schemas"]["AliasBody"][] | null;
+            aliases?: components["schemas"]["AliasBody-Output"][] | null;
             /**
              * Browse Only
              * @default false
@@ -13534,7 +13572,7 @@ export interface components {
          */
         VersionBody: {
             /** Aliases */
-            aliases: components["schemas"]["AliasBody"][];
+            aliases: components["schemas"]["AliasBody-Output"][];
             /** Catalog Name */
             catalog_name: string;
             /** Comment */
@@ -23723,7 +23761,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["AliasBody"];
+                    "application/json": components["schemas"]["AliasBody-Output"];
                 };
             };
             /** @description Validation Error */
@@ -26163,6 +26201,42 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["VersionDeploymentBody"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    deployments_check_alias: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                model: string;
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AliasBody-Input"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AliasAnswer"];
                 };
             };
             /** @description Validation Error */

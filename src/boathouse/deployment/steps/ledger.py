@@ -40,6 +40,11 @@ class Ledger:
         found = self._post(f"{self._version}/approval", {"task": task})
         return bool(found["approved"]), str(found["message"])
 
+    def may_have(self, alias: str) -> tuple[bool, str]:
+        """Whether the version may get an alias, and why not."""
+        found = self._post(f"{self._version}/alias", {"alias": alias})
+        return bool(found["allowed"]), str(found["message"])
+
     def roll_back(self, alias: str, reason: str) -> tuple[int, int]:
         """Point an alias back; from which version, and to which."""
         found = self._post(f"{self._base}/rollback", {"alias": alias, "reason": reason[:4000]})
