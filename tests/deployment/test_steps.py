@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from boathouse.deployment.steps import checks, rollout
+from boathouse.deployment import steps
+from boathouse.deployment.steps import checks, rollout, shadowing
 from boathouse.deployment.steps.metrics import metrics_of
 from tests.deployment.conftest import Shop, told
 
@@ -43,6 +44,7 @@ def test_from_evaluation_to_the_way_back(shop: Shop, tmp_path: Path) -> None:
         },
         "champion": ["1", True],
         "nulls": "refused",
+        "unanswered": ["rows", "champion"],
         "shadow": ["answers", 3.0, True],
         "not approved": ["wants it approved", ["1"]],
         "alias refused": ["traffic went back to", ["1"]],
@@ -52,6 +54,9 @@ def test_from_evaluation_to_the_way_back(shop: Shop, tmp_path: Path) -> None:
     }
     events = told(shop.reader.get(f"{shop.url}/versions/2"))["events"]
     kept = [(one["step"], one["name"], one["verdict"]) for one in events]
+    # What could not be checked is kept, too.
+    failed = [one for one in kept if one[0] == "evaluation" and one[2] == "failed"]
+    assert failed == [("evaluation", "rows", "failed"), ("evaluation", "champion", "failed")]
     assert kept[:6] == [("evaluation", name, "passed") for name in json.loads(out.read_text())["evaluation"]]
     endpoint = shop.name.replace(".", "-")
     assert ("deployment", f"{endpoint}: canary", "passed") in kept
@@ -79,6 +84,91 @@ def test_thresholds_slices_and_groups() -> None:
     assert checks.fairness(rows, [checks.Fairness("group", "mae", 2.5)], truth, found, known)[0].passed
 
 
+def test_which_value_is_better() -> None:
+    def passes(metric: str, value: float, theirs: float, **given: Any) -> bool:
+        return checks.quality(
+            {metric: value}, {metric: theirs}, [checks.Threshold(metric, most_worse=0.05, **given)], "1"
+        ).passed
+
+    # An error of 5 in the mean is as bad on either side.
+    assert [passes("mean_error", value, -2.0) for value in (2.05, -2.05, 5.0, -5.0)] == [True, True, False, False]
+    assert [passes("cost", value, 10.0, better="lower") for value in (1.0, 10.4, 11.0)] == [True, True, False]
+    assert [passes("gain", value, 10.0, better="higher") for value in (20.0, 9.6, 9.0)] == [True, True, False]
+    assert not checks.quality({"mae": 1.0}, {}, [checks.Threshold("mae", most_worse=0.05)], "1").passed
+    assert checks.without_champion("4", "x", [checks.Threshold("mae", at_most=1)]).passed
+
+
+def test_no_slice_and_no_group_is_too_rare_to_be_judged_if_it_has_enough_rows() -> None:
+    rows = pd.DataFrame({"group": [f"g{number}" for number in range(60) for _ in range(40)] + ["bad"] * 30 + ["few"] * 29})
+    truth = pd.Series(np.zeros(len(rows)))
+    found = pd.Series(np.where(rows["group"].isin(["bad", "few"]), 9.0, 1.0))
+    known = metrics_of("regressor", 1)
+    (one,) = checks.slices(rows, ["group"], truth, found, known, [checks.Threshold("mae", at_most=2, slices=True)])
+    assert one.reason == "mae of group=bad is 9, and may be 2 at most"
+    assert one.metrics == {"slices": 62}
+    assert (len(one.details["table"]), one.details["table"][-1]["value"], one.details["not_shown"]) == (51, "bad", 11)
+    (apart,) = checks.fairness(rows, [checks.Fairness("group", "mae", 2)], truth, found, known)
+    assert (apart.passed, apart.metrics, apart.details["table"][-1]["value"]) == (False, {"apart": 8.0}, "bad")
+
+
+def test_rates_of_what_is_no_label() -> None:
+    truth, found = pd.Series(["yes", "no", "no"]), pd.Series(["no", "no", "no"])
+    assert checks.unlabelled("yes", truth, found, ["selection_rate"]) is None
+    asked = checks.unlabelled(1, truth, found, ["accuracy", "selection_rate"])
+    assert asked is not None
+    assert not asked.passed
+    assert (
+        asked.reason
+        == "positive is 1, which is no label; the rows and the answers have 'no', 'yes'. So nothing is said of selection_rate."
+    )
+    not_asked = checks.unlabelled(1, truth, found, ["accuracy"])
+    assert not_asked is not None
+    assert not_asked.passed
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"target": "cost"}, "target names the column 'cost', which rows has not. Valid: price, size"),
+        ({"slices": ["distrct"]}, "slices names the column 'distrct'"),
+        ({"fairness": [checks.Fairness("distrct", "mae", 1)]}, "fairness names the column 'distrct'"),
+        ({"fairness": [checks.Fairness("size", "f1", 1)]}, "fairness names the metric 'f1', which there is not. Valid: mae, "),
+        ({"thresholds": [checks.Threshold("mine", most_worse=0.1)]}, "better is missing in thresholds: of 'mine'"),
+        (
+            {"thresholds": [checks.Threshold("mae", better="less")]},
+            "better is 'less' in thresholds, for 'mae'. Valid: higher, lower, zero",
+        ),  # type: ignore[arg-type]
+        ({"environment": "docker"}, "environment is 'docker'. Valid: process, requirements"),
+        ({"kind": "classification"}, "kind is 'classification'. Valid: regressor, classifier"),
+    ],
+)
+def test_what_cannot_be_asked_is_told_before_anything_is_loaded(given: dict[str, Any], told: str) -> None:
+    rows = pd.DataFrame({"price": [1.0], "size": [1.0]})
+    with pytest.raises(ValueError, match=told.replace(".", r"\.")):
+        steps.evaluate("a.b.c", 1, rows, **{"target": "price", "metrics": {"mine": lambda _truth, _found: 7.0}, **given})
+
+
+def test_rows_and_answers_that_judge_nothing() -> None:
+    rows = pd.DataFrame({"price": [1.0, None, 3.0]})
+    found = [
+        checks.unanswerable(rows, "price"),
+        checks.unanswerable(rows.head(0), "price"),
+        checks.unanswerable(rows.head(1), "price"),
+    ]
+    assert [one and (one.passed, one.reason) for one in found] == [
+        (False, "1 of 3 rows have no value of the target 'price': leave them out."),
+        (False, "There are no rows to evaluate with."),
+        None,
+    ]
+    answers = [checks.unanswered(2, pd.Series(one)) for one in ([1.0, float("inf")], ["a", None], [1.0], [1.0, 2.0])]
+    assert [one and one.reason for one in answers] == [
+        "1 of 2 rows have no answer (null, NaN or infinite).",
+        "1 of 2 rows have no answer (null, NaN or infinite).",
+        "2 rows were asked for, and 1 answered.",
+        None,
+    ]
+
+
 def test_rates_of_a_classifier() -> None:
     truth, found = pd.Series(["y", "y", "n", "n"]), pd.Series(["y", "n", "y", "n"])
     known = metrics_of("classifier", "y", {"mine": lambda _truth, _found: 7.0})
@@ -94,6 +184,18 @@ def test_rates_of_a_classifier() -> None:
         "false_positive_rate": 0.5,
         "mine": 7.0,
     }
+
+
+def test_what_shadow_reads() -> None:
+    for body in (
+        {"instances": [{"x": 1}, {"x": 2}]},
+        {"dataframe_records": [{"x": 1}, {"x": 2}]},
+        {"dataframe_split": {"columns": ["x"], "data": [[1], [2]]}},
+        {"inputs": {"x": [1, 2]}},
+    ):
+        assert shadowing._records(json.dumps(body)) == [{"x": 1}, {"x": 2}]  # pyright: ignore[reportPrivateUsage]
+    with pytest.raises(ValueError, match="kind is 'classification'"):
+        steps.shadow("a.b.c", 1, pd.DataFrame(), kind="classification")
 
 
 def test_a_canary_ends_early_where_nothing_can_save_it_and_waits_where_nobody_asks() -> None:

@@ -1,18 +1,23 @@
 """New rows are scored once each by models that look features up: as of the rows' times, in the tables as they are then."""
 
 import datetime as dt
+import json
+import time
 import uuid
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import numpy as np
+import pandas as pd
 import pytest
 from databricks.sdk import WorkspaceClient
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 from sklearn.linear_model import LinearRegression
 
+from boathouse.deployment import steps
 from boathouse.deployment.scoring import Scored, score_new_rows
 from boathouse.engine.as_of.request import HINT, ROWS_HINT
 from boathouse.features.client import FeatureEngineeringClient, FeatureFunction, FeatureLookup, FeatureTables
@@ -127,6 +132,36 @@ def test_new_rows_of_models_with_look_ups(
         assert (row.model_name, row.model_version) == (f"{schema}.delays", "1" if number < 7 else "2")
         assert row.scored_at is not None
     _streams_elsewhere(spark, schema, fe, source)
+    _is_evaluated_and_shadowed(spark, schema, fe, source)
+
+
+def _is_evaluated_and_shadowed(spark: SparkSession, schema: str, fe: FeatureEngineeringClient, source: str) -> None:
+    # Rows and requests have the keys and times alone; what a request gives itself is not looked up.
+    name, flights = f"{schema}.delays", spark.table(source)
+    scored = fe.score_batch(model_uri=f"models:/{name}/2", df=flights)
+    rows = scored.select("id", "origin", "at", "distance", scored["prediction"].alias("late"))
+    exact = steps.Threshold("max_error", at_most=1e-9)
+    findings = steps.evaluate(name, 2, rows, target="late", thresholds=[exact], champion=None)
+    assert findings[-1].details["columns"].keys() == {"distance", "temp", "far"}
+    asked = [{"origin": row.origin, "at": row.at.isoformat(), "distance": row.distance} for row in rows.orderBy("id").collect()]
+    answers = [row.late for row in rows.orderBy("id").collect()]
+    asked[0]["temp"], asked[1]["temp"] = 10.0, None
+    answers[0] += 10.0 - 50.0
+
+    def payload(*bodies: Any) -> pd.DataFrame:
+        said = [json.dumps({"predictions": answers}) for _ in bodies]
+        now = [int(time.time() * 1000)] * len(bodies)
+        given = [json.dumps(body) for body in bodies]
+        return pd.DataFrame({"timestamp_ms": now, "status_code": 200, "request": given, "response": said})
+
+    unnamed = {"instances": [[1.0, 2.0, 3.0] for _ in answers]}
+    (_, found) = steps.shadow(name, 2, payload({"instances": asked}, unnamed), most_different=1e-9)
+    assert (found.metrics["requests_rows"], found.metrics["unread_requests"]) == (9.0, 1.0)
+    with pytest.raises(steps.NotPassed, match="None of the 1 requests of the last 24 hours could be asked again"):
+        steps.shadow(name, 2, payload(unnamed))
+    without = [{key: value for key, value in one.items() if key != "origin"} for one in asked]
+    with pytest.raises(steps.NotPassed, match=r"look-ups \(The features of .* names 'origin', which is no column"):
+        steps.shadow(name, 2, payload({"dataframe_records": without}))
 
 
 def _streams_elsewhere(spark: SparkSession, schema: str, fe: FeatureEngineeringClient, source: str) -> None:

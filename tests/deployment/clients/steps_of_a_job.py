@@ -49,7 +49,11 @@ with mlflow.start_run():
     mlflow.sklearn.log_model(LinearRegression().fit(some[["size"]].assign(age=0), some["price"]), name="a", **logged)
     mlflow.sklearn.log_model(LinearRegression().fit(inputs, rows["price"]), name="b", **logged)
     mlflow.pyfunc.log_model(python_model=Refuses(), name="c", **logged)
+    more = some[["size", "age"]].assign(extra=1.0)
+    asks_for_more = LinearRegression().fit(more, some["price"])
+    mlflow.sklearn.log_model(asks_for_more, name="d", **logged | {"signature": infer_signature(more, some["price"])})
 mlflow.MlflowClient().set_registered_model_alias(name, "champion", "1")
+mlflow.MlflowClient().set_registered_model_alias(name, "odd", "4")
 
 # ------------------------------------------------------------------------------------------------------- evaluation
 
@@ -67,6 +71,21 @@ found["evaluation"] = {one.name: one.passed for one in findings}
 quality = next(one for one in findings if one.name == "quality")
 found["champion"] = [quality.details["champion_version"], quality.details["champion"]["mae"] > quality.metrics["mae"]]
 found["nulls"] = next(one for one in findings if one.name == "nulls").details["columns"]["size"].split(":")[0]
+
+
+def fails(given: pd.DataFrame, champion: str) -> str:
+    """The names of the checks that fail."""
+    # What this process holds is none of the model's memory.
+    held = bytes(range(256)) * (3 * 2**20)
+    worse, limits = steps.Threshold("mae", most_worse=0.0), steps.Limits(memory_mb=len(held) / 2**20)
+    try:
+        steps.evaluate(name, "2", given, target="price", thresholds=[worse], champion=champion, limits=limits)
+    except steps.NotPassed as error:
+        return str(error).partition(": ")[2].partition(" (")[0]
+    return ""
+
+
+found["unanswered"] = [fails(rows.assign(price=rows["price"].where(rows["size"] > 1)), "champion"), fails(rows, "odd")]
 
 # --------------------------------------------------------------------------------------------------------- endpoint
 

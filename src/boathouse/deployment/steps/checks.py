@@ -2,9 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, get_args
 
-from boathouse.deployment.steps.metrics import LEAST_ROWS, LOWER_IS_BETTER, Metric, judged
+from boathouse.deployment.steps.metrics import BETTER, LEAST_ROWS, RATES, Better, Metric, judged
+
+SHOWN = 50
+"""So many slices of a column are shown, the commonest, and besides those that do not hold."""
+_TOLD = 20
 
 
 @dataclass(frozen=True)
@@ -17,6 +21,8 @@ class Threshold:
         at_most: The most that it may be.
         most_worse: By which share of the champion's it may be worse than that, on the same rows: 0.05 is five percent.
         slices: Whether each slice has to hold to ``at_least`` and ``at_most`` too.
+        better: Which of two values is the better one, for ``most_worse``: the ``higher``, the ``lower``, or with ``zero`` the one
+            that is nearer to 0. Known of the built-in metrics but for ``selection_rate``; ``mean_error`` is better near zero.
     """
 
     metric: str
@@ -24,6 +30,7 @@ class Threshold:
     at_most: float | None = None
     most_worse: float | None = None
     slices: bool = False
+    better: Better | None = None
 
 
 @dataclass(frozen=True)
@@ -79,6 +86,84 @@ def _finding(name: str, faults: Sequence[str], metrics: Mapping[str, Any], detai
     return Finding(name, not faults, "; ".join(faults), dict(metrics), dict(details or {}))
 
 
+def require(
+    columns: Sequence[Any],
+    target: str,
+    slices: Sequence[str],
+    fairness: Sequence[Fairness],
+    thresholds: Sequence[Threshold],
+    known: Mapping[str, Metric],
+) -> None:
+    """Go on only if what is asked for can be, before a model is loaded.
+
+    Raises:
+        ValueError: If there is no such column or metric, or it is not known which of its values are better; it names the argument.
+    """
+    asked = [("target", target), *(("slices", one) for one in slices), *(("fairness", one.column) for one in fairness)]
+    for argument, column in asked:
+        if column not in columns:
+            message = f"{argument} names the column '{column}', which rows has not. Valid: {', '.join(map(str, columns))}."
+            raise ValueError(message)
+    metrics = [("thresholds", one.metric) for one in thresholds] + [("fairness", one.metric) for one in fairness]
+    for argument, metric in metrics:
+        if metric not in known:
+            message = f"{argument} names the metric '{metric}', which there is not. Valid: {', '.join(known)}."
+            raise ValueError(message)
+    for one in thresholds:
+        valid = ", ".join(get_args(Better))
+        if one.better is not None and one.better not in get_args(Better):
+            message = f"better is '{one.better}' in thresholds, for '{one.metric}'. Valid: {valid}."
+            raise ValueError(message)
+        if one.most_worse is not None and one.better is None and one.metric not in BETTER:
+            message = (
+                f"better is missing in thresholds: of '{one.metric}' it is not known which values are better. Valid: {valid}."
+            )
+            raise ValueError(message)
+
+
+def unanswerable(rows: Any, target: str) -> Finding | None:
+    """Why rows cannot judge anything, if they cannot."""
+    empty = int(rows[target].isna().sum())
+    if not len(rows):
+        return Finding("rows", passed=False, reason="There are no rows to evaluate with.")
+    if empty:
+        reason = f"{empty} of {len(rows)} rows have no value of the target '{target}': leave them out."
+        return Finding("rows", passed=False, reason=reason, metrics={"rows": float(len(rows)), "without_target": float(empty)})
+    return None
+
+
+def unanswered(rows: int, found: Any) -> Finding | None:
+    """Rows to which a model has said nothing that can be judged, if there are any."""
+    if len(found) != rows:
+        return Finding("prediction", passed=False, reason=f"{rows} rows were asked for, and {len(found)} answered.")
+    empty = int((found.isna() | found.isin([float("inf"), float("-inf")])).sum())
+    if empty:
+        reason = f"{empty} of {rows} rows have no answer (null, NaN or infinite)."
+        return Finding("prediction", passed=False, reason=reason, metrics={"rows": float(rows), "without_answer": float(empty)})
+    return None
+
+
+def unlabelled(positive: Any, truth: Any, found: Any, asked: Sequence[str]) -> Finding | None:
+    """Whether rates are about a label that is none; where one is asked for, that is a fault.
+
+    Args:
+        positive: The label.
+        truth: What is true.
+        found: What was predicted.
+        asked: Metrics that are to be held to.
+
+    Returns:
+        Nothing, if it is a label.
+    """
+    labels = {*truth.unique(), *found.unique()}
+    if positive in labels:
+        return None
+    rates = sorted({*asked} & {*RATES})
+    told = ", ".join(sorted(repr(getattr(one, "item", lambda one=one: one)()) for one in labels)[:_TOLD])
+    reason = f"positive is {positive!r}, which is no label; the rows and the answers have {told}. So nothing is said of {', '.join(rates or RATES)}."
+    return Finding("positive", not rates, reason)
+
+
 def quality(
     found: Mapping[str, float],
     champion: Mapping[str, float] | None,
@@ -93,13 +178,33 @@ def quality(
             faults.append(f"{one.metric} is not known; there are {', '.join(found)}")
             continue
         faults += _outside(one, value, "")
-        theirs = None if champion is None else champion.get(one.metric)
-        if one.most_worse is not None and theirs is not None:
-            worse = value - theirs if one.metric in LOWER_IS_BETTER else theirs - value
-            if worse > abs(theirs) * one.most_worse:
-                faults.append(f"{one.metric} is {value:.6g}, the champion's {theirs:.6g}")
+        if one.most_worse is None or champion is None:
+            continue
+        theirs = champion.get(one.metric)
+        if theirs is None:
+            faults.append(f"{one.metric} of the champion is not known")
+        elif _worse(value, theirs, one) > abs(theirs) * one.most_worse:
+            faults.append(f"{one.metric} is {value:.6g}, the champion's {theirs:.6g}")
     details = {} if champion is None else {"champion": dict(champion), "champion_version": champion_version}
     return _finding("quality", faults, found, details)
+
+
+def _worse(value: float, theirs: float, threshold: Threshold) -> float:
+    """By how much a value is worse than another one."""
+    match threshold.better or BETTER[threshold.metric]:
+        case "higher":
+            return theirs - value
+        case "lower":
+            return value - theirs
+        case "zero":
+            return abs(value) - abs(theirs)
+
+
+def without_champion(version: str, why: str, thresholds: Sequence[Threshold]) -> Finding:
+    """That there is nothing to compare with, although there is a champion: a fault, if a threshold compares."""
+    reason = f"Version {version}, the champion, could not answer the same rows: {why} To go on without it, give champion=None."
+    compares = any(one.most_worse is not None for one in thresholds)
+    return Finding("champion", not compares, reason, details={"champion_version": version})
 
 
 def _outside(one: Threshold, value: float, where: str) -> list[str]:
@@ -117,13 +222,20 @@ def slices(
     """Each slice of the columns; those of few rows are shown, and not judged."""
     findings: list[Finding] = []
     for column in columns:
-        table = _by_value(rows, column, truth, found, metrics)
+        table, total = _by_value(rows, column, truth, found, metrics)
         faults: list[str] = []
-        for one in table:
+        shown: list[dict[str, Any]] = []
+        for place, one in enumerate(table):
+            its: list[str] = []
             for threshold in thresholds:
                 if threshold.slices and one["rows"] >= LEAST_ROWS and threshold.metric in one:
-                    faults += _outside(threshold, one[threshold.metric], f" of {column}={one['value']}")
-        findings.append(_finding(f"slices of {column}", faults, {"slices": len(table)}, {"table": table}))
+                    its += _outside(threshold, one[threshold.metric], f" of {column}={one['value']}")
+            if place < SHOWN or (its and len(shown) < 2 * SHOWN):
+                shown.append(one)
+            faults += its
+        more = [f"and {len(faults) - _TOLD} more"] if len(faults) > _TOLD else []
+        details = {"table": shown, "not_shown": total - len(shown)}
+        findings.append(_finding(f"slices of {column}", [*faults[:_TOLD], *more], {"slices": total}, details))
     return findings
 
 
@@ -131,40 +243,40 @@ def fairness(rows: Any, wanted: Sequence[Fairness], truth: Any, found: Any, metr
     """Each metric between the groups of its column."""
     findings: list[Finding] = []
     for one in wanted:
-        table = _by_value(rows, one.column, truth, found, {one.metric: metrics[one.metric]})
+        table, total = _by_value(rows, one.column, truth, found, {one.metric: metrics[one.metric]})
         judged_groups = {
             group["value"]: group[one.metric] for group in table if group["rows"] >= LEAST_ROWS and one.metric in group
         }
-        apart = max(judged_groups.values()) - min(judged_groups.values()) if judged_groups else None
-        faults: list[str] = []
-        if apart is None or len(judged_groups) < 2:
-            faults.append(f"{one.column} has fewer than two groups of {LEAST_ROWS} rows")
-        elif apart > one.most_apart:
+        apart, ends, faults = None, set[str](), list[str]()
+        if len(judged_groups) < 2:
+            faults.append(f"{one.column} has fewer than two groups of {LEAST_ROWS} rows of which {one.metric} can be said")
+        else:
             low, high = (pick(judged_groups, key=lambda value: judged_groups[value]) for pick in (min, max))
-            faults.append(
-                f"{one.metric} is {judged_groups[low]:.6g} of {one.column}={low} and {judged_groups[high]:.6g} of {high}: "
-                f"{apart:.6g} apart, and may be {one.most_apart:.6g}"
-            )
-        findings.append(_finding(f"fairness by {one.column}: {one.metric}", faults, {"apart": apart}, {"table": table}))
+            apart, ends = judged_groups[high] - judged_groups[low], {low, high}
+            if apart > one.most_apart:
+                faults.append(
+                    f"{one.metric} is {judged_groups[low]:.6g} of {one.column}={low} and {judged_groups[high]:.6g} of {high}: "
+                    f"{apart:.6g} apart, and may be {one.most_apart:.6g}"
+                )
+        shown = [group for place, group in enumerate(table) if place < SHOWN or group["value"] in ends]
+        details = {"table": shown, "not_shown": total - len(shown)}
+        findings.append(_finding(f"fairness by {one.column}: {one.metric}", faults, {"apart": apart}, details))
     return findings
 
 
-def _by_value(rows: Any, column: str, truth: Any, found: Any, metrics: Mapping[str, Metric]) -> list[dict[str, Any]]:
-    """The metrics of each value of a column, the commonest first; the rest beyond fifty is left out."""
-    values = rows[column].astype("string").fillna("(none)").to_numpy()
-    names, counts = _counted(values)
+def _by_value(
+    rows: Any, column: str, truth: Any, found: Any, metrics: Mapping[str, Metric]
+) -> tuple[list[dict[str, Any]], int]:
+    """The metrics of values of a column, the commonest first: of all with enough rows, and of the commonest; and how many there are."""
+    values = rows[column].astype("string").fillna("(none)").reset_index(drop=True)
+    places: Mapping[str, Any] = values.groupby(values, sort=False).indices
     table: list[dict[str, Any]] = []
-    for name in sorted(names, key=lambda one: -counts[one])[:50]:
-        inside = values == name
-        table.append({"value": name, "rows": counts[name], **judged(metrics, truth[inside], found[inside])})
-    return table
-
-
-def _counted(values: Any) -> tuple[list[str], dict[str, int]]:
-    counts: dict[str, int] = {}
-    for value in values:
-        counts[str(value)] = counts.get(str(value), 0) + 1
-    return list(counts), counts
+    for name in sorted(places, key=lambda one: -len(places[one])):
+        inside = places[name]
+        if len(table) >= SHOWN and len(inside) < LEAST_ROWS:
+            break
+        table.append({"value": str(name), "rows": len(inside), **judged(metrics, truth.iloc[inside], found.iloc[inside])})
+    return table, len(places)
 
 
 def resources(figures: Mapping[str, float], limits: Limits, environment: str) -> Finding:

@@ -1,13 +1,16 @@
 """The step that evaluates a version: it is loaded as it was packaged, in a clean process, and asked for rows with known answers."""
 
+import contextlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from boathouse.deployment.steps import checks
 from boathouse.deployment.steps.errors import NotPassed
 from boathouse.deployment.steps.ledger import Ledger
-from boathouse.deployment.steps.metrics import Metric, judged, metrics_of
-from boathouse.deployment.steps.packaged import Package, Probed
+from boathouse.deployment.steps.looking_up import LookUpFailed, with_features
+from boathouse.deployment.steps.metrics import RATES, Metric, judged, metrics_of
+from boathouse.deployment.steps.packaged import SINGLE, Package, Probed, require_environment
 
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient
@@ -46,16 +49,19 @@ def evaluate(
     Args:
         model: Full name of the model.
         version: Which.
-        rows: A pandas or Spark DataFrame of the inputs, the target, and the columns of slices and groups; in the target's unit.
+        rows: A pandas or Spark DataFrame of the inputs, the target, and the columns of slices and groups; in the target's unit. Of what
+            the model looks up the keys and times are enough: it is looked up as ``score_batch`` does, in the tables as they are now.
         target: The column of the known answers.
         kind: ``regressor`` or ``classifier``.
         thresholds: How good it has to be, for itself and against the champion.
         slices: Columns by whose values the metrics are shown.
         fairness: How far groups may be apart.
         limits: What it may take of time and memory.
-        champion: The alias of the version that it is compared with; None for no comparison.
+        champion: The alias of the version that it is compared with; None for no comparison. Where it points to no other version, there
+            is none.
         positive: The label that rates of a classifier are about.
-        metrics: Others, by name, from what is true and what was predicted to a number.
+        metrics: Others, by name, from what is true and what was predicted to a number; a threshold of one with ``most_worse`` says
+            which values are ``better``.
         environment: ``process`` or ``requirements``, see ``Package.ask``.
         client: The server; by default the one that the environment names.
 
@@ -64,65 +70,86 @@ def evaluate(
 
     Raises:
         NotPassed: If one has not.
+        ValueError: If an argument names something that there is not; then nothing is loaded, and nothing kept.
     """
+    known = metrics_of(kind, positive, metrics)
+    checks.require(list(rows.columns), target, slices, fairness, thresholds, known)
+    require_environment(environment)
+    spark = getattr(rows, "sparkSession", None)
     if hasattr(rows, "toPandas"):
         rows = rows.toPandas()
     rows = rows.reset_index(drop=True)
     version, ledger = str(version), Ledger(model, str(version), client)
-    known = metrics_of(kind, positive, metrics)
-    for name in {*(one.metric for one in thresholds), *(one.metric for one in fairness)} - known.keys():
-        message = f"There is no metric '{name}'. Valid: {', '.join(known)}."
-        raise ValueError(message)
+    unanswerable = checks.unanswerable(rows, target)
+    if unanswerable is not None:
+        return kept(ledger, "evaluation", [unanswerable], model, version)
     current = champion_of(model, champion, version) if champion else None
-    package = Package(model, version)
-    other = Package(model, current) if current is not None else None
-    try:
+    with contextlib.ExitStack() as held:
+        package = held.enter_context(contextlib.closing(Package(model, version)))
+        other, problem = (None, "") if current is None else _champion(held, model, current)
         findings = [checks.schema(package.signature, None if other is None else other.signature)]
-        inputs = _inputs(rows, package.signature, target)
-        columns = list(inputs.columns)
-        try:
-            probed = package.ask({_ALL: inputs, **_without(inputs)}, environment)
-        except RuntimeError as error:
-            findings.append(checks.Finding("loading", passed=False, reason=str(error)))
-        else:
-            findings += _asked(rows, target, columns, package, probed, thresholds, slices, fairness, limits, known, environment)
-            if other is not None and current is not None and _ALL in probed.predictions:
-                theirs = other.ask({_ALL: _inputs(rows, other.signature, target)}, single=0)
-                beside = judged(known, rows[target], theirs.predictions[_ALL]) if _ALL in theirs.predictions else None
-            else:
-                beside = None
-            if _ALL in probed.predictions:
-                found = judged(known, rows[target], probed.predictions[_ALL])
-                findings.insert(1, checks.quality(found, beside, thresholds, current))
-    finally:
-        package.close()
+        asked = _ask(package, rows, target, spark, environment)
+        if isinstance(asked, checks.Finding):
+            return kept(ledger, "evaluation", [*findings, asked], model, version)
+        truth, found = rows[target], asked.predictions[_ALL]
+        if kind == "classifier":
+            held_to = [one.metric for one in (*thresholds, *fairness) if one.metric not in (metrics or {})]
+            unlabelled = checks.unlabelled(positive, truth, found, held_to)
+            if unlabelled is not None:
+                findings.append(unlabelled)
+                known = {name: one for name, one in known.items() if name not in RATES or name in (metrics or {})}
+                thresholds = [one for one in thresholds if one.metric in known]
+                fairness = [one for one in fairness if one.metric in known]
+        beside = None
         if other is not None:
-            other.close()
+            theirs = _ask(other, rows, target, spark, "process", single=0)
+            if isinstance(theirs, checks.Finding):
+                problem = theirs.reason
+            else:
+                beside = judged(known, truth, theirs.predictions[_ALL])
+        findings.append(checks.quality(judged(known, truth, found), beside, thresholds, current))
+        if current is not None and problem:
+            findings.append(checks.without_champion(current, problem, thresholds))
+        findings += [
+            *checks.slices(rows, slices, truth, found, known, thresholds),
+            *checks.fairness(rows, fairness, truth, found, known),
+            checks.resources(asked.figures, limits or checks.Limits(), environment),
+            checks.nulls(package.signature, asked.columns, asked.predictions, asked.errors),
+        ]
     return kept(ledger, "evaluation", findings, model, version)
 
 
-def _asked(
-    rows: Any,
-    target: str,
-    columns: Sequence[str],
-    package: Package,
-    probed: Probed,
-    thresholds: Sequence[checks.Threshold],
-    slices: Sequence[str],
-    fairness: Sequence[checks.Fairness],
-    limits: checks.Limits | None,
-    known: Mapping[str, Metric],
-    environment: str,
-) -> list[checks.Finding]:
+def _champion(held: contextlib.ExitStack, model: str, version: str) -> tuple[Package | None, str]:
+    """The champion's files, or why there are none: whatever is wrong with it, the new version is evaluated."""
+    try:
+        return held.enter_context(contextlib.closing(Package(model, version))), ""
+    except Exception as error:  # noqa: BLE001 - told in a finding
+        return None, f"its files cannot be read: {type(error).__name__}: {str(error)[:500]}."
+
+
+@dataclass(frozen=True)
+class _Asked(Probed):
+    """What a model has answered, and the columns that it was asked with."""
+
+    columns: Sequence[str]
+
+
+def _ask(
+    package: Package, rows: Any, target: str, spark: Any, environment: str, single: int = SINGLE
+) -> _Asked | checks.Finding:
+    """The answers to all rows, and with latency (``single``) to some without each column; or why there are none."""
+    try:
+        inputs = _inputs(with_features(package, rows, spark), package.signature, target)
+    except LookUpFailed as error:
+        return checks.Finding("look-ups", passed=False, reason=str(error))
+    try:
+        probed = package.ask({_ALL: inputs, **(_without(inputs) if single else {})}, environment, single)
+    except RuntimeError as error:
+        return checks.Finding("loading", passed=False, reason=str(error))
     if _ALL in probed.errors:
-        return [checks.Finding("prediction", passed=False, reason=probed.errors[_ALL])]
-    truth, found = rows[target], probed.predictions[_ALL]
-    return [
-        *checks.slices(rows, slices, truth, found, known, thresholds),
-        *checks.fairness(rows, fairness, truth, found, known),
-        checks.resources(probed.figures, limits or checks.Limits(), environment),
-        checks.nulls(package.signature, columns, probed.predictions, probed.errors),
-    ]
+        return checks.Finding("prediction", passed=False, reason=probed.errors[_ALL])
+    unanswered = checks.unanswered(len(rows), probed.predictions[_ALL])
+    return unanswered or _Asked(probed.predictions, probed.errors, probed.figures, [str(one) for one in inputs.columns])
 
 
 def _inputs(rows: Any, signature: Any, target: str) -> Any:

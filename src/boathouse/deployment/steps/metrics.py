@@ -2,11 +2,19 @@
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 LEAST_ROWS = 30
 """Rows of a slice or group below which nothing is said of it."""
-LOWER_IS_BETTER = frozenset({"mae", "mse", "rmse", "mape", "median_ae", "max_error", "log_loss", "false_positive_rate"})
+Better = Literal["higher", "lower", "zero"]
+"""Which of two values of a metric is the better one; with ``zero`` the one that is nearer to 0."""
+BETTER: Mapping[str, Better] = {
+    **dict.fromkeys(("mae", "mse", "rmse", "mape", "median_ae", "max_error", "false_positive_rate"), "lower"),
+    **dict.fromkeys(("r2", "accuracy", "balanced_accuracy", "f1", "precision", "recall", "true_positive_rate"), "higher"),
+    "mean_error": "zero",
+}
+RATES = ("selection_rate", "true_positive_rate", "false_positive_rate")
+"""Metrics that are about one label."""
 
 Metric = Callable[[Any, Any], float]
 """From what is true and what was predicted, row by row."""
@@ -46,6 +54,17 @@ def _classification(positive: Any) -> dict[str, Metric]:
     }
 
 
+def require_kind(kind: str) -> None:
+    """Go on only if there is such a kind of model.
+
+    Raises:
+        ValueError: If there is not.
+    """
+    if kind not in {"regressor", "classifier"}:
+        message = f"kind is '{kind}'. Valid: regressor, classifier."
+        raise ValueError(message)
+
+
 def metrics_of(kind: str, positive: Any, extra: Mapping[str, Metric] | None = None) -> dict[str, Metric]:
     """The metrics of a kind of model, and the caller's own.
 
@@ -57,9 +76,7 @@ def metrics_of(kind: str, positive: Any, extra: Mapping[str, Metric] | None = No
     Raises:
         ValueError: If there is no such kind.
     """
-    if kind not in {"regressor", "classifier"}:
-        message = f"kind is '{kind}'. Valid: regressor, classifier."
-        raise ValueError(message)
+    require_kind(kind)
     return {**(_regression() if kind == "regressor" else _classification(positive)), **(extra or {})}
 
 

@@ -35,6 +35,17 @@ class Probed:
     figures: Mapping[str, float]
 
 
+def require_environment(environment: str) -> None:
+    """Go on only if there is such an environment.
+
+    Raises:
+        ValueError: If there is not.
+    """
+    if environment not in {"process", "requirements"}:
+        message = f"environment is '{environment}'. Valid: process, requirements."
+        raise ValueError(message)
+
+
 class Package:
     """A version's files on this machine.
 
@@ -43,7 +54,9 @@ class Package:
         version: Which.
 
     Attributes:
+        name: ``model/version``, for messages.
         signature: MLflow's, or None.
+        metadata: MLflow's.
     """
 
     def __init__(self, model: str, version: str) -> None:
@@ -52,7 +65,10 @@ class Package:
 
         self._held = tempfile.TemporaryDirectory(prefix="package-")
         self.folder = Path(download_artifacts(f"models:/{model}/{version}", dst_path=self._held.name))
-        self.signature: Any = Model.load(str(self.folder)).signature
+        self.name = f"{model}/{version}"
+        known: Any = Model.load(str(self.folder))
+        self.signature: Any = known.signature
+        self.metadata: Mapping[str, Any] = known.metadata or {}
 
     def close(self) -> None:
         """Delete the files."""
@@ -68,7 +84,7 @@ class Package:
             single: How often one row is asked for.
 
         Raises:
-            RuntimeError: If the model does not load; the message is the end of what the process said.
+            RuntimeError: If the model does not load, or takes too long; the message is the end of what the process said.
             ValueError: If there is no such environment.
         """
         import pandas as pd  # noqa: PLC0415 - loaded late
@@ -79,15 +95,19 @@ class Package:
             for number, frame in enumerate(parts.values()):
                 frame.to_parquet(folder / f"{number}.parquet")
             (folder / "task.json").write_text(json.dumps({"model": str(self.folder), "parts": list(parts), "single": single}))
-            done = subprocess.run(
-                [python, str(Path(probe.__file__)), str(folder)],
-                env={name: os.environ[name] for name in _KEPT if name in os.environ} | {"OMP_NUM_THREADS": "1"},
-                cwd=folder,
-                capture_output=True,
-                text=True,
-                timeout=SECONDS,
-                check=False,
-            )
+            try:
+                done = subprocess.run(
+                    [python, str(Path(probe.__file__)), str(folder)],
+                    env={name: os.environ[name] for name in _KEPT if name in os.environ} | {"OMP_NUM_THREADS": "1"},
+                    cwd=folder,
+                    capture_output=True,
+                    text=True,
+                    timeout=SECONDS,
+                    check=False,
+                )
+            except subprocess.TimeoutExpired:
+                message = f"The packaged model has not answered in {SECONDS} seconds."
+                raise RuntimeError(message) from None
             if not (folder / "done.json").is_file():
                 message = f"The packaged model does not load (exit status {done.returncode}): {done.stderr.strip()[-2000:]}"
                 raise RuntimeError(message)
@@ -102,9 +122,7 @@ class Package:
     def _python(self, environment: str, folder: Path) -> str:
         if environment == "process":
             return sys.executable
-        if environment != "requirements":
-            message = f"environment is '{environment}'. Valid: process, requirements."
-            raise ValueError(message)
+        require_environment(environment)
         uv = [shutil.which("uv")] if shutil.which("uv") else [sys.executable, "-m", "uv"]
         place = folder / "environment"
         for command in (

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from boathouse.deployment.steps import checks
 from boathouse.deployment.steps.evaluating import kept
 from boathouse.deployment.steps.ledger import Ledger
+from boathouse.deployment.steps.looking_up import LookUpFailed, typed, with_features
+from boathouse.deployment.steps.metrics import require_kind
 from boathouse.deployment.steps.packaged import Package
 
 if TYPE_CHECKING:
@@ -31,6 +33,8 @@ def shadow(
 ) -> list[checks.Finding]:
     """Have a version answer the requests of an inference table, beside what was answered then, and keep what came out.
 
+    Features that the version looks up are looked up in the tables as they are now, as of a request's time where it has one.
+
     Args:
         model: Full name of the model.
         version: Which.
@@ -47,10 +51,12 @@ def shadow(
         The findings, where all have passed. Without requests there is one that says so, and has passed.
 
     Raises:
-        NotPassed: If one has not: the version failed where an answer was given, or is too different.
+        NotPassed: If one has not: the version failed where an answer was given, is too different, or no request could be read.
+        ValueError: If there is no such kind.
     """
     import pandas as pd  # noqa: PLC0415 - loaded late
 
+    require_kind(kind)
     version, ledger = str(version), Ledger(model, str(version), client)
     since = int(time.time() * 1000 - hours * _HOUR_MS)
     columns = ["timestamp_ms", "status_code", "request", "response"]
@@ -71,12 +77,16 @@ def shadow(
         rows += found[0]
         answers += found[1]
     if not rows:
-        reason = f"There was no request in the last {hours:g} hours that could be asked again."
-        return kept(ledger, "shadow", [checks.Finding("requests", passed=True, reason=reason)], model, version)
+        return kept(ledger, "shadow", [_nothing(unread, hours)], model, version)
     rows, answers = rows[:most_rows], answers[:most_rows]
     package = Package(model, version)
     try:
-        probed = package.ask({_ALL: _typed(pd.DataFrame(rows), package.signature)})
+        inputs = with_features(package, pd.DataFrame(rows), getattr(payload, "sparkSession", None), fill=True)
+        probed = package.ask({_ALL: typed(inputs, package.signature)})
+    except LookUpFailed as error:
+        return kept(ledger, "shadow", [checks.Finding("look-ups", passed=False, reason=str(error))], model, version)
+    except RuntimeError as error:
+        return kept(ledger, "shadow", [checks.Finding("loading", passed=False, reason=str(error))], model, version)
     finally:
         package.close()
     findings = [checks.resources(probed.figures, limits or checks.Limits(), "process")]
@@ -87,17 +97,31 @@ def shadow(
     return kept(ledger, "shadow", findings, model, version)
 
 
+def _nothing(unread: int, hours: float) -> checks.Finding:
+    if not unread:
+        reason = f"There was no request in the last {hours:g} hours that could be asked again."
+        return checks.Finding("requests", passed=True, reason=reason)
+    reason = (
+        f"None of the {unread} requests of the last {hours:g} hours could be asked again. Those can that name their columns, in "
+        "dataframe_records, dataframe_split, instances or inputs, and were answered with a prediction for each row."
+    )
+    return checks.Finding("requests", passed=False, reason=reason, metrics={"unread_requests": float(unread)})
+
+
 def _records(request: str) -> list[dict[str, Any]] | None:
-    """The rows of a request; None where it has not the form of a table."""
+    """The rows of a request; None where it does not name their columns."""
     body = json.loads(request)
-    if "dataframe_records" in body:
-        return list(body["dataframe_records"])
+    for form in ("dataframe_records", "instances"):
+        rows = body.get(form)
+        if isinstance(rows, list) and rows and all(isinstance(row, dict) for row in rows):
+            return list(rows)
     if "dataframe_split" in body:
         split = body["dataframe_split"]
         return [dict(zip(split["columns"], row, strict=True)) for row in split["data"]]
     inputs = body.get("inputs")
     if isinstance(inputs, dict):
-        return [dict(zip(inputs, row, strict=True)) for row in zip(*inputs.values(), strict=True)]
+        columns = [value if isinstance(value, list) else [value] for value in inputs.values()]
+        return [dict(zip(inputs, row, strict=True)) for row in zip(*columns, strict=True)]
     return None
 
 
@@ -106,21 +130,6 @@ def _predictions(response: str) -> list[Any] | None:
     if not isinstance(found, list):
         return None
     return [next(iter(one.values())) if isinstance(one, dict) and len(one) == 1 else one for one in found]
-
-
-def _typed(rows: Any, signature: Any) -> Any:
-    """Rows from JSON in the signature's types, as an endpoint has them."""
-    if signature is None or signature.inputs is None:
-        return rows
-    from mlflow.types import DataType  # noqa: PLC0415 - loaded late
-
-    for one in signature.inputs:
-        if isinstance(one.type, DataType) and one.name in rows and not rows[one.name].isna().any():
-            if one.type is DataType.datetime:
-                rows[one.name] = rows[one.name].astype("datetime64[ns]")
-            elif one.type is not DataType.binary:
-                rows[one.name] = rows[one.name].astype(one.type.to_pandas())
-    return rows
 
 
 def _difference(then: Any, now: Any, kind: str, most: float | None, unread: int) -> checks.Finding:
@@ -140,4 +149,5 @@ def _difference(then: Any, now: Any, kind: str, most: float | None, unread: int)
         figures["different"] = different
     if most is not None and different > most:
         faults.append(f"the answers are different by {different:.4g}, and may be by {most:.4g}")
-    return checks.Finding("answers", not faults, "; ".join(faults), figures)
+    beside = [f"{unread} requests have not the form of a table and were left out"] if unread else []
+    return checks.Finding("answers", not faults, "; ".join([*faults, *beside]), figures)
