@@ -40,7 +40,7 @@ def schema(spark: SparkSession) -> str:
     return name
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(400)
 def test_new_rows_of_models_with_look_ups(
     server: Server, spark: SparkSession, schema: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
