@@ -18,7 +18,7 @@ from tests.deployment.conftest import Shop, told
 CLIENT = Path(__file__).parent / "clients" / "steps_of_a_job.py"
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(600)
 def test_from_evaluation_to_the_way_back(shop: Shop, tmp_path: Path) -> None:
     out = tmp_path / "out.json"
     told(shop.admin.put(f"{shop.url}/policy", json={"protected_aliases": ["guarded"]}))
@@ -29,7 +29,7 @@ def test_from_evaluation_to_the_way_back(shop: Shop, tmp_path: Path) -> None:
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=390,
+        timeout=590,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-4000:]
