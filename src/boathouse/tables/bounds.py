@@ -217,8 +217,12 @@ def _replace(path: Path, before: object, write: Callable[[Path], object]) -> Non
             new.replace(path)
     except FileNotFoundError:
         return
+    except OSError as error:
+        # It counts as looked at: to try again at each read would cost each read the whole log.
+        log.warning("tables.bounds_stay", path=str(path), error=type(error).__name__)
     finally:
-        new.unlink(missing_ok=True)
+        with suppress(OSError):
+            new.unlink(missing_ok=True)
 
 
 # ------------------------------------------------------------------------------------------------------------ checkpoints
