@@ -146,7 +146,7 @@ def test_four_eyes_reasons_and_protected_aliases(shop: Shop) -> None:
     for path in (MLFLOW, UC_REST):
         copied = told(shop.author.post(f"{path}/model-versions/create", json=body))["model_version"]
         assert copied["tags"] == [{"key": "team", "value": "a"}]
-        assert "nobody has approved it" in shop.alias(copied["version"]).text
+        assert "wants it approved" in shop.alias(copied["version"]).text
     record = told(shop.author.get(f"{shop.url}/versions/{version}"))
     assert "who has registered it" in record["may_not_decide"]
     assert told(shop.reviewer.get(f"{shop.url}/versions/{version}"))["may_not_decide"] is None
