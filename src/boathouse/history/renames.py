@@ -9,7 +9,11 @@ from boathouse.history.rows import asset_key
 
 _TABLES = frozenset(get_args(TableKind)) - {"PATH"}
 _CONTAINERS = frozenset({SecurableType.CATALOG, SecurableType.SCHEMA})
-_OF = {SecurableType.TABLE: "TABLE", SecurableType.FUNCTION: "FUNCTION", SecurableType.MODEL: "MODEL_VERSION"}
+_OF: Mapping[str, str] = {
+    SecurableType.TABLE: "TABLE",
+    SecurableType.FUNCTION: "FUNCTION",
+    SecurableType.MODEL: "MODEL_VERSION",
+}
 """How edges call what a securable of a type is."""
 
 
@@ -49,5 +53,5 @@ def _name(name: str, kind: str, rename: Rename) -> str:
         inside = f"{rename.old}."
         return f"{rename.new}.{name[len(inside) :]}" if name.lower().startswith(inside) else name
     own, slash, version = name.partition("/")
-    is_it = own.lower() == rename.old and kind == _OF.get(SecurableType(rename.type)) if rename.type != COLUMN else False
+    is_it = own.lower() == rename.old and kind == _OF.get(rename.type)
     return f"{rename.new}{slash}{version}" if is_it else name

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from boathouse.deployment.steps import checks
+from boathouse.deployment.steps.arguments import require_one_of
 from boathouse.deployment.steps.errors import NotPassed
 from boathouse.deployment.steps.ledger import Ledger
 from boathouse.deployment.steps.looking_up import LookUpFailed, with_features
 from boathouse.deployment.steps.metrics import RATES, Metric, judged, metrics_of
-from boathouse.deployment.steps.packaged import SINGLE, Package, Probed, require_environment
+from boathouse.deployment.steps.packaged import ENVIRONMENTS, SINGLE, Package, Probed
 
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient
@@ -74,7 +75,7 @@ def evaluate(
     """
     known = metrics_of(kind, positive, metrics)
     checks.require(list(rows.columns), target, slices, fairness, thresholds, known)
-    require_environment(environment)
+    require_one_of("environment", environment, ENVIRONMENTS)
     spark = getattr(rows, "sparkSession", None)
     if hasattr(rows, "toPandas"):
         rows = rows.toPandas()

@@ -4,6 +4,9 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
+from boathouse.deployment.steps.arguments import require_one_of
+
+KINDS = ("regressor", "classifier")
 LEAST_ROWS = 30
 """Rows of a slice or group below which nothing is said of it."""
 Better = Literal["higher", "lower", "zero"]
@@ -54,17 +57,6 @@ def _classification(positive: Any) -> dict[str, Metric]:
     }
 
 
-def require_kind(kind: str) -> None:
-    """Go on only if there is such a kind of model.
-
-    Raises:
-        ValueError: If there is not.
-    """
-    if kind not in {"regressor", "classifier"}:
-        message = f"kind is '{kind}'. Valid: regressor, classifier."
-        raise ValueError(message)
-
-
 def metrics_of(kind: str, positive: Any, extra: Mapping[str, Metric] | None = None) -> dict[str, Metric]:
     """The metrics of a kind of model, and the caller's own.
 
@@ -76,7 +68,7 @@ def metrics_of(kind: str, positive: Any, extra: Mapping[str, Metric] | None = No
     Raises:
         ValueError: If there is no such kind.
     """
-    require_kind(kind)
+    require_one_of("kind", kind, KINDS)
     return {**(_regression() if kind == "regressor" else _classification(positive)), **(extra or {})}
 
 

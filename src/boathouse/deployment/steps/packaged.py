@@ -12,8 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from boathouse.deployment.steps import probe
+from boathouse.deployment.steps.arguments import require_one_of
 
 _KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "PYTHONPATH")
+ENVIRONMENTS = ("process", "requirements")
+"""This process's packages, or those that the model asks for."""
 SINGLE = 100
 """How often one row is asked for."""
 SECONDS = 1800
@@ -33,17 +36,6 @@ class Probed:
     predictions: Mapping[str, Any]
     errors: Mapping[str, str]
     figures: Mapping[str, float]
-
-
-def require_environment(environment: str) -> None:
-    """Go on only if there is such an environment.
-
-    Raises:
-        ValueError: If there is not.
-    """
-    if environment not in {"process", "requirements"}:
-        message = f"environment is '{environment}'. Valid: process, requirements."
-        raise ValueError(message)
 
 
 class Package:
@@ -122,7 +114,7 @@ class Package:
     def _python(self, environment: str, folder: Path) -> str:
         if environment == "process":
             return sys.executable
-        require_environment(environment)
+        require_one_of("environment", environment, ENVIRONMENTS)
         uv = [shutil.which("uv")] if shutil.which("uv") else [sys.executable, "-m", "uv"]
         place = folder / "environment"
         for command in (

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from boathouse.deployment.steps import checks
+from boathouse.deployment.steps.arguments import require_one_of
 from boathouse.deployment.steps.evaluating import kept
 from boathouse.deployment.steps.ledger import Ledger
 from boathouse.deployment.steps.looking_up import LookUpFailed, typed, with_features
-from boathouse.deployment.steps.metrics import require_kind
+from boathouse.deployment.steps.metrics import KINDS
 from boathouse.deployment.steps.packaged import Package
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def shadow(
     """
     import pandas as pd  # noqa: PLC0415 - loaded late
 
-    require_kind(kind)
+    require_one_of("kind", kind, KINDS)
     version, ledger = str(version), Ledger(model, str(version), client)
     since = int(time.time() * 1000 - hours * _HOUR_MS)
     columns = ["timestamp_ms", "status_code", "request", "response"]

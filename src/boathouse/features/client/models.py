@@ -54,10 +54,10 @@ def log_model(
     # MLflow 3 calls it name, MLflow 2 knows no other.
     parameters = inspect.signature(flavor.log_model).parameters
     asked["name" if "name" in parameters else "artifact_path"] = artifact_path
-    if model is not None and "python_model" in parameters:
-        # Of pyfunc alone the model is not the first argument.
-        return flavor.log_model(**{"python_model": model, **asked})
-    return flavor.log_model(**asked) if "python_model" in parameters else flavor.log_model(model, **asked)
+    if "python_model" not in parameters:
+        return flavor.log_model(model, **asked)
+    # Of pyfunc alone the model is not the first argument.
+    return flavor.log_model(**(asked if model is None else {"python_model": model, **asked}))
 
 
 def _as_looked_up(rows: pd.DataFrame, spec: FeatureSpec) -> pd.DataFrame:
@@ -82,12 +82,15 @@ def _of_label(rows: pd.DataFrame, sample: pd.DataFrame, spec: FeatureSpec) -> Mo
     return infer_signature(rows, sample[list(spec.labels)])
 
 
-def score_batch(model_uri: str, df: DataFrame, result_type: Any, tables: FeatureTables) -> DataFrame:
+def score_batch(model_uri: str, df: DataFrame, result_type: Any, env_manager: str, tables: FeatureTables) -> DataFrame:
     """Rows, in their order, with the model's features and its ``prediction``; a column that is there already is not looked up.
 
     Raises:
-        ValueError: If the model has no feature spec, or a column that it needs is not there.
+        ValueError: If the model has no feature spec, a column that it needs is not there, or there is no such ``env_manager``.
     """
+    if env_manager != "local":
+        message = f"env_manager is {env_manager!r}; valid: local, which runs the model with the engine's packages."
+        raise ValueError(message)
     # Once and whole: older clients of the registry cannot fetch one file of a version.
     with tempfile.TemporaryDirectory() as folder:
         path = download_artifacts(artifact_uri=model_uri, dst_path=folder)

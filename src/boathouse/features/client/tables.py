@@ -191,7 +191,7 @@ class FeatureTables:
             for key, value in (tags or {}).items():
                 self.set_tag(full_name, key, value)
             if df is not None:
-                _put(_Shape(full_name, tuple(keys), tuple(wanted.names)), df, _insert)
+                _run(_Shape(full_name, tuple(keys), tuple(wanted.names)), df, _insert)
         except Exception:
             self.spark.sql(f"DROP TABLE {sql_name(full_name)}")
             raise
@@ -391,6 +391,11 @@ def _put(shape: _Shape, df: DataFrame, statement: "_Statement") -> None:
             message = f"df has the column '{column}', which {shape.full_name} does not have. Add it first: ALTER TABLE ... ADD COLUMN."
             raise ValueError(message)
     _require_unique(shape.full_name, df, shape.keys)
+    _run(shape, df, statement)
+
+
+def _run(shape: _Shape, df: DataFrame, statement: "_Statement") -> None:
+    """Write rows that were looked at."""
     spark, view = df.sparkSession, f"__features_{uuid.uuid4().hex}"
     df.createOrReplaceTempView(view)
     try:
