@@ -21,7 +21,7 @@ export function Deployed({ model, version, aliases }: { model: string; version: 
       <h2>Used as</h2>
       {aliases.length === 0 && places.length === 0 ? <p className="soft">No alias points here, and no endpoint serves it.</p> : (
         <dl className="facts">
-          {aliases.length > 0 ? <><dt>Aliases</dt><dd>{aliases.map((alias) => <Badge key={alias} tone="accent long">{alias}</Badge>)}</dd></> : null}
+          {aliases.length > 0 ? <><dt>Aliases</dt><dd><span className="marks">{aliases.map((alias) => <Badge key={alias} tone="accent long">{alias}</Badge>)}</span></dd></> : null}
           {places.length > 0 ? <><dt>Endpoints</dt><dd>{places.map((place) => <div key={place.served}><Link to={path("/serving", place.endpoint)}>{place.endpoint}</Link> <span className="soft">{place.share} % of the requests</span></div>)}</dd></> : null}
         </dl>
       )}

@@ -46,7 +46,7 @@ function Version({ model, version, aliases }: { model: string; version: ModelVer
   return (
     <tr>
       <td className="num"><Link to={path("/models", model, "versions", version.version)}>{version.version}</Link></td>
-      <td className="wrap">{aliases.map((alias) => <Badge key={alias} tone="accent long">{alias}</Badge>)}</td>
+      <td className="wrap"><span className="marks">{aliases.map((alias) => <Badge key={alias} tone="accent long">{alias}</Badge>)}</span></td>
       <td>{version.current_stage && version.current_stage !== "None" ? <Badge tone={stageTone(version.current_stage)}>{version.current_stage}</Badge> : <span className="faint">–</span>}</td>
       <td>{version.deployment_job_state?.run_state ? <Badge tone={tone(version.deployment_job_state.run_state)}>{words(version.deployment_job_state.run_state)}</Badge> : <span className="faint">–</span>}</td>
       <td className="wrap">{approvals.length === 0 ? <span className="faint">–</span> : approvals.map(([key, value]) => <div key={key}><Badge tone={tone(value)}>{value}</Badge>{key === "approval" ? "" : <span className="soft"> {key}</span>}</div>)}</td>
