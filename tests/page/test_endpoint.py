@@ -98,7 +98,7 @@ def test_a_request_is_found_in_the_inference_table(page: Page, server: Server, r
 def test_a_model_shows_its_versions_and_leads_to_its_run(page: Page, run_id: str) -> None:
     page.goto("/models")
     page.get_by_role("link", name=MODEL).click()
-    row = page.locator("tbody tr")
+    row = page.get_by_role("table").filter(has_text="Metrics of the run").locator("tbody tr")
     expect(row).to_have_count(1)
     expect(row).to_contain_text("auc_of_the_test 0.7146")
     expect(row.get_by_role("link", name=run_id[:8])).to_have_attribute(

@@ -59,6 +59,16 @@ def test_they_are_left_out_of_commits_and_checkpoints(folder: Path) -> None:
     assert sum(one.get("min.id") is not None for one in bounds(folder)) == 4
 
 
+def test_no_checksum_of_another_content_stays(folder: Path) -> None:
+    """Hadoop refuses a file of which the checksum beside it is wrong, so Spark could not read what it had written."""
+    DeltaTable(folder).alter.set_table_properties({"delta.appendOnly": "true"})
+    sums = [folder / "_delta_log" / f".{version:020}.json.crc" for version in range(4)]
+    for one in sums:
+        one.write_bytes(b"crc")
+    without_float_bounds(to_url(folder))
+    assert [one.exists() for one in sums] == [False, False, False, True]
+
+
 def test_a_table_that_is_made_anew_is_looked_at_anew(folder: Path) -> None:
     without_float_bounds(to_url(folder))
     for path in (folder / "_delta_log").iterdir():

@@ -201,7 +201,10 @@ def _amended(line: bytes, floats: frozenset[str]) -> bytes:
 
 
 def _replace(path: Path, before: object, write: Callable[[Path], object]) -> None:
-    """Put a file in another's place, with its time: that is the commit's where it says none itself."""
+    """Put a file in another's place, with its time: that is the commit's where it says none itself.
+
+    Hadoop keeps a checksum beside each file of a local folder, and reads no file that differs from it; one without is read as it is.
+    """
     new = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     try:
         write(new)
@@ -214,6 +217,7 @@ def _replace(path: Path, before: object, write: Callable[[Path], object]) -> Non
         os.utime(new, ns=(old.st_atime_ns, old.st_mtime_ns))
         # Another writer may have made the table anew meanwhile.
         if _mark(path) == before:
+            path.with_name(f".{path.name}.crc").unlink(missing_ok=True)
             new.replace(path)
     except FileNotFoundError:
         return
