@@ -24,6 +24,7 @@ class Capabilities:
         sets_in_sql: Whether SET and RESET change settings. Else the gateway sets them.
         completes_changes: Whether MERGE gives identity columns their values, and the commits of MERGE, UPDATE and DELETE have the
             session's note. Else the gateway has them made in a hidden table, and commits them itself.
+        prefers_decimals: Whether it takes binary floating-point numbers beside decimals for decimals. Else for what they are.
         runs_streams: Whether it has streaming queries of its own. Else the gateway runs them, in micro-batches.
         settings: Names of the session's settings that change what it or the gateway does; one that ends in a dot stands for all that
             begin so. None: its own answer counts.
@@ -41,6 +42,7 @@ class Capabilities:
     keeps_answers: bool
     sets_in_sql: bool
     completes_changes: bool
+    prefers_decimals: bool
     runs_streams: bool
     settings: frozenset[str] | None
     barrier: tuple[str, str]
@@ -59,6 +61,7 @@ SAIL = Capabilities(
     keeps_answers=False,
     sets_in_sql=False,
     completes_changes=False,
+    prefers_decimals=True,
     runs_streams=False,
     settings=frozenset(
         {
@@ -91,6 +94,7 @@ SPARK = Capabilities(
     keeps_answers=True,
     sets_in_sql=True,
     completes_changes=True,
+    prefers_decimals=False,
     runs_streams=True,
     settings=None,
     # A limit would be the end of parallel work. Spark moves nothing below a condition that is not deterministic; it has to

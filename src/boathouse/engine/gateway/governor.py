@@ -242,6 +242,7 @@ class Governor:
         change = change_command(visit, parsed)
         if parsed.plan.HasField("command") and not engine.capabilities.knows_catalogs:
             change = by_path.named_by_path(visit, parsed, change)
+        visit.put_doubles(parsed.plan)  # what rows have to fulfil is in it now
         finish(trace, parsed.plan, visit, change)
         if translation.as_rows and change is not None:
             change = replace(change, as_rows=True)

@@ -12,6 +12,7 @@ from enum import Enum, auto
 from typing import Any
 
 from boathouse.engine.errors import StatementRefused
+from boathouse.engine.gateway.decimal_literals import condition_with_doubles
 from boathouse.engine.gateway.delta_target import DeltaTarget
 from boathouse.engine.gateway.delta_target import load as load_target
 from boathouse.engine.gateway.enforcement import Fit, Rules, fit, in_utc, only_where, rows_that_fit
@@ -187,7 +188,7 @@ class Ingest:
         write.options.update({key: value for key, value in plan.options.items() if key.lower() not in _NOT_FOR_ENGINE})
         if condition is not None:
             # The engine keeps rows for which NOT the condition is true, and so would lose those for which it is NULL.
-            write.options["replaceWhere"] = f"({condition}) IS TRUE"
+            write.options["replaceWhere"] = f"({condition_with_doubles(self._session, condition)}) IS TRUE"
         return write
 
     def fitted(self, target: DeltaTarget, rows: Any, plan: Plan) -> tuple[Struct, Fit, DeltaTarget]:

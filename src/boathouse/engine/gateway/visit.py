@@ -11,6 +11,7 @@ from boathouse.engine.catalog_access import CatalogAccess
 from boathouse.engine.errors import StatementRefused
 from boathouse.engine.gateway import frame_functions, time_travel
 from boathouse.engine.gateway.answers import Asked, answer
+from boathouse.engine.gateway.decimal_literals import Doubles
 from boathouse.engine.gateway.definitions import Definitions, defines
 from boathouse.engine.gateway.effects import Effects
 from boathouse.engine.gateway.frame_filters import said_below
@@ -80,6 +81,7 @@ class Visit:
             session.names.numbers if capabilities.binds_everywhere else itertools.count(secrets.randbits(38))
         )
         self.effects = Effects()
+        self.doubles = Doubles(session)
         self.resolver = Resolver(access, principal, session, self.numbers, self.effects)
 
     def walk(self, root: Any, *, of_extension: bool = False) -> None:
@@ -121,6 +123,12 @@ class Visit:
                     raise StatementRefused(message)
                 references.wrap(relation)
                 self.changed = True
+        self.put_doubles(root)
+
+    def put_doubles(self, root: Any) -> None:
+        """Make doubles of decimal literals where the engine would make decimals of doubles."""
+        if self.session.capabilities.prefers_decimals and not self.resolver.declares:
+            self.changed |= self.doubles.put(root)
 
     # ------------------------------------------------------------------------------------------------------ messages
 
