@@ -87,6 +87,21 @@ def test_what_does_not_fit_is_rescued(folder: Path):
     ]
 
 
+def test_values_of_another_type_are_corrupt_where_nothing_else_keeps_them(folder: Path):
+    (folder / "a.csv").write_text("id,v\n1,a\nx,b\n3,c,more\ny,d,more\n")
+    schema = struct(id="long", v="string")
+    result, rows = staged(folder, options_of("csv", schema=True, header="true", badRecordsPath="/bad"), schema)
+    assert rows == [{"id": 1, "v": "a"}, {"id": 3, "v": "c"}]
+    assert [(bad.line, bad.record) for bad in result.bad] == [(3, "x,b"), (5, "y,d,more")]
+    rows = rows_of(folder, "csv", struct(id="long", v="string", _corrupt_record="string"), header="true")
+    assert [(row["id"], row["v"], row["_corrupt_record"]) for row in rows] == [
+        (1, "a", None),
+        (None, "b", "x,b"),
+        (3, "c", None),
+        (None, "d", "y,d,more"),
+    ]
+
+
 def test_records_with_more_or_fewer_values(folder: Path):
     (folder / "a.csv").write_text("a,b\n1,2\n3\n4,5,6,7\n")
     rows = rows_of(folder, "csv", header="true")

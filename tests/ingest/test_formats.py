@@ -13,7 +13,7 @@ from pyarrow import orc
 
 from boathouse.engine.api import Atomic, Field, Struct
 from boathouse.ingest.batch import FileRead, Shape, direct_files
-from boathouse.ingest.errors import FileCorrupt
+from boathouse.ingest.errors import ColumnMismatch, FileCorrupt
 from boathouse.ingest.paths import place
 from boathouse.ingest.values import notation
 from tests.ingest.reading import columns_of, options_of, rows_of, staged
@@ -39,6 +39,24 @@ def test_parquet_of_several_schemas(folder: Path):
     assert rows[0] == {"id": 1, "name": "a", "_rescued_data": None}
     assert (rows[1]["id"], rows[1]["name"]) == (None, None)
     assert json.loads(rows[1]["_rescued_data"]) == {"id": 1 << 40, "more": 1.5, "_file_path": f"file://{folder}/b.parquet"}
+
+
+def test_fields_of_structs_fit_one_by_one(folder: Path):
+    rows = [{"a": 1, "b": "x", "c": {"d": 2}}, None, {"a": 3, "b": None, "c": None}]
+    pq.write_table(pa.table({"s": rows}), folder / "a.parquet")
+    inner = Struct((Field("d", Atomic("string")),))
+    wanted = Struct((Field("c", inner), Field("a", Atomic("long")), Field("e", Atomic("long"))))
+    schema = Struct((Field("s", wanted), Field("r", Atomic("string"))))
+    found = rows_of(folder, "parquet", schema, rescuedDataColumn="r")
+    assert [row["s"] for row in found] == [{"c": {"d": None}, "a": 1, "e": None}, None, {"c": None, "a": 3, "e": None}]
+    assert [row["r"] and json.loads(row["r"])["s"] for row in found] == [{"b": "x", "c": {"d": 2}}, None, None]
+    with pytest.raises(
+        ColumnMismatch, match=r"The column s of .*a.parquet is STRUCT<.*Give it that type, or set rescuedDataColumn"
+    ):
+        rows_of(folder, "parquet", Struct((Field("s", wanted),)))
+    # Fields that nobody asked for are no values of another type.
+    pruned = Struct((Field("s", Struct((Field("a", Atomic("long")),))),))
+    assert rows_of(folder, "parquet", pruned) == [{"s": {"a": 1}}, {"s": None}, {"s": {"a": 3}}]
 
 
 def test_parquet_that_fits_is_read_where_it_lies(folder: Path):

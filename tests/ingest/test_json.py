@@ -157,6 +157,27 @@ def test_broken_lines_by_mode(folder: Path):
         rows_of(folder, "json", struct(id="long"), mode="failfast")
 
 
+def test_values_of_another_type_are_corrupt_where_nothing_else_keeps_them(folder: Path):
+    text = '{"id": 1, "n": {"a": 1, "b": 2}}\n{"id": "x", "n": {"a": 3}}\n[{"id": 4}, {"id": 5, "n": {"a": "y"}}]\n'
+    (folder / "a.json").write_text(text)
+    schema = struct(id="long", n=struct(a="long"))
+    result, rows = staged(folder, options_of("json", schema=True, badRecordsPath="/bad"), schema)
+    assert [row["id"] for row in rows] == [1, 4]
+    assert [(bad.line, bad.record) for bad in result.bad] == [
+        (2, '{"id": "x", "n": {"a": 3}}'),
+        (3, '{"id": 5, "n": {"a": "y"}}'),
+    ]
+    with pytest.raises(RecordCorrupt, match="line 2: the value of id is no BIGINT"):
+        rows_of(folder, "json", schema, mode="FAILFAST")
+    rows = rows_of(folder, "json", struct(id="long", n=struct(a="long"), _corrupt_record="string"))
+    assert [(row["id"], bool(row["_corrupt_record"])) for row in rows] == [(1, False), (None, True), (4, False), (5, True)]
+    assert [row["id"] for row in rows_of(folder, "json", schema)] == [1, None, 4, 5]
+    kept = rows_of(
+        folder, "json", struct(id="long", n=struct(a="long"), r="string"), mode="DROPMALFORMED", rescuedDataColumn="r"
+    )
+    assert [row["id"] for row in kept] == [1, None, 4, 5]
+
+
 def test_documents_over_several_lines(folder: Path):
     (folder / "a.json").write_text('[\n {"id": 1},\n {"id": 2}\n]')
     (folder / "b.json").write_text('{\n "id": 3\n}')

@@ -9,6 +9,7 @@ import pytest
 
 from boathouse.pipelines.cdc import Changes
 from boathouse.pipelines.model import AutoCdc
+from boathouse.pipelines.sources import SourceFile
 from boathouse.pipelines.testing import PipelineUnderTest
 
 COLUMNS = ("k", "a", "b")
@@ -104,3 +105,17 @@ def test_states_are_those_of_the_oracle(pipeline: PipelineUnderTest, seed: int) 
             spark.sql(merge).collect()
             assert in_order([tuple(row) for row in spark.table(pipeline.name("t")).collect()]) == states(events, cdc), cdc
         applied = spark.sql(f"DESCRIBE HISTORY {pipeline.name('c')} LIMIT 1").collect()[0].version
+
+
+def test_changes_are_ordered_by_the_fields_of_a_struct(pipeline: PipelineUnderTest) -> None:
+    rows = [(1, "b", 1, 2), (1, "a", 1, 1), (1, "c", 2, 0)]
+    pipeline.given("c", rows[:2], "k INT, v STRING, at INT, place INT")
+    text = "CREATE STREAMING TABLE {0}; CREATE FLOW f{0} AS AUTO CDC INTO {0} FROM STREAM(c) KEYS (k) SEQUENCE BY STRUCT(at, place) COLUMNS (k, v)"
+    files = [SourceFile(f"{n}.sql", f"{text.format(f't{n}')} STORED AS SCD TYPE {n}") for n in (1, 2)]
+    pipeline.run(*files)
+    pipeline.given("c", rows[2:], "k INT, v STRING, at INT, place INT")
+    pipeline.run(*files)
+    assert pipeline.rows("t1") == [{"k": 1, "v": "c"}]
+    times = [{"at": 1, "place": 1}, {"at": 1, "place": 2}, {"at": 2, "place": 0}]
+    found = [(row["v"], row["__START_AT"], row["__END_AT"]) for row in pipeline.rows("t2", "v")]
+    assert found == [("a", times[0], times[1]), ("b", times[1], times[2]), ("c", times[2], None)]

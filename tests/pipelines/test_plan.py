@@ -53,6 +53,37 @@ FAULTS = [
         "CREATE MATERIALIZED VIEW a (CONSTRAINT c EXPECT (x + 1)) AS SELECT 1 AS x",
         r"a.sql:1: \[INVALID_EXPECTATION\].*of type int",
     ),
+    *(
+        (
+            "a.sql",
+            f"CREATE MATERIALIZED VIEW a (CONSTRAINT c EXPECT ({text})) AS SELECT 1 AS x",
+            rf"a.sql:1: \[INVALID_EXPECTATION\].*{told}",
+        )
+        for text, told in (
+            ("sum(x) > 1", "an aggregate function"),
+            ("row_number() OVER (ORDER BY x) = 1", "a window function"),
+            ("x IN (SELECT id FROM numbers)", "a subquery"),
+        )
+    ),
+    ("a.sql", "CREATE MATERIALIZED VIEW a AS SELECT 1 AS x, 2 AS X", r"a.sql:1: \[COLUMN_ALREADY_EXISTS\].*name x"),
+    (
+        "a.sql",
+        "CREATE MATERIALIZED VIEW a PARTITIONED BY (y) AS SELECT 1 AS x",
+        r"a.sql:1: \[UNRESOLVED_COLUMN\] a is partitioned by y",
+    ),
+    *(
+        (
+            "a.sql",
+            f"CREATE STREAMING TABLE a;\nCREATE FLOW f AS AUTO CDC INTO a FROM STREAM(numbers) KEYS (id) {clauses}",
+            rf"a.sql:2: {told}",
+        )
+        for clauses, told in (
+            ("SEQUENCE BY id COLUMNS * EXCEPT (nope)", r"\[UNRESOLVED_COLUMN\] COLUMNS \* EXCEPT names nope"),
+            ("SEQUENCE BY id COLUMNS * EXCEPT (id)", r"\[INVALID_ARGUMENT\] COLUMNS leaves out id"),
+            ("APPLY AS DELETE WHEN nope = 1 SEQUENCE BY id", r".*APPLY AS DELETE WHEN nope = 1: .*nope"),
+            ("APPLY AS TRUNCATE WHEN id + 1 SEQUENCE BY id", r"\[INVALID_ARGUMENT\] APPLY AS TRUNCATE WHEN id \+ 1 is of type"),
+        )
+    ),
     ("a.sql", "SELECT 1;\nDROP TABLE x", r"a.sql:1: \[PARSE_SYNTAX_ERROR\].*STREAMING TABLE"),
     ("a.sql", "CREATE MATERIALIZED VIEW a AS SELECT 'open", r"a.sql:1: \[PARSE_SYNTAX_ERROR\].*not closed"),
     (

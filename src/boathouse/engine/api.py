@@ -14,6 +14,7 @@ from boathouse.engine.gateway.session import EngineSession as QuerySession
 from boathouse.engine.gateway.spark_types import Array, Atomic, DataType, Field, Map, Struct
 from boathouse.engine.gateway.spark_types import from_json as type_from_json
 from boathouse.engine.gateway.spark_types import from_message as type_from_message
+from boathouse.engine.gateway.spark_types import sql as type_sql
 from boathouse.engine.gateway.spark_types import to_json as type_to_json
 from boathouse.engine.gateway.sql_tokens import literal, quote, tokenize
 from boathouse.engine.gateway.table_functions import Answer, Argument, CallContext, TableFunction, TableFunctions, of_text
@@ -87,6 +88,7 @@ __all__ = [
     "tokenize",
     "type_from_json",
     "type_from_message",
+    "type_sql",
     "type_to_json",
     "warehouse_id_of",
 ]

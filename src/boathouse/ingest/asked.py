@@ -4,8 +4,10 @@ import json
 import re
 from pathlib import Path
 
+from grpc.aio import AioRpcError
+
 from boathouse.engine.api import DataType, PathGuard, QuerySession, Struct, Use, type_from_json, type_from_message
-from boathouse.ingest.errors import OptionInvalid, OptionNotBuilt
+from boathouse.ingest.errors import OptionInvalid, OptionNotBuilt, TypesDoNotMerge
 from boathouse.ingest.inference import Sample
 from boathouse.ingest.options import Options, size_of
 from boathouse.ingest.paths import Place, place
@@ -48,7 +50,13 @@ def schema_of(text: str, session: QuerySession) -> Struct:
         OptionInvalid: If it is neither.
         AioRpcError: If the engine cannot read the DDL.
     """
-    found = type_from_json(json.loads(text)) if text.lstrip().startswith("{") else type_from_message(session.data_type(text))
+    if text.lstrip().startswith("{"):
+        found = type_from_json(json.loads(text))
+    else:
+        try:
+            found = type_from_message(session.data_type(text))
+        except AioRpcError as error:
+            raise OptionInvalid("schema", text, "columns with types, e.g. 'id BIGINT, name STRING'") from error
     if not isinstance(found, Struct):
         raise OptionInvalid("schema", text, "columns with types, e.g. 'id BIGINT, name STRING'")
     return found
@@ -58,12 +66,14 @@ def hints_of(options: Options, session: QuerySession) -> list[tuple[list[str], D
     """The hints for the schema: paths of names, with types.
 
     Raises:
-        TypesDoNotMerge: If one has no type.
-        AioRpcError: If the engine cannot read a type.
+        TypesDoNotMerge: If one has no type that the engine knows.
     """
     found: list[tuple[list[str], DataType]] = []
     for path, text in split_hints(options.schema_hints):
-        kind = type_from_message(session.data_type(f"hint {text}"))
+        try:
+            kind = type_from_message(session.data_type(f"hint {text}"))
+        except AioRpcError as error:
+            raise TypesDoNotMerge(f"{'.'.join(path)} {text}") from error
         found.append((path, kind.fields[0].type if isinstance(kind, Struct) else kind))
     return found
 

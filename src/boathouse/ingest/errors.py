@@ -16,8 +16,7 @@ class OptionUnknown(InvalidParameterValue):
         hints = {name: get_close_matches(name, known, 1) for name in names}
         meant = "; ".join(f"{name}: did you mean {hint[0]}?" for name, hint in hints.items() if hint)
         super().__init__(
-            f"[CF_UNKNOWN_OPTION_KEYS_ERROR] Unknown options: {', '.join(names)}.{f' {meant}' if meant else ''} Valid: "
-            f"{', '.join(known)}. {off}",
+            f"Unknown options: {', '.join(names)}.{f' {meant}' if meant else ''} Valid: {', '.join(known)}. {off}",
             field=names[0],
         )
 
@@ -50,8 +49,7 @@ class NothingToInfer(InvalidParameterValue):
 
     def __init__(self, path: str, file_format: str) -> None:
         super().__init__(
-            f"[CF_EMPTY_DIR_FOR_SCHEMA_INFERENCE] Cannot infer a schema: {path} holds no {file_format} files with rows. Give a "
-            "schema, or put a file there first.",
+            f"Cannot infer a schema: {path} holds no {file_format} files with rows. Give a schema, or put a file there first.",
             field="path",
         )
 
@@ -113,8 +111,22 @@ class FileCorrupt(BoathouseError):
 
     def __init__(self, path: str, file_format: str, reason: str) -> None:
         super().__init__(
-            f"[FAILED_READ_FILE.NO_HINT] {path} is not a whole {file_format} file: {reason}. Replace it or take it away, set "
+            f"[FAILED_READ_FILE.NO_HINT] {path} is not a whole {file_format} file: {reason.rstrip('.')}. Replace it or take it away, set "
             "ignoreCorruptFiles to true to go on without it, or badRecordsPath to have it noted there.",
+            path=path,
+        )
+
+
+class ColumnMismatch(BoathouseError):
+    """A column of a file whose values are of another type than the schema's, where nothing takes what does not fit."""
+
+    error_code = "FAILED_READ_FILE"
+    status = 400
+
+    def __init__(self, path: str, name: str, found: str, expected: str) -> None:
+        super().__init__(
+            f"[FAILED_READ_FILE.PARQUET_COLUMN_DATA_TYPE_MISMATCH] The column {name} of {path} is {found}, and the schema has {expected}. "
+            "Give it that type, or set rescuedDataColumn to have such values kept there.",
             path=path,
         )
 

@@ -1,6 +1,6 @@
 """What the readers of all formats share: the rows that they give, and what is to be done with what does not fit."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -8,7 +8,7 @@ from typing import IO
 import msgspec
 import pyarrow as pa
 
-from boathouse.engine.api import DataType, Struct
+from boathouse.engine.api import DataType, Struct, type_sql
 from boathouse.ingest.errors import FileCorrupt, RecordCorrupt
 from boathouse.ingest.options import Options
 from boathouse.ingest.types import merge
@@ -41,16 +41,23 @@ class Piece:
         count: How many rows.
         residue: By row and name, what did not fit, as JSON.
         unknown: Columns, or structs with the fields, that the schema has not.
+        misfits: By row, the first column whose value is not of its type.
     """
 
     columns: list[pa.Array]
     count: int
     residue: dict[int, dict[str, bytes]] = field(default_factory=dict[int, dict[str, bytes]])
     unknown: dict[str, DataType] = field(default_factory=dict[str, DataType])
+    misfits: dict[int, str] = field(default_factory=dict[int, str])
 
     def rescue(self, row: int, name: str, text: bytes) -> None:
         """Keep what did not fit into a row."""
         self.residue.setdefault(row, {})[name] = text
+
+    def misfit(self, row: int, name: str, text: bytes) -> None:
+        """Keep a value that is not of the type of its column."""
+        self.rescue(row, name, text)
+        self.misfits.setdefault(row, name)
 
     def meet(self, name: str, data_type: DataType) -> None:
         """Note a column that the schema has not."""
@@ -96,6 +103,42 @@ class Reading:
         if self.options.mode == "FAILFAST":
             raise RecordCorrupt(path, line, reason)
         return self.options.mode == "PERMISSIVE"
+
+    @property
+    def is_strict(self) -> bool:
+        """Whether a record with a value that is not of its type is a corrupt one: no column takes what does not fit, but something does."""
+        options = self.options
+        takes = options.bad_records is not None or options.mode != "PERMISSIVE" or self.corrupt_column is not None
+        return takes and options.rescued_column is None
+
+    def judge(self, piece: Piece, path: str, records: Sequence[tuple[int, str]]) -> None:
+        """Decide about rows with values that are not of their types, where those are corrupt records.
+
+        Args:
+            piece: The rows.
+            path: Of their file.
+            records: Of each row, the line on which it begins, and its text.
+
+        Raises:
+            RecordCorrupt: If that is what the options ask for.
+        """
+        if not (self.is_strict and piece.misfits):
+            return
+        kept = [True] * piece.count
+        texts: dict[int, str] = {}
+        kinds = {one.name: one.type for one in self.schema.fields}
+        for row, name in sorted(piece.misfits.items()):
+            line, text = records[row]
+            reason = f"the value of {name} is no {type_sql(kinds[name])}"
+            kept[row] = self.takes_corrupt(path, line, text, reason)
+            texts[row] = text
+        if self.corrupt_column is not None:
+            had = piece.columns[self.corrupt_column].to_pylist()
+            piece.columns[self.corrupt_column] = pa.array([texts.get(row, had[row]) for row in range(piece.count)], pa.string())
+        if not all(kept):
+            mask = pa.array(kept)
+            piece.columns = [column.filter(mask) for column in piece.columns]
+            piece.count, piece.residue, piece.misfits = sum(kept), {}, {}
 
     def corrupt_file(self, path: str, reason: str) -> None:
         """Decide about a file that cannot be read.

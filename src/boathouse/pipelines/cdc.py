@@ -5,8 +5,10 @@ something came are computed from all of their changes, and merged. Done twice th
 is only another one among them, so the target never depends on the order in which changes arrived.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+
+from pyspark.sql.types import DataType, StructType
 
 from boathouse.engine.gateway.sql_tokens import literal, quote
 from boathouse.pipelines.model import AutoCdc, Relation
@@ -42,6 +44,19 @@ def marked(rows: Relation, cdc: AutoCdc) -> Relation:
     )
 
 
+def ordering(kind: DataType) -> tuple[str, ...]:
+    """What changes are ordered by, whose sequence is of a type: a struct by its fields, one after the other."""
+    return tuple(_leaves(SEQUENCE, kind))
+
+
+def _leaves(text: str, kind: DataType) -> Iterator[str]:
+    if not isinstance(kind, StructType):
+        yield text
+        return
+    for one in kind.fields:
+        yield from _leaves(f"{text}.{quote((one.name,))}", one.dataType)
+
+
 @dataclass(frozen=True)
 class Changes:
     """The SQL of one target.
@@ -51,12 +66,14 @@ class Changes:
         target: Name of the target.
         storage: Name of the table with all changes.
         columns: Columns of the target that come from the source.
+        sequence: What changes are ordered by, as SQL: engines order windows by values that have no parts.
     """
 
     cdc: AutoCdc
     target: tuple[str, ...]
     storage: tuple[str, ...]
     columns: tuple[str, ...]
+    sequence: tuple[str, ...] = (SEQUENCE,)
 
     def merge(self, since: int | None) -> str:
         """The statement that brings the target up to date.
@@ -144,7 +161,7 @@ class Changes:
             f"SELECT * FROM (SELECT *, row_number() OVER (PARTITION BY {by}, {SEQUENCE} ORDER BY {DELETE} DESC, {tie} DESC) AS __n "
             f"FROM ({rows})) WHERE __n = 1"
         )
-        life = f"sum(CASE WHEN {DELETE} THEN 1 ELSE 0 END) OVER (PARTITION BY {by} ORDER BY {SEQUENCE} ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)"
+        life = f"sum(CASE WHEN {DELETE} THEN 1 ELSE 0 END) OVER (PARTITION BY {by} ORDER BY {self._order()} ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)"
         steps = [f"__once AS ({once})"]
         filled = self._filled(by)
         if filled is None:
@@ -161,7 +178,7 @@ class Changes:
         chosen = {name.lower() for name in (self.columns if ignoring is None else ignoring)} - {
             name.lower() for name in self.cdc.keys
         }
-        window = f"OVER (PARTITION BY {by}, __life ORDER BY {SEQUENCE} ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)"
+        window = f"OVER (PARTITION BY {by}, __life ORDER BY {self._order()} ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)"
         shown = [
             f"last_value(CASE WHEN NOT {DELETE} THEN {quote((name,))} END, true) {window} AS {quote((name,))}"
             if name.lower() in chosen
@@ -171,22 +188,25 @@ class Changes:
         keys = [quote((name,)) for name in self.cdc.keys if name.lower() not in {one.lower() for one in self.columns}]
         return ", ".join([*shown, *keys, SEQUENCE, DELETE])
 
+    def _order(self, direction: str = "") -> str:
+        return ", ".join(f"{one}{direction}" for one in self.sequence)
+
     def _first(self, by: str) -> list[str]:
-        last = f"SELECT *, row_number() OVER (PARTITION BY {by} ORDER BY {SEQUENCE} DESC) AS __last FROM __filled"
+        last = f"SELECT *, row_number() OVER (PARTITION BY {by} ORDER BY {self._order(' DESC')}) AS __last FROM __filled"
         return [f"__states AS (SELECT * FROM ({last}) WHERE __last = 1 AND NOT {DELETE})"]
 
     def _second(self, by: str) -> list[str]:
-        window = f"OVER (PARTITION BY {by} ORDER BY {SEQUENCE})"
+        window = f"OVER (PARTITION BY {by} ORDER BY {self._order()})"
         differs = [f"NOT (lag({one}) {window} <=> {one})" for one in (quote((name,)) for name in self._tracked())]
         begins = f"{DELETE} OR coalesce(lag({DELETE}) {window}, true) OR {' OR '.join(differs) if differs else 'false'}"
-        runs = f"OVER (PARTITION BY {by} ORDER BY {SEQUENCE} ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)"
+        runs = f"OVER (PARTITION BY {by} ORDER BY {self._order()} ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)"
         same = _equal("r", "p", [*(quote((name,)) for name in self.cdc.keys), "__run"])
         return [
             f"__begun AS (SELECT *, CASE WHEN {begins} THEN 1 ELSE 0 END AS __begins FROM __filled)",
             f"__runs AS (SELECT *, sum(__begins) {runs} AS __run FROM __begun)",
             f"__ends AS (SELECT {by}, __run, min({SEQUENCE}) AS {START} FROM __runs GROUP BY {by}, __run)",
             f"__spans AS (SELECT *, lead({START}) OVER (PARTITION BY {by} ORDER BY __run) AS {END} FROM __ends)",
-            f"__newest AS (SELECT *, row_number() OVER (PARTITION BY {by}, __run ORDER BY {SEQUENCE} DESC) AS __last FROM __runs)",
+            f"__newest AS (SELECT *, row_number() OVER (PARTITION BY {by}, __run ORDER BY {self._order(' DESC')}) AS __last FROM __runs)",
             f"__kept AS (SELECT * FROM __newest WHERE __last = 1 AND NOT {DELETE})",
             f"__states AS (SELECT r.*, p.{START}, p.{END} FROM __kept r JOIN __spans p ON {same})",
         ]

@@ -1,5 +1,6 @@
 """Makes a plan of declarations: every name is resolved and every schema checked before anything is executed."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
@@ -10,6 +11,7 @@ from boathouse.engine.gateway.protocol import proto
 from boathouse.engine.gateway.sql_tokens import parts_of
 from boathouse.pipelines.ahead import Ahead, over_nothing
 from boathouse.pipelines.cdc import END, START
+from boathouse.pipelines.checks import check_expectations, check_flows, check_options, check_places
 from boathouse.pipelines.errors import DefinitionInvalid, GraphInvalid
 from boathouse.pipelines.model import (
     INVALID_SNAPSHOT,
@@ -239,9 +241,10 @@ class Planner:
                 kind = dataset.kind or (
                     Kind.STREAMING_TABLE if any(one.is_streaming for one in checked) else Kind.MATERIALIZED_VIEW
                 )
-                self._check_flows(dataset, kind, checked)
-                self._check_options(dataset, kind, checked)
+                check_flows(dataset, kind, checked)
+                check_options(dataset, kind, checked)
                 schema = self._schema(dataset, checked)
+                check_places(dataset, schema)
                 self._check_expectations(dataset, schema)
             except DefinitionInvalid as fault:
                 self.faults.append(fault)
@@ -298,78 +301,16 @@ class Planner:
             message = f"The source of {flow.name} answered None when it was asked for its first snapshot, {advice}"
             raise DefinitionInvalid("NO_SNAPSHOT", message, flow.flow.location) from fault
 
-    def _check_flows(self, dataset: Dataset, kind: Kind, flows: Sequence[PlannedFlow]) -> None:
-        for flow in flows:
-            location, name = flow.flow.location, flow.flow.name
-            if kind is Kind.MATERIALIZED_VIEW and flow.is_streaming:
-                message = f"The materialized view {dataset.name} reads a stream. Read it with spark.read, or declare a streaming table."
-                raise DefinitionInvalid("INVALID_FLOW_QUERY_TYPE.STREAMING_RELATION_FOR_MATERIALIZED_VIEW", message, location)
-            if flow.relation is None:
-                if kind is not Kind.STREAMING_TABLE:
-                    raise DefinitionInvalid(
-                        "INVALID_TARGET", f"AUTO CDC writes to streaming tables only, not to {dataset.name}.", location
-                    )
-                self._check_changes(dataset, flow)
-                continue
-            if flow.flow.once and flow.is_streaming:
-                message = f"The flow {name} is done once, but reads a stream. Read it with spark.read."
-                raise DefinitionInvalid("INVALID_FLOW_QUERY_TYPE.STREAMING_RELATION_FOR_ONCE_FLOW", message, location)
-            if kind in {Kind.STREAMING_TABLE, Kind.SINK} and not (flow.is_streaming or flow.flow.once):
-                message = f"The flow {name} of {dataset.name} does not read a stream. Use spark.readStream, STREAM(...), or a materialized view."
-                raise DefinitionInvalid("INVALID_FLOW_QUERY_TYPE.BATCH_RELATION_FOR_STREAMING_TABLE", message, location)
-        if kind in {Kind.MATERIALIZED_VIEW, Kind.TEMPORARY_VIEW} and len(flows) != 1:
-            raise DefinitionInvalid(
-                "MULTIPLE_FLOWS", f"{dataset.name} has {len(flows)} queries; a view has one.", flows[-1].flow.location
-            )
-        if len(flows) > 1 and any(flow.relation is None for flow in flows):
-            raise DefinitionInvalid(
-                "MULTIPLE_FLOWS", f"{dataset.name} takes changes, so it can have no other flow.", flows[-1].flow.location
-            )
-
-    @staticmethod
-    def _check_options(dataset: Dataset, kind: Kind, flows: Sequence[PlannedFlow]) -> None:
-        location = dataset.location
-        if kind is Kind.TEMPORARY_VIEW and any(column.mask is not None for column in dataset.columns):
-            message = f"{dataset.name} is a view, which has no masks: they are bound to tables."
-            raise DefinitionInvalid("UNSUPPORTED_OPTION", message, location)
-        if kind is Kind.TEMPORARY_VIEW and (dataset.path or dataset.row_filter or dataset.partition_by or dataset.cluster_by):
-            message = f"{dataset.name} is a view: it has no path, row filter, partition or clustering columns."
-            raise DefinitionInvalid("UNSUPPORTED_OPTION", message, location)
-        if kind.is_table and (dataset.format or "delta").lower() != "delta":
-            message = f"{dataset.name} is of the format {dataset.format}. Valid: delta."
-            raise DefinitionInvalid("UNSUPPORTED_OPTION", message, location)
-        if dataset.partition_by and dataset.cluster_by:
-            message = f"{dataset.name} is partitioned and clustered. A table is one of the two."
-            raise DefinitionInvalid("INVALID_ARGUMENT", message, location)
-        guarded = dataset.row_filter is not None or any(column.mask is not None for column in dataset.columns)
-        if guarded and any(flow.flow.cdc is not None for flow in flows):
-            message = (
-                f"{dataset.name} takes changes, which are kept beside it as they came. Guard a table that reads it instead."
-            )
-            raise DefinitionInvalid("UNSUPPORTED_OPTION", message, location)
-
-    @staticmethod
-    def _check_changes(dataset: Dataset, flow: PlannedFlow) -> None:
-        cdc, location = flow.flow.cdc, flow.flow.location
-        if dataset.expectations:
-            message = f"{dataset.name} takes changes, so it can have no expectations. Declare them on a view between it and the source."
-            raise DefinitionInvalid("INVALID_EXPECTATION", message, location)
-        if isinstance(cdc, AutoCdc) and cdc.scd_type == 2 and cdc.apply_as_truncates is not None:
-            message = "APPLY AS TRUNCATE is for SCD type 1 only: what was true once cannot be truncated."
-            raise DefinitionInvalid("INVALID_ARGUMENT", message, location)
-        if isinstance(cdc, SnapshotCdc) and flow.is_streaming:
-            message = f"The snapshots of {dataset.name} are of a stream. Read what they are of with spark.read."
-            raise DefinitionInvalid("INVALID_FLOW_QUERY_TYPE.STREAMING_RELATION_FOR_SNAPSHOT", message, location)
-        if cdc is not None and not cdc.keys:
-            raise DefinitionInvalid(
-                "INVALID_ARGUMENT", "keys is empty; name the columns that say which row is meant.", location
-            )
-
     def _schema(self, dataset: Dataset, flows: Sequence[PlannedFlow]) -> Schema:
         """The columns of a dataset: as declared, the types and what is missing from its flows."""
         found: dict[str, Column] = {}
         for flow in flows:
-            for column in self._result(flow):
+            given = self._result(flow)
+            twice = [name for name, count in Counter(one.name.lower() for one in given).items() if count > 1]
+            if twice and dataset.kind is not Kind.TEMPORARY_VIEW:
+                message = f"The query of {dataset.name} has several columns with the name {twice[0]}. Give each its own."
+                raise DefinitionInvalid("COLUMN_ALREADY_EXISTS", message, flow.flow.location)
+            for column in given:
                 found.setdefault(column.name.lower(), column)
         if not dataset.columns:
             return tuple(found.values())
@@ -394,7 +335,12 @@ class Planner:
             return flow.schema
         have = {column.name.lower(): column for column in flow.schema}
         chosen_columns = cdc.columns or () if isinstance(cdc, AutoCdc) else ()
-        for field_name, names in (("KEYS", cdc.keys), ("COLUMNS", chosen_columns), ("TRACK HISTORY ON", cdc.track or ())):
+        left_out = cdc.except_columns if isinstance(cdc, AutoCdc) else ()
+        named = (
+            *(("KEYS", cdc.keys), ("COLUMNS", chosen_columns), ("COLUMNS * EXCEPT", left_out)),
+            *(("TRACK HISTORY ON", cdc.track or ()), ("TRACK HISTORY ON * EXCEPT", cdc.track_except)),
+        )
+        for field_name, names in named:
             missing = [name for name in names if name.lower() not in have]
             if missing:
                 source = cdc.source if isinstance(cdc.source, str) else "its snapshot"
@@ -405,14 +351,27 @@ class Planner:
             return flow.schema if kind is None else self._states(cdc.scd_type, flow.schema, kind)
         chosen = flow.schema if cdc.columns is None else tuple(have[name.lower()] for name in cdc.columns)
         chosen = tuple(one for one in chosen if one.name.lower() not in {name.lower() for name in cdc.except_columns})
-        asked = self._projection(flow.schema, [cdc.sequence_by])
-        try:
-            sequence = self.analyse(asked)[0].type or "BIGINT"
-        except DefinitionInvalid as fault:
-            raise DefinitionInvalid(
-                fault.condition, f"SEQUENCE BY {cdc.sequence_by}: {fault.message}", flow.flow.location
-            ) from fault
+        missing = [key for key in cdc.keys if key.lower() not in {one.name.lower() for one in chosen}]
+        if missing:
+            message = f"COLUMNS leaves out {missing[0]}, which KEYS names: the target needs it to tell its rows apart."
+            raise DefinitionInvalid("INVALID_ARGUMENT", message, flow.flow.location)
+        sequence = self._clause("SEQUENCE BY", cdc.sequence_by, flow) or "BIGINT"
+        for clause, text in (
+            ("APPLY AS DELETE WHEN", cdc.apply_as_deletes),
+            ("APPLY AS TRUNCATE WHEN", cdc.apply_as_truncates),
+        ):
+            kind = "boolean" if text is None else self._clause(clause, text, flow)
+            if (kind or "").lower() not in {"boolean", "void"}:
+                message = f"{clause} {text} is of type {kind}. It must be true or false."
+                raise DefinitionInvalid("INVALID_ARGUMENT", message, flow.flow.location)
         return self._states(cdc.scd_type, chosen, sequence)
+
+    def _clause(self, clause: str, text: str, flow: PlannedFlow) -> str | None:
+        """The type of an expression over the columns of a flow."""
+        try:
+            return self.analyse(self._projection(flow.schema, [text]))[0].type
+        except DefinitionInvalid as fault:
+            raise DefinitionInvalid(fault.condition, f"{clause} {text}: {fault.message}", flow.flow.location) from fault
 
     @staticmethod
     def _states(scd_type: int, columns: Schema, sequence: str) -> Schema:
@@ -426,19 +385,9 @@ class Planner:
         return relation
 
     def _check_expectations(self, dataset: Dataset, schema: Schema) -> None:
-        known: dict[str, str] = {}
-        for one in dataset.expectations:
-            if one.name in known:
-                raise DefinitionInvalid(
-                    "DUPLICATE_EXPECTATION", f"The expectation {one.name} of {dataset.name} is there twice.", dataset.location
-                )
-            known[one.name] = one.constraint
+        known = check_expectations(dataset)
         if not known:
             return
-        if dataset.kind is Kind.SINK:
-            raise DefinitionInvalid(
-                "INVALID_EXPECTATION", f"{dataset.name} is a sink, which takes no expectations.", dataset.location
-            )
         try:
             types = [column.type for column in self.analyse(self._projection(schema, list(known.values())))]
         except DefinitionInvalid as every:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -22,7 +22,21 @@ from boathouse.pipelines.rows import Checked
 from boathouse.pipelines.session import Session
 from boathouse.pipelines.shape import SOURCE, Grouping, NotIncremental, shape_of
 
-_REFERENCE = re.compile(r"__bh\d+")
+_REFERENCE = re.compile(r"__bh\d+|_pyspark_connect_temp_view_[0-9a-f]+")
+_WRITTEN: Mapping[str, Callable[[Any], str]] = {
+    "spark.connect.SQL": lambda one: one.query,
+    "spark.connect.Expression.ExpressionString": lambda one: one.expression,
+    **dict.fromkeys(
+        (
+            "spark.connect.Expression.Literal",
+            "spark.connect.LocalRelation",
+            "spark.connect.CachedLocalRelation",
+            "spark.connect.ChunkedCachedLocalRelation",
+        ),
+        lambda one: one.SerializeToString(deterministic=True).hex(),
+    ),
+}
+"""What the engine's plan abbreviates or leaves out, as rows that stand in the query itself."""
 
 
 class Technique(StrEnum):
@@ -128,7 +142,7 @@ class Refresher:
             sources = self._sources()
             relation = self._relation(plain, {one.name: one.relation() for one in sources})
             plan = parsed(self.session.explain(relation))
-            fingerprint = self._fingerprint(plan)
+            fingerprint = self._fingerprint(plan, plain)
         except (NotIncremental, PySparkException) as error:
             return Refresh(Technique.COMPLETE_RECOMPUTE, plain, _issue(error))
         now = {"fingerprint": fingerprint, "sources": {".".join(one.name): [one.table_id, one.version] for one in sources}}
@@ -167,17 +181,19 @@ class Refresher:
         """The query over certain rows of its sources."""
         if any(one.DESCRIPTOR.full_name == "spark.connect.Read" and one.HasField("data_source") for one in walk(plain)):
             raise NotIncremental("INPUT_NOT_VERSIONED", "it reads files by their path")
-        volatile = unrepeatable(plain)
+        # A row that is kept today may be dropped tomorrow, by an expectation that asks for the time.
+        volatile = unrepeatable(plain) or unrepeatable(self.rules.deciding(plain))
         if volatile is not None:
             message = f"{volatile} may give something else when it is evaluated again"
             raise NotIncremental("EXPRESSION_NOT_DETERMINISTIC", message)
         return self.plan.relation(self.flow, tables)
 
-    def _fingerprint(self, plan: PlanNode | None) -> str:
+    def _fingerprint(self, plan: PlanNode | None, query: Relation) -> str:
         """Of all that the view's rows depend on beside those of its sources."""
         if plan is None:
             raise NotIncremental("PLAN_NOT_INCREMENTALIZABLE", "the engine's plan of its query could not be read")
-        text = "\n".join(_REFERENCE.sub("__bh", node.text) for node in plan.walk())
+        written = [_WRITTEN[one.DESCRIPTOR.full_name](one) for one in walk(query) if one.DESCRIPTOR.full_name in _WRITTEN]
+        text = _REFERENCE.sub("__bh", "\n".join([*(node.text for node in plan.walk()), *written]))
         rules = [(one.name, one.constraint, one.action) for one in self.rules.expectations]
         columns = [(one.name, one.type, one.generated) for one in self.dataset.schema]
         zone = self.session.spark.conf.get("spark.sql.session.timeZone", "")

@@ -58,6 +58,10 @@ class Checked:
         reasons = ", ".join(f"CASE WHEN {column[one.name]} THEN {literal(one.name)} END" for one in self.expectations)
         return with_columns(relation, {KEPT: kept, REASON: f"CASE WHEN {kept} THEN NULL ELSE concat_ws(', ', {reasons}) END"})
 
+    def deciding(self, rows: Relation) -> Relation:
+        """Rows with the conditions by which they are kept, or fail the update."""
+        return with_columns(rows, {one.name: one.constraint for one in self.expectations if one.action is not Action.WARN})
+
 
 def checked(dataset: PlannedDataset) -> Checked:
     """The expectations of a dataset."""

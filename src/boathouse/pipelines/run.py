@@ -21,7 +21,6 @@ from boathouse.pipelines.rows import Checked, checked
 from boathouse.pipelines.session import Counted, Session, counts_of
 from boathouse.pipelines.targets import Targets
 
-_VIOLATED = re.compile(r"(?P<name>[^,:]+?) \((?P<failed>\d+) of (?P<rows>\d+) rows\)")
 _FATAL = ("EXPECTATION_VIOLATION",)
 _NEW_COLUMNS = "[UNKNOWN_FIELD_EXCEPTION."
 """A stream's schema has grown: not the flow is to be tried again, but the update to be planned again."""
@@ -194,7 +193,7 @@ class Runner:
         outcome.errors[flow.name] = error
         dataset = self._plan.datasets[flow.target]
         message = getattr(error, "message", None) or str(error)
-        quality = _violations(message, dataset.full_name)
+        quality = _violations(message, dataset)
         condition = getattr(error, "condition", None) or _condition(error) or type(error).__name__
         located = DefinitionInvalid(condition, message.removeprefix(f"[{condition}] "), flow.flow.location)
         self._emit(
@@ -302,20 +301,16 @@ def _condition(error: BaseException) -> str | None:
     return error.getCondition() if isinstance(error, PySparkException) else None
 
 
-def _violations(message: str, dataset: str) -> dict[str, Any] | None:
+def _violations(message: str, dataset: PlannedDataset) -> dict[str, Any] | None:
     """What an update that expectations have failed counted."""
     if "expectations failed: " not in message:
         return None
-    found = list(_VIOLATED.finditer(message.split("expectations failed: ", 1)[1]))
-    return {
-        "dropped_records": 0,
-        "expectations": [
-            {
-                "name": one["name"].strip(),
-                "dataset": dataset,
-                "passed_records": int(one["rows"]) - int(one["failed"]),
-                "failed_records": int(one["failed"]),
-            }
-            for one in found
-        ],
-    }
+    told = message.split("expectations failed: ", 1)[1]
+    counts: list[dict[str, Any]] = []
+    for one in dataset.dataset.expectations:
+        found = re.search(rf"(?:^|, ){re.escape(one.name)} \((?P<failed>\d+) of (?P<rows>\d+) rows\)", told)
+        if found is not None:
+            failed = int(found["failed"])
+            passed = int(found["rows"]) - failed
+            counts.append({"name": one.name, "dataset": dataset.full_name, "passed_records": passed, "failed_records": failed})
+    return {"dropped_records": 0, "expectations": counts}

@@ -7,7 +7,7 @@ from typing import Any
 from pyspark.sql.connect.dataframe import DataFrame
 
 from boathouse.engine.gateway.sql_tokens import quote
-from boathouse.pipelines.cdc import END, START, Changes, any_changes, marked, storage_name
+from boathouse.pipelines.cdc import END, SEQUENCE, START, Changes, any_changes, marked, ordering, storage_name
 from boathouse.pipelines.checkpoints import Checkpoints
 from boathouse.pipelines.errors import FlowFailed
 from boathouse.pipelines.events import Emit, Event, Level
@@ -218,7 +218,8 @@ class Targets:
         if applied == newest:
             return
         columns = tuple(one.name for one in dataset.schema if one.name not in {START, END})
-        changes = Changes(cdc, dataset.name, storage, columns)
+        kind = self._session.spark.table(quote(storage)).schema[SEQUENCE].dataType
+        changes = Changes(cdc, dataset.name, storage, columns, ordering(kind))
         since = None if applied is None else int(applied) + 1
         if since is not None and cdc.apply_as_truncates is not None and self._session.run(changes.truncated(since)):
             since = None

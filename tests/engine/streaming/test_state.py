@@ -177,6 +177,13 @@ class TestAggregates:
             (stream.groupBy("k").count().groupBy("count").count(), "complete", "may follow an aggregation"),
             (stream.select("k"), "complete", "Complete output mode"),
             (stream.rollup("k").count(), "complete", "rollup.*Apache Spark"),
+            (stream.selectExpr("row_number() OVER (PARTITION BY k ORDER BY n) AS r"), "append", r"\(over\).*Apache Spark"),
+            (
+                stream.withColumn("i", functions.monotonically_increasing_id()),
+                "append",
+                "monotonically_increasing_id.*each batch",
+            ),
+            (stream.selectExpr("1 + monotonically_increasing_id() AS i"), "append", "monotonically_increasing_id.*each batch"),
         ):
             with pytest.raises(AnalysisException, match=message):
                 frame.writeStream.format("noop").outputMode(mode).start()

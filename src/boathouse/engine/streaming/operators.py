@@ -87,6 +87,7 @@ AGGREGATES = frozenset(
         *("string_agg", "sum", "try_avg", "try_sum", "var_pop", "var_samp", "variance"),
     }
 )
+NUMBERING = "monotonically_increasing_id"
 _STATEFUL_WORDS = ("GROUP", "DISTINCT", "HAVING", "OVER", "ORDER", "SORT", "CLUSTER", "DISTRIBUTE", "LIMIT", "OFFSET", "WINDOW")
 _SET_WORDS = ("UNION", "INTERSECT", "EXCEPT", "MINUS", "JOIN")
 
@@ -118,11 +119,31 @@ def require_row_by_row(plan: Any, *, complete: bool = False, remembering: Sequen
                 complete = False
             elif not (complete and message.WhichOneof("rel_type") in _OF_ALL_ROWS):
                 _require(message)
-        elif name == "spark.connect.Expression.Window":
+        elif name == "spark.connect.Expression.Window" or _is_window(message):
             raise NotOnThisEngine("A window function (over)")
+        elif _numbers_rows(message):
+            raise NotOnThisEngine(f"{NUMBERING}(), which would begin anew in each batch,")
         elif name == "spark.connect.SubqueryExpression":
             raise NotOnThisEngine("A subquery on a stream")
         stack.extend((one, complete) for one in children(message))
+
+
+def _is_window(message: Any) -> bool:
+    """Whether a message is an expression in SQL that calls a window function."""
+    return message.DESCRIPTOR.full_name == "spark.connect.Expression.ExpressionString" and any(
+        token.is_word("OVER") and before.is_mark(")") for before, token in itertools.pairwise(tokenize(message.expression))
+    )
+
+
+def _numbers_rows(message: Any) -> bool:
+    """Whether a message is an expression that numbers rows."""
+    match message.DESCRIPTOR.full_name:
+        case "spark.connect.Expression.UnresolvedFunction":
+            return message.function_name.lower() == NUMBERING
+        case "spark.connect.Expression.ExpressionString":
+            return any(token.identifier.lower() == NUMBERING for token in tokenize(message.expression) if token.is_identifier)
+        case _:
+            return False
 
 
 def _rows_of_join(join: Any) -> list[Any]:
@@ -202,6 +223,8 @@ def _require_text(holder: Any) -> None:
     for index, token in enumerate(tokens):
         if token.is_word(*_STATEFUL_WORDS):
             raise NotOnThisEngine(f"{token.value} in a SQL text over a stream", "Use the DataFrame's methods.")
+        if token.is_identifier and token.identifier.lower() == NUMBERING:
+            raise NotOnThisEngine(f"{NUMBERING}() in a SQL text over a stream")
         if token.is_word(*_SET_WORDS) and not (len(streams) == 1 and token.is_word("JOIN") and _fits(tokens, index, *streams)):
             raise NotOnThisEngine(f"{token.value} in a SQL text over a stream", "Use the DataFrame's methods.")
         called = index + 1 < len(tokens) and tokens[index + 1].is_mark("(")

@@ -1,6 +1,7 @@
 """Files whose values have types of their own: Parquet, ORC, Avro. What is not of the schema's type, and cannot become it whole, is rescued."""
 
 from collections.abc import Iterator
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import orc
 
-from boathouse.engine.api import Array, Atomic, DataType, Field, Map, Struct
+from boathouse.engine.api import Array, Atomic, DataType, Field, Map, Struct, type_sql
+from boathouse.ingest.errors import ColumnMismatch
 from boathouse.ingest.reading import Piece, Reading
 from boathouse.ingest.types import STRING, compute, from_arrow, of_table, to_arrow
 
@@ -53,15 +55,20 @@ def schema_of(path: Path, file_format: str) -> Struct:
                 return _avro_struct(fastavro.reader(stream).writer_schema)
 
 
-def read(path: Path, _: str, reading: Reading) -> Iterator[Piece]:
+def read(path: Path, shown: str, reading: Reading) -> Iterator[Piece]:
     """The rows of a file.
 
     Raises:
         ArrowException: If it is no whole file of the format.
         ValueError: Likewise.
+        ColumnMismatch: If a column is of another type, and nothing takes what does not fit.
     """
     for table in _tables(path, reading.options.file_format):
-        yield _fitted(table, reading)
+        piece = _fitted(table, reading)
+        for name in piece.misfits.values() if reading.options.rescued_column is None else ():
+            types = [one.type for struct in (of_table(table.schema), reading.schema) if (one := struct.find(name)) is not None]
+            raise ColumnMismatch(shown, name, *map(type_sql, types))
+        yield piece
 
 
 def _tables(path: Path, file_format: str) -> Iterator[pa.Table]:
@@ -151,20 +158,63 @@ def _fitted(table: pa.Table, reading: Reading) -> Piece:
             piece.columns.append(pa.nulls(piece.count, to_arrow(one.type)))
             continue
         column = table.column(at).combine_chunks()
-        fitting = _cast(column, one.type)
-        if fitting is None:
-            _rescue(piece, one.name, column)
-            fitting = pa.nulls(piece.count, to_arrow(one.type))
-            new = _new_fields(one.type, from_arrow(column.type))
-            if new is not None:
-                piece.meet(one.name, new)
-        piece.columns.append(fitting)
+        fitting = _Fitted(column, one.type)
+        piece.columns.append(fitting.column)
+        for row, value in enumerate(fitting.residue.to_pylist() if fitting.residue is not None else ()):
+            if value is not None:
+                text = msgspec.json.encode(value, enc_hook=str)
+                (piece.misfit if fitting.is_misfit else piece.rescue)(row, one.name, text)
+        if (new := _new_fields(one.type, from_arrow(column.type))) is not None:
+            piece.meet(one.name, new)
     for at in places.values():
         name = table.column_names[at]
         _rescue(piece, name, table.column(at).combine_chunks())
         if reading.schema.find(name) is None:
             piece.meet(name, from_arrow(table.schema.field(at).type))
     return piece
+
+
+class _Fitted:
+    """A column in the schema's type, and what does not fit; of a struct, its fields one by one.
+
+    Attributes:
+        column: The values.
+        residue: What is not in them: values of another type, fields that the type has not.
+        is_misfit: Whether values of another type are among that.
+    """
+
+    def __init__(self, column: pa.Array, wanted: DataType) -> None:
+        self.residue: pa.Array | None = None
+        self.is_misfit = False
+        cast = _cast(column, wanted)
+        if cast is not None:
+            self.column = cast
+        elif isinstance(wanted, Struct) and pa.types.is_struct(column.type):
+            self.column = self._struct(column, wanted)
+        else:
+            self.column = pa.nulls(len(column), to_arrow(wanted))
+            self.residue = column
+            self.is_misfit = column.null_count < len(column)
+
+    def _struct(self, column: pa.Array, wanted: Struct) -> pa.Array:
+        theirs: dict[str, pa.Array] = dict(zip(column.type.names, column.flatten(), strict=True))
+        left = {name: child for name, child in theirs.items() if wanted.find(name) is None}
+        parts: list[pa.Array] = []
+        for one in wanted.fields:
+            if one.name not in theirs:
+                parts.append(pa.nulls(len(column), to_arrow(one.type)))
+                continue
+            part = _Fitted(theirs[one.name], one.type)
+            parts.append(part.column)
+            self.is_misfit = self.is_misfit or part.is_misfit
+            if part.residue is not None:
+                left[one.name] = part.residue
+        left = {name: child for name, child in left.items() if child.null_count < len(child)}
+        if left:
+            nothing = reduce(compute.and_, (child.is_null() for child in left.values()))
+            self.residue = pa.StructArray.from_arrays(list(left.values()), names=list(left), mask=nothing)
+        fields = to_arrow(wanted)
+        return pa.StructArray.from_arrays(parts, fields=list(fields), mask=column.is_null())
 
 
 def _cast(column: pa.Array, wanted: DataType) -> pa.Array | None:

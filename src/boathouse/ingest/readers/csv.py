@@ -45,15 +45,16 @@ def read(path: Path, shown: str, reading: Reading) -> Iterator[Piece]:
         if layout is None:
             layout, text, line = _layout(given, options, reading.schema)
         found = _at_once(text, layout, options)
-        if found is None:
+        piece = None if found is None else _of_columns(found[0], layout, reading)
+        if found is None or piece is None or (reading.is_strict and (piece.misfits or found[1])):
+            # Only where records are read one by one is it known on which line each of them stands.
             rows = records(text.decode(errors="replace"), options.csv, multi_line=options.multi_line, first=line)
             yield _of_records(rows, layout, shown, reading)
         else:
-            table, odd = found
-            if table.num_rows:
-                yield _of_columns(table, layout, reading)
-            if odd:
-                # Records with fewer or more values than there are columns. Their lines are only known when they are looked for.
+            if piece.count:
+                yield piece
+            if odd := found[1]:
+                # Records with fewer or more values than there are columns.
                 yield _of_records(iter(odd), layout, shown, reading)
         line += text.count(b"\n")
 
@@ -168,6 +169,7 @@ def _of_records(rows: Iterator[Record], layout: _Layout, shown: str, reading: Re
     columns: list[list[str | None]] = [[] for _ in names]
     piece = Piece([], 0)
     corrupt: dict[int, str] = {}
+    written: list[tuple[int, str]] = []
     for record in rows:
         values = record.values
         if record.reason:
@@ -180,6 +182,7 @@ def _of_records(rows: Iterator[Record], layout: _Layout, shown: str, reading: Re
         for at, value in enumerate(values[len(names) :], len(names)):
             if value is not None:
                 piece.rescue(piece.count, f"_c{at}", json_text(value))
+        written.append((record.line, record.text))
         piece.count += 1
     _converted(piece, [pa.array(column, pa.string()) for column in columns], names, reading)
     place = reading.corrupt_column
@@ -188,6 +191,7 @@ def _of_records(rows: Iterator[Record], layout: _Layout, shown: str, reading: Re
     elif place is None:
         for row, text in corrupt.items():
             piece.rescue(row, reading.options.corrupt_column, json_text(text))
+    reading.judge(piece, shown, written)
     return piece
 
 
@@ -206,7 +210,7 @@ def _converted(piece: Piece, texts: Sequence[pa.Array], names: list[str], readin
         column, misfits = column_of(texts[at], kind, reading.how)
         piece.columns.append(column)
         for row in misfits:
-            piece.rescue(row, one.name, json_text(texts[at][row].as_py()))
+            piece.misfit(row, one.name, json_text(texts[at][row].as_py()))
     for at in places.values():
         _rescue(piece, names[at], texts[at])
         if reading.schema.find(names[at]) is None:

@@ -69,7 +69,8 @@ def read(path: Path, shown: str, reading: Reading) -> Iterator[Piece]:
                 values = list(map(attrgetter(f"_{at}"), rows))
                 column = rows_of.column(at, values)
                 piece.columns.append(_column(values, one, piece, reading) if column is None else column)
-            yield piece
+            # Only where it is read line by line is it known which record a row was.
+            yield _piece(_lines(text, line), shown, reading) if reading.is_strict and piece.misfits else piece
         line += text.count(b"\n")
 
 
@@ -167,18 +168,23 @@ def _concatenated(text: str) -> Iterator[tuple[int, bytes]]:
 def _piece(records: Iterator[tuple[int, bytes]], shown: str, reading: Reading) -> Piece:
     """Rows of records one by one: with fields that the schema has not, and with broken ones."""
     slow = _Slow(reading)
+    written: list[tuple[int, str]] = []
     for line, text in records:
         try:
             found = _LIST.decode(text) if text.startswith(b"[") else [text]
-            objects = [_OBJECT.decode(element) for element in found]
+            objects = [(_OBJECT.decode(element), bytes(element)) for element in found]
         except _BROKEN as error:
             record = text.decode(errors="replace")
             if reading.takes_corrupt(shown, line, record, str(error)):
                 slow.add_corrupt(record)
+                written.append((line, record))
         else:
-            for one in objects:
+            for one, element in objects:
                 slow.add(one)
-    return _converted(slow.piece, slow.columns, reading)
+                written.append((line, element.decode(errors="replace")))
+    piece = _converted(slow.piece, slow.columns, reading)
+    reading.judge(piece, shown, written)
+    return piece
 
 
 class _Slow:
@@ -308,20 +314,21 @@ def _one_by_one(raws: list[Any], one: Field, piece: Piece, reading: Reading) -> 
         value, residue = fitter.fit(raw, one.type) if raw else (None, None)
         values.append(value)
         if residue is not None:
-            piece.rescue(row, one.name, residue)
+            (piece.misfit if fitter.is_misfit else piece.rescue)(row, one.name, residue)
         if fitter.unknown:
             piece.meet(one.name, fitter.unknown[0])
     return pa.array(values, to_arrow(one.type))
 
 
 class _Fitter:
-    """Fits one value; ``unknown`` holds the type of what it has and its type has not."""
+    """Fits one value; ``unknown`` holds the type of what it has and its type has not, ``is_misfit`` whether a part is of another type."""
 
     def __init__(self, reading: Reading) -> None:
         self._exact = reading.options.case_sensitive
         self._typed = reading.options.infer_column_types
         self._how = reading.how
         self.unknown: list[DataType] = []
+        self.is_misfit = False
 
     def fit(self, raw: bytes, data_type: DataType) -> tuple[Any, bytes | None]:
         """A value, and the part of its text that did not fit."""
@@ -342,6 +349,7 @@ class _Fitter:
                 case Atomic():
                     return scalar(raw, data_type, self._how), None
         except (*_BROKEN, Misfit):
+            self.is_misfit = True
             return None, raw
 
     def _struct(self, raw: bytes, struct: Struct) -> tuple[Any, bytes | None]:
