@@ -21,7 +21,7 @@ VALUES = (SUM, 0.3, 1e-20, 1e25, float("nan"), float("-inf"), None)
     [
         ("f = 0.3 AND 0.5 <= f OR f<>-.5", "0.3 0.5 .5", ""),
         ("f BETWEEN -0.5 AND 1.5 AND f IN (0.1, g, 0.2)", "0.5 1.5 0.1 0.2", ""),
-        ("0.5 BETWEEN f AND g", "0.5", ""),
+        ("0.5 BETWEEN f AND g OR f > (0.1) OR (0.2) < f AND round(0.3)", "0.5 0.1 0.2", ""),
         (
             "coalesce(f, -0.5), greatest(0.1, f + 0.2), if(f > 1.5, 2.5, f), round(f, 3.5), nullif(f, 4.5)",
             "1.5 4.5",
@@ -67,6 +67,8 @@ def doubles(spark: SparkSession) -> SparkSession:
         ("f <> 1.5", [0, 1, 2, 3, 4, 5]),
         ("f BETWEEN 0.0 AND 0.3", [1, 2]),
         ("f NOT IN (0.3, 0.5)", [0, 2, 3, 4, 5]),
+        ("float(f) = 0.3", []),
+        ("float(f) > 0.3", [0, 1, 3, 4]),
         ("d = 0.3 AND d BETWEEN 0.25 AND 0.305 AND n >= 4.5", [5, 6]),
     ],
 )

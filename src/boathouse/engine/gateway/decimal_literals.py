@@ -28,6 +28,7 @@ _FLOAT, _DOUBLE = (14, 7), (30, 15)
 _COMPARED = frozenset("=<>")
 _ARITHMETIC = frozenset("+-*/%&|^~:.[")
 _CHOOSING = frozenset({"COALESCE", "GREATEST", "LEAST", "NVL2", "PMOD", "IF", "IFF"})
+_BEFORE = ("AND", "OR", "NOT", "BETWEEN", "WHEN", "THEN", "ELSE", "SELECT", "ALL", "DISTINCT", "WHERE", "ON", "HAVING")
 _SETS = ("UNION", "EXCEPT", "MINUS", "INTERSECT")
 _CHANGES = frozenset({"INSERT", "MERGE", "UPDATE", "DELETE"})
 
@@ -199,28 +200,33 @@ def literals(sql: str, begin: int = 0) -> Literals:
 
 def _standing(tokens: Sequence[Token], first: int, after: int) -> str | None:
     """What a literal is: compared, one of several values, an item of a SELECT; None for anything else."""
-    before = first - 1
-    if before >= 0 and tokens[before].kind is Kind.MARK and tokens[before].value in "+-" and _is_sign(tokens, before):
-        before -= 1
-    following = tokens[after] if after < len(tokens) else None
-    if following is not None and (following.is_word("DIV") or _is_mark(following, _ARITHMETIC)):
+    before, after = _around(tokens, first - 1, after)
+    left = tokens[before] if before >= 0 else None
+    right = tokens[after] if after < len(tokens) else None
+    if any(one is not None and (one.is_word("DIV") or _is_mark(one, _ARITHMETIC)) for one in (left, right)):
         return None
-    if before >= 0 and (tokens[before].is_word("DIV") or _is_mark(tokens[before], _ARITHMETIC)):
-        return None
-    if following is not None and (following.is_word("BETWEEN") or _compares(tokens, after)):
+    if right is not None and (right.is_word("BETWEEN") or _compares(tokens, after)):
         return "compared"
-    if before < 0:
+    if left is None:
         return None
-    token = tokens[before]
-    if token.is_word("BETWEEN", "AND") or _compares(tokens, before):
+    if left.is_word("BETWEEN", "AND", "WHEN") or _compares(tokens, before):
         return "compared"
-    if token.is_word("THEN", "ELSE"):
+    if left.is_word("THEN", "ELSE"):
         return "chosen"
-    if token.is_word("WHEN"):
-        return "compared"
-    if token.is_mark("(") or token.is_mark(","):
+    if left.is_mark("(") or left.is_mark(","):
         return _in_list(tokens, before)
-    return "item" if token.is_word("SELECT", "ALL", "DISTINCT") else None
+    return "item" if left.is_word("SELECT", "ALL", "DISTINCT") else None
+
+
+def _around(tokens: Sequence[Token], before: int, after: int) -> tuple[int, int]:
+    """Before and after a number with its sign and with brackets that hold nothing else."""
+    if before >= 0 and tokens[before].kind is Kind.MARK and tokens[before].value in "+-" and _begins(tokens, before):
+        before -= 1
+    while before >= 0 and after < len(tokens) and tokens[before].is_mark("(") and tokens[after].is_mark(")"):
+        if not _begins(tokens, before):
+            break
+        before, after = before - 1, after + 1
+    return before, after
 
 
 def _in_list(tokens: Sequence[Token], at: int) -> str | None:
@@ -244,14 +250,10 @@ def _in_list(tokens: Sequence[Token], at: int) -> str | None:
     return None
 
 
-def _is_sign(tokens: Sequence[Token], at: int) -> bool:
-    """Whether a plus or minus has nothing to its left that it could be added to."""
-    if at == 0:
-        return True
-    left = tokens[at - 1]
-    if left.kind is Kind.WORD:
-        return left.value in {"AND", "BETWEEN", "THEN", "ELSE", "WHEN", "SELECT", "ALL", "DISTINCT", "OR", "NOT", "WHERE", "ON"}
-    return left.kind is Kind.MARK and left.value in "(,=<>"
+def _begins(tokens: Sequence[Token], at: int) -> bool:
+    """Whether an operand begins at a token: nothing stands to its left that it could belong to."""
+    left = tokens[at - 1] if at else None
+    return left is None or left.is_word(*_BEFORE) or (left.kind is Kind.MARK and left.value in "(,=<>")
 
 
 def _compares(tokens: Sequence[Token], at: int) -> bool:
