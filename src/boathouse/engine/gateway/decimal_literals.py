@@ -20,6 +20,8 @@ from boathouse.engine.gateway.statements import Edit, apply, parse
 from boathouse.engine.gateway.walk import children, walk
 
 _LITERAL = re.compile(r"(?<![\w.`'\"])(?:\d+\.\d*|\.\d+)(?![\w.])")
+_MAY_HAVE = re.compile(rb"\d\.|\.\d")
+_SMALL = 1 << 20
 _MOST_DIGITS = 15
 """So many of a decimal number a double keeps whatever they are."""
 _CAST = re.compile(r" AS Decimal128\((\d+), (\d+)\)\)")
@@ -77,6 +79,9 @@ class Doubles:
 
     def put(self, root: Any) -> bool:
         """Make doubles of decimal literals in a plan whose names are governed, in place; whether there were any."""
+        if root.ByteSize() < _SMALL and _MAY_HAVE.search(root.SerializeToString()) is None:
+            # Quicker than to look at each message.
+            return False
         changed = [self._put(relation) for relation in _outermost(root)]
         return any(changed)
 
