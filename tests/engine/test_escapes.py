@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from delta.tables import DeltaTable
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - its usual name
 
@@ -42,6 +43,7 @@ def case(server: Server, connect: Callable[..., SparkSession], admin_session: Sp
         f"INSERT INTO {schema}.t VALUES (1,'ann','EU',7700001),(2,'hidden-bob','US',7700002),"
         "(3,'cid','EU',7700003),(4,'hidden-dan','US',7700004)"
     )
+    admin.sql(f"UPDATE {schema}.t SET region = 'US' WHERE name = 'hidden-bob' AND salary = 7700002")
     admin.sql(f"CREATE TABLE {schema}.v AS SELECT 'vaulted' AS secret, 1 AS id")
     admin.sql(f"CREATE FUNCTION {schema}.eu(r STRING) RETURNS BOOLEAN RETURN is_account_group_member('admins') OR r = 'EU'")
     admin.sql(f"CREATE FUNCTION {schema}.hide(s INT) RETURNS INT RETURN IF(is_account_group_member('admins'), s, 0)")
@@ -263,6 +265,7 @@ SELECT max(cast(name AS INT)) FROM {t}
 SELECT {s}.hide(salary), {s}.eu('US') FROM {t}
 DESCRIBE EXTENDED {v}
 DESCRIBE HISTORY {v}
+DESCRIBE HISTORY {t}
 DESCRIBE DETAIL {v}
 SHOW PARTITIONS {t}
 SHOW CREATE TABLE {v}
@@ -297,6 +300,7 @@ CREATE TABLE {mine}.b9 AS SELECT 1 AS id, 'x' AS n; DELETE FROM {mine}.b9 WHERE 
 COPY INTO {mine}.b3 FROM '{p}' FILEFORMAT = PARQUET; SELECT * FROM {mine}.b3
 CONVERT TO DELTA parquet.`{p}`
 INSERT OVERWRITE DIRECTORY '{root}/out' USING json SELECT * FROM {t}
+INSERT OVERWRITE DIRECTORY '{vp}' USING json SELECT 'x' AS a
 DELETE FROM {t} WHERE name = 'hidden-bob'
 UPDATE {t} SET name = 'x' WHERE salary = 7700002
 UPDATE {v} SET id = 2 WHERE secret = 'vaulted'
@@ -467,6 +471,9 @@ FRAMES: dict[str, Frame] = {
     "replaceOn with a path": lambda s, f: _replacing(
         s, f, "replaceOn", f("n < (SELECT raise_error(max(secret)) FROM delta.`{vp}`)")
     ),
+    "history": lambda s, f: DeltaTable.forName(s, f("{t}")).history().collect(),
+    "files over a table": lambda s, f: s.range(1).write.mode("overwrite").csv(f("{vp}")),
+    "files in a table's log": lambda s, f: s.range(1).write.mode("append").json(f("{vp}/_delta_log")),
     "save path": lambda s, f: s.range(1).write.format("delta").mode("overwrite").save(f("{vp}")),
     "table at a path": lambda s, f: (
         s.range(1).write.option("path", f("{p}")).saveAsTable(f("{mine}.c3")),
@@ -555,6 +562,13 @@ def attempt_one(case: Case, statement: str) -> list[str]:
 @pytest.mark.parametrize("name", FRAMES)
 def test_frames(case: Case, name: str) -> None:
     assert attempt(case, lambda: FRAMES[name](case.session, case.fill)) == []
+
+
+def test_an_admin_breaks_no_table_by_accident(case: Case) -> None:
+    rows = case.admin.sql("SELECT 'x' AS secret")
+    for write in (lambda: rows.write.mode("overwrite").parquet(case.values["vp"]), lambda: rows.write.text(case.values["vp"] + "/x")):
+        with pytest.raises(Exception, match="in the folder of the Delta table"):
+            write()
 
 
 def test_nothing_was_changed(case: Case) -> None:

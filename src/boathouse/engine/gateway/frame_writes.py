@@ -139,8 +139,8 @@ def write_v1(visit: Visit, command: Any) -> Change | None:
         return _save_path(visit, command, path, Match.POSITION if is_insert else Match.NAME)
     before = dict(write.options)
     if write.path:
-        write.path = visit.path(write.path, write.source, Use.WRITE)
-    visit.look_at_options(write.options, write.source, Use.WRITE)
+        write.path = visit.path(write.path, write.source, Use.of_sink(write.source))
+    visit.look_at_options(write.options, write.source, Use.of_sink(write.source))
     visit.changed |= before != dict(write.options)
     path = write.path or option(write.options, "path")
     return _save_path(visit, command, path, Match.NAME) if path else None

@@ -37,7 +37,7 @@ def _path_edit(visit: "Visit", use: PathUse, travel: RelationUse | None) -> list
         raise PathRefused(token.raw, "write the path as a plain string.")
     is_read = use.format == "delta" and not use.writes
     at = path_at(token.value, visit.guard, visit.session, travel and travel.moment) if is_read else None
-    real = visit.guard.resolve(token.value, Use.WRITE if use.writes else Use.READ) if at is None else at[0]
+    real = visit.guard.resolve(token.value, _use(use)) if at is None else at[0]
     if not use.writes:
         visit.paths_read.append(real)
     place = visit.open_tables.readable(real, at and at[1]) if visit.open_tables is not None and is_read else real
@@ -52,3 +52,9 @@ def _path_edit(visit: "Visit", use: PathUse, travel: RelationUse | None) -> list
         return []
     # A string is always written anew, so that the engine reads it as it was read here.
     return [Edit(token.start, token.end, quote([real]) if token.kind is Kind.NAME else literal(real))]
+
+
+def _use(use: PathUse) -> Use:
+    if not use.writes:
+        return Use.READ
+    return Use.FILES if use.of_files else Use.of_sink(use.format)

@@ -24,8 +24,15 @@ _VALID = "give /Volumes/<catalog>/<schema>/<volume>/<path>, or the name of a tab
 class Use(Enum):
     """What is to be done with a path."""
 
-    READ = (Privilege.READ_VOLUME, Privilege.SELECT)
-    WRITE = (Privilege.WRITE_VOLUME, Privilege.MODIFY)
+    READ = (Privilege.READ_VOLUME, Privilege.SELECT, True)
+    WRITE = (Privilege.WRITE_VOLUME, Privilege.MODIFY, True)
+    FILES = (Privilege.WRITE_VOLUME, Privilege.MODIFY, False)
+    """To write files as they are, and not a Delta table: not among those of one."""
+
+    @classmethod
+    def of_sink(cls, source: str) -> "Use":
+        """What a writer of a format does with its path; without a format it is Delta's."""
+        return cls.WRITE if source.lower() in {"", "delta"} else cls.FILES
 
     @property
     def of_volume(self) -> Privilege:
@@ -36,6 +43,11 @@ class Use(Enum):
     def of_table(self) -> Privilege:
         """The privilege that it needs on a table."""
         return self.value[1]
+
+    @property
+    def keeps_logs(self) -> bool:
+        """Whether what a Delta table's log says of its files is true afterwards, too."""
+        return self.value[2]
 
 
 class PathGuard:
@@ -77,8 +89,8 @@ class PathGuard:
             self._refuse_dots(text, path)
             self._require(text, Path(os.path.realpath(fixed)), use)
         else:
-            self._refuse_governed(text, Path(os.path.realpath(fixed)))
-            if use is Use.WRITE:
+            self._refuse_governed(text, Path(os.path.realpath(fixed)), use)
+            if use is not Use.READ:
                 self._refuse_records(text, Path(os.path.realpath(fixed)))
         if use is Use.READ and not Path(split_pattern(path)[0]).exists():
             # The engine would read no rows and say nothing.
@@ -122,11 +134,12 @@ class PathGuard:
         if _DOTS.search(path):
             raise PathRefused(text, "it holds '.' or '..' as a part; write it without.")
 
-    def _refuse_governed(self, text: str, path: Path) -> None:
-        """Not even an admin reads a table past its policies by accident (who manages it can take them off), or a private one."""
+    def _refuse_governed(self, text: str, path: Path, use: Use) -> None:
+        """Not even an admin reads a table past its policies by accident (who manages it can take them off), a private one, or breaks one."""
         securable = self._access.securable_at(self._principal, path)
         if isinstance(securable, TableInfo):
             self._require_table(text, securable, None)
+            _require_log_kept(text, securable, use)
 
     def _refuse_records(self, text: str, path: Path) -> None:
         """Not even an admin writes what the server records."""
@@ -140,6 +153,7 @@ class PathGuard:
             raise PathRefused(text, f"it belongs to no table or volume that you may use; {_VALID}")
         if isinstance(securable, TableInfo):
             self._require_table(text, securable, use.of_table)
+            _require_log_kept(text, securable, use)
         else:
             self._access.require_volume(self._principal, securable.full_name, use.of_volume)
 
@@ -148,6 +162,12 @@ class PathGuard:
             raise PathRefused(text, "it belongs to a table that is private to a pipeline.")
         if table.has_policy:
             raise PolicyInTheWay(table.full_name)
+
+
+def _require_log_kept(text: str, table: TableInfo, use: Use) -> None:
+    if table.data_source_format == "DELTA" and not use.keeps_logs:
+        why = f"it is in the folder of the Delta table {table.full_name}, which files of another format would break; write to the table."
+        raise PathRefused(text, why)
 
 
 def split_pattern(path: str) -> tuple[str, str]:

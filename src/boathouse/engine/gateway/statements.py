@@ -24,11 +24,12 @@ class Edit:
 
 @dataclass(frozen=True)
 class PathUse:
-    """A path in the text: its token, whether the statement writes there, and the format before it, as in ``delta.`/path```."""
+    """A path in the text: its token, whether the statement writes there (files into a folder), and the format before it, as in ``delta.`/path```."""
 
     token: Token
     writes: bool
     format: str = ""
+    of_files: bool = False
 
 
 @dataclass(frozen=True)
@@ -181,7 +182,7 @@ def _paths(tokens: list[Token]) -> tuple[tuple[PathUse, ...], tuple[Token, ...]]
         if token.kind is Kind.STRING:
             named = before is not None and before.is_word(*_PATH_WORDS)
             if named or _is_path_option(tokens, index):
-                paths.append(PathUse(token, writes_directory or creating))
+                paths.append(PathUse(token, writes_directory or creating, of_files=writes_directory))
                 continue
         elif _is_path_name(tokens, index):
             paths.append(PathUse(token, _is_target(tokens, index), tokens[index - 2].identifier.lower()))

@@ -99,4 +99,4 @@ def check_written(visit: "Visit", options: MutableMapping[str, str], paths: Iter
         visit.changed = True
     if "cleansource" in given and options[given["cleansource"]].lower() != "off":
         for path in paths:
-            visit.guard.resolve(path, Use.WRITE)
+            visit.guard.resolve(path, Use.FILES)

@@ -84,6 +84,10 @@ def history(words: Grammar, asked: Asked) -> pa.Table:
     found = found[:limit]
     known = asked.access.authors(place.location, found[-1].version) if found else {}
     rows = [_entry(one, known.get((one.version, one.timestamp))) for one in found]
+    table = place.table
+    if table is not None and table.has_policy and not asked.access.manages(asked.principal, table):
+        # Predicates have values in them, and counts tell how many rows are hidden.
+        rows = [row | {"operationParameters": None, "operationMetrics": None} for row in rows]
     return pa.Table.from_pylist(rows, schema=_HISTORY)
 
 
