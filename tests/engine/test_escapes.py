@@ -566,7 +566,10 @@ def test_frames(case: Case, name: str) -> None:
 
 def test_an_admin_breaks_no_table_by_accident(case: Case) -> None:
     rows = case.admin.sql("SELECT 'x' AS secret")
-    for write in (lambda: rows.write.mode("overwrite").parquet(case.values["vp"]), lambda: rows.write.text(case.values["vp"] + "/x")):
+    for write in (
+        lambda: rows.write.mode("overwrite").parquet(case.values["vp"]),
+        lambda: rows.write.text(case.values["vp"] + "/x"),
+    ):
         with pytest.raises(Exception, match="in the folder of the Delta table"):
             write()
 

@@ -150,6 +150,21 @@ def test_the_network(attempt: Try, server: Server) -> None:
     assert attempt(lambda: len(socket.socketpair())) == "2"
 
 
+def test_nobody_but_the_server_connects_to_an_engine(server: Server, spark: SparkSession) -> None:
+    assert spark.sql("SELECT 1").first() == (1,)
+    below = {child.pid for child in server.children()}
+    ports = [one.laddr.port for one in psutil.net_connections("tcp4") if one.status == psutil.CONN_LISTEN and one.pid in below]
+    assert ports
+    for port in ports:
+        with socket.create_connection(("127.0.0.1", port), timeout=20) as door:
+            try:
+                # An engine that takes a connection speaks first.
+                assert door.recv(1) == b""
+            except ConnectionResetError:
+                continue
+    assert spark.sql("SELECT 2").first() == (2,)
+
+
 def test_programs_and_processes(attempt: Try) -> None:
     refused(attempt, lambda: __import__("subprocess").run(["true"], check=False))
     refused(attempt, lambda: __import__("subprocess").run("true", shell=True, check=False))

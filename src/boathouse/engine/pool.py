@@ -222,6 +222,7 @@ class EnginePool:
         orders = {
             "environment": self._sail_settings(token, catalogs, spill),
             "server": [self._backend.server_url, token],
+            "from": os.getpid(),
         }
         process, line, port = await self._start_process(folder, log_path, json.dumps(settings), orders)
         seconds = round(time.monotonic() - began, 3)

@@ -5,8 +5,8 @@ which they are refused), ``functions`` is the folder for their files, ``memory``
 
 Its second argument is the number of its parent, with which it ends.
 
-Protocol: standard input and output are a line to the server. That writes one line of JSON, ``{"environment": {...}, "server": [url, token]}``,
-and keeps it open; this process answers with ``{"port": n}``. When the line closes, the process ends at once.
+Protocol: standard input and output are a line to the server. That writes one line of JSON, ``{"environment": {...}, "server": [url, token],
+"from": its process}``, and keeps it open; this process answers with ``{"port": n}``, to which the server alone can connect. When the line closes, the process ends at once.
 
 With ``--prepare SOCKET PARENT`` it is the process that engines are forked from instead; see ``kit.forks`` for what is said on the socket.
 """
@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from boathouse.engine import endpoint_function
-from boathouse.engine.sandbox.confine import die_with
+from boathouse.engine.sandbox import confine
 from boathouse.kit import forks
 
 _FIRST_FILE, _LAST_FILE = 3, 1 << 16
@@ -57,16 +57,18 @@ def _import() -> None:
 
 def _run(settings: Mapping[str, Any], parent: int) -> None:
     """Start Sail and stay; ``_import`` comes before."""
-    from boathouse.engine.sandbox import interpose, workers, zygote  # noqa: PLC0415 - they need pandas and pyspark too
+    from boathouse.engine.sandbox import door, interpose, workers, zygote  # noqa: PLC0415 - they need pandas and pyspark too
 
     # The zygote is forked before this process is told a token, and before Sail starts threads.
     control = zygote.start(Path(settings["functions"]), settings["memory"]) if settings["python"] == "sandboxed" else None
     orders = json.loads(_read_line(0))
-    die_with(parent)
+    confine.die_with(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ.update(orders["environment"])
     endpoint_function.configure(*orders["server"])
     os.umask(0o077)
+    if settings["python"] != "trusted" and confine.missing() is None:
+        door.guard(orders["from"])
     if control is not None:
         interpose.install(workers.Workers(control, settings["memory"]))
     elif settings["python"] != "trusted":
@@ -99,7 +101,7 @@ def _become_engine(wish: Mapping[str, Any], files: Sequence[int]) -> None:
 
 def _prepare(control: int, parent: int) -> None:
     """Import everything, and fork engines."""
-    die_with(parent)
+    confine.die_with(parent)
     _import()
     forks.serve(socket.socket(fileno=control), _become_engine)
     os._exit(0)

@@ -10,6 +10,7 @@ import os
 import platform
 import struct
 from dataclasses import dataclass
+from typing import NoReturn
 
 _REFUSED: dict[str, tuple[int | None, int | None]] = {
     # the network
@@ -66,8 +67,8 @@ _IOCTL_REFUSED = (0x8901, 0x8902, 0x5412)
 """Owner of a file's signal, and typing into a terminal."""
 _AF_UNIX, _SOCK_STREAM, _SOCK_TYPE_MASK = 1, 1, 0xF
 
-_LOAD, _JUMP_EQ, _JUMP_GT, _JUMP_SET, _AND, _RETURN = 0x20, 0x15, 0x25, 0x45, 0x54, 0x06
-_ALLOW, _KILL, _ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
+_LOAD, JUMP_EQ, _JUMP_GT, _JUMP_SET, _AND, RETURN = 0x20, 0x15, 0x25, 0x45, 0x54, 0x06
+ALLOW, _KILL, _ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
 _OFFSET_NUMBER, _OFFSET_ARCHITECTURE, _OFFSET_ARGUMENTS = 0, 4, 16
 _MACHINES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}
 
@@ -97,14 +98,11 @@ def restrict() -> None:
     Raises:
         OSError: If the kernel refuses.
     """
-    program = b"".join(build(platform.machine(), os.getpid()))
+    filled = program(build(platform.machine(), os.getpid()))
     library = ctypes.CDLL(None, use_errno=True)
-    filled = _Program(len(program) // 8, program)
-    if library.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) or library.prctl(
-        _PR_SET_SECCOMP, _MODE_FILTER, ctypes.byref(filled), 0, 0
-    ):
-        code = ctypes.get_errno()
-        raise OSError(code, f"seccomp: {os.strerror(code)}")
+    gain_nothing(library)
+    if library.prctl(_PR_SET_SECCOMP, _MODE_FILTER, ctypes.byref(filled), 0, 0):
+        _refused()
 
 
 def build(machine: str, pid: int) -> list[bytes]:
@@ -114,42 +112,69 @@ def build(machine: str, pid: int) -> list[bytes]:
         machine: ``x86_64`` or ``aarch64``.
         pid: The process that may send signals to itself and set limits of its own.
     """
-    column, architecture = _MACHINES[machine]
+    column, _ = _MACHINES[machine]
     refuse, missing = _ERRNO | errno.EACCES, _ERRNO | errno.ENOSYS
-    program = [
-        _step(_LOAD, _OFFSET_ARCHITECTURE),
-        _step(_JUMP_EQ, architecture, 1, 0),
-        _step(_RETURN, _KILL),
-        _step(_LOAD, _OFFSET_NUMBER),
-        _step(_JUMP_GT, _NEWEST, 0, 1),
-        _step(_RETURN, missing),
+    steps = [
+        *of_machine(machine),
+        step(_JUMP_GT, _NEWEST, 0, 1),
+        step(RETURN, missing),
     ]
     for numbers in _REFUSED.values():
         number = numbers[column]
         if number is not None:
-            program += [_step(_JUMP_EQ, number, 0, 1), _step(_RETURN, refuse)]
+            steps += [step(JUMP_EQ, number, 0, 1), step(RETURN, refuse)]
     for call in _special(column, pid, refuse, missing):
-        program += [_step(_JUMP_EQ, call.number, 0, len(call.body)), *call.body]
-    return [*program, _step(_RETURN, _ALLOW)]
+        steps += [step(JUMP_EQ, call.number, 0, len(call.body)), *call.body]
+    return [*steps, step(RETURN, ALLOW)]
+
+
+def of_machine(machine: str) -> list[bytes]:
+    """The beginning of every filter: calls of another kind of processor end the process, and the call's number is loaded."""
+    return [
+        step(_LOAD, _OFFSET_ARCHITECTURE),
+        step(JUMP_EQ, _MACHINES[machine][1], 1, 0),
+        step(RETURN, _KILL),
+        step(_LOAD, _OFFSET_NUMBER),
+    ]
+
+
+def program(steps: list[bytes]) -> ctypes.Structure:
+    """A filter's instructions as the kernel takes them."""
+    return _Program(len(steps), b"".join(steps))
+
+
+def gain_nothing(library: ctypes.CDLL) -> None:
+    """Give up getting rights by starting programs, without which the kernel takes no filter.
+
+    Raises:
+        OSError: If the kernel refuses.
+    """
+    if library.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
+        _refused()
+
+
+def _refused() -> NoReturn:
+    code = ctypes.get_errno()
+    raise OSError(code, f"seccomp: {os.strerror(code)}")
 
 
 def _special(column: int, pid: int, refuse: int, missing: int) -> list[_Call]:
     number = {name: numbers[column] for name, numbers in _SPECIAL.items()}
-    allow = _step(_RETURN, _ALLOW)
-    no = _step(_RETURN, refuse)
+    allow = step(RETURN, ALLOW)
+    no = step(RETURN, refuse)
 
     def first(*values: int) -> tuple[bytes, ...]:
         """Refuse where the first argument is none of some values."""
-        tests = [_step(_JUMP_EQ, value, len(values) - index, 0) for index, value in enumerate(values)]
+        tests = [step(JUMP_EQ, value, len(values) - index, 0) for index, value in enumerate(values)]
         return (_argument(0), *tests, no, allow)
 
     def refused(argument: int, values: tuple[int, ...]) -> tuple[bytes, ...]:
-        tests = [_step(_JUMP_EQ, value, len(values) - index, 0) for index, value in enumerate(values)]
+        tests = [step(JUMP_EQ, value, len(values) - index, 0) for index, value in enumerate(values)]
         return (_argument(argument), *tests, allow, no)
 
     return [
-        _Call(number["clone3"], (_step(_RETURN, missing),)),
-        _Call(number["clone"], (_argument(0), _step(_JUMP_SET, _CLONE_THREAD, 0, 1), allow, no)),
+        _Call(number["clone3"], (step(RETURN, missing),)),
+        _Call(number["clone"], (_argument(0), step(_JUMP_SET, _CLONE_THREAD, 0, 1), allow, no)),
         _Call(number["kill"], first(pid)),
         _Call(number["tgkill"], first(pid)),
         _Call(number["prlimit64"], first(0, pid)),
@@ -160,10 +185,10 @@ def _special(column: int, pid: int, refuse: int, missing: int) -> list[_Call]:
             number["socketpair"],
             (
                 _argument(0),
-                _step(_JUMP_EQ, _AF_UNIX, 0, 4),
+                step(JUMP_EQ, _AF_UNIX, 0, 4),
                 _argument(1),
-                _step(_AND, _SOCK_TYPE_MASK),
-                _step(_JUMP_EQ, _SOCK_STREAM, 0, 1),
+                step(_AND, _SOCK_TYPE_MASK),
+                step(JUMP_EQ, _SOCK_STREAM, 0, 1),
                 allow,
                 no,
             ),
@@ -173,8 +198,9 @@ def _special(column: int, pid: int, refuse: int, missing: int) -> list[_Call]:
 
 def _argument(index: int) -> bytes:
     """Load the lower half of an argument; what is looked at here are 32-bit numbers."""
-    return _step(_LOAD, _OFFSET_ARGUMENTS + 8 * index)
+    return step(_LOAD, _OFFSET_ARGUMENTS + 8 * index)
 
 
-def _step(code: int, value: int, if_true: int = 0, if_false: int = 0) -> bytes:
+def step(code: int, value: int, if_true: int = 0, if_false: int = 0) -> bytes:
+    """One instruction."""
     return struct.pack("HBBI", code, if_true, if_false, value)
