@@ -32,7 +32,7 @@ def scorer(tmp_path_factory: pytest.TempPathFactory) -> Scorer:
     folder: Path = tmp_path_factory.mktemp("model") / "m"
     signature = infer_signature(FRAME, FRAME)
     mlflow.pyfunc.save_model(folder, python_model=Echo(), signature=signature, pip_requirements=[])
-    return Scorer.load(str(folder), str(tmp_path_factory.mktemp("copy")))
+    return Scorer.load(str(folder))
 
 
 ROW = {"a": 1, "n": 2, "s": "x"}
@@ -83,7 +83,7 @@ def test_arrays(tmp_path: Path) -> None:
     signature = infer_signature(np.ones((2, 2)), np.ones((2, 2)))
     mlflow.pyfunc.save_model(tmp_path / "m", python_model=Echo(), signature=signature, pip_requirements=[])
     (tmp_path / "copy").mkdir()
-    scorer = Scorer.load(str(tmp_path / "m"), str(tmp_path / "copy"))
+    scorer = Scorer.load(str(tmp_path / "m"))
     status, answer = scorer.answer(b'{"instances": [[1, 2], [3, 4]]}')
     assert (status, json.loads(answer)) == (200, {"predictions": [[1, 2], [3, 4]]})
 

@@ -1,6 +1,6 @@
 """What other slices use of features."""
 
-from boathouse.features.errors import FeatureSpecInvalid, OnlineTableNotFound
+from boathouse.features.errors import FeatureSpecInvalid, OnlineTableNotFound, OnlineTableReplaced
 from boathouse.features.functions import FunctionSource, OnlineFunction
 from boathouse.features.online import OnlineReader
 from boathouse.features.online_places import Place
@@ -21,6 +21,7 @@ __all__ = [
     "OnlineReader",
     "OnlineTable",
     "OnlineTableNotFound",
+    "OnlineTableReplaced",
     "Place",
     "Publisher",
     "SpecLookup",

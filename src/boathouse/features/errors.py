@@ -62,6 +62,10 @@ class OnlineTableNotFound(NotFound):
         )
 
 
+class OnlineTableReplaced(OnlineTableNotFound):
+    """An online table was published anew, in a file that this confined process may not open: one that is started from now on may."""
+
+
 class OnlineStoreUnavailable(BoathouseError):
     """A store that does not answer, or refuses. Its address is no part of the message: it may hold a password."""
 

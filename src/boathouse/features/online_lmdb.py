@@ -16,7 +16,7 @@ from typing import Any
 import lmdb
 
 from boathouse.errors import InvalidState
-from boathouse.features.errors import OnlineTableNotFound
+from boathouse.features.errors import OnlineTableNotFound, OnlineTableReplaced
 from boathouse.features.online import ALWAYS, FOREVER, Asked, Bounds, OnlineMeta, OnlineRow, RowPlace, per_key
 
 _META, _LONG = b"meta", b"#"
@@ -134,6 +134,9 @@ class LmdbSource:
                 del _environments[self._path]
         try:
             return _environment(self._path, make=False)
+        except lmdb.ReadonlyError:
+            # What LMDB calls a file that may not be opened.
+            raise OnlineTableReplaced(self._full_name) from None
         except lmdb.Error:
             # It is being deleted.
             raise OnlineTableNotFound(self._full_name) from None

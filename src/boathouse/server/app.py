@@ -390,7 +390,7 @@ async def _lifespan(api: FastAPI) -> AsyncGenerator[None, None]:
         state.publisher = Publisher(state.database, state.layout)
         stack.push_async_callback(state.publisher.stop)
         state.publisher.start()
-        state.serving = Serving(state.database, state.layout, state.authenticator, state.addresses.base_url, state.recorder)
+        state.serving = Serving(state.database, state.layout, state.settings.python_udfs, state.recorder)
         stack.push_async_callback(state.serving.stop)
         await state.serving.start()
         state.engines.access.endpoints = EndpointShapes(state.serving)

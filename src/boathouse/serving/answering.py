@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from boathouse.errors import BoathouseError
-from boathouse.features.api import FeatureSpec
+from boathouse.features.api import FeatureSpec, OnlineTableReplaced
 from boathouse.serving.errors import BadRequest
 from boathouse.serving.feature_columns import FeatureColumns
 
@@ -137,6 +137,8 @@ class Answerer(ABC):
     def __init__(self, features: FeatureColumns | None, report: Callable[[], None] = traceback.print_exc) -> None:
         self._features = features
         self._report = report
+        self.is_outdated = False
+        """Whether an online table was made anew, with files that only a new process may open."""
 
     @abstractmethod
     def request_columns(self) -> list[str] | None:
@@ -174,6 +176,7 @@ class Answerer(ABC):
             raw = _loaded(body)
             return 200, msgspec.json.encode(self.result(parse(raw), _parameters(raw)))
         except BoathouseError as error:
+            self.is_outdated |= isinstance(error, OnlineTableReplaced)
             return error.status, error_body(error.error_code, error.message)
         except Exception as error:  # noqa: BLE001 - whatever a model raises
             self._report()

@@ -1,6 +1,7 @@
 """The model server: a process that loads one model version or feature spec and answers requests from the socket that it inherits.
 
-Started by the server as ``python -m boathouse.serving.model_server FD``; it ends when the socket does.
+Started by the server as ``python -P -m boathouse.serving.model_server FD``; it ends when the socket does. A model is code of whoever has registered it:
+before anything of it is loaded, the process takes from itself all files but the model's, those of the online tables that it looks up in, and its own.
 """
 
 import ctypes
@@ -10,11 +11,9 @@ import signal
 import socket
 import sys
 import threading
-import time
 import traceback
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
-from urllib.parse import urlsplit
 
 from boathouse.serving.protocol import HEADER, FromModel, ToModel, frame
 
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from boathouse.serving.answering import Answerer
 
 _PR_SET_PDEATHSIG = 1
-_SERVER_SECONDS = 60
 
 
 class Door:
@@ -71,21 +69,15 @@ def die_with_parent() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def wait_for_server(uri: str) -> None:
-    """Wait until the tracking server listens; it starts its endpoints before it does."""
-    parts = urlsplit(uri)
-    if parts.scheme not in {"http", "https"}:
-        return
-    deadline = time.monotonic() + _SERVER_SECONDS
-    while True:
-        try:
-            socket.create_connection((parts.hostname or "", parts.port or 80), timeout=5).close()
-        except OSError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.1)
-        else:
-            return
+def confine(config: dict[str, Any]) -> None:
+    """Give up all files but those of the configuration; before there are threads, which keep what they have."""
+    from boathouse.workspace.runtime import confinement  # noqa: PLC0415 - where there is no sandbox it is not needed
+
+    os.chdir(config["folder"])
+    confinement.use_folder(config["folder"])
+    confinement.restrict(
+        config["folder"], {"read": [config["model"]] if config["model"] else [], "write": [], "own": config["files"]}
+    )
 
 
 def _spec_answerer(config: dict[str, Any]) -> "Answerer":
@@ -98,8 +90,7 @@ def _spec_answerer(config: dict[str, Any]) -> "Answerer":
 def _model_answerer(config: dict[str, Any]) -> "Answerer":
     from boathouse.serving.scoring import Scorer  # noqa: PLC0415 - MLflow, too
 
-    wait_for_server(config["environment"].get("MLFLOW_TRACKING_URI", ""))
-    return Scorer.load(config["model_uri"], config["folder"])
+    return Scorer.load(config["model"])
 
 
 def main() -> None:
@@ -111,8 +102,9 @@ def main() -> None:
     config = door.expect(ToModel.CONFIGURE)
     os.environ.update(config["environment"])
     try:
+        if config["confined"]:
+            confine(config)
         answerer = _spec_answerer(config) if config["feature_spec"] is not None else _model_answerer(config)
-        os.environ.pop("MLFLOW_TRACKING_TOKEN", None)
         door.tell(FromModel.LOADED, **answerer.facts())
         bound = door.expect(ToModel.BIND)
         answerer.bind(bound["online_tables"], bound["functions"])
@@ -130,6 +122,8 @@ def main() -> None:
             try:
                 door.send(status, content, number)
             except OSError:
+                leave()
+            if answerer.is_outdated:
                 leave()
 
         while (got := door.read()) is not None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from boathouse.features.api import FeatureSpec, Place
 from boathouse.serving.config import CONCURRENCY, ServedEntity
 from boathouse.serving.errors import EndpointNotReady, ModelFailed
 from boathouse.serving.protocol import HEADER, FromModel, ToModel, frame
@@ -28,16 +29,16 @@ class Resources:
     """What a model server is given by its endpoint.
 
     Attributes:
-        tracking_uri: Where it fetches the model.
-        issue_token: Makes the token for that, and returns how to revoke it once the model is loaded.
+        model: The folder of the model's files, if the endpoint's creator may execute it.
+        confined: Whether the process has to confine itself, since it runs code of users.
         feature_spec: The feature spec that is served, if it is one and the endpoint's creator may execute it.
         bindings: For pairs of a feature table and an online table, if that is named, and for functions by their names: ``name`` and ``place`` of the online
             tables and the functions' sources, if the endpoint's creator may use them.
-        folder: Where it may put the model's files.
+        folder: Where the process's own files go.
     """
 
-    tracking_uri: str
-    issue_token: Callable[[], Awaitable[tuple[str, Callable[[], Awaitable[None]]]]]
+    model: Callable[[], Awaitable[Path]]
+    confined: Callable[[], Awaitable[bool]]
     feature_spec: Callable[[], Awaitable[dict[str, Any] | None]]
     bindings: Callable[[Sequence[tuple[str, str | None]], Sequence[str]], Awaitable[dict[str, Any]]]
     folder: Path
@@ -86,11 +87,13 @@ class ModelProcess:
             raise
 
     async def _start(self) -> None:
+        configuration = await self._configuration()
         ours, theirs = socket.socketpair()
         self._folder = Path(tempfile.mkdtemp(prefix="model-", dir=self._resources.folder))
         with theirs, self._log_path.open("ab", buffering=0) as out:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
+                "-P",
                 "-m",
                 "boathouse.serving.model_server",
                 str(theirs.fileno()),
@@ -103,29 +106,22 @@ class ModelProcess:
             )
         self._reader, self._writer = await asyncio.open_connection(sock=ours)
         self._pump = asyncio.create_task(self._read())
-        self.facts = loaded = await (self._load_model() if self._spec is None else self._load(self._configuration({})))
+        self._send(ToModel.CONFIGURE, configuration | {"folder": str(self._folder)})
+        self.facts = loaded = await self._event(FromModel.LOADED)
         self._send(ToModel.BIND, await self._resources.bindings(loaded["online_tables"], loaded["functions"]))
         await self._event(FromModel.READY)
 
-    async def _load_model(self) -> dict[str, Any]:
-        uri = self._resources.tracking_uri
-        token, revoke = await self._resources.issue_token()
-        tracking = {"MLFLOW_TRACKING_URI": uri, "MLFLOW_REGISTRY_URI": uri, "MLFLOW_TRACKING_TOKEN": token}
-        try:
-            return await self._load(self._configuration(tracking))
-        finally:
-            await revoke()
-
-    async def _load(self, configuration: dict[str, Any]) -> dict[str, Any]:
-        self._send(ToModel.CONFIGURE, configuration)
-        return await self._event(FromModel.LOADED)
-
-    def _configuration(self, tracking: dict[str, str]) -> dict[str, Any]:
+    async def _configuration(self) -> dict[str, Any]:
+        model = None if self._spec is not None else await self._resources.model()
+        spec = FeatureSpec.parse(self._spec) if model is None else await asyncio.to_thread(_spec_of, model)
+        wanted = [] if spec is None else [(lookup.table, lookup.online_table) for lookup in spec.lookups]
+        places = [Place.loads(one["place"]) for one in (await self._resources.bindings(wanted, ()))["online_tables"]]
         return {
-            "environment": {"OMP_NUM_THREADS": "1", **self.entity.environment_vars, **tracking},
+            "environment": {"OMP_NUM_THREADS": "1", **self.entity.environment_vars},
             "feature_spec": self._spec,
-            "model_uri": f"models:/{self.entity.entity_name}/{self.entity.entity_version}",
-            "folder": str(self._folder),
+            "model": None if model is None else str(model),
+            "confined": await self._resources.confined(),
+            "files": [file for place in places if place.is_local for file in (place.address, f"{place.address}-lock")],
             "concurrency": CONCURRENCY[self.entity.workload_size],
         }
 
@@ -204,3 +200,9 @@ class ModelProcess:
                 await process.wait()
         if self._folder is not None:
             await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
+
+
+def _spec_of(model: Path) -> FeatureSpec | None:
+    from boathouse.registry.signatures import feature_spec  # noqa: PLC0415 - imports MLflow, which takes seconds
+
+    return feature_spec(model)

@@ -5,7 +5,7 @@ import contextlib
 import random
 import shutil
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache, partial
 from pathlib import Path
@@ -18,10 +18,12 @@ from sqlalchemy.orm import Session
 from boathouse.catalog.api import CatalogService, Privilege
 from boathouse.db import Database
 from boathouse.deployment.api import Replaced
+from boathouse.engine.sandbox import confine
 from boathouse.errors import BoathouseError
 from boathouse.features.api import FeatureService
 from boathouse.history.api import Recorder
-from boathouse.iam.api import Authenticator, IamService, Principal
+from boathouse.iam.api import IamService, Principal
+from boathouse.registry.artifacts import version_folder
 from boathouse.serving.capture import Flushed, Spool, ensure_payload_table
 from boathouse.serving.config import Capture, ServedEntity
 from boathouse.serving.errors import EndpointNotFound, EndpointNotReady
@@ -36,7 +38,6 @@ log = structlog.stdlib.get_logger(__name__)
 
 FLUSH_SECONDS = 2.0
 DRAIN_SECONDS = 10.0
-TOKEN_SECONDS = 600
 T = TypeVar("T")
 
 
@@ -99,16 +100,13 @@ class Serving:
     Args:
         database: The metadata database.
         layout: The lake's folders.
-        authenticator: Makes the tokens with which model servers fetch models.
-        base_url: Where this server answers.
+        python: What becomes of users' Python: ``sandboxed``, ``trusted`` or ``off``.
         recorder: Is told what endpoints serve and where their requests are logged.
     """
 
-    def __init__(
-        self, database: Database, layout: Layout, authenticator: Authenticator, base_url: str, recorder: Recorder
-    ) -> None:
-        self._database, self._layout, self._authenticator = database, layout, authenticator
-        self._base_url, self._recorder = base_url, recorder
+    def __init__(self, database: Database, layout: Layout, python: str, recorder: Recorder) -> None:
+        self._database, self._layout = database, layout
+        self._python, self._recorder = python, recorder
         self._running: dict[str, Running] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._folder = layout.run / "models"
@@ -283,29 +281,30 @@ class Serving:
         folder = self._layout.logs / "serving" / record.name
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         resources = Resources(
-            tracking_uri=self._base_url,
-            issue_token=partial(self._issue_token, record, entity),
+            model=partial(self._model_folder, record, entity),
+            confined=partial(self._confined, record),
             feature_spec=partial(self._feature_spec, record, entity),
             bindings=partial(self._bindings, record),
             folder=self._folder,
         )
         return ServedModel(entity, resources, folder / f"{entity.name}.log", folder / f"{entity.name}.build.log")
 
-    async def _issue_token(self, record: Endpoint, entity: ServedEntity) -> tuple[str, Callable[[], Awaitable[None]]]:
-        def issue() -> str:
+    async def _model_folder(self, record: Endpoint, entity: ServedEntity) -> Path:
+        def find() -> Path:
             with self._database.session() as session:
-                creator = self._creator(session, record)
-                CatalogService(session, creator, self._layout).require_model(entity.entity_name, Privilege.EXECUTE)
-            return self._authenticator.issue_internal_token(creator, "serving", TOKEN_SECONDS)
+                catalog = CatalogService(session, self._creator(session, record), self._layout)
+                catalog.require_model(entity.entity_name, Privilege.EXECUTE)
+            return version_folder(self._layout, entity.entity_name, entity.entity_version)
 
-        token = await asyncio.to_thread(issue)
+        return await asyncio.to_thread(find)
 
-        def revoke() -> None:
-            with self._database.session(write=True) as session:
-                IamService(session).revoke(token)
-            self._authenticator.forget(token)
+    async def _confined(self, record: Endpoint) -> bool:
+        def ask() -> bool:
+            with self._database.session() as session:
+                is_admin = self._creator(session, record).is_admin
+            return confine.needed(self._python, self._layout.root, is_admin=is_admin, what="A model server")
 
-        return token, lambda: asyncio.to_thread(revoke)
+        return await asyncio.to_thread(ask)
 
     async def _feature_spec(self, record: Endpoint, entity: ServedEntity) -> dict[str, Any] | None:
         def resolve() -> dict[str, Any]:

@@ -79,14 +79,14 @@ class Scorer(Answerer):
         self._parameters = frozenset(str(one.name) for one in params or ())
 
     @classmethod
-    def load(cls, model_uri: str, folder: str) -> "Scorer":
-        """Fetch and load a model.
+    def load(cls, folder: str) -> "Scorer":
+        """Load the model in a folder.
 
         Raises:
             FeatureSpecInvalid: If the feature spec in its metadata is not valid.
         """
         _leave_modules_unlisted()
-        model = pyfunc.load_model(model_uri, dst_path=folder)
+        model = pyfunc.load_model(folder)
         raw = (model.metadata.metadata or {}).get(METADATA_KEY)
         return cls(model, FeatureSpec.parse(raw) if raw is not None else None)
 

@@ -12,13 +12,14 @@ _PATH_BENEATH, _NET_PORT = 1, 2
 _CONNECT_TCP = 1 << 1
 _READ_FILE, _READ_DIR = 1 << 2, 1 << 3
 _WRITE_FILE, _TRUNCATE = 1 << 1, 1 << 14
-_OF_FILES = 1 << 0 | _READ_FILE | _WRITE_FILE | _TRUNCATE
+_OF_FILES = 1 << 0 | _READ_FILE | _WRITE_FILE | _TRUNCATE | 1 << 15
 _READ = _READ_FILE | _READ_DIR
 _EXECUTE = 1 << 0
 # Remove, make folders, files and pipes, move between folders; not execute, devices.
 _CHANGE = _READ | _WRITE_FILE | _TRUNCATE | (1 << 4) | (1 << 5) | (1 << 7) | (1 << 8) | (1 << 10) | (1 << 13)
 _SYMBOLIC_LINKS = 1 << 12
 _SOCKETS = 1 << 9
+_CONTROL = 1 << 15
 LEAST_ABI = 3
 """The first in which truncating is a right: Linux 6.2."""
 _ABI_WITH_TCP, _ABI_WITH_DEVICES, _ABI_WITH_SCOPES = 4, 5, 6
@@ -51,6 +52,7 @@ def restrict(
     ports: Iterable[int] | None = (),
     execute: Iterable[Path] = (),
     shared: Iterable[Path] = (),
+    accelerators: Iterable[Path] = (),
 ) -> None:
     """Take from this process, for ever, all files but those beneath some paths, and what else Landlock can take.
 
@@ -60,6 +62,7 @@ def restrict(
         devices: Files that can be read and written.
         ports: To which TCP connections can be made; none to others, where the kernel can see to it. None leaves the network as it is.
         execute: Programs, and folders of programs, that can be read and started.
+        accelerators: Devices that can be read, written and controlled.
         shared: Folders that can be changed, but for symbolic links: processes with other rights read them, and would follow one.
 
     Raises:
@@ -69,7 +72,7 @@ def restrict(
     attributes = _RulesetAttributes((1 << 15) - 1)
     size = 8
     if version >= _ABI_WITH_DEVICES:
-        attributes.fs |= 1 << 15
+        attributes.fs |= _CONTROL
     if version >= _ABI_WITH_TCP:
         attributes.net = 0 if ports is None else 0b11
         size = 16
@@ -83,6 +86,7 @@ def restrict(
             (write, _CHANGE | _SYMBOLIC_LINKS | _SOCKETS),
             (shared, _CHANGE),
             (devices, _READ_FILE | _WRITE_FILE),
+            (accelerators, _READ_FILE | _WRITE_FILE | (_CONTROL if version >= _ABI_WITH_DEVICES else 0)),
             (execute, _READ | _EXECUTE),
         )
         for paths, rights in given:

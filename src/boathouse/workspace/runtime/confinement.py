@@ -29,6 +29,7 @@ _SETTINGS = (
     *("/etc/os-release", "/etc/gitconfig", "/etc/profile", "/etc/bash.bashrc", "/etc/inputrc", "/etc/pip.conf", "/etc/R"),
 )
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty")
+_ACCELERATORS = ("nvidia*", "dri/*", "kfd", "accel/*")
 _PROCESS = ("/proc",)
 # For semaphores and shared arrays: without it multiprocessing has none.
 _SHARED = ("/dev/shm",)  # noqa: S108
@@ -54,6 +55,7 @@ def restrict(folder: str, rights: Mapping[str, Sequence[str]]) -> None:
         None,
         [*programs, Path(folder), *([] if uv is None else [Path(uv).resolve()])],
         [Path(path) for path in rights["write"]],
+        [path for pattern in _ACCELERATORS for path in Path("/dev").glob(pattern)],
     )
 
 
