@@ -24,7 +24,8 @@ class Capabilities:
         sets_in_sql: Whether SET and RESET change settings. Else the gateway sets them.
         completes_changes: Whether MERGE gives identity columns their values, and the commits of MERGE, UPDATE and DELETE have the
             session's note. Else the gateway has them made in a hidden table, and commits them itself.
-        prefers_decimals: Whether it takes binary floating-point numbers beside decimals for decimals. Else for what they are.
+        mixes_types: Whether values of different types become one as in Spark, in what it announces too. Else the gateway gives literals
+            the right type.
         runs_streams: Whether it has streaming queries of its own. Else the gateway runs them, in micro-batches.
         settings: Names of the session's settings that change what it or the gateway does; one that ends in a dot stands for all that
             begin so. None: its own answer counts.
@@ -42,7 +43,7 @@ class Capabilities:
     keeps_answers: bool
     sets_in_sql: bool
     completes_changes: bool
-    prefers_decimals: bool
+    mixes_types: bool
     runs_streams: bool
     settings: frozenset[str] | None
     barrier: tuple[str, str]
@@ -61,7 +62,7 @@ SAIL = Capabilities(
     keeps_answers=False,
     sets_in_sql=False,
     completes_changes=False,
-    prefers_decimals=True,
+    mixes_types=False,
     runs_streams=False,
     settings=frozenset(
         {
@@ -94,7 +95,7 @@ SPARK = Capabilities(
     keeps_answers=True,
     sets_in_sql=True,
     completes_changes=True,
-    prefers_decimals=False,
+    mixes_types=True,
     runs_streams=True,
     settings=None,
     # A limit would be the end of parallel work. Spark moves nothing below a condition that is not deterministic; it has to

@@ -135,7 +135,7 @@ class Doubles:
 
 def condition_with_doubles(session: EngineSession, condition: str) -> str:
     """A condition on which the engine cannot be asked: what is compared in it with a decimal of so few digits may be one all the same."""
-    if not session.capabilities.prefers_decimals:
+    if session.capabilities.mixes_types:
         return condition
     return _put(condition, literals(condition).compared)
 

@@ -14,6 +14,7 @@ from boathouse.engine.gateway.answers import Asked, answer
 from boathouse.engine.gateway.decimal_literals import Doubles
 from boathouse.engine.gateway.definitions import Definitions, defines
 from boathouse.engine.gateway.effects import Effects
+from boathouse.engine.gateway.first_values import put_types
 from boathouse.engine.gateway.frame_filters import said_below
 from boathouse.engine.gateway.identifiers import plain_identifiers
 from boathouse.engine.gateway.open_tables import OpenTables, put_checked, require_closed, to_read
@@ -123,11 +124,13 @@ class Visit:
                     raise StatementRefused(message)
                 references.wrap(relation)
                 self.changed = True
-        self.put_doubles(root)
+        if not (self.session.capabilities.mixes_types or self.resolver.declares):
+            self.changed |= self.doubles.put(root)
+            self.changed |= put_types(self.session, root)
 
     def put_doubles(self, root: Any) -> None:
-        """Make doubles of decimal literals where the engine would make decimals of doubles."""
-        if self.session.capabilities.prefers_decimals and not self.resolver.declares:
+        """Make doubles of decimal literals in what has come into a plan since the walk."""
+        if not self.session.capabilities.mixes_types:
             self.changed |= self.doubles.put(root)
 
     # ------------------------------------------------------------------------------------------------------ messages
