@@ -68,7 +68,10 @@ def _run(settings: Mapping[str, Any], parent: int) -> None:
     endpoint_function.configure(*orders["server"])
     os.umask(0o077)
     if settings["python"] != "trusted" and confine.missing() is None:
-        door.guard(orders["from"])
+        try:
+            door.guard(orders["from"])
+        except OSError as error:
+            sys.stderr.write(f"Others on this machine can connect to this engine: {error.strerror}\n")
     if control is not None:
         interpose.install(workers.Workers(control, settings["memory"]))
     elif settings["python"] != "trusted":
