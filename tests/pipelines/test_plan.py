@@ -65,6 +65,7 @@ FAULTS = [
             ("x IN (SELECT id FROM numbers)", "a subquery"),
         )
     ),
+    ("a.sql", "CREATE MATERIALIZED VIEW a AS SELECT NULL AS x", r"a.sql:1: \[UNSUPPORTED_DATATYPE\] The column x of a is NULL"),
     ("a.sql", "CREATE MATERIALIZED VIEW a AS SELECT 1 AS x, 2 AS X", r"a.sql:1: \[COLUMN_ALREADY_EXISTS\].*name x"),
     (
         "a.sql",

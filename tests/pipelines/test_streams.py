@@ -153,12 +153,20 @@ dp.create_sink("out", "delta", {{"tableName": "{table}"}})
 @dp.append_flow(target="out")
 def to_out():
     return spark.readStream.table("orders")
+
+
+@dp.append_flow(target="out", once=True)
+def before():
+    return spark.table("earlier")
 """,
     )
+    given(pipeline, "earlier", (0, 0))
     for number in (2, 3):
         pipeline.run(source)
         given(pipeline, "orders", (number, number))
-    assert ids(pipeline, "outside") == [1, 2]
+        # As if the process had ended before it could remember that it was done.
+        pipeline.state.set("once:before", None)
+    assert ids(pipeline, "outside") == [0, 1, 2]
 
 
 def test_new_columns_of_files(pipeline: PipelineUnderTest, tmp_path: Path) -> None:

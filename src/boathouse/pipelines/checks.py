@@ -70,12 +70,16 @@ def check_options(dataset: Dataset, kind: Kind, flows: Sequence[PlannedFlow]) ->
         raise DefinitionInvalid("UNSUPPORTED_OPTION", message, location)
 
 
-def check_places(dataset: Dataset, schema: Schema) -> None:
-    """Whether the columns by which the rows of a table are laid out are its own.
+def check_columns(dataset: Dataset, kind: Kind, schema: Schema) -> None:
+    """Whether a table has columns that can be kept, and is laid out by its own.
 
     Raises:
-        DefinitionInvalid: If one is not.
+        DefinitionInvalid: If it has not, or is not.
     """
+    untyped = [column.name for column in schema if (column.type or "").lower() == "void"]
+    if untyped and kind.is_table:
+        message = f"The column {untyped[0]} of {dataset.name} is NULL and has no type. Give it one: CAST(NULL AS STRING) AS {untyped[0]}."
+        raise DefinitionInvalid("UNSUPPORTED_DATATYPE", message, dataset.location)
     have = {column.name.lower() for column in schema}
     for clause, names in (("partitioned", dataset.partition_by), ("clustered", dataset.cluster_by)):
         missing = [name for name in names if name.partition(".")[0].strip("`").lower() not in have]

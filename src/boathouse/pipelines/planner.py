@@ -11,7 +11,7 @@ from boathouse.engine.gateway.protocol import proto
 from boathouse.engine.gateway.sql_tokens import parts_of
 from boathouse.pipelines.ahead import Ahead, over_nothing
 from boathouse.pipelines.cdc import END, START
-from boathouse.pipelines.checks import check_expectations, check_flows, check_options, check_places
+from boathouse.pipelines.checks import check_columns, check_expectations, check_flows, check_options
 from boathouse.pipelines.errors import DefinitionInvalid, GraphInvalid
 from boathouse.pipelines.model import (
     INVALID_SNAPSHOT,
@@ -244,7 +244,7 @@ class Planner:
                 check_flows(dataset, kind, checked)
                 check_options(dataset, kind, checked)
                 schema = self._schema(dataset, checked)
-                check_places(dataset, schema)
+                check_columns(dataset, kind, schema)
                 self._check_expectations(dataset, schema)
             except DefinitionInvalid as fault:
                 self.faults.append(fault)

@@ -146,24 +146,21 @@ class Targets:
     def _append_once(self, flow: PlannedFlow, dataset: PlannedDataset, frame: DataFrame, rules: Checked) -> None:
         if self.state.get(f"once:{flow.name}") is not None:
             return
-        if not dataset.kind.is_table:
-            frame.write.format(dataset.dataset.format or "delta").options(**dataset.dataset.options).mode("append").save()
-        else:
+        table, options, form = (dataset.quoted, rules.options, "delta") if dataset.kind.is_table else _sink(dataset)
+        writer = frame.write.format(form).mode("append").options(**options)
+        if form.lower() == "delta":
             # The identifier makes a second writing of the same rows, after a crash, none at all.
-            writer = frame.write.format("delta").mode("append").options(**rules.options)
-            writer = writer.option("txnAppId", f"pipelines.once.{flow.name}.{self._checkpoints.generation(flow.name)}").option(
-                "txnVersion", "0"
-            )
-            writer.saveAsTable(dataset.quoted)
+            identifier = f"pipelines.once.{flow.name}.{self._checkpoints.generation(flow.name)}"
+            writer = writer.option("txnAppId", identifier).option("txnVersion", "0")
+        writer.save() if table is None else writer.saveAsTable(table)
         self.state.set(f"once:{flow.name}", "done")
 
     def _stream(self, flow: PlannedFlow, dataset: PlannedDataset, frame: DataFrame, options: Mapping[str, str]) -> None:
         if dataset.kind.is_table:
             self._start(flow, frame, dataset.quoted, options)
             return
-        sink = dataset.dataset
-        more = {key: value for key, value in sink.options.items() if key != "tableName"}
-        self._start(flow, frame, sink.options.get("tableName"), more, sink.format or "delta")
+        table, more, form = _sink(dataset)
+        self._start(flow, frame, table, more, form)
 
     def _start(
         self, flow: PlannedFlow, frame: DataFrame, table: str | None, options: Mapping[str, str], form: str = "delta"
@@ -226,3 +223,10 @@ class Targets:
         self._session.run(changes.merge(since))
         # Before this, the next update computes the same states once more.
         self.state.set(f"cdc:{flow.name}", newest)
+
+
+def _sink(dataset: PlannedDataset) -> tuple[str | None, Mapping[str, str], str]:
+    """The table that a sink writes to, if it is one by name, its other options, and its format."""
+    sink = dataset.dataset
+    more = {key: value for key, value in sink.options.items() if key != "tableName"}
+    return sink.options.get("tableName"), more, sink.format or "delta"
