@@ -177,6 +177,8 @@ class TestAggregates:
             (stream.groupBy("k").count().groupBy("count").count(), "complete", "may follow an aggregation"),
             (stream.select("k"), "complete", "Complete output mode"),
             (stream.rollup("k").count(), "complete", "rollup.*Apache Spark"),
+            (stream.withWatermark("n", "1 second").groupBy("n").count(), "append", "event time n has the invalid type INT"),
+            (stream.withWatermark("no", "1 second").dropDuplicates(["k"]), "append", "withWatermark names no, .*There are: at"),
             (stream.selectExpr("row_number() OVER (PARTITION BY k ORDER BY n) AS r"), "append", r"\(over\).*Apache Spark"),
             (
                 stream.withColumn("i", functions.monotonically_increasing_id()),

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from boathouse.engine.gateway.spark_types import Atomic, DataType, Struct, sql
 from boathouse.engine.gateway.sql_tokens import parts_of
 from boathouse.engine.gateway.walk import children
 from boathouse.engine.streaming.errors import NotOnThisEngine, StreamRefused
@@ -71,6 +72,24 @@ def watermark_of(relation: Any) -> Watermark:
     given = relation.with_watermark
     delay = milliseconds(given.delay_threshold, "The delay of withWatermark")
     return Watermark(parts_of(given.event_time)[-1], delay, given.input)
+
+
+def require_time(column: str, rows: DataType) -> None:
+    """Go on only if a column can have a watermark: it is a time, or a window of one.
+
+    Raises:
+        StreamRefused: If it is not.
+    """
+    columns = rows if isinstance(rows, Struct) else Struct(())
+    found = columns.find(column)
+    if found is None:
+        raise StreamRefused(f"withWatermark names {column}, which is no column. There are: {', '.join(columns.names)}.")
+    if isinstance(found.type, Atomic) and found.type.name not in {"timestamp", "timestamp_ntz"}:
+        message = (
+            f'[EVENT_TIME_IS_NOT_ON_TIMESTAMP_TYPE] The event time {column} has the invalid type {sql(found.type)}, but "TIMESTAMP" was '
+            "expected."
+        )
+        raise StreamRefused(message)
 
 
 def watermarks(plan: Any) -> list[Any]:

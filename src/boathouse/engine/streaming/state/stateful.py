@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from boathouse.engine.gateway.protocol import local_relation, proto
+from boathouse.engine.gateway.spark_types import from_message
 from boathouse.engine.gateway.stream_reads import StreamReads
 from boathouse.engine.gateway.walk import inputs
 from boathouse.engine.streaming.checkpoint import write
@@ -40,6 +41,7 @@ from boathouse.engine.streaming.state.shape import (
     output_id,
     remembering,
     require_one_watermark,
+    require_time,
     watermark_of,
     watermarks,
 )
@@ -111,10 +113,21 @@ class Stateful:
             rename(self.plan, operator.scopes)
             known[reference] = local_relation(operator.schema.empty_table())
             times[reference], lags[reference] = operator.times, lag + operator.lag_ms
-            self._marks += [watermark_of(one) for one in watermarks(node)]
+            self._marks += [self._mark(one, known) for one in watermarks(node)]
             self._steps.append(_Step(operator, folder / str(index), lag))
-        self._marks += [watermark_of(one) for one in watermarks(self.plan)]
+        self._marks += [self._mark(one, known) for one in watermarks(self.plan)]
         self._reached = [0] * len(self._marks)
+
+    def _mark(self, relation: Any, known: Mapping[str, Any]) -> Watermark:
+        """The watermark that a relation sets on one of its columns.
+
+        Raises:
+            StreamRefused: If that is no time.
+        """
+        mark = watermark_of(relation)
+        schema = self._runner.session.schema(self._runner.governed(mark.rows, StreamReads(known)))
+        require_time(mark.column, from_message(schema))
+        return mark
 
     def _operator(
         self, node: Any, below: list[Any], mode: str, known: Mapping[str, Any], times: Mapping[str, Times]
