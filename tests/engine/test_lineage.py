@@ -407,7 +407,7 @@ class TestHistory:
         for place in (path, f"{path}/_delta_log", path.rpartition("/")[0]):
             with pytest.raises(AnalysisException, match="written by the server alone"):
                 rows.format("delta").option("overwriteSchema", "true").save(place)
-            with pytest.raises(AnalysisException, match="written by the server alone|of another format would break"):
+            with pytest.raises(AnalysisException, match=r"written by the server alone|of another format would break"):
                 rows.parquet(place)
         assert spark.table("system.access.audit").count() > 0
 
