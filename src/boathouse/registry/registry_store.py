@@ -29,7 +29,8 @@ from boathouse.registry.errors import (
 from boathouse.registry.governance import canonical
 from boathouse.registry.info import ModelChange
 from boathouse.registry.older_webhooks import MODEL_CREATED, TAG_SET, VERSION_CREATED
-from boathouse.registry.signatures import feature_spec, require_signature
+from boathouse.registry.signatures import require_signature
+from boathouse.registry.specs import feature_spec
 from boathouse.registry.stages import StagedStore, require_not_refused
 from boathouse.registry.webhooks import ALIAS, CREATED, DELETED, MODEL, SET, TAG, VERSION
 

@@ -1,4 +1,4 @@
-"""What a model says of itself: the types of what it takes and gives, without which it is not registered, and its feature spec."""
+"""What a model says of itself: the types of what it takes and gives, without which it is not registered."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +9,6 @@ from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
 from mlflow.types import ParamSpec, TensorSpec
 
-from boathouse.features.api import METADATA_KEY, FeatureSpec, FeatureSpecInvalid
 from boathouse.registry.artifacts import MLMODEL
 from boathouse.registry.errors import SignatureMissing
 
@@ -72,12 +71,3 @@ def _type(spec: Any) -> str:
         if isinstance(spec, TensorSpec)
         else repr(spec.dtype if isinstance(spec, ParamSpec) else spec.type)
     )
-
-
-def feature_spec(folder: Path) -> FeatureSpec | None:
-    """What the model in a folder is fed with; None if it does not say that in a way that can be read."""
-    try:
-        told: Any = yaml.safe_load((folder / MLMODEL).read_bytes())
-        return FeatureSpec.parse(told["metadata"][METADATA_KEY])
-    except (OSError, yaml.YAMLError, KeyError, TypeError, FeatureSpecInvalid):
-        return None

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from boathouse.features.api import FeatureSpec, Place
+from boathouse.registry.specs import feature_spec
 from boathouse.serving.config import CONCURRENCY, ServedEntity
 from boathouse.serving.errors import EndpointNotReady, ModelFailed
 from boathouse.serving.protocol import HEADER, FromModel, ToModel, frame
@@ -113,7 +114,7 @@ class ModelProcess:
 
     async def _configuration(self) -> dict[str, Any]:
         model = None if self._spec is not None else await self._resources.model()
-        spec = FeatureSpec.parse(self._spec) if model is None else await asyncio.to_thread(_spec_of, model)
+        spec = FeatureSpec.parse(self._spec) if model is None else await asyncio.to_thread(feature_spec, model)
         wanted = [] if spec is None else [(lookup.table, lookup.online_table) for lookup in spec.lookups]
         places = [Place.loads(one["place"]) for one in (await self._resources.bindings(wanted, ()))["online_tables"]]
         return {
@@ -200,9 +201,3 @@ class ModelProcess:
                 await process.wait()
         if self._folder is not None:
             await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
-
-
-def _spec_of(model: Path) -> FeatureSpec | None:
-    from boathouse.registry.signatures import feature_spec  # noqa: PLC0415 - imports MLflow, which takes seconds
-
-    return feature_spec(model)
