@@ -474,6 +474,11 @@ FRAMES: dict[str, Frame] = {
     "history": lambda s, f: DeltaTable.forName(s, f("{t}")).history().collect(),
     "files over a table": lambda s, f: s.range(1).write.mode("overwrite").csv(f("{vp}")),
     "files in a table's log": lambda s, f: s.range(1).write.mode("append").json(f("{vp}/_delta_log")),
+    "files in a table by its path's name": lambda s, f: s.range(1).writeTo(f("parquet.`{vp}`")).append(),
+    "a stream of files into a table": lambda s, f: (
+        s.readStream.format("rate").load().writeStream.format("json").option("checkpointLocation", f("{vp}/c")).start(f("{vp}"))
+    ),
+    "files in a table by its path's name": lambda s, f: s.range(1).writeTo(f("parquet.`{vp}`")).append(),
     "save path": lambda s, f: s.range(1).write.format("delta").mode("overwrite").save(f("{vp}")),
     "table at a path": lambda s, f: (
         s.range(1).write.option("path", f("{p}")).saveAsTable(f("{mine}.c3")),
@@ -565,10 +570,11 @@ def test_frames(case: Case, name: str) -> None:
 
 
 def test_an_admin_breaks_no_table_by_accident(case: Case) -> None:
-    rows = case.admin.sql("SELECT 'x' AS secret")
+    rows, place = case.admin.sql("SELECT 'x' AS secret"), case.values["vp"]
     for write in (
-        lambda: rows.write.mode("overwrite").parquet(case.values["vp"]),
-        lambda: rows.write.text(case.values["vp"] + "/x"),
+        lambda: rows.write.mode("overwrite").parquet(place),
+        lambda: rows.write.text(f"{place}/x"),
+        lambda: rows.writeTo(f"json.`{place}`").append(),
     ):
         with pytest.raises(Exception, match="in the folder of the Delta table"):
             write()

@@ -342,7 +342,8 @@ class Visit:
         """Options of a reader or writer: the path, and whatever else names a place in the lake."""
         for key, value in list(options.items()):
             if key.lower() in _PATH_OPTIONS:
-                real = self.path(value, source, use)
+                is_rows = key.lower() != "checkpointlocation" or use is Use.READ
+                real = self.path(value, source, use if is_rows else Use.WRITE)
                 if real != value:
                     options[key] = real
             else:
@@ -356,10 +357,10 @@ class Visit:
     def look_at_stream(self, command: Any) -> None:
         """The sink of a stream."""
         if command.path:
-            command.path = self.path(command.path, command.format, Use.WRITE)
+            command.path = self.path(command.path, command.format, Use.of_sink(command.format))
         if command.table_name:
             self.require_modify(parts_of(command.table_name))
-        self.look_at_options(command.options, command.format, Use.WRITE)
+        self.look_at_options(command.options, command.format, Use.of_sink(command.format))
 
     # --------------------------------------------------------------------------------------------------------- texts
 
@@ -381,7 +382,7 @@ class Visit:
         if self.shared is not None:
             self.shared.check_text(text, tokenize(text))
         if len(parts) == 2 and parts[0].lower() in FILE_FORMATS and _is_path(parts[1]):
-            real = self.guard.resolve(parts[1], use)
+            real = self.guard.resolve(parts[1], use if use is Use.READ else Use.of_sink(parts[0]))
             if use is Use.READ:
                 self.paths_read.append(real)
                 real = to_read(self, real, parts[0])
