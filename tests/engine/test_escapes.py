@@ -478,7 +478,6 @@ FRAMES: dict[str, Frame] = {
     "a stream of files into a table": lambda s, f: (
         s.readStream.format("rate").load().writeStream.format("json").option("checkpointLocation", f("{vp}/c")).start(f("{vp}"))
     ),
-    "files in a table by its path's name": lambda s, f: s.range(1).writeTo(f("parquet.`{vp}`")).append(),
     "save path": lambda s, f: s.range(1).write.format("delta").mode("overwrite").save(f("{vp}")),
     "table at a path": lambda s, f: (
         s.range(1).write.option("path", f("{p}")).saveAsTable(f("{mine}.c3")),
