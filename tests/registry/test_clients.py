@@ -72,8 +72,12 @@ def test_databricks_uris_and_sdk(place: Place, tmp_path: Path) -> None:
         "no schema": "RESOURCE_DOES_NOT_EXIST",
         "taken": "RESOURCE_ALREADY_EXISTS",
         "unknown": "RESOURCE_DOES_NOT_EXIST",
+        "no version": "RESOURCE_DOES_NOT_EXIST",
+        "no model": "RESOURCE_DOES_NOT_EXIST",
         "rejected": "INVALID_PARAMETER_VALUE",
     }
+    assert f"(name={name}, version=99) not found" in refused["no version"][1]
+    assert f"Registered model '{place.schema}.unknown' does not exist" in refused["no model"][1]
     assert "specify all three levels" in refused["two levels"][1]
     assert sdk.pop("final")[1].startswith(f"Version 2 of '{name}' is complete")
     assert sdk == {

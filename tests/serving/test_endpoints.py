@@ -56,6 +56,13 @@ class Place:
                     fitted, name="model", signature=signature, registered_model_name=self.model, pip_requirements=[]
                 )
 
+    def broken(self) -> int:
+        """A version that has lost a file."""
+        made = MlflowClient().copy_model_version(f"models:/{self.model}/1", self.model)
+        folder = self.server.root / "artifacts" / "registered-models" / self.model.replace(".", "/") / str(made.version)
+        (folder / "MLmodel").unlink()
+        return int(made.version)
+
     def entity(self, version: int, name: str | None = None) -> ServedEntityInput:
         return ServedEntityInput(
             entity_name=self.model, entity_version=str(version), name=name, workload_size="Small", scale_to_zero_enabled=False
@@ -92,6 +99,28 @@ def model_servers(server: Server) -> list[psutil.Process]:
     return [child for child in server.children() if "boathouse.serving.model_server" in child.cmdline()]
 
 
+def _what_cannot_be_served_changes_nothing(place: Place, name: str) -> None:
+    api = place.client.serving_endpoints
+    # One that is not there is refused at once, and changes nothing.
+    with pytest.raises(
+        NotFound, match=rf"served_entities\[0\] names version 99 of '{place.model}', which does not exist"
+    ) as refused:
+        api.update_config(name, served_entities=[place.entity(99)])
+    assert refused.value.error_code == "RESOURCE_DOES_NOT_EXIST"
+    nowhere = ServedEntityInput(entity_name=f"main.{place.schema}.none", entity_version="1")
+    with pytest.raises(DatabricksError, match=f"version 1 of 'main.{place.schema}.none', which does not exist"):
+        api.create(f"{name}-none", config=EndpointCoreConfigInput(name=f"{name}-none", served_entities=[nowhere]))
+    assert place.http.get(f"/api/2.0/serving-endpoints/{name}-none").status_code == 404
+
+    # One that cannot be loaded changes nothing and says why.
+    with pytest.raises(OperationFailed):
+        api.update_config_and_wait(name, served_entities=[place.entity(place.broken())])
+    failed = place.http.get(f"/api/2.0/serving-endpoints/{name}").json()
+    assert failed["state"]["config_update"] == "UPDATE_FAILED"
+    assert "MLmodel" in failed["state"]["config_update_message"]
+    assert place.ask(name, 1).json() == {"predictions": pytest.approx([10.0])}
+
+
 def test_the_life_of_an_endpoint(place: Place) -> None:
     name, api = f"e-{place.schema}", place.client.serving_endpoints
     capture = AutoCaptureConfigInput(catalog_name="main", schema_name=place.schema, table_name_prefix="log", enabled=True)
@@ -120,14 +149,7 @@ def test_the_life_of_an_endpoint(place: Place) -> None:
     assert statuses == {200}
     assert place.ask(name, 1).json() == {"predictions": pytest.approx([10.0])}
 
-    # One that cannot be loaded changes nothing and says why.
-    with pytest.raises(OperationFailed):
-        api.update_config_and_wait(name, served_entities=[place.entity(99)])
-    failed = place.http.get(f"/api/2.0/serving-endpoints/{name}").json()
-    assert failed["state"]["config_update"] == "UPDATE_FAILED"
-    assert "99" in failed["state"]["config_update_message"]
-    assert place.ask(name, 1).json() == {"predictions": pytest.approx([10.0])}
-
+    _what_cannot_be_served_changes_nothing(place, name)
     assert "request_count_total" in place.http.get(f"/api/2.0/serving-endpoints/{name}/metrics").text
     assert list(place.http.get(f"/api/2.0/serving-endpoints/{name}/openapi").json()["paths"]) == [
         f"/serving-endpoints/{name}/invocations"

@@ -8,7 +8,7 @@ from boathouse.registry.deployments import APPROVAL, Connection, Decision, Deplo
 from boathouse.registry.errors import ApprovalMissing, MlflowNotLoaded, ModelNameInvalid, ModelNotFound, our_errors
 from boathouse.registry.files import INTERNAL, MODELS, files_resolver
 from boathouse.registry.governance import canonical
-from boathouse.registry.info import ModelChange, ModelInfo, ModelVersionInfo
+from boathouse.registry.info import READY, ModelChange, ModelInfo, ModelVersionInfo
 from boathouse.registry.older_webhooks import renew as renew_registry_webhooks
 from boathouse.registry.references import MlflowReferences
 from boathouse.registry.service import ModelRegistry
@@ -17,6 +17,7 @@ __all__ = [
     "APPROVAL",
     "INTERNAL",
     "MODELS",
+    "READY",
     "ApprovalMissing",
     "ArtifactPath",
     "Connection",

@@ -7,6 +7,9 @@ from typing import Any, TypeAlias
 from boathouse.iam.api import Principal
 from boathouse.registry.deployments import VersionDeployment
 
+READY = "READY"
+"""The status of a version whose files are complete."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ModelVersionInfo:

@@ -416,11 +416,15 @@ class GovernedRegistryStore(StagedStore):
         """Go on only if the principal may read (or still write) a version's file.
 
         Raises:
+            NotFound: If there is no such version.
             VersionIsFinal: If the version is complete and the file would change.
         """
         name, version = path.model_version
         with self._as(name, Privilege.CREATE_MODEL_VERSION if write else Privilege.EXECUTE) as full_name:
             if not write:
+                # One whose files are there exists.
+                if not artifacts.version_folder(self._layout, full_name, version).is_dir():
+                    super().get_model_version(full_name, version)
                 return
             made = self._require_own(full_name, version)
             if made.status == ModelVersionStatus.to_string(ModelVersionStatus.READY):

@@ -47,6 +47,7 @@ from boathouse.pipelines import page_endpoints as pipelines_page
 from boathouse.pipelines.api import EventLog, PipelineCommands, Pipelines, PipelineTaskKind, Places
 from boathouse.registry import artifact_endpoints as registry_artifact_endpoints
 from boathouse.registry import endpoints as registry_endpoints
+from boathouse.registry import files_endpoints as registry_files
 from boathouse.registry import older_endpoints as registry_older_endpoints
 from boathouse.registry import older_permission_endpoints as registry_older_permissions
 from boathouse.registry import older_webhook_endpoints as registry_older_webhooks
@@ -232,6 +233,7 @@ ROUTERS = (
     iam_endpoints.router,
     catalog_endpoints.router,
     permission_endpoints.router,
+    registry_files.router,
     files_endpoints.router,
     secrets_endpoints.router,
     tables_endpoints.router,

@@ -1,5 +1,6 @@
 """Serving endpoints over HTTP: create, change, list, delete, logs, metrics."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +9,13 @@ from fastapi.responses import Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from boathouse.iam.api import AccessChange, CurrentPrincipal
+from boathouse.registry.api import Registry
 from boathouse.serving import views
 from boathouse.serving.errors import ConfigInvalid, ServedModelNotFound
 from boathouse.serving.runtime import Serving
 from boathouse.serving.schemas import ConfigBody, CreateEndpoint, GatewayBody, PatchTags
 from boathouse.serving.served_model import ServedModel
+from boathouse.serving.served_versions import require_versions
 
 LOG_BYTES = 64 * 1024
 
@@ -30,9 +33,13 @@ def _base_url(request: Request) -> str:
 
 
 @router.post("/api/2.0/serving-endpoints")
-async def create_endpoint(request: Request, principal: CurrentPrincipal, body: CreateEndpoint) -> dict[str, Any]:
+async def create_endpoint(
+    request: Request, principal: CurrentPrincipal, registry: Registry, body: CreateEndpoint
+) -> dict[str, Any]:
     """Make an endpoint and start its model servers."""
     serving = serving_of(request)
+    if body.config is not None:
+        await asyncio.to_thread(require_versions, registry, body.config)
     record = await serving.changed(await serving.manage(principal, lambda service: service.create(body)))
     return views.detailed(record, serving.find(record.name), principal, _base_url(request))
 
@@ -62,9 +69,12 @@ async def delete_endpoint(request: Request, principal: CurrentPrincipal, name: s
 
 
 @router.put("/api/2.0/serving-endpoints/{name}/config")
-async def update_config(request: Request, principal: CurrentPrincipal, name: str, body: ConfigBody) -> dict[str, Any]:
+async def update_config(
+    request: Request, principal: CurrentPrincipal, registry: Registry, name: str, body: ConfigBody
+) -> dict[str, Any]:
     """Give an endpoint another configuration; the old one serves until the new one is ready."""
     serving = serving_of(request)
+    await asyncio.to_thread(require_versions, registry, body)
     record = await serving.changed(await serving.manage(principal, lambda service: service.propose(name, body)))
     return views.detailed(record, serving.find(name), principal, _base_url(request))
 

@@ -68,6 +68,18 @@ class ConfigInvalid(InvalidParameterValue):
         super().__init__(f"{field} {problem}", field=field)
 
 
+class EntityNotFound(NotFound):
+    """A served entity that is not there."""
+
+    def __init__(self, field: str, name: str, version: str, reason: str) -> None:
+        super().__init__(
+            f"{field} names version {version} of '{name}', which does not exist: {reason}",
+            field=field,
+            entity_name=name,
+            entity_version=version,
+        )
+
+
 class PayloadTableUnfit(InvalidState):
     """The name of the inference table is taken by another kind of table."""
 

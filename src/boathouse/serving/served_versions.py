@@ -1,12 +1,18 @@
-"""Which endpoints serve a model's version, for the registry, which deletes none that is served."""
+"""Endpoints and the registry: versions that are to be served have to be there, and none that is served is deleted."""
 
 from collections.abc import Sequence
 
 from boathouse.db import Database
+from boathouse.errors import NotFound
 from boathouse.iam.api import Principal
+from boathouse.registry.api import READY, ModelRegistry
+from boathouse.serving.errors import ConfigInvalid, EntityNotFound
 from boathouse.serving.repository import ServingRepository
+from boathouse.serving.schemas import ConfigBody
 from boathouse.serving.service import ServingService
 from boathouse.storage.layout import Layout
+
+_LEVELS = 3
 
 
 class ServedVersions:
@@ -43,3 +49,27 @@ class ServedVersions:
         named = [f"endpoint '{one.name}'" for one in found if one.level_of(principal)]
         hidden = len(found) - len(named)
         return [*named, f"{hidden} endpoint{'s' if hidden > 1 else ''} that you may not know of"] if hidden else named
+
+
+def require_versions(registry: ModelRegistry, body: ConfigBody) -> None:
+    """Go on only if the model versions that a configuration names are there and complete; what else is not valid is told later.
+
+    Raises:
+        EntityNotFound: If one is not there; it names field, entity and version.
+        ConfigInvalid: If the files of one are not complete.
+        PermissionDenied: Without EXECUTE on a model.
+    """
+    field = "served_entities" if body.served_entities else "served_models"
+    for index, entity in enumerate(body.served_entities or body.served_models or []):
+        name, version = entity.entity_name or entity.model_name or "", str(entity.entity_version or entity.model_version or "")
+        if len(name.split(".")) != _LEVELS or not version.isdigit():
+            continue
+        where = f"{field}[{index}]"
+        try:
+            found = registry.get_version(name, version)
+        except NotFound as error:
+            raise EntityNotFound(where, name, version, error.message) from error
+        if found.status != READY:
+            raise ConfigInvalid(
+                where, f"names version {version} of '{name}', whose files are not complete yet: it is {found.status}."
+            )

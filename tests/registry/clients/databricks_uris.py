@@ -61,6 +61,8 @@ found["refused"] = {
     "no schema": refused(client.create_registered_model, f"{SCHEMA.split('.')[0]}.nowhere.delay"),
     "taken": refused(client.create_registered_model, NAME),
     "unknown": refused(client.get_registered_model, f"{SCHEMA}.unknown"),
+    "no version": refused(mlflow.pyfunc.load_model, f"models:/{NAME}/99"),
+    "no model": refused(mlflow.pyfunc.load_model, f"models:/{SCHEMA}.unknown/1"),
     "rejected": refused(client.set_registered_model_alias, NAME, "champion", "1"),
 }
 

@@ -75,7 +75,7 @@ export function EndpointPage() {
               <Badge tone={tone}>{text}</Badge>
             </Head>
             {endpoint.state?.config_update === "UPDATE_FAILED" ? (
-              <div className="note bad" role="alert"><strong>The last change failed; what served before serves on</strong>{endpoint.state.config_update_message}</div>
+              <div className="note bad" role="alert"><strong>{endpoint.config ? "The last change failed; what served before serves on" : "It could not be started, and serves nothing yet"}</strong>{endpoint.state.config_update_message}</div>
             ) : null}
             {endpoint.pending_config?.served_entities?.length ? (
               <div className="note" role="status"><strong>Starting</strong>{endpoint.pending_config.served_entities.map((one) => `${entityTitle(one)}: ${one.state?.deployment_state_message ?? "waiting"}`).join("; ")}</div>
