@@ -1,6 +1,7 @@
 """New rows are scored exactly once, whoever is killed meanwhile, by versions that the rows tell."""
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -26,12 +27,15 @@ FILES, MODEL = 12, "main.default.twice"
 
 
 class Times(mlflow.pyfunc.PythonModel):
-    """x times a number."""
+    """x times a number; negative ones are refused."""
 
     def __init__(self, number: float) -> None:
         self.number = number
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> Any:  # noqa: ARG002
+        if (model_input["x"] < 0).any():
+            message = "x is negative"
+            raise ValueError(message)
         return model_input["x"] * self.number
 
 
@@ -125,6 +129,7 @@ def test_each_row_once_whoever_is_killed(
     _follows_the_alias(spark, program, client)
     ended(program)
     _what_is_wrong_is_told(spark, tmp_path)
+    _rows_that_the_model_refuses(spark, tmp_path)
     cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
     spark.stop()
 
@@ -157,6 +162,42 @@ def _what_is_wrong_is_told(spark: SparkSession, folder: Path) -> None:
             scoring.score_new_rows(
                 spark, uri, "main.default.source", "main.default.other", checkpoint=str(folder / "c"), columns=columns
             )
+
+
+def _rows_that_the_model_refuses(spark: SparkSession, folder: Path) -> None:
+    source, target, aside = (f"main.default.{name}" for name in ("some", "answered", "refused"))
+    # Names of columns in other letters than the model's are the same.
+    spark.sql(f"CREATE TABLE {source} (ID INT, X DOUBLE)")
+    spark.sql(f"INSERT INTO {source} VALUES (1, 1), (2, -2), (3, 3), (4, -4), (5, 5)")
+
+    def score(**more: Any) -> scoring.Scored:
+        return scoring.score_new_rows(spark, f"models:/{MODEL}/1", source, target, checkpoint=str(folder / "some"), **more)
+
+    with pytest.raises(
+        scoring.RowRefused, match=rf"^models:/{MODEL}/1 refuses a row: ValueError: x is negative\. The row: x = -2\.0\. "
+    ) as told:
+        score()
+    assert "set_aside=" in str(told.value)
+    assert score(set_aside=aside).rows == 5
+    assert score(set_aside=aside).rows == 0
+    assert {row.ID: row.prediction for row in spark.table(target).collect()} == {1: 2.0, 3: 6.0, 5: 10.0}
+    rows = {row.ID: row for row in spark.table(aside).collect()}
+    assert {number: (row.X, row.prediction, row.model_version) for number, row in rows.items()} == {
+        2: (-2, None, "1"),
+        4: (-4, None, "1"),
+    }
+    assert rows[4]["_quarantine_reason"] == f"models:/{MODEL}/1 refuses a row: ValueError: x is negative. The row: x = -4.0"
+    spark.sql("CREATE TABLE main.default.without (id INT)")
+    for table, columns, problem in (
+        (
+            "main.default.without",
+            None,
+            f"main.default.without has no column 'x', which the model models:/{MODEL}/1 takes. It has: id.",
+        ),
+        (source, ["id", "y"], f"{source} has no column 'y', which columns names. It has: ID, X."),
+    ):
+        with pytest.raises(ValueError, match=re.escape(problem)):
+            scoring.score_new_rows(spark, f"models:/{MODEL}/1", table, target, checkpoint=str(folder / "none"), columns=columns)
 
 
 def _each_row_is_there_once(spark: SparkSession) -> None:

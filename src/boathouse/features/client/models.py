@@ -13,7 +13,7 @@ from mlflow.types import ColSpec, DataType, Schema
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812 - what everybody calls it
 
-from boathouse.features.client.columns import column_named
+from boathouse.features.client.columns import column_named, is_among
 from boathouse.features.client.tables import FeatureTables
 from boathouse.features.client.training_set import TrainingSet, add_features, in_order
 from boathouse.features.spec import METADATA_KEY, FeatureSpec
@@ -98,7 +98,13 @@ def score_batch(model_uri: str, df: DataFrame, result_type: Any, env_manager: st
 
 
 def scorer(
-    path: str, model_uri: str, result_type: Any, tables: FeatureTables, prediction: str = "prediction"
+    path: str,
+    model_uri: str,
+    result_type: Any,
+    tables: FeatureTables,
+    prediction: str = "prediction",
+    *,
+    tells_refusals: bool = False,
 ) -> Callable[[DataFrame], DataFrame]:
     """What looks up a model's features for rows, as the tables are when these are asked for, and predicts.
 
@@ -108,19 +114,20 @@ def scorer(
         result_type: Spark's type of what it predicts; that of its signature unless given.
         tables: Where features are looked up.
         prediction: The column with what it predicts.
+        tells_refusals: See ``local_model_function``.
 
     Raises:
         ValueError: If the model has no feature spec; from what is returned, if a column that it needs is not there.
     """
     spec = spec_of(path, model_uri)
-    predict = local_model_function(path, model_uri, result_type)
+    predict = local_model_function(path, model_uri, result_type, tells_refusals=tells_refusals)
 
     def score(df: DataFrame) -> DataFrame:
-        missing = [name for name in spec.inputs if name not in df.columns]
+        missing = [name for name in spec.inputs if not is_among(name, df.columns)]
         if missing:
             message = f"df has no column '{missing[0]}', which the model {model_uri} takes. It has: {', '.join(df.columns)}."
             raise ValueError(message)
-        found = predict(F.struct(*(column_named(name) for name in spec.features_order)))
+        found = predict(F.struct(*(column_named(name).alias(name) for name in spec.features_order)))
         return in_order(df, lambda rows: add_features(rows, spec, tables, latest=True).withColumn(prediction, found))
 
     return score

@@ -25,6 +25,10 @@ _COLUMNS: dict[str, tuple[str, str]] = {
 }
 """A result's type -> the kinds of columns (numpy's letters) of the model's output that it takes, and as what; none: all, as text."""
 _ASKED = re.compile(rf"(?P<plain>{'|'.join(_COLUMNS)})|array<\s*(?P<item>{'|'.join(_COLUMNS)})\s*>")
+VALUE, REFUSED = "value", "refused"
+"""What a function that goes on gives of each row: the model's answer, or why it has none."""
+REFUSAL = "[MODEL_REFUSES_ROW]"
+"""Before what is told of a row that a model refuses."""
 MOST_BYTES = 96 * 1024 * 1024
 """What a message to the engine may be, with room for the rest of the plan."""
 
@@ -70,19 +74,38 @@ def model_function(model_uri: str, result_type: Any = None, params: dict[str, An
         return local_model_function(download_artifacts(artifact_uri=model_uri, dst_path=folder), model_uri, result_type, params)
 
 
-def local_model_function(path: str, model_uri: str, result_type: Any = None, params: dict[str, Any] | None = None) -> Any:
-    """The same for a model whose files are here, in a folder that may go afterwards."""
+def local_model_function(
+    path: str,
+    model_uri: str,
+    result_type: Any = None,
+    params: dict[str, Any] | None = None,
+    *,
+    tells_refusals: bool = False,
+) -> Any:
+    """The same for a model whose files are here, in a folder that may go afterwards.
+
+    Args:
+        path: The folder.
+        model_uri: The model, for messages.
+        result_type: See ``model_function``.
+        params: The same.
+        tells_refusals: Whether it gives a struct of the answer, ``VALUE``, and of why the model has none, ``REFUSED``, and goes on where
+            the model refuses a row.
+    """
     from mlflow.models import get_model_info  # noqa: PLC0415 - see above
     from pyspark.sql.functions import pandas_udf, struct  # noqa: PLC0415 - the same
+    from pyspark.sql.types import StructType  # noqa: PLC0415 - the same
 
     signature = get_model_info(path).signature
     names = _column_names(signature)
     text = "" if result_type is None else result_type if isinstance(result_type, str) else result_type.simpleString()
-    predictor = _predictor(_pack(path, model_uri), names, params, text)
+    predictor = _predictor(_pack(path, model_uri), names, params, text, model_uri, tells_refusals=tells_refusals)
     if (version := _version(path)) is not None:
         # It travels with the function, so that the server knows which model has scored the rows.
         predictor.scores_with = f"{MARK}{version};"
     returns: Any = result_type or _result_type(signature)
+    if tells_refusals:
+        returns = StructType().add(VALUE, returns).add(REFUSED, "string")
     function = pandas_udf(predictor, returnType=returns)
 
     @functools.wraps(function)  # as spark.udf.register knows functions by what they hold
@@ -138,16 +161,20 @@ def _result_type(signature: Any) -> Any:
     return kind.to_spark() if hasattr(kind, "to_spark") else "double"
 
 
-def _predictor(packed: bytes, names: list[str] | None, params: dict[str, Any] | None, result: str) -> Any:
+def _predictor(
+    packed: bytes,
+    names: list[str] | None,
+    params: dict[str, Any] | None,
+    result: str,
+    model_uri: str,
+    *,
+    tells_refusals: bool,
+) -> Any:
     import pandas as pd  # noqa: PLC0415 - the types of its arguments tell Spark what it takes
 
-    asked = _ASKED.fullmatch(result.strip().lower())
-    wanted = (
-        None
-        if asked is None
-        else (asked["plain"] or asked["item"], _COLUMNS[asked["plain"] or asked["item"]], bool(asked["item"]))
-    )
     Frame = Union[pd.Series, pd.DataFrame]  # noqa: N806, UP007 - Spark does not know the other form
+    typed, chosen = _typed(), _chosen(result)
+    parts, value, refused = _in_parts(model_uri, tells_refusals=tells_refusals), VALUE, REFUSED
 
     def predict(batches: Iterator[tuple[Frame, ...]]) -> Iterator[pd.Series]:  # pyright: ignore[reportInvalidTypeForm]
         import io  # noqa: PLC0415 - it runs in another process, where it brings nothing of this module
@@ -155,7 +182,6 @@ def _predictor(packed: bytes, names: list[str] | None, params: dict[str, Any] | 
         import warnings  # noqa: PLC0415
         import zipfile  # noqa: PLC0415
 
-        import numpy as np  # noqa: PLC0415
         import pandas as pd  # noqa: PLC0415
 
         with tempfile.TemporaryDirectory() as folder:
@@ -172,34 +198,113 @@ def _predictor(packed: bytes, names: list[str] | None, params: dict[str, Any] | 
                     setattr(requirements_utils, modules, {})
                 model = mlflow.pyfunc.load_model(folder)
             schema = model.metadata.get_input_schema()
-            doubles = (
-                []
-                if schema is None or schema.is_tensor_spec() or not names
-                else [one.name for one in schema.inputs if getattr(one.type, "name", "") in {"double", "float"}]
-            )
+            columns = [] if schema is None or schema.is_tensor_spec() or not names else schema.inputs
+            kinds = {one.name: getattr(one.type, "name", "") for one in columns}
+
+            def answers(rows: Any) -> Any:
+                rows = typed(rows, kinds)
+                return model.predict(rows, params=params) if params else model.predict(rows)
+
             for batch in batches:
                 # Of one column Spark gives no tuple, whatever the type says.
-                columns = batch if isinstance(batch, tuple) else (batch,)  # pyright: ignore[reportUnnecessaryIsInstance]
-                rows = columns[0] if isinstance(columns[0], pd.DataFrame) else pd.concat(columns, axis=1, keys=names)
-                # A column of whole numbers is one of doubles as soon as one is missing.
-                rows = rows.astype({name: "float64" for name in doubles if name in rows and rows[name].dtype.kind in "iuO"})
-                found = model.predict(rows, params=params) if params else model.predict(rows)
-                if wanted is None:
-                    if isinstance(found, pd.DataFrame):
-                        found = found.iloc[:, 0]
-                    elif getattr(found, "ndim", 1) > 1:
-                        found = found[:, 0]
-                    yield pd.Series(found).reset_index(drop=True)
-                    continue
-                word, (kinds, kind), is_array = wanted
-                frame = pd.DataFrame(found).reset_index(drop=True).infer_objects()
-                if kinds:
-                    frame = frame[[name for name in frame.columns if frame[name].dtype.kind in kinds]].astype(np.dtype(kind))
-                else:
-                    frame = frame.map(lambda value: None if value is None else str(value))
-                if not frame.shape[1]:
-                    message = f"The model gives no column that result_type '{word}' could take. Valid: 'string', 'double', 'boolean', arrays of these."
-                    raise ValueError(message)
-                yield pd.Series(frame.to_numpy().tolist()) if is_array else frame.iloc[:, 0]
+                given = batch if isinstance(batch, tuple) else (batch,)  # pyright: ignore[reportUnnecessaryIsInstance]
+                rows = given[0] if isinstance(given[0], pd.DataFrame) else pd.concat(given, axis=1, keys=names)
+                found = list(parts(answers, chosen, rows))
+                answered = (
+                    found[0][0] if len(found) == 1 else pd.Series([one for some, _ in found for one in some], dtype=object)
+                )
+                answer: Any = answered
+                if tells_refusals:
+                    reasons = [reason for some, reason in found for _ in some]
+                    answer = pd.DataFrame({value: answered, refused: pd.Series(reasons, dtype=object)})
+                yield answer
 
     return predict
+
+
+def _typed() -> Any:
+    """What gives rows the types of a model's signature. It travels, like what calls it."""
+    integers, floats = {"integer": "int32", "long": "int64"}, {"double", "float"}
+
+    def typed(rows: Any, kinds: dict[str, str]) -> Any:
+        # A column of whole numbers is one of doubles as soon as one is missing, be it in a row that the model is not asked for now.
+        wanted: dict[str, str] = {}
+        for name, kind in kinds.items():
+            if name not in rows:
+                continue
+            letter = rows[name].dtype.kind
+            if kind in floats and letter in "iuO":
+                wanted[name] = "float64"
+            elif kind in integers and letter == "f" and rows[name].notna().all():
+                wanted[name] = integers[kind]
+        return rows.astype(wanted)
+
+    return typed
+
+
+def _chosen(result: str) -> Any:
+    """What takes a column of a model's answers, or an array of them. It travels, like what calls it."""
+    asked = _ASKED.fullmatch(result.strip().lower())
+    wanted = (
+        None
+        if asked is None
+        else (asked["plain"] or asked["item"], _COLUMNS[asked["plain"] or asked["item"]], bool(asked["item"]))
+    )
+
+    def chosen(found: Any) -> Any:
+        import numpy as np  # noqa: PLC0415 - it runs in another process
+        import pandas as pd  # noqa: PLC0415 - the same
+
+        if wanted is None:
+            if isinstance(found, pd.DataFrame):
+                found = found.iloc[:, 0]
+            elif getattr(found, "ndim", 1) > 1:
+                found = found[:, 0]
+            return pd.Series(found).reset_index(drop=True)
+        word, (kinds, kind), is_array = wanted
+        frame = pd.DataFrame(found).reset_index(drop=True).infer_objects()
+        if kinds:
+            frame = frame[[name for name in frame.columns if frame[name].dtype.kind in kinds]].astype(np.dtype(kind))
+        else:
+            frame = frame.map(lambda value: None if value is None else str(value))
+        if not frame.shape[1]:
+            message = f"The model gives no column that result_type '{word}' could take. Valid: 'string', 'double', 'boolean', arrays of these."
+            raise ValueError(message)
+        return pd.Series(frame.to_numpy().tolist()) if is_array else frame.iloc[:, 0]
+
+    return chosen
+
+
+def _in_parts(model_uri: str, *, tells_refusals: bool) -> Any:
+    """How rows are put before a model: as many at once as it takes, down to the one that it refuses. It travels, like what calls it."""
+    refusal = REFUSAL
+
+    def told(row: Any, error: Exception) -> str:
+        values = row.astype(object).iloc[0]
+        shown = ", ".join(f"{name} = {None if is_null else values[name]!r}" for name, is_null in values.isna().items())
+        empty = [str(name) for name, is_null in values.isna().items() if is_null]
+        missing = f" It has no value in {', '.join(empty)}." if empty else ""
+        why = " ".join(str(error).split())[:300].rstrip(".")
+        return f"{model_uri} refuses a row: {type(error).__name__}: {why}.{missing} The row: {shown[:1000]}"
+
+    def parts(answers: Any, chosen: Any, rows: Any) -> Any:
+        waiting = [rows]
+        while waiting:
+            some = waiting.pop()
+            try:
+                found = answers(some)
+            except Exception as error:
+                half = len(some) // 2
+                if half:
+                    waiting += [some.iloc[half:], some.iloc[:half]]
+                elif not len(some):
+                    raise
+                elif tells_refusals:
+                    yield [None], told(some, error)
+                else:
+                    message = f"{refusal} {told(some, error)}"
+                    raise ValueError(message) from error
+            else:
+                yield chosen(found), None
+
+    return parts
