@@ -459,3 +459,52 @@ def test_a_python_model_is_logged_as_any_other(fe: FeatureEngineeringClient, spa
     with mlflow.start_run(experiment_id=mlflow.create_experiment(f"/fe-{schema}")):
         info = fe.log_model(model=Doubled(), artifact_path="model", flavor=mlflow.pyfunc, training_set=training)
     assert fe.score_batch(model_uri=info.model_uri, df=rows.drop("y")).collect()[0].prediction == 3.0
+
+
+@pytest.mark.usefixtures("tracking")
+@pytest.mark.filterwarnings("ignore:.*:UserWarning")
+@pytest.mark.filterwarnings("ignore:.*:FutureWarning:mlflow.*")
+def test_names_of_columns_have_no_large_and_small_letters(
+    fe: FeatureEngineeringClient, spark: SparkSession, schema: str
+) -> None:
+    name = f"{schema}.weather"
+    first = hours(spark, ("EWR", 0, 1.0), ("EWR", 2, 2.0)).selectExpr("Origin", "At", "At AS Known", "Temp")
+    keys = {"primary_keys": ["ORIGIN", "at"], "timeseries_columns": "AT", "available_at": "KNOWN"}
+    made = fe.create_table(name=name, **keys, partition_columns="origin", df=first)  # pyright: ignore[reportArgumentType]
+    assert (made.primary_keys, made.timestamp_keys, made.available_at, made.features) == (["Origin"], ["At"], "Known", ["Temp"])
+    with pytest.warns(UserWarning, match="exists already"):
+        fe.create_table(name=name, **keys, df=first.toDF("origin", "at", "known", "temp"))  # pyright: ignore[reportArgumentType]
+    fe.write_table(name=name, df=hours(spark, ("EWR", 2, 3.0)).toDF("ORIGIN", "at", "TEMP"))
+    assert sorted(row.Temp for row in fe.read_table(name=name).collect()) == [1.0, 3.0]
+
+    rows = spark.createDataFrame(
+        [("EWR", DAY + dt.timedelta(hours=hour), 1.0, 0.0) for hour in (-1, 1, 3)],
+        "Origin string, At timestamp, Far double, Late double",
+    )
+    lookup = FeatureLookup(
+        name,
+        "ORIGIN",
+        timestamp_lookup_key="at",
+        feature_names="temp",
+        rename_outputs={"TEMP": "Warm"},
+        default_values={"temp": 9.0},
+    )
+    training = fe.create_training_set(df=rows, feature_lookups=lookup, label="LATE", exclude_columns=["origin", "AT"])
+    assert training.load_df().columns == ["Far", "Warm", "Late"]
+    with pytest.raises(ValueError, match="The column 'FAR' would come from two places"):
+        fe.create_training_set(
+            df=rows, feature_lookups=FeatureLookup(name, "origin", rename_outputs={"temp": "FAR"}), label=None
+        )
+    with mlflow.start_run(experiment_id=mlflow.create_experiment(f"/fe-{schema}")):
+        model = LinearRegression(fit_intercept=False).fit(np.eye(2), [10.0, 1.0])
+        info = fe.log_model(model=model, artifact_path="model", flavor=mlflow.sklearn, training_set=training)
+    other = rows.toDF("ORIGIN", "AT", "FAR", "late")
+    for form in ("engine", "local"):
+        spark.conf.set("spark.boathouse.asOfJoin", form)
+        scored = fe.score_batch(model_uri=info.model_uri, df=other).collect()
+        assert [row.prediction for row in scored] == pytest.approx([19.0, 11.0, 13.0])
+    spark.conf.unset("spark.boathouse.asOfJoin")
+    spec = fe.create_feature_spec(
+        name=f"{schema}.spec", features=[lookup, FeatureLookup(name, "origin", timestamp_lookup_key="AT", feature_names="TEMP")]
+    )
+    assert (sorted(spec.inputs), spec.outputs) == (["ORIGIN", "at"], ["Warm", "Temp"])

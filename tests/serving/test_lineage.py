@@ -237,10 +237,21 @@ def test_from_a_raw_file_to_a_dashboard(
     assert [one["tableInfo"]["name"] for one in of_table["upstreams"]] == ["bronze"]
 
     _a_part_of_it(chain)
+    _endpoint_and_batch_agree_until_the_table_changes(chain)
     spark.sql(f"ALTER TABLE {chain.schema}.bronze RENAME TO silver").collect()
     after = chain.edges(chain.graph(type="table", name=f"{chain.schema}.silver"))
     assert after >= {(raw, "silver"), ("silver", "numbers"), ("silver", "by_sql")}
     assert not any("bronze" in one for one in after)
+
+
+def _endpoint_and_batch_agree_until_the_table_changes(chain: Chain) -> None:
+    rows = chain.spark.sql(f"SELECT id AS ID FROM {chain.schema}.bronze")
+    (agreed,) = chain.fe.check_skew(endpoint=chain.endpoint, df=rows).to_dict("records")
+    assert agreed["rows"] > 0
+    assert (agreed["feature"], agreed["different"], agreed["example"]) == ("prediction", 0, None)
+    chain.spark.sql(f"UPDATE {chain.schema}.numbers SET x = x + 1")
+    (skewed,) = chain.fe.check_skew(endpoint=chain.endpoint, df=rows).to_dict("records")
+    assert (skewed["different"], skewed["largest_difference"]) == (agreed["rows"], 3.0)
 
 
 def _a_part_of_it(chain: Chain) -> None:

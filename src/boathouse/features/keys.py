@@ -29,6 +29,14 @@ class FeatureKeys:
         """All of them: the other columns of the table are its features."""
         return frozenset(filter(None, (*self.primary_keys, self.timeseries_key, self.available_at)))
 
+    def spelled(self, columns: Sequence[str]) -> "FeatureKeys":
+        """The same, as the columns of a table are spelled."""
+        there = {name.lower(): name for name in columns}
+        time, available = (
+            (None if name is None else there.get(name.lower(), name)) for name in (self.timeseries_key, self.available_at)
+        )
+        return FeatureKeys(tuple(there.get(name.lower(), name) for name in self.primary_keys), time, available)
+
 
 def feature_keys(
     full_name: str, columns: Sequence[str], constraints: Sequence[Mapping[str, Any]], properties: Mapping[str, str]
@@ -53,6 +61,6 @@ def feature_keys(
     if not entity:
         raise KeysUndeclared(full_name, "has a primary key of its time alone; name the columns of the entity in it too")
     available = properties.get(AVAILABLE_AT, "").strip() or None
-    if available is not None and available not in columns:
+    if available is not None and available.lower() not in {name.lower() for name in columns}:
         raise KeysUndeclared(full_name, f"names '{available}' in its property {AVAILABLE_AT}, which is no column of it")
-    return FeatureKeys(entity, next((name for name in names if name.lower() in times), None), available)
+    return FeatureKeys(entity, next((name for name in names if name.lower() in times), None), available).spelled(columns)

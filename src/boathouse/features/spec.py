@@ -201,6 +201,13 @@ class FeatureSpec:
 
     FIELDS = frozenset({"version", "inputs", "lookups", "functions", "label", "features_order"})
 
+    @property
+    def request_columns(self) -> list[str]:
+        """The columns that whoever asks has to give: inputs, and keys and times of the look-ups."""
+        keys = [name for lookup in self.lookups for name in lookup.lookup_key]
+        times = [lookup.timestamp_lookup_key for lookup in self.lookups if lookup.timestamp_lookup_key]
+        return list(dict.fromkeys([*self.inputs, *keys, *times]))
+
     @classmethod
     def parse(cls, raw: Any) -> "FeatureSpec":
         """Check a spec as it stands in a model's metadata.

@@ -31,9 +31,7 @@ class FeatureColumns:
 
     def request_columns(self) -> list[str]:
         """The columns that a request has to have."""
-        keys = [name for lookup in self._spec.lookups for name in lookup.lookup_key]
-        times = [lookup.timestamp_lookup_key for lookup in self._spec.lookups if lookup.timestamp_lookup_key]
-        return list(dict.fromkeys([*self._spec.inputs, *keys, *times]))
+        return self._spec.request_columns
 
     def bind(self, tables: Sequence[Mapping[str, str]], functions: Sequence[Mapping[str, Any]]) -> None:
         """Open the online tables and make the functions ready.

@@ -472,6 +472,29 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/2.0/fs/directories/Models/{catalog}/{schema}/{model}/{version}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        /**
+         * Version Metadata
+         * @description Always yes: to list the folder tells what is missing, and who may not read it.
+         *
+         *     Answers to HEAD have no body. MLflow's ``databricks-uc`` client asks this before it lists the folder, takes a no for an empty model,
+         *     and would tell of a missing file ``MLmodel`` where there is no such version.
+         */
+        head: operations["files_version_metadata"];
+        patch?: never;
+        trace?: never;
+    };
     "/api/2.0/fs/directories/{path}": {
         parameters: {
             query?: never;
@@ -15153,6 +15176,40 @@ export interface operations {
                 };
                 content: {
                     "application/json": unknown;
+                };
+            };
+        };
+    };
+    files_version_metadata: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                catalog: string;
+                schema: string;
+                model: string;
+                version: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
                 };
             };
         };

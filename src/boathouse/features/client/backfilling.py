@@ -8,7 +8,7 @@ from functools import reduce
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812 - what everybody calls it
 
-from boathouse.features.client.columns import column_named, require_frame
+from boathouse.features.client.columns import column_named, is_among, require_frame
 from boathouse.features.client.tables import FeatureTables
 from boathouse.features.keys import FeatureKeys
 
@@ -91,14 +91,14 @@ def _as_of(
     df, time = compute(moment), keys.timeseries_key or ""
     require_frame(df, "What compute gives")
     kinds = tables.read(full_name).schema
-    if time not in df.columns:
+    if not is_among(time, df.columns):
         df = df.withColumn(time, F.lit(moment).cast(kinds[time].dataType))
     else:
-        late = df.filter(column_named(time).cast("timestamp") > F.lit(moment)).limit(1).collect()
+        late = df.filter(column_named(time).cast("timestamp") > F.lit(moment)).select(column_named(time)).limit(1).collect()
         if late:
-            message = f"compute gave a row of {late[0][time]} as of {moment}: what is after a moment was not known at it."
+            message = f"compute gave a row of {late[0][0]} as of {moment}: what is after a moment was not known at it."
             raise ValueError(message)
-    if keys.available_at is not None and keys.available_at not in df.columns:
+    if keys.available_at is not None and not is_among(keys.available_at, df.columns):
         known = F.lit(moment + (delay or dt.timedelta())).cast(kinds[keys.available_at].dataType)
         df = df.withColumn(keys.available_at, known)
     return df

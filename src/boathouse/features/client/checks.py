@@ -2,23 +2,28 @@
 
 import datetime as dt
 import math
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 import pandas as pd
+from mlflow.artifacts import download_artifacts
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F  # noqa: N812 - what everybody calls it
 from pyspark.sql.types import StructType, TimestampNTZType
 
-from boathouse.features.client.columns import column_named, require_columns
+from boathouse.features.client.columns import column_named, spelled
 from boathouse.features.client.feature_specs import get_feature_spec
 from boathouse.features.client.lookups import FeatureLookup
+from boathouse.features.client.models import scorer, spec_of
 from boathouse.features.client.tables import FeatureTables
 from boathouse.features.client.training_set import add_features, in_order, spec_lookup
 
 STATUS = "as_of_status"
 _PLACE = "__features_place"
+_PREDICTION = "prediction"
 _MOST_ROWS = 250
 """Rows of each status."""
 
@@ -31,7 +36,8 @@ def preview(lookup: FeatureLookup, key: Mapping[str, Any], time: dt.datetime | s
     """
     spec = spec_lookup(None, lookup, tables)
     keys = tables.keys(spec.table)
-    if set(key) != set(spec.lookup_key):
+    values = {name.lower(): value for name, value in key.items()}
+    if set(values) != {name.lower() for name in spec.lookup_key}:
         message = f"key has to have the columns {', '.join(spec.lookup_key)}; it has: {', '.join(key) or 'none'}."
         raise ValueError(message)
     if (time is None) != (spec.timestamp_lookup_key is None):
@@ -42,7 +48,7 @@ def preview(lookup: FeatureLookup, key: Mapping[str, Any], time: dt.datetime | s
         raise ValueError(message)
     frame = tables.read(spec.table)
     for mine, its in zip(spec.lookup_key, keys.primary_keys, strict=True):
-        frame = frame.filter(column_named(its) == F.lit(key[mine]))
+        frame = frame.filter(column_named(its) == F.lit(values[mine.lower()]))
     shown = [column_named(name) for name in dict.fromkeys([keys.timeseries_key, keys.available_at, *spec.features]) if name]
     at = _moment(keys.timeseries_key)
     known = _moment(keys.available_at)
@@ -69,34 +75,70 @@ def _moment(name: str | None) -> Column:
 
 
 def check_skew(endpoint: str, df: DataFrame, sample: int, tolerance: float, tables: FeatureTables) -> pd.DataFrame:
-    """Ask an endpoint of a feature spec for rows, and compare with a batch over the tables as they are now.
+    """Ask an endpoint of a feature spec, or of a model that looks features up, for rows, and compare with a batch over the tables as they are now.
 
     Raises:
-        ValueError: If the endpoint serves no feature spec, ``df`` lacks a column or has no rows, or ``sample`` is not positive.
+        ValueError: If the endpoint serves neither, ``df`` lacks a column or has no rows, or ``sample`` is not positive.
     """
     if sample < 1:
         message = f"sample has to be 1 or more; it is {sample}."
         raise ValueError(message)
     config = tables.workspace.serving_endpoints.get(endpoint).config
-    names = [one.entity_name for one in (config.served_entities if config else None) or () if not one.entity_version]
-    if len(names) != 1 or names[0] is None:
-        message = f"endpoint: '{endpoint}' does not serve one feature spec. Make one with create_feature_serving_endpoint."
+    entities = (config.served_entities if config else None) or []
+    if len(entities) != 1 or entities[0].entity_name is None:
+        what = f"serves {len(entities)} versions or specs" if entities else "serves nothing"
+        message = f"endpoint: '{endpoint}' {what}; what is compared has to be one model version or feature spec."
         raise ValueError(message)
-    info = get_feature_spec(names[0], tables)
-    require_columns(df.columns, info.inputs, f"The feature spec {info.name}")
-    asked = df.select(*map(column_named, info.inputs)).limit(sample)
+    name, version = entities[0].entity_name, entities[0].entity_version
+    batch = _of_model(f"models:/{name}/{version}", tables) if version else _of_spec(name, tables)
+    inputs = spelled(df.columns, batch.inputs, f"The {'model' if version else 'feature spec'} {name}")
+    asked = df.select(*(column_named(mine).alias(its) for mine, its in zip(inputs, batch.inputs, strict=True))).limit(sample)
     schema, rows = asked.schema, asked.collect()
     if not rows:
         raise ValueError("df has no rows to compare.")
     records = [_record(row.asDict(), schema) for row in rows]
-    online = tables.workspace.serving_endpoints.query(endpoint, dataframe_records=records).outputs or []
-    batch = in_order(
-        tables.spark.createDataFrame(rows, schema), lambda whole: add_features(whole, info.feature_spec, tables, latest=True)
-    ).select(*map(column_named, info.outputs))
-    kinds = batch.schema
-    offline = [_record(row.asDict(), kinds) for row in batch.collect()]
-    found = [_compared(name, records, online, offline, tolerance) for name in info.outputs]
+    answer = tables.workspace.serving_endpoints.query(endpoint, dataframe_records=records)
+    online = [{_PREDICTION: _first(one)} for one in answer.predictions or []] if version else answer.outputs or []
+    whole = batch.made(tables.spark.createDataFrame(rows, schema)).select(*map(column_named, batch.outputs))
+    kinds = whole.schema
+    offline = [_record(row.asDict(), kinds) for row in whole.collect()]
+    found = [_compared(name, records, online, offline, tolerance) for name in batch.outputs]
     return pd.DataFrame(found)
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """What an endpoint's answers are compared with: columns that it is asked with, and what a batch makes of them."""
+
+    inputs: Sequence[str]
+    outputs: Sequence[str]
+    made: Callable[[DataFrame], DataFrame]
+
+
+def _of_spec(name: str, tables: FeatureTables) -> _Batch:
+    info = get_feature_spec(name, tables)
+
+    def made(rows: DataFrame) -> DataFrame:
+        return in_order(rows, lambda whole: add_features(whole, info.feature_spec, tables, latest=True))
+
+    return _Batch(info.inputs, info.outputs, made)
+
+
+def _of_model(uri: str, tables: FeatureTables) -> _Batch:
+    with tempfile.TemporaryDirectory() as folder:
+        path = download_artifacts(artifact_uri=uri, dst_path=folder)
+        return _Batch(spec_of(path, uri).request_columns, [_PREDICTION], scorer(path, uri, None, tables, _PREDICTION))
+
+
+def _first(answer: Any) -> Any:
+    """A row's prediction, of several outputs the first, as a batch has it."""
+    match answer:
+        case dict():
+            return next(iter(answer.values()), None)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+        case list():
+            return next(iter(answer), None)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+        case _:
+            return answer
 
 
 def _compared(

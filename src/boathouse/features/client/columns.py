@@ -27,17 +27,32 @@ def column_named(name: str) -> Column:
     return F.col(quoted(name))
 
 
-def require_columns(known: Sequence[str], names: Iterable[str], argument: str) -> None:
-    """Go on only if all names are columns.
+def same(one: str, other: str) -> bool:
+    """Whether two names mean one column: letters may be large or small, as in Spark."""
+    return one.lower() == other.lower()
+
+
+def is_among(name: str, names: Iterable[str]) -> bool:
+    """Whether a name is among others."""
+    return any(same(name, one) for one in names)
+
+
+def spelled(known: Sequence[str], names: Iterable[str], argument: str) -> list[str]:
+    """The columns that some names mean, as these are spelled themselves.
 
     Raises:
-        ValueError: If one is not; it names the argument.
+        ValueError: If one is no column; it names the argument.
     """
+    there = {one.lower(): one for one in reversed(known)}
+    found: list[str] = []
     for name in names:
-        if name not in known:
+        # One that is there to the letter is meant, whatever else there is.
+        if name not in known and name.lower() not in there:
             shown = ", ".join(one for one in known if not one.startswith(OWN))
             message = f"{argument} names '{name}', which is no column. Columns: {shown}."
             raise ValueError(message)
+        found.append(name if name in known else there[name.lower()])
+    return found
 
 
 def require_frame(value: object, argument: str) -> None:

@@ -300,7 +300,7 @@ class FeatureEngineeringClient(Client):
         return backfilling.backfill(name, compute, start, end, every, delay, self._tables)
 
     def check_skew(self, *, endpoint: str, df: DataFrame, sample: int = 100, tolerance: float = 1e-6) -> pd.DataFrame:
-        """Compare what an endpoint of a feature spec answers with what a batch has now. Boathouse's own.
+        """Compare what an endpoint of a feature spec, or of a model that looks features up, answers with what a batch has now. Boathouse's own.
 
         Args:
             endpoint: The endpoint.
@@ -309,10 +309,10 @@ class FeatureEngineeringClient(Client):
             tolerance: By how much numbers may differ, relative to the batch's where that is above 1.
 
         Returns:
-            A row for each feature: ``feature``, ``rows``, ``different`` (how many), ``largest_difference`` and an ``example``.
+            A row for each feature, of a model for its ``prediction``: ``feature``, ``rows``, ``different`` (how many), ``largest_difference`` and an ``example``.
 
         Raises:
-            ValueError: If the endpoint serves no feature spec, or ``df`` has not what it asks for.
+            ValueError: If the endpoint serves neither, or more than one, or ``df`` has not what it asks for.
         """
         return checks.check_skew(endpoint, df, sample, tolerance, self._tables)
 

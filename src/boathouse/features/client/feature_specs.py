@@ -1,20 +1,20 @@
 """Feature specs: look-ups and functions under a name of the catalog, for endpoints that answer features."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from databricks.sdk.service import serving
 from pyspark.sql.types import DataType
 
-from boathouse.features.client.columns import require_columns
+from boathouse.features.client.columns import is_among, same, spelled
 from boathouse.features.client.lookups import FeatureFunction, FeatureLookup, names_of
 from boathouse.features.client.tables import FeatureTables
 from boathouse.features.client.training_set import functions_of, spec_lookup, split
 from boathouse.features.errors import FeatureSpecInvalid
 from boathouse.features.functions import columns_of
-from boathouse.features.spec import FeatureSpec
+from boathouse.features.spec import FeatureSpec, SpecFunction, SpecLookup
 
 _FUNCTIONS = "/api/2.1/unity-catalog/functions"
 _LANGUAGE = "FEATURE_SPEC"
@@ -75,30 +75,36 @@ def create_feature_spec(
     """
     full_name = tables.full_name(name)
     lookups, functions = split(features, "features")
-    specs = [spec_lookup(None, lookup, tables) for lookup in lookups]
+    keys: list[str] = []
+    specs = [_with_keys(spec_lookup(None, lookup, tables), keys) for lookup in lookups]
     looked_up = [output for spec in specs for output in spec.outputs]
     outputs = [*looked_up, *(one.output_name for one in functions)]
-    twice = sorted(output for output in outputs if outputs.count(output) > 1)
+    taken = [output.lower() for output in outputs]
+    twice = sorted(output for output in outputs if taken.count(output.lower()) > 1)
     if twice:
         message = f"The column '{twice[0]}' would come from two places; give one another name by rename_outputs or output_name."
         raise ValueError(message)
     asked: dict[str, str] = {}
-    known = set(looked_up)
-    for one in functions:
-        types = tables.parameters(one.udf_name)
+    known = list(looked_up)
+    computed: list[SpecFunction] = []
+    for given in functions_of(functions):
+        types = tables.parameters(given.udf)
+        one = replace(given, inputs={name: _once(column, [*known, *keys, *asked]) for name, column in given.inputs.items()})
+        computed.append(one)
         try:
-            columns = columns_of(functions_of([one])[0], list(types))
+            columns = columns_of(one, list(types))
         except FeatureSpecInvalid as error:
             raise ValueError(error.message) from None
-        asked |= {column: kind for column, kind in zip(columns, types.values(), strict=True) if column not in known}
-        known.add(one.output_name)
-    excluded = names_of(exclude_columns, "exclude_columns")
-    require_columns(outputs, excluded, "exclude_columns")
+        asked |= {
+            column: kind for column, kind in zip(columns, types.values(), strict=True) if not is_among(column, [*known, *asked])
+        }
+        known.append(one.output)
+    excluded = spelled(outputs, names_of(exclude_columns, "exclude_columns"), "exclude_columns")
     order = tuple(output for output in outputs if output not in excluded)
     if not order:
         raise ValueError("features gives no column: name a feature or function that is not excluded.")
-    spec = FeatureSpec(tuple(asked), tuple(specs), order, functions=functions_of(functions))
-    parameters = {**asked, **_keys(lookups, specs, tables)}
+    spec = FeatureSpec(tuple(asked), tuple(specs), order, functions=tuple(computed))
+    parameters = {**asked, **_keys(specs, tables)}
     catalog, schema, last = full_name.split(".")
     body: dict[str, Any] = {
         "name": last,
@@ -122,13 +128,26 @@ def _parameters(types: dict[str, str]) -> list[dict[str, Any]]:
     ]
 
 
-def _keys(lookups: Sequence[FeatureLookup], specs: Sequence[Any], tables: FeatureTables) -> dict[str, str]:
+def _once(name: str, known: Iterable[str]) -> str:
+    """A name as it is spelled among others, if it is there."""
+    return next((one for one in known if same(name, one)), name)
+
+
+def _with_keys(lookup: SpecLookup, keys: list[str]) -> SpecLookup:
+    """A look-up with keys and time as those before it have spelled them; ``keys`` gets them."""
+    lookup_key = tuple(_once(name, keys) for name in lookup.lookup_key)
+    time = None if lookup.timestamp_lookup_key is None else _once(lookup.timestamp_lookup_key, keys)
+    keys += [*lookup_key, *([time] if time else ())]
+    return replace(lookup, lookup_key=lookup_key, timestamp_lookup_key=time)
+
+
+def _keys(specs: Sequence[SpecLookup], tables: FeatureTables) -> dict[str, str]:
     found: dict[str, str] = {}
-    for lookup, spec in zip(lookups, specs, strict=True):
+    for spec in specs:
         keys, kinds = tables.keys(spec.table), _types(spec.table, tables)
         found |= {mine: kinds[its].simpleString() for mine, its in zip(spec.lookup_key, keys.primary_keys, strict=True)}
-        if lookup.timestamp_lookup_key is not None:
-            found[lookup.timestamp_lookup_key] = "timestamp"
+        if spec.timestamp_lookup_key is not None:
+            found[spec.timestamp_lookup_key] = "timestamp"
     return found
 
 

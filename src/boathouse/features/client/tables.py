@@ -16,7 +16,7 @@ from pyspark.sql.streaming.query import StreamingQuery
 from pyspark.sql.types import StructType
 
 from boathouse.engine.gateway.sql_tokens import literal
-from boathouse.features.client.columns import column_named, is_time, quoted, require_columns, require_frame, sql_name
+from boathouse.features.client.columns import column_named, is_among, is_time, quoted, require_frame, spelled, sql_name
 from boathouse.features.client.lookups import names_of
 from boathouse.features.keys import AVAILABLE_AT, FeatureKeys, feature_keys
 
@@ -175,7 +175,9 @@ class FeatureTables:
         wanted = df.schema if schema is None and df is not None else schema
         if wanted is None:
             raise ValueError("Give df or schema: a feature table needs columns.")
-        entity, time = self._checked(wanted, primary_keys, times, available_at, partition_columns)
+        entity, time = self._checked(wanted, primary_keys, times)
+        available_at = next(iter(spelled(wanted.names, [available_at] if available_at else [], "available_at")), None)
+        partition_columns = spelled(wanted.names, partition_columns, "partition_columns")
         keys = [*entity, *([time] if time else ())]
         try:
             there = self.workspace.tables.get(full_name).as_dict()
@@ -202,21 +204,17 @@ class FeatureTables:
         schema: StructType,
         primary_keys: Sequence[str],
         times: Sequence[str],
-        available_at: str | None,
-        partition_columns: Sequence[str],
     ) -> tuple[list[str], str | None]:
         if len(times) > 1:
             message = f"timeseries_columns names {', '.join(times)}; a feature table has one time."
             raise ValueError(message)
-        entity = [name for name in primary_keys if name not in times]
+        entity = [name for name in primary_keys if not is_among(name, times)]
         if primary_keys and not entity:
             message = f"primary_keys has only the time, {', '.join(primary_keys)}; name the columns that say which entity a row is of too."
             raise ValueError(message)
         if not entity:
             raise ValueError("primary_keys is empty; name the columns that say which entity a row is of.")
-        asked = {"primary_keys": entity, "timeseries_columns": times, "partition_columns": partition_columns}
-        for argument, names in (asked | {"available_at": [available_at] if available_at else []}).items():
-            require_columns(schema.names, names, argument)
+        entity, times = spelled(schema.names, entity, "primary_keys"), spelled(schema.names, times, "timeseries_columns")
         for name in times:
             kind = schema[name].dataType
             if not is_time(kind):
@@ -269,7 +267,7 @@ class FeatureTables:
         full_name = self.full_name(name)
         self.workspace.tables.get(full_name)
         df = self.spark.table(sql_name(full_name))
-        entity, time = self._checked(df.schema, primary_keys, times, None, ())
+        entity, time = self._checked(df.schema, primary_keys, times)
         keys = [*entity, *([time] if time else ())]
         _require_unique(full_name, df, keys)
         for column in keys:
@@ -284,14 +282,14 @@ class FeatureTables:
 
     def _require_same(self, told: Mapping[str, Any], wanted: StructType, keys: FeatureKeys) -> None:
         full_name, there = str(told["full_name"]), self.spark.table(sql_name(str(told["full_name"]))).schema
-        has = {one.name: one.dataType.simpleString() for one in there}
-        given = {one.name: one.dataType.simpleString() for one in wanted}
+        has = {one.name.lower(): one.dataType.simpleString() for one in there}
+        given = {one.name.lower(): one.dataType.simpleString() for one in wanted}
         differs = sorted(name for name in has.keys() | given.keys() if has.get(name) != given.get(name))
         if differs:
             how = "; ".join(f"{name}: {has.get(name, 'absent')} there, {given.get(name, 'absent')} here" for name in differs)
             message = f"name: the table {full_name} exists with other columns ({how})."
             raise ValueError(message)
-        mine = self._keys(told)
+        mine, keys = self._keys(told), keys.spelled(there.names)
         if {*mine.primary_keys} != {*keys.primary_keys} or mine.timeseries_key != keys.timeseries_key:
             parts = [*mine.primary_keys, *([f"{mine.timeseries_key} (time)"] if mine.timeseries_key else ())]
             message = f"primary_keys: the table {full_name} exists with the keys {', '.join(parts)}."
@@ -383,13 +381,14 @@ class _Shape:
 
 def _put(shape: _Shape, df: DataFrame, statement: "_Statement") -> None:
     for column in shape.keys:
-        if column not in df.columns:
+        if not is_among(column, df.columns):
             message = f"df has no column '{column}', which is a key of {shape.full_name}. It has: {', '.join(df.columns)}."
             raise ValueError(message)
     for column in df.columns:
-        if column not in shape.columns:
+        if not is_among(column, shape.columns):
             message = f"df has the column '{column}', which {shape.full_name} does not have. Add it first: ALTER TABLE ... ADD COLUMN."
             raise ValueError(message)
+    df = df.toDF(*spelled(shape.columns, df.columns, "df"))
     _require_unique(shape.full_name, df, shape.keys)
     _run(shape, df, statement)
 

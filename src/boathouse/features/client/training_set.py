@@ -21,7 +21,7 @@ from pyspark.sql.types import (
 
 from boathouse.engine.as_of.request import HINT, ROWS_HINT, AsOfLookup, AsOfRequest
 from boathouse.features.client.as_of import FeatureRows, join_features
-from boathouse.features.client.columns import column_named, is_time, quoted, require_columns, require_frame, sql_name
+from boathouse.features.client.columns import column_named, is_among, is_time, quoted, require_frame, spelled, sql_name
 from boathouse.features.client.lookups import FeatureFunction, FeatureLookup, names_of
 from boathouse.features.client.tables import FeatureTables
 from boathouse.features.functions import columns_of
@@ -77,7 +77,7 @@ class TrainingSet:
             ValueError: If a table is none of its feature tables; it names it.
         """
         wanted = {self._tables.full_name(name).lower(): version for name, version in versions.items()}
-        require_columns([one.table.lower() for one in self.feature_spec.lookups], list(wanted), "versions")
+        spelled([one.table.lower() for one in self.feature_spec.lookups], list(wanted), "versions")
         lookups = tuple(
             replace(one, table_version=wanted.get(one.table.lower(), one.table_version)) for one in self.feature_spec.lookups
         )
@@ -97,26 +97,26 @@ def training_set(
         ValueError: If a column, table, feature or function is not there, of another type, or named twice; it names it.
     """
     require_frame(df, "df")
-    labels = names_of(label, "label")
-    excluded = names_of(exclude_columns, "exclude_columns")
-    require_columns(df.columns, labels, "label")
+    labels = spelled(df.columns, names_of(label, "label"), "label")
     lookups, functions = split(feature_lookups, "feature_lookups")
     specs = [spec_lookup(df, lookup, tables) for lookup in lookups]
     outputs = [*(name for spec in specs for name in spec.outputs), *(one.output_name for one in functions)]
-    twice = sorted(name for name in outputs if outputs.count(name) > 1 or name in df.columns)
+    taken = [name.lower() for name in (*outputs, *df.columns)]
+    twice = sorted(name for name in outputs if taken.count(name.lower()) > 1)
     if twice:
         message = f"The column '{twice[0]}' would come from two places; give one another name by rename_outputs or output_name."
         raise ValueError(message)
     known = [*df.columns, *(name for spec in specs for name in spec.outputs)]
-    for one in functions:
-        require_columns(known, list(one.input_bindings.values()), f"input_bindings of {one.udf_name}")
-        known.append(one.output_name)
-    require_columns(known, excluded, "exclude_columns")
+    computed: list[SpecFunction] = []
+    for one in functions_of(functions):
+        computed.append(_spelled_function(one, known, f"input_bindings of {one.udf}"))
+        known.append(one.output)
+    excluded = spelled(known, names_of(exclude_columns, "exclude_columns"), "exclude_columns")
     inputs = [name for name in df.columns if name not in {*labels, *excluded}]
     order = [*inputs, *(name for name in outputs if name not in excluded)]
     if not order:
         raise ValueError("exclude_columns leaves no column to train on.")
-    spec = FeatureSpec(tuple(inputs), tuple(specs), tuple(order), tuple(labels), functions_of(functions))
+    spec = FeatureSpec(tuple(inputs), tuple(specs), tuple(order), tuple(labels), tuple(computed))
     return TrainingSet(df, spec, tables)
 
 
@@ -157,6 +157,12 @@ def functions_of(functions: Sequence[FeatureFunction]) -> tuple[SpecFunction, ..
     return tuple(SpecFunction(one.udf_name, one.input_bindings, one.output_name) for one in functions)
 
 
+def _spelled_function(function: SpecFunction, known: Sequence[str], what: str) -> SpecFunction:
+    """A function with its arguments as the columns are spelled."""
+    columns = spelled(known, function.inputs.values(), what)
+    return replace(function, inputs=dict(zip(function.inputs, columns, strict=True)))
+
+
 def spec_lookup(df: DataFrame | None, lookup: FeatureLookup, tables: FeatureTables) -> SpecLookup:
     """A look-up as it stands in a feature spec; ``df`` has its keys, if it is known.
 
@@ -168,24 +174,26 @@ def spec_lookup(df: DataFrame | None, lookup: FeatureLookup, tables: FeatureTabl
     schema = tables.read(name, version).schema
     features = [column for column in schema.names if column not in keys.columns]
     if lookup.feature_names is not None:
-        require_columns(features, lookup.feature_names, f"feature_names of {name}")
-        features = lookup.feature_names
-    require_columns(features, list(lookup.rename_outputs), f"rename_outputs of {name}")
-    _check_keys(None if df is None else df.schema, lookup, schema, keys, name)
-    rename = {feature: output for feature, output in lookup.rename_outputs.items() if feature in features and feature != output}
+        features = spelled(features, lookup.feature_names, f"feature_names of {name}")
+    renamed = spelled(features, lookup.rename_outputs, f"rename_outputs of {name}")
+    lookup_key, time = _checked_keys(None if df is None else df.schema, lookup, schema, keys, name)
+    rename = {one: output for one, output in zip(renamed, lookup.rename_outputs.values(), strict=True) if one != output}
     outputs = [rename.get(feature, feature) for feature in features]
     defaults: dict[str, Any] = {}
     for asked, value in lookup.default_values.items():
-        output = asked if asked in outputs else rename.get(asked, asked)
-        require_columns(outputs, [output], f"default_values of {name}")
+        (output,) = (
+            spelled(outputs, [asked], "")
+            if is_among(asked, outputs)
+            else [rename.get(one, one) for one in spelled([*outputs, *rename], [asked], f"default_values of {name}")]
+        )
         _require_default(value, schema[features[outputs.index(output)]].dataType, f"default_values of {name} gives '{asked}'")
         defaults[output] = value
     return SpecLookup(
         table=name,
         online_table=None,
-        lookup_key=tuple(lookup.lookup_key),
+        lookup_key=lookup_key,
         features=tuple(features),
-        timestamp_lookup_key=lookup.timestamp_lookup_key,
+        timestamp_lookup_key=time,
         rename=rename,
         lookback_seconds=None if lookup.lookback_window is None else lookup.lookback_window.total_seconds(),
         defaults=defaults,
@@ -193,7 +201,10 @@ def spec_lookup(df: DataFrame | None, lookup: FeatureLookup, tables: FeatureTabl
     )
 
 
-def _check_keys(rows: StructType | None, lookup: FeatureLookup, table: StructType, keys: FeatureKeys, name: str) -> None:
+def _checked_keys(
+    rows: StructType | None, lookup: FeatureLookup, table: StructType, keys: FeatureKeys, name: str
+) -> tuple[tuple[str, ...], str | None]:
+    """The columns of a look-up's key and time, as the rows have them."""
     if len(lookup.lookup_key) != len(keys.primary_keys):
         message = (
             f"lookup_key has {len(lookup.lookup_key)} columns ({', '.join(lookup.lookup_key)}); {name} has the keys "
@@ -204,9 +215,9 @@ def _check_keys(rows: StructType | None, lookup: FeatureLookup, table: StructTyp
         message = f"timestamp_lookup_key is given, and {name} has no time in its primary key. Leave it out."
         raise ValueError(message)
     if rows is None:
-        return
-    require_columns(rows.names, lookup.lookup_key, f"lookup_key of {name}")
-    for mine, its in zip(lookup.lookup_key, keys.primary_keys, strict=True):
+        return tuple(lookup.lookup_key), lookup.timestamp_lookup_key
+    lookup_key = tuple(spelled(rows.names, lookup.lookup_key, f"lookup_key of {name}"))
+    for mine, its in zip(lookup_key, keys.primary_keys, strict=True):
         if not _comparable(rows[mine].dataType, table[its].dataType):
             message = (
                 f"lookup_key: '{mine}' is of type {rows[mine].dataType.simpleString()}, the key '{its}' of {name} of type "
@@ -214,12 +225,13 @@ def _check_keys(rows: StructType | None, lookup: FeatureLookup, table: StructTyp
             )
             raise ValueError(message)
     if lookup.timestamp_lookup_key is None:
-        return
-    require_columns(rows.names, [lookup.timestamp_lookup_key], f"timestamp_lookup_key of {name}")
-    kind = rows[lookup.timestamp_lookup_key].dataType
+        return lookup_key, None
+    (time,) = spelled(rows.names, [lookup.timestamp_lookup_key], f"timestamp_lookup_key of {name}")
+    kind = rows[time].dataType
     if not is_time(kind):
-        message = f"timestamp_lookup_key: '{lookup.timestamp_lookup_key}' is of type {kind.simpleString()}; it has to be a timestamp or date."
+        message = f"timestamp_lookup_key: '{time}' is of type {kind.simpleString()}; it has to be a timestamp or date."
         raise ValueError(message)
+    return lookup_key, time
 
 
 def _comparable(one: DataType, other: DataType) -> bool:
@@ -246,12 +258,12 @@ def add_features(df: DataFrame, spec: FeatureSpec, tables: FeatureTables, *, lat
         tables: Where it is looked up.
         latest: Whether the tables are read as they are now, and not in the versions of the spec.
     """
-    given = set(df.columns)
+    given = {name.lower() for name in df.columns}
     df = _looked_up(df, spec, tables, given, latest=latest)
     for function in spec.functions:
-        if function.output not in given:
-            require_columns(df.columns, list(function.inputs.values()), f"The function {function.udf}")
-            df = df.withColumn(function.output, _call(function, tables))
+        if function.output.lower() not in given:
+            called = _spelled_function(function, df.columns, f"The function {function.udf}")
+            df = df.withColumn(function.output, _call(called, tables))
     return df
 
 
@@ -262,15 +274,16 @@ def _looked_up(df: DataFrame, spec: FeatureSpec, tables: FeatureTables, given: C
     if not asked:
         return df
     # What is found by a feature of another table needs that with its default.
-    is_chained = any(not {*_columns(lookup)} <= {*rows} for lookup, _ in asked)
+    is_chained = any(not is_among(name, rows) for lookup, _ in asked for name in _columns(lookup))
     df = df.hint(ROWS_HINT)
     told: list[AsOfLookup] = []
     for lookup, wanted in asked:
-        require_columns(df.columns, _columns(lookup), f"The look-up in {lookup.table}")
+        found = spelled(df.columns, _columns(lookup), f"The look-up in {lookup.table}")
+        lookup_key = found[: len(lookup.lookup_key)]
         keys, version = tables.keys(lookup.table), None if latest else lookup.table_version
         table = FeatureRows(tables.read(lookup.table, version), keys.primary_keys, keys.timeseries_key, keys.available_at)
-        time, lookback = lookup.timestamp_lookup_key, lookup.lookback_seconds
-        df = join_features(df, lookup.lookup_key, table, wanted, time, lookback)
+        time, lookback = (found[-1] if lookup.timestamp_lookup_key else None), lookup.lookback_seconds
+        df = join_features(df, lookup_key, table, wanted, time, lookback)
         if is_chained:
             df = _with_defaults(df, lookup, wanted)
         told.append(
@@ -278,7 +291,7 @@ def _looked_up(df: DataFrame, spec: FeatureSpec, tables: FeatureTables, given: C
                 lookup.table,
                 version,
                 keys.primary_keys,
-                lookup.lookup_key,
+                tuple(lookup_key),
                 wanted,
                 keys.timeseries_key,
                 keys.available_at if keys.timeseries_key else None,
@@ -297,7 +310,9 @@ def _looked_up(df: DataFrame, spec: FeatureSpec, tables: FeatureTables, given: C
 
 def _wanted(lookup: SpecLookup, given: Collection[str]) -> dict[str, str]:
     """Feature -> column, of those that are not there."""
-    return {feature: output for feature, output in zip(lookup.features, lookup.outputs, strict=True) if output not in given}
+    return {
+        feature: output for feature, output in zip(lookup.features, lookup.outputs, strict=True) if output.lower() not in given
+    }
 
 
 def _columns(lookup: SpecLookup) -> list[str]:
