@@ -42,10 +42,11 @@ from pyspark.sql import functions as F  # noqa: N812
 from tpch import java
 
 EXAMPLE = ROOT / "examples" / "flights"
+sys.path.insert(0, str(EXAMPLE))
+POINT_IN_TIME = runpy.run_path(str(EXAMPLE / "point_in_time.py"))
+WEATHER, DELAYS = POINT_IN_TIME["WEATHER"], POINT_IN_TIME["DELAYS"]
 COUNTED = ("bronze_flights", "bronze_weather", "silver_flights", "silver_weather", "gold_daily_delays", "gold_carrier_delays")
 PATIENCE = 60
-WEATHER = ["temp", "dewp", "humid", "wind_speed", "precip", "pressure", "visib"]
-DELAYS = ["origin_delay_3h", "carrier_delay_6h", "carrier_late_rate_7d"]
 
 
 def day_files(files: dict[str, bytes], every: int) -> dict[str, bytes]:
@@ -255,7 +256,7 @@ def training_sets(lake: Lake, spark: SparkSession, folder: Path, rounds: int) ->
     """
     os.environ |= {"SPARK_REMOTE": lake.remote(), "DATABRICKS_HOST": lake.url, "DATABRICKS_TOKEN": lake.token}
     runpy.run_path(str(EXAMPLE / "02_features.py"), run_name="__main__")
-    examples: Callable[..., DataFrame] = runpy.run_path(str(EXAMPLE / "point_in_time.py"))["examples"]
+    examples: Callable[..., DataFrame] = POINT_IN_TIME["examples"]
     tables = {
         name: folder_of(lake, f"tables/main.flights.{name}")
         for name in ("silver_flights", "weather_features", "delay_features")
@@ -292,7 +293,6 @@ def main() -> None:
     parser.add_argument("--days", type=int, default=20, help="days that come while the pipeline runs continuously")
     parser.add_argument("--spark-jars", type=Path, help="start Apache Spark from the jars in this folder; needs Java 17")
     asked = parse(parser)
-    sys.path.insert(0, str(EXAMPLE))
     files = day_files(runpy.run_path(str(EXAMPLE / "00_land.py"))["all_files"](), asked.every)
     late = {name: files.pop(name) for name in sorted(name for name in files if name.startswith("flights/"))[-asked.days - 1 :]}
     taken: dict[str, list[float]] = {}

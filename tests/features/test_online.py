@@ -1,8 +1,10 @@
 """The online store answers as the training join does, in files of LMDB, in PostgreSQL and in Redis."""
 
 import shutil
+import socket
 import subprocess
 import sys
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -12,12 +14,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import redis
+from redis.backoff import ConstantBackoff
+from redis.retry import Retry
 
 from boathouse.errors import InvalidParameterValue
 from boathouse.features.api import FeatureSpec, FeatureSpecInvalid, OnlineReader, OnlineTableNotFound
-from boathouse.features.errors import OnlineStoreUnavailable
+from boathouse.features.errors import OnlineStoreUnavailable, OnlineStoreUnreachable
 from boathouse.features.online import OnlineMeta, pack_key, pack_value
 from boathouse.features.online_places import Place, place_of, reader, target
+from boathouse.features.service import require_store
 from boathouse.storage.layout import Layout
 from boathouse.storage.online_stores import StoreUrls, parse_online_stores
 from tests.postgres import create_database
@@ -45,7 +51,43 @@ def redis_server(folder: Path) -> Iterator[str]:
             process.terminate()
 
 
-@pytest.fixture(scope="module", params=["lmdb", "postgresql", "redis"])
+@contextmanager
+def redis_cluster(folder: Path) -> Iterator[str]:
+    """Two nodes that have half of the keys each, and send clients to one another."""
+    with ExitStack() as stack:
+        nodes: list[tuple[redis.Redis, int, int]] = []
+        for number in range(2):
+            port, bus = free_port(), free_port()
+            place = folder / f"node{number}"
+            place.mkdir()
+            said = {"port": port, "cluster-port": bus, "bind": "127.0.0.1", "cluster-enabled": "yes", "save": "", "dir": place}
+            process = stack.enter_context(
+                subprocess.Popen(
+                    ["redis-server", *(str(word) for key, value in said.items() for word in (f"--{key}", value))],
+                    stdout=subprocess.DEVNULL,
+                )
+            )
+            stack.callback(process.terminate)
+            client = redis.Redis(port=port, retry=Retry(ConstantBackoff(0.1), 100))
+            client.ping()
+            client.execute_command("CLUSTER", "ADDSLOTSRANGE", 8192 * number, 8192 * number + 8191)
+            nodes.append((client, port, bus))
+        (first, port, _), (second, other, bus) = nodes
+        first.execute_command("CLUSTER", "MEET", "127.0.0.1", other, bus)
+        deadline = time.monotonic() + 60
+        while not all(client.cluster("INFO")["cluster_state"] == "ok" for client in (first, second)):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        yield f"redis://127.0.0.1:{port}/0"
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+@pytest.fixture(scope="module", params=["lmdb", "postgresql", "redis", "redis cluster"])
 def layout(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Layout]:
     """A lake whose store ``shop`` is of each kind."""
     folder = tmp_path_factory.mktemp("online")
@@ -53,10 +95,10 @@ def layout(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         urls = {}
         if request.param == "postgresql":
             urls["shop"] = create_database(request.getfixturevalue("postgres_url"))
-        elif request.param == "redis":
+        elif request.param != "lmdb":
             if shutil.which("redis-server") is None:
                 pytest.skip("redis-server is not installed: tools/test-system.sh")
-            urls["shop"] = stack.enter_context(redis_server(folder))
+            urls["shop"] = stack.enter_context((redis_server if request.param == "redis" else redis_cluster)(folder))
         made = Layout(folder, online_stores={name: StoreUrls(url, url) for name, url in urls.items()})
         made.online.mkdir()
         yield made
@@ -179,13 +221,17 @@ def test_rows_come_and_go(weather: Place) -> None:
     assert there.read(asked, [None] * 4, ["temp"]) == [None, None, (8.0,), None]
 
 
-def test_a_store_that_is_not_there_says_so_without_its_address() -> None:
+def test_a_store_that_is_not_there_says_so_without_its_address(tmp_path: Path) -> None:
     for url in ("postgresql://me:secret@127.0.0.1:1/db", "redis://:secret@127.0.0.1:1/0"):
         for call in (target(Place(url, "t")).meta, reader(Place(url, "t"), "t").meta):
             with pytest.raises(OnlineStoreUnavailable) as error:
                 call()
             assert "secret" not in str(error.value)
             assert error.value.status == 503
+        with pytest.raises(OnlineStoreUnreachable, match="Nothing was made of the online store 'shop'") as told:
+            require_store(Layout(tmp_path, online_stores={"shop": StoreUrls(url, url)}), "shop")
+        assert "secret" not in str(told.value)
+    require_store(Layout(tmp_path), "shop")
 
 
 def test_the_setting_of_stores() -> None:

@@ -197,6 +197,8 @@ def test_what_is_begun_ends(server: Server, monkeypatch: pytest.MonkeyPatch) -> 
     given: dict[str, Any] = {"target_col": "y", "experiment_name": name, "experiment_dir": "/Shared", "timeout_minutes": 1}
     with pytest.raises(ValueError, match="pos_label is 'maybe'; the values of y are 'no', 'yes'"):
         automl.classify(rows, **given, pos_label="maybe")
+    with pytest.raises(ValueError, match=r"pos_label is 'a', and y has 3 values: it is for two\. Leave it out"):
+        automl.classify(rows.assign(y=["abc"[number % 3] for number in range(len(rows))]), **given, pos_label="a")
     with pytest.raises(ValueError, match=r"imputers\['x'\] is 'guess'"):
         automl.classify(rows, **given, imputers={"x": "guess"})
     assert client.get_experiment_by_name(f"/Shared/{name}") is None

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
 
-from boathouse.db.dependencies import ReadSession, WriteSession
+from boathouse.db.dependencies import ReadSession, WriteSession, get_database
 from boathouse.features.publishing import Publisher
 from boathouse.features.schemas import (
     OnlineStoreBody,
@@ -13,7 +13,7 @@ from boathouse.features.schemas import (
     PublishTable,
     UpdateOnlineStore,
 )
-from boathouse.features.service import FeatureService
+from boathouse.features.service import FeatureService, require_store
 from boathouse.iam.api import CurrentPrincipal
 
 router = APIRouter(prefix="/api/2.0/feature-store", tags=["features"])
@@ -39,20 +39,26 @@ def list_online_stores(
     size = page_size or 100
     rows = features.list_stores(page_token, size + 1)
     token = rows[size - 1].name if len(rows) > size else None
-    return OnlineStoreList(online_stores=[OnlineStoreBody.of(row) for row in rows[:size]], next_page_token=token)
+    bodies = [OnlineStoreBody.of(row, is_available=features.is_available(row.name)) for row in rows[:size]]
+    return OnlineStoreList(online_stores=bodies, next_page_token=token)
 
 
 @router.post("/online-stores", response_model_exclude_none=True)
-def create_online_store(features: WritableFeatures, body: OnlineStoreBody) -> OnlineStoreBody:
-    """Make an online store."""
-    row = features.create_store(body.name, body.capacity, body.read_replica_count or 0, body.usage_policy_id)
-    return OnlineStoreBody.of(row)
+def create_online_store(request: Request, principal: CurrentPrincipal, body: OnlineStoreBody) -> OnlineStoreBody:
+    """Make an online store, which has to answer."""
+    layout = request.app.state.layout
+    # It may be long in coming, so nothing is locked meanwhile.
+    require_store(layout, body.name)
+    with get_database(request).session(write=True) as session:
+        features = FeatureService(session, principal, layout)
+        row = features.create_store(body.name, body.capacity, body.read_replica_count or 0, body.usage_policy_id)
+        return OnlineStoreBody.of(row, is_available=True)
 
 
 @router.get("/online-stores/{name}", response_model_exclude_none=True)
 def get_online_store(features: Features, name: str) -> OnlineStoreBody:
     """One online store."""
-    return OnlineStoreBody.of(features.get_store(name))
+    return OnlineStoreBody.of(features.get_store(name), is_available=features.is_available(name))
 
 
 @router.patch("/online-stores/{name}", response_model_exclude_none=True)
@@ -67,7 +73,7 @@ def update_online_store(
         capacity=body.capacity if "capacity" in keep else None,
         read_replica_count=body.read_replica_count if "read_replica_count" in keep else None,
     )
-    return OnlineStoreBody.of(row)
+    return OnlineStoreBody.of(row, is_available=features.is_available(name))
 
 
 @router.delete("/online-stores/{name}")

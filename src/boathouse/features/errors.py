@@ -78,11 +78,11 @@ class OnlineStoreUnavailable(BoathouseError):
 
 
 class OnlineStoreUnreachable(InvalidState):
-    """A publish into a store that does not answer: whoever waits for it is told, and does not try again for minutes."""
+    """A store that is to be made, or published into, and does not answer: whoever waits is told, and does not try again for minutes."""
 
-    def __init__(self, store: str, error: OnlineStoreUnavailable) -> None:
+    def __init__(self, store: str, error: OnlineStoreUnavailable, what: str = "Nothing was published into") -> None:
         super().__init__(
-            f"Nothing was published into the online store '{store}'. {error.message} Does it run, and is its address in "
+            f"{what} the online store '{store}'. {error.message} Does it run, and is its address in "
             "BOATHOUSE_ONLINE_STORES right?",
             store=store,
         )

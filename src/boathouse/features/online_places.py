@@ -48,6 +48,25 @@ def place_of(layout: Layout, store: str, full_name: str, *, reading: bool = Fals
     return Place(urls.read_url if reading else urls.url, stored_name(full_name))
 
 
+def ping(layout: Layout, store: str) -> None:
+    """Go on only if a store answers who writes there and who reads.
+
+    Raises:
+        OnlineStoreUnavailable: If it does not.
+    """
+    urls = layout.online_stores.get(store)
+    for url in () if urls is None else dict.fromkeys((urls.url, urls.read_url)):
+        match Place(url, store).kind:
+            case "postgresql":
+                from boathouse.features import online_postgres  # noqa: PLC0415 - of an extra
+
+                online_postgres.ping(url)
+            case _:
+                from boathouse.features import online_redis  # noqa: PLC0415 - of an extra
+
+                online_redis.ping(url)
+
+
 def target(place: Place) -> OnlineTarget:
     """What writes the table of a place."""
     match place.kind:

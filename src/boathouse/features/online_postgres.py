@@ -44,6 +44,16 @@ def _told(store: str) -> Generator[None, None, None]:
         raise OnlineStoreUnavailable(store, error) from None
 
 
+def ping(url: str) -> None:
+    """Go on only if a database answers.
+
+    Raises:
+        OnlineStoreUnavailable: If it does not.
+    """
+    with _told("PostgreSQL"), psycopg.connect(url, connect_timeout=5) as connection:
+        connection.execute("SELECT 1")
+
+
 class PostgresTarget:
     """Writes one online table.
 

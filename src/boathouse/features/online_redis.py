@@ -1,4 +1,4 @@
-"""Online tables in Redis: one value per entity with all of its rows, and a head that says which generation of values counts.
+"""Online tables in Redis, one server or a cluster: one value per entity with all of its rows, and a head that says which generation of values counts.
 
 A look-up is one MGET of the head and the values. All keys of a table have its name as their hash tag, so they are on one node
 of a cluster.
@@ -7,28 +7,55 @@ of a cluster.
 import uuid
 from collections import defaultdict
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from functools import cached_property
 from itertools import islice
 from typing import Any, TypeVar
 
 import msgspec
 import redis
+from redis.exceptions import NoPermissionError, RedisClusterException
 
 from boathouse.features.errors import OnlineStoreUnavailable, OnlineTableNotFound
 from boathouse.features.online import Asked, OnlineMeta, OnlineRow, RowPlace
 
 _AT_ONCE = 20_000
+_PATIENCE = {"socket_timeout": 5, "socket_connect_timeout": 5}
 _pack = msgspec.msgpack.Encoder().encode
 _unpack = msgspec.msgpack.Decoder(list[tuple[int, int, bytes]]).decode
 _Item = TypeVar("_Item")
 _Rows = dict[tuple[int, int], bytes]
 
 
+def ping(url: str) -> None:
+    """Go on only if a server answers.
+
+    Raises:
+        OnlineStoreUnavailable: If it does not.
+    """
+    with _told(), closing(_client(url, **_PATIENCE)) as client:
+        client.ping()
+
+
+def _client(url: str, **options: Any) -> Any:
+    """A client of one server, or of the cluster that it is a node of."""
+    client = redis.Redis.from_url(url, **options)
+    try:
+        is_cluster = bool(client.info("cluster").get("cluster_enabled"))
+    except NoPermissionError:
+        # Who may only read and write may not ask.
+        is_cluster = False
+    if not is_cluster:
+        return client
+    client.close()
+    return redis.RedisCluster.from_url(url, **options)
+
+
 @contextmanager
 def _told() -> Generator[None, None, None]:
     try:
         yield
-    except redis.RedisError as error:
+    except (redis.RedisError, RedisClusterException) as error:
         raise OnlineStoreUnavailable("Redis", error) from None
 
 
@@ -54,8 +81,11 @@ class RedisTarget:
     """
 
     def __init__(self, url: str, name: str) -> None:
-        self._redis: Any = redis.Redis.from_url(url)
-        self._name = name
+        self._url, self._name = url, name
+
+    @cached_property
+    def _redis(self) -> Any:
+        return _client(self._url)
 
     def meta(self) -> OnlineMeta | None:
         """What is published now, or None."""
@@ -143,9 +173,12 @@ class RedisSource:
     """
 
     def __init__(self, url: str, name: str, full_name: str) -> None:
-        self._redis: Any = redis.Redis.from_url(url, socket_timeout=5, socket_connect_timeout=5)
-        self._name, self._full_name = name, full_name
+        self._url, self._name, self._full_name = url, name, full_name
         self._seen: tuple[bytes, _Head, OnlineMeta] | None = None
+
+    @cached_property
+    def _redis(self) -> Any:
+        return _client(self._url, **_PATIENCE)
 
     def read(self, wanted: Callable[[OnlineMeta], Asked]) -> tuple[OnlineMeta, list[bytes | None]]:
         """What the table holds, and what is found; see ``OnlineSource``."""

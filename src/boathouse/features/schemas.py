@@ -20,15 +20,15 @@ class OnlineStoreBody(BaseModel):
     usage_policy_id: str | None = None
 
     @classmethod
-    def of(cls, row: OnlineStoreRow) -> "OnlineStoreBody":
-        """The answer for a store; a local store is always available."""
+    def of(cls, row: OnlineStoreRow, *, is_available: bool) -> "OnlineStoreBody":
+        """The answer for a store."""
         return cls(
             name=row.name,
             capacity=row.capacity,
             creation_time=dt.datetime.fromtimestamp(row.created_at / 1000, dt.UTC).isoformat(),
             creator=row.creator,
             read_replica_count=row.read_replica_count,
-            state="AVAILABLE",
+            state="AVAILABLE" if is_available else "STOPPED",
             usage_policy_id=row.usage_policy_id,
         )
 

@@ -23,13 +23,15 @@ from boathouse.features.errors import (
     OnlineStoreExists,
     OnlineStoreNotEmpty,
     OnlineStoreNotFound,
+    OnlineStoreUnavailable,
+    OnlineStoreUnreachable,
     OnlineTableNotFound,
     OnlineTableOfOther,
 )
 from boathouse.features.functions import FunctionSource
 from boathouse.features.models import OnlineStoreRow, OnlineTableRow
 from boathouse.features.online import OnlineRow, OnlineTarget, RowPlace
-from boathouse.features.online_places import Place, place_of, target
+from boathouse.features.online_places import Place, ping, place_of, target
 from boathouse.features.repository import FeatureRepository
 from boathouse.features.source import Source
 from boathouse.features.spec import FeatureSpec
@@ -54,6 +56,18 @@ class OnlineTable:
     source_version: int
     rows: int
     place: Place
+
+
+def require_store(layout: Layout, name: str) -> None:
+    """Go on only if the online store that is to have a name answers.
+
+    Raises:
+        OnlineStoreUnreachable: If it does not.
+    """
+    try:
+        ping(layout, name)
+    except OnlineStoreUnavailable as error:
+        raise OnlineStoreUnreachable(name, error, "Nothing was made of") from None
 
 
 class FeatureService:
@@ -92,6 +106,14 @@ class FeatureService:
         )
         self._rows.add(row)
         return row
+
+    def is_available(self, name: str) -> bool:
+        """Whether a store answers."""
+        try:
+            ping(self._layout, name)
+        except OnlineStoreUnavailable:
+            return False
+        return True
 
     def get_store(self, name: str) -> OnlineStoreRow:
         """A store; everybody may know of it."""

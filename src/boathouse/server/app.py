@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from prometheus_client import CollectorRegistry
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, State
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from boathouse import __version__
@@ -37,6 +37,7 @@ from boathouse.jobs import destination_endpoints, event_endpoints, run_endpoints
 from boathouse.jobs import endpoints as jobs_endpoints
 from boathouse.jobs.api import JobReferences, Jobs, Senders, model_event
 from boathouse.jobs.destinations import renew as renew_destinations
+from boathouse.kit.clock import now_ms
 from boathouse.monitoring import endpoints as monitoring_endpoints
 from boathouse.monitoring.api import NAME as TABLE_RESULTS
 from boathouse.monitoring.api import Monitors, TableResults
@@ -302,6 +303,12 @@ class Dispatch:
         await self._api(scope, receive, send)
 
 
+def _start_mlflow(state: State, began: int) -> None:
+    """Load MLflow, and end what a server before this one has left running."""
+    state.mlflow.start()
+    asyncio.get_running_loop().run_in_executor(None, state.training.end_left, began)
+
+
 @asynccontextmanager
 async def _lifespan(api: FastAPI) -> AsyncGenerator[None, None]:
     async with AsyncExitStack() as stack:
@@ -396,7 +403,7 @@ async def _lifespan(api: FastAPI) -> AsyncGenerator[None, None]:
         stack.push_async_callback(state.serving.stop)
         await state.serving.start()
         state.engines.access.endpoints = EndpointShapes(state.serving)
-        mlflow = asyncio.get_running_loop().call_later(MLFLOW_AFTER_SECONDS, state.mlflow.start)
+        mlflow = asyncio.get_running_loop().call_later(MLFLOW_AFTER_SECONDS, _start_mlflow, state, now_ms())
         stack.callback(mlflow.cancel)
         state.monitors = Monitors(
             state.database, state.layout, state.authenticator, state.recorder, places.spark_remote, state.jobs.tell

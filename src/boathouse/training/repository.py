@@ -74,6 +74,16 @@ class TrainingRepository:
         )
         return list(self._session.scalars(query))
 
+    def active_of_tasks(self, before: int) -> list[tuple[str, str]]:
+        """The runs that have not ended, of the processes of all tasks, and were begun before a moment: each with its principal's identifier."""
+        query = (
+            select(RunRow.run_id, RunRow.principal_id)
+            .join(SourceRow, (SourceRow.source == RunRow.source) & (SourceRow.principal_id == RunRow.principal_id))
+            .where(RunRow.started_at < before, RunRow.is_active)
+            .where(SourceRow.facts["tags"]["runId"].as_string().is_not(None))
+        )
+        return [(run_id, principal_id) for run_id, principal_id in self._session.execute(query)]
+
     def forget(self, before: int) -> None:
         """Remove what is older than a moment."""
         self._session.execute(delete(SourceRow).where(SourceRow.told_at < before))

@@ -14,7 +14,7 @@ import structlog
 from boathouse.db import Database
 from boathouse.engine.api import TableRead
 from boathouse.errors import BoathouseError
-from boathouse.iam.api import Principal
+from boathouse.iam.api import IamService, Principal
 from boathouse.storage.layout import Layout
 from boathouse.training.code import CodeStore
 from boathouse.training.errors import CodeMissing
@@ -171,11 +171,31 @@ class Training:
         with self._database.session() as session:
             active = TrainingRepository(session).active_of_task(task, principal.id, since)
         for run_id in active:
+            self._end(principal, run_id, status)
+
+    def end_left(self, before: int) -> None:
+        """A server has started: runs that tasks had begun before, and not ended, are killed, as those tasks were with the server.
+
+        Args:
+            before: When it started, in ms since the epoch.
+        """
+        with self._database.session() as session:
+            left = TrainingRepository(session).active_of_tasks(before)
+        for run_id, principal_id in left:
             try:
-                self.runs.end(principal, run_id, status)
+                with self._database.session() as session:
+                    principal = IamService(session).get_principal(principal_id)
             except BoathouseError as error:
-                # It was deleted meanwhile, or MLflow is not there.
                 log.warning("run_not_ended", run=run_id, reason=error.message)
+                continue
+            self._end(principal, run_id, "KILLED")
+
+    def _end(self, principal: Principal, run_id: str, status: str) -> None:
+        try:
+            self.runs.end(principal, run_id, status)
+        except BoathouseError as error:
+            # It was deleted meanwhile, or MLflow is not there.
+            log.warning("run_not_ended", run=run_id, reason=error.message)
 
     def versions_of(self, principal: Principal, run_id: str) -> Mapping[str, int]:
         """The version in which a run has read each of its tables: the newest, where it has read several."""

@@ -335,7 +335,7 @@ export interface paths {
         put?: never;
         /**
          * Create Online Store
-         * @description Make an online store.
+         * @description Make an online store, which has to answer.
          */
         post: operations["features_create_online_store"];
         delete?: never;

@@ -152,6 +152,11 @@ def _positive(asked: Asked, target: "pd.Series[Any]") -> Any:
         message = f"pos_label is {asked.positive!r}; the values of {asked.target} are {', '.join(map(repr, classes[:10]))}."
         raise ValueError(message)
     if len(classes) != 2:
+        if asked.positive is not None:
+            message = (
+                f"pos_label is {asked.positive!r}, and {asked.target} has {len(classes)} values: it is for two. Leave it out."
+            )
+            raise ValueError(message)
         return None
     chosen = classes[-1] if asked.positive is None else asked.positive
     return chosen.item() if hasattr(chosen, "item") else chosen
