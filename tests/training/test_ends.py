@@ -1,12 +1,17 @@
 """Runs of tasks that do not succeed end with them; a trial of AutoML is trained again by its own notebook, and looks up its features."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from databricks.sdk import WorkspaceClient
 from databricks.sdk.service import jobs as api
+from databricks.sdk.service.workspace import ImportFormat, Language
+from mlflow import MlflowClient
 from pyspark.sql import SparkSession
 
+from tests.conftest import Server
 from tests.training.conftest import Trainer
 from tests.training.test_reproduce import reproduced
 from tests.training.test_tuning import wait_until
@@ -89,3 +94,27 @@ def test_a_trial_is_trained_again_and_looks_up(trainer: Trainer, spark: SparkSes
     assert again.data.metrics == pytest.approx(trainer.run(found["run"]).data.metrics)
     experiment = again.info.experiment_id
     assert {run.info.status for run in trainer.runs.search_runs([experiment])} == {"FINISHED"}
+
+
+@pytest.mark.timeout(300)
+def test_runs_of_a_killed_server_end(new_server: Callable[..., Server], monkeypatch: pytest.MonkeyPatch) -> None:
+    server = new_server()
+    monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", server.token)
+    client = WorkspaceClient(host=server.url, token=server.token)
+    text = "# Databricks notebook source\nimport mlflow, time\nmlflow.start_run()\ntime.sleep(600)"
+    client.workspace.upload("/Shared/left", text.encode(), format=ImportFormat.SOURCE, language=Language.PYTHON)
+    task = api.SubmitTask(task_key="left", notebook_task=api.NotebookTask("/Shared/left"))
+    client.jobs.submit(run_name="left", tasks=[task])
+    # One of a process that is no task's may be alive.
+    MlflowClient(server.url).create_run("0", run_name="mine")
+
+    def statuses(url: str) -> dict[str, str]:
+        runs = MlflowClient(url)
+        found = runs.search_runs([one.experiment_id for one in runs.search_experiments()])
+        return {"mine" if run.info.run_name == "mine" else "left": run.info.status for run in found}
+
+    wait_until(lambda: statuses(server.url) == {"mine": "RUNNING", "left": "RUNNING"})
+    server.process.kill()
+    server.process.wait()
+    again = new_server()
+    wait_until(lambda: statuses(again.url) == {"mine": "RUNNING", "left": "KILLED"})
