@@ -9,9 +9,9 @@ from boathouse.engine.gateway import table_functions
 from boathouse.engine.gateway.constants import constant_edits, group_of
 from boathouse.engine.gateway.pruning import comparisons
 from boathouse.engine.gateway.references import Reader, References
-from boathouse.engine.gateway.relations import CallUse, RelationUse, find_uses
+from boathouse.engine.gateway.relations import CallUse, RelationUse, find_uses, starts_alias
 from boathouse.engine.gateway.select_items import standing
-from boathouse.engine.gateway.sql_tokens import Token, literal, quote, read_name
+from boathouse.engine.gateway.sql_tokens import Token, after_parentheses, literal, quote, read_name
 from boathouse.engine.gateway.statements import Edit
 
 if TYPE_CHECKING:
@@ -118,9 +118,24 @@ class GovernedText:
             name = self._references.add(key, relation)
             self._resolver.note(name, relation)
         alias = "" if use.has_alias else f" AS {quote([use.name[-1]])}"
-        self._leaves.append(Edit(use.start, use.clause_end, f"`{name}`{alias}"))
+        self._leaves.extend(self._reference(use, f"`{name}`", alias))
         if not use.has_alias and len(use.name) > 1:
             self._prefixes[tuple(part.lower() for part in use.name)] = use.name[-1]
+
+    def _reference(self, use: RelationUse, name: str, alias: str) -> list[Edit]:
+        """A reference in the place of a name; its alias stands where the engine reads one."""
+        after = next((number for number, token in enumerate(self._tokens) if token.start >= use.clause_end), len(self._tokens))
+        following = self._tokens[after] if alias and after < len(self._tokens) else None
+        if following is not None and following.is_word("PIVOT", "UNPIVOT"):
+            alias = ""
+        elif following is not None and following.is_word("TABLESAMPLE"):
+            end = after_parentheses(self._tokens, after + 1)
+            if end < len(self._tokens) and self._tokens[end].is_word("REPEATABLE"):
+                end = after_parentheses(self._tokens, end + 1)
+            is_named = end < len(self._tokens) and starts_alias(self._tokens[end])
+            at = self._tokens[end - 1].end
+            return [Edit(use.start, use.clause_end, name), *([] if is_named else [Edit(at, at, alias)])]
+        return [Edit(use.start, use.clause_end, name + alias)]
 
     def _names(self) -> None:
         """Columns with the whole name of their table before them, and parameters."""

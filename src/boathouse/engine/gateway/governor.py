@@ -232,9 +232,9 @@ class Governor:
             # The engine gives such a text back, and the client sends it again as a plan: it must remain the client's own.
             trace.is_recorded = False
             parsed = proto().ExecutePlanRequest.FromString(request)
-            if engine.capabilities.runs_relations and not reads.found:
+            if engine.capabilities.runs_relations and not (reads.found or visit.respelled):
                 return Prepared(request, declaration=self._declaration(engine, parsed))
-            # An engine that looks at names at once would find none, and none knows streams; so the gateway gives it back.
+            # An engine that looks at names at once would find none, none knows streams, and some do not read all forms; so the gateway gives it back.
             text = proto().Relation()
             text.CopyFrom(parsed.plan.command.sql_command.input)
             change = by_path.answered(parsed.plan.command, text)

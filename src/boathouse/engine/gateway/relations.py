@@ -294,8 +294,7 @@ class _Scan:
         self.at = after
 
     def _has_alias(self, at: int) -> bool:
-        following = self.tokens[at] if at < len(self.tokens) else None
-        return following is not None and following.is_identifier and not following.is_word(*_NOT_ALIASES)
+        return at < len(self.tokens) and starts_alias(self.tokens[at])
 
     def _moment(self, at: int) -> tuple[Moment | None, int]:
         """The time travel clause at a token, and the index after it."""
@@ -337,6 +336,11 @@ class _Scan:
             is_relation and self._has_alias(end),
         )
         self.calls.append(call)
+
+
+def starts_alias(token: Token) -> bool:
+    """Whether a token after a relation begins its alias."""
+    return token.is_identifier and not token.is_word(*_NOT_ALIASES)
 
 
 def _arguments(tokens: Sequence[Token], at: int, end: int) -> tuple[tuple[int, int], ...]:

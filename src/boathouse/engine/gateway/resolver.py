@@ -25,6 +25,7 @@ from boathouse.engine.catalog_memory import PresentCatalog
 from boathouse.engine.errors import StatementRefused
 from boathouse.engine.gateway import table_functions
 from boathouse.engine.gateway.ai_query import AI_QUERY, PREDICT, call_of
+from boathouse.engine.gateway.doubles import HAS_LITERAL, natures, with_doubles
 from boathouse.engine.gateway.effects import Effects
 from boathouse.engine.gateway.governed_text import GovernedText
 from boathouse.engine.gateway.parameters import given
@@ -34,6 +35,7 @@ from boathouse.engine.gateway.references import Reader, References
 from boathouse.engine.gateway.relations import CallUse, Moment
 from boathouse.engine.gateway.session import EngineSession
 from boathouse.engine.gateway.shared_engine import SharedEngine
+from boathouse.engine.gateway.spelling import spell
 from boathouse.engine.gateway.sql_tokens import Token, quote, tokenize
 from boathouse.engine.gateway.statements import Edit
 from boathouse.engine.gateway.time_travel import version_of
@@ -100,10 +102,17 @@ class Resolver:
 
     def govern(self, sql: str, reader: Reader, references: References, parameters: Mapping[str, str] | None = None) -> str:
         """The text of a view or function with governed names, and with arguments for its parameters."""
+        sql = sql if self._session.capabilities.reads_all_forms else spell(sql)
         tokens = tokenize(sql)
         if self._session.capabilities.is_shared:
             SharedEngine(self._session.engine, reader.principal).check_text(sql, tokens)
-        return GovernedText(self, sql, tokens, reader, references, parameters or {}, fragment=False).text()
+        return self.spelled(GovernedText(self, sql, tokens, reader, references, parameters or {}, fragment=False).text())
+
+    def spelled(self, sql: str) -> str:
+        """A text whose names are governed, with its literals as the engine has to have them."""
+        if self._session.capabilities.keeps_doubles or HAS_LITERAL.search(sql) is None:
+            return sql
+        return with_doubles(sql, natures(table.columns for table in self.reads.values()))
 
     # ----------------------------------------------------------------------------------------------------- relations
 

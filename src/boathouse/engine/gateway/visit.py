@@ -29,6 +29,7 @@ from boathouse.engine.gateway.resolver import Resolver
 from boathouse.engine.gateway.session import EngineSession
 from boathouse.engine.gateway.shared_engine import SharedEngine
 from boathouse.engine.gateway.spark_catalog import answer_catalog
+from boathouse.engine.gateway.spelling import spell
 from boathouse.engine.gateway.sql_tokens import Kind, parts_of, quote, tokenize
 from boathouse.engine.gateway.statements import Statement, apply, cached_query, fixed, parse
 from boathouse.engine.gateway.stream_reads import OF_STREAMS, Look, StreamReads, look_at
@@ -50,6 +51,7 @@ class Visit:
 
     Attributes:
         changed: Whether the walk has changed the plan.
+        respelled: Whether a text has forms that the engine does not read.
         paths_read: Where files are read that are named by their path.
         resolver: What resolves its names; it knows afterwards what is read.
         effects: What its statements do beside what the plan says.
@@ -73,7 +75,9 @@ class Visit:
         self.session = session
         self.guard = PathGuard(access, principal)
         self.changed = False
+        self.respelled = False
         self.paths_read: list[str] = []
+        self._texts: list[tuple[Any, str]] = []
         capabilities = session.capabilities
         self.shared = SharedEngine(session.engine, principal) if capabilities.is_shared else None
         self.open_tables = OpenTables(access, principal) if capabilities.is_shared else None
@@ -114,6 +118,7 @@ class Visit:
             commands = commands and self.executes
             below = said_below(message, said)
             stack.extend((child, references, commands, below) for child in inner)
+        self._spell()
         # The innermost first: wrapping copies what is inside.
         for relation, references in reversed(relations):
             if references:
@@ -132,6 +137,16 @@ class Visit:
         """Make doubles of decimal literals in what has come into a plan since the walk."""
         if not self.session.capabilities.mixes_types:
             self.changed |= self.doubles.put(root)
+
+    def _spell(self) -> None:
+        """Put the literals of the texts as the engine has to have them, now that it is known which tables they are about."""
+        for message, field in self._texts:
+            text = getattr(message, field)
+            spelled = self.resolver.spelled(text)
+            if spelled != text:
+                setattr(message, field, spelled)
+                self.changed = True
+        self._texts.clear()
 
     # ------------------------------------------------------------------------------------------------------ messages
 
@@ -198,13 +213,23 @@ class Visit:
             return []
         if self.shared is not None:
             self.shared.check_statement(statement)
+        statement = self._spelled(statement)
         governed = self.sql(statement, references)
         if statement.tokens and statement.tokens[0].is_word("EXPLAIN"):
             self.require_explainable()
         if governed != node.sql.query:
             node.sql.query = governed
             self.changed = True
+        self._texts.append((node.sql, "query"))
         return children(node.sql)
+
+    def _spelled(self, statement: Statement) -> Statement:
+        """A statement in the forms that the engine reads."""
+        text = statement.sql if self.session.capabilities.reads_all_forms else spell(statement.sql)
+        if text == statement.sql:
+            return statement
+        self.respelled = True
+        return parse(text)
 
     def _without_cache(self, statement: Statement, *, standalone: bool) -> Statement:
         """CACHE TABLE with a query as the temporary view that it makes."""
@@ -295,6 +320,7 @@ class Visit:
         if real != expression.expression:
             expression.expression = real
             self.changed = True
+        self._texts.append((expression, "expression"))
         return []
 
     def look_at_sql_command(self, command: Any) -> None:

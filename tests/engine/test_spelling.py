@@ -1,0 +1,79 @@
+"""Forms of queries that the engine does not read itself."""
+
+import pytest
+from pyspark.errors import PySparkException
+from pyspark.sql import SparkSession
+
+from boathouse.engine.gateway.spelling import spell
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        (
+            "SELECT a, b + 1 AS c FROM t QUALIFY rank() OVER (ORDER BY a) = 1 ORDER BY a",
+            "SELECT `a`, `c` FROM (SELECT a, b + 1 AS `c`, (rank() OVER (ORDER BY a) = 1) AS `__bh_kept` FROM t ) WHERE `__bh_kept` ORDER BY a",
+        ),
+        (
+            "SELECT *, rank() OVER w r FROM t WINDOW w AS (ORDER BY a) QUALIFY r = 1",
+            (
+                "SELECT `__bh_row`.* FROM (SELECT struct(*, rank() OVER w AS `r`) AS `__bh_row`, ((rank() OVER w) = 1) AS `__bh_kept` "
+                "FROM t WINDOW w AS (ORDER BY a) ) WHERE `__bh_kept`"
+            ),
+        ),
+        ("SELECT qualify, t.qualify FROM t WHERE qualify = 1", "SELECT qualify, t.qualify FROM t WHERE qualify = 1"),
+        ("SELECT 'x QUALIFY y' FROM t -- QUALIFY z", "SELECT 'x QUALIFY y' FROM t -- QUALIFY z"),
+        (
+            "SELECT k, sum(v), 1 FROM t GROUP BY ALL ORDER BY ALL DESC",
+            "SELECT k, sum(v), 1 FROM t GROUP BY 1, 3 ORDER BY 1 DESC, 2 DESC, 3 DESC",
+        ),
+        ("SELECT count(*) FROM t GROUP BY ALL", "SELECT count(*) FROM t "),
+        ("SELECT * FROM t PIVOT (sum(v) FOR t.k IN ('x'))", "SELECT * FROM t PIVOT (sum(v) FOR (t.k) IN ('x'))"),
+        (
+            "SELECT * FROM a JOIN t UNPIVOT EXCLUDE NULLS (m FOR k IN (x)) AS u",
+            "SELECT * FROM a JOIN (SELECT * FROM t UNPIVOT  (m FOR k IN (x)) WHERE m IS NOT NULL) AS u",
+        ),
+        ("SELECT * FROM t ORDER BY ALL", "SELECT * FROM t ORDER BY ALL"),
+    ],
+)
+def test_texts(text: str, wanted: str) -> None:
+    assert spell(text) == wanted
+
+
+def test_qualify_and_all(spark: SparkSession, schema: str) -> None:
+    spark.sql(f"CREATE TABLE {schema}.t (id INT, n INT, v INT, k STRING)")
+    spark.sql(f"INSERT INTO {schema}.t VALUES (1, 1, 10, 'a'), (1, 2, 11, 'b'), (2, 1, NULL, 'c')")
+    latest = f"SELECT * FROM {schema}.t QUALIFY row_number() OVER (PARTITION BY id ORDER BY n DESC) = 1"
+
+    def rows(text: str) -> list[tuple[object, ...]]:
+        return sorted(tuple(row) for row in spark.sql(text).collect())
+
+    assert rows(latest) == [(1, 2, 11, "b"), (2, 1, None, "c")]
+    assert spark.sql(latest).columns == ["id", "n", "v", "k"]
+    assert rows(
+        f"SELECT id, v + 1, row_number() OVER (PARTITION BY id ORDER BY n) rn FROM {schema}.t QUALIFY rn = 1 AND v > 1"
+    ) == [(1, 11, 1)]
+    assert rows(
+        f"WITH c AS ({latest}) SELECT c.id, t.v FROM c JOIN {schema}.t ON c.id = t.id QUALIFY count(*) OVER (PARTITION BY c.id) > 1"
+    ) == [(1, 10), (1, 11)]
+    assert rows(f"SELECT DISTINCT id FROM {schema}.t QUALIFY count(*) OVER (PARTITION BY id) > 1") == [(1,)]
+    assert rows(
+        f"SELECT id, sum(v) AS s FROM {schema}.t GROUP BY ALL QUALIFY rank() OVER (ORDER BY sum(v) NULLS LAST) = 1"
+    ) == [(1, 21)]
+    found = spark.sql(f"SELECT id % 2 AS odd, count(*) FROM {schema}.t GROUP BY ALL ORDER BY ALL DESC").collect()
+    assert [tuple(row) for row in found] == [(1, 2), (0, 1)]
+    spark.sql(f"CREATE VIEW {schema}.w AS {latest}")
+    spark.sql(f"CREATE TABLE {schema}.c AS {latest}")
+    spark.sql(f"INSERT INTO {schema}.c {latest} UNION ALL SELECT 3, 3, 3, 'd'")
+    assert rows(f"SELECT count(*), (SELECT count(*) FROM {schema}.w) FROM {schema}.c") == [(5, 2)]
+    assert "QUALIFY" in spark.sql(f"SHOW CREATE TABLE {schema}.w").collect()[0][0]
+    assert rows(f"SELECT * FROM {schema}.t PIVOT (sum(v) FOR k IN ('a' AS x, 'b')) WHERE id = 1") == [
+        (1, 1, 10, None),
+        (1, 2, None, 11),
+    ]
+    assert rows(f"SELECT n, m FROM {schema}.t UNPIVOT (m FOR name IN (id, v)) WHERE name = 'v'") == [(1, 10), (2, 11)]
+    assert rows(f"SELECT count(*), count(m) FROM {schema}.t UNPIVOT INCLUDE NULLS (m FOR name IN (id, v)) AS u") == [(6, 5)]
+    assert rows(f"SELECT t.id FROM {schema}.t TABLESAMPLE (100 PERCENT) WHERE t.n = 2") == [(1,)]
+    assert rows(f"SELECT s.id FROM {schema}.t TABLESAMPLE (100 PERCENT) AS s WHERE s.n = 2") == [(1,)]
+    with pytest.raises(PySparkException, match="nope"):
+        spark.sql(f"SELECT id FROM {schema}.t QUALIFY nope = 1").collect()
