@@ -17,8 +17,8 @@ class Capabilities:
         binds_everywhere: Whether references hold in the expressions of DataFrames. Else only in a SQL text, where they are
             temporary views of the session for as long as it is analysed.
         binds_parameters: Whether it puts parameters into a SQL text. Delta's parser for Spark does not.
-        keeps_doubles: Whether a floating-point number beside a decimal one stays what it is. Else the gateway writes such literals as
-            doubles.
+        keeps_doubles: Whether a floating-point number beside a decimal one stays what it is, and a window's frame of days is one. Else
+            the gateway writes such literals as doubles, and orders dates as timestamps.
         keeps_frames: Whether it keeps frames that are asked to be cached, compares plans and lists a plan's files. Else the
             gateway answers.
         keeps_answers: Whether it keeps the answers of an operation for one whose connection broke, or says that it has not. Else

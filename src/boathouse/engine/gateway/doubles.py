@@ -59,6 +59,7 @@ class Nature(Enum):
     FLOATING = auto()
     DECIMAL = auto()
     WHOLE = auto()
+    DATE = auto()
     UNKNOWN = auto()
     OTHER = auto()
 
@@ -96,6 +97,8 @@ def _of_type(text: str) -> Nature:
         return Nature.FLOATING
     if word in _DECIMAL_TYPES:
         return Nature.DECIMAL
+    if word == "DATE":
+        return Nature.DATE
     return Nature.WHOLE if word in _WHOLE_TYPES else Nature.OTHER
 
 
@@ -337,7 +340,7 @@ class _Look:
 
 def _together(found: Sequence[Nature], *, divides: bool) -> Nature:
     """What an arithmetic of some values is."""
-    if Nature.OTHER in found or not found:
+    if Nature.OTHER in found or Nature.DATE in found or not found:
         return Nature.OTHER
     if Nature.FLOATING in found:
         return Nature.FLOATING

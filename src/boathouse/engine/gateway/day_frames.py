@@ -1,0 +1,70 @@
+"""Window frames of days: ``ORDER BY day RANGE BETWEEN INTERVAL 6 DAYS PRECEDING AND CURRENT ROW``.
+
+The embedded engine takes what lies between dates for nothing, so that each frame has all rows before. Dates are therefore ordered
+as timestamps where the frame is one of intervals, and as numbers of days where it is one of numbers.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+
+from boathouse.engine.gateway.doubles import Nature
+from boathouse.engine.gateway.sql_tokens import Token, tokenize
+from boathouse.engine.gateway.statements import Edit, apply
+
+HAS_FRAME = re.compile(r"\brange\s+(between|interval|\d)", re.IGNORECASE)
+
+
+def with_day_frames(sql: str, columns: Mapping[str, Nature]) -> str:
+    """A text whose dates are ordered as the engine has to have them.
+
+    Args:
+        sql: A statement or an expression.
+        columns: What is known of names.
+    """
+    if HAS_FRAME.search(sql) is None:
+        return sql
+    tokens = tokenize(sql)
+    edits = [edit for at, token in enumerate(tokens) if token.is_word("RANGE") for edit in _edits(tokens, at, columns)]
+    return apply(sql, edits) if edits else sql
+
+
+def _edits(tokens: Sequence[Token], at: int, columns: Mapping[str, Nature]) -> list[Edit]:
+    frame = _frame(tokens, at)
+    is_of_intervals = any(token.is_word("INTERVAL") for token in frame)
+    key = _key(tokens, at)
+    if not key or not (is_of_intervals or any(token.raw.isdigit() for token in frame)):
+        return []
+    is_name = all(token.is_identifier if number % 2 == 0 else token.is_mark(".") for number, token in enumerate(key))
+    nature = columns.get(key[-1].identifier.lower()) if is_name else None
+    if nature is Nature.DATE:
+        before, after = ("CAST(", " AS TIMESTAMP_NTZ)") if is_of_intervals else ("unix_date(", ")")
+    elif is_of_intervals and nature in {None, Nature.UNKNOWN}:
+        # For timestamps that is nothing.
+        before, after = "CAST(", " AS TIMESTAMP)"
+    else:
+        return []
+    return [Edit(key[0].start, key[0].start, before), Edit(key[-1].end, key[-1].end, after)]
+
+
+def _frame(tokens: Sequence[Token], at: int) -> Sequence[Token]:
+    depth = 0
+    for end in range(at, len(tokens)):
+        depth += tokens[end].is_mark("(") - tokens[end].is_mark(")")
+        if depth < 0:
+            return tokens[at:end]
+    return tokens[at:at]
+
+
+def _key(tokens: Sequence[Token], at: int) -> Sequence[Token]:
+    """The one expression that the rows of a window are ordered by."""
+    depth, end = 0, at
+    while end > 0 and tokens[end - 1].is_word("ASC", "DESC", "NULLS", "FIRST", "LAST"):
+        end -= 1
+    for begin in range(end - 1, 0, -1):
+        token = tokens[begin]
+        if depth == 0 and (token.is_mark("(") or token.is_mark(",")):
+            break
+        if depth == 0 and token.is_word("BY") and tokens[begin - 1].is_word("ORDER", "SORT"):
+            return tokens[begin + 1 : end]
+        depth += token.is_mark(")") - token.is_mark("(")
+    return tokens[at:at]
