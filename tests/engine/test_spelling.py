@@ -77,3 +77,26 @@ def test_qualify_and_all(spark: SparkSession, schema: str) -> None:
     assert rows(f"SELECT s.id FROM {schema}.t TABLESAMPLE (100 PERCENT) AS s WHERE s.n = 2") == [(1,)]
     with pytest.raises(PySparkException, match="nope"):
         spark.sql(f"SELECT id FROM {schema}.t QUALIFY nope = 1").collect()
+
+
+def test_delete_with_queries(spark: SparkSession, schema: str) -> None:
+    spark.sql(f"CREATE TABLE {schema}.t (id INT, n INT, m MAP<STRING, INT>)")
+    spark.sql(f"INSERT INTO {schema}.t SELECT id, id % 3, map('a', 1) FROM range(10) UNION ALL SELECT NULL, NULL, NULL")
+    spark.sql(f"CREATE TABLE {schema}.u (k INT)")
+    spark.sql(f"INSERT INTO {schema}.u VALUES (1), (3), (NULL)")
+
+    def left() -> list[int | None]:
+        return [row.id for row in spark.table(f"{schema}.t").orderBy("id").collect()]
+
+    assert spark.sql(f"DELETE FROM {schema}.t WHERE id IN (SELECT k FROM {schema}.u)").collect()[0].num_affected_rows == 2
+    assert left() == [None, 0, 2, 4, 5, 6, 7, 8, 9]
+    spark.sql(f"DELETE FROM {schema}.t WHERE id NOT IN (SELECT k FROM {schema}.u)")
+    assert len(left()) == 9
+    spark.sql(f"DELETE FROM {schema}.t AS x WHERE EXISTS (SELECT 1 FROM {schema}.u WHERE u.k * 2 = x.id) AND x.n < 5")
+    assert left() == [None, 0, 4, 5, 7, 8, 9]
+    spark.sql(f"DELETE FROM {schema}.t WHERE id NOT IN (SELECT k + 4 FROM {schema}.u WHERE k IS NOT NULL)")
+    assert left() == [None, 5, 7]
+    spark.sql(f"DELETE FROM {schema}.t WHERE id > (SELECT max(k) + 3 FROM {schema}.u)")
+    assert left() == [None, 5]
+    spark.sql(f"DELETE FROM {schema}.t WHERE (SELECT count(*) FROM {schema}.u) = 3")
+    assert left() == []

@@ -37,6 +37,22 @@ def test_generated_columns_follow(spark: SparkSession, table: str) -> None:
     assert spark.table(table).where("id = 1").collect()[0].g == 205
 
 
+def test_generated_columns_take_no_other_value(spark: SparkSession, table: str) -> None:
+    merge = f"MERGE INTO {table} t USING (SELECT 2 AS id, 1 AS n, 7 AS g, 'v' AS v) s ON t.id = s.id + {{}} WHEN"
+    for text in (
+        f"UPDATE {table} SET g = 7",
+        f"UPDATE {table} SET n = 1, g = NULL",
+        f"{merge.format(0)} MATCHED THEN UPDATE SET g = s.g",
+        f"{merge.format(0)} MATCHED THEN UPDATE SET *",
+        f"{merge.format(5)} NOT MATCHED THEN INSERT *",
+    ):
+        with pytest.raises(AnalysisException, match="DELTA_GENERATED_COLUMNS_VALUE_MISMATCH.*`g`"):
+            spark.sql(text).collect()
+    spark.sql(f"UPDATE {table} SET g = 3, n = 1 WHERE id = 1")
+    spark.sql(f"UPDATE {table} SET g = DEFAULT, n = 2 WHERE id = 2")
+    assert rows(spark.table(table)) == [(1, 1, 3, "a"), (2, 2, 6, "b")]
+
+
 def test_stars_leave_generated_columns_to_the_table(spark: SparkSession, table: str) -> None:
     source = "(SELECT * FROM VALUES (1, 100, 'x'), (3, 300, 'z') AS s(id, n, v)) AS s"
     merge = (

@@ -10,7 +10,7 @@ from boathouse.engine.gateway.casts import Casts
 from boathouse.engine.gateway.delta_target import DeltaTarget
 from boathouse.engine.gateway.inserts import split
 from boathouse.engine.gateway.spark_types import Field, Struct, sql
-from boathouse.engine.gateway.sql_tokens import Kind, Token, quote, read_name, tokenize
+from boathouse.engine.gateway.sql_tokens import Kind, Token, literal, quote, read_name, tokenize
 from boathouse.engine.gateway.statements import Edit
 from boathouse.engine.write_errors import identity_given, identity_updated, unknown_column
 
@@ -108,22 +108,27 @@ def rewritten(
             whole = f"({text})"
             made = casts.convert(whole, given.type, field.type, field.name)
             values[index] = text if made == whole else made
+    known = {name.lower(): values[index] for index, name in enumerate(names) if name is not None}
+    for index, name in enumerate(names):
+        field = None if name is None else target.schema.find(name)
+        if field is not None and field.generation is not None:
+            made = _made(field, target, table, known, inserts=action.inserts)
+            values[index] = made if values[index].upper() == "DEFAULT" else _checked(field, values[index], made)
     texts = [(quote([name]) if name is not None else quote(pairs[index][0]), values[index]) for index, name in enumerate(names)]
     roots = [_root(column, table, target) for column, _ in pairs]
-    known = {name.lower(): values[index] for index, name in enumerate(names) if name is not None}
-    made = _generated(target, table, known, inserts=action.inserts)
+    others = _generated(target, table, known, inserts=action.inserts)
     if action.inserts and counted is not None:
-        made += [
+        others += [
             (one.name, counted(one.name)) for one in target.schema.fields if one.is_identity and one.name.lower() not in known
         ]
-    texts += [(quote([name]), value) for name, value in made]
+    texts += [(quote([name]), value) for name, value in others]
     assigned = tuple((name, value) for name, value in zip(roots, values.values(), strict=True) if value.upper() != "DEFAULT")
     if action.inserts:
         columns, given_values = ", ".join(name for name, _ in texts), ", ".join(value for _, value in texts)
         edit = Edit(action.start, action.end, f"({columns}) VALUES ({given_values})")
     else:
         edit = Edit(action.start, action.end, ", ".join(f"{name} = {value}" for name, value in texts))
-    return Assigned(edit, (*assigned, *made))
+    return Assigned(edit, (*assigned, *others))
 
 
 def _without_identity(
@@ -181,20 +186,33 @@ def _starred(target: DeltaTarget, source: Side | None, *, evolve: bool) -> list[
 
 def _generated(target: DeltaTarget, table: Side, known: Mapping[str, str], *, inserts: bool) -> list[tuple[str, str]]:
     """Generated columns that are not assigned, with their expressions over what is."""
-    made: list[tuple[str, str]] = []
-    for one in target.schema.fields:
-        if one.generation is None or one.name.lower() in known:
-            continue
-        text = one.generation
-        for token in reversed(tokenize(text)):
-            column = target.schema.find(token.identifier) if _is_column(token, text) else None
-            if column is not None:
-                value = known.get(column.name.lower())
-                if value is None or value.upper() == "DEFAULT":
-                    value = _unassigned(column, table, inserts=inserts or value is not None)
-                text = f"{text[: token.start]}({value}){text[token.end :]}"
-        made.append((one.name, f"CAST({text} AS {sql(one.type)})"))
-    return made
+    return [
+        (one.name, _made(one, target, table, known, inserts=inserts))
+        for one in target.schema.fields
+        if one.generation is not None and one.name.lower() not in known
+    ]
+
+
+def _made(one: Field, target: DeltaTarget, table: Side, known: Mapping[str, str], *, inserts: bool) -> str:
+    """What a generated column has to be, where its row gets the values that are known."""
+    text = one.generation or ""
+    for token in reversed(tokenize(text)):
+        column = target.schema.find(token.identifier) if _is_column(token, text) else None
+        if column is not None:
+            value = known.get(column.name.lower())
+            if value is None or value.upper() == "DEFAULT":
+                value = _unassigned(column, table, inserts=inserts or value is not None)
+            text = f"{text[: token.start]}({value}){text[token.end :]}"
+    return f"CAST({text} AS {sql(one.type)})"
+
+
+def _checked(one: Field, value: str, made: str) -> str:
+    """The value that is assigned to a generated column, if it is the one that it has to have."""
+    message = (
+        f"[DELTA_GENERATED_COLUMNS_VALUE_MISMATCH] CHECK constraint for generated column `{one.name}` (expression: {one.generation}) "
+        "violated: user-provided value does not match. Leave the column out."
+    )
+    return f"CASE WHEN ({value}) <=> {made} THEN {value} ELSE CAST(raise_error({literal(message)}) AS {sql(one.type)}) END"
 
 
 def _unassigned(column: Field, table: Side, *, inserts: bool) -> str:

@@ -28,6 +28,7 @@ _AGGREGATES = frozenset(
     """.split()  # noqa: SIM905
 )
 _NULLS = frozenset({"INCLUDE", "EXCLUDE"})
+_TARGET, _SOURCE = "__bh_target", "__bh_source"
 _ROW, _KEPT = "__bh_row", "__bh_kept"
 
 
@@ -43,6 +44,31 @@ def spell(sql: str) -> str:
         if edits is None:
             return sql
         sql = apply(sql, edits)
+
+
+def delete_as_merge(sql: str, tokens: list[Token], columns: Sequence[str]) -> str | None:
+    """A DELETE whose condition has a query as a MERGE with the rows that it holds for; None for any other.
+
+    Whether the condition holds is decided by those columns that it names, so rows that are equal in these are deleted together.
+
+    Args:
+        sql: The statement.
+        tokens: Of the statement.
+        columns: Of the table.
+    """
+    if not (len(tokens) > 3 and tokens[0].is_word("DELETE") and tokens[1].is_word("FROM")):
+        return None
+    name, after = read_name(tokens, 2)
+    where = next((at for at in range(after, len(tokens)) if tokens[at].is_word("WHERE")), None)
+    end = len(tokens) - tokens[-1].is_mark(";")
+    if not name or where is None or where + 1 >= end or not any(token.is_word("SELECT") for token in tokens[where:]):
+        return None
+    named = {token.identifier.lower() for token in tokens[where:end] if token.is_identifier}
+    keys = [quote([column]) for column in columns if column.lower() in named] or [quote([columns[0]])]
+    found = f"SELECT DISTINCT {', '.join(keys)} {sql[tokens[1].start : tokens[end - 1].end]}"
+    matched = " AND ".join(f"`{_TARGET}`.{key} <=> `{_SOURCE}`.{key}" for key in keys)
+    target = sql[tokens[2].start : tokens[after - 1].end]
+    return f"MERGE INTO {target} AS `{_TARGET}` USING ({found}) AS `{_SOURCE}` ON {matched} WHEN MATCHED THEN DELETE"
 
 
 def _unpivots(sql: str) -> str:

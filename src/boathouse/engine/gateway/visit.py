@@ -29,7 +29,7 @@ from boathouse.engine.gateway.resolver import Resolver
 from boathouse.engine.gateway.session import EngineSession
 from boathouse.engine.gateway.shared_engine import SharedEngine
 from boathouse.engine.gateway.spark_catalog import answer_catalog
-from boathouse.engine.gateway.spelling import spell
+from boathouse.engine.gateway.spelling import delete_as_merge, spell
 from boathouse.engine.gateway.sql_tokens import Kind, parts_of, quote, tokenize
 from boathouse.engine.gateway.statements import Statement, apply, cached_query, fixed, parse
 from boathouse.engine.gateway.stream_reads import OF_STREAMS, Look, StreamReads, look_at
@@ -225,11 +225,23 @@ class Visit:
 
     def _spelled(self, statement: Statement) -> Statement:
         """A statement in the forms that the engine reads."""
-        text = statement.sql if self.session.capabilities.reads_all_forms else spell(statement.sql)
+        if self.session.capabilities.reads_all_forms:
+            return statement
+        text = spell(self._deleted(statement) or statement.sql)
         if text == statement.sql:
             return statement
         self.respelled = True
         return parse(text)
+
+    def _deleted(self, statement: Statement) -> str | None:
+        """What does the work of a DELETE that the engine cannot do."""
+        if statement.verb[:1] != ("DELETE",) or not statement.targets:
+            return None
+        name = self.session.qualify(statement.targets[0])
+        table = None if name is None else self.access.table(self.principal, ".".join(name))
+        if table is None or table.data_source_format != "DELTA" or not table.columns:
+            return None
+        return delete_as_merge(statement.sql, list(statement.tokens), [str(column["name"]) for column in table.columns])
 
     def _without_cache(self, statement: Statement, *, standalone: bool) -> Statement:
         """CACHE TABLE with a query as the temporary view that it makes."""

@@ -1,0 +1,55 @@
+"""What docs/compute.md says of the embedded engine: where one of these fails, the engine has changed, and that page has to."""
+
+import pytest
+from pyspark.errors import PySparkException
+from pyspark.sql import SparkSession
+
+DIFFERENT = {
+    # expression: what the engine says, what Apache Spark says (an error is None)
+    "2147483647 + 1": ("-2147483648", None),
+    "CAST(1.1 / 3 AS STRING)": ("0.36666", "0.366667"),
+    "bround(2.5)": ("3", "2"),
+    "round(1.005D, 2)": ("1.0", "1.01"),
+    "rint(2.5D)": ("3.0", "2.0"),
+    "CAST(1e7 AS STRING)": ("10000000.0", "1.0E7"),
+    "CAST(array(1, NULL) AS STRING)": ("[1, NULL]", "[1, null]"),
+    "CAST(DATE'2024-01-31' + INTERVAL 1 HOUR AS STRING)": ("2024-01-31", "2024-01-31 01:00:00"),
+    "CAST(timestamp_seconds(1.5) AS STRING)": ("1970-01-01 00:00:01", "1970-01-01 00:00:01.5"),
+    "initcap('x-y')": ("X-Y", "X-y"),
+    "size(split('abc', ''))": ("5", "3"),
+    """get_json_object('[{"a":1},{"a":2}]', '$[*].a')""": ("None", "[1,2]"),
+    """variant_get(parse_json('{"a":"x"}'), '$.a', 'int')""": ("None", None),
+}
+ROWS = {
+    "SELECT t.* FROM VALUES (1, 2) t(a, b) JOIN VALUES (1, 3) u(a, c) USING (a)": ([(2,)], [(1, 2)]),
+    "SELECT i, x FROM VALUES (1, array(1)), (2, array()) t(i, a), LATERAL explode(a) AS e(x)": ([(1, 1), (2, None)], [(1, 1)]),
+    "SELECT sum(v) FROM VALUES (9223372036854775807L), (1L) t(v)": ([(-9223372036854775808,)], None),
+}
+NOT_READ = (
+    "SELECT * EXCEPT (a) FROM VALUES (1, 2) t(a, b)",
+    "SELECT 1 AS a, a + 1 AS b",
+    "WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r WHERE n < 5) SELECT * FROM r",
+    "FROM VALUES (1) t(a) |> WHERE a > 1",
+    "SELECT 'a' COLLATE UTF8_LCASE",
+    "SELECT 'abc' LIKE ALL ('a%', '%c')",
+    "EXECUTE IMMEDIATE 'SELECT 1'",
+    "DECLARE x INT",
+    "SELECT 'a' RLIKE '(?=a)a'",
+)
+
+
+def test_values(spark: SparkSession) -> None:
+    row = spark.sql(f"SELECT {', '.join(f'{text} AS c{number}' for number, text in enumerate(DIFFERENT))}").collect()[0]
+    assert dict(zip(DIFFERENT, map(str, row), strict=True)) == {text: ours for text, (ours, _) in DIFFERENT.items()}
+    assert all(ours != theirs for ours, theirs in DIFFERENT.values())
+
+
+def test_rows(spark: SparkSession) -> None:
+    for text, (ours, theirs) in ROWS.items():
+        assert sorted(map(tuple, spark.sql(text).collect())) == ours != theirs, text
+
+
+@pytest.mark.parametrize("text", NOT_READ)
+def test_what_is_not_read(spark: SparkSession, text: str) -> None:
+    with pytest.raises(PySparkException):
+        spark.sql(text).collect()
