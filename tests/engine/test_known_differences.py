@@ -8,7 +8,7 @@ DIFFERENT = {
     # expression: what the engine says, what Apache Spark says (an error is None)
     "2147483647 + 1": ("-2147483648", None),
     "CAST(1.1 / 3 AS STRING)": ("0.36666", "0.366667"),
-    "bround(2.5)": ("3", "2"),
+    "bround(2.5)": ("3.0", "2"),
     "round(1.005D, 2)": ("1.0", "1.01"),
     "rint(2.5D)": ("3.0", "2.0"),
     "CAST(1e7 AS STRING)": ("10000000.0", "1.0E7"),

@@ -46,7 +46,7 @@ def test_generated_columns_take_no_other_value(spark: SparkSession, table: str) 
         f"{merge.format(0)} MATCHED THEN UPDATE SET *",
         f"{merge.format(5)} NOT MATCHED THEN INSERT *",
     ):
-        with pytest.raises(AnalysisException, match="DELTA_GENERATED_COLUMNS_VALUE_MISMATCH.*`g`"):
+        with pytest.raises(AnalysisException, match=r"DELTA_GENERATED_COLUMNS_VALUE_MISMATCH.*`g`"):
             spark.sql(text).collect()
     spark.sql(f"UPDATE {table} SET g = 3, n = 1 WHERE id = 1")
     spark.sql(f"UPDATE {table} SET g = DEFAULT, n = 2 WHERE id = 2")
