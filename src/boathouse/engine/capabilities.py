@@ -17,13 +17,12 @@ class Capabilities:
         binds_everywhere: Whether references hold in the expressions of DataFrames. Else only in a SQL text, where they are
             temporary views of the session for as long as it is analysed.
         binds_parameters: Whether it puts parameters into a SQL text. Delta's parser for Spark does not.
-        keeps_doubles: Whether a floating-point number beside a decimal one stays what it is, and a window's frame of days is one. Else
-            the gateway writes such literals as doubles, and orders dates as timestamps.
         keeps_frames: Whether it keeps frames that are asked to be cached, compares plans and lists a plan's files. Else the
             gateway answers.
         keeps_answers: Whether it keeps the answers of an operation for one whose connection broke, or says that it has not. Else
             its operations end with their connection.
-        reads_all_forms: Whether it reads all forms of a query. Else the gateway writes QUALIFY and ORDER BY ALL in others.
+        reads_all_forms: Whether it reads all forms of a query, and frames of days as such. Else the gateway writes QUALIFY and the
+            like in forms that it reads.
         sets_in_sql: Whether SET and RESET change settings. Else the gateway sets them.
         completes_changes: Whether MERGE gives identity columns their values, and the commits of MERGE, UPDATE and DELETE have the
             session's note. Else the gateway has them made in a hidden table, and commits them itself.
@@ -42,7 +41,6 @@ class Capabilities:
     runs_relations: bool
     binds_everywhere: bool
     binds_parameters: bool
-    keeps_doubles: bool
     keeps_frames: bool
     keeps_answers: bool
     reads_all_forms: bool
@@ -62,7 +60,6 @@ SAIL = Capabilities(
     runs_relations=True,
     binds_everywhere=True,
     binds_parameters=True,
-    keeps_doubles=False,
     keeps_frames=False,
     # The last 128, and those before are left out without a word.
     keeps_answers=False,
@@ -98,7 +95,6 @@ SPARK = Capabilities(
     runs_relations=False,
     binds_everywhere=False,
     binds_parameters=False,
-    keeps_doubles=True,
     keeps_frames=True,
     keeps_answers=True,
     reads_all_forms=True,

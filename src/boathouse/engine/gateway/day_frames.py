@@ -5,21 +5,30 @@ as timestamps where the frame is one of intervals, and as numbers of days where 
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from boathouse.engine.gateway.doubles import Nature
 from boathouse.engine.gateway.sql_tokens import Token, tokenize
 from boathouse.engine.gateway.statements import Edit, apply
 
 HAS_FRAME = re.compile(r"\brange\s+(between|interval|\d)", re.IGNORECASE)
 
 
-def with_day_frames(sql: str, columns: Mapping[str, Nature]) -> str:
+def types_of(tables: Iterable[Sequence[Mapping[str, object]]]) -> dict[str, str]:
+    """The types of the columns of tables, by their names in lower case; nothing where a name has several."""
+    found: dict[str, str] = {}
+    for columns in tables:
+        for column in columns:
+            name, kind = str(column["name"]).lower(), str(column["type_text"]).lower()
+            found[name] = kind if found.get(name, kind) == kind else ""
+    return found
+
+
+def with_day_frames(sql: str, columns: Mapping[str, str]) -> str:
     """A text whose dates are ordered as the engine has to have them.
 
     Args:
         sql: A statement or an expression.
-        columns: What is known of names.
+        columns: What types names have, as far as that is known.
     """
     if HAS_FRAME.search(sql) is None:
         return sql
@@ -28,17 +37,17 @@ def with_day_frames(sql: str, columns: Mapping[str, Nature]) -> str:
     return apply(sql, edits) if edits else sql
 
 
-def _edits(tokens: Sequence[Token], at: int, columns: Mapping[str, Nature]) -> list[Edit]:
+def _edits(tokens: Sequence[Token], at: int, columns: Mapping[str, str]) -> list[Edit]:
     frame = _frame(tokens, at)
     is_of_intervals = any(token.is_word("INTERVAL") for token in frame)
     key = _key(tokens, at)
     if not key or not (is_of_intervals or any(token.raw.isdigit() for token in frame)):
         return []
     is_name = all(token.is_identifier if number % 2 == 0 else token.is_mark(".") for number, token in enumerate(key))
-    nature = columns.get(key[-1].identifier.lower()) if is_name else None
-    if nature is Nature.DATE:
+    kind = columns.get(key[-1].identifier.lower(), "") if is_name else ""
+    if kind == "date":
         before, after = ("CAST(", " AS TIMESTAMP_NTZ)") if is_of_intervals else ("unix_date(", ")")
-    elif is_of_intervals and nature in {None, Nature.UNKNOWN}:
+    elif is_of_intervals and not kind:
         # For timestamps that is nothing.
         before, after = "CAST(", " AS TIMESTAMP)"
     else:

@@ -25,8 +25,7 @@ from boathouse.engine.catalog_memory import PresentCatalog
 from boathouse.engine.errors import StatementRefused
 from boathouse.engine.gateway import table_functions
 from boathouse.engine.gateway.ai_query import AI_QUERY, PREDICT, call_of
-from boathouse.engine.gateway.day_frames import HAS_FRAME, with_day_frames
-from boathouse.engine.gateway.doubles import HAS_LITERAL, natures, with_doubles
+from boathouse.engine.gateway.day_frames import HAS_FRAME, types_of, with_day_frames
 from boathouse.engine.gateway.effects import Effects
 from boathouse.engine.gateway.governed_text import GovernedText
 from boathouse.engine.gateway.parameters import given
@@ -110,11 +109,10 @@ class Resolver:
         return self.spelled(GovernedText(self, sql, tokens, reader, references, parameters or {}, fragment=False).text())
 
     def spelled(self, sql: str) -> str:
-        """A text whose names are governed, with its literals and windows as the engine has to have them."""
-        if self._session.capabilities.keeps_doubles or not (HAS_LITERAL.search(sql) or HAS_FRAME.search(sql)):
+        """A text whose names are governed, with its windows as the engine has to have them."""
+        if self._session.capabilities.reads_all_forms or HAS_FRAME.search(sql) is None:
             return sql
-        columns = natures(table.columns for table in self.reads.values())
-        return with_day_frames(with_doubles(sql, columns), columns)
+        return with_day_frames(sql, types_of(table.columns for table in self.reads.values()))
 
     # ----------------------------------------------------------------------------------------------------- relations
 

@@ -139,7 +139,7 @@ class Visit:
             self.changed |= self.doubles.put(root)
 
     def _spell(self) -> None:
-        """Put the literals of the texts as the engine has to have them, now that it is known which tables they are about."""
+        """Put the windows of the texts as the engine has to have them, now that it is known which tables they are about."""
         for message, field in self._texts:
             text = getattr(message, field)
             spelled = self.resolver.spelled(text)

@@ -1,0 +1,40 @@
+"""Frames of days in windows over dates; the sums are Apache Spark's."""
+
+import pytest
+from pyspark.sql import SparkSession
+
+from boathouse.engine.gateway.day_frames import with_day_frames
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        (
+            "(ORDER BY t.d DESC RANGE BETWEEN 6 PRECEDING AND CURRENT ROW)",
+            "(ORDER BY unix_date(t.d) DESC RANGE BETWEEN 6 PRECEDING AND CURRENT ROW)",
+        ),
+        ("(ORDER BY d RANGE INTERVAL 1 DAY PRECEDING)", "(ORDER BY CAST(d AS TIMESTAMP_NTZ) RANGE INTERVAL 1 DAY PRECEDING)"),
+        ("(ORDER BY f(x) RANGE INTERVAL 1 DAY PRECEDING)", "(ORDER BY CAST(f(x) AS TIMESTAMP) RANGE INTERVAL 1 DAY PRECEDING)"),
+        ("(ORDER BY s RANGE INTERVAL 1 DAY PRECEDING)", "(ORDER BY s RANGE INTERVAL 1 DAY PRECEDING)"),
+        (
+            "(ORDER BY d RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)",
+            "(ORDER BY d RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)",
+        ),
+        ("SELECT * FROM range(3)", "SELECT * FROM range(3)"),
+    ],
+)
+def test_what_dates_are_ordered_as(text: str, wanted: str) -> None:
+    assert with_day_frames(text, {"d": "date", "s": "timestamp"}) == wanted
+
+
+def test_frames_of_days(spark: SparkSession, schema: str) -> None:
+    spark.sql(f"CREATE TABLE {schema}.t (v INT, d DATE)")
+    spark.sql(f"INSERT INTO {schema}.t VALUES (1, DATE'2024-01-01'), (2, DATE'2024-01-02'), (4, DATE'2024-01-04'), (8, NULL)")
+    windows = {
+        "ORDER BY d RANGE BETWEEN INTERVAL 1 DAY PRECEDING AND CURRENT ROW": [1, 3, 4, 8],
+        "ORDER BY d RANGE BETWEEN 2 PRECEDING AND 1 PRECEDING": [None, 1, 2, 8],
+        "ORDER BY date_add(d, 1) DESC RANGE BETWEEN INTERVAL '2' DAYS PRECEDING AND CURRENT ROW": [3, 6, 4, 8],
+    }
+    for window, wanted in windows.items():
+        rows = spark.sql(f"SELECT v, sum(v) OVER ({window}) AS s FROM {schema}.t ORDER BY v").collect()
+        assert [row.s for row in rows] == wanted, window
