@@ -68,9 +68,12 @@ def test_endpoints_look_up_in_postgresql_and_redis(
             fe.delete_feature_serving_endpoint(name=store)
             tables.workspace.feature_store.delete_online_table("main.default.sales_online")
             spark.sql("DELETE FROM main.default.sales WHERE shop = 3")
-        # Whoever publishes into a store that is not there is told at once.
-        fe.create_online_store(name="gone")
-        with pytest.raises(BadRequest, match="Nothing was published into the online store 'gone'"):
-            fe.publish_table(**(online | {"online_store": "gone"}))
+        # Whoever makes a store that is not there is told at once, and it is not made.
+        with pytest.raises(BadRequest, match="Nothing was made of the online store 'gone'"):
+            fe.create_online_store(name="gone")
+        assert [(one.name, str(one.state)) for one in fe.list_online_stores()] == [
+            ("fast", "OnlineStoreState.AVAILABLE"),
+            ("team", "OnlineStoreState.AVAILABLE"),
+        ]
         told = "".join(path.read_text(errors="replace") for path in (server.root / "logs").rglob("*") if path.is_file())
         assert "of-the-reader" not in told
