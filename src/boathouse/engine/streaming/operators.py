@@ -157,12 +157,18 @@ def _rows_of_join(join: Any) -> list[Any]:
     while stack:
         message = stack.pop()
         if message.DESCRIPTOR.full_name == "spark.connect.Relation" and message.hint.name == ROWS_HINT:
-            rows.append(message.hint.input)
+            rows.append(_unnumbered(message.hint.input))
             continue
         if message.DESCRIPTOR.full_name == "spark.connect.CachedRemoteRelation":
             raise NotOnThisEngine("A stream of features", "Write it to a feature table, by write_table.")
         stack.extend(children(message))
     return rows
+
+
+def _unnumbered(rows: Any) -> Any:
+    """The rows of an as-of join without their numbers, which tell them apart within a batch and go no further."""
+    aliases = rows.with_columns.aliases
+    return rows.with_columns.input if len(aliases) == 1 and _numbers_rows(aliases[0].expr.unresolved_function) else rows
 
 
 def is_stream(relation: Any) -> bool:

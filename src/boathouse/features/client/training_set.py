@@ -245,21 +245,29 @@ def in_order(df: DataFrame, change: Callable[[DataFrame], DataFrame]) -> DataFra
 
     Joins and Python functions lose it, and predictions are often put beside their rows by it. A stream has none.
     """
-    changed = change(df.withColumn(ORDER, F.monotonically_increasing_id()))
-    return (changed if df.isStreaming else changed.orderBy(ORDER)).drop(ORDER)
+    return change(df) if df.isStreaming else change(_numbered(df)).orderBy(ORDER).drop(ORDER)
+
+
+def _numbered(df: DataFrame) -> DataFrame:
+    return df.withColumn(ORDER, F.monotonically_increasing_id())
 
 
 def add_features(df: DataFrame, spec: FeatureSpec, tables: FeatureTables, *, latest: bool = False) -> DataFrame:
     """A DataFrame with the columns of a spec that it does not have: looked up, and then computed.
 
     Args:
-        df: The rows, numbered in the column ``ORDER``.
+        df: The rows, numbered in the column ``ORDER`` unless they are a stream's.
         spec: What is added.
         tables: Where it is looked up.
         latest: Whether the tables are read as they are now, and not in the versions of the spec.
     """
     given = {name.lower() for name in df.columns}
-    df = _looked_up(df, spec, tables, given, latest=latest)
+    asked = [(lookup, wanted) for lookup in spec.lookups if (wanted := _wanted(lookup, given))]
+    if asked and df.isStreaming:
+        # Numbers tell the rows of each batch apart.
+        df = _looked_up(_numbered(df), asked, tables, latest=latest).drop(ORDER)
+    elif asked:
+        df = _looked_up(df, asked, tables, latest=latest)
     for function in spec.functions:
         if function.output.lower() not in given:
             called = _spelled_function(function, df.columns, f"The function {function.udf}")
@@ -267,12 +275,11 @@ def add_features(df: DataFrame, spec: FeatureSpec, tables: FeatureTables, *, lat
     return df
 
 
-def _looked_up(df: DataFrame, spec: FeatureSpec, tables: FeatureTables, given: Collection[str], *, latest: bool) -> DataFrame:
+def _looked_up(
+    df: DataFrame, asked: Sequence[tuple[SpecLookup, dict[str, str]]], tables: FeatureTables, *, latest: bool
+) -> DataFrame:
     """The columns that are looked up; between hints, by which a server that can joins beside its engine."""
     rows = df.columns
-    asked = [(lookup, wanted) for lookup in spec.lookups if (wanted := _wanted(lookup, given))]
-    if not asked:
-        return df
     # What is found by a feature of another table needs that with its default.
     is_chained = any(not is_among(name, rows) for lookup, _ in asked for name in _columns(lookup))
     df = df.hint(ROWS_HINT)
