@@ -16,6 +16,7 @@ from mlflow.models import infer_signature
 from boathouse.engine.sandbox import confine
 from boathouse.serving.config import ServedEntity
 from boathouse.serving.process import ModelProcess, Resources
+from tests.loops import in_a_loop
 
 pytestmark = [
     pytest.mark.skipif(confine.missing() is not None, reason=f"no sandbox: {confine.missing()}"),
@@ -79,6 +80,6 @@ def test_a_model_reads_its_own_files_alone(tmp_path: Path) -> None:
         finally:
             await process.stop()
 
-    status, body = asyncio.run(ask())
+    status, body = in_a_loop(ask())
     assert status == 200, body
     assert json.loads(body)["predictions"] == ["PermissionError PermissionError of the model mine"] * 2
