@@ -152,7 +152,7 @@ def test_the_network(attempt: Try, server: Server) -> None:
 
 def test_nobody_but_the_server_connects_to_an_engine(server: Server, spark: SparkSession) -> None:
     assert spark.sql("SELECT 1").first() == (1,)
-    below = {child.pid for child in server.children()}
+    below = {child.pid for child in server.children() if "boathouse.engine.sail_process" in child.cmdline()}
     ports = [one.laddr.port for one in psutil.net_connections("tcp4") if one.status == psutil.CONN_LISTEN and one.pid in below]
     assert ports
     for port in ports:
