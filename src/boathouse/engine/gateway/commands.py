@@ -40,7 +40,14 @@ def change_command(visit: Visit, request: Any) -> Change | None:
     """
     if not request.plan.HasField("command"):
         return None
-    command = request.plan.command
+    change = _changed(visit, request.plan.command)
+    if change is not None:
+        # What rows have to fulfil has come into the plan.
+        visit.texts.put_doubles(request.plan)
+    return change
+
+
+def _changed(visit: Visit, command: Any) -> Change | None:
     match command.WhichOneof("command_type"):
         case "sql_command":
             node = sql_node(command.sql_command.input)

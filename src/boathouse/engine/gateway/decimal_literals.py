@@ -10,18 +10,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from grpc.aio import AioRpcError
-
-from boathouse.engine.gateway.plan_text import sections
 from boathouse.engine.gateway.protocol import proto, sql_node
 from boathouse.engine.gateway.session import EngineSession
 from boathouse.engine.gateway.sql_tokens import Kind, Token
 from boathouse.engine.gateway.statements import Edit, apply, parse
-from boathouse.engine.gateway.walk import children, walk
+from boathouse.engine.gateway.walk import TEXTS, inputs, may_have, walk
 
 _LITERAL = re.compile(r"(?<![\w.`'\"])(?:\d+\.\d*|\.\d+)(?![\w.])")
 _MAY_HAVE = re.compile(rb"\d\.|\.\d")
-_SMALL = 1 << 20
 _MOST_DIGITS = 15
 """So many of a decimal number a double keeps whatever they are."""
 _CAST = re.compile(r" AS Decimal128\((\d+), (\d+)\)\)")
@@ -79,10 +75,7 @@ class Doubles:
 
     def put(self, root: Any) -> bool:
         """Make doubles of decimal literals in a plan whose names are governed, in place; whether there were any."""
-        if root.ByteSize() < _SMALL and _MAY_HAVE.search(root.SerializeToString()) is None:
-            # Quicker than to look at each message.
-            return False
-        changed = [self._put(relation) for relation in _outermost(root)]
+        changed = [self._put(relation) for relation in inputs(root)] if may_have(root, _MAY_HAVE) else []
         return any(changed)
 
     def _put(self, relation: Any) -> bool:
@@ -121,9 +114,8 @@ class Doubles:
         return changed
 
     def _makes_decimals(self, relation: Any) -> bool:
-        try:
-            plan = sections(self.session.explain(relation)).get("Optimized Logical Plan", "")
-        except AioRpcError:
+        plan = self.session.optimised(relation)
+        if plan is None:
             # As it stands it is refused: a function in Python, for one, that is given what a CASE of both makes. Doubles may do.
             return True
         casts = {(int(digits), int(places)) for digits, places in _CAST.findall(plan)}
@@ -144,19 +136,9 @@ def _put(text: str, ends: Sequence[int]) -> str:
     return apply(text, [Edit(end, end, "D") for end in ends])
 
 
-def _outermost(root: Any) -> Iterator[Any]:
-    stack = [root]
-    while stack:
-        message = stack.pop()
-        if message.DESCRIPTOR.full_name == "spark.connect.Relation":
-            yield message
-        else:
-            stack.extend(children(message))
-
-
 def _texts(relation: Any) -> Iterator[_Text]:
     for message in walk(relation):
-        name = {"SQL": "query", "ExpressionString": "expression"}.get(message.DESCRIPTOR.name)
+        name = TEXTS.get(message.DESCRIPTOR.name)
         if name is None:
             continue
         begin = 0 if name == "expression" else _begin(getattr(message, name))

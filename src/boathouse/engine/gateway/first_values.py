@@ -9,13 +9,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from grpc.aio import AioRpcError
-
-from boathouse.engine.gateway.plan_text import sections
 from boathouse.engine.gateway.session import EngineSession
 from boathouse.engine.gateway.sql_tokens import Token, closing
 from boathouse.engine.gateway.statements import Edit, apply, parse
-from boathouse.engine.gateway.walk import children
+from boathouse.engine.gateway.walk import TEXTS, children, may_have
 
 _CHOICE = re.compile(r"\b(?:case|if|iff)\b", re.IGNORECASE)
 _MAY_HAVE = re.compile(rb"\b(?:case|if|iff|when)\b", re.IGNORECASE)
@@ -23,7 +20,6 @@ _MADE = re.compile(r"THEN (\w+)\((-?\d+)\)")
 _SUFFIXES = {"Float64": "D", "Int64": "L"}
 _KINDS = {"Float64": "double", "Int64": "long"}
 _WHOLE = frozenset({"byte", "short", "integer"})
-_SMALL = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -43,7 +39,7 @@ class _First:
 
 def put_types(session: EngineSession, root: Any) -> bool:
     """Give such numbers of a plan whose names are governed their type, in place; whether there were any."""
-    if root.ByteSize() < _SMALL and _MAY_HAVE.search(root.SerializeToString()) is None:
+    if not may_have(root, _MAY_HAVE):
         return False
     changed = False
     for relation, holder, found in list(_found(root)):
@@ -71,12 +67,8 @@ def _kind(first: _First, found: Sequence[_First], made: dict[int, set[str]]) -> 
 
 def _made(session: EngineSession, relation: Any) -> dict[int, set[str]]:
     """What the engine makes of whole numbers that are values of a CASE: their types there."""
-    try:
-        plan = sections(session.explain(relation)).get("Optimized Logical Plan", "")
-    except AioRpcError:
-        return {}
     made: dict[int, set[str]] = {}
-    for kind, value in _MADE.findall(plan):
+    for kind, value in _MADE.findall(session.optimised(relation) or ""):
         made.setdefault(int(value), set()).add(kind)
     return made
 
@@ -88,7 +80,7 @@ def _found(root: Any) -> Iterator[tuple[Any, tuple[Any, str], list[_First]]]:
         message, around = stack.pop()
         name = message.DESCRIPTOR.name
         found: list[_First] = []
-        text = {"SQL": "query", "ExpressionString": "expression"}.get(name, "")
+        text = TEXTS.get(name, "")
         if text and (name == "ExpressionString" or parse(message.query).is_query):
             found = first_values(getattr(message, text))
         elif name == "UnresolvedFunction" and message.function_name in {"when", "if"}:

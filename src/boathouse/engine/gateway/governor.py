@@ -232,7 +232,7 @@ class Governor:
             # The engine gives such a text back, and the client sends it again as a plan: it must remain the client's own.
             trace.is_recorded = False
             parsed = proto().ExecutePlanRequest.FromString(request)
-            if engine.capabilities.runs_relations and not (reads.found or visit.respelled):
+            if engine.capabilities.runs_relations and not (reads.found or visit.texts.respelled):
                 return Prepared(request, declaration=self._declaration(engine, parsed))
             # An engine that looks at names at once would find none, none knows streams, and some do not read all forms; so the gateway gives it back.
             text = proto().Relation()
@@ -242,7 +242,6 @@ class Governor:
         change = change_command(visit, parsed)
         if parsed.plan.HasField("command") and not engine.capabilities.knows_catalogs:
             change = by_path.named_by_path(visit, parsed, change)
-        visit.put_doubles(parsed.plan)  # what rows have to fulfil is in it now
         finish(trace, parsed.plan, visit, change)
         if translation.as_rows and change is not None:
             change = replace(change, as_rows=True)

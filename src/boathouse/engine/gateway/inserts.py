@@ -1,5 +1,6 @@
 """INSERT statements, taken apart."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from boathouse.engine.errors import StatementRefused
@@ -228,7 +229,7 @@ def _partition(sql: str, group: list[Token]) -> tuple[tuple[str, str | None], ..
     return tuple(found)
 
 
-def split(tokens: list[Token]) -> list[list[Token]]:
+def split(tokens: Sequence[Token]) -> list[list[Token]]:
     """The parts between commas that stand in no parentheses."""
     parts: list[list[Token]] = [[]]
     depth = 0

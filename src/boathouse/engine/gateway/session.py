@@ -16,6 +16,7 @@ from boathouse.catalog.api import FunctionInfo
 from boathouse.engine.capabilities import Capabilities
 from boathouse.engine.endpoint_function import EndpointCall
 from boathouse.engine.gateway.effects import Sources
+from boathouse.engine.gateway.plan_text import sections
 from boathouse.engine.gateway.protocol import proto, sql_node
 from boathouse.engine.gateway.readings import Reading
 from boathouse.engine.gateway.sql_tokens import quote
@@ -194,6 +195,13 @@ class EngineSession:
         request.explain.plan.root.CopyFrom(relation)
         request.explain.explain_mode = proto().AnalyzePlanRequest.Explain.EXPLAIN_MODE_EXTENDED
         return self.explained(request)
+
+    def optimised(self, relation: Any) -> str | None:
+        """The engine's optimised plan of a relation; None where it refuses the relation."""
+        try:
+            return sections(self.explain(relation)).get("Optimized Logical Plan", "")
+        except AioRpcError:
+            return None
 
     def explained(self, request: Any) -> str:
         """The engine's answer to a request that asks for a plan's explanation."""

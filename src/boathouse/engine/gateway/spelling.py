@@ -9,8 +9,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from boathouse.engine.gateway.inserts import split
 from boathouse.engine.gateway.sql_tokens import Kind, Token, after_parentheses, closing, quote, read_name, tokenize
 from boathouse.engine.gateway.statements import Edit, apply
+from boathouse.engine.streaming.operators import AGGREGATES
 
 _MAY_HAVE = re.compile(r"\b(qualify|by\s+all|(un)?pivot)\b", re.IGNORECASE)
 _ENDS = frozenset(
@@ -18,15 +20,11 @@ _ENDS = frozenset(
 )
 _SET_OPERATORS = frozenset({"UNION", "EXCEPT", "MINUS", "INTERSECT"})
 _NO_ALIAS = frozenset({"END", "NULL", "TRUE", "FALSE", "DISTINCT"})
-_AGGREGATES = frozenset(
-    """
-    any any_value approx_count_distinct approx_percentile array_agg avg bit_and bit_or bit_xor bool_and bool_or collect_list
-    collect_set corr count count_if covar_pop covar_samp every first first_value grouping grouping_id kurtosis last last_value listagg
-    max max_by mean median min min_by mode percentile percentile_approx percentile_cont percentile_disc regr_avgx regr_avgy regr_count
-    regr_intercept regr_r2 regr_slope regr_sxx regr_sxy regr_syy skewness some std stddev stddev_pop stddev_samp string_agg sum
-    try_avg try_sum var_pop var_samp variance
-    """.split()  # noqa: SIM905
-)
+_GROUPING = AGGREGATES | {
+    *("grouping_id", "percentile_cont", "percentile_disc", "regr_avgx", "regr_avgy", "regr_count"),
+    *("regr_intercept", "regr_r2", "regr_slope", "regr_sxx", "regr_sxy", "regr_syy"),
+}
+"""Functions whose calls GROUP BY ALL leaves out."""
 _NULLS = frozenset({"INCLUDE", "EXCLUDE"})
 _TARGET, _SOURCE = "__bh_target", "__bh_source"
 _ROW, _KEPT = "__bh_row", "__bh_kept"
@@ -146,7 +144,7 @@ def _qualify(sql: str, tokens: Sequence[Token], at: int) -> list[Edit]:
     if first is None or begin is None or after is None or (after.kind is Kind.MARK and after.value in ",.)=<>!;"):
         return []
     items_at = first + 1 + tokens[first + 1].is_word("DISTINCT", "ALL")
-    items = [_item(sql, part) for part in _split(tokens[items_at:begin])]
+    items = [_item(sql, part) for part in split(tokens[items_at:begin])]
     if any(item is None for item in items):
         return []
     known = [item for item in items if item is not None]
@@ -170,7 +168,7 @@ def _counted(tokens: Sequence[Token], at: int) -> list[list[Token]]:
     begin = None if first is None else _from_of(tokens, first, at)
     if first is None or begin is None:
         return []
-    parts = _split(tokens[first + 1 : begin])
+    parts = split(tokens[first + 1 : begin])
     return [] if any(part and part[-1].is_mark("*") for part in parts) else parts
 
 
@@ -187,7 +185,7 @@ def _group_by_all(tokens: Sequence[Token], at: int) -> list[Edit]:
 def _aggregates(part: Sequence[Token]) -> bool:
     """Whether an expression has a call of an aggregate function."""
     return any(
-        token.is_identifier and token.identifier.lower() in _AGGREGATES and part[number + 1].is_mark("(")
+        token.is_identifier and token.identifier.lower() in _GROUPING and part[number + 1].is_mark("(")
         for number, token in enumerate(part[:-1])
     )
 
@@ -301,15 +299,3 @@ def _end_of(tokens: Sequence[Token], begin: int) -> int:
             return index
         depth += token.is_mark("(") - token.is_mark(")")
     return len(tokens)
-
-
-def _split(tokens: Sequence[Token]) -> list[list[Token]]:
-    parts: list[list[Token]] = [[]]
-    depth = 0
-    for token in tokens:
-        if depth == 0 and token.is_mark(","):
-            parts.append([])
-            continue
-        depth += (token.kind is Kind.MARK) * ((token.value in "([") - (token.value in ")]"))
-        parts[-1].append(token)
-    return parts

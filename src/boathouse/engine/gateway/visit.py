@@ -11,10 +11,9 @@ from boathouse.engine.catalog_access import CatalogAccess
 from boathouse.engine.errors import StatementRefused
 from boathouse.engine.gateway import frame_functions, time_travel
 from boathouse.engine.gateway.answers import Asked, answer
-from boathouse.engine.gateway.decimal_literals import Doubles
 from boathouse.engine.gateway.definitions import Definitions, defines
 from boathouse.engine.gateway.effects import Effects
-from boathouse.engine.gateway.first_values import put_types
+from boathouse.engine.gateway.engine_texts import EngineTexts
 from boathouse.engine.gateway.frame_filters import said_below
 from boathouse.engine.gateway.identifiers import plain_identifiers
 from boathouse.engine.gateway.open_tables import OpenTables, put_checked, require_closed, to_read
@@ -29,7 +28,6 @@ from boathouse.engine.gateway.resolver import Resolver
 from boathouse.engine.gateway.session import EngineSession
 from boathouse.engine.gateway.shared_engine import SharedEngine
 from boathouse.engine.gateway.spark_catalog import answer_catalog
-from boathouse.engine.gateway.spelling import delete_as_merge, spell
 from boathouse.engine.gateway.sql_tokens import Kind, parts_of, quote, tokenize
 from boathouse.engine.gateway.statements import Statement, apply, cached_query, fixed, parse
 from boathouse.engine.gateway.stream_reads import OF_STREAMS, Look, StreamReads, look_at
@@ -51,11 +49,11 @@ class Visit:
 
     Attributes:
         changed: Whether the walk has changed the plan.
-        respelled: Whether a text has forms that the engine does not read.
         paths_read: Where files are read that are named by their path.
         resolver: What resolves its names; it knows afterwards what is read.
         effects: What its statements do beside what the plan says.
         streams: What takes the place of streaming reads.
+        texts: What makes its texts as the engine has to have them.
     """
 
     def __init__(
@@ -75,9 +73,7 @@ class Visit:
         self.session = session
         self.guard = PathGuard(access, principal)
         self.changed = False
-        self.respelled = False
         self.paths_read: list[str] = []
-        self._texts: list[tuple[Any, str]] = []
         capabilities = session.capabilities
         self.shared = SharedEngine(session.engine, principal) if capabilities.is_shared else None
         self.open_tables = OpenTables(access, principal) if capabilities.is_shared else None
@@ -86,8 +82,8 @@ class Visit:
             session.names.numbers if capabilities.binds_everywhere else itertools.count(secrets.randbits(38))
         )
         self.effects = Effects()
-        self.doubles = Doubles(session)
         self.resolver = Resolver(access, principal, session, self.numbers, self.effects)
+        self.texts = EngineTexts(access, principal, session, self.resolver)
 
     def walk(self, root: Any, *, of_extension: bool = False) -> None:
         """Look at every message of a plan, the outermost first. Iterative, since plans can be thousands deep.
@@ -118,7 +114,7 @@ class Visit:
             commands = commands and self.executes
             below = said_below(message, said)
             stack.extend((child, references, commands, below) for child in inner)
-        self._spell()
+        self.changed |= self.texts.put_windows()
         # The innermost first: wrapping copies what is inside.
         for relation, references in reversed(relations):
             if references:
@@ -129,24 +125,7 @@ class Visit:
                     raise StatementRefused(message)
                 references.wrap(relation)
                 self.changed = True
-        if not (self.session.capabilities.mixes_types or self.resolver.declares):
-            self.changed |= self.doubles.put(root)
-            self.changed |= put_types(self.session, root)
-
-    def put_doubles(self, root: Any) -> None:
-        """Make doubles of decimal literals in what has come into a plan since the walk."""
-        if not self.session.capabilities.mixes_types:
-            self.changed |= self.doubles.put(root)
-
-    def _spell(self) -> None:
-        """Put the windows of the texts as the engine has to have them, now that it is known which tables they are about."""
-        for message, field in self._texts:
-            text = getattr(message, field)
-            spelled = self.resolver.spelled(text)
-            if spelled != text:
-                setattr(message, field, spelled)
-                self.changed = True
-        self._texts.clear()
+        self.changed |= self.texts.put_literals(root)
 
     # ------------------------------------------------------------------------------------------------------ messages
 
@@ -213,35 +192,15 @@ class Visit:
             return []
         if self.shared is not None:
             self.shared.check_statement(statement)
-        statement = self._spelled(statement)
+        statement = self.texts.statement(statement)
         governed = self.sql(statement, references)
         if statement.tokens and statement.tokens[0].is_word("EXPLAIN"):
             self.require_explainable()
         if governed != node.sql.query:
             node.sql.query = governed
             self.changed = True
-        self._texts.append((node.sql, "query"))
+        self.texts.governed(node.sql, "query")
         return children(node.sql)
-
-    def _spelled(self, statement: Statement) -> Statement:
-        """A statement in the forms that the engine reads."""
-        if self.session.capabilities.reads_all_forms:
-            return statement
-        text = spell(self._deleted(statement) or statement.sql)
-        if text == statement.sql:
-            return statement
-        self.respelled = True
-        return parse(text)
-
-    def _deleted(self, statement: Statement) -> str | None:
-        """What does the work of a DELETE that the engine cannot do."""
-        if statement.verb[:1] != ("DELETE",) or not statement.targets:
-            return None
-        name = self.session.qualify(statement.targets[0])
-        table = None if name is None else self.access.table(self.principal, ".".join(name))
-        if table is None or table.data_source_format != "DELTA" or not table.columns:
-            return None
-        return delete_as_merge(statement.sql, list(statement.tokens), [str(column["name"]) for column in table.columns])
 
     def _without_cache(self, statement: Statement, *, standalone: bool) -> Statement:
         """CACHE TABLE with a query as the temporary view that it makes."""
@@ -332,7 +291,7 @@ class Visit:
         if real != expression.expression:
             expression.expression = real
             self.changed = True
-        self._texts.append((expression, "expression"))
+        self.texts.governed(expression, "expression")
         return []
 
     def look_at_sql_command(self, command: Any) -> None:

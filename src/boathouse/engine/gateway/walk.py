@@ -1,9 +1,19 @@
 """The messages inside of a message."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 from google.protobuf.descriptor import FieldDescriptor
+
+TEXTS = {"SQL": "query", "ExpressionString": "expression"}
+"""Kinds of messages that are a text -> the field that it is in."""
+_SMALL = 1 << 20
+
+
+def may_have(root: Any, pattern: re.Pattern[bytes]) -> bool:
+    """Whether a pattern may be found in a text of a message; quicker than to look at each message in it."""
+    return root.ByteSize() >= _SMALL or pattern.search(root.SerializeToString()) is not None
 
 
 def children(message: Any) -> list[Any]:

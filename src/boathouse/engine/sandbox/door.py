@@ -55,14 +55,12 @@ def _install(library: ctypes.CDLL) -> int:
     caught = [piece for number in _ACCEPTS[machine] for piece in (seccomp.step(seccomp.JUMP_EQ, number, 0, 1), notify)]
     program = seccomp.program([*seccomp.of_machine(machine), *caught, seccomp.step(seccomp.RETURN, seccomp.ALLOW)])
     seccomp.gain_nothing(library)
-    return _checked(
-        library.syscall(
-            ctypes.c_long(_SECCOMP[machine]),
-            ctypes.c_uint(_SET_MODE_FILTER),
-            ctypes.c_uint(_NEW_LISTENER),
-            ctypes.byref(program),
-        )
+    listener: int = library.syscall(
+        ctypes.c_long(_SECCOMP[machine]), ctypes.c_uint(_SET_MODE_FILTER), ctypes.c_uint(_NEW_LISTENER), ctypes.byref(program)
     )
+    if listener < 0:
+        seccomp.tell_refusal()
+    return listener
 
 
 def _next(library: ctypes.CDLL, notices: int, server: int) -> None:
@@ -124,10 +122,3 @@ def _inodes(ports: tuple[int, int]) -> set[str]:
             if (int(local.rpartition(":")[2], 16), int(remote.rpartition(":")[2], 16)) == ports:
                 found.add(more[6])
     return found - {"0"}
-
-
-def _checked(result: int) -> int:
-    if result < 0:
-        code = ctypes.get_errno()
-        raise OSError(code, f"seccomp: {os.strerror(code)}")
-    return result

@@ -11,15 +11,14 @@ _VERSION_FLAG = 1
 _PATH_BENEATH, _NET_PORT = 1, 2
 _CONNECT_TCP = 1 << 1
 _READ_FILE, _READ_DIR = 1 << 2, 1 << 3
-_WRITE_FILE, _TRUNCATE = 1 << 1, 1 << 14
-_OF_FILES = 1 << 0 | _READ_FILE | _WRITE_FILE | _TRUNCATE | 1 << 15
+_WRITE_FILE, _TRUNCATE, _CONTROL = 1 << 1, 1 << 14, 1 << 15
+_OF_FILES = 1 << 0 | _READ_FILE | _WRITE_FILE | _TRUNCATE | _CONTROL
 _READ = _READ_FILE | _READ_DIR
 _EXECUTE = 1 << 0
 # Remove, make folders, files and pipes, move between folders; not execute, devices.
 _CHANGE = _READ | _WRITE_FILE | _TRUNCATE | (1 << 4) | (1 << 5) | (1 << 7) | (1 << 8) | (1 << 10) | (1 << 13)
 _SYMBOLIC_LINKS = 1 << 12
 _SOCKETS = 1 << 9
-_CONTROL = 1 << 15
 LEAST_ABI = 3
 """The first in which truncating is a right: Linux 6.2."""
 _ABI_WITH_TCP, _ABI_WITH_DEVICES, _ABI_WITH_SCOPES = 4, 5, 6
@@ -69,7 +68,7 @@ def restrict(
         OSError: If the kernel refuses.
     """
     version = abi()
-    attributes = _RulesetAttributes((1 << 15) - 1)
+    attributes = _RulesetAttributes(_CONTROL - 1)
     size = 8
     if version >= _ABI_WITH_DEVICES:
         attributes.fs |= _CONTROL

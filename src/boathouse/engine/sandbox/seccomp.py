@@ -102,7 +102,7 @@ def restrict() -> None:
     library = ctypes.CDLL(None, use_errno=True)
     gain_nothing(library)
     if library.prctl(_PR_SET_SECCOMP, _MODE_FILTER, ctypes.byref(filled), 0, 0):
-        _refused()
+        tell_refusal()
 
 
 def build(machine: str, pid: int) -> list[bytes]:
@@ -150,10 +150,15 @@ def gain_nothing(library: ctypes.CDLL) -> None:
         OSError: If the kernel refuses.
     """
     if library.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
-        _refused()
+        tell_refusal()
 
 
-def _refused() -> NoReturn:
+def tell_refusal() -> NoReturn:
+    """Tell why the kernel has refused the last call.
+
+    Raises:
+        OSError: Always.
+    """
     code = ctypes.get_errno()
     raise OSError(code, f"seccomp: {os.strerror(code)}")
 
