@@ -156,6 +156,10 @@ def test_patch_adds_removes_and_replaces(server: Server) -> None:
         ({"op": "replace", "path": "active", "value": "perhaps"}, "invalidValue"),
         ({"op": "add", "path": "roles", "value": [1]}, "invalidValue"),
         ({"op": "replace", "path": "displayName", "value": ["x"]}, "invalidValue"),
+        ({"op": "replace", "path": "active"}, "invalidValue"),
+        ({"op": "replace", "path": "active", "value": None}, "mutability"),
+        ({"op": "replace", "path": "active", "value": [{"value": "false"}, {"value": "true"}]}, "invalidValue"),
+        ({"op": "remove", "path": "userName"}, "mutability"),
     ],
 )
 def test_a_patch_that_is_not_valid_changes_nothing(server: Server, operation: dict[str, Any], kind: str) -> None:
@@ -178,6 +182,10 @@ def test_errors_have_scims_form(server: Server) -> None:
     assert scim_error(client.get(USERS, params={"sortBy": "password"})) == (400, "invalidValue")
     robot = client.post(ROBOTS, json={"displayName": unique("r")}).json()
     assert scim_error(client.get(f"{USERS}/{robot['id']}")) == (404, None)
+    broken = client.post(USERS, content='{"userName": x}', headers={"Content-Type": "application/json"})
+    assert scim_error(broken) == (400, "invalidValue")
+    assert "body: it is no JSON, from position 13 on" in broken.json()["message"]
+    assert client.get(USERS, params={"startIndex": 10**30}).json()["Resources"] == []
 
 
 def test_service_principals_have_an_application_id(server: Server) -> None:
@@ -235,6 +243,22 @@ def test_a_deactivated_user_has_no_working_credential(server: Server) -> None:
     assert client.get(ME).status_code == 200
 
 
+def test_databricks_own_form_of_deactivating_a_user_holds(server: Server) -> None:
+    url = f"{USERS}/{new_user(server)['id']}"
+    patch(server, url, {"op": "replace", "path": "active", "value": [{"value": "false"}]}).raise_for_status()
+    found = server.client().get(url).json()
+    assert found["active"] is False
+    assert found["userName"] in names(server.client().get(USERS, params={"filter": 'active eq "false"', "count": 1000}))
+
+
+def test_a_new_user_is_put_into_groups_by_id_and_by_name(server: Server) -> None:
+    client = server.client()
+    group = client.post(GROUPS, json={"displayName": unique("g")}).json()
+    for reference in ({"value": group["id"]}, {"display": group["displayName"]}, {"value": group["displayName"]}):
+        made = new_user(server, groups=[reference])
+        assert [one["value"] for one in made["groups"]] == [group["id"], "account users"]
+
+
 def test_the_last_admin_stays(server: Server) -> None:
     client = server.client()
     me = client.get(ME).json()
@@ -269,7 +293,7 @@ def test_the_last_admin_stays(server: Server) -> None:
 
 def test_the_sdk_does_all_of_it(server: Server) -> None:
     from databricks.sdk import WorkspaceClient
-    from databricks.sdk.errors import NotFound, ResourceConflict
+    from databricks.sdk.errors import BadRequest, NotFound, ResourceConflict
     from databricks.sdk.service.iam import ComplexValue, Patch, PatchOp, PatchSchema
 
     client = WorkspaceClient(host=server.url, token=server.token)
@@ -285,6 +309,9 @@ def test_the_sdk_does_all_of_it(server: Server) -> None:
     members = client.groups_v2.get(group.id).members
     assert {member.value for member in members or []} == {user.id, robot.id}
     assert [one.id for one in client.users_v2.list(filter=f'userName eq "{user.user_name}"')] == [user.id]
+    # The client leaves out what is false: that is no change, and must not pass for one.
+    with pytest.raises(BadRequest, match="has no value"):
+        client.users_v2.patch(user.id, operations=[Patch(op=PatchOp.REPLACE, path="active", value=False)], schemas=schema)
     client.users_v2.update(user.id, display_name="Bea", active=False)
     found = client.users_v2.get(user.id)
     assert (found.display_name, found.active) == ("Bea", False)

@@ -38,6 +38,7 @@ def test_a_token_reaches_what_its_scope_names(server: Server, scope: str) -> Non
         else:
             assert (answer.status_code, answer.json()["error_code"]) == (403, "PERMISSION_DENIED"), path
             assert f"lacks the scope '{other}'" in answer.json()["message"]
+            assert answer.json()["message"].count("'all-apis'") == (2 if other == "all-apis" else 1)
 
 
 def test_a_scope_that_does_not_exist_is_named(server: Server) -> None:
@@ -152,7 +153,7 @@ def test_lifetimes_have_a_default_and_a_maximum(server: Server, tmp_path: Any) -
         assert "lifetime_seconds" in long.json()["message"]
         assert "864000" in long.json()["message"]
     for wrong in ({"lifetime_seconds": 0}, {"lifetime_seconds": -5}, {"lifetime_seconds": 10**15}):
-        assert make(server, **wrong).status_code == 400
+        assert make(server, None, **wrong).status_code == 400
 
 
 @pytest.mark.parametrize(("scope", "works"), [("sql", True), ("mlflow", False)])

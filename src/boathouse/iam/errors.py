@@ -68,10 +68,10 @@ class PrincipalExists(AlreadyExists):
 
 
 class TokenNotFound(NotFound):
-    """No such token among the asker's."""
+    """No such token among the asker's, or for an admin among all."""
 
-    def __init__(self, token_id: str) -> None:
-        super().__init__(f"Token '{token_id}' does not exist among your tokens.", token_id=token_id)
+    def __init__(self, token_id: str, among: str = "your tokens") -> None:
+        super().__init__(f"Token '{token_id}' does not exist among {among}.", token_id=token_id)
 
 
 class ScopeUnknown(InvalidParameterValue):
@@ -87,10 +87,9 @@ class ScopeMissing(PermissionDenied):
     """The token may not be used for this."""
 
     def __init__(self, scope: str, held: Sequence[str]) -> None:
-        super().__init__(
-            f"The token lacks the scope '{scope}'; it has: {', '.join(held)}. Use a token with '{scope}' or 'all-apis'.",
-            required_scope=scope,
-        )
+        enough = " or ".join(dict.fromkeys((f"'{scope}'", "'all-apis'")))
+        message = f"The token lacks the scope '{scope}'; it has: {', '.join(held)}. Use a token with {enough}."
+        super().__init__(message, required_scope=scope)
 
 
 class ScopeExceeded(PermissionDenied):

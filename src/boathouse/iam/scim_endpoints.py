@@ -26,6 +26,7 @@ from boathouse.iam.service.directory import Directory
 from boathouse.iam.service.values import ListQuery
 
 MAX_PAGE = 1000
+MAX_START = 2**31
 
 Document = TypeVar("Document", ScimPrincipal, ScimGroup)
 
@@ -63,7 +64,7 @@ class ListParameters:
             filter=filter_,
             sort_by=sort_by,
             descending=sort_order == "descending",
-            start=max(1, start),
+            start=min(max(1, start), MAX_START),
             count=min(max(0, count), MAX_PAGE),
         )
 
@@ -100,7 +101,9 @@ def _create(directory: Directory, kind: PrincipalKind, body: ScimPrincipal) -> d
         needed = field if kind == "user" else "displayName"
         message = f"The field {needed} is missing: give the name of the new principal."
         raise ScimInvalid("invalidValue", message, needed)
-    groups = [group.display or group.value or "" for group in body.groups]
+    groups = [
+        one.value if one.value and directory.has_group(one.value) else one.display or one.value or "" for one in body.groups
+    ]
     return person_body(directory.create_person(kind, name, person_change(body), groups))
 
 
@@ -132,7 +135,7 @@ def list_service_principals(_: CurrentPrincipal, directory: Reading, listing: Li
 
 @router.post("/Users", status_code=201)
 def create_user(_: CurrentAdmin, directory: Writing, body: ScimPrincipal) -> dict[str, Any]:
-    """Make a user (admins only); ``groups`` puts it into groups by name."""
+    """Make a user (admins only); ``groups`` puts it into groups by id or name."""
     return _create(directory, "user", body)
 
 
@@ -235,6 +238,14 @@ def delete_group(_: CurrentAdmin, directory: Writing, group_id: str) -> None:
 
 
 def _operations(body: ScimPatch) -> list[Operation]:
+    for one in body.Operations:
+        if one.op.lower() in {"add", "replace"} and "value" not in one.model_fields_set:
+            # What databricks-sdk sends for False: taken for no change, it would leave active who was to be deactivated.
+            message = (
+                f"The operation {one.op} of '{one.path or 'the resource'}' has no value. "
+                'Clients that leave out false can send [{"value": "false"}].'
+            )
+            raise ScimInvalid("invalidValue", message, "value")
     return [Operation(one.op, one.path, one.value) for one in body.Operations]
 
 

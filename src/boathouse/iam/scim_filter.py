@@ -104,9 +104,10 @@ def matches(node: Filter, item: Mapping[str, Any]) -> bool:
 
 
 def _of_boolean(node: Comparison, column: ColumnElement[Any]) -> ColumnElement[bool]:
-    if not isinstance(node.value, bool) or node.operator not in {"eq", "ne"}:
+    wanted = {"true": True, "false": False}.get(str(node.value).lower())
+    if wanted is None or node.operator not in {"eq", "ne"}:
         raise _invalid(f"compares '{node.attribute}' with something else than eq or ne, true or false")
-    return column.is_(node.value is (node.operator == "eq"))
+    return column.is_(wanted is (node.operator == "eq"))
 
 
 def _invalid(why: str) -> ScimInvalid:

@@ -12,6 +12,7 @@ from boathouse.iam.scim_filter import Filter, matches, parse
 _PATH = re.compile(r"^(?P<attribute>[A-Za-z$][\w$-]*)(?:\[(?P<filter>.+)\])?(?:\.(?P<part>[A-Za-z$][\w$-]*))?$")
 _LISTS = frozenset({"members", "emails", "roles", "entitlements"})
 _READ_ONLY = frozenset({"id", "groups", "meta", "schemas"})
+_REQUIRED = frozenset({"active", "userName", "applicationId"})
 
 
 @dataclass(frozen=True)
@@ -90,12 +91,23 @@ def _at(document: dict[str, Any], op: str, target: _Target, value: Any) -> None:
         _in_list(document, op, target, value)
     elif target.part is not None:
         _in_object(document, op, target, value)
+    elif target.attribute in _REQUIRED and (op == "remove" or value is None):
+        raise ScimInvalid("mutability", f"The attribute '{target.attribute}' cannot be removed: give another value.", "path")
     elif op == "remove":
         document.pop(target.attribute, None)
+    elif isinstance(value, list):
+        document[target.attribute] = _single(target.attribute, value)
     elif op == "add" and isinstance(value, dict) and isinstance(document.get(target.attribute), dict):
         document[target.attribute] = document[target.attribute] | value
     else:
         document[target.attribute] = value
+
+
+def _single(attribute: str, values: list[Any]) -> Any:
+    """The value of a list of one, as Databricks' own example has it: ``"path": "active", "value": [{"value": "false"}]``."""
+    if len(values) != 1 or not isinstance(values[0], dict) or "value" not in values[0]:
+        raise ScimInvalid("invalidValue", f"The attribute '{attribute}' has one value, no list.", "value")
+    return values[0]["value"]
 
 
 def _in_object(document: dict[str, Any], op: str, target: _Target, value: Any) -> None:
@@ -136,7 +148,7 @@ def _in_list(document: dict[str, Any], op: str, target: _Target, value: Any) -> 
 
 
 def _whole_list(attribute: str, op: str, items: list[dict[str, Any]], value: Any) -> list[dict[str, Any]]:
-    if op == "remove" and value is None:
+    if value is None and op in {"remove", "replace"}:
         return []
     given = _values(attribute, value)
     if op == "replace":

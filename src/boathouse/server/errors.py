@@ -51,6 +51,10 @@ def _on_invalid(request: Request, error: Exception) -> JSONResponse:
     problems = error.errors() if isinstance(error, RequestValidationError) else []
     texts: list[str] = []
     for problem in problems:
+        if problem.get("type") == "json_invalid":
+            why, at = problem.get("ctx", {}).get("error", ""), problem.get("loc", ("", ""))[-1]
+            texts.append(f"body: it is no JSON, from position {at} on: {why}")
+            continue
         place = [str(part) for part in problem.get("loc", ())]
         field = ".".join(place[1:]) or (place[0] if place else "body")
         texts.append(f"{field}: {problem.get('msg', 'is not valid')}")

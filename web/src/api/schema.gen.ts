@@ -2414,7 +2414,7 @@ export interface paths {
         put?: never;
         /**
          * Create User
-         * @description Make a user (admins only); ``groups`` puts it into groups by name.
+         * @description Make a user (admins only); ``groups`` puts it into groups by id or name.
          */
         post: operations["scim_create_user"];
         delete?: never;

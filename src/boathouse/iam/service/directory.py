@@ -90,7 +90,9 @@ class Directory:
         return _person(row, [GroupRef(group_id, name, group_id in direct) for group_id, name in every])
 
     def create_person(self, kind: PrincipalKind, name: str | None, change: PersonChange, groups: Sequence[str] = ()) -> Person:
-        """Make one; a service principal without a name gets a UUID. Groups are named, and made where they are missing.
+        """Make one; a service principal without a name gets a UUID.
+
+        Groups are given by id or name; with a name that none has, one is made.
 
         Raises:
             PrincipalExists: If the name is taken, by a group too.
@@ -110,6 +112,9 @@ class Directory:
         )
         self._add(row)
         for group in dict.fromkeys(groups):
+            if self._rows.group(group) is not None:
+                self._rows.add_member(group, row.id)
+                continue
             if self._rows.group_by_name(group) is None and self._is_taken(group):
                 raise PrincipalExists(group)
             self._rows.join_group(_sound_name(group), row.id)
@@ -164,6 +169,10 @@ class Directory:
             PrincipalNotFound: If there is none.
         """
         return self._group(self._group_row(group_id))
+
+    def has_group(self, group_id: str) -> bool:
+        """Whether a group has this id."""
+        return self._rows.group(group_id) is not None
 
     def create_group(self, change: GroupChange) -> Group:
         """Make a group.

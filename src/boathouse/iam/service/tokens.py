@@ -104,7 +104,7 @@ class Tokens:
         """
         found = self._rows.personal(token_id=token_id)
         if not found:
-            raise TokenNotFound(token_id)
+            raise TokenNotFound(token_id, "all tokens")
         return TokenInfo.of(*found[0])
 
     def revoke_any(self, token_id: str) -> None:
