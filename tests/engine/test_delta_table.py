@@ -136,16 +136,23 @@ class TestMaintenance:
         table.addFeatureSupport("timestampNtz")
         assert "timestampNtz" in (Log(location(name)).protocol().writer_features or [])
 
-    def test_manifests_are_refused(self, table: DeltaTable) -> None:
-        with pytest.raises(AnalysisException, match="not supported"):
-            table.generate("symlink_format_manifest")
+    def test_manifests(self, table: DeltaTable, name: str, location: Location) -> None:
+        table.generate("symlink_format_manifest")
+        manifest = Path(location(name)) / "_symlink_format_manifest" / "manifest"
+        assert {line.rpartition("/")[2] for line in manifest.read_text().split()} == {
+            path.rpartition("/")[2] for path in Log(location(name)).file_uris()
+        }
+        with pytest.raises(AnalysisException, match="DELTA_MODE_NOT_SUPPORTED"):
+            table.generate("a `mode`")
 
-    def test_clone(self, spark: SparkSession, schema: str, name: str) -> None:
+    def test_clone(self, spark: SparkSession, schema: str, name: str, volume: Callable[[str, str], str]) -> None:
         table = DeltaTable.forName(spark, name)
         assert rows(table.clone(f"{schema}.copied").toDF()) == rows(table.toDF())
         table.delete("id = 0")
         assert DeltaTable.forName(spark, f"{schema}.copied").toDF().count() == 3
         assert table.cloneAtVersion(1, f"{schema}.old", isShallow=False).toDF().count() == 3
+        table.clone(f"{volume(schema, 'clones')}/one")
+        assert DeltaTable.forPath(spark, f"/Volumes/{schema.replace('.', '/')}/clones/one").toDF().count() == 2
 
     def test_convert(self, spark: SparkSession, tmp_path: Path) -> None:
         path = str(tmp_path / "parquet")

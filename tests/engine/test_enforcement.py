@@ -360,9 +360,32 @@ class TestConstraints:
         refused(write, spark.sql("SELECT CAST(NULL AS INT), 'x'"), table, "CONSTRAINT", "a", kind=PySparkException)
         refused(write, spark.sql("SELECT -1, 'x'"), table, "positive", kind=PySparkException)
 
+    @pytest.mark.parametrize("write", BY_NAME)
+    def test_rows_that_a_query_leaves_out_break_no_rule(
+        self, spark: SparkSession, table: tuple[str, str], write: Write
+    ) -> None:
+        source = f"{table[0]}_source"
+        spark.sql(f"CREATE TABLE {source} AS SELECT * FROM VALUES (1, 1), (-1, 2), (NULL, 3), (7, 99) AS s(a, b)")
+        write(spark.sql(f"SELECT a FROM {source} WHERE b = 1"), *table)
+        write(spark.table(source).where("a > 0 AND b < 9"), *table)
+        first = f"(SELECT a, b, row_number() OVER (ORDER BY b) AS r FROM {source})"
+        write(spark.sql(f"SELECT a, b FROM {first} WHERE r = 1"), *table)
+        write(spark.sql(f"SELECT s.a FROM {source} s JOIN (SELECT 1 AS a) one ON s.a = one.a"), *table)
+        found = rows(spark.sql(f"SELECT a, b, g FROM {table[0]}"))
+        assert {*found, (1, 1, 2)} == {(1, 1, 2), (1, 7, 2)}
+        refused(write, spark.sql(f"SELECT a FROM {source} WHERE b = 2"), table, "positive", kind=PySparkException)
+        merge = f"MERGE INTO {table[0]} t USING (SELECT * FROM {source} WHERE b < 2) AS s ON t.a = s.a + 10"
+        spark.sql(f"{merge} WHEN NOT MATCHED THEN INSERT (id, a, b) VALUES (100, s.a, s.b)")
+        assert spark.table(table[0]).count() == len(found) + 1
+
     def test_default_in_values(self, spark: SparkSession, table: tuple[str, str]) -> None:
         spark.sql(f"INSERT INTO {table[0]} (a, b, c) VALUES (1, DEFAULT, DEFAULT), (2, 3, 'x')")
         assert rows(spark.sql(f"SELECT a, b, c FROM {table[0]}")) == [(1, 7, None), (2, 3, "x")]
+        spark.sql(f"INSERT INTO {table[0]} VALUES (DEFAULT, 3, DEFAULT, DEFAULT, 'y'), (DEFAULT, 4, 1, DEFAULT, 'z')")
+        assert rows(spark.sql(f"SELECT a, b, g, c FROM {table[0]} WHERE a > 2")) == [(3, 7, 6, "y"), (4, 1, 8, "z")]
+        assert len({row.id for row in spark.table(table[0]).collect()}) == 4
+        with pytest.raises(AnalysisException, match=r"column id.*each row"):
+            spark.sql(f"INSERT INTO {table[0]} VALUES (DEFAULT, 3, 1, 6, 'y'), (77, 4, 1, 8, 'z')")
 
     def test_an_identity_that_only_the_table_counts(self, spark: SparkSession, schema: str, location: Location) -> None:
         name = f"{schema}.counted"

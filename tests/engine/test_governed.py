@@ -153,6 +153,17 @@ class TestViews:
 class TestFunctions:
     def test_scalar_functions(self, spark: SparkSession, schema: str, people: str) -> None:
         spark.sql(f"CREATE FUNCTION {schema}.plus(a INT, b INT DEFAULT 1) RETURNS INT COMMENT 'a sum' RETURN a + b")
+        named = spark.sql(
+            f"SELECT {schema}.plus(a => 4), {schema}.plus(1, b => {schema}.plus(b => 2, a => 3)), abs(expr => -1)"
+        )
+        assert rows(named) == [(5, 6, 1)]
+        for call, word in (
+            ("plus(b => 1, 2)", "stand before"),
+            ("plus(c => 1)", "no parameter c"),
+            ("plus(1, a => 1)", "twice"),
+        ):
+            with pytest.raises(AnalysisException, match=word):
+                spark.sql(f"SELECT {schema}.{call}").collect()
         spark.sql(f"CREATE FUNCTION {schema}.twice(a INT) RETURNS INT RETURN {schema}.plus(a, a)")
         spark.sql(f"USE {schema}")
         found = rows(spark.sql("SELECT plus(1, 2), plus(5), twice(plus(id, 1)) FROM people WHERE twice(id) = 2"))

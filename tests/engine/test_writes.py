@@ -79,6 +79,19 @@ class TestReplaceWhere:
         spark.sql(f"INSERT INTO {parts} BY NAME REPLACE WHERE p = 3 (SELECT 3 AS p, 'y' AS v)")
         assert rows(spark.table(parts)) == [("n", None), ("x", 1), ("y", 3)]
 
+    def test_a_query_may_leave_out_what_the_condition_would_refuse(self, spark: SparkSession, schema: str) -> None:
+        name = f"{schema}.parts_of"
+        spark.sql(f"CREATE TABLE {name} AS SELECT * FROM VALUES (1, 'a', map('k', 1)), (2, 'b', NULL) AS t(n, v, m)")
+        spark.sql(f"INSERT INTO {name} REPLACE WHERE n = 1 SELECT n, upper(v), m FROM {name} WHERE n = 1")
+        spark.table(name).where("n < 2").write.mode("overwrite").option("replaceWhere", "n < 2").saveAsTable(name)
+        assert rows(spark.sql(f"SELECT n, v FROM {name}")) == [(1, "A"), (2, "b")]
+        maps = f"{schema}.maps"
+        spark.sql(f"CREATE TABLE {maps} AS SELECT m FROM {name}")
+        spark.sql(f"INSERT INTO {maps} REPLACE WHERE m['k'] = 1 SELECT map('k', 1, 'l', 2) FROM {name} WHERE m['k'] = 1")
+        assert rows(spark.table(maps)) == [(None,), ({"k": 1, "l": 2},)]
+        with pytest.raises(PySparkException, match="DELTA_REPLACE_WHERE_MISMATCH"):
+            spark.sql(f"INSERT INTO {maps} REPLACE WHERE m['k'] = 1 SELECT map('k', 2)")
+
     def test_a_generated_column_in_the_condition(self, spark: SparkSession, schema: str) -> None:
         name = f"{schema}.g"
         spark.sql(f"CREATE TABLE {name} (a INT, g INT GENERATED ALWAYS AS (a * 2))")

@@ -143,3 +143,42 @@ def test_a_frame_is_merged_into_a_table_that_counts(spark: SparkSession, schema:
             new.alias("s").mergeInto(name, F.expr("counted.k = s.k")).whenNotMatched().insert(assigned).merge()
     with pytest.raises(AnalysisException, match="IDENTITY"):
         new.alias("s").mergeInto(name, F.expr("counted.k = s.k")).whenMatched().update({"id": F.lit(1)}).merge()
+
+
+def test_defaults(spark: SparkSession, schema: str) -> None:
+    name = f"{schema}.d"
+    spark.sql(
+        f"CREATE TABLE {name} (k STRING, a INT DEFAULT 2 + 3, n INT DEFAULT 9, x INT) "
+        "TBLPROPERTIES ('delta.feature.allowColumnDefaults' = 'supported')"
+    )
+    spark.sql(f"INSERT INTO {name} VALUES ('u', 1, 1, 1), ('m', 1, 1, 1), ('o', 1, 1, 1)")
+    spark.sql(f"UPDATE {name} SET a = DEFAULT, x = DEFAULT WHERE k = 'u'")
+    spark.sql(
+        f"MERGE INTO {name} t USING (SELECT * FROM VALUES ('m'), ('i') AS s(k)) s ON t.k = s.k "
+        "WHEN MATCHED THEN UPDATE SET a = DEFAULT WHEN NOT MATCHED THEN INSERT (k, a) VALUES (s.k, DEFAULT)"
+    )
+    assert rows(spark.table(name)) == [("i", 5, 9, None), ("m", 5, 1, 1), ("o", 1, 1, 1), ("u", 5, 1, None)]
+
+
+def test_two_source_rows_for_one(spark: SparkSession, table: str) -> None:
+    source = "(SELECT * FROM VALUES (1, 100), (1, 200) AS s(id, n)) s"
+    with pytest.raises(AnalysisException, match="multiple source rows matched") as caught:
+        spark.sql(f"MERGE INTO {table} t USING {source} ON t.id = s.id WHEN MATCHED THEN UPDATE SET n = s.n")
+    assert caught.value.getCondition() == "DELTA_MULTIPLE_SOURCE_ROW_MATCHING_TARGET_ROW_IN_MERGE"
+    assert caught.value.getSqlState() == "21506"
+
+
+def test_parameters(spark: SparkSession, table: str) -> None:
+    spark.sql(f"UPDATE {table} SET v = :v WHERE id = :id", args={"v": "it's", "id": 1})
+    spark.sql(f"DELETE FROM {table} WHERE id = ?", args=[2])
+    spark.sql(
+        f"MERGE INTO {table} t USING (SELECT :id AS id) s ON t.id = s.id WHEN NOT MATCHED THEN INSERT (id, n) VALUES (s.id, :n)",
+        args={"id": 5, "n": 1},
+    )
+    assert rows(spark.table(table)) == [(1, 10, 21, "it's"), (5, 1, 7, None)]
+    assert spark.sql(f"SELECT count(*) AS n FROM {table} VERSION AS OF :version", args={"version": 1}).collect()[0].n == 2
+    spark.sql("RESTORE TABLE IDENTIFIER(:t) TO VERSION AS OF :version", args={"t": table, "version": 1})
+    assert rows(spark.table(table)) == [(1, 10, 21, "a"), (2, 20, 42, "b")]
+    spark.sql("CREATE TABLE IDENTIFIER(:t) AS SELECT :x AS x", args={"t": f"{table}2", "x": -3})
+    spark.sql(f"CREATE VIEW {table}3 AS SELECT x + :y AS z FROM {table}2", args={"y": 1})
+    assert rows(spark.table(f"{table}3")) == [(-2,)]

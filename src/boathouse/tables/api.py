@@ -35,6 +35,7 @@ from boathouse.tables.features import drop_feature
 from boathouse.tables.fields import new_field, physical_name, primitive_types
 from boathouse.tables.files import data_path, quoted, vector_path
 from boathouse.tables.holding import hold_log, is_readable, release_log
+from boathouse.tables.identity import sync_identity
 from boathouse.tables.log import (
     Action,
     Operation,
@@ -159,6 +160,7 @@ __all__ = [
     "set_properties",
     "setting",
     "shown",
+    "sync_identity",
     "truncate",
     "unset_properties",
     "vacuum",

@@ -96,6 +96,7 @@ def rewritten(
         return None
     names = [_column(column, table, target) for column, _ in pairs]
     pairs, names = _without_identity(pairs, names, target, inserts=action.inserts)
+    pairs = [(column, _default_or(text, name, target)) for (column, text), name in zip(pairs, names, strict=True)]
     asked = [(index, text) for index, (_, text) in enumerate(pairs) if names[index] is not None and text.upper() != "DEFAULT"]
     found = types([text for _, text in asked], action.relations) if asked else Struct(())
     if found is None:
@@ -117,6 +118,8 @@ def rewritten(
     texts = [(quote([name]) if name is not None else quote(pairs[index][0]), values[index]) for index, name in enumerate(names)]
     roots = [_root(column, table, target) for column, _ in pairs]
     others = _generated(target, table, known, inserts=action.inserts)
+    if action.inserts:
+        others += _defaults(target, known)
     if action.inserts and counted is not None:
         others += [
             (one.name, counted(one.name)) for one in target.schema.fields if one.is_identity and one.name.lower() not in known
@@ -151,6 +154,25 @@ def _without_identity(
                 raise identity_given(field.name)
         kept.append(index)
     return [pairs[index] for index in kept], [names[index] for index in kept]
+
+
+def _default_or(text: str, name: str | None, target: DeltaTarget) -> str:
+    """A value's text, or of the word DEFAULT what the column has instead of one that is given."""
+    one = None if name is None else target.schema.find(name)
+    if text.upper() != "DEFAULT" or one is None or one.generation is not None:
+        return text
+    return _default(one)
+
+
+def _default(one: Field) -> str:
+    return f"CAST({'NULL' if one.default is None else one.default} AS {sql(one.type)})"
+
+
+def _defaults(target: DeltaTarget, known: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Columns with a default that get no value where a row is inserted."""
+    return [
+        (one.name, _default(one)) for one in target.schema.fields if one.default is not None and one.name.lower() not in known
+    ]
 
 
 def _column(column: tuple[str, ...], table: Side, target: DeltaTarget) -> str | None:

@@ -134,26 +134,47 @@ def only_where(rows: Any, found: Fit, condition: str, shown: str) -> Any:
         shown: The condition as the error is to show it.
     """
     made = [(one.name, one.generation or one.default or "NULL") for one in found.omitted if not one.is_identity]
+    names = [name for name, _ in found.values]
     if made:
         # The condition may speak of a column that the engine would fill; it looks for it among those of the rows.
-        named = [(name, quote([name])) for name, _ in found.values]
         fields = {one.name: one for one in found.omitted}
         filled = [(name, f"CAST({text} AS {sql(fields[name].type)})") for name, text in made]
-        return _filter(project(rows, [*named, *filled]), condition, shown)
-    return _filter(rows, condition, shown)
-
-
-def _filter(rows: Any, condition: str, shown: str) -> Any:
+        rows = project(rows, [*((name, quote([name])) for name in names), *filled])
     message = (
         "[DELTA_REPLACE_WHERE_MISMATCH] Written data does not conform to partial table overwrite condition or constraint "
         f"'{shown}'. SQLSTATE: 44000"
     )
-    relation = proto().Relation()
-    relation.filter.input.CopyFrom(rows)
-    relation.filter.condition.expression_string.expression = (
-        f"CASE WHEN ({condition}) THEN true ELSE CAST(raise_error({literal(message)}) AS BOOLEAN) END"
+    return required(rows, [*names, *(name for name, _ in made)], found.schema, [(f"({condition})", message)])
+
+
+def required(rows: Any, names: Sequence[str], schema: Struct, conditions: Sequence[tuple[str, str]]) -> Any:
+    """Rows that raise an error where a condition is not true of one.
+
+    A column's value is what raises it. A filter would become one with those of the query below, and be evaluated of rows that they
+    leave out.
+
+    Args:
+        rows: Any.
+        names: Their columns.
+        schema: What is known of these.
+        conditions: Pairs of a condition and what the error says.
+    """
+    if not conditions:
+        return rows
+    fields = [(name, schema.find(name)) for name in names]
+    simple = [
+        (name, one.type)
+        for name, one in fields
+        if one is not None and isinstance(one.type, Atomic) and one.type.name != "variant"
+    ]
+    carrier, kind = simple[0] if simple else (names[0], Atomic("integer"))
+    whens = " ".join(
+        f"WHEN ({condition}) IS NOT TRUE THEN CAST(raise_error({literal(message)}) AS {sql(kind)})"
+        for condition, message in conditions
     )
-    return relation
+    column = quote([carrier])
+    checked = f"CASE {whens} ELSE {column} END" if simple else f"element_at(array({column}), CASE {whens} ELSE 1 END)"
+    return project(rows, [(name, checked if name == carrier else quote([name])) for name in names])
 
 
 def _pairs(source: Struct, target: DeltaTarget, rules: Rules) -> list[tuple[str, Field]]:

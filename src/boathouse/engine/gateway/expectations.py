@@ -26,14 +26,14 @@ from boathouse.engine.errors import ExpectationViolated, StatementRefused
 from boathouse.engine.expected import KEPT, OPTION, REASON, columns
 from boathouse.engine.gateway.change import Change
 from boathouse.engine.gateway.delta_target import DeltaTarget, load
-from boathouse.engine.gateway.enforcement import Rules, fit, project
+from boathouse.engine.gateway.enforcement import Rules, fit, project, required
 from boathouse.engine.gateway.evolution import add_columns
 from boathouse.engine.gateway.ingest import Plan, option
 from boathouse.engine.gateway.plan_text import parsed
 from boathouse.engine.gateway.protocol import proto
 from boathouse.engine.gateway.repeatable import fix_versions, is_row_by_row, unrepeatable
 from boathouse.engine.gateway.spark_types import Field, Struct, from_message, nullable, sql, to_json
-from boathouse.engine.gateway.sql_tokens import literal, quote
+from boathouse.engine.gateway.sql_tokens import quote
 from boathouse.engine.gateway.staging import Staging, write_into
 from boathouse.engine.gateway.transactions import Identifier, identifier_of
 from boathouse.engine.gateway.visit import Visit
@@ -275,24 +275,24 @@ def _fitting(
     if found.omitted:
         made = [(one.name, f"CAST({one.generation or one.default or 'NULL'} AS {sql(one.type)})") for one in found.omitted]
         relation = project(relation, [*((name, quote([name])) for name, _ in values), *made])
-    return _constrained(relation, target, said), found.schema, target
+        values += made
+    return _constrained(relation, [name for name, _ in values], target, said), found.schema, target
 
 
-def _constrained(rows: Any, target: DeltaTarget, said: Expected) -> Any:
+def _constrained(rows: Any, names: Sequence[str], target: DeltaTarget, said: Expected) -> Any:
     """Rows that raise an error where one that is kept would break a rule of the table, which the engine does not know here."""
     rules = {f"NOT NULL {one.name}": f"{quote([one.name])} IS NOT NULL" for one in target.schema.fields if not one.nullable}
     checks = {key: text for key, text in target.configuration.items() if key.startswith(_CONSTRAINT)}
     rules |= {f"CHECK {key.removeprefix(_CONSTRAINT)} {text}": text for key, text in checks.items()}
-    for name, condition in rules.items():
-        message = f"[DELTA_VIOLATE_CONSTRAINT_WITH_VALUES] {name} of {target.name} is violated by a row. SQLSTATE: 23001"
-        filtered = proto().Relation()
-        filtered.filter.input.CopyFrom(rows)
-        dropped = f"NOT {quote([KEPT])} OR " if said.drops else ""
-        filtered.filter.condition.expression_string.expression = (
-            f"CASE WHEN {dropped}({condition}) THEN true ELSE CAST(raise_error({literal(message)}) AS BOOLEAN) END"
+    dropped = f"NOT {quote([KEPT])} OR " if said.drops else ""
+    conditions = [
+        (
+            f"{dropped}({condition})",
+            f"[DELTA_VIOLATE_CONSTRAINT_WITH_VALUES] {name} of {target.name} is violated by a row. SQLSTATE: 23001",
         )
-        rows = filtered
-    return rows
+        for name, condition in rules.items()
+    ]
+    return required(rows, names, target.schema, conditions)
 
 
 def _publish(write: _Write, partition_by: Sequence[str]) -> None:

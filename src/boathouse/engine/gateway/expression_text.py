@@ -147,7 +147,7 @@ _LITERALS: dict[str, Callable[[Any], str]] = {
     "boolean": lambda value: "true" if value else "false",
     "byte": _number("TINYINT"),
     "short": _number("SMALLINT"),
-    "integer": _number("INT"),
+    "integer": lambda value: str(value) if value >= 0 else f"CAST({literal(str(value))} AS INT)",
     "long": _number("BIGINT"),
     "float": _number("FLOAT"),
     "double": _number("DOUBLE"),

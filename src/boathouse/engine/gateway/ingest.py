@@ -18,6 +18,7 @@ from boathouse.engine.gateway.delta_target import load as load_target
 from boathouse.engine.gateway.enforcement import Fit, Rules, fit, in_utc, only_where, rows_that_fit
 from boathouse.engine.gateway.evolution import add_columns
 from boathouse.engine.gateway.protocol import proto
+from boathouse.engine.gateway.rows_apart import set_apart
 from boathouse.engine.gateway.session import EngineSession
 from boathouse.engine.gateway.spark_types import Struct, from_message, sql
 from boathouse.engine.gateway.sql_tokens import literal, parts_of, quote
@@ -180,6 +181,7 @@ class Ingest:
             fitting = in_utc(fitting, found)
         if condition is not None and (self._session.delta_settings.get(_CONDITION_CHECK) or "true").lower() != "false":
             fitting = only_where(fitting, found, condition, condition)
+        fitting = set_apart(self._session, fitting, target)
         write = proto().WriteOperation(source="delta", path=str(target.folder))
         modes = proto().WriteOperation
         write.mode = modes.SAVE_MODE_APPEND if plan.mode is Mode.APPEND else modes.SAVE_MODE_OVERWRITE

@@ -14,8 +14,8 @@ from boathouse.engine.gateway.inserts import Insert, read_insert, split
 from boathouse.engine.gateway.parameters import bind
 from boathouse.engine.gateway.path_names import is_path_name
 from boathouse.engine.gateway.protocol import proto, sql_node
-from boathouse.engine.gateway.spark_types import Struct, from_message, sql
-from boathouse.engine.gateway.sql_tokens import Kind, Token, quote, tokenize
+from boathouse.engine.gateway.spark_types import Field, Struct, from_message, sql
+from boathouse.engine.gateway.sql_tokens import Kind, Token, closing, quote, tokenize
 from boathouse.engine.gateway.statements import Edit, Statement, apply, parse
 from boathouse.engine.gateway.visit import Visit
 from boathouse.engine.write_errors import arity_mismatch, unknown_column
@@ -41,12 +41,12 @@ def insert(visit: Visit, command: Any, statement: Statement) -> Change | None:
     node = sql_node(rows)
     if node is None:
         return None
+    node.query, columns = _with_defaults(found, target)
     rules = Rules(
         Match.NAME if found.by_name else Match.POSITION,
-        found.columns,
+        columns,
         evolve=found.evolve or evolves({}, visit.session),
     )
-    node.query = _with_defaults(found, target)
     plan = Plan(rules)
     if found.partition:
         rows, rules = _with_partition(visit, rows, found, target)
@@ -138,25 +138,52 @@ def _with_partition(visit: Visit, rows: Any, found: Insert, target: DeltaTarget)
     return project(renamed, values), Rules(Match.NAME, (), evolve=False)
 
 
-def _with_defaults(found: Insert, target: DeltaTarget) -> str:
-    """The query, with the word DEFAULT in a VALUES list replaced by what it stands for."""
+def _with_defaults(found: Insert, target: DeltaTarget) -> tuple[str, tuple[str, ...]]:
+    """The query and its list of columns, with the word DEFAULT in a VALUES list replaced by what it stands for.
+
+    Columns that the engine fills are left out where each row says DEFAULT.
+    """
     tokens = tokenize(found.query)
     if not tokens or not tokens[0].is_word("VALUES") or not any(token.is_word("DEFAULT") for token in tokens):
-        return found.query
+        return found.query, found.columns
     names = list(found.columns) or target.schema.names
-    edits: list[Edit] = []
-    for row in split(tokens[1:]):
-        inner = row[1:-1] if row and row[0].is_mark("(") else row
-        for index, value in enumerate(split(inner)):
-            if len(value) == 1 and value[0].is_word("DEFAULT"):
-                edits.append(_default(value[0], names, index, target))
-    return apply(found.query, edits)
+    written = split(tokens[1:])
+    rows = [split(row[1:-1] if row and row[0].is_mark("(") else row) for row in written]
+    fields = [target.schema.find(name) for name in names]
+    filled = {
+        index
+        for index, one in enumerate(fields)
+        if one is not None
+        and (one.is_identity or one.generation is not None)
+        and any(_says_default(row, index) for row in rows)
+    }
+    for index in filled:
+        if not all(_says_default(row, index) for row in rows):
+            message = (
+                f"DEFAULT for the column {names[index]}, whose values the table makes itself, has to be said in each row of "
+                "VALUES, or in none. Insert the others with a statement of their own."
+            )
+            raise StatementRefused(message)
+    whole = all(row and row[0].is_mark("(") and closing(row, 0) == len(row) - 1 for row in written)
+    if filled and len(filled) < len(names) and whole and all(len(row) == len(names) for row in rows):
+        kept = [index for index in range(len(names)) if index not in filled]
+        lists = [", ".join(_value(found.query, row[index], fields[index]) for index in kept) for row in rows]
+        return "VALUES " + ", ".join(f"({one})" for one in lists), tuple(names[index] for index in kept)
+    edits = [
+        Edit(value[0].start, value[0].end, _value(found.query, value, fields[index] if index < len(fields) else None))
+        for row in rows
+        for index, value in enumerate(row)
+        if _says_default(row, index)
+    ]
+    return apply(found.query, edits), found.columns
 
 
-def _default(token: Token, names: list[str], index: int, target: DeltaTarget) -> Edit:
-    one = target.schema.find(names[index]) if index < len(names) else None
-    if one is not None and one.is_identity:
-        message = f"DEFAULT cannot be given for the identity column {one.name}. Leave the column out of the list of columns."
-        raise StatementRefused(message)
-    text = "NULL" if one is None or one.default is None else f"({one.default})"
-    return Edit(token.start, token.end, text)
+def _says_default(row: Sequence[Sequence[Token]], index: int) -> bool:
+    return index < len(row) and len(row[index]) == 1 and row[index][0].is_word("DEFAULT")
+
+
+def _value(sql_text: str, value: Sequence[Token], one: Field | None) -> str:
+    """The text of a value of VALUES, or what DEFAULT stands for."""
+    if len(value) == 1 and value[0].is_word("DEFAULT"):
+        return "NULL" if one is None or one.default is None else f"({one.default})"
+    return sql_text[value[0].start : value[-1].end] if value else ""

@@ -45,17 +45,43 @@ def bind(node: Any) -> bool:
 def given(function: FunctionInfo, arguments: Sequence[str]) -> dict[str, str]:
     """The arguments of a call by the names of the function's parameters, each cast to its type.
 
+    Args:
+        function: What is called.
+        arguments: Texts: values in the order of the parameters, then ``name => value``.
+
     Raises:
-        StatementRefused: If they are too few or too many.
+        StatementRefused: If they are too few or too many, or a name is no parameter's or has a value twice.
     """
+    named = [_named(text) for text in arguments]
+    listed = next((index for index, (name, _) in enumerate(named) if name is not None), len(named))
+    texts = dict(zip((one.name.lower() for one in function.parameters), (value for _, value in named[:listed]), strict=False))
+    for name, value in named[listed:]:
+        if name is None:
+            message = f"{function.full_name}: values without a name stand before those with one, as in f(1, y => 2)."
+            raise StatementRefused(message)
+        if not any(one.name.lower() == name.lower() for one in function.parameters):
+            known = ", ".join(one.name for one in function.parameters) or "none"
+            message = f"{function.full_name} has no parameter {name}. It has: {known}."
+            raise StatementRefused(message)
+        if name.lower() in texts:
+            message = f"{function.full_name}: the parameter {name} has been given a value twice."
+            raise StatementRefused(message)
+        texts[name.lower()] = value
     values: dict[str, str] = {}
-    for index, parameter in enumerate(function.parameters):
-        text = arguments[index] if index < len(arguments) else parameter.default
-        if text is None:
-            break
-        values[parameter.name.lower()] = f"CAST({text} AS {parameter.type_text})"
+    for parameter in function.parameters:
+        text = texts.get(parameter.name.lower(), parameter.default)
+        if text is not None:
+            values[parameter.name.lower()] = f"CAST({text} AS {parameter.type_text})"
     if len(values) != len(function.parameters) or len(arguments) > len(function.parameters):
         wanted = ", ".join(f"{one.name} {one.type_text}" for one in function.parameters)
         message = f"{function.full_name} takes ({wanted}); it was called with {len(arguments)} arguments."
         raise StatementRefused(message)
     return values
+
+
+def _named(argument: str) -> tuple[str | None, str]:
+    """The name before ``=>`` and the value of an argument; no name where it has none."""
+    tokens = tokenize(argument)
+    if len(tokens) < 4 or not (tokens[0].is_identifier and tokens[1].is_mark("=") and tokens[2].is_mark(">")):
+        return None, argument
+    return (None, argument) if tokens[1].end != tokens[2].start else (tokens[0].identifier, argument[tokens[3].start :])

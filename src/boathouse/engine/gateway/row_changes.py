@@ -23,6 +23,7 @@ from boathouse.engine.gateway.path_names import is_path_name
 from boathouse.engine.gateway.protocol import empty_answer, proto, sql_node
 from boathouse.engine.gateway.references import References
 from boathouse.engine.gateway.retry import Retry
+from boathouse.engine.gateway.rows_apart import has_rules
 from boathouse.engine.gateway.spark_types import Field, Struct, from_message, nullable
 from boathouse.engine.gateway.sql_tokens import Token, parts_of, quote, read_name
 from boathouse.engine.gateway.statements import Edit, Statement, apply, parse
@@ -114,9 +115,10 @@ class _Counter:
     step: str
 
 
-def _numbered(tokens: Sequence[Token], source: Side, number: str) -> Edit:
-    """The source of a MERGE with a number in each row."""
-    text = f"(SELECT *, row_number() OVER (ORDER BY NULL) AS {quote([number])} FROM {source.text}) AS {quote([source.label or ''])}"  # noqa: S608
+def _wrapped(tokens: Sequence[Token], source: Side, number: str | None, end: str) -> Edit:
+    """The source of a MERGE as a query with an end of its own, and with a number in each row."""
+    counted = f", row_number() OVER (ORDER BY NULL) AS {quote([number])}" if number is not None else ""
+    text = f"(SELECT *{counted} FROM {source.text}{end}) AS {quote([source.label or ''])}"  # noqa: S608 - pieces of the statement itself
     return Edit(tokens[0].start, tokens[-1].end, text)
 
 
@@ -178,8 +180,10 @@ class _Rewrite:
             if assigned is not None:
                 self._note(action, assigned)
                 edits.append(assigned.edit)
-        if self.counters:
-            edits.append(_numbered(tokens[using[0] + 1 : on[0]], source, number))
+        is_apart = self._visit.session.capabilities.filters_by_rules and has_rules(target) and bool(actions)
+        if self.counters or (is_apart and source.label is not None and "/" not in source.label):
+            end = self._visit.session.capabilities.barrier[1] if is_apart else ""
+            edits.append(_wrapped(tokens[using[0] + 1 : on[0]], source, number if self.counters else None, end))
         self._apply(edits)
         return target
 

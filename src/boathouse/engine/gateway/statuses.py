@@ -134,14 +134,19 @@ _REFUSED_WRITES = (
     ),
     (re.compile(r"\[(?P<condition>(?:DELTA|CAST|INCOMPATIBLE)_[A-Z_.]+)\]"), ""),
     (re.compile(r"Can't cast value (?P<column>\S+) to type"), "CAST_OVERFLOW_IN_TABLE_INSERT"),
+    (re.compile(r"MERGE_CARDINALITY_VIOLATION"), "DELTA_MULTIPLE_SOURCE_ROW_MATCHING_TARGET_ROW_IN_MERGE"),
     (re.compile(r"Delta table is append-only|configured to only allow appends"), "DELTA_CANNOT_MODIFY_APPEND_ONLY"),
 )
+_STATES_OF = {"DELTA_MULTIPLE_SOURCE_ROW_MATCHING_TARGET_ROW_IN_MERGE": "21506"}
 _STATE = re.compile(r"\s*SQLSTATE: (?P<state>[0-9A-Z]{5})\b")
 
 
 _TOLD = {
     "DELTA_CANNOT_MODIFY_APPEND_ONLY": "This table is configured to only allow appends. If you would like to permit updates or "
-    "deletes, use ALTER TABLE <table> SET TBLPROPERTIES (delta.appendOnly=false)."
+    "deletes, use ALTER TABLE <table> SET TBLPROPERTIES (delta.appendOnly=false).",
+    "DELTA_MULTIPLE_SOURCE_ROW_MATCHING_TARGET_ROW_IN_MERGE": "Cannot perform Merge as multiple source rows matched and attempted to "
+    "modify the same target row in the Delta table in possibly conflicting ways. Leave one row for each key in the source, as with "
+    "QUALIFY row_number() OVER (PARTITION BY key ORDER BY time DESC) = 1.",
 }
 """What is told of a condition where an engine's own words do not say what would be valid."""
 
@@ -154,5 +159,5 @@ def refused_write(error: AioRpcError) -> WriteRefused | None:
         if found is not None:
             named, state = condition or found["condition"], _STATE.search(text)
             told = _TOLD.get(named) or _STATE.sub("", text.replace(f"[{named}]", "")).strip()
-            return WriteRefused(named, told, "42000" if state is None else state["state"])
+            return WriteRefused(named, told, _STATES_OF.get(named, "42000") if state is None else state["state"])
     return None

@@ -1,6 +1,7 @@
 """One walk over a plan: every name in it becomes what its reader may see of it, and every path is checked and made real."""
 
 import itertools
+import re
 import secrets
 from collections.abc import Iterable, Iterator, MutableMapping, Sequence
 from pathlib import Path
@@ -41,6 +42,7 @@ from boathouse.iam.api import Principal
 from boathouse.storage.paths import to_url
 from boathouse.tables.api import forget_checkpoint_hint
 
+_READ_HERE = re.compile(r"\bas\s+of\b|\btable_changes|\bread_files\b", re.IGNORECASE)
 _PATH_OPTIONS = frozenset({"path", "paths", "location", "checkpointlocation"})
 
 
@@ -180,7 +182,7 @@ class Visit:
         """A SQL text: if it is a statement that the gateway itself answers, the answer comes in its place."""
         if self.shared is not None:
             self.shared.check_text(node.sql.query, tokenize(node.sql.query))
-        if not self.session.capabilities.binds_parameters:
+        if not self.session.capabilities.binds_parameters or _is_bound_here(node.sql.query):
             self.changed |= bind(node.sql)
         text = plain_identifiers(node.sql, "query", self.session)
         statement = self._without_cache(parse(text), standalone=standalone)
@@ -450,6 +452,12 @@ class Visit:
         table = None if name is None else self.access.table(self.principal, ".".join(name))
         if table is not None:
             self.access.require_whole(self.principal, table)
+
+
+def _is_bound_here(sql: str) -> bool:
+    """Whether a text's parameters are put into it whatever the engine can: where it binds none, or the gateway reads what they are."""
+    statement = parse(sql)
+    return _READ_HERE.search(sql) is not None or not (statement.is_query or statement.verb[:1] in {("INSERT",), ("WITH",)})
 
 
 def _refuse_scratch(text: str) -> None:

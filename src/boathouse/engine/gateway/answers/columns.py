@@ -12,6 +12,7 @@ from boathouse.engine.gateway.answers.grammar import Grammar, TableRef
 from boathouse.engine.gateway.answers.registry import NOTHING
 from boathouse.engine.gateway.answers.tags import column_tags
 from boathouse.engine.gateway.sql_tokens import Kind, quote
+from boathouse.storage.paths import from_url
 from boathouse.tables.api import (
     ColumnChange,
     DeltaRefused,
@@ -25,6 +26,7 @@ from boathouse.tables.api import (
     rename_column,
     replace_columns,
     replay,
+    sync_identity,
 )
 
 _TYPE_ENDS = ("NOT", "NULL", "DEFAULT", "COMMENT", "FIRST", "AFTER", "GENERATED", "MASK", "CONSTRAINT", "PRIMARY")
@@ -188,6 +190,14 @@ def change(words: Grammar, asked: Asked, ref: TableRef) -> pa.Table:
         words.at = start
         return column_tags(words, asked, ref)
     words.at = start
+    path = words.column()
+    if words.accept("SYNC"):
+        words.expect("IDENTITY")
+        words.end()
+        place = place_of(ref, asked, Privilege.MODIFY)
+        sync_identity(place.location, path, asked.user, last=lambda _, column, rises: _last(asked, place, column, rises=rises))
+        return changed(asked, place)
+    words.at = start
     place = place_of(ref, asked, Privilege.MODIFY)
     changes = [_change(words, asked)]
     while words.accept_mark(","):
@@ -215,13 +225,10 @@ def _change(words: Grammar, asked: Asked) -> ColumnChange:
             words.expect("NULL")
             return ColumnChange(path, nullable=True)
         return ColumnChange(path, default="")
-    if words.sees("SYNC"):
-        message = "ALTER COLUMN ... SYNC IDENTITY is not supported."
-        raise StatementRefused(message)
     if words.here is not None and words.here.is_identifier:
         return _hive(words, asked, path)
     raise words.wrong(
-        "COMMENT, TYPE, FIRST, AFTER, SET NOT NULL, DROP NOT NULL, SET DEFAULT, DROP DEFAULT, SET TAGS or UNSET TAGS"
+        "COMMENT, TYPE, FIRST, AFTER, SET NOT NULL, DROP NOT NULL, SET DEFAULT, DROP DEFAULT, SYNC IDENTITY, SET TAGS or UNSET TAGS"
     )
 
 
@@ -243,6 +250,13 @@ def _hive(words: Grammar, asked: Asked, path: tuple[str, ...]) -> ColumnChange:
     first = words.accept("FIRST")
     after = words.column()[-1] if words.accept("AFTER") else None
     return ColumnChange(path, comment=comment, kind=kind, first=first, after=after)
+
+
+def _last(asked: Asked, place: Place, column: str, *, rises: bool) -> int | None:
+    """The largest or smallest value of a column."""
+    query = f"SELECT {'max' if rises else 'min'}({quote([column])}) FROM delta.{quote([str(from_url(place.location))])}"  # noqa: S608 - quoted
+    value = asked.session.query(query).column(0)[0].as_py()
+    return None if value is None else int(value)
 
 
 def _no_nulls(asked: Asked, place: Place, state: State, path: Sequence[str]) -> None:

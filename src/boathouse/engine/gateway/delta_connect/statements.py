@@ -6,6 +6,7 @@ from typing import Any
 from boathouse.engine.errors import StatementRefused
 from boathouse.engine.gateway.delta_connect.messages import as_data_type, as_expression, kind_of
 from boathouse.engine.gateway.expression_text import expression_text
+from boathouse.engine.gateway.path_names import looks_absolute
 from boathouse.engine.gateway.spark_types import from_message, sql
 from boathouse.engine.gateway.sql_tokens import literal, parts_of, quote, read_name, tokenize
 
@@ -165,15 +166,18 @@ def command(message: Any) -> str:
         case "drop_feature_support":
             history = " TRUNCATE HISTORY" if inner.truncate_history else ""
             return f"ALTER TABLE {name_of(inner.table)} DROP FEATURE {quote([inner.feature_name])}{history}"
+        case "generate":
+            return f"GENERATE {quote([inner.mode])} FOR TABLE {name_of(inner.table)}"
         case _:
-            text = f"DeltaTable.{kind or 'this call'} is not supported. Readers of Delta need no manifest files: give them the path."
+            text = f"DeltaTable.{kind or 'this call'} is not supported."
             raise StatementRefused(text)
 
 
 def _clone(message: Any) -> str:
     verb = "CREATE OR REPLACE TABLE" if message.replace else "CREATE TABLE"
     depth = "SHALLOW" if message.is_shallow else "DEEP"
-    text = f"{verb} {quote(parts_of(message.target))} {depth} CLONE {name_of(message.table)}"
+    target = f"delta.{quote([message.target])}" if looks_absolute(message.target) else quote(parts_of(message.target))
+    text = f"{verb} {target} {depth} CLONE {name_of(message.table)}"
     if message.HasField("version"):
         text += f" VERSION AS OF {message.version}"
     elif message.HasField("timestamp"):
