@@ -81,16 +81,16 @@ class TestReplaceWhere:
 
     def test_a_query_may_leave_out_what_the_condition_would_refuse(self, spark: SparkSession, schema: str) -> None:
         name = f"{schema}.parts_of"
-        spark.sql(f"CREATE TABLE {name} AS SELECT * FROM VALUES (1, 'a', map('k', 1)), (2, 'b', NULL) AS t(n, v, m)")
-        spark.sql(f"INSERT INTO {name} REPLACE WHERE n = 1 SELECT n, upper(v), m FROM {name} WHERE n = 1")
+        spark.sql(f"CREATE TABLE {name} AS SELECT * FROM VALUES (1, 'a'), (2, 'b') AS t(n, v)")
+        spark.sql(f"INSERT INTO {name} REPLACE WHERE n = 1 SELECT n, upper(v) FROM {name} WHERE n = 1")
         spark.table(name).where("n < 2").write.mode("overwrite").option("replaceWhere", "n < 2").saveAsTable(name)
-        assert rows(spark.sql(f"SELECT n, v FROM {name}")) == [(1, "A"), (2, "b")]
-        maps = f"{schema}.maps"
-        spark.sql(f"CREATE TABLE {maps} AS SELECT m FROM {name}")
-        spark.sql(f"INSERT INTO {maps} REPLACE WHERE m['k'] = 1 SELECT map('k', 1, 'l', 2) FROM {name} WHERE m['k'] = 1")
-        assert rows(spark.table(maps)) == [(None,), ({"k": 1, "l": 2},)]
+        assert rows(spark.table(name)) == [(1, "A"), (2, "b")]
+        structs = f"{schema}.structs"
+        spark.sql(f"CREATE TABLE {structs} AS SELECT struct(n, v) AS s FROM {name}")
+        spark.sql(f"INSERT INTO {structs} REPLACE WHERE s.n = 1 SELECT s FROM {structs} WHERE s.n = 1")
+        assert rows(spark.table(structs)) == [((1, "A"),), ((2, "b"),)]
         with pytest.raises(PySparkException, match="DELTA_REPLACE_WHERE_MISMATCH"):
-            spark.sql(f"INSERT INTO {maps} REPLACE WHERE m['k'] = 1 SELECT map('k', 2)")
+            spark.sql(f"INSERT INTO {structs} REPLACE WHERE s.n = 1 SELECT s FROM {structs}")
 
     def test_a_generated_column_in_the_condition(self, spark: SparkSession, schema: str) -> None:
         name = f"{schema}.g"
