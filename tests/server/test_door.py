@@ -26,6 +26,7 @@ PUBLIC = {
     "/api/boathouse/v1/sign-in-options",
     "/api/boathouse/v1/sso/login",
     "/api/boathouse/v1/sso/callback",
+    "/api/boathouse/v1/statement-results/x/x",
     "/favicon.svg",
     "/favicon.ico",
     "/assets",
@@ -98,6 +99,7 @@ def test_what_is_public_tells_nothing(server: Server) -> None:
     stranger = server.client("")
     assert stranger.get("/health").json()["status"] == "ok"
     assert stranger.get("/.well-known/databricks-config").status_code == 200
+    assert stranger.get("/api/boathouse/v1/statement-results/x/0").status_code == 403
     page = stranger.get("/", headers={"Accept": "text/html"})
     assert server.token not in page.text
 

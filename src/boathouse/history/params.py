@@ -52,6 +52,9 @@ _PUBLIC_NAMES = frozenset(
 )
 """Names that only look like it."""
 
+_SQL_NAMES = frozenset({"statement", "query_text"})
+"""Fields that hold statements."""
+
 _TOKENS = re.compile(r"\b(?:dapi[\w-]{8,}|bh[a-z]_[\w-]{16,}|eyJ[\w-]{8,}\.[\w.-]+|AKIA[A-Z0-9]{12,})")
 """Texts that are tokens wherever they stand."""
 
@@ -120,13 +123,17 @@ def _redacted(value: Any) -> Any:
             is_secret(str(value[key])) for key in ("path", "key", "name", "op") if isinstance(value.get(key), str)
         )
         return {
-            str(key): REDACTED if is_secret(str(key)) or (names_secret and key == "value") else _redacted(item)
+            str(key): REDACTED if is_secret(str(key)) or (names_secret and key == "value") else _redacted_field(key, item)
             for key, item in value.items()
         }
     if isinstance(value, list):
         return [_redacted(item) for item in value[:MAX_PARAMS]]
     # No token is short: most texts need not be looked through.
     return _TOKENS.sub(REDACTED, value[: MAX_VALUE * 4]) if isinstance(value, str) and len(value) >= 12 else value
+
+
+def _redacted_field(name: object, value: Any) -> Any:
+    return redact_sql(value[: MAX_VALUE * 4]) if name in _SQL_NAMES and isinstance(value, str) else _redacted(value)
 
 
 def _text(value: Any) -> str:

@@ -22,6 +22,7 @@ INTERNAL_SCOPES: dict[str, frozenset[str]] = {
     "foreach": frozenset({SQL}),
     "ai_query": frozenset({INVOCATIONS}),
     "monitor": frozenset({SQL}),
+    "statement": frozenset({SQL}),
     "serving": frozenset({FILES, MLFLOW, UNITY_CATALOG}),
 }
 """What the tokens of child processes may be used for, by purpose; others may do what their principal may."""

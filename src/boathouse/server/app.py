@@ -79,8 +79,9 @@ from boathouse.serving.api import EndpointShapes, ServedVersions, Serving, Servi
 from boathouse.sql import endpoints as sql_endpoints
 from boathouse.sql.alerts import endpoints as alert_endpoints
 from boathouse.sql.alerts import older as older_alerts
-from boathouse.sql.api import Acting, AlertTask, DashboardTask, DashboardTaskKind, SqlReferences, SqlTaskKind
+from boathouse.sql.api import Acting, AlertTask, DashboardTask, DashboardTaskKind, Executions, SqlReferences, SqlTaskKind
 from boathouse.sql.dashboards import endpoints as dashboard_endpoints
+from boathouse.sql.execution import endpoints as execution_endpoints
 from boathouse.storage.layout import Layout
 from boathouse.storage.online_stores import parse_online_stores
 from boathouse.tables import endpoints as tables_endpoints
@@ -260,6 +261,7 @@ ROUTERS = (
     pipelines_endpoints.router,
     pipelines_page.router,
     sql_endpoints.router,
+    execution_endpoints.router,
     alert_endpoints.router,
     older_alerts.router,
     dashboard_endpoints.router,
@@ -307,6 +309,14 @@ def _start_mlflow(state: State, began: int) -> None:
     """Load MLflow, and end what a server before this one has left running."""
     state.mlflow.start()
     asyncio.get_running_loop().run_in_executor(None, state.training.end_left, began)
+
+
+def _start_statements(state: State, stack: AsyncExitStack) -> None:
+    """Have statements executed in somebody's name: the server's own, and those of the API."""
+    state.acting = Acting(state.database, state.authenticator, f"localhost:{state.engines.port}")
+    state.executions = Executions(state.acting)
+    stack.push_async_callback(state.executions.stop)
+    state.executions.start()
 
 
 @asynccontextmanager
@@ -381,7 +391,7 @@ async def _lifespan(api: FastAPI) -> AsyncGenerator[None, None]:
         )
         stack.callback(surroundings.spare.stop)
         state.jobs.kinds.checks.append(sources.check_settings)
-        state.acting = Acting(state.database, state.authenticator, f"localhost:{state.engines.port}")
+        _start_statements(state, stack)
         alerts = AlertTask(state.database, state.layout, state.acting, state.jobs)
         dashboards = DashboardTask(state.database, state.layout, state.acting, state.jobs)
         for kind in (

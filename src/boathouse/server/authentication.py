@@ -31,8 +31,8 @@ PUBLIC_PATHS = frozenset(
 )
 """What is answered without credentials, besides the page's own files."""
 
-PUBLIC_PREFIXES = ("/assets/",)
-"""The built page's scripts and styles: the same for everybody."""
+PUBLIC_PREFIXES = ("/assets/", "/api/boathouse/v1/statement-results/")
+"""The built page's scripts and styles, the same for everybody; and results of statements by links that are signed and soon expire."""
 
 API_PREFIXES = (
     "/api/",

@@ -3,6 +3,7 @@
 from boathouse.sql.acting import Acting
 from boathouse.sql.alerts.task import AlertTask
 from boathouse.sql.dashboards.task import DashboardTask, DashboardTaskKind
+from boathouse.sql.execution.executions import Executions
 from boathouse.sql.references import SqlReferences
 from boathouse.sql.task import SqlTaskKind
 from boathouse.sql.trash import empty_trash
@@ -12,6 +13,7 @@ __all__ = [
     "AlertTask",
     "DashboardTask",
     "DashboardTaskKind",
+    "Executions",
     "SqlReferences",
     "SqlTaskKind",
     "empty_trash",

@@ -10,6 +10,17 @@ class StatementFailed(BoathouseError):
     status = 400
 
 
+class StatementsTooMany(BoathouseError):
+    """A principal has too many statements that have not ended."""
+
+    error_code = "RESOURCE_EXHAUSTED"
+    status = 429
+    retriable = True
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"{most} of your statements have not ended yet, which is the most: wait for some, or cancel them.")
+
+
 class ObjectInvalid(InvalidParameterValue):
     """A field of a saved query, an alert or a dashboard is not valid."""
 

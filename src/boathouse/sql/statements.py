@@ -4,7 +4,7 @@ import asyncio
 import datetime as dt
 import decimal
 import uuid
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -85,6 +85,34 @@ class SqlSession:
             heard.batches = list(pa.ipc.open_stream(relation.local_relation.data))
         return _answer(heard, most)
 
+    async def stream(self, text: str, take: Callable[[pa.RecordBatch], None], most: int | None = None) -> None:
+        """Execute one statement, and hand over its rows as they come.
+
+        Args:
+            text: The statement.
+            take: Is called in a thread for one batch after the other; what it raises ends the statement.
+            most: Rows that are asked for; None for all.
+
+        Raises:
+            StatementFailed: If the gateway or the engine refuses it.
+        """
+        request = self._request()
+        request.plan.command.sql_command.input.sql.query = text
+        relation = (await self._run(request)).relation
+        if relation is None:
+            return
+        if _has_rows(relation):
+            for batch in pa.ipc.open_stream(relation.local_relation.data):
+                await asyncio.to_thread(take, batch)
+            return
+        rows = self._request()
+        if most is None:
+            rows.plan.root.CopyFrom(relation)
+        else:
+            rows.plan.root.limit.input.CopyFrom(relation)
+            rows.plan.root.limit.limit = most
+        await self._run(rows, take)
+
     async def release(self) -> None:
         """End what still runs, and forget the session."""
         interrupt, release = proto().InterruptRequest(session_id=self._id), proto().ReleaseSessionRequest(session_id=self._id)
@@ -101,13 +129,16 @@ class SqlSession:
         request.user_context.SetInParent()
         return request
 
-    async def _run(self, request: Any) -> _Heard:
+    async def _run(self, request: Any, take: Callable[[pa.RecordBatch], None] | None = None) -> _Heard:
         heard = _Heard()
         call = self._channel.unary_stream(f"{SERVICE}ExecutePlan")(request.SerializeToString(), metadata=self._metadata)
         try:
             async for message in call:
                 response = proto().ExecutePlanResponse.FromString(message)
-                if response.HasField("arrow_batch"):
+                if response.HasField("arrow_batch") and take is not None:
+                    for batch in pa.ipc.open_stream(response.arrow_batch.data):
+                        await asyncio.to_thread(take, batch)
+                elif response.HasField("arrow_batch"):
                     heard.batches += pa.ipc.open_stream(response.arrow_batch.data)
                 elif response.HasField("sql_command_result"):
                     heard.relation = response.sql_command_result.relation

@@ -3039,6 +3039,86 @@ export interface paths {
         patch: operations["queries_update_query"];
         trace?: never;
     };
+    "/api/2.0/sql/statements": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Execute Statement
+         * @description Execute a statement in the asker's own warehouse, and wait for its result for ``wait_timeout``.
+         */
+        post: operations["statements_execute_statement"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.0/sql/statements/{statement_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Statement
+         * @description How far a statement of the asker's is, and the first chunk of its result; for an hour after its end.
+         */
+        get: operations["statements_get_statement"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.0/sql/statements/{statement_id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel Statement
+         * @description End a statement; one that has ended stays as it is.
+         */
+        post: operations["statements_cancel_statement"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.0/sql/statements/{statement_id}/result/chunks/{chunk_index}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Statement Chunk
+         * @description One chunk of a result.
+         */
+        get: operations["statements_get_statement_chunk"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/2.0/sql/warehouses": {
         parameters: {
             query?: never;
@@ -6141,6 +6221,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/boathouse/v1/statement-results/{statement_id}/{chunk_index}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Fetch Statement Chunk
+         * @description A chunk by its link, which needs no token until it expires.
+         */
+        get: operations["statements_fetch_statement_chunk"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/boathouse/v1/streams": {
         parameters: {
             query?: never;
@@ -9091,6 +9191,49 @@ export interface components {
             verdict: "passed" | "failed" | "done";
         };
         /**
+         * ExecuteStatement
+         * @description A statement, and how its result is wanted; times as ``10s``.
+         */
+        ExecuteStatement: {
+            /** Byte Limit */
+            byte_limit?: number | null;
+            /** Catalog */
+            catalog?: string | null;
+            /**
+             * Disposition
+             * @default INLINE
+             * @enum {string}
+             */
+            disposition: "INLINE" | "EXTERNAL_LINKS";
+            /**
+             * Format
+             * @default JSON_ARRAY
+             * @enum {string}
+             */
+            format: "JSON_ARRAY" | "ARROW_STREAM" | "CSV";
+            /**
+             * On Wait Timeout
+             * @default CONTINUE
+             * @enum {string}
+             */
+            on_wait_timeout: "CONTINUE" | "CANCEL";
+            /** Parameters */
+            parameters?: components["schemas"]["StatementParameter"][];
+            /** Row Limit */
+            row_limit?: number | null;
+            /** Schema */
+            schema?: string | null;
+            /** Statement */
+            statement: string;
+            /**
+             * Wait Timeout
+             * @default 10s
+             */
+            wait_timeout: string;
+            /** Warehouse Id */
+            warehouse_id: string;
+        };
+        /**
          * ExportBody
          * @description What was exported, in base64.
          */
@@ -11688,6 +11831,112 @@ export interface components {
             resolved: boolean;
         };
         /**
+         * ResultChunk
+         * @description Which rows of a result a chunk has.
+         */
+        ResultChunk: {
+            /** Byte Count */
+            byte_count?: number | null;
+            /** Chunk Index */
+            chunk_index: number;
+            /** Row Count */
+            row_count: number;
+            /** Row Offset */
+            row_offset: number;
+        };
+        /**
+         * ResultColumn
+         * @description A column of a result.
+         */
+        ResultColumn: {
+            /** Name */
+            name: string;
+            /** Position */
+            position: number;
+            /** Type Name */
+            type_name: string;
+            /** Type Precision */
+            type_precision?: number | null;
+            /** Type Scale */
+            type_scale?: number | null;
+            /** Type Text */
+            type_text: string;
+        };
+        /**
+         * ResultData
+         * @description One chunk of a result: its rows, or where they are.
+         */
+        ResultData: {
+            /** Chunk Index */
+            chunk_index?: number | null;
+            /** Data Array */
+            data_array?: (string | null)[][] | null;
+            /** External Links */
+            external_links?: components["schemas"]["ResultLink"][] | null;
+            /** Next Chunk Index */
+            next_chunk_index?: number | null;
+            /** Next Chunk Internal Link */
+            next_chunk_internal_link?: string | null;
+            /** Row Count */
+            row_count?: number | null;
+            /** Row Offset */
+            row_offset?: number | null;
+        };
+        /**
+         * ResultLink
+         * @description Where a chunk can be fetched without a token, until ``expiration``.
+         */
+        ResultLink: {
+            /** Byte Count */
+            byte_count?: number | null;
+            /** Chunk Index */
+            chunk_index: number;
+            /** Expiration */
+            expiration: string;
+            /** External Link */
+            external_link: string;
+            /** Next Chunk Index */
+            next_chunk_index?: number | null;
+            /** Next Chunk Internal Link */
+            next_chunk_internal_link?: string | null;
+            /** Row Count */
+            row_count: number;
+            /** Row Offset */
+            row_offset: number;
+        };
+        /**
+         * ResultManifest
+         * @description What a result is made of.
+         */
+        ResultManifest: {
+            /** Chunks */
+            chunks: components["schemas"]["ResultChunk"][];
+            /**
+             * Format
+             * @enum {string}
+             */
+            format: "JSON_ARRAY" | "ARROW_STREAM" | "CSV";
+            schema: components["schemas"]["ResultSchema"];
+            /** Total Byte Count */
+            total_byte_count?: number | null;
+            /** Total Chunk Count */
+            total_chunk_count: number;
+            /** Total Row Count */
+            total_row_count: number;
+            /** Truncated */
+            truncated: boolean;
+        };
+        /**
+         * ResultSchema
+         * @description The columns of a result.
+         */
+        ResultSchema: {
+            /** Column Count */
+            column_count: number;
+            /** Columns */
+            columns: components["schemas"]["ResultColumn"][];
+        };
+        /**
          * RevokeToken
          * @description Names a token to revoke.
          */
@@ -12600,6 +12849,56 @@ export interface components {
             validate_only: boolean;
         } & {
             [key: string]: unknown;
+        };
+        /**
+         * StatementError
+         * @description Why a statement has failed.
+         */
+        StatementError: {
+            /** Error Code */
+            error_code: string;
+            /** Message */
+            message: string;
+        };
+        /**
+         * StatementParameter
+         * @description What a ``:name`` in a statement stands for; without a value it is NULL.
+         */
+        StatementParameter: {
+            /** Name */
+            name: string;
+            /**
+             * Type
+             * @default STRING
+             */
+            type: string;
+            /** Value */
+            value?: string | null;
+        };
+        /**
+         * StatementResponse
+         * @description A statement, and its result once it has one.
+         */
+        StatementResponse: {
+            manifest?: components["schemas"]["ResultManifest"] | null;
+            result?: components["schemas"]["ResultData"] | null;
+            /** Statement Id */
+            statement_id: string;
+            status: components["schemas"]["StatementStatus"];
+        };
+        /**
+         * StatementStatus
+         * @description How far a statement is.
+         */
+        StatementStatus: {
+            error?: components["schemas"]["StatementError"] | null;
+            /** Sql State */
+            sql_state?: string | null;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "PENDING" | "RUNNING" | "SUCCEEDED" | "FAILED" | "CANCELED";
         };
         /**
          * StatusBody
@@ -21366,6 +21665,135 @@ export interface operations {
             };
         };
     };
+    statements_execute_statement: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExecuteStatement"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StatementResponse"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    statements_get_statement: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                statement_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StatementResponse"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    statements_cancel_statement: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                statement_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    statements_get_statement_chunk: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                statement_id: string;
+                chunk_index: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ResultData"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     warehouses_list_warehouses: {
         parameters: {
             query?: never;
@@ -27651,6 +28079,41 @@ export interface operations {
             };
             header?: never;
             path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    statements_fetch_statement_chunk: {
+        parameters: {
+            query?: {
+                expires?: number;
+                signature?: string;
+            };
+            header?: never;
+            path: {
+                statement_id: string;
+                chunk_index: number;
+            };
             cookie?: never;
         };
         requestBody?: never;
