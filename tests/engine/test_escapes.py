@@ -6,8 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import httpx
 import pytest
 from delta.tables import DeltaTable
+from pyspark.errors import AnalysisException
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - its usual name
 
@@ -23,6 +25,8 @@ class Case:
     session: SparkSession
     admin: SparkSession
     values: dict[str, str]
+    client: httpx.Client
+    admins_client: httpx.Client
 
     def fill(self, text: str) -> str:
         for key, value in self.values.items():
@@ -34,7 +38,8 @@ class Case:
 def case(server: Server, connect: Callable[..., SparkSession], admin_session: SparkSession) -> Case:
     admin, short, user = admin_session, f"s{uuid.uuid4().hex[:8]}", f"u{uuid.uuid4().hex[:8]}@example.com"
     schema, mine = f"main.{short}", f"main.m{short}"
-    session = connect(server.new_principal(user))
+    token = server.new_principal(user)
+    session = connect(token)
     client = server.client()
     for name in (schema, mine):
         admin.sql(f"CREATE SCHEMA {name}")
@@ -47,6 +52,9 @@ def case(server: Server, connect: Callable[..., SparkSession], admin_session: Sp
     admin.sql(f"CREATE TABLE {schema}.v AS SELECT 'vaulted' AS secret, 1 AS id")
     admin.sql(f"CREATE FUNCTION {schema}.eu(r STRING) RETURNS BOOLEAN RETURN is_account_group_member('admins') OR r = 'EU'")
     admin.sql(f"CREATE FUNCTION {schema}.hide(s INT) RETURNS INT RETURN IF(is_account_group_member('admins'), s, 0)")
+    admin.sql(f"CREATE TABLE {schema}.w AS SELECT 'vaulted' AS secret")
+    admin.sql(f"CREATE FUNCTION {schema}.veil(s STRING) RETURNS STRING LANGUAGE PYTHON AS $$\n  return '***'\n$$")
+    admin.sql(f"ALTER TABLE {schema}.w ALTER COLUMN secret SET MASK {schema}.veil")
     admin.sql(f"ALTER TABLE {schema}.t SET ROW FILTER {schema}.eu ON (region)")
     admin.sql(f"ALTER TABLE {schema}.t ALTER COLUMN salary SET MASK {schema}.hide")
 
@@ -57,6 +65,7 @@ def case(server: Server, connect: Callable[..., SparkSession], admin_session: Sp
     grant("schema", schema, "USE SCHEMA", "EXECUTE")
     grant("schema", mine, "USE SCHEMA", "CREATE TABLE", "CREATE FUNCTION", "CREATE VOLUME", "MODIFY", "SELECT", "EXECUTE")
     grant("table", f"{schema}.t", "SELECT", "MODIFY")
+    grant("table", f"{schema}.w", "SELECT")
     grant("table", f"{schema}.v", "MODIFY")
 
     def path(name: str) -> str:
@@ -66,6 +75,7 @@ def case(server: Server, connect: Callable[..., SparkSession], admin_session: Sp
     values = {
         "t": f"{schema}.t",
         "v": f"{schema}.v",
+        "w": f"{schema}.w",
         "s": schema,
         "short": short,
         "mine": mine,
@@ -73,7 +83,7 @@ def case(server: Server, connect: Callable[..., SparkSession], admin_session: Sp
         "vp": path("v"),
     }
     values |= {"pdir": values["p"].rsplit("/", 1)[0], "pid": values["p"].rsplit("/", 1)[1], "root": str(server.root)}
-    return Case(session, admin, values)
+    return Case(session, admin, values, server.client(token), client)
 
 
 def told(found: Any) -> list[str]:
@@ -379,7 +389,7 @@ FRAMES: dict[str, Frame] = {
     "describe": lambda s, f: s.table(f("{t}")).describe().collect(),
     "summary": lambda s, f: s.table(f("{t}")).summary().collect(),
     "sample": lambda s, f: s.table(f("{t}")).sample(0.99).collect(),
-    "show": lambda s, f: s.table(f("{t}"))._show_string(truncate=False),
+    "show": lambda s, f: s.table(f("{t}"))._show_string(truncate=False),  # pyright: ignore[reportCallIssue]
     "pandas": lambda s, f: s.table(f("{t}")).toPandas().to_string(),
     "arrow": lambda s, f: s.table(f("{t}")).toArrow().to_pylist(),
     "unfiltered join": lambda s, f: s.range(9).join(s.table(f("{t}")), "id", "left").collect(),
@@ -443,6 +453,24 @@ FRAMES: dict[str, Frame] = {
         s.udf.register("eu", lambda _: True, "boolean"),
         s.sql(f("SELECT * FROM {t}")).collect(),
     ),
+    **{
+        f"a function named {name}": lambda s, f, name=name, work=work, kind=kind: (
+            s.udf.register(name, work, kind),
+            s.sql(f("SELECT * FROM {t}")).collect(),
+        )
+        for name, kind, work in (
+            ("or", "boolean", lambda _, __: True),
+            ("==", "boolean", lambda _, __: True),
+            ("=", "boolean", lambda _, __: True),
+            ("if", "int", lambda _, value, __: value),
+            ("IF", "int", lambda _, value, __: value),
+        )
+    },
+    "a function named like the gateway's": lambda s, f: (
+        s.sql(f("SELECT {s}.veil('x')")).collect(),
+        s.udf.register("__bhf_0", lambda value: value, "string"),
+        s.sql(f("SELECT * FROM {w}")).collect(),
+    ),
     "call_function": lambda s, f: s.table(f("{t}")).filter(F.call_function(f("{s}.eu"), F.lit("EU"))).collect(),
     "save as": lambda s, f: (s.table(f("{t}")).write.saveAsTable(f("{mine}.c1")), s.table(f("{mine}.c1")).collect()),
     "save version": lambda s, f: (
@@ -494,7 +522,7 @@ FRAMES: dict[str, Frame] = {
     "cache": lambda s, f: (s.catalog.cacheTable(f("{v}")), s.table(f("{v}")).collect()),
     "current catalog": lambda s, f: (s.catalog.setCurrentDatabase(f("{s}")), s.table("t").collect(), s.table("v").collect()),
     "stream": lambda s, f: s.readStream.table(f("{v}")).writeStream.format("memory").queryName("q").start(),
-    "explain": lambda s, f: s.table(f("{v}"))._explain_string(extended=True),
+    "explain": lambda s, f: s.table(f("{v}"))._explain_string(extended=True),  # pyright: ignore[reportCallIssue]
     "input files": lambda s, f: s.read.parquet(*s.table(f("{t}")).inputFiles()).collect(),
     "merge": lambda s, f: (
         s.range(1).mergeInto(f("{t}"), F.expr("id = 2")).whenMatched().update({"region": F.lit("EU")}).merge(),
@@ -520,7 +548,8 @@ def _tells(column: str) -> Any:
             raise ValueError(message)
         return str(value)
 
-    return F.udf(tell)(column)
+    told_of: Any = F.udf(tell, "string")
+    return told_of(column)
 
 
 def attempt(case: Case, work: Callable[[], Any]) -> list[str]:
@@ -566,6 +595,106 @@ def attempt_one(case: Case, statement: str) -> list[str]:
 @pytest.mark.parametrize("name", FRAMES)
 def test_frames(case: Case, name: str) -> None:
     assert attempt(case, lambda: FRAMES[name](case.session, case.fill)) == []
+
+
+VIEWS = """
+SELECT * FROM delta.`{vp}`
+SELECT * FROM parquet.`{vp}`
+SELECT * FROM PARQUET . `file://{vp}`
+SELECT * FROM text.`{root}/run/../tables/../metadata.db`
+SELECT (SELECT max(secret) FROM parquet.`{vp}`)
+SELECT * FROM read_files('{vp}', format => 'parquet')
+SELECT * FROM {v}
+SELECT * FROM {short}.v
+SELECT * FROM identifier('{v}')
+WITH x AS (SELECT * FROM delta.`{vp}`) SELECT * FROM x
+""".strip().splitlines()
+
+
+def _new(case: Case, kind: str, body: dict[str, Any], *, by_admin: bool = False) -> str:
+    """The name of a view or function that is made over REST, which checks no text."""
+    catalog, schema = case.values["s" if by_admin else "mine"].split(".")
+    place = {"name": f"x{uuid.uuid4().hex[:8]}", "catalog_name": catalog, "schema_name": schema}
+    given = {"function_info": place | body} if kind == "functions" else place | body
+    (case.admins_client if by_admin else case.client).post(f"/api/2.1/unity-catalog/{kind}", json=given)
+    return ".".join((catalog, schema, place["name"]))
+
+
+@pytest.mark.parametrize("text", VIEWS)
+def test_views_made_over_rest(case: Case, text: str) -> None:
+    name = _new(case, "tables", {"table_type": "VIEW", "view_definition": case.fill(text)})
+    assert attempt(case, lambda: case.session.table(name).collect()) == []
+
+
+FUNCTIONS: tuple[tuple[dict[str, Any], str], ...] = (
+    ({"routine_definition": "(SELECT max(secret) FROM parquet.`{vp}`)"}, "()"),
+    ({"full_data_type": "STRING) || coalesce((SELECT max(secret) FROM parquet.`{vp}`)", "routine_definition": "''"}, "()"),
+    ({"routine_definition": "p", "default": "(SELECT max(secret) FROM parquet.`{vp}`)"}, "()"),
+    ({"routine_definition": "p", "default": "(SELECT max(secret) FROM {v})"}, "()"),
+    ({"routine_definition": "p", "type": "STRING) || (SELECT max(secret) FROM parquet.`{vp}`) || CAST('' AS STRING"}, "('')"),
+)
+
+
+@pytest.mark.parametrize(("parts", "arguments"), FUNCTIONS)
+def test_functions_made_over_rest(case: Case, parts: dict[str, Any], arguments: str) -> None:
+    body: dict[str, Any] = {"data_type": "STRING", "routine_body": "SQL"} | {
+        key: case.fill(text) for key, text in parts.items()
+    }
+    parameter = {"name": "p", "type_text": body.pop("type", "STRING"), "parameter_default": body.pop("default", None)}
+    body["input_params"] = {"parameters": [parameter] if body["routine_definition"] == "p" else []}
+    name = _new(case, "functions", body)
+    assert attempt(case, lambda: case.session.sql(f"SELECT {name}{arguments}").collect()) == []
+
+
+def test_short_names_in_a_text_never_mean_what_the_reader_has_named(case: Case) -> None:
+    admin, session, fill = case.admin, case.session, case.fill
+    admin.sql(fill("CREATE TABLE {s}.allowed AS SELECT 'EU' AS r"))
+    admin.sql(fill("CREATE TABLE {s}.x AS SELECT 'ann' AS name, 'EU' AS region UNION ALL SELECT 'hidden-bob', 'US'"))
+    is_allowed = {
+        "data_type": "BOOLEAN",
+        "routine_body": "SQL",
+        "routine_definition": "EXISTS (SELECT 1 FROM allowed WHERE allowed.r = region)",
+        "input_params": {"parameters": [{"name": "region", "type_text": "STRING"}]},
+    }
+    function = _new(case, "functions", is_allowed, by_admin=True)
+    view = _new(case, "tables", {"table_type": "VIEW", "view_definition": "SELECT * FROM x"}, by_admin=True)
+    admin.sql(fill(f"ALTER TABLE {{s}}.x SET ROW FILTER {function} ON (region)"))
+    for name in (fill("{s}.x"), view):
+        admin.sql(f"GRANT SELECT ON TABLE {name} TO `{session.sql('SELECT current_user()').collect()[0][0]}`")
+        assert [row.name for row in session.table(name).collect()] == ["ann"]
+    session.sql("SELECT 'US' AS r UNION ALL SELECT 'EU'").createOrReplaceTempView("allowed")
+    session.sql("SELECT 'mine' AS name").createOrReplaceTempView("x")
+    try:
+        for name in (fill("{s}.x"), view):
+            assert [row.name for row in session.table(name).collect()] == ["ann"]
+    finally:
+        session.catalog.dropTempView("allowed")
+        session.catalog.dropTempView("x")
+
+
+def test_a_text_never_calls_what_the_reader_has_registered(case: Case) -> None:
+    body = {
+        "data_type": "STRING",
+        "routine_body": "SQL",
+        "routine_definition": "scramble(p)",
+        "input_params": {"parameters": [{"name": "p", "type_text": "STRING"}]},
+    }
+    function = _new(case, "functions", body, by_admin=True)
+    case.session.udf.register("scramble", lambda value: value, "string")
+    with pytest.raises(AnalysisException, match="'scramble' does not exist"):
+        case.session.sql(f"SELECT {function}('x')").collect()
+    case.admin.udf.register("scramble", lambda value: value, "string")
+    with pytest.raises(AnalysisException, match="'scramble' does not exist"):
+        case.admin.sql(case.fill("CREATE VIEW {s}.scrambled AS SELECT scramble(secret) AS x FROM {v}"))
+
+
+def test_functions_of_the_engine_keep_their_names(case: Case) -> None:
+    for name in ("concat", "UPPER", "rank", "strpos", "&&", "range"):
+        with pytest.raises(AnalysisException, match="cannot be registered as"):
+            case.session.udf.register(name, lambda value: value, "string")
+    for _ in range(2):
+        case.session.udf.register("of_mine", lambda value: value, "string")
+    assert case.session.sql("SELECT OF_MINE('x')").collect()[0][0] == "x"
 
 
 def test_an_admin_breaks_no_table_by_accident(case: Case) -> None:

@@ -8,6 +8,7 @@ from boathouse.catalog.info import FEATURE_SPEC, TABLE_TYPE, FunctionInfo, Param
 from boathouse.catalog.models import SecurableRow
 from boathouse.catalog.privileges import Privilege, SecurableType
 from boathouse.catalog.service.containers import Containers
+from boathouse.catalog.type_text import check_type
 from boathouse.errors import InvalidParameterValue
 
 LANGUAGES = ("SQL", "PYTHON", FEATURE_SPEC)
@@ -137,6 +138,13 @@ def _details(
     if return_columns and return_type != TABLE_TYPE:
         message = f"return_params belong to a function that answers a table: its data_type is {TABLE_TYPE}."
         raise InvalidParameterValue(message, field="return_params")
+    if language != FEATURE_SPEC:
+        for parameter in parameters:
+            check_type(parameter.type_text, "type_text")
+        for _, type_text in return_columns:
+            check_type(type_text, "type_text")
+        if return_type != TABLE_TYPE:
+            check_type(return_type, "data_type")
     names = [parameter.name.lower() for parameter in parameters]
     if len(set(names)) != len(names) or not all(names):
         message = f"The parameters ({', '.join(names)}) are not valid: each needs a name that no other has."

@@ -11,6 +11,7 @@ from boathouse.catalog.info import VIEW, TableInfo, table_info
 from boathouse.catalog.models import SecurableRow, StagingRow
 from boathouse.catalog.privileges import Privilege, SecurableType
 from boathouse.catalog.service.locations import Locations, canonical
+from boathouse.catalog.type_text import check_type
 from boathouse.errors import InvalidParameterValue
 from boathouse.kit.clock import now_ms
 from boathouse.kit.ids import new_id
@@ -80,6 +81,9 @@ class Tables(Locations):
         if data_source_format not in FORMATS:
             message = f"data_source_format '{data_source_format}' is not valid. Valid: {', '.join(sorted(FORMATS))}."
             raise InvalidParameterValue(message, field="data_source_format")
+        for column in columns:
+            if column.get("type_text"):
+                check_type(column["type_text"], "type_text")
         location = canonical(storage_location)
         staged = self.rows.staged_at(location)
         managed = staged is not None and staged.created_by == self.principal.name

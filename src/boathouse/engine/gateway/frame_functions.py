@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 from boathouse.engine.errors import StatementRefused
 from boathouse.engine.gateway.model_functions import models_in
 from boathouse.engine.gateway.references import Reader
+from boathouse.engine.gateway.session import OWN_FUNCTIONS
 
 if TYPE_CHECKING:
     from boathouse.engine.gateway.visit import Visit
@@ -47,6 +48,13 @@ def look_at_registration(visit: "Visit", command: Any) -> None:
     kind = command.WhichOneof("command_type")
     if kind in {"register_function", "register_table_function"}:
         name = getattr(command, kind).function_name
+        if name.lower().startswith(OWN_FUNCTIONS) or visit.session.is_engines(name):
+            # The texts of views, row filters and masks mean the engine's functions and operators, and the gateway's own.
+            message = (
+                f"A function cannot be registered as '{name}': that is a function or operator of the engine's own, which views, "
+                "row filters and column masks use. Give it another name."
+            )
+            raise StatementRefused(message)
         key = (visit.session.request.session_id, name.lower())
         visit.session.names.functions.add(key)
         python = getattr(command, kind).python_udf if kind == "register_function" else None

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from boathouse.catalog.api import SecurableNotFound, SecurableType
 from boathouse.engine.errors import StatementRefused
 from boathouse.engine.gateway import table_functions
 from boathouse.engine.gateway.constants import constant_edits, group_of
@@ -100,11 +99,12 @@ class GovernedText:
                 alias = "" if use.has_alias else f" AS {quote([use.name[0]])}"
                 self._leaves.append(Edit(use.start, use.end, quote([use.expression]) + alias))
             return
-        if len(use.name) == 2 and "/" in use.name[1]:
+        if self._reader.is_asker and len(use.name) == 2 and "/" in use.name[1]:
             return
         # A name that is a parameter is no column.
         compared = () if self._parameters else comparisons(self._tokens, use)
-        key = (tuple(part.lower() for part in use.name), use.moment, self._reader.principal.id, compared)
+        named = self._reader.named(use.name)
+        key = (tuple(part.lower() for part in named), use.moment, self._reader.principal.id, compared)
         name = self._references.known(key) if self._references is not None else None
         if name is None:
             relation = self._resolver.relation(use.name, use.moment, self._reader, compared=compared)
@@ -183,8 +183,7 @@ class GovernedText:
             return Edit(call.start, call.end, self._resolver.ask_endpoint(call.name[0], arguments, aggregated=place.aggregated))
         function = self._resolver.function(call.name, self._reader)
         if function is None:
-            if len(call.name) > 1:
-                raise SecurableNotFound(SecurableType.FUNCTION, ".".join(call.name))
+            self._resolver.require_engines(call.name, self._reader)
             return None
         arguments = [self._render(start, end, edits) for start, end in call.arguments]
         if self._references is None:

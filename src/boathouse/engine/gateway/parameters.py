@@ -1,6 +1,6 @@
 """Parameters: those of a SQL text put in their places for engines that do not bind them, and those of the catalog's functions."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from boathouse.catalog.api import FunctionInfo
@@ -42,12 +42,13 @@ def bind(node: Any) -> bool:
     return True
 
 
-def given(function: FunctionInfo, arguments: Sequence[str]) -> dict[str, str]:
+def given(function: FunctionInfo, arguments: Sequence[str], governed: Callable[[str], str]) -> dict[str, str]:
     """The arguments of a call by the names of the function's parameters, each cast to its type.
 
     Args:
         function: What is called.
-        arguments: Texts: values in the order of the parameters, then ``name => value``.
+        arguments: Texts with governed names: values in the order of the parameters, then ``name => value``.
+        governed: Makes the text of a default one with governed names.
 
     Raises:
         StatementRefused: If they are too few or too many, or a name is no parameter's or has a value twice.
@@ -69,9 +70,11 @@ def given(function: FunctionInfo, arguments: Sequence[str]) -> dict[str, str]:
         texts[name.lower()] = value
     values: dict[str, str] = {}
     for parameter in function.parameters:
-        text = texts.get(parameter.name.lower(), parameter.default)
+        name = parameter.name.lower()
+        default = parameter.default if name not in texts else None
+        text = texts.get(name) if default is None else governed(default)
         if text is not None:
-            values[parameter.name.lower()] = f"CAST({text} AS {parameter.type_text})"
+            values[name] = f"CAST({text} AS {parameter.type_text})"
     if len(values) != len(function.parameters) or len(arguments) > len(function.parameters):
         wanted = ", ".join(f"{one.name} {one.type_text}" for one in function.parameters)
         message = f"{function.full_name} takes ({wanted}); it was called with {len(arguments)} arguments."

@@ -62,19 +62,36 @@ class Reader:
         principal: The asker, or the owner of the view or function that the text belongs to.
         is_asker: Whether it is the asker's own text, where names may be short and mean temporary views.
         depth: How many views and functions it lies in.
+        place: Catalog and schema of the view or function, in which its short names lie; of texts with full names none.
     """
 
     principal: Principal
     is_asker: bool
     depth: int = 0
+    place: tuple[str, ...] = ()
 
-    def inside(self, owner: Principal, what: str) -> "Reader":
+    def inside(self, owner: Principal, kind: str, full_name: str) -> "Reader":
         """The reader of the text of a view or function.
+
+        Args:
+            owner: Its owner.
+            kind: ``View`` or ``Function``.
+            full_name: Its full name.
 
         Raises:
             StatementRefused: If they are nested too deep, as those are that contain themselves.
         """
         if self.depth >= _DEEPEST:
-            message = f"{what} cannot be read: views and functions are nested more than {_DEEPEST} deep, or contain themselves."
+            message = (
+                f"{kind} {full_name} cannot be read: views and functions are nested more than {_DEEPEST} deep, or contain "
+                "themselves."
+            )
             raise StatementRefused(message)
-        return Reader(owner, is_asker=False, depth=self.depth + 1)
+        return Reader(owner, is_asker=False, depth=self.depth + 1, place=tuple(full_name.split(".")[:2]))
+
+    def named(self, name: tuple[str, ...]) -> tuple[str, ...]:
+        """A relation's name as it is looked up: in the text of a view or function a short one lies beside it.
+
+        What the asker has named in its session, such as a temporary view, is never meant there.
+        """
+        return name if self.is_asker else (*self.place[: max(0, 3 - len(name))], *name)

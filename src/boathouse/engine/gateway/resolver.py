@@ -37,7 +37,7 @@ from boathouse.engine.gateway.session import EngineSession
 from boathouse.engine.gateway.shared_engine import SharedEngine
 from boathouse.engine.gateway.spelling import spell
 from boathouse.engine.gateway.sql_tokens import Token, quote, tokenize
-from boathouse.engine.gateway.statements import Edit
+from boathouse.engine.gateway.statements import Edit, is_path_at
 from boathouse.engine.gateway.time_travel import version_of
 from boathouse.iam.api import Principal
 from boathouse.storage.paths import from_url
@@ -100,13 +100,37 @@ class Resolver:
         """
         return GovernedText(self, sql, tokens, self._asker, references, {}, fragment=fragment).edits()
 
-    def govern(self, sql: str, reader: Reader, references: References, parameters: Mapping[str, str] | None = None) -> str:
-        """The text of a view or function with governed names, and with arguments for its parameters."""
+    def govern(
+        self,
+        sql: str,
+        reader: Reader,
+        references: References,
+        parameters: Mapping[str, str] | None = None,
+        *,
+        fragment: bool = False,
+    ) -> str:
+        """The text of a view or function with governed names, and with arguments for its parameters.
+
+        Args:
+            sql: The text.
+            reader: Whose privileges count in it.
+            references: Where the relations that it reads are added.
+            parameters: What stands for its parameters, by their names in lower case.
+            fragment: Whether it is an expression and not a query.
+
+        Raises:
+            StatementRefused: If it reads a path.
+        """
         sql = sql if self._session.capabilities.reads_all_forms else spell(sql)
         tokens = tokenize(sql)
+        path = next((index for index in range(len(tokens)) if is_path_at(tokens, index)), None)
+        if path is not None:
+            # Nobody's rights to it were looked at, and the engine would open it for whoever reads.
+            message = f"{tokens[path].raw} is a path: a view or function reads tables and views of the catalog."
+            raise StatementRefused(message)
         if self._session.capabilities.is_shared:
             SharedEngine(self._session.engine, reader.principal).check_text(sql, tokens)
-        return self.spelled(GovernedText(self, sql, tokens, reader, references, parameters or {}, fragment=False).text())
+        return self.spelled(GovernedText(self, sql, tokens, reader, references, parameters or {}, fragment=fragment).text())
 
     def spelled(self, sql: str) -> str:
         """A text whose names are governed, with its windows as the engine has to have them."""
@@ -131,8 +155,10 @@ class Resolver:
             SecurableNotFound: If there is nothing of this name, and it can be no temporary view's.
         """
         reader = reader or self._asker
-        full = self._session.qualify(tuple(name)) if reader.is_asker else tuple(name)
-        if full is None or len(full) != 3 or (len(name) == 2 and "/" in name[1]):
+        full = self._session.qualify(tuple(name)) if reader.is_asker else reader.named(tuple(name))
+        if not reader.is_asker and len(full or ()) != 3:
+            raise SecurableNotFound(SecurableType.TABLE, ".".join(name))
+        if full is None or len(full) != 3 or (reader.is_asker and len(name) == 2 and "/" in name[1]):
             return None
         if len(name) == 1 and reader.is_asker and self._session.is_temporary(name[0]):
             self._effects.temporary.add(name[0].lower())
@@ -211,7 +237,7 @@ class Resolver:
         if moment is not None:
             message = f"{view.full_name} is a view: only tables can be read as of a version or time."
             raise StatementRefused(message)
-        inner = reader.inside(self._catalog.owner(view.owner), f"View {view.full_name}")
+        inner = reader.inside(self._catalog.owner(view.owner), "View", view.full_name)
         references = References(self._numbers)
         relation = proto().Relation()
         relation.sql.query = self.govern(view.view_definition or "", inner, references)
@@ -366,18 +392,27 @@ class Resolver:
             raise StatementRefused(message)
         return found
 
+    def require_engines(self, name: Sequence[str], reader: Reader) -> None:
+        """Go on only if a name that is none of the catalog's can be one of the engine's functions.
+
+        Raises:
+            SecurableNotFound: If it has several parts, or the asker has registered it: texts of views and functions never mean that.
+        """
+        if len(name) > 1 or (not reader.is_asker and self._session.is_registered(name[0])):
+            raise SecurableNotFound(SecurableType.FUNCTION, ".".join(name))
+
     def _is_catalogs(self, name: str) -> bool:
         return name.lower() in self._catalog.function_names() and not self._session.is_registered(name)
 
     def expression(self, function: FunctionInfo, arguments: Sequence[str], reader: Reader, references: References) -> str:
         """A call of a scalar function as an expression in its place."""
-        values = given(function, arguments)
+        inner = reader.inside(self._catalog.owner(function.owner), "Function", function.full_name)
+        values = given(function, arguments, lambda text: self.govern(text, inner, references, fragment=True))
         if function.language == "PYTHON":
             why = self._session.engine.refuses_python(self._catalog.owner(function.owner))
             if why is not None:
                 raise StatementRefused(why)
             return f"{self._session.python_function(function)}({', '.join(values.values())})"
-        inner = reader.inside(self._catalog.owner(function.owner), f"Function {function.full_name}")
         body = self.govern(function.body, inner, references, values)
         return f"CAST(({body}) AS {function.return_type})"
 
@@ -411,10 +446,11 @@ class Resolver:
 
     def table_function(self, function: FunctionInfo, arguments: Sequence[str], reader: Reader) -> Any:
         """A call of a table function as a relation."""
-        inner = reader.inside(self._catalog.owner(function.owner), f"Function {function.full_name}")
+        inner = reader.inside(self._catalog.owner(function.owner), "Function", function.full_name)
         references = References(self._numbers)
         relation = proto().Relation()
-        body = self.govern(function.body, inner, references, given(function, arguments))
+        values = given(function, arguments, lambda text: self.govern(text, inner, references, fragment=True))
+        body = self.govern(function.body, inner, references, values)
         names = ", ".join(quote([name]) for name, _ in function.return_columns)
         relation.sql.query = f"SELECT * FROM ({body}) AS `{function.name}`{f'({names})' if names else ''}"  # noqa: S608
         references.wrap(relation)

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import itertools
+import re
 import uuid
 from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass, field
@@ -28,6 +29,12 @@ from boathouse.history.api import AssetRef
 from boathouse.iam.api import Principal
 
 _FIRST_NAMESPACE = ("main", "default")
+OWN_FUNCTIONS = "__bh"
+"""What the names of functions that the gateway itself registers begin with."""
+_CALLS = ("SELECT {}(1)", "SELECT {}(1) OVER (ORDER BY 1)", "SELECT * FROM {}(1)")
+"""Calls of a function as a scalar or aggregate, over a window, and as a table: engines' lists of their functions are not complete."""
+_UNKNOWN = re.compile(r"unknown (table |window )?function|UNRESOLVED_ROUTINE|UNRESOLVABLE_TABLE_VALUED_FUNCTION", re.IGNORECASE)
+"""What engines say of a call of a function that they do not have."""
 
 
 def as_principal(request: bytes, principal: Principal) -> bytes:
@@ -220,6 +227,23 @@ class EngineSession:
         """Whether a client has registered a function of this name."""
         return (self.request.session_id, name.lower()) in self.names.functions
 
+    def is_engines(self, name: str) -> bool:
+        """Whether a name is one of the engine's own functions or operators, and not that of a function of the client's."""
+        if self.is_registered(name):
+            return False
+        if not any(character.isalnum() or character == "_" for character in name):
+            return True
+        return any(self._is_known(form.format(quote([name]))) for form in _CALLS)
+
+    def _is_known(self, call: str) -> bool:
+        relation = proto().Relation()
+        relation.sql.query = call
+        try:
+            self.schema(relation)
+        except AioRpcError as error:
+            return _UNKNOWN.search(error.details() or "") is None
+        return True
+
     def models_of(self, name: str) -> tuple[AssetRef, ...]:
         """The model versions that a function that a client has registered scores rows with."""
         return self.names.models.get((self.request.session_id, name.lower()), ())
@@ -228,7 +252,7 @@ class EngineSession:
         """The name under which a catalog's function in Python can be called in this session."""
         key = (self.request.session_id, f"{function.id}-{function.updated_at}")
         if key not in self.names.python:
-            name = f"__bhf_{len(self.names.python)}"
+            name = f"{OWN_FUNCTIONS}f_{len(self.names.python)}"
             self.run(registration(function, name, self.data_type(function.return_type)))
             self.names.python[key] = name
         return self.names.python[key]
@@ -247,7 +271,7 @@ class EngineSession:
         known = call.packed() + (access.token.encode() if access is not None else b"") + bytes([repeatable])
         key = (self.request.session_id, hashlib.sha256(known).hexdigest())
         if key not in self.names.python:
-            name = f"ai_query_{len(self.names.python)}"
+            name = f"{OWN_FUNCTIONS}q_{len(self.names.python)}"
             self.run(endpoint_registration(call, name, self.data_type(returns), access, is_deterministic=repeatable))
             self.names.python[key] = name
         return self.names.python[key]

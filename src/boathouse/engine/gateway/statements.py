@@ -184,7 +184,7 @@ def _paths(tokens: list[Token]) -> tuple[tuple[PathUse, ...], tuple[Token, ...]]
             if named or _is_path_option(tokens, index):
                 paths.append(PathUse(token, writes_directory or creating, of_files=writes_directory))
                 continue
-        elif _is_path_name(tokens, index):
+        elif is_path_at(tokens, index):
             paths.append(PathUse(token, _is_target(tokens, index), tokens[index - 2].identifier.lower()))
             continue
         texts.append(token)
@@ -206,9 +206,9 @@ def _is_path_option(tokens: list[Token], index: int) -> bool:
     )
 
 
-def _is_path_name(tokens: list[Token], index: int) -> bool:
-    """Whether a backtick name is the path of ``format.`path```."""
-    if index < 2 or not tokens[index - 1].is_mark("."):
+def is_path_at(tokens: list[Token], index: int) -> bool:
+    """Whether the token at an index is the path of ``format.`path```."""
+    if index < 2 or tokens[index].kind is not Kind.NAME or not tokens[index - 1].is_mark("."):
         return False
     if tokens[index - 2].identifier.lower() not in FILE_FORMATS:
         return False
