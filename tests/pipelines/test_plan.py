@@ -8,6 +8,7 @@ from boathouse.pipelines.testing import PipelineUnderTest
 
 PYTHON = "from pyspark import pipelines as dp\n"
 
+CHANGES = "CREATE FLOW f AS AUTO CDC INTO a FROM STREAM(numbers) KEYS (id) SEQUENCE BY id;\n"
 FAULTS = [
     (
         "a.sql",
@@ -24,7 +25,17 @@ FAULTS = [
     (
         "a.sql",
         "CREATE MATERIALIZED VIEW a AS SELECT id FROM numbers;\nCREATE MATERIALIZED VIEW b AS SELECT nope FROM a",
-        r"a.sql:2: \[\w+.*nope",
+        r"a.sql:2: \[UNRESOLVED_COLUMN\] The query of b names the column nope, which is not in what it reads, .*\.a. There are: id.",
+    ),
+    (
+        "a.sql",
+        "\nCREATE MATERIALIZED VIEW a AS\nSELECT\n  n.idd FROM numbers n",
+        r"a.sql:4: \[UNRESOLVED_COLUMN\] The query of a names the column n.idd, .*numbers. Did you mean id\?",
+    ),
+    (
+        "a.py",
+        PYTHON + "\n@dp.materialized_view\ndef a():\n    return spark.read.table('numbers').select('idd')",
+        r"a.py:3: \[UNRESOLVED_COLUMN\] The query of a names the column idd, .*Did you mean id\?",
     ),
     (
         "a.sql",
@@ -46,7 +57,7 @@ FAULTS = [
     (
         "a.sql",
         "CREATE MATERIALIZED VIEW a (CONSTRAINT c EXPECT (nope > 1)) AS SELECT 1 AS x",
-        r"a.sql:1: \[INVALID_EXPECTATION\].*c of a",
+        r"a.sql:1: \[INVALID_EXPECTATION\].*c of a, nope > 1, is not valid: it has no column nope. There are: x.",
     ),
     (
         "a.sql",
@@ -83,6 +94,20 @@ FAULTS = [
             ("SEQUENCE BY id COLUMNS * EXCEPT (id)", r"\[INVALID_ARGUMENT\] COLUMNS leaves out id"),
             ("APPLY AS DELETE WHEN nope = 1 SEQUENCE BY id", r".*APPLY AS DELETE WHEN nope = 1: .*nope"),
             ("APPLY AS TRUNCATE WHEN id + 1 SEQUENCE BY id", r"\[INVALID_ARGUMENT\] APPLY AS TRUNCATE WHEN id \+ 1 is of type"),
+        )
+    ),
+    *(
+        (
+            "a.sql",
+            f"CREATE STREAMING TABLE a;\n{CHANGES}CREATE FLOW g AS {flow}",
+            rf"a.sql:3: \[MULTIPLE_FLOWS\] {told}",
+        )
+        for flow, told in (
+            (
+                "AUTO CDC INTO a FROM STREAM(numbers) KEYS (id) SEQUENCE BY id STORED AS SCD TYPE 2",
+                ".*differ in STORED AS SCD TYPE",
+            ),
+            ("INSERT INTO a BY NAME SELECT * FROM STREAM(numbers)", "a takes changes, so all of its flows must be AUTO CDC"),
         )
     ),
     ("a.sql", "SELECT 1;\nDROP TABLE x", r"a.sql:1: \[PARSE_SYNTAX_ERROR\].*STREAMING TABLE"),

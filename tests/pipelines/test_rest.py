@@ -9,7 +9,7 @@ from typing import Any
 
 import psutil
 import pytest
-from databricks.sdk import WorkspaceClient
+from databricks.sdk import WorkspaceClient, errors
 from databricks.sdk.errors import BadRequest, NotFound, PermissionDenied, ResourceConflict
 from databricks.sdk.service.pipelines import (
     EventLogSpec,
@@ -186,10 +186,40 @@ def refuses_settings(client: WorkspaceClient, pipeline_id: str, **settings: Any)
         ("trigger.interval", "soon", "a number and seconds"),
     ):
         wrong = {f"pipelines.{key}": value}
+        changed: dict[str, Any] = {**settings, "configuration": wrong}
         with pytest.raises(BadRequest, match=f"configuration.pipelines.{key} is '{value}'. Valid: {valid}"):
-            client.pipelines.update(pipeline_id, **settings | {"configuration": wrong})
+            client.pipelines.update(pipeline_id, **changed)
         with pytest.raises(BadRequest, match=f"parameters.pipelines.{key} is '{value}'. Valid: {valid}"):
             client.pipelines.start_update(pipeline_id, parameters=wrong)
+    refuses_fields(client, pipeline_id, **settings)
+
+
+def refuses_fields(client: WorkspaceClient, pipeline_id: str, **settings: Any) -> None:
+    """Fields that are none, by their path, with those that may have been meant; those of Databricks are taken."""
+    known = {"name": f"{settings['name']} again", "catalog": settings["catalog"], "schema": settings["schema"]}
+    for wrong, told in (
+        ({"developement": True}, "developement is no field of this request. Did you mean development"),
+        ({"libraries": [{"fil": {"path": "/a.py"}}]}, r"libraries\[0\].fil is no field of this request. Did you mean file"),
+        ({"libraries": [{"file": {"path": "/a.py", "pth": 1}}]}, r"libraries\[0\].file.pth is no field"),
+        ({"event_log": {"nam": "told"}}, "event_log.nam is no field of this request. Did you mean name"),
+        ({"run_as": {"user": "ann"}}, "run_as.user is no field of this request. Did you mean user_name"),
+        ({"zzz": 1}, "zzz is no field of this request. Valid: allow_duplicate_names, .*catalog, "),
+    ):
+        for dry in (True, False):
+            with pytest.raises(BadRequest, match=told):
+                client.api_client.do("POST", "/api/2.0/pipelines", body={**known, **wrong, "dry_run": dry})
+        with pytest.raises(BadRequest, match=told):
+            client.api_client.do("PUT", f"/api/2.0/pipelines/{pipeline_id}", body={**known, **wrong})
+    plenty = {"clusters": [{"label": "default"}], "channel": "CURRENT", "photon": True, "serverless": True, "notifications": []}
+    taken = client.api_client.do("POST", "/api/2.0/pipelines", body={**known, **plenty, "dry_run": True})
+    assert isinstance(taken, dict)
+    assert plenty.items() <= taken["effective_settings"].items()
+    for wrong, told, kind in (
+        ({"full_refesh": True}, "full_refesh is no field of this request. Did you mean full_refresh", BadRequest),
+        ({"reset_checkpoint_selection": ["f"]}, "reset_checkpoint_selection is not supported here", errors.NotImplemented),
+    ):
+        with pytest.raises(kind, match=told):
+            client.api_client.do("POST", f"/api/2.0/pipelines/{pipeline_id}/updates", body=wrong)
 
 
 def test_from_settings_to_events(server: Server, spark: SparkSession, schema: str, workspace: Path) -> None:
@@ -271,6 +301,13 @@ def numbers():
     private = nobody_else_knows(server, spark, schema, pipeline_id)
     events = check_events(server, client, pipeline_id, schema)
     by_id = spark.sql(f"SELECT id FROM event_log('{pipeline_id}')").count()
+    quality = "details:flow_progress.data_quality"
+    counted = spark.sql(
+        f"SELECT {quality}.dropped_records::int, {quality}.expectations[0].name FROM event_log('{pipeline_id}') "
+        f"WHERE event_type = 'flow_progress' AND {quality} IS NOT NULL"
+    )
+    assert counted.columns == ["dropped_records", "name"]
+    assert (10, "small") in [tuple(row) for row in counted.collect()]
     by_table = spark.sql(f"SELECT e.origin.update_id FROM event_log(TABLE({schema}.numbers)) AS e WHERE level = 'INFO'")
     assert {row[0] for row in by_table.collect()} == {None, update_id}
     assert spark.table(f"{schema}.told").count() == by_id == events
@@ -282,6 +319,7 @@ def numbers():
     assert pipeline_id in lineage.text
     becomes_public(client, pipeline_id, workspace / "transformations" / "private.sql", spark, schema)
 
+    streams_are_looked_at(client, pipeline_id, workspace / "count.sql")
     has_faults(server, client, pipeline_id, workspace, name, settings)
     looks_only(client, pipeline_id, workspace / "count.sql", spark, schema)
     client.pipelines.delete(pipeline_id)
@@ -291,6 +329,23 @@ def numbers():
     assert not list(private.glob("*/_delta_log"))
 
 
+def streams_are_looked_at(client: WorkspaceClient, pipeline_id: str, file: Path) -> None:
+    """What the embedded engine does not do with a stream is told by an update that only plans."""
+    file.write_text(
+        "-- Databricks notebook source\nCREATE MATERIALIZED VIEW counted AS SELECT count(*) AS n FROM numbers;\n"
+        "CREATE STREAMING TABLE ranked AS SELECT id, rank() OVER (ORDER BY id) AS r FROM STREAM(raw);\n"
+        "CREATE STREAMING TABLE sums AS SELECT id, count(*) AS n FROM STREAM(raw) GROUP BY id"
+    )
+    update_id = client.pipelines.start_update(pipeline_id, validate_only=True).update_id
+    assert update_id
+    assert ended(client, pipeline_id, update_id) == "FAILED"
+    found = client.pipelines.list_pipeline_events(pipeline_id, filter=f"level = 'ERROR' AND update_id = '{update_id}'")
+    told = sorted(str(one.message) for one in found)
+    assert len(told) == 2
+    assert ":3: [STREAMING_NOT_SUPPORTED] OVER in a SQL text over a stream is not supported" in told[0]
+    assert ":4: [STREAMING_OUTPUT_MODE.UNSUPPORTED_OPERATION] Append output mode not supported" in told[1]
+
+
 def has_faults(
     server: Server, client: WorkspaceClient, pipeline_id: str, workspace: Path, name: str, settings: dict[str, Any]
 ) -> None:
@@ -298,7 +353,8 @@ def has_faults(
     (workspace / "count.sql").write_text(
         "-- Databricks notebook source\n\nCREATE MATERIALIZED VIEW counted AS SELECT nope FROM numbers"
     )
-    client.pipelines.update(pipeline_id, name=name, **settings | {"configuration": {"how.many": "5"}})
+    changed: dict[str, Any] = {**settings, "configuration": {"how.many": "5"}}
+    client.pipelines.update(pipeline_id, name=name, **changed)
     second = client.pipelines.start_update(pipeline_id, validate_only=True).update_id
     assert second
     assert ended(client, pipeline_id, second) == "FAILED"
@@ -407,4 +463,4 @@ def test_a_continuous_pipeline_goes_on_until_it_is_stopped_and_after_a_restart(
     told = [one.message for one in client.pipelines.list_pipeline_events(pipeline_id, filter="level='ERROR'")]
     assert told == [f"Update {updates[1].update_id[:6]} has failed: The server was stopped while the update ran."]
     client.pipelines.stop_and_wait(pipeline_id)
-    assert client.pipelines.get_update(pipeline_id, updates[0].update_id).update.state.value == "CANCELED"
+    assert ended(client, pipeline_id, updates[0].update_id) == "CANCELED"

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow.parquet as pq
+import pytest
 from deltalake import DeltaTable
 
 from boathouse.pipelines.events import UpdateState
@@ -137,6 +138,35 @@ CREATE TEMPORARY VIEW kept AS SELECT * FROM STREAM(changes) WHERE id < 10;
     assert [(one["num_upserted_rows"], one["num_deleted_rows"]) for one in told] == [(1, 1)]
     pipeline.run(source, full_refresh=True)
     assert len(pipeline.rows("states")) == 4
+
+
+@pytest.mark.parametrize("scd_type", [1, 2])
+def test_changes_from_several_flows_are_those_of_one_target(pipeline: PipelineUnderTest, scd_type: int) -> None:
+    ending = f"KEYS (id) APPLY AS DELETE WHEN op = 'D' SEQUENCE BY at COLUMNS * EXCEPT (op, at) STORED AS SCD TYPE {scd_type}"
+    text = f"""
+CREATE OR REFRESH STREAMING TABLE people;
+CREATE FLOW before AS AUTO CDC ONCE INTO people FROM old {ending};
+CREATE FLOW shop AS AUTO CDC INTO people FROM STREAM(web) {ending};
+CREATE FLOW post AS AUTO CDC INTO people FROM STREAM(letters) {ending};
+"""
+    shape = "id BIGINT, name STRING, op STRING, at BIGINT"
+    pipeline.given("old", [(1, "ann", "I", 1), (2, "bob", "I", 1)], shape)
+    pipeline.given("web", [(1, "anna", "U", 5)], shape)
+    pipeline.given(
+        "letters", [(1, "ana", "U", 3, "x"), (2, None, "D", 2, None), (3, "cid", "I", 1, "y")], f"{shape}, town STRING"
+    )
+    source = SourceFile("several.sql", text)
+    pipeline.run(source)
+    pipeline.given("web", [(3, "cyd", "U", 2)], shape)
+    pipeline.run(source)
+    newest = [(1, "anna", None), (3, "cyd", None)]
+    states = [(1, "ann", None, 1, 3), (1, "ana", "x", 3, 5), (1, "anna", None, 5, None), (2, "bob", None, 1, 2)]
+    states += [(3, "cid", "y", 1, 2), (3, "cyd", None, 2, None)]
+    order = ["id"] if scd_type == 1 else ["id", "__START_AT"]
+    wanted = newest if scd_type == 1 else states
+    assert [tuple(row.values()) for row in pipeline.rows("people", *order)] == wanted
+    pipeline.run(source, full_refresh=True)
+    assert [tuple(row.values()) for row in pipeline.rows("people", *order)] == wanted
 
 
 def test_sinks(pipeline: PipelineUnderTest) -> None:

@@ -40,9 +40,37 @@ def check_flows(dataset: Dataset, kind: Kind, flows: Sequence[PlannedFlow]) -> N
             "MULTIPLE_FLOWS", f"{dataset.name} has {len(flows)} queries; a view has one.", flows[-1].flow.location
         )
     if len(flows) > 1 and any(flow.relation is None for flow in flows):
-        raise DefinitionInvalid(
-            "MULTIPLE_FLOWS", f"{dataset.name} takes changes, so it can have no other flow.", flows[-1].flow.location
-        )
+        _check_together(dataset, flows)
+
+
+def _check_together(dataset: Dataset, flows: Sequence[PlannedFlow]) -> None:
+    """Whether several flows bring changes that are those of one target, whichever of them each came by."""
+    first = flows[0].flow.cdc
+    types: dict[str, str | None] = {}
+    for flow in flows:
+        cdc, location = flow.flow.cdc, flow.flow.location
+        if not (isinstance(first, AutoCdc) and isinstance(cdc, AutoCdc)):
+            message = f"{dataset.name} takes changes, so all of its flows must be AUTO CDC; {flow.name} or another one is not."
+            raise DefinitionInvalid("MULTIPLE_FLOWS", message, location)
+        for clause, of_first, own in zip(_TOGETHER, _shared(first), _shared(cdc), strict=True):
+            if of_first != own:
+                message = f"The flows {flows[0].name} and {flow.name} of {dataset.name} differ in {clause}. It has to be the same in all of them."
+                raise DefinitionInvalid("MULTIPLE_FLOWS", message, location)
+        for column in flow.schema:
+            known = types.setdefault(column.name.lower(), column.type)
+            if known != column.type:
+                message = f"{column.name} is {column.type} in what {flow.name} reads, and {known} in what another flow of {dataset.name} reads. Cast one of them."
+                raise DefinitionInvalid("MULTIPLE_FLOWS", message, location)
+
+
+_TOGETHER = ("KEYS", "STORED AS SCD TYPE", "TRACK HISTORY ON", "IGNORE NULL UPDATES")
+
+
+def _shared(cdc: AutoCdc) -> tuple[object, ...]:
+    """What the flows of one target have in common, in the order of ``_TOGETHER``."""
+    keys, track, but = (frozenset(name.lower() for name in names or ()) for names in (cdc.keys, cdc.track, cdc.track_except))
+    ignored = None if cdc.ignore_null_columns is None else frozenset(name.lower() for name in cdc.ignore_null_columns)
+    return keys, cdc.scd_type, (cdc.track is None, track, but), (cdc.ignore_null_updates, ignored)
 
 
 def check_options(dataset: Dataset, kind: Kind, flows: Sequence[PlannedFlow]) -> None:

@@ -36,9 +36,10 @@ def _offset(page_token: str) -> int:
 @router.post(PIPELINES)
 async def create_pipeline(request: Request, principal: CurrentPrincipal, body: PipelineBody) -> dict[str, Any]:
     """Make a pipeline; with ``dry_run`` only say what its settings would be."""
-    if body.dry_run:
-        return {"effective_settings": body.spec()}
     pipelines = pipelines_of(request)
+    if body.dry_run:
+        await pipelines.manage(principal, lambda service: service.check(body), write=False)
+        return {"effective_settings": body.spec()}
     created = await pipelines.manage(principal, lambda service: service.create(body))
     if created.is_continuous:
         await pipelines.start_update(principal, created.id, StartBody(cause="USER_ACTION"))

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field, replace
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
@@ -26,6 +26,7 @@ from boathouse.pipelines.model import (
     Snapshot,
     SnapshotCdc,
 )
+from boathouse.pipelines.near import hint, line_of, missing_column, of_query
 from boathouse.pipelines.plan import Names, Plan, PlannedDataset, PlannedFlow, Schema, snapshot_type
 from boathouse.pipelines.relations import table, uses, with_schema_locations
 
@@ -277,9 +278,22 @@ class Planner:
             with self.under(flow.flow.session_settings):
                 schema = self.analyse(relation)
         except DefinitionInvalid as fault:
+            if name := missing_column(fault):
+                raise self._without(name, flow, target, of) from fault
             text = fault.message.removeprefix(f"[{fault.condition}] ")
             raise DefinitionInvalid(fault.condition, text, flow.flow.location) from fault
         return replace(flow, is_streaming=is_streaming, schema=schema)
+
+    def _without(
+        self, name: Sequence[str], flow: PlannedFlow, target: Dataset, of: Callable[[str], Schema | None]
+    ) -> DefinitionInvalid:
+        """That a flow's query names a column which is not there."""
+        schemas = {key: of(key) or () for key in flow.inputs}
+        for one in flow.external:
+            with suppress(DefinitionInvalid):
+                schemas[one] = self.analyse(table(parts_of(one)))
+        columns = list(dict.fromkeys(column.name for schema in schemas.values() for column in schema))
+        return of_query(target.name, name, list(schemas), columns, line_of(name, flow.relation, flow.flow.location))
 
     def _expected(self, flow: PlannedFlow, target: Dataset) -> Schema:
         """The columns of snapshots of which there is none yet: those that their target declares, else those that it has."""
@@ -313,7 +327,7 @@ class Planner:
             for column in given:
                 found.setdefault(column.name.lower(), column)
         if not dataset.columns:
-            return tuple(found.values())
+            return tuple(sorted(found.values(), key=lambda column: column.name in {START, END}))
         columns: list[Column] = []
         for column in dataset.columns:
             given = found.get(column.name.lower())
@@ -371,7 +385,13 @@ class Planner:
         try:
             return self.analyse(self._projection(flow.schema, [text]))[0].type
         except DefinitionInvalid as fault:
-            raise DefinitionInvalid(fault.condition, f"{clause} {text}: {fault.message}", flow.flow.location) from fault
+            missing = missing_column(fault)
+            why = (
+                f"its source has no column {'.'.join(missing)}. {hint(missing, [one.name for one in flow.schema])}"
+                if missing
+                else fault.message
+            )
+            raise DefinitionInvalid(fault.condition, f"{clause} {text}: {why}", flow.flow.location) from fault
 
     @staticmethod
     def _states(scd_type: int, columns: Schema, sequence: str) -> Schema:
@@ -396,7 +416,13 @@ class Planner:
                 try:
                     types.append(self.analyse(self._projection(schema, [text]))[0].type)
                 except DefinitionInvalid as fault:
-                    message = f"The expectation {name} of {dataset.name}, {text}, is not valid: {fault.message}"
+                    missing = missing_column(fault)
+                    why = (
+                        f"it has no column {'.'.join(missing)}. {hint(missing, [one.name for one in schema])}"
+                        if missing
+                        else fault.message
+                    )
+                    message = f"The expectation {name} of {dataset.name}, {text}, is not valid: {why}"
                     raise DefinitionInvalid("INVALID_EXPECTATION", message, dataset.location) from every
         for (name, text), kind in zip(known.items(), types, strict=True):
             if (kind or "").lower() not in {"boolean", "void"}:

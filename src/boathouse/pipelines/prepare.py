@@ -82,11 +82,12 @@ class Preparation:
             if there is None or reset:
                 self._create(dataset, dataset.name, dataset.schema, replace=there is not None)
             self._table_options.settle(dataset, created=there is None)
-            for flow in (self.plan.flows[name] for name in dataset.flows):
+            for number, flow in enumerate(self.plan.flows[name] for name in dataset.flows):
                 if flow.flow.cdc is not None:
                     if there is not None and not reset:
                         self._widen(dataset, dataset.name, dataset.schema)
-                    self._prepare_changes(dataset, flow, flow.flow.cdc, reset=reset)
+                    # All flows of a target bring their changes into one table.
+                    self._prepare_changes(dataset, flow, flow.flow.cdc, reset=reset and number == 0)
         self._prepare_quarantine(dataset, reset=reset)
         if moved:
             self._tell_of_published(dataset)

@@ -338,7 +338,11 @@ class Pipelines:
             sources, root = reader.read(spec), reader.root(spec)
         token = self._authenticator.issue_internal_token(runner, f"{PIPELINE}:{pipeline.id}", TOKEN_SECONDS)
         development = bool(update.options.get("development", spec.get("development", False)))
-        configuration = {**spec.get("configuration", {}), **update.options.get("parameters", {})}
+        configuration = {
+            **spec.get("configuration", {}),
+            **(spec.get("parameters") or {}),
+            **update.options.get("parameters", {}),
+        }
         entity = quote(f"PIPELINE:{pipeline.id}:{update.id}", safe=":")
         settings = Settings.of(configuration)
         retries = 0 if development else _PRODUCTION_RETRIES

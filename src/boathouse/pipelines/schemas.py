@@ -8,11 +8,15 @@ from pydantic import BaseModel, ConfigDict, Field
 class PathBody(BaseModel):
     """A file or notebook."""
 
+    model_config = ConfigDict(extra="allow")
+
     path: str
 
 
 class GlobBody(BaseModel):
     """A pattern for files; ``/folder/**`` means all in it."""
+
+    model_config = ConfigDict(extra="allow")
 
     include: str
 
@@ -30,6 +34,8 @@ class LibraryBody(BaseModel):
 class EventLogBody(BaseModel):
     """The table that the event log is published as."""
 
+    model_config = ConfigDict(extra="allow")
+
     catalog: str | None = None
     schema_name: str | None = Field(default=None, alias="schema")
     name: str | None = None
@@ -37,6 +43,8 @@ class EventLogBody(BaseModel):
 
 class RunAsBody(BaseModel):
     """With whose rights a pipeline runs."""
+
+    model_config = ConfigDict(extra="allow")
 
     user_name: str | None = None
     service_principal_name: str | None = None
@@ -55,6 +63,7 @@ class PipelineBody(BaseModel):
     storage: str | None = None
     root_path: str | None = None
     configuration: dict[str, str] = Field(default_factory=dict[str, str])
+    parameters: dict[str, str] | None = None
     libraries: list[LibraryBody] = Field(default_factory=list[LibraryBody])
     continuous: bool = False
     development: bool = False

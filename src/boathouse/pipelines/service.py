@@ -20,6 +20,7 @@ from boathouse.pipelines.events import Event, UpdateState
 from boathouse.pipelines.filters import of_events
 from boathouse.pipelines.info import LEVELS, PipelineInfo, UpdateInfo
 from boathouse.pipelines.ingestion_spec import check_ingestion
+from boathouse.pipelines.known_fields import check_fields
 from boathouse.pipelines.models import PipelineEventRow, PipelinePermissionRow, PipelineRow, PipelineUpdateRow
 from boathouse.pipelines.repository import PipelineRepository
 from boathouse.pipelines.schemas import PipelineBody, StartBody
@@ -90,7 +91,7 @@ class PipelineService:
             PipelineNameTaken: If the name is another's.
             NotFound: If the asker knows of no connection of the name that an ingestion has.
         """
-        self._check(body)
+        self.check(body)
         name = body.name or ""
         if not body.allow_duplicate_names and self._rows.named(name):
             raise PipelineNameTaken(name)
@@ -134,7 +135,7 @@ class PipelineService:
         """
         row = self._row(pipeline_id, "CAN_MANAGE")
         body = body.model_copy(update={"name": body.name or row.name})
-        self._check(body)
+        self.check(body)
         if body.expected_last_modified is not None and body.expected_last_modified != row.updated_at:
             message = (
                 f"The pipeline was changed at {row.updated_at}, not at {body.expected_last_modified}: get it and try again."
@@ -170,7 +171,14 @@ class PipelineService:
         self._rows.remove(row)
         return value
 
-    def _check(self, body: PipelineBody) -> None:
+    def check(self, body: PipelineBody) -> None:
+        """Go on only if the settings are those of a pipeline.
+
+        Raises:
+            SpecInvalid: If a field is not valid, or none.
+            NotFound: If the asker knows of no connection of the name that an ingestion has.
+        """
+        check_fields(body)
         if not body.name:
             raise SpecInvalid("name", "is missing.")
         if body.gateway_definition is not None:
@@ -179,6 +187,7 @@ class PipelineService:
         if body.ingestion_definition is not None:
             check_ingestion(body, CatalogService(self._session, self._principal, self._layout))
         Settings.of(body.configuration)
+        Settings.of(body.parameters or {}, "parameters")
         for field, value in (("catalog", body.catalog), ("schema", body.schema_name), ("target", body.target)):
             if value is not None and not _NAME.fullmatch(value):
                 raise SpecInvalid(field, f"'{value}' is not a name of one part.")
@@ -190,6 +199,8 @@ class PipelineService:
 
     def _runner(self, body: PipelineBody) -> Principal:
         """With whose rights a pipeline runs: the asker's, or for an admin somebody else's."""
+        if body.run_as and (body.run_as.service_principal_name is None) == (body.run_as.user_name is None):
+            raise SpecInvalid("run_as", "needs one of user_name and service_principal_name.")
         asked = body.run_as and (body.run_as.service_principal_name or body.run_as.user_name)
         return runner_of(self._session, self._principal, asked, "a pipeline")
 
@@ -205,6 +216,7 @@ class PipelineService:
         row = self._row(pipeline_id, "CAN_RUN")
         if body.full_refresh and (body.full_refresh_selection or body.refresh_selection):
             raise SpecInvalid("full_refresh", "cannot be combined with refresh_selection or full_refresh_selection.")
+        check_fields(body)
         Settings.of(body.parameters, "parameters")
         running = self._rows.active(pipeline_id)
         if running:

@@ -247,7 +247,7 @@ class SqlFile:
         if words.here is None:
             raise words.wrong("a query")
         # Blank up to it, so that the engine's positions are those of the file.
-        text = _blank(words.sql[: words.here.start]) + words.rest()
+        text = "\n" * (self._first_line - 1) + _blank(words.sql[: words.here.start]) + words.rest()
         return lambda: sql_relation(text)
 
     def _flow(

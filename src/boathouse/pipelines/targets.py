@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from pyspark.sql.connect.dataframe import DataFrame
@@ -191,29 +192,34 @@ class Targets:
             writer.option("txnVersion", "0").saveAsTable(quote(storage))
         else:
             self._start(flow, frame, quote(storage), {})
-        self._apply(flow, dataset, cdc)
+        self._apply(dataset, cdc)
 
     def _take_snapshots(self, flow: PlannedFlow, dataset: PlannedDataset, cdc: SnapshotCdc) -> None:
         """Add what differs in each new snapshot to the changes, and apply it before the next is looked at."""
         changes = as_changes(cdc)
         if self._session.run(any_changes(dataset)):
             # An earlier try may have ended before what it added was applied.
-            self._apply(flow, dataset, changes)
+            self._apply(dataset, changes)
         snapshots = Snapshots(self._session, self._plan, flow, dataset, cdc, self.state)
         for snapshot in snapshots.new():
             frame = self._session.frame(snapshots.difference(snapshot))
             writer = frame.write.format("delta").mode("append").option("mergeSchema", "true")
             writer.saveAsTable(quote(storage_name(dataset)))
-            self._apply(flow, dataset, changes)
+            self._apply(dataset, changes)
             if self._stopped:
                 return
 
-    def _apply(self, flow: PlannedFlow, dataset: PlannedDataset, cdc: AutoCdc) -> None:
+    def _apply(self, dataset: PlannedDataset, cdc: AutoCdc) -> None:
         """Bring the states of what the changes since the last time are about into the target."""
         storage = storage_name(dataset)
-        newest, applied = self._session.version(quote(storage)), self.state.get(f"cdc:{flow.name}")
+        # Whichever flow a change came by, it is applied with all others of the target.
+        mark = f"cdc:{dataset.flows[0]}"
+        newest, applied = self._session.version(quote(storage)), self.state.get(mark)
         if applied == newest:
             return
+        every = (self._plan.flows[name].flow.cdc for name in dataset.flows)
+        truncates = [one.apply_as_truncates for one in every if isinstance(one, AutoCdc) and one.apply_as_truncates]
+        cdc = replace(cdc, apply_as_truncates=truncates[0] if truncates else None)
         columns = tuple(one.name for one in dataset.schema if one.name not in {START, END})
         kind = self._session.spark.table(quote(storage)).schema[SEQUENCE].dataType
         changes = Changes(cdc, dataset.name, storage, columns, ordering(kind))
@@ -222,7 +228,7 @@ class Targets:
             since = None
         self._session.run(changes.merge(since))
         # Before this, the next update computes the same states once more.
-        self.state.set(f"cdc:{flow.name}", newest)
+        self.state.set(mark, newest)
 
 
 def _sink(dataset: PlannedDataset) -> tuple[str | None, Mapping[str, str], str]:

@@ -23,6 +23,7 @@ from boathouse.pipelines.session import Session, refused
 from boathouse.pipelines.snapshots import last_version
 from boathouse.pipelines.sources import SourceFile, pieces
 from boathouse.pipelines.state import State
+from boathouse.pipelines.stream_checks import refused_streams
 from boathouse.pipelines.targets import Targets, begins_anew
 
 Declare = Callable[[Declarations], AbstractContextManager[None]]
@@ -107,6 +108,8 @@ class Update:
                 plan = planner.plan()
         except DefinitionInvalid as fault:
             raise GraphInvalid([fault]) from fault
+        if self.options.heeded is not None and (refused := list(refused_streams(plan))):
+            raise GraphInvalid(refused)
         for dataset in plan.datasets.values():
             self._define(plan, dataset)
         for told in _ignored(plan, self.options.heeded):

@@ -9140,6 +9140,8 @@ export interface components {
             name?: string | null;
             /** Schema */
             schema?: string | null;
+        } & {
+            [key: string]: unknown;
         };
         /**
          * EventTriggerBody
@@ -9466,6 +9468,8 @@ export interface components {
         GlobBody: {
             /** Include */
             include: string;
+        } & {
+            [key: string]: unknown;
         };
         /**
          * GranteeBody
@@ -11209,6 +11213,10 @@ export interface components {
             libraries?: components["schemas"]["LibraryBody"][];
             /** Name */
             name?: string | null;
+            /** Parameters */
+            parameters?: {
+                [key: string]: string;
+            } | null;
             /** Root Path */
             root_path?: string | null;
             run_as?: components["schemas"]["RunAsBody"] | null;
@@ -12012,6 +12020,8 @@ export interface components {
             service_principal_name?: string | null;
             /** User Name */
             user_name?: string | null;
+        } & {
+            [key: string]: unknown;
         };
         /**
          * RunBody
@@ -14314,6 +14324,8 @@ export interface components {
         boathouse__pipelines__schemas__PathBody: {
             /** Path */
             path: string;
+        } & {
+            [key: string]: unknown;
         };
         /**
          * ModelAnswer

@@ -3,6 +3,7 @@
 from typing import Any
 
 from boathouse.engine.catalog_access import CatalogAccess
+from boathouse.engine.gateway.colon_paths import with_functions
 from boathouse.engine.gateway.decimal_literals import Doubles
 from boathouse.engine.gateway.first_values import put_types
 from boathouse.engine.gateway.resolver import Resolver
@@ -34,6 +35,10 @@ class EngineTexts:
             return statement
         self.respelled = True
         return parse(text)
+
+    def expression(self, text: str) -> str:
+        """The text of an expression in the forms that the engine reads."""
+        return text if self._session.capabilities.reads_all_forms else with_functions(text)
 
     def _deletion(self, statement: Statement) -> str | None:
         """What does the work of a DELETE that the engine cannot do."""

@@ -25,6 +25,7 @@ from boathouse.engine.catalog_memory import PresentCatalog
 from boathouse.engine.errors import StatementRefused
 from boathouse.engine.gateway import table_functions
 from boathouse.engine.gateway.ai_query import AI_QUERY, PREDICT, call_of
+from boathouse.engine.gateway.colon_paths import PATH, with_variants
 from boathouse.engine.gateway.day_frames import HAS_FRAME, types_of, with_day_frames
 from boathouse.engine.gateway.effects import Effects
 from boathouse.engine.gateway.governed_text import GovernedText
@@ -133,10 +134,11 @@ class Resolver:
         return self.spelled(GovernedText(self, sql, tokens, reader, references, parameters or {}, fragment=fragment).text())
 
     def spelled(self, sql: str) -> str:
-        """A text whose names are governed, with its windows as the engine has to have them."""
-        if self._session.capabilities.reads_all_forms or HAS_FRAME.search(sql) is None:
+        """A text whose names are governed, with its windows and its paths into variants as the engine has to have them."""
+        if self._session.capabilities.reads_all_forms or (HAS_FRAME.search(sql) is None and PATH not in sql):
             return sql
-        return with_day_frames(sql, types_of(table.columns for table in self.reads.values()))
+        types = types_of(table.columns for table in self.reads.values())
+        return with_day_frames(with_variants(sql, types), types)
 
     # ----------------------------------------------------------------------------------------------------- relations
 

@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from boathouse.engine.gateway.colon_paths import with_functions
 from boathouse.engine.gateway.inserts import split
 from boathouse.engine.gateway.sql_tokens import Kind, Token, after_parentheses, closing, quote, read_name, tokenize
 from boathouse.engine.gateway.statements import Edit, apply
@@ -31,7 +32,12 @@ _ROW, _KEPT = "__bh_row", "__bh_kept"
 
 
 def spell(sql: str) -> str:
-    """A text as the engine reads it."""
+    """A text as the engine reads it.
+
+    Raises:
+        StatementRefused: If it has a path into JSON for which the engine has no function.
+    """
+    sql = with_functions(sql)
     if _MAY_HAVE.search(sql) is None:
         return sql
     sql = _unpivots(sql)

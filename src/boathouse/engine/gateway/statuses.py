@@ -13,6 +13,7 @@ from google.rpc.status_pb2 import Status
 from grpc.aio import AioRpcError
 
 from boathouse.engine.errors import OperationCanceled, OperationRefused
+from boathouse.engine.gateway.engine_words import in_sparks_words
 from boathouse.engine.streaming.errors import StreamFailed
 from boathouse.engine.write_errors import ConcurrentModification, WriteRefused
 from boathouse.errors import BoathouseError, TemporarilyUnavailable, Unauthenticated
@@ -48,7 +49,7 @@ _MOST_WANTED = 300
 
 
 def forwarded(error: AioRpcError) -> WireError:
-    """An engine's error as it came: code, message and trailing metadata; one of its parser in the form of Spark's."""
+    """An engine's error as it came: code, message and trailing metadata; one of its parser, or of names and types, in the form of Spark's."""
     unparsed = _UNPARSED.match(error.details() or "")
     if unparsed is not None:
         wanted = unparsed["wanted"]
@@ -56,6 +57,9 @@ def forwarded(error: AioRpcError) -> WireError:
         where = f"at or near '{unparsed['found']}' (character {int(unparsed['start']) + 1})"
         message = f"[PARSE_SYNTAX_ERROR] Syntax error {where}: expected {shown}. SQLSTATE: 42601"
         return spark_error([_PARSING, _ANALYSIS], "PARSE_SYNTAX_ERROR", "42601", message)
+    told = in_sparks_words(error.details() or "")
+    if told is not None:
+        return spark_error([_ANALYSIS], told.condition, told.state, told.message)
     metadata: Any = error.trailing_metadata() or ()
     trailers = tuple((key, value) for key, value in metadata)
     return WireError(error.code(), error.details() or "", trailers)

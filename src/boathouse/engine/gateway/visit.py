@@ -289,7 +289,7 @@ class Visit:
         text = plain_identifiers(expression, "expression", self.session)
         if self.shared is not None:
             self.shared.check_text(text, tokenize(text))
-        real = self.sql(parse(text), references, fragment=True)
+        real = self.sql(parse(self.texts.expression(text)), references, fragment=True)
         if real != expression.expression:
             expression.expression = real
             self.changed = True

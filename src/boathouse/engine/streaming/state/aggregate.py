@@ -13,6 +13,7 @@ from boathouse.engine.streaming.state.names import Scope
 from boathouse.engine.streaming.state.operator import TOUCHED, Operator, Watermarks, fields_of, later, remembered, renamed, sql
 from boathouse.engine.streaming.state.parts import RULES
 from boathouse.engine.streaming.state.sessions import Session, session_of
+from boathouse.engine.streaming.state.shape import never_complete
 
 
 class Aggregate(Operator):
@@ -59,12 +60,7 @@ class Aggregate(Operator):
             self._finals.append(final)
         self._time = self._time_key(given, times)
         if mode == "append" and self._time is None:
-            message = (
-                "[STREAMING_OUTPUT_MODE.UNSUPPORTED_OPERATION] Append output mode not supported for streaming aggregations without a "
-                "watermark on one of the grouping columns: use withWatermark and group by that column or a window of it, or use "
-                "the output mode update or complete."
-            )
-            raise StreamRefused(message)
+            raise never_complete()
 
     def _one_session(self, session: Session) -> Session:
         if self._session is not None:

@@ -64,7 +64,18 @@ def require_shape(plan: Any, mode: str) -> bool:
         )
         raise StreamRefused(message)
     require_row_by_row(plan, complete=mode == "complete", remembering=nodes)
+    if mode == "append" and any(id(node) in aggregates and not watermarks(node) for node in nodes):
+        raise never_complete()
     return bool(nodes)
+
+
+def never_complete() -> StreamRefused:
+    """That groups are to be appended once they are complete, and nothing tells when they are."""
+    return StreamRefused(
+        "[STREAMING_OUTPUT_MODE.UNSUPPORTED_OPERATION] Append output mode not supported for streaming aggregations without a "
+        "watermark on one of the grouping columns: use withWatermark and group by that column or a window of it, or use "
+        "the output mode update or complete."
+    )
 
 
 def watermark_of(relation: Any) -> Watermark:
