@@ -201,6 +201,15 @@ def test_a_table_function_that_says_its_schema(spark: SparkSession) -> None:
 def test_registered_functions(spark: SparkSession) -> None:
     spark.udf.register("plus_one", lambda x: x + 1, "bigint")
     assert rows(spark.sql("SELECT plus_one(id) FROM range(3)")) == [(1,), (2,), (3,)]
+    # Sail does not find a column that calls one in what is grouped by.
+    for column in ("plus_one(id) % 2", "plus_one(id) % 2 AS odd", "plus_one(ID)  % 2 odd"):
+        grouped = spark.sql(f"SELECT {column}, count(*) AS n FROM range(3) GROUP BY plus_one(id) % 2 HAVING count(*) > 0")
+        assert sorted(tuple(row) for row in grouped.collect()) == [(0, 1), (1, 2)]
+    nested = (
+        "SELECT max(n) FROM (SELECT 1 AS one, plus_one(id) % 2, count(*) AS n FROM range(3) GROUP BY one, plus_one(id) % 2)"
+    )
+    assert rows(spark.sql(nested)) == [(2,)]
+    assert rows(spark.sql("SELECT count(*) AS n FROM range(3) GROUP BY plus_one(id) % 2 ORDER BY n")) == [(1,), (2,)]
 
 
 def test_an_exception_names_itself_and_its_line(spark: SparkSession) -> None:

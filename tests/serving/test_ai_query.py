@@ -1,6 +1,7 @@
 """Queries that ask endpoints: ``ai_query`` in SQL and DataFrames of a stock Spark Connect client, with real model servers."""
 
 import json
+import re
 import sys
 import time
 import uuid
@@ -24,7 +25,7 @@ from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
-from pyspark.sql.functions import call_function, expr, lit
+from pyspark.sql.functions import avg, call_function, expr, lit
 from pyspark.sql.types import ArrayType, DoubleType
 
 from boathouse.workspace.runtime.model_function import spark_udf
@@ -186,9 +187,21 @@ def test_aggregates_names_of_columns_and_predict(place: Place) -> None:
     frame = spark.sql(f"SELECT * FROM {few}")
     totals = frame.groupBy("odd").agg(expr(f"sum({call}) AS y")).collect()
     assert sorted(tuple(row) for row in totals) == [(0, 3.0), (1, 5.0)]
+    summed = frame.groupBy("odd").agg(avg(expr(call))).collect()
+    assert sorted(tuple(row) for row in summed) == [(0, 1.5), (1, 2.5)]
+    half = f"floor({call} / 2)"
+    for by in (f"SELECT {half} AS h, count(*) FROM {few} GROUP BY {half}", f"SELECT count(*), {half} FROM {few} GROUP BY 2"):
+        assert sorted(sorted(row) for row in spark.sql(by).collect()) == [[0, 2], [1, 2]]
     windowed = f"SELECT id, sum({call}) OVER (PARTITION BY odd) AS y FROM {few}"
     assert place.values(windowed) == [3.0, 5.0, 3.0, 5.0]
     assert spark.sql(f"SELECT DISTINCT {call} FROM {few}").columns == [call]
+    case = f"CASE WHEN odd = 0 THEN {call} END"
+    assert spark.sql(f"SELECT {case} FROM {few}").columns == [case]
+    named = frame.selectExpr("*", call, f"{call}  + 1", f"{call} y").select("id", "y", expr(call), expr(f"{call} AS z"))
+    assert named.columns == ["id", "y", call, "z"]
+    assert frame.selectExpr("id", call, f"{call}  + 1", f"{call} y").columns == ["id", call, f"{call} + 1", "y"]
+    aggregated = frame.groupBy(expr(f"{call} > 1")).agg(avg(expr(call)), (avg(expr(call) + 1) * 2).alias("q"))
+    assert aggregated.columns == [f"{call} > 1", f"avg({call})", "q"]
 
     predict = f"Predict(request => struct(a, b), endpoint => '{place.sum}')"
     assert place.values(f"SELECT id, {predict} FROM {few}") == [0.5, 1.5, 2.5, 3.5]
@@ -237,8 +250,10 @@ def test_types_parameters_and_errors_of_rows(place: Place) -> None:
     ],
 )
 def test_what_is_wrong_is_told(place: Place, call: str, told: str) -> None:
-    with pytest.raises(PySparkException, match=told):
+    with pytest.raises(PySparkException, match=told) as caught:
         place.spark.sql(f"SELECT {call.format(place.sum)} FROM {place.schema}.t LIMIT 1").collect()
+    # Notebooks and logs show the first line.
+    assert re.search(told, str(caught.value).split("\n", maxsplit=1)[0])
 
 
 def test_the_function_of_a_dataframe_is_named(place: Place) -> None:

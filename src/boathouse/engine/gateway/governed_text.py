@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from boathouse.engine.errors import StatementRefused
 from boathouse.engine.gateway import table_functions
 from boathouse.engine.gateway.constants import constant_edits, group_of
+from boathouse.engine.gateway.grouped_calls import by_number
 from boathouse.engine.gateway.pruning import comparisons
 from boathouse.engine.gateway.references import Reader, References
 from boathouse.engine.gateway.relations import CallUse, RelationUse, find_uses, starts_alias
@@ -32,8 +33,10 @@ class GovernedText:
         parameters: Mapping[str, str],
         *,
         fragment: bool,
+        aggregated: bool = False,
     ) -> None:
         self._resolver = resolver
+        self._aggregated = aggregated
         self._sql = sql
         self._tokens = list(tokens)
         self._reader = reader
@@ -59,6 +62,7 @@ class GovernedText:
         self._names()
         self._leaves += constant_edits(self._tokens, self._resolver.constant)
         served = [edit for call in self._uses.calls if self._resolver.serves(call) for edit in self._served(call)]
+        served += by_number(self._tokens, self._uses.calls, lambda call: self._resolver.is_guest(call.name, self._reader))
         self._leaves = [leaf for leaf in self._leaves if not any(one.start <= leaf.start < one.end for one in served)]
         leaves = sorted([*self._leaves, *served], key=lambda edit: edit.start)
         calls: list[Edit] = []
@@ -180,7 +184,8 @@ class GovernedText:
             place = standing(self._tokens, call)
             if place.unnamed is not None:
                 self._unnamed.add(place.unnamed)
-            return Edit(call.start, call.end, self._resolver.ask_endpoint(call.name[0], arguments, aggregated=place.aggregated))
+            aggregated = self._aggregated or place.aggregated
+            return Edit(call.start, call.end, self._resolver.ask_endpoint(call.name[0], arguments, aggregated=aggregated))
         function = self._resolver.function(call.name, self._reader)
         if function is None:
             self._resolver.require_engines(call.name, self._reader)

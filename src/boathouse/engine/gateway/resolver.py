@@ -90,7 +90,15 @@ class Resolver:
 
     # --------------------------------------------------------------------------------------------------------- texts
 
-    def edits(self, sql: str, tokens: Sequence[Token], references: References | None, *, fragment: bool = False) -> list[Edit]:
+    def edits(
+        self,
+        sql: str,
+        tokens: Sequence[Token],
+        references: References | None,
+        *,
+        fragment: bool = False,
+        aggregated: bool = False,
+    ) -> list[Edit]:
         """How the asker's own text has to be changed so that its names are governed.
 
         Args:
@@ -98,8 +106,10 @@ class Resolver:
             tokens: Its tokens.
             references: Where relations can be added; None where the protocol has no place for them.
             fragment: Whether the text is an expression and not a statement.
+            aggregated: Whether such an expression stands in an aggregation.
         """
-        return GovernedText(self, sql, tokens, self._asker, references, {}, fragment=fragment).edits()
+        text = GovernedText(self, sql, tokens, self._asker, references, {}, fragment=fragment, aggregated=aggregated)
+        return text.edits()
 
     def govern(
         self,
@@ -402,6 +412,15 @@ class Resolver:
         """
         if len(name) > 1 or (not reader.is_asker and self._session.is_registered(name[0])):
             raise SecurableNotFound(SecurableType.FUNCTION, ".".join(name))
+
+    def is_guest(self, name: Sequence[str], reader: Reader) -> bool:
+        """Whether a call of a name is one of a function in Python, the session's or the catalog's, or asks an endpoint, where that matters to the engine."""
+        if self._session.capabilities.reads_all_forms:
+            return False
+        if self.asks_endpoint(name, reader) or (len(name) == 1 and reader.is_asker and self._session.is_registered(name[0])):
+            return True
+        found = self.function(name, reader)
+        return found is not None and found.language == "PYTHON"
 
     def _is_catalogs(self, name: str) -> bool:
         return name.lower() in self._catalog.function_names() and not self._session.is_registered(name)

@@ -62,7 +62,7 @@ def standing(tokens: Sequence[Token], call: CallUse) -> Standing:
             while first < len(tokens) and tokens[first].is_word("DISTINCT", "ALL"):
                 first += 1
             if clause is None:
-                return Standing(aggregated or _groups(tokens, index + 1), _unnamed(tokens, first))
+                return Standing(aggregated or _groups(tokens, index + 1), unnamed(tokens, first))
             return Standing(aggregated or (clause.is_word("GROUP", "HAVING", "ORDER") and _groups(tokens, index + 1)))
         elif depth == 0 and token.is_mark(",") and first is None:
             first = index + 1
@@ -86,7 +86,8 @@ def _groups(tokens: Sequence[Token], at: int) -> bool:
     return False
 
 
-def _unnamed(tokens: Sequence[Token], first: int) -> tuple[int, int] | None:
+def unnamed(tokens: Sequence[Token], first: int) -> tuple[int, int] | None:
+    """Offsets of the column that begins with a token, if it has no alias."""
     depth, last = 0, first
     for index in range(first, len(tokens)):
         token = tokens[index]
@@ -101,5 +102,10 @@ def _unnamed(tokens: Sequence[Token], first: int) -> tuple[int, int] | None:
         last = index
     end = tokens[last]
     # What follows a bracket or a word, as in f(x) y, may be an alias.
-    is_whole = end.is_mark(")") or (last > first and tokens[last - 1].kind is Kind.MARK and not tokens[last - 1].is_mark(")"))
+    is_case = end.is_word("END") and any(token.is_word("CASE") for token in tokens[first:last])
+    is_whole = (
+        is_case
+        or end.is_mark(")")
+        or (last > first and tokens[last - 1].kind is Kind.MARK and not tokens[last - 1].is_mark(")"))
+    )
     return (tokens[first].start, end.end) if is_whole else None

@@ -20,6 +20,7 @@ from boathouse.errors import BoathouseError, TemporarilyUnavailable, Unauthentic
 
 _ANALYSIS = "org.apache.spark.sql.AnalysisException"
 _SPARK = "org.apache.spark.SparkException"
+_RUNTIME = "org.apache.spark.SparkRuntimeException"
 _PARSING = "org.apache.spark.sql.catalyst.parser.ParseException"
 _STATES = {
     "PERMISSION_DENIED": ("INSUFFICIENT_PERMISSIONS", "42501"),
@@ -46,10 +47,17 @@ class WireError:
 
 _UNPARSED = re.compile(r"invalid argument: found (?P<found>.*?) at (?P<start>\d+):\d+ expected (?P<wanted>.*)", re.DOTALL)
 _MOST_WANTED = 300
+_ASKED = re.compile(r"(?:^|\n)(?:\S+: )?(?:builtins\.)?AiQueryFailed: (?P<told>.*?)\s*\Z", re.DOTALL)
+_ASKED_CONDITION = "AI_FUNCTION_HTTP_REQUEST_ERROR"
 
 
 def forwarded(error: AioRpcError) -> WireError:
-    """An engine's error as it came: code, message and trailing metadata; one of its parser, or of names and types, in the form of Spark's."""
+    """An engine's error as it came: code, message and trailing metadata; in the form of Spark's one of its parser, of names and types, or of ``ai_query``."""
+    asked = _ASKED.search(error.details() or "")
+    if asked is not None:
+        # It is raised in no code of the client's, so the place where it was raised is none that it could look at.
+        message = f"[{_ASKED_CONDITION}] {asked['told']} SQLSTATE: 08000"
+        return spark_error([_RUNTIME, _SPARK], _ASKED_CONDITION, "08000", message)
     unparsed = _UNPARSED.match(error.details() or "")
     if unparsed is not None:
         wanted = unparsed["wanted"]

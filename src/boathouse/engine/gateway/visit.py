@@ -14,6 +14,7 @@ from boathouse.engine.gateway import frame_functions, time_travel
 from boathouse.engine.gateway.answers import Asked, answer
 from boathouse.engine.gateway.definitions import Definitions, defines
 from boathouse.engine.gateway.effects import Effects
+from boathouse.engine.gateway.endpoint_columns import aggregates, name_columns
 from boathouse.engine.gateway.engine_texts import EngineTexts
 from boathouse.engine.gateway.frame_filters import said_below
 from boathouse.engine.gateway.identifiers import plain_identifiers
@@ -24,7 +25,7 @@ from boathouse.engine.gateway.path_names import FILE_FORMATS, looks_absolute
 from boathouse.engine.gateway.paths import PathGuard, Use
 from boathouse.engine.gateway.protocol import local_relation, of_today, proto, sql_node
 from boathouse.engine.gateway.pruning import Comparison
-from boathouse.engine.gateway.references import References
+from boathouse.engine.gateway.references import Reader, References
 from boathouse.engine.gateway.resolver import Resolver
 from boathouse.engine.gateway.session import EngineSession
 from boathouse.engine.gateway.shared_engine import SharedEngine
@@ -95,10 +96,11 @@ class Visit:
             of_extension: Whether the plan was made from a command of an extension, so that its root may be a statement.
         """
         relations: list[tuple[Any, References]] = []
-        stack: list[tuple[Any, References | None, bool, tuple[Comparison, ...]]] = [(root, None, False, ())]
+        stack: list[tuple[Any, References | None, bool, tuple[Comparison, ...], bool]] = [(root, None, False, (), False)]
         while stack:
-            message, references, standalone, said = stack.pop()
+            message, references, standalone, said, aggregated = stack.pop()
             name = message.DESCRIPTOR.full_name
+            aggregated = aggregates(message, name, inside=aggregated)
             if self.shared is not None:
                 self.shared.check_message(message, name)
             if name == "spark.connect.Relation":
@@ -106,8 +108,9 @@ class Visit:
                 relations.append((message, references))
                 inner = self.look_at_relation(message, references, said, standalone=standalone)
             elif name == "spark.connect.Expression.ExpressionString":
-                inner = self.look_at_expression_string(message, references)
+                inner = self.look_at_expression_string(message, references, aggregated=aggregated)
             else:
+                self.changed |= name_columns(message, name, self._asks)
                 look = _LOOKS.get(name)
                 if look is not None:
                     look(self, message)
@@ -115,7 +118,7 @@ class Visit:
             commands = name == "spark.connect.SqlCommand" or (of_extension and name == "spark.connect.Plan")
             commands = commands and self.executes
             below = said_below(message, said)
-            stack.extend((child, references, commands, below) for child in inner)
+            stack.extend((child, references, commands, below, aggregated) for child in inner)
         self.changed |= self.texts.put_windows()
         # The innermost first: wrapping copies what is inside.
         for relation, references in reversed(relations):
@@ -282,14 +285,24 @@ class Visit:
         self._replace(relation, rows, "changes")
         return True
 
-    def look_at_expression_string(self, expression: Any, references: References | None) -> list[Any]:
-        """SQL text of an expression; it can hold a query."""
+    def _asks(self, name: str) -> bool:
+        """Whether a function of a name asks an endpoint, in a text of the asker."""
+        return self.resolver.asks_endpoint([name], Reader(self.principal, is_asker=True))
+
+    def look_at_expression_string(self, expression: Any, references: References | None, *, aggregated: bool) -> list[Any]:
+        """SQL text of an expression; it can hold a query.
+
+        Args:
+            expression: Is changed in place.
+            references: Takes the relations that the text will refer to.
+            aggregated: Whether it stands in an aggregation.
+        """
         if self.shared is not None:
             self.shared.check_text(expression.expression, tokenize(expression.expression))
         text = plain_identifiers(expression, "expression", self.session)
         if self.shared is not None:
             self.shared.check_text(text, tokenize(text))
-        real = self.sql(parse(self.texts.expression(text)), references, fragment=True)
+        real = self.sql(parse(self.texts.expression(text)), references, fragment=True, aggregated=aggregated)
         if real != expression.expression:
             expression.expression = real
             self.changed = True
@@ -407,7 +420,9 @@ class Visit:
                 if token.kind is Kind.NAME and index > 1 and tokens[index - 2].identifier.lower() in FILE_FORMATS:
                     self.guard.resolve(token.value, Use.READ)
 
-    def sql(self, statement: Statement, references: References | None, *, fragment: bool = False) -> str:
+    def sql(
+        self, statement: Statement, references: References | None, *, fragment: bool = False, aggregated: bool = False
+    ) -> str:
         """A SQL text with governed names and real paths, in the engine's spelling."""
         _refuse_scratch(statement.sql)
         self._define_temporary(*statement.temporary_views)
@@ -418,7 +433,7 @@ class Visit:
             self.require_modify(target)
             if statement.verb[:1] in {("UPDATE",), ("DELETE",), ("MERGE",)}:
                 self.require_whole(target)
-        found = self.resolver.edits(statement.sql, statement.tokens, references, fragment=fragment)
+        found = self.resolver.edits(statement.sql, statement.tokens, references, fragment=fragment, aggregated=aggregated)
         # What an expression after AS OF means is told by its path's edit.
         found = [one for one in found if not any(path.start <= one.start < path.end for path in paths)]
         edits = [*fixed(statement), *paths, *found]
