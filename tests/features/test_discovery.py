@@ -1,15 +1,20 @@
 """Feature tables as the page finds them, and which row of an entity is taken when."""
 
 import json
+import time
 import uuid
+from typing import Any
 
 import httpx
 from databricks.sdk import WorkspaceClient
+from databricks.sdk.service.dashboards import Dashboard
 from playwright.sync_api import Browser, expect
 from pyspark.sql import SparkSession
 
-from boathouse.features.client import FeatureEngineeringClient, FeatureLookup, FeatureTables
+from boathouse.features.client import EndpointCoreConfig, FeatureEngineeringClient, FeatureLookup, FeatureTables, ServedEntity
 from tests.conftest import Server
+from tests.jobs.test_sources import warehouse
+from tests.sql.documents import sales
 
 BASE = "/api/boathouse/v1/features"
 
@@ -46,11 +51,8 @@ def test_feature_tables_are_found_and_looked_at(server: Server, spark: SparkSess
         assert told["updated_at"] > told["created_at"] > 0
         refused = admin.get(f"{BASE}/{schema}.plain")
         assert (refused.status_code, "has no primary key" in refused.json()["message"]) == (400, True)
-        assert admin.get(f"{BASE}/{name}/uses").json() == {
-            "models": [],
-            "hidden_models": 0,
-            "feature_specs": [f"{schema}.near"],
-        }
+        uses = used(server, spark, fe, schema)
+        assert admin.get(f"{BASE}/{name}/uses").json() == uses
         temp, sky = admin.get(f"{BASE}/{name}/distribution").json()["features"]
         assert (temp["rows"], temp["nulls"], temp["distinct"], temp["least"], temp["most"]) == (10, 1, 9, 0.0, 9.0)
         assert sum(one["rows"] for one in temp["bins"]) == 9
@@ -76,17 +78,62 @@ def test_feature_tables_are_found_and_looked_at(server: Server, spark: SparkSess
             answer = admin.post(f"{BASE}/{name}/preview", json=body)
             assert answer.status_code == 400
             assert problem in json.dumps(answer.json()).replace("\\", "")
+        others_may_not_look(server, spark, name, uses)
+    look_on_the_page(browser, server, schema)
+    with server.client() as admin:
+        look_at_many(admin, fe, spark, name)
+
+
+def others_may_not_look(server: Server, spark: SparkSession, name: str, uses: dict[str, Any]) -> None:
+    """Who has no rights on a table, or on what uses it, is told nothing of it."""
+    schema, key = name.rpartition(".")[0], {"origin": "O'Hare", "n": "1"}
     other = server.new_principal(f"{schema[5:]}@example.com")
     with server.client(other) as stranger:
         assert stranger.get(BASE, params={"q": schema}).json()["tables"] == []
         for path in ("uses", "distribution"):
             assert stranger.get(f"{BASE}/{name}/{path}").status_code in {403, 404}
         assert stranger.post(f"{BASE}/{name}/preview", json={"key": key}).status_code in {403, 404}
+    # Who may read the table, and not the endpoint and the dashboard, is told how many endpoints there are.
+    for what in ("USE CATALOG ON CATALOG main", f"USE SCHEMA, SELECT ON SCHEMA {schema}"):
+        spark.sql(f"GRANT {what} TO `{schema[5:]}@example.com`")
+    with server.client(other) as reader:
+        hidden = {"feature_specs": [], "endpoints": [], "hidden_endpoints": 0, "dashboards": []}
+        assert reader.get(f"{BASE}/{name}/uses").json() == uses | hidden
+        spark.sql(f"GRANT EXECUTE ON FUNCTION {schema}.near TO `{schema[5:]}@example.com`")
+        told = reader.get(f"{BASE}/{name}/uses").json()
+        assert told == uses | {"endpoints": [], "hidden_endpoints": 1, "dashboards": []}
     with server.client("") as nobody:
         assert nobody.get(BASE).status_code == 401
-    look_on_the_page(browser, server, schema)
+
+
+def used(server: Server, spark: SparkSession, fe: FeatureEngineeringClient, schema: str) -> dict[str, Any]:
+    """What is told of the uses of a table, which an endpoint serves and a dashboard reads through a view."""
+    fe.create_online_store(name=schema)
+    online = {"source_table_name": f"{schema}.weather", "online_table_name": f"{schema}.weather_online"}
+    fe.publish_table(online_store=schema, **online)
+    entity = ServedEntity(feature_spec_name=f"{schema}.near")
+    fe.create_feature_serving_endpoint(name=schema[5:], config=EndpointCoreConfig(served_entities=entity))
+    spark.sql(f"CREATE VIEW {schema}.seen AS SELECT sky AS region, date(at) AS day, temp AS amount FROM {schema}.weather")
+    client = WorkspaceClient(host=server.url, token=server.token)
+    asked = Dashboard(display_name=schema, serialized_dashboard=sales(f"{schema}.seen"), warehouse_id=warehouse(client))
+    made = client.lakeview.create(asked)
+    body = {"page": "p1", "widget": "total", "query": "main_query", "filters": {}, "published": False}
+    before = int(time.time() * 1000)
+    client.api_client.do("POST", f"/api/boathouse/v1/dashboards/{made.dashboard_id}/query", body=body)
     with server.client() as admin:
-        look_at_many(admin, fe, spark, name)
+        told = admin.get(f"{BASE}/{schema}.weather/uses").json()
+    assert before <= told["dashboards"][0].pop("last_read_at") <= time.time() * 1000
+    assert told == {
+        "models": [],
+        "hidden_models": 0,
+        "feature_specs": [f"{schema}.near"],
+        "endpoints": [{"endpoint": schema[5:], "entity_name": f"{schema}.near", "entity_version": None}],
+        "hidden_endpoints": 0,
+        "dashboards": [{"dashboard_id": made.dashboard_id, "name": schema}],
+    }
+    with server.client() as admin:
+        again: dict[str, Any] = admin.get(f"{BASE}/{schema}.weather/uses").json()
+    return again
 
 
 def look_at_many(admin: httpx.Client, fe: FeatureEngineeringClient, spark: SparkSession, name: str) -> None:
@@ -112,7 +159,11 @@ def look_on_the_page(browser: Browser, server: Server, schema: str) -> None:
     page.goto(f"/features?q={schema}+sky")
     page.get_by_role("link", name=f"{schema}.weather").click()
     page.get_by_role("link", name="Uses").click()
-    expect(page.get_by_text(f"{schema}.near")).to_be_visible()
+    expect(page.get_by_text(f"{schema}.near", exact=True)).to_be_visible()
+    expect(page.get_by_role("link", name=schema[5:], exact=True)).to_be_visible()
+    page.get_by_role("link", name=schema, exact=True).click()
+    page.wait_for_url("**/dashboards/*")
+    page.go_back()
     page.get_by_role("link", name="Distribution").click()
     expect(page.get_by_role("row", name="temp")).to_contain_text("10 %")
     page.get_by_role("link", name="Preview").click()

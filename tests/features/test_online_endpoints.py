@@ -2,11 +2,15 @@
 
 import json
 import shutil
+import time
 import uuid
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
+import psutil
 import psycopg
 import pytest
 from databricks.sdk import WorkspaceClient
@@ -75,5 +79,34 @@ def test_endpoints_look_up_in_postgresql_and_redis(
             ("fast", "OnlineStoreState.AVAILABLE"),
             ("team", "OnlineStoreState.AVAILABLE"),
         ]
+        one_that_stops_is_told(server, fe, online, redis_url)
         told = "".join(path.read_text(errors="replace") for path in (server.root / "logs").rglob("*") if path.is_file())
         assert "of-the-reader" not in told
+
+
+def one_that_stops_is_told(server: Server, fe: FeatureEngineeringClient, online: dict[str, Any], redis_url: str) -> None:
+    """A store that takes connections and does not answer is said to be stopped, and holds up no publishing into another one."""
+    fe.create_online_store(name="near-by")
+    fe.publish_table(**online | {"online_store": "fast"})
+    place = redis_url.removeprefix("unix://")
+    redis = next(one for one in psutil.process_iter(["cmdline"]) if place in " ".join(one.info["cmdline"] or ()))
+    beside = online | {"online_store": "near-by", "online_table_name": "main.default.sales_near_by"}
+    redis.suspend()
+    try:
+        with ThreadPoolExecutor(3) as threads, server.client() as admin:
+            began = time.monotonic()
+            listed = threads.submit(admin.get, "/api/2.0/feature-store/online-stores")
+            stuck = threads.submit(fe.publish_table, **online | {"online_store": "fast"})
+            near = threads.submit(fe.publish_table, **beside)
+            near.result()
+            assert not stuck.done()
+            states = {one["name"]: one["state"] for one in listed.result().json()["online_stores"]}
+            assert states == {"fast": "STOPPED", "near-by": "AVAILABLE", "team": "AVAILABLE"}
+            assert time.monotonic() - began < 15
+            redis.resume()
+            stuck.result()
+    finally:
+        redis.resume()
+    redis.kill()
+    with pytest.raises(BadRequest, match="Nothing was published into the online store 'fast'"):
+        fe.publish_table(**online | {"online_store": "fast"})

@@ -1,6 +1,6 @@
 """A version's stage on the page: asked for, commented, approved, moved."""
 
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Page, expect
 
 from tests.conftest import Server
 from tests.deployment.conftest import Shop, shop, told
@@ -15,7 +15,7 @@ def test_a_stage_is_asked_for_and_given(shop: Shop, browser: Browser, server: Se
     where = f"/models/{shop.name}/versions/{version}"
 
     reader = signed_in(browser, server, shop.reader)
-    reader.goto(where)
+    cannot_decide(shop, reader, where)
     stage, comments = reader.get_by_label("Stage", exact=True).first, reader.get_by_label("Comments")
     expect(stage).to_contain_text("in no stage")
     expect(comments).to_contain_text("Nobody has said anything yet.")
@@ -50,7 +50,7 @@ def test_a_stage_is_asked_for_and_given(shop: Shop, browser: Browser, server: Se
     expect(asked).to_have_count(0)
 
     author = signed_in(browser, server, shop.author)
-    author.goto(where)
+    can_reject(author, where)
     stage = author.get_by_label("Stage", exact=True).first
     stage.get_by_text("Change the stage").click()
     stage.get_by_label("Stage").select_option("Staging")
@@ -64,3 +64,21 @@ def test_a_stage_is_asked_for_and_given(shop: Shop, browser: Browser, server: Se
     expect(author.get_by_role("cell", name="Archived")).to_be_visible()
     for page in (reader, reviewer, author):
         page.context.close()
+
+
+def cannot_decide(shop: Shop, reader: Page, where: str) -> None:
+    """Who may only load a version has no button that would be refused."""
+    told(shop.alias(where.rpartition("/")[2], "tried"))
+    reader.goto(where)
+    decision = reader.get_by_label("Decision")
+    expect(decision).to_contain_text("cannot be approved or rejected by who has neither APPLY TAG nor MANAGE on the model")
+    expect(decision.get_by_role("button", disabled=True)).to_have_text(["Approve", "Reject"])
+    expect(reader.get_by_label("Deployed")).to_contain_text("tried")
+    expect(reader.get_by_text("Roll back")).to_have_count(0)
+
+
+def can_reject(author: Page, where: str) -> None:
+    """Whose version it is rejects it and goes back, where the policy says that another one approves."""
+    author.goto(where)
+    expect(author.get_by_text("Roll back")).to_be_visible()
+    expect(author.get_by_label("Decision").get_by_role("button", disabled=True)).to_have_text(["Approve"])

@@ -98,6 +98,8 @@ class VersionRecord:
         events: What was found, decided and done, the oldest first.
         approved: Whether the latest word of each approval is yes, and there is one.
         may_not_decide: Who the one who asks is that cannot approve, for people; None where it can.
+        may_reject: Whether the one who asks can reject it.
+        may_manage: Whether that one can start the job for it, and go back to the version before it.
     """
 
     state: VersionDeployment | None
@@ -106,3 +108,5 @@ class VersionRecord:
     events: tuple[DeploymentEvent, ...]
     approved: bool
     may_not_decide: str | None
+    may_reject: bool
+    may_manage: bool

@@ -192,6 +192,8 @@ class VersionDeploymentBody(BaseModel):
     Attributes:
         run_state: In MLflow's words, or None where no job is connected.
         may_not_decide: Why the asker cannot approve, or None.
+        may_reject: Whether the asker can reject it.
+        may_manage: Whether the asker can start the deployment job for it, and go back to the version before it.
     """
 
     run_state: str | None
@@ -200,6 +202,8 @@ class VersionDeploymentBody(BaseModel):
     problem: str | None
     approved: bool
     may_not_decide: str | None
+    may_reject: bool
+    may_manage: bool
     events: list[DeploymentEventBody]
 
     @staticmethod
@@ -214,5 +218,7 @@ class VersionDeploymentBody(BaseModel):
             problem=record.problem,
             approved=record.approved,
             may_not_decide=record.may_not_decide,
+            may_reject=record.may_reject,
+            may_manage=record.may_manage,
             events=[DeploymentEventBody.of(one) for one in record.events],
         )

@@ -67,10 +67,9 @@ class Deploying:
             connection = records.connection(records.rows.deployment(model.id))
             policy = records.policy(model.id)
             problem = may_not_approve(records, model.id, str(version), known.user) if policy.four_eyes else None
-            may = any(
-                records.catalog.access.may(records.catalog.find_row(SecurableType.MODEL, known.name), one) for one in _DECIDES
-            )
-            if not may:
+            securable = records.catalog.find_row(SecurableType.MODEL, known.name)
+            may = {one: records.catalog.access.may(securable, one) for one in _DECIDES}
+            if not any(may.values()):
                 problem = "who has neither APPLY TAG nor MANAGE on the model"
             return VersionRecord(
                 state=None if row is None else records.state(connection, row, run),
@@ -79,6 +78,8 @@ class Deploying:
                 events=tuple(event_value(one) for one in records.rows.events(model.id, version=version)),
                 approved=records.is_approved(model.id, version),
                 may_not_decide=problem,
+                may_reject=any(may.values()),
+                may_manage=may[Privilege.MANAGE],
             )
 
     # ------------------------------------------------------------------------------------------------------ changing

@@ -3,9 +3,9 @@
 import datetime as dt
 import json
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,7 @@ from boathouse.features.keys import FeatureKeys, feature_keys
 from boathouse.features.models import OnlineTableRow
 from boathouse.features.online import to_microseconds
 from boathouse.features.repository import FeatureRepository
+from boathouse.history.api import LineageGraph, Node, Titles
 from boathouse.iam.api import Principal
 from boathouse.storage.layout import Layout
 from boathouse.storage.paths import from_url
@@ -29,6 +30,8 @@ MOST_PREVIEWED = 250
 """Rows of each status; of those after the time the nearest to it, of others the newest."""
 _BINS = 12
 _MOST_VALUES = 8
+_STEPS, _MOST_NODES = 3, 500
+"""How far dashboards are looked for: behind views of views."""
 
 
 @dataclass(frozen=True)
@@ -52,13 +55,31 @@ class Found:
     tags: Mapping[str, str]
 
 
+Serving: TypeAlias = Callable[
+    [Session, Principal, Collection[tuple[str, int]], Collection[str]], tuple[list[tuple[str, str, int | None]], int]
+]
+"""The endpoints that serve some versions of models and some feature specs: names, what they serve, in which version; and how many others do."""
+
+
 @dataclass(frozen=True)
 class Uses:
-    """What uses a feature table: versions of models that were trained on it, and feature specs."""
+    """What uses a feature table; what the asker may not see is only counted.
+
+    Attributes:
+        models: Versions of models that were trained on it, and on which of its versions.
+        hidden_models: Of other models.
+        specs: Feature specs that look up in it.
+        endpoints: Endpoints, what they serve of these, and in which version, where that is a model.
+        hidden_endpoints: Other endpoints that serve these.
+        dashboards: Identifiers and names of dashboards that have read it or a view of it, and when last, ms since the epoch.
+    """
 
     models: tuple[tuple[str, int, int], ...]
     hidden_models: int
     specs: tuple[str, ...]
+    endpoints: tuple[tuple[str, str, int | None], ...]
+    hidden_endpoints: int
+    dashboards: tuple[tuple[str, str, int], ...]
 
 
 class Discovery:
@@ -71,6 +92,7 @@ class Discovery:
     """
 
     def __init__(self, session: Session, principal: Principal, layout: Layout) -> None:
+        self._session, self._principal = session, principal
         self._catalog = CatalogService(session, principal, layout)
         self._rows = FeatureRepository(session)
 
@@ -115,8 +137,13 @@ class Discovery:
         online = tuple(self._rows.tables_of_source(info.full_name))
         return Found(info, keys, version, updated, online, tags)
 
-    def uses(self, full_name: str) -> Uses:
+    def uses(self, full_name: str, serving: Serving, titles: Mapping[str, Titles]) -> Uses:
         """What uses a table. Needs SELECT on it.
+
+        Args:
+            full_name: Of the table.
+            serving: Knows the endpoints.
+            titles: Knows what things of other slices are called, by type.
 
         Raises:
             PrivilegeMissing: Without it.
@@ -128,7 +155,27 @@ class Discovery:
             for one in self._catalog.all_functions()
             if one.language == FEATURE_SPEC and full_name in _tables(one.body)
         ]
-        return Uses(tuple(models), sum(one.model is None for one in pins), tuple(sorted(specs)))
+        versions = {(model, version) for model, version, _ in models}
+        endpoints, hidden = serving(self._session, self._principal, versions, specs)
+        return Uses(
+            models=tuple(models),
+            hidden_models=sum(one.model is None for one in pins),
+            specs=tuple(sorted(specs)),
+            endpoints=tuple(endpoints),
+            hidden_endpoints=hidden,
+            dashboards=tuple(self._dashboards(full_name, titles)),
+        )
+
+    def _dashboards(self, full_name: str, titles: Mapping[str, Titles]) -> list[tuple[str, str, int]]:
+        graph = LineageGraph(self._catalog, titles).around(Node("table", full_name), "downstream", _STEPS, _MOST_NODES)
+        read = {graph.root} | {one.id for one in graph.nodes.values() if one.kind == "VIEW"}
+        last: dict[str, int] = {}
+        for edge in graph.edges.values():
+            if edge.source in read:
+                last[edge.target] = max(last.get(edge.target, 0), edge.last_at)
+        dashboards = (one for one in graph.nodes.values() if one.node is not None and one.node.type == "dashboard")
+        found = [(one.node.name, one.title, last[one.id]) for one in dashboards if one.node and one.id in last]
+        return sorted(found, key=lambda one: one[1:])
 
     def location(self, full_name: str) -> str:
         """Where a table lies that the principal may read whole."""

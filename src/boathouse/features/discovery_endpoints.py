@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field
 
 from boathouse.db.dependencies import ReadSession
 from boathouse.features.discovery import Discovery, Found, distribution, preview
+from boathouse.history.api import Recorder
 from boathouse.iam.api import CurrentPrincipal
 
 router = APIRouter(prefix="/api/boathouse/v1/features", tags=["features"])
@@ -98,12 +99,31 @@ class ModelUse(BaseModel):
     table_version: int
 
 
+class EndpointUse(BaseModel):
+    """An endpoint that serves a version of such a model, or a feature spec."""
+
+    endpoint: str
+    entity_name: str
+    entity_version: int | None
+
+
+class DashboardUse(BaseModel):
+    """A dashboard that has read the table or a view of it; when last in ms since the epoch."""
+
+    dashboard_id: str
+    name: str
+    last_read_at: int
+
+
 class UsesBody(BaseModel):
-    """What uses a feature table; models that the asker may not see are only counted."""
+    """What uses a feature table; models and endpoints that the asker may not see are only counted."""
 
     models: list[ModelUse]
     hidden_models: int
     feature_specs: list[str]
+    endpoints: list[EndpointUse]
+    hidden_endpoints: int
+    dashboards: list[DashboardUse]
 
 
 class Bin(BaseModel):
@@ -183,11 +203,25 @@ def get_feature_table(discover: Discover, full_name: str) -> FeatureTableBody:
 
 
 @router.get("/{full_name}/uses")
-def get_uses(discover: Discover, full_name: str) -> UsesBody:
+def get_uses(request: Request, discover: Discover, full_name: str) -> UsesBody:
     """What uses a feature table. Needs SELECT."""
-    found = discover.uses(discover.table(full_name).info.full_name)
-    models = [ModelUse(model=model, version=version, table_version=table) for model, version, table in found.models]
-    return UsesBody(models=models, hidden_models=found.hidden_models, feature_specs=list(found.specs))
+    state = request.app.state
+    recorder: Recorder = state.recorder
+    recorder.settle()
+    found = discover.uses(discover.table(full_name).info.full_name, state.served_entities, state.lineage_titles)
+    return UsesBody(
+        models=[ModelUse(model=model, version=version, table_version=table) for model, version, table in found.models],
+        hidden_models=found.hidden_models,
+        feature_specs=list(found.specs),
+        endpoints=[
+            EndpointUse(endpoint=endpoint, entity_name=name, entity_version=version)
+            for endpoint, name, version in found.endpoints
+        ],
+        hidden_endpoints=found.hidden_endpoints,
+        dashboards=[
+            DashboardUse(dashboard_id=identifier, name=name, last_read_at=last) for identifier, name, last in found.dashboards
+        ],
+    )
 
 
 @router.get("/{full_name}/distribution")

@@ -7,13 +7,14 @@ from fastapi import APIRouter, Depends, Query, Request
 from boathouse.db.dependencies import ReadSession, WriteSession, get_database
 from boathouse.features.publishing import Publisher
 from boathouse.features.schemas import (
+    STOPPED,
     OnlineStoreBody,
     OnlineStoreList,
     Published,
     PublishTable,
     UpdateOnlineStore,
 )
-from boathouse.features.service import FeatureService, require_store
+from boathouse.features.service import FeatureService, available, require_store
 from boathouse.iam.api import CurrentPrincipal
 
 router = APIRouter(prefix="/api/2.0/feature-store", tags=["features"])
@@ -33,13 +34,14 @@ WritableFeatures = Annotated[FeatureService, Depends(_writing)]
 
 @router.get("/online-stores", response_model_exclude_none=True)
 def list_online_stores(
-    features: Features, page_size: Annotated[int, Query(ge=0, le=1000)] = 100, page_token: str = ""
+    request: Request, features: Features, page_size: Annotated[int, Query(ge=0, le=1000)] = 100, page_token: str = ""
 ) -> OnlineStoreList:
     """The online stores."""
     size = page_size or 100
     rows = features.list_stores(page_token, size + 1)
     token = rows[size - 1].name if len(rows) > size else None
-    bodies = [OnlineStoreBody.of(row, is_available=features.is_available(row.name)) for row in rows[:size]]
+    told = available(request.app.state.layout, [row.name for row in rows[:size]])
+    bodies = [OnlineStoreBody.of(row, is_available=one) for row, one in zip(rows, told, strict=False)]
     return OnlineStoreList(online_stores=bodies, next_page_token=token)
 
 
@@ -56,24 +58,29 @@ def create_online_store(request: Request, principal: CurrentPrincipal, body: Onl
 
 
 @router.get("/online-stores/{name}", response_model_exclude_none=True)
-def get_online_store(features: Features, name: str) -> OnlineStoreBody:
+def get_online_store(request: Request, features: Features, name: str) -> OnlineStoreBody:
     """One online store."""
-    return OnlineStoreBody.of(features.get_store(name), is_available=features.is_available(name))
+    row = features.get_store(name)
+    return OnlineStoreBody.of(row, is_available=available(request.app.state.layout, [name])[0])
 
 
 @router.patch("/online-stores/{name}", response_model_exclude_none=True)
 def update_online_store(
-    features: WritableFeatures, name: str, body: UpdateOnlineStore, update_mask: str = ""
+    request: Request, principal: CurrentPrincipal, name: str, body: UpdateOnlineStore, update_mask: str = ""
 ) -> OnlineStoreBody:
     """Change an online store."""
     fields = {part.strip() for part in update_mask.split(",") if part.strip() and part.strip() != "*"}
     keep = fields or {"capacity", "read_replica_count"}
-    row = features.update_store(
-        name,
-        capacity=body.capacity if "capacity" in keep else None,
-        read_replica_count=body.read_replica_count if "read_replica_count" in keep else None,
-    )
-    return OnlineStoreBody.of(row, is_available=features.is_available(name))
+    layout = request.app.state.layout
+    with get_database(request).session(write=True) as session:
+        row = FeatureService(session, principal, layout).update_store(
+            name,
+            capacity=body.capacity if "capacity" in keep else None,
+            read_replica_count=body.read_replica_count if "read_replica_count" in keep else None,
+        )
+        told = OnlineStoreBody.of(row, is_available=True)
+    # It may be long in coming, so nothing is locked meanwhile.
+    return told if available(layout, [name])[0] else told.model_copy(update={"state": STOPPED})
 
 
 @router.delete("/online-stores/{name}")

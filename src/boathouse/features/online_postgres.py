@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import psycopg
 
@@ -34,6 +35,14 @@ ORDER BY key, time, available, place DESC
 ON CONFLICT (name, key, time, available) DO UPDATE SET value = excluded.value
 """
 _LOCK = 0x626F6174
+_PATIENCE: dict[str, Any] = {
+    "connect_timeout": 5,
+    "tcp_user_timeout": 30_000,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+}
+"""A machine that is gone is given up: it says nothing, and does not take what is sent to it."""
 
 
 @contextmanager
@@ -50,7 +59,7 @@ def ping(url: str) -> None:
     Raises:
         OnlineStoreUnavailable: If it does not.
     """
-    with _told("PostgreSQL"), psycopg.connect(url, connect_timeout=5) as connection:
+    with _told("PostgreSQL"), psycopg.connect(url, **_PATIENCE) as connection:
         connection.execute("SELECT 1")
 
 
@@ -105,7 +114,7 @@ class PostgresTarget:
 
     @contextmanager
     def _connection(self) -> Generator[psycopg.Connection, None, None]:
-        with psycopg.connect(self._url) as connection:
+        with psycopg.connect(self._url, **_PATIENCE) as connection:
             connection.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
             connection.execute(_SCHEMA)
             connection.commit()
@@ -163,6 +172,6 @@ class PostgresSource:
 
     def _connection(self) -> psycopg.Connection:
         if getattr(self._local, "connection", None) is None:
-            self._local.connection = psycopg.connect(self._url, autocommit=True, connect_timeout=5)
+            self._local.connection = psycopg.connect(self._url, autocommit=True, **_PATIENCE)
         connection: psycopg.Connection = self._local.connection
         return connection

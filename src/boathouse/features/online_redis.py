@@ -21,6 +21,8 @@ from boathouse.features.online import Asked, OnlineMeta, OnlineRow, RowPlace
 
 _AT_ONCE = 20_000
 _PATIENCE = {"socket_timeout": 5, "socket_connect_timeout": 5}
+_PATIENCE_OF_WRITERS = {"socket_timeout": 30, "socket_connect_timeout": 5}
+"""One command writes up to 20,000 entities."""
 _pack = msgspec.msgpack.Encoder().encode
 _unpack = msgspec.msgpack.Decoder(list[tuple[int, int, bytes]]).decode
 _Item = TypeVar("_Item")
@@ -85,7 +87,7 @@ class RedisTarget:
 
     @cached_property
     def _redis(self) -> Any:
-        return _client(self._url)
+        return _client(self._url, **_PATIENCE_OF_WRITERS)
 
     def meta(self) -> OnlineMeta | None:
         """What is published now, or None."""

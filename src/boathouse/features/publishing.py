@@ -2,6 +2,9 @@
 
 import asyncio
 import threading
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import structlog
 
@@ -9,6 +12,7 @@ from boathouse.db import Database
 from boathouse.errors import BoathouseError
 from boathouse.features.errors import OnlineStoreUnavailable, OnlineStoreUnreachable
 from boathouse.features.models import OnlineTableRow
+from boathouse.features.online import stored_name
 from boathouse.features.online_places import place_of, target
 from boathouse.features.repository import FeatureRepository
 from boathouse.features.service import CONTINUOUS, FeatureService, Sync, publish_rows
@@ -21,8 +25,18 @@ log = structlog.stdlib.get_logger(__name__)
 _EVERY_SECONDS = 1.0
 
 
+class _Asked(NamedTuple):
+    """A continuous online table."""
+
+    owner: str
+    source: str
+    store: str
+    name: str
+    version: int
+
+
 class Publisher:
-    """Publishes online tables, one at a time.
+    """Publishes online tables, of each store one at a time, so that one that is long in answering holds up no other.
 
     Args:
         database: The metadata.
@@ -32,7 +46,7 @@ class Publisher:
     def __init__(self, database: Database, layout: Layout) -> None:
         self._database = database
         self._layout = layout
-        self._one_at_a_time = threading.Lock()
+        self._one_at_a_time: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         self._following: asyncio.Task[None] | None = None
         self._told: dict[str, str] = {}
 
@@ -47,13 +61,13 @@ class Publisher:
         Raises:
             BoathouseError: As ``FeatureService.prepare_publish`` and ``publish_rows``.
         """
-        with self._one_at_a_time:
+        with self._one_at_a_time[store]:
             with self._database.session() as session:
                 source = FeatureService(session, principal, self._layout).prepare_publish(
                     source_table, store, online_table, mode
                 )
             # The rows are written outside of a metadata transaction, which would hold up everybody else.
-            work = self._layout.run / "publishing"
+            work = self._layout.run / "publishing" / stored_name(online_table)
             try:
                 sync = publish_rows(source, target(place_of(self._layout, store, online_table)), mode, work)
             except OnlineStoreUnavailable as error:
@@ -76,19 +90,35 @@ class Publisher:
             await asyncio.gather(self._following, return_exceptions=True)
 
     async def _follow(self) -> None:
+        under_way: dict[str, asyncio.Task[None]] = {}
         while True:
             try:
-                await asyncio.to_thread(self.catch_up)
+                asked = await asyncio.to_thread(self._continuous)
+                for store, tables in asked.items():
+                    if store not in under_way or under_way[store].done():
+                        under_way[store] = asyncio.create_task(self._follow_in(tables), name=f"online-tables-{store}")
             except Exception as error:  # noqa: BLE001 - the next round tries again
                 log.warning("online_tables_wait", reason=str(error))
             await asyncio.sleep(_EVERY_SECONDS)
 
-    def catch_up(self) -> None:
-        """Publish each continuous online table whose source has a newer version, with its owner's rights."""
+    async def _follow_in(self, tables: Sequence[_Asked]) -> None:
+        try:
+            await asyncio.to_thread(self._catch_up, tables)
+        except Exception as error:  # noqa: BLE001 - the next round tries again
+            log.warning("online_tables_wait", reason=str(error))
+
+    def _continuous(self) -> dict[str, list[_Asked]]:
+        """The continuous online tables of each store."""
+        found: dict[str, list[_Asked]] = {}
         with self._database.session() as session:
-            tables = FeatureRepository(session).tables_in_mode(CONTINUOUS)
-            asked = [(row.owner, row.source_table, row.store, row.full_name, row.source_version) for row in tables]
-        for owner, source, store, name, version in asked:
+            for row in FeatureRepository(session).tables_in_mode(CONTINUOUS):
+                asked = _Asked(row.owner, row.source_table, row.store, row.full_name, row.source_version)
+                found.setdefault(row.store, []).append(asked)
+        return found
+
+    def _catch_up(self, tables: Sequence[_Asked]) -> None:
+        """Publish each continuous online table whose source has a newer version, with its owner's rights."""
+        for owner, source, store, name, version in tables:
             try:
                 with self._database.session() as session:
                     principal = IamService(session).get_principal(owner)

@@ -7,6 +7,8 @@ from pydantic import BaseModel
 
 from boathouse.features.models import OnlineStoreRow
 
+STOPPED = "STOPPED"
+
 
 class OnlineStoreBody(BaseModel):
     """An online store."""
@@ -28,7 +30,7 @@ class OnlineStoreBody(BaseModel):
             creation_time=dt.datetime.fromtimestamp(row.created_at / 1000, dt.UTC).isoformat(),
             creator=row.creator,
             read_replica_count=row.read_replica_count,
-            state="AVAILABLE" if is_available else "STOPPED",
+            state="AVAILABLE" if is_available else STOPPED,
             usage_policy_id=row.usage_policy_id,
         )
 

@@ -1,8 +1,9 @@
 """What other slices use of history."""
 
 from boathouse.history.authors import Author
-from boathouse.history.graph import Titles
+from boathouse.history.graph import LineageGraph, Titles
 from boathouse.history.install import install
+from boathouse.history.links import Node
 from boathouse.history.params import flatten as flatten_params
 from boathouse.history.params import redact_sql
 from boathouse.history.recorder import Recorder
@@ -30,8 +31,10 @@ __all__ = [
     "Commit",
     "CommitRecord",
     "Entity",
+    "LineageGraph",
     "LineageRecord",
     "LinkRecord",
+    "Node",
     "QueryRecord",
     "QueryStatus",
     "Recorder",

@@ -75,7 +75,7 @@ from boathouse.server.observation import Observation
 from boathouse.server.routing import Index
 from boathouse.serving import endpoints as serving_endpoints
 from boathouse.serving import invocations
-from boathouse.serving.api import EndpointShapes, ServedVersions, Serving, ServingReferences
+from boathouse.serving.api import EndpointShapes, ServedEntities, ServedVersions, Serving, ServingReferences
 from boathouse.sql import endpoints as sql_endpoints
 from boathouse.sql.alerts import endpoints as alert_endpoints
 from boathouse.sql.alerts import older as older_alerts
@@ -208,6 +208,7 @@ def create_app(settings: Settings, addresses: Addresses, admin_name: str = "admi
         database, layout, state.recorder, state.training, deployments, private_webhooks=settings.webhook_private
     )
     state.mlflow.served = ServedVersions(database, layout)
+    state.served_entities = ServedEntities(layout)
     mlflow_files = files_resolver(state.mlflow)
     state.file_resolvers = {"/Volumes": files_endpoints.resolve_volume, MODELS: mlflow_files, INTERNAL: mlflow_files}
     errors.install(api)

@@ -3,8 +3,17 @@
 from boathouse.serving.capture import PAYLOAD
 from boathouse.serving.references import ServingReferences
 from boathouse.serving.runtime import Serving
-from boathouse.serving.served_versions import ServedVersions
+from boathouse.serving.served_versions import ServedEntities, ServedVersions
 from boathouse.serving.service import Endpoint, ServingService
 from boathouse.serving.shapes import EndpointShapes
 
-__all__ = ["PAYLOAD", "Endpoint", "EndpointShapes", "ServedVersions", "Serving", "ServingReferences", "ServingService"]
+__all__ = [
+    "PAYLOAD",
+    "Endpoint",
+    "EndpointShapes",
+    "ServedEntities",
+    "ServedVersions",
+    "Serving",
+    "ServingReferences",
+    "ServingService",
+]

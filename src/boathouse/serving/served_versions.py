@@ -1,6 +1,8 @@
 """Endpoints and the registry: versions that are to be served have to be there, and none that is served is deleted."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+
+from sqlalchemy.orm import Session
 
 from boathouse.db import Database
 from boathouse.errors import NotFound
@@ -49,6 +51,47 @@ class ServedVersions:
         named = [f"endpoint '{one.name}'" for one in found if one.level_of(principal)]
         hidden = len(found) - len(named)
         return [*named, f"{hidden} endpoint{'s' if hidden > 1 else ''} that you may not know of"] if hidden else named
+
+
+class ServedEntities:
+    """Which endpoints serve some versions of models and feature specs now, or are about to.
+
+    Args:
+        layout: The lake's folders.
+    """
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+
+    def __call__(
+        self, session: Session, principal: Principal, models: Collection[tuple[str, int]], specs: Collection[str]
+    ) -> tuple[list[tuple[str, str, int | None]], int]:
+        """For each endpoint that the principal may know of its name, what it serves of them, and in which version; and how many others do.
+
+        Args:
+            session: The transaction.
+            principal: Who asks.
+            models: Full names and versions.
+            specs: Full names.
+        """
+        service = ServingService(session, principal, self._layout)
+        told, hidden = list[tuple[str, str, int | None]](), 0
+        for endpoint in map(service.value, ServingRepository(session).all()):
+            served = {
+                (entity.entity_name.lower(), None if entity.is_feature_spec else int(entity.entity_version))
+                for config in (endpoint.config, endpoint.pending if endpoint.config_update == "IN_PROGRESS" else None)
+                if config is not None
+                for entity in config.entities
+            }
+            found = [(name, version) for name, version in models if (name.lower(), version) in served]
+            found += [(name, None) for name in specs if (name.lower(), None) in served]
+            if endpoint.level_of(principal):
+                told += [
+                    (endpoint.name, name, version) for name, version in sorted(found, key=lambda one: (one[0], one[1] or 0))
+                ]
+            elif found:
+                hidden += 1
+        return told, hidden
 
 
 def require_versions(registry: ModelRegistry, body: ConfigBody) -> None:

@@ -8510,6 +8510,18 @@ export interface components {
             workspace_id: number;
         };
         /**
+         * DashboardUse
+         * @description A dashboard that has read the table or a view of it; when last in ms since the epoch.
+         */
+        DashboardUse: {
+            /** Dashboard Id */
+            dashboard_id: string;
+            /** Last Read At */
+            last_read_at: number;
+            /** Name */
+            name: string;
+        };
+        /**
          * DataProfilingConfig
          * @description The settings of a table's monitor; the last ones are the server's alone.
          */
@@ -9090,6 +9102,18 @@ export interface components {
             inherited_from_type?: string | null;
             /** Privilege */
             privilege: string;
+        };
+        /**
+         * EndpointUse
+         * @description An endpoint that serves a version of such a model, or a feature spec.
+         */
+        EndpointUse: {
+            /** Endpoint */
+            endpoint: string;
+            /** Entity Name */
+            entity_name: string;
+            /** Entity Version */
+            entity_version: number | null;
         };
         /**
          * EntityNode
@@ -13744,11 +13768,17 @@ export interface components {
         };
         /**
          * UsesBody
-         * @description What uses a feature table; models that the asker may not see are only counted.
+         * @description What uses a feature table; models and endpoints that the asker may not see are only counted.
          */
         UsesBody: {
+            /** Dashboards */
+            dashboards: components["schemas"]["DashboardUse"][];
+            /** Endpoints */
+            endpoints: components["schemas"]["EndpointUse"][];
             /** Feature Specs */
             feature_specs: string[];
+            /** Hidden Endpoints */
+            hidden_endpoints: number;
             /** Hidden Models */
             hidden_models: number;
             /** Models */
@@ -13941,6 +13971,8 @@ export interface components {
          *     Attributes:
          *         run_state: In MLflow's words, or None where no job is connected.
          *         may_not_decide: Why the asker cannot approve, or None.
+         *         may_reject: Whether the asker can reject it.
+         *         may_manage: Whether the asker can start the deployment job for it, and go back to the version before it.
          */
         VersionDeploymentBody: {
             /** Approved */
@@ -13949,8 +13981,12 @@ export interface components {
             current_task: string;
             /** Events */
             events: components["schemas"]["DeploymentEventBody"][];
+            /** May Manage */
+            may_manage: boolean;
             /** May Not Decide */
             may_not_decide: string | null;
+            /** May Reject */
+            may_reject: boolean;
             /** Problem */
             problem: string | null;
             run: components["schemas"]["DeploymentRunBody"] | null;

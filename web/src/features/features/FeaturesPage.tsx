@@ -56,7 +56,7 @@ export function FeaturesPage() {
         {({ pages }) => {
           const tables = pages.flatMap((page) => page.tables);
           if (tables.length === 0) return asked ? <Empty title={`Nothing matches “${asked}”`}>All words have to occur in one table's names, comments, owner or tags. <Link to="/features">Show all</Link></Empty> : (
-            <Empty title="No feature table yet"><div style={{ marginTop: 8 }}><Snippet text={FIRST} /></div></Empty>
+            <Empty title="No feature table yet that you may see"><div style={{ marginTop: 8 }}><Snippet text={FIRST} /></div></Empty>
           );
           return (
             <section className="panel flush">

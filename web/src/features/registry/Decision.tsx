@@ -29,10 +29,10 @@ export function Decision({ model, version, record }: { model: string; version: s
         </div>
         <div className="actions">
           <button type="submit" className="button" disabled={decide.isPending || record.may_not_decide !== null}>Approve</button>
-          <button type="button" className="button bad" disabled={decide.isPending} onClick={() => decide.mutate("rejected")}>Reject</button>
+          <button type="button" className="button bad" disabled={decide.isPending || !record.may_reject} onClick={() => decide.mutate("rejected")}>Reject</button>
         </div>
       </form>
-      {record.may_not_decide ? <p className="soft">It cannot be approved by {record.may_not_decide}.</p> : null}
+      {record.may_not_decide ? <p className="soft">It cannot be approved{record.may_reject ? "" : " or rejected"} by {record.may_not_decide}.</p> : null}
       {decide.error ? <div className="gap"><Failure error={decide.error} /></div> : null}
       {decide.data?.problem ? <div className="note bad gap"><strong>The run did not go on</strong>{decide.data.problem}</div> : null}
     </section>

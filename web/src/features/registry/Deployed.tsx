@@ -7,7 +7,7 @@ import type { Endpoint } from "../serving/types";
 import { DEPLOYMENTS, served } from "./deployment";
 
 /** Where a version is used, and the way back. */
-export function Deployed({ model, version, aliases }: { model: string; version: string; aliases: string[] }) {
+export function Deployed({ model, version, aliases, mayManage }: { model: string; version: string; aliases: string[]; mayManage: boolean }) {
   const queries = useQueryClient();
   const [reason, setReason] = useState("");
   const endpoints = useQuery({ queryKey: ["endpoints"], queryFn: () => get<{ endpoints?: Endpoint[] }>("/api/2.0/serving-endpoints") });
@@ -25,7 +25,7 @@ export function Deployed({ model, version, aliases }: { model: string; version: 
           {places.length > 0 ? <><dt>Endpoints</dt><dd>{places.map((place) => <div key={place.served}><Link to={path("/serving", place.endpoint)}>{place.endpoint}</Link> <span className="soft">{place.share} % of the requests</span></div>)}</dd></> : null}
         </dl>
       )}
-      {aliases.length > 0 ? (
+      {aliases.length > 0 && mayManage ? (
         <details className="gap">
           <summary>Roll back</summary>
           <form className="stack gap" onSubmit={(event) => event.preventDefault()}>

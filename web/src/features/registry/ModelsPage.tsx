@@ -12,7 +12,7 @@ export function ModelsPage() {
       <Head title="Models" sub="Registered models that you may see" />
       <Loaded query={query}>
         {({ registered_models: models = [] }) => models.length === 0 ? (
-          <Empty title="No model is registered yet">
+          <Empty title="No model yet that you may see">
             <div style={{ marginTop: 8 }}><Snippet text={'mlflow.register_model(model_info.model_uri, "main.default.my_model")'} /></div>
           </Empty>
         ) : (

@@ -74,14 +74,14 @@ export function VersionPage() {
         <>
           <Head title={`${name} ${version}`} sub={<><Link to={path("/models", name)}>The model</Link>. Registered by {known.data?.created_by ?? "–"} at {time(known.data?.created_at)} UTC{known.data?.comment ? <div>{known.data.comment}</div> : null}</>}>
             {found.run_state ? <Badge tone={tone(found.run_state)}>{words(found.run_state)}</Badge> : null}
-            {model.data?.deployment_job_id && !["RUNNING", "PENDING"].includes(found.run_state ?? "") ? <Start model={name} version={version} again={found.run !== null} /> : null}
+            {found.may_manage && model.data?.deployment_job_id && !["RUNNING", "PENDING"].includes(found.run_state ?? "") ? <Start model={name} version={version} again={found.run !== null} /> : null}
           </Head>
           {found.problem ? <div className="note bad" style={{ marginBottom: 16 }}><strong>The deployment job did not start</strong>{found.problem}</div> : null}
           {found.run ? <Steps run={found.run} current={found.current_task} /> : null}
           <Evidence events={evidence(found.events)} />
           <div className="grid2">
             <Decision model={name} version={version} record={found} />
-            <Deployed model={name} version={version} aliases={aliases} />
+            <Deployed model={name} version={version} aliases={aliases} mayManage={found.may_manage} />
           </div>
           <About model={name} version={version} run={known.data?.run_id} />
           <Stage model={name} version={version} />

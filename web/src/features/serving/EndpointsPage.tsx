@@ -12,7 +12,7 @@ export function EndpointsPage() {
       <Head title="Serving" sub="Endpoints that answer with a model" />
       <Loaded query={query}>
         {({ endpoints = [] }) => endpoints.length === 0 ? (
-          <Empty title="No endpoint yet">Make one with <code>WorkspaceClient().serving_endpoints.create_and_wait(…)</code>; the demo's step 6 shows how.</Empty>
+          <Empty title="No endpoint yet that you may see">Make one with <code>WorkspaceClient().serving_endpoints.create_and_wait(…)</code>; the demo's step 6 shows how.</Empty>
         ) : (
           <section className="panel flush">
             <table className="data">
