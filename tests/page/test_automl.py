@@ -34,6 +34,7 @@ def table(server: Server) -> str:
 def test_what_is_wrong_with_a_search_is_named(server: Server, table: str) -> None:
     admin = server.client()
     usual = {"problem": "regress", "dataset": table, "target_col": "price"}
+    forecast = {"problem": "forecast", "time_col": "number"}
     for change, status, message in (
         ({"dataset": "main.searched.none"}, 404, "main.searched.none' does not exist"),
         ({"target_col": "cost"}, 400, "target_col names 'cost', which is no column"),
@@ -44,6 +45,12 @@ def test_what_is_wrong_with_a_search_is_named(server: Server, table: str) -> Non
         ({"pos_label": "x"}, 400, "pos_label does not belong to regress"),
         ({"timeout_minutes": 0}, 400, "timeout_minutes"),
         ({"time": "x"}, 400, "time"),
+        ({"exclude_frameworks": ["prophet"]}, 400, "the frameworks are sklearn, lightgbm, xgboost"),
+        ({"exclude_frameworks": ["lightgbm", "sklearn", "xgboost"]}, 400, "leaves none of the frameworks"),
+        (forecast | {"frequency": "fortnight"}, 400, "frequency is 'fortnight'; it is one of years, quarters"),
+        (forecast | {"exclude_frameworks": ["prophet", "foo"]}, 400, "holds foo; the frameworks are naive, ets"),
+        (forecast | {"identity_col": ["price"]}, 400, "are different columns"),
+        (forecast | {"output_database": "main.nowhere"}, 404, "Schema 'main.nowhere' does not exist"),
     ):
         answer = admin.post(URL, json=usual | change)
         assert answer.status_code == status, change

@@ -9,7 +9,8 @@ import pytest
 from pyspark.sql import SparkSession
 
 from boathouse.training import automl
-from boathouse.training.automl.forecasting.series import frequency_of, regular
+from boathouse.training.automl.forecasting.series import regular
+from boathouse.training.problems import frequency_of
 from tests.training.conftest import Trainer
 
 NOTEBOOK = """

@@ -10,12 +10,12 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from boathouse.catalog.api import CatalogService, Privilege
+from boathouse.catalog.api import CatalogService, Privilege, SecurableType
 from boathouse.db import Database
 from boathouse.errors import InvalidParameterValue
 from boathouse.iam.api import Principal
 from boathouse.storage.layout import Layout
-from boathouse.training.problems import METRICS, Problem
+from boathouse.training.problems import METRICS, Problem, check_frameworks, frequency_of
 from boathouse.workspace.api import WorkspaceService
 from boathouse.workspace.notebooks import Cell, Language, Notebook, to_source
 
@@ -73,13 +73,15 @@ def prepare(database: Database, layout: Layout, principal: Principal, body: Auto
 
     Raises:
         InvalidParameterValue: If a field is wrong; it is named.
-        SecurableNotFound: If there is no such table.
-        PrivilegeMissing: If the asker may not read it.
+        SecurableNotFound: If there is no such table, or no schema for the forecast.
+        PrivilegeMissing: If the asker may not read it, or not create tables there.
     """
     with database.session(write=True) as session:
         catalog = CatalogService(session, principal, layout)
         table = catalog.get_table(body.dataset, Privilege.SELECT)
         _check(body, [str(one["name"]) for one in table.columns])
+        if body.output_database is not None:
+            catalog.reach(SecurableType.SCHEMA, body.output_database, Privilege.CREATE_TABLE)
         workspace = WorkspaceService(session, principal, layout)
         short = re.sub(r"[^\w-]+", "_", f"{body.target_col}_{table.full_name.rpartition('.')[2]}")[:80]
         name = f"{short}-{time.strftime('%Y-%m-%d-%H-%M-%S', time.gmtime())}-{time.time_ns() // 1_000_000 % 1000:03}"
@@ -119,6 +121,16 @@ def _check(body: AutomlBody, columns: list[str]) -> None:
         if unknown:
             told = f"{argument} names {unknown[0]!r}, which is no column of {body.dataset}. Its columns: {', '.join(columns)}."
             raise InvalidParameterValue(told, field=argument)
+    if body.problem == "forecast" and len({one for names in named.values() for one in names}) < sum(map(len, named.values())):
+        raise InvalidParameterValue("target_col, time_col and identity_col are different columns.", field="identity_col")
+    for field, check in (
+        ("exclude_frameworks", lambda: check_frameworks(body.problem, body.exclude_frameworks or ())),
+        ("frequency", lambda: body.frequency is None or frequency_of(body.frequency)),
+    ):
+        try:
+            check()
+        except ValueError as error:
+            raise InvalidParameterValue(str(error), field=field) from None
 
 
 def _source(body: AutomlBody, table: str, parent: str, name: str) -> bytes:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from boathouse.training.problems import Problem
+from boathouse.training.problems import Problem, check_frameworks
 
 Parameters = dict[str, Any]
 
@@ -169,6 +169,7 @@ def families(problem: Problem, excluded: Sequence[str]) -> list[Family]:
     Raises:
         ValueError: If a name is none of a framework, or nothing is left.
     """
+    check_frameworks(problem, excluded)
     return chosen([one for one in FAMILIES if problem in one.imports], excluded)
 
 
@@ -176,13 +177,8 @@ def chosen(known: Sequence[Family], excluded: Sequence[str]) -> list[Family]:
     """Those of some that are installed and not excluded.
 
     Raises:
-        ValueError: If a name is none of a framework, or nothing is left.
+        ValueError: If nothing is left.
     """
-    frameworks = tuple(dict.fromkeys(one.framework for one in known))
-    unknown = sorted(set(excluded) - set(frameworks))
-    if unknown:
-        message = f"exclude_frameworks holds {', '.join(unknown)}; the frameworks are {', '.join(frameworks)}."
-        raise ValueError(message)
     found = [one for one in known if one.framework not in excluded and one.is_there]
     if not found:
         message = (

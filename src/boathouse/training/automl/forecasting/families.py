@@ -4,10 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from boathouse.training.automl.families import Family, Parameters, chosen
-from boathouse.training.problems import Problem
-
-THEIRS = ("prophet", "deepar")
-"""Databricks' frameworks that are none here: excluding them is no mistake."""
+from boathouse.training.problems import THEIRS, Problem, check_frameworks
 
 
 def forecasting_families(excluded: Sequence[str], season: int, *, is_positive: bool) -> list[Family]:
@@ -21,6 +18,7 @@ def forecasting_families(excluded: Sequence[str], season: int, *, is_positive: b
     Raises:
         ValueError: If a name is none of a framework, or nothing is left.
     """
+    check_frameworks("forecast", excluded)
     kinds = ["none", "add", "mul"] if is_positive else ["none", "add"]
     seasons = kinds if season > 1 else ["none"]
 

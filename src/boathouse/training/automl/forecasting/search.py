@@ -13,11 +13,11 @@ from boathouse.training.automl.asked import Asked, ForecastAsked
 from boathouse.training.automl.families import Family
 from boathouse.training.automl.forecasting.families import forecasting_families
 from boathouse.training.automl.forecasting.notebook import ForecastSetting, forecast_notebook, series_notebook
-from boathouse.training.automl.forecasting.series import Series, frequency_of, offset_of, regular
+from boathouse.training.automl.forecasting.series import Series, offset_of, regular
 from boathouse.training.automl.places import Folder, data_run, experiment_of, keep_data
 from boathouse.training.automl.summary import AutoMLSummary, TrialInfo
 from boathouse.training.automl.trials import Search, check_metric_and_time, tell_best
-from boathouse.training.problems import METRICS
+from boathouse.training.problems import METRICS, frequency_of
 
 
 def search_forecast(

@@ -7,18 +7,8 @@ from typing import Any
 import pandas as pd
 
 from boathouse.training.automl.columns import Warning_
+from boathouse.training.problems import FREQUENCIES
 
-FREQUENCIES: Mapping[str, tuple[str, ...]] = {
-    "YS": ("y", "ys", "year", "years"),
-    "QS": ("q", "qs", "quarter", "quarters"),
-    "MS": ("m", "ms", "month", "months"),
-    "W": ("w", "week", "weeks"),
-    "D": ("d", "day", "days"),
-    "h": ("h", "hr", "hour", "hours"),
-    "min": ("t", "min", "minute", "minutes"),
-    "s": ("s", "sec", "second", "seconds"),
-}
-"""By pandas' name of a period, what it may be called."""
 SEASONS: Mapping[str, int] = {"YS": 1, "QS": 4, "MS": 12, "W": 52, "D": 7, "h": 24, "min": 60, "s": 60}
 _SECONDS: Mapping[str, float] = {
     "YS": 31_557_600,
@@ -66,19 +56,6 @@ class Series:
 def offset_of(frequency: str) -> str:
     """Pandas' name of what lies between the first moments of two periods; weeks begin on Mondays."""
     return "W-MON" if frequency == "W" else frequency
-
-
-def frequency_of(given: str) -> str:
-    """Pandas' name of a period.
-
-    Raises:
-        ValueError: If it is none of those that are known.
-    """
-    found = next((name for name, said in FREQUENCIES.items() if given.lower() in said), None)
-    if found is None:
-        message = f"frequency is {given!r}; it is one of {', '.join(names[-1] for names in FREQUENCIES.values())}."
-        raise ValueError(message)
-    return found
 
 
 def regular(data: pd.DataFrame, target: str, time: str, keys: Sequence[str], frequency: str, horizon: int) -> Series:
