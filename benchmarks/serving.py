@@ -151,7 +151,7 @@ def serve(client: WorkspaceClient, name: str, entity: serving.ServedEntityInput)
     config = serving.EndpointCoreConfigInput(name=name, served_entities=[entity], auto_capture_config=capture)
     started = time.perf_counter()
     client.serving_endpoints.create_and_wait(name, config=config)
-    return round(time.perf_counter() - started, 1)
+    return round(time.perf_counter() - started, 2)
 
 
 @contextmanager
@@ -195,7 +195,10 @@ def main() -> None:
         figures |= {"publish_rows": 3 * HOURS, "publish_s": publish(client, lake, folder / "weather")}
         log_model(folder / "model")
         make_spec(lake)
-        figures["create_model_s"] = serve(client, "model", serving.ServedEntityInput(entity_name=MODEL, entity_version="1"))
+        model = serving.ServedEntityInput(entity_name=MODEL, entity_version="1")
+        alone = serving.ServedEntityInput(entity_name=MODEL, entity_version="1", environment_vars={"A": "b"})
+        for name, entity in (("model", model), ("model_again", model), ("model_with_variables", alone)):
+            figures[f"create_{name}_s"] = serve(client, name, entity)
         figures["create_spec_s"] = serve(client, "near", serving.ServedEntityInput(entity_name=SPEC))
         models = ["-m", "mlflow", "models", "serve", "-m", str(folder / "model"), "-p", "PORT", "--env-manager", "local"]
         theirs = stack.enter_context(peer(*models))

@@ -22,9 +22,10 @@ from boathouse.engine.errors import EngineCrashed, EngineUnavailable, GatewaySto
 from boathouse.engine.limits import EngineLimits
 from boathouse.engine.link import CHANNEL_OPTIONS, Engine, EngineEnding, EngineSession, ServerTokens
 from boathouse.engine.metrics import EngineMetrics
-from boathouse.engine.prepared import EngineStarter, Process
 from boathouse.engine.runaways import Runaways
+from boathouse.engine.starter import EngineStarter
 from boathouse.iam.api import Principal
+from boathouse.kit.prepared import Process
 from boathouse.storage.layout import Layout
 
 log = structlog.get_logger(__name__)

@@ -23,6 +23,7 @@ from typing import Any
 from boathouse.engine import endpoint_function
 from boathouse.engine.sandbox import confine
 from boathouse.kit import forks
+from boathouse.kit.prepared import PREPARE
 
 _FIRST_FILE, _LAST_FILE = 3, 1 << 16
 
@@ -112,7 +113,7 @@ def _prepare(control: int, parent: int) -> None:
 
 def main() -> None:
     """Be an engine, or what engines are forked from."""
-    if sys.argv[1] == "--prepare":
+    if sys.argv[1] == PREPARE:
         _prepare(int(sys.argv[2]), int(sys.argv[3]))
     else:
         _import()

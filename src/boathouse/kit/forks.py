@@ -1,6 +1,7 @@
 """A process that has imported what others need, and forks one for each that is wished for: to import is most of what their start costs.
 
-Messages are JSON on a SEQPACKET socket. Wishes: ``{"start": {...}, "id": n}`` with the files that the new process is to have, ``{"kill": pid}``.
+Messages are JSON on a SEQPACKET socket. Wishes: ``{"start": {...}, "id": n}`` with the files that the new process is to have, ``{"kill": pid,
+"with": signal}``.
 Answers: ``{"born": pid, "id": n}`` to each start, in order, and ``{"ended": pid, "code": n}`` at an end; the code is minus the number of the signal that
 was its cause. When the other end of the socket is closed, all that were forked are killed.
 """
@@ -68,7 +69,7 @@ class _Forks:
         if "kill" in wish:
             # What has ended and is not told yet has its number still, so that no other process is met.
             if wish["kill"] in self._running:
-                os.kill(wish["kill"], signal.SIGKILL)
+                os.kill(wish["kill"], wish["with"])
             return True
         pid = os.fork()
         if not pid:

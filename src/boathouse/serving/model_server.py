@@ -1,10 +1,12 @@
 """The model server: a process that loads one model version or feature spec and answers requests from the socket that it inherits.
 
-Started by the server as ``python -P -m boathouse.serving.model_server FD``; it ends when the socket does. A model is code of whoever has registered it:
-before anything of it is loaded, the process takes from itself all files but the model's, those of the online tables that it looks up in, and its own.
+Started by the server as ``python -P -m boathouse.serving.model_server FD PARENT``; it ends when the socket does. A model is code of whoever has registered
+it: before anything of it is loaded, the process takes from itself all files but the model's, those of the online tables that it looks up in, and its own.
+
+With ``--prepare SOCKET PARENT`` it is the process that model servers are forked from instead; see ``kit.forks`` for what is said on the socket.
 """
 
-import ctypes
+import importlib
 import json
 import os
 import signal
@@ -12,15 +14,28 @@ import socket
 import sys
 import threading
 import traceback
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
 
+from boathouse.engine.sandbox import confine
+from boathouse.kit import forks
+from boathouse.kit.prepared import PREPARE
 from boathouse.serving.protocol import HEADER, FromModel, ToModel, frame
 
 if TYPE_CHECKING:
     from boathouse.serving.answering import Answerer
 
-_PR_SET_PDEATHSIG = 1
+
+_NEEDED_BY_MOST = (
+    "boathouse.serving.scoring",
+    "mlflow.sklearn",
+    "sklearn.compose",
+    "sklearn.ensemble",
+    "sklearn.linear_model",
+    "skops.io",
+)
+"""What model servers are forked with. MLflow brings scikit-learn, and skops, which it keeps its models with."""
 
 
 class Door:
@@ -63,13 +78,7 @@ def leave() -> NoReturn:
     os._exit(0)
 
 
-def die_with_parent() -> None:
-    """Ask Linux to end this process with its parent; elsewhere the end of the socket does."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
-def confine(config: dict[str, Any]) -> None:
+def give_up(config: dict[str, Any]) -> None:
     """Give up all files but those of the configuration; before there are threads, which keep what they have."""
     from boathouse.workspace.runtime import confinement  # noqa: PLC0415 - where there is no sandbox it is not needed
 
@@ -93,17 +102,17 @@ def _model_answerer(config: dict[str, Any]) -> "Answerer":
     return Scorer.load(config["model"])
 
 
-def main() -> None:
+def serve(connection: socket.socket, parent: int) -> NoReturn:
     """Load the model, say so, answer requests until the socket ends."""
-    die_with_parent()
+    confine.die_with(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: leave())
-    door = Door(socket.socket(fileno=int(sys.argv[1])))
+    door = Door(connection)
     config = door.expect(ToModel.CONFIGURE)
     os.environ.update(config["environment"])
     try:
         if config["confined"]:
-            confine(config)
+            give_up(config)
         answerer = _spec_answerer(config) if config["feature_spec"] is not None else _model_answerer(config)
         door.tell(FromModel.LOADED, **answerer.facts())
         bound = door.expect(ToModel.BIND)
@@ -129,6 +138,35 @@ def main() -> None:
         while (got := door.read()) is not None:
             pool.submit(answer, got[1], got[2])
         leave()
+
+
+def _become_model_server(wish: Mapping[str, Any], files: Sequence[int]) -> NoReturn:
+    door, log = files
+    os.setpgid(0, 0)
+    for number in (1, 2):
+        os.dup2(log, number)
+    os.close(log)
+    serve(socket.socket(fileno=door), wish["parent"])
+
+
+def _prepare(control: int, parent: int) -> NoReturn:
+    """Import what most models need, and fork model servers."""
+    confine.die_with(parent)
+    for module in _NEEDED_BY_MOST:
+        importlib.import_module(module)
+    import numpy as np  # noqa: PLC0415 - see above
+
+    # Python's own generator is seeded anew in every fork, this one is not.
+    os.register_at_fork(after_in_child=np.random.seed)
+    forks.serve(socket.socket(fileno=control), _become_model_server)
+    os._exit(0)
+
+
+def main() -> None:
+    """Be a model server, or what model servers are forked from."""
+    if sys.argv[1] == PREPARE:
+        _prepare(int(sys.argv[2]), int(sys.argv[3]))
+    serve(socket.socket(fileno=int(sys.argv[1])), int(sys.argv[2]))
 
 
 if __name__ == "__main__":

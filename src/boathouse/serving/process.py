@@ -3,10 +3,8 @@
 import asyncio
 import contextlib
 import json
-import os
 import shutil
 import socket
-import sys
 import tempfile
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,11 +16,11 @@ from boathouse.registry.specs import feature_spec
 from boathouse.serving.config import CONCURRENCY, ServedEntity
 from boathouse.serving.errors import EndpointNotReady, ModelFailed
 from boathouse.serving.protocol import HEADER, FromModel, ToModel, frame
+from boathouse.serving.starter import ModelStarter
 
 LOAD_SECONDS = 300
 STOP_SECONDS = 1.0
 MAX_WAITING = 256
-_KEPT_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "PYTHONPATH")
 
 
 @dataclass(frozen=True)
@@ -53,10 +51,19 @@ class ModelProcess:
         resources: What it is given.
         spec: The feature spec, if it serves one.
         log_path: Where its output goes.
+        starter: Starts it.
     """
 
-    def __init__(self, entity: ServedEntity, resources: Resources, spec: Mapping[str, Any] | None, log_path: Path) -> None:
+    def __init__(
+        self,
+        entity: ServedEntity,
+        resources: Resources,
+        spec: Mapping[str, Any] | None,
+        log_path: Path,
+        starter: ModelStarter,
+    ) -> None:
         self.entity = entity
+        self._starter = starter
         self._spec = spec
         self.facts: dict[str, Any] = {}
         self._resources = resources
@@ -92,19 +99,13 @@ class ModelProcess:
         ours, theirs = socket.socketpair()
         self._folder = Path(tempfile.mkdtemp(prefix="model-", dir=self._resources.folder))
         with theirs, self._log_path.open("ab", buffering=0) as out:
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-P",
-                "-m",
-                "boathouse.serving.model_server",
-                str(theirs.fileno()),
-                pass_fds=[theirs.fileno()],
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=out,
-                stderr=out,
-                env={name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ},
-                process_group=0,
-            )
+            try:
+                self._process = await self._starter.start(theirs, out, has_variables=bool(self.entity.environment_vars))
+            except OSError as error:
+                ours.close()
+                reason = error.strerror or str(error) or "no process within the time for it"
+                message = f"The model server could not be started: {reason}"
+                raise ModelFailed(message) from error
         self._reader, self._writer = await asyncio.open_connection(sock=ours)
         self._pump = asyncio.create_task(self._read())
         self._send(ToModel.CONFIGURE, configuration | {"folder": str(self._folder)})
@@ -118,7 +119,7 @@ class ModelProcess:
         wanted = [] if spec is None else [(lookup.table, lookup.online_table) for lookup in spec.lookups]
         places = [Place.loads(one["place"]) for one in (await self._resources.bindings(wanted, ()))["online_tables"]]
         return {
-            "environment": {"OMP_NUM_THREADS": "1", **self.entity.environment_vars},
+            "environment": self.entity.environment_vars,
             "feature_spec": self._spec,
             "model": None if model is None else str(model),
             "confined": await self._resources.confined(),

@@ -5,7 +5,7 @@ import contextlib
 import random
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache, partial
 from pathlib import Path
@@ -32,6 +32,7 @@ from boathouse.serving.process import Resources
 from boathouse.serving.repository import ServingRepository
 from boathouse.serving.served_model import ServedModel
 from boathouse.serving.service import Endpoint, ServingService, finish_update
+from boathouse.serving.starter import ModelStarter
 from boathouse.storage.layout import Layout
 
 log = structlog.stdlib.get_logger(__name__)
@@ -110,6 +111,7 @@ class Serving:
         self._running: dict[str, Running] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._folder = layout.run / "models"
+        self._starter = ModelStarter(self._folder, layout.logs / "model-servers.log")
 
     # ---- life
 
@@ -143,7 +145,7 @@ class Serving:
         ]
         await asyncio.gather(*(model.stop() for model in models), return_exceptions=True)
         spools = [running.spool for running in self._running.values() if running.spool]
-        await asyncio.gather(*(asyncio.to_thread(spool.close) for spool in spools))
+        await asyncio.gather(self._starter.stop(), *(asyncio.to_thread(spool.close) for spool in spools))
 
     def _spawn(self, work: Any) -> None:
         task: asyncio.Task[None] = asyncio.create_task(work)
@@ -208,7 +210,7 @@ class Serving:
             running.update.cancel()
             await asyncio.gather(running.update, return_exceptions=True)
         models = (*running.models.values(), *running.pending.values())
-        await asyncio.gather(*(model.stop(drain_seconds=1) for model in models))
+        await self._end(models, 1)
         if running.spool is not None:
             await asyncio.to_thread(running.spool.close)
 
@@ -242,7 +244,7 @@ class Serving:
             spool = await self._make_spool(record, wanted.capture)
             await asyncio.to_thread(self._finish, running, None)
         except BoathouseError as error:
-            await asyncio.gather(*(model.stop() for model in new))
+            await self._end(new)
             await asyncio.to_thread(self._finish, running, error.message)
             log.warning("endpoint_update_failed", endpoint=record.name, reason=error.message)
             return
@@ -252,7 +254,11 @@ class Serving:
         if former is not None and former is not spool:
             await asyncio.to_thread(former.close)
         log.info("endpoint_ready", endpoint=record.name, config_version=running.record.config_version)
-        await asyncio.gather(*(model.stop(DRAIN_SECONDS) for model in gone))
+        await self._end(gone, DRAIN_SECONDS)
+
+    async def _end(self, models: Iterable[ServedModel], drain_seconds: float = 0) -> None:
+        await asyncio.gather(*(model.stop(drain_seconds) for model in models))
+        await self._starter.rest()
 
     def _finish(self, running: Running, problem: str | None) -> None:
         with self._database.session(write=True) as session:
@@ -287,7 +293,7 @@ class Serving:
             bindings=partial(self._bindings, record),
             folder=self._folder,
         )
-        return ServedModel(entity, resources, folder / f"{entity.name}.log", folder / f"{entity.name}.build.log")
+        return ServedModel(entity, resources, folder / f"{entity.name}.log", folder / f"{entity.name}.build.log", self._starter)
 
     async def _model_folder(self, record: Endpoint, entity: ServedEntity) -> Path:
         def find() -> Path:

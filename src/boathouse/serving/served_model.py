@@ -13,6 +13,7 @@ from boathouse.serving.config import ServedEntity
 from boathouse.serving.errors import EndpointNotReady, ModelFailed
 from boathouse.serving.look_ups import LookUps
 from boathouse.serving.process import ModelProcess, Resources
+from boathouse.serving.starter import ModelStarter
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -27,15 +28,18 @@ class ServedModel:
         resources: What the processes are given.
         log_path: Where their output goes.
         build_log: Where the history of starts goes.
+        starter: Starts the processes.
     """
 
-    def __init__(self, entity: ServedEntity, resources: Resources, log_path: Path, build_log: Path) -> None:
+    def __init__(
+        self, entity: ServedEntity, resources: Resources, log_path: Path, build_log: Path, starter: ModelStarter
+    ) -> None:
         self.entity = entity
         self.state = "DEPLOYMENT_CREATING"
         self.message = "Starting the model server"
         self.restarts = 0
         self.log_path, self.build_log = log_path, build_log
-        self._resources = resources
+        self._resources, self._starter = resources, starter
         self._answering: ModelProcess | LookUps | None = None
         self._watch: asyncio.Task[None] | None = None
 
@@ -92,7 +96,7 @@ class ServedModel:
                 tables: list[dict[str, str]] = (await self._resources.bindings(wanted, ()))["online_tables"]
                 if all(Place.loads(one["place"]).is_local for one in tables):
                     return await asyncio.to_thread(LookUps, spec, tables, self.log_path)
-        process = ModelProcess(self.entity, self._resources, raw, self.log_path)
+        process = ModelProcess(self.entity, self._resources, raw, self.log_path, self._starter)
         await process.start()
         return process
 

@@ -1,4 +1,7 @@
-"""The process that engines are forked from: it has imported what each of them needs, and knows nothing of anybody."""
+"""Processes that are forked from one which has imported what they need, as who wishes for them sees it; ``forks`` is the other side.
+
+What is forked has nothing of its own in it: the prepared process knows nothing of anybody.
+"""
 
 import asyncio
 import contextlib
@@ -13,14 +16,14 @@ from typing import Any, Protocol
 
 from boathouse.kit.forks import MOST_BYTES
 
-MODULE = "boathouse.engine.sail_process"
-_BORN_SECONDS = 30.0
 _STOP_SECONDS = 1.0
-_ENDED = "The process that engines are forked from has ended."
+_ENDED = "The prepared process has ended."
+PREPARE = "--prepare"
+"""What its program is told, before the number of its end of the line and that of its parent."""
 
 
 class Process(Protocol):
-    """What the pool needs of an engine's process."""
+    """A process that somebody waits for; asyncio's are, too."""
 
     @property
     def pid(self) -> int:
@@ -34,6 +37,14 @@ class Process(Protocol):
 
     async def wait(self) -> int:
         """Wait for its end."""
+        ...
+
+    def terminate(self) -> None:
+        """Ask it to end.
+
+        Raises:
+            ProcessLookupError: If it is gone, which need not be noticed.
+        """
         ...
 
     def kill(self) -> None:
@@ -58,18 +69,25 @@ class _Fork:
     async def wait(self) -> int:
         return await asyncio.shield(self.code)
 
+    def terminate(self) -> None:
+        self._signal(signal.SIGTERM)
+
     def kill(self) -> None:
+        self._signal(signal.SIGKILL)
+
+    def _signal(self, number: int) -> None:
         if not self.code.done():
-            self._prepared.say({"kill": self.pid})
+            self._prepared.say({"kill": self.pid, "with": number})
 
 
 class _Prepared:
     """One such process, from outside."""
 
-    def __init__(self, process: asyncio.subprocess.Process, control: socket.socket) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, control: socket.socket, born_seconds: float) -> None:
         self.forks: dict[int, _Fork] = {}
         self._process = process
         self._control = control
+        self._born_seconds = born_seconds
         self._born: tuple[int, asyncio.Future[_Fork]] | None = None
         self._wishes = 0
         self._turn = asyncio.Lock()
@@ -101,8 +119,8 @@ class _Prepared:
             self._wishes += 1
             born: asyncio.Future[_Fork] = self._loop.create_future()
             self._born = (self._wishes, born)
-            self.say({"start": wish, "id": self._wishes}, *files)
-            return await asyncio.wait_for(born, _BORN_SECONDS)
+            self.say({"start": {**wish, "parent": self.pid}, "id": self._wishes}, *files)
+            return await asyncio.wait_for(born, self._born_seconds)
 
     async def stop(self) -> None:
         self._lose()
@@ -151,68 +169,53 @@ class _Prepared:
             self._born[1].set_exception(ProcessLookupError(_ENDED))
 
 
-class EngineStarter:
-    """Starts the processes of engines: as forks of a prepared one where that is safe, which is on Linux, and by themselves elsewhere.
+class Prepared:
+    """Forks of a program that has been prepared: there is one process of it from the first wish on.
 
     Args:
+        module: The program; told ``--prepare SOCKET PARENT`` it imports what it needs and calls ``forks.serve``.
         folder: For the prepared process to be in.
         log: What it prints goes here.
         environment: Its environment, which tells it nothing.
+        born_seconds: How long a fork may take, with all imports where it is the first.
     """
 
-    def __init__(self, folder: Path, log: Path, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, module: str, folder: Path, log: Path, environment: Mapping[str, str], born_seconds: float = 30.0
+    ) -> None:
+        self._module, self._born_seconds = module, born_seconds
         self._folder, self._log, self._environment = folder, log, dict(environment)
-        self._prepared: _Prepared | None = None
+        self._process: _Prepared | None = None
         self._starting = asyncio.Lock()
 
-    async def start(
-        self, settings: str, environment: Mapping[str, str], folder: Path, log: int, line: socket.socket
-    ) -> Process:
-        """Start one.
+    async def fork(self, wish: Mapping[str, Any], *files: int) -> Process:
+        """A new process, which is told what is wished for, and ``parent``, the number of the prepared one.
 
         Args:
-            settings: The process's argument.
-            environment: All that it finds in its environment.
-            folder: Its working folder.
-            log: A file for what it prints.
-            line: Its end of the line to the server.
+            wish: What it is told.
+            files: Descriptors that it gets.
 
         Raises:
             OSError: If it cannot be started.
             TimeoutError: If it is not born in time.
         """
-        if sys.platform != "linux":
-            return await asyncio.create_subprocess_exec(
-                sys.executable,
-                *("-P", "-m", MODULE, settings, str(os.getpid())),
-                stdin=line,
-                stdout=line,
-                stderr=log,
-                env=dict(environment),
-                cwd=folder,
-                start_new_session=True,
-            )
-        prepared = await self._ready()
-        wish = {"settings": settings, "environment": dict(environment), "folder": str(folder), "parent": prepared.pid}
-        return await prepared.fork(wish, line.fileno(), log)
+        async with self._starting:
+            if self._process is None or not self._process.alive:
+                self._process = await self._prepare()
+            process = self._process
+        return await process.fork(wish, *files)
 
     async def rest(self) -> None:
-        """End the prepared process if nothing that was forked from it runs; the next engine needs a new one."""
+        """End the prepared process if nothing that was forked from it runs; the next wish needs a new one."""
         async with self._starting:
-            if self._prepared is not None and not self._prepared.needed:
+            if self._process is not None and not self._process.needed:
                 await self.stop()
 
     async def stop(self) -> None:
         """End it, and with it all that was forked from it."""
-        if self._prepared is not None:
-            prepared, self._prepared = self._prepared, None
-            await prepared.stop()
-
-    async def _ready(self) -> _Prepared:
-        async with self._starting:
-            if self._prepared is None or not self._prepared.alive:
-                self._prepared = await self._prepare()
-            return self._prepared
+        if self._process is not None:
+            process, self._process = self._process, None
+            await process.stop()
 
     async def _prepare(self) -> _Prepared:
         ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -221,7 +224,7 @@ class EngineStarter:
         with its, self._log.open("ab") as log:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
-                *("-P", "-m", MODULE, "--prepare", str(its.fileno()), str(os.getpid())),
+                *("-P", "-m", self._module, PREPARE, str(its.fileno()), str(os.getpid())),
                 pass_fds=[its.fileno()],
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
@@ -230,4 +233,4 @@ class EngineStarter:
                 cwd=self._folder,
                 start_new_session=True,
             )
-        return _Prepared(process, ours)
+        return _Prepared(process, ours, self._born_seconds)
