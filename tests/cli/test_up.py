@@ -46,6 +46,23 @@ def test_a_port_in_use(tmp_path: Path) -> None:
     assert "--spark-port" in spark.stderr
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("BOATHOUSE_PORT", "99999", "port (BOATHOUSE_PORT): Input should be less than or equal to 65535"),
+        ("BOATHOUSE_ENGINE_MEMORY", "lots", "'lots' is not a size of 512m or more"),
+        ("BOATHOUSE_ENGINE", "spark://token=hunter2", "BOATHOUSE_ENGINE is not valid"),
+        ("BOATHOUSE_TASK_SLOTS", "hunter2", "task_slots (BOATHOUSE_TASK_SLOTS): Input should be a valid integer"),
+    ],
+)
+def test_settings_that_are_not_valid_are_named_without_their_values(
+    tmp_path: Path, variable: str, value: str, said: str
+) -> None:
+    found = refused(tmp_path, "--root", str(tmp_path / "lake"), **({"BOATHOUSE_PORT": "0"} | {variable: value}))
+    assert said in found
+    assert "hunter2" not in found
+
+
 def test_a_root_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     said = refused(tmp_path, "--root", str(tmp_path / "file" / "lake"), "--port", "0")

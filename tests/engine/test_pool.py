@@ -206,6 +206,9 @@ def test_a_query_larger_than_memory_fails_alone(new_server: NewServer) -> None:
         session.sql(
             "SELECT max(size(l)) FROM (SELECT collect_list(repeat(cast(id AS string), 30)) l FROM range(8000000))"
         ).collect()
+    keys = "(SELECT md5(cast(id AS string)) AS k FROM range(3000000))"
+    with pytest.raises(SparkConnectException, match=r"UNABLE_TO_ACQUIRE_MEMORY.*HashJoinInput.*BOATHOUSE_ENGINE_MEMORY"):
+        session.sql(f"SELECT count(*) FROM {keys} a JOIN {keys} b ON a.k = b.k").collect()
     assert session.sql("SELECT 4").collect()[0][0] == 4
     assert engine.pid in {one.pid for one in engines(server)} or len(engines(server)) == 1
     session.stop()

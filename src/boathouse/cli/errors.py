@@ -1,6 +1,18 @@
 """What can stop a command before it begins."""
 
+from collections.abc import Sequence
+
 from boathouse.errors import BoathouseError, Conflict, InvalidParameterValue
+
+
+class SettingsInvalid(InvalidParameterValue):
+    """Options or ``BOATHOUSE_*`` variables that are not valid. The values are not told: some are secrets."""
+
+    def __init__(self, problems: Sequence[tuple[str, str]]) -> None:
+        told = "; ".join(f"{name} (BOATHOUSE_{name.upper()}): {problem}" for name, problem in problems)
+        super().__init__(
+            f"The settings are not valid. {told}. See docs/reference.md.", field=problems[0][0] if problems else ""
+        )
 
 
 class PortInUse(Conflict):

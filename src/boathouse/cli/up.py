@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from pydantic import ValidationError
 from rich.console import Console
 from rich.panel import Panel
 from rich.table import Table
 
 from boathouse import __version__
 from boathouse.cli import running
-from boathouse.cli.errors import AddressNotAvailable, PortInUse, RemoteRefused
+from boathouse.cli.errors import AddressNotAvailable, PortInUse, RemoteRefused, SettingsInvalid
 from boathouse.cli.profile import Profiles, config_dir
 from boathouse.config import Settings
 from boathouse.errors import BoathouseError, Unauthenticated
@@ -34,8 +35,12 @@ Root = Annotated[Path | None, typer.Option(help="Folder of the lake [default: ./
 
 
 def settings_from(**given: Any) -> Settings:
-    """The settings, with the command line's values before the environment's."""
-    return Settings(**{key: value for key, value in given.items() if value is not None})
+    """The settings, with the command line's values before the environment's; the command ends where one is not valid."""
+    try:
+        return Settings(**{key: value for key, value in given.items() if value is not None})
+    except ValidationError as error:
+        problems = [(".".join(str(part) for part in one["loc"]), one["msg"]) for one in error.errors()]
+        raise fail(SettingsInvalid(problems)) from None
 
 
 def bind(host: str, port: int, option: str) -> socket.socket:

@@ -22,7 +22,7 @@ from boathouse.engine.link import CHANNEL_OPTIONS, SERVICE, EngineSession
 from boathouse.engine.metrics import EngineMetrics
 from boathouse.engine.pool import EngineBackend, EnginePool
 from boathouse.engine.scripts import Raw, Value, bound, filled, statements
-from boathouse.engine.service import EngineService
+from boathouse.engine.service import EngineService, check_engine
 from boathouse.engine.streaming.source import (
     Offset,
     ReadLimits,
@@ -77,6 +77,7 @@ __all__ = [
     "Use",
     "Value",
     "bound",
+    "check_engine",
     "filled",
     "literal",
     "local_relation",

@@ -27,6 +27,20 @@ from boathouse.storage.layout import Layout
 
 _WARM_AFTER_SECONDS = 2.0
 
+SAIL = "sail"
+
+
+def check_engine(engine: str, memory: str | None) -> None:
+    """Go on only if engines can be started with these settings, before anything else is.
+
+    Raises:
+        EngineAddressInvalid: If the engine is neither ``sail`` nor an address.
+        MemorySizeInvalid: If the memory is not a size, or too small.
+    """
+    memory_of(memory)
+    if engine != SAIL:
+        SparkAddress.parse(engine)
+
 
 class EngineService:
     """Sail or Apache Spark behind the Spark Connect gateway.
@@ -67,7 +81,7 @@ class EngineService:
         registry: CollectorRegistry,
         host: str = "127.0.0.1",
         port: int = 15002,
-        engine: str = "sail",
+        engine: str = SAIL,
         idle_seconds: float = 900,
         interrupted_seconds: float = 30,
         memory: str | None = None,
@@ -89,7 +103,7 @@ class EngineService:
             list_catalogs=access.catalogs,
         )
         self.engines: Engines
-        if engine == "sail":
+        if engine == SAIL:
             self.engines = EnginePool(
                 layout, backend, metrics, limits, idle_seconds=idle_seconds, interrupted_seconds=interrupted_seconds
             )

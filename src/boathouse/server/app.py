@@ -23,7 +23,7 @@ from boathouse.deployment import endpoints as deployment_endpoints
 from boathouse.deployment.api import ModelDeployments
 from boathouse.engine import endpoints as engine_endpoints
 from boathouse.engine import stream_endpoints
-from boathouse.engine.api import EngineService, of_text
+from boathouse.engine.api import EngineService, check_engine, of_text
 from boathouse.features import discovery_endpoints as features_discovery
 from boathouse.features import endpoints as features_endpoints
 from boathouse.features.api import FeatureReferences, Publisher
@@ -149,7 +149,10 @@ def create_app(settings: Settings, addresses: Addresses, admin_name: str = "admi
         RootNotWritable: If the root cannot be written.
         DatabaseTooNew: If the database is of a newer version.
         DatabaseUnreachable: If it does not answer.
+        EngineAddressInvalid: If the engine is neither Sail nor an address.
+        MemorySizeInvalid: If its memory is not a size, or too small.
     """
+    check_engine(settings.engine.get_secret_value(), settings.engine_memory)
     secret_key = settings.secret_key.get_secret_value() if settings.secret_key is not None else None
     stores = None if settings.online_stores is None else settings.online_stores.get_secret_value()
     layout = Layout(settings.resolved_root, secret_key=secret_key, online_stores=parse_online_stores(stores))

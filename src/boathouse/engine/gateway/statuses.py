@@ -46,13 +46,14 @@ class WireError:
 
 
 _UNPARSED = re.compile(r"invalid argument: found (?P<found>.*?) at (?P<start>\d+):\d+ expected (?P<wanted>.*)", re.DOTALL)
+_STARVED = re.compile(r"Failed to allocate additional .*? for (?P<who>\w+)(?:.*?\(pool_size: (?P<pool>[^)]+)\))?", re.DOTALL)
 _MOST_WANTED = 300
 _ASKED = re.compile(r"(?:^|\n)(?:\S+: )?(?:builtins\.)?AiQueryFailed: (?P<told>.*?)\s*\Z", re.DOTALL)
 _ASKED_CONDITION = "AI_FUNCTION_HTTP_REQUEST_ERROR"
 
 
 def forwarded(error: AioRpcError) -> WireError:
-    """An engine's error as it came: code, message and trailing metadata; in the form of Spark's one of its parser, of names and types, or of ``ai_query``."""
+    """An engine's error as it came: code, message and trailing metadata; in the form of Spark's one of its parser, of names, types and memory, or of ``ai_query``."""
     asked = _ASKED.search(error.details() or "")
     if asked is not None:
         # It is raised in no code of the client's, so the place where it was raised is none that it could look at.
@@ -65,6 +66,15 @@ def forwarded(error: AioRpcError) -> WireError:
         where = f"at or near '{unparsed['found']}' (character {int(unparsed['start']) + 1})"
         message = f"[PARSE_SYNTAX_ERROR] Syntax error {where}: expected {shown}. SQLSTATE: 42601"
         return spark_error([_PARSING, _ANALYSIS], "PARSE_SYNTAX_ERROR", "42601", message)
+    starved = _STARVED.search(error.details() or "")
+    if starved is not None:
+        pool = f" ({starved['pool']})" if starved["pool"] else ""
+        message = (
+            f"[UNABLE_TO_ACQUIRE_MEMORY] {starved['who']} of the query needs more than what is left of the memory of an engine's "
+            f"queries{pool}, and cannot spill to disk. Join, sort or collect less at once, or have BOATHOUSE_ENGINE_MEMORY raised. "
+            "SQLSTATE: 53200"
+        )
+        return spark_error([_SPARK], "UNABLE_TO_ACQUIRE_MEMORY", "53200", message)
     told = in_sparks_words(error.details() or "")
     if told is not None:
         return spark_error([_ANALYSIS], told.condition, told.state, told.message)
