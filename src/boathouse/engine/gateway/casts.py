@@ -44,6 +44,11 @@ def may_store(source: Atomic, target: Atomic) -> bool:
     return target.name == "string" and source.name not in {"binary", "variant"}
 
 
+def null_of(kind: DataType) -> str:
+    """NULL of a type; what the engine casts to a variant is none to its functions."""
+    return "parse_json(CAST(NULL AS STRING))" if kind == Atomic("variant") else f"CAST(NULL AS {sql(kind)})"
+
+
 @dataclass(frozen=True)
 class Casts:
     """Makes the expressions of one write.
@@ -73,7 +78,7 @@ class Casts:
             case Atomic(), Atomic():
                 return self._atomic(expression, source, target, path)
             case Atomic(), _ if source == VOID:
-                return f"CAST({expression} AS {sql(target)})"
+                return null_of(target)
             case Struct(), Struct():
                 return self._struct(expression, source, target, path)
             case Array(), Array():
@@ -94,7 +99,7 @@ class Casts:
         """The value of a column for which there is no data."""
         if not one.nullable:
             raise no_data_for(self.table, path)
-        return f"CAST(NULL AS {sql(one.type)})"
+        return null_of(one.type)
 
     def _atomic(self, expression: str, source: Atomic, target: Atomic, path: str) -> str:
         cast = f"CAST({expression} AS {sql(target)})"

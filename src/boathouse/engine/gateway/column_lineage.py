@@ -17,6 +17,8 @@ _NUMBER = re.compile(r"#(\d+)")
 _NAMED = re.compile(r"^(?P<value>.*) AS (?P<name>.+?)$", re.DOTALL)
 _ITEM = re.compile(r"^(?:(?P<value>.*) AS )?(?:[^()]*\.)?#(?P<number>\d+)$", re.DOTALL)
 _OUTPUT = re.compile(r"#(\d+)@\d+ as (.*)")
+_REFUSED = re.compile(r"\bWHEN (?:(?! WHEN ).)* THEN CAST\(raise_error\(", re.DOTALL)
+"""When a value is not given at all."""
 _LISTS = re.compile(r"(?:groupBy|aggr|windowExpr)=\[\[(.*?)\]\](?=, \w+=\[\[|$)")
 
 Column = tuple[str, str]
@@ -134,7 +136,7 @@ class _Reading:
         """The sources of an expression; a name that it gets is remembered."""
         match = _NAMED.match(text)
         value = match["value"] if match is not None else text
-        numbers = [int(number) for number in _NUMBER.findall(value)]
+        numbers = [int(number) for number in _NUMBER.findall(_REFUSED.sub("", value))]
         found = set[Column]().union(*(self.sources.get(number, set()) for number in numbers))
         if "<subquery>" in value:
             found |= self._named["<subquery>"]

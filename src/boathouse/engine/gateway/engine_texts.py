@@ -5,8 +5,10 @@ from typing import Any
 from boathouse.engine.catalog_access import CatalogAccess
 from boathouse.engine.gateway.colon_paths import with_functions
 from boathouse.engine.gateway.decimal_literals import Doubles
+from boathouse.engine.gateway.exploded_maps import put_entries
 from boathouse.engine.gateway.first_values import put_types
 from boathouse.engine.gateway.resolver import Resolver
+from boathouse.engine.gateway.select_lists import Schema
 from boathouse.engine.gateway.session import EngineSession
 from boathouse.engine.gateway.spelling import delete_as_merge, spell
 from boathouse.engine.gateway.statements import Statement, parse
@@ -26,11 +28,16 @@ class EngineTexts:
         self._doubles = Doubles(session)
         self._governed: list[tuple[Any, str]] = []
 
-    def statement(self, statement: Statement) -> Statement:
-        """A statement in the forms that the engine reads."""
+    def statement(self, statement: Statement, schema: Schema) -> Statement:
+        """A statement in the forms that the engine reads.
+
+        Args:
+            statement: The statement.
+            schema: Tells what a query gives that names what the statement can name.
+        """
         if self._session.capabilities.reads_all_forms:
             return statement
-        text = spell(self._deletion(statement) or statement.sql)
+        text = spell(self._deletion(statement) or statement.sql, schema)
         if text == statement.sql:
             return statement
         self.respelled = True
@@ -67,10 +74,11 @@ class EngineTexts:
         return changed
 
     def put_literals(self, root: Any) -> bool:
-        """Give the literals of a plan their types; whether there was anything to change."""
+        """Give the literals of a plan their types, and have maps taken apart; whether there was anything to change."""
         if self._session.capabilities.mixes_types or self._resolver.declares:
             return False
         changed = self._doubles.put(root)
+        changed |= put_entries(self._session, root)
         return put_types(self._session, root) or changed
 
     def put_doubles(self, root: Any) -> bool:

@@ -65,7 +65,7 @@ _AGGREGATES = MERGEABLE | _words("count_if bool_and bool_or every some any bit_a
 _MOMENTARY = _words(
     "CURRENT_DATE CURRENT_TIMESTAMP CURRENT_TIME LOCALTIMESTAMP LOCALTIME CURRENT_USER SESSION_USER TABLESAMPLE"
 )
-_BEFORE_BRACKET = _words(
+BEFORE_BRACKET = _words(
     """
     ALL AND ANTI ANY ARRAY AS BETWEEN BY CASE CHAR CROSS CUBE DEC DECIMAL DISTINCT ELSE EXCEPT EXISTS FILTER FROM FULL GROUP HAVING IN
     INNER INTERSECT INTERVAL INTO IS JOIN LATERAL LEFT LIKE ILIKE MAP MINUS NATURAL NOT NUMERIC ON OR OUTER OVER PARTITION QUALIFY
@@ -115,7 +115,7 @@ def _in_text(text: str) -> Iterator[str]:
         elif token.is_word(*_MOMENTARY):
             yield token.value.lower()
         elif token.is_identifier and number + 1 < len(tokens) and tokens[number + 1].is_mark("("):
-            is_clause = token.kind is Kind.WORD and token.value in _BEFORE_BRACKET
+            is_clause = token.kind is Kind.WORD and token.value in BEFORE_BRACKET
             if not is_clause and not _is_known(token.identifier):
                 yield token.identifier
 

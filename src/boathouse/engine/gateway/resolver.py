@@ -36,6 +36,7 @@ from boathouse.engine.gateway.references import Reader, References
 from boathouse.engine.gateway.relations import CallUse, Moment
 from boathouse.engine.gateway.session import EngineSession
 from boathouse.engine.gateway.shared_engine import SharedEngine
+from boathouse.engine.gateway.spark_types import Struct
 from boathouse.engine.gateway.spelling import spell
 from boathouse.engine.gateway.sql_tokens import Token, quote, tokenize
 from boathouse.engine.gateway.statements import Edit, is_path_at
@@ -132,7 +133,8 @@ class Resolver:
         Raises:
             StatementRefused: If it reads a path.
         """
-        sql = sql if self._session.capabilities.reads_all_forms else spell(sql)
+        if not self._session.capabilities.reads_all_forms:
+            sql = spell(sql, lambda text: self._schema_of(text, reader, parameters))
         tokens = tokenize(sql)
         path = next((index for index in range(len(tokens)) if is_path_at(tokens, index)), None)
         if path is not None:
@@ -142,6 +144,14 @@ class Resolver:
         if self._session.capabilities.is_shared:
             SharedEngine(self._session.engine, reader.principal).check_text(sql, tokens)
         return self.spelled(GovernedText(self, sql, tokens, reader, references, parameters or {}, fragment=fragment).text())
+
+    def _schema_of(self, text: str, reader: Reader, parameters: Mapping[str, str] | None) -> Struct | None:
+        """What a query gives that stands in the text of a view or function."""
+        references = References(self._numbers)
+        relation = proto().Relation()
+        relation.sql.query = self.govern(text, reader, references, parameters)
+        references.wrap(relation)
+        return self._session.struct(relation)
 
     def spelled(self, sql: str) -> str:
         """A text whose names are governed, with its windows and its paths into variants as the engine has to have them."""

@@ -25,6 +25,12 @@ _SETS = ("UNION", "EXCEPT", "MINUS", "INTERSECT")
 _ENDS_ITEM = (*_CLAUSES, *_SETS, "LATERAL")
 _BEFORE = (*_CLAUSES, *_SETS, "ON", "SET", "VALUES", "MERGE")
 _AGGREGATING = ("GROUP", "HAVING")
+_NO_ALIAS = frozenset({"END", "NULL", "TRUE", "FALSE", "DISTINCT"})
+GROUPING = AGGREGATES | {
+    *("grouping_id", "percentile_cont", "percentile_disc", "regr_avgx", "regr_avgy", "regr_count"),
+    *("regr_intercept", "regr_r2", "regr_slope", "regr_sxx", "regr_sxy", "regr_syy"),
+}
+"""Functions whose calls GROUP BY ALL leaves out."""
 
 
 @dataclass(frozen=True)
@@ -109,3 +115,14 @@ def unnamed(tokens: Sequence[Token], first: int) -> tuple[int, int] | None:
         or (last > first and tokens[last - 1].kind is Kind.MARK and not tokens[last - 1].is_mark(")"))
     )
     return (tokens[first].start, end.end) if is_whole else None
+
+
+def is_alias(part: Sequence[Token]) -> bool:
+    """Whether the last token of an expression in a list gives it a name."""
+    last, before = part[-1], part[-2]
+    if not last.is_identifier or last.value in _NO_ALIAS or last.raw[0].isdigit():
+        return False
+    if before.is_word("AS"):
+        return len(part) > 2
+    is_unit = len(part) > 2 and part[-3].is_word("INTERVAL")
+    return not is_unit and (before.kind is not Kind.MARK or before.value in ")]")

@@ -20,6 +20,7 @@ from boathouse.engine.gateway.effects import Sources
 from boathouse.engine.gateway.plan_text import sections
 from boathouse.engine.gateway.protocol import proto, sql_node
 from boathouse.engine.gateway.readings import Reading
+from boathouse.engine.gateway.spark_types import Struct, from_message
 from boathouse.engine.gateway.sql_tokens import quote
 from boathouse.engine.gateway.wire import encoded
 from boathouse.engine.link import Engine
@@ -144,6 +145,14 @@ class EngineSession:
         request = proto().AnalyzePlanRequest()
         request.schema.plan.root.CopyFrom(relation)
         return self._wait(self._analyse(self._own(request))).schema.schema
+
+    def struct(self, relation: Any) -> Struct | None:
+        """The columns of a relation; None where the engine cannot analyse it."""
+        try:
+            found = from_message(self.schema(relation))
+        except AioRpcError:
+            return None
+        return found if isinstance(found, Struct) else None
 
     def data_type(self, text: str) -> Any:
         """A type's DDL text as the engine's DataType message."""

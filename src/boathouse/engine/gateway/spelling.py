@@ -11,33 +11,36 @@ from dataclasses import dataclass
 
 from boathouse.engine.gateway.colon_paths import with_functions
 from boathouse.engine.gateway.inserts import split
+from boathouse.engine.gateway.relation_forms import with_forms, with_select_first
+from boathouse.engine.gateway.select_items import GROUPING, is_alias
+from boathouse.engine.gateway.select_lists import Schema, may_have_lists, with_lists
 from boathouse.engine.gateway.sql_tokens import Kind, Token, after_parentheses, closing, quote, read_name, tokenize
 from boathouse.engine.gateway.statements import Edit, apply
-from boathouse.engine.streaming.operators import AGGREGATES
 
 _MAY_HAVE = re.compile(r"\b(qualify|by\s+all|(un)?pivot)\b", re.IGNORECASE)
 _ENDS = frozenset(
     {"ORDER", "SORT", "CLUSTER", "DISTRIBUTE", "LIMIT", "OFFSET", "UNION", "EXCEPT", "MINUS", "INTERSECT", "WINDOW"}
 )
 _SET_OPERATORS = frozenset({"UNION", "EXCEPT", "MINUS", "INTERSECT"})
-_NO_ALIAS = frozenset({"END", "NULL", "TRUE", "FALSE", "DISTINCT"})
-_GROUPING = AGGREGATES | {
-    *("grouping_id", "percentile_cont", "percentile_disc", "regr_avgx", "regr_avgy", "regr_count"),
-    *("regr_intercept", "regr_r2", "regr_slope", "regr_sxx", "regr_sxy", "regr_syy"),
-}
-"""Functions whose calls GROUP BY ALL leaves out."""
 _NULLS = frozenset({"INCLUDE", "EXCLUDE"})
 _TARGET, _SOURCE = "__bh_target", "__bh_source"
 _ROW, _KEPT = "__bh_row", "__bh_kept"
 
 
-def spell(sql: str) -> str:
+def spell(sql: str, schema: Schema) -> str:
     """A text as the engine reads it.
 
+    Args:
+        sql: The text.
+        schema: Tells what a query gives that names what the text can name.
+
     Raises:
-        StatementRefused: If it has a path into JSON for which the engine has no function.
+        StatementRefused: If something in it cannot be said so that the engine reads it.
     """
-    sql = with_functions(sql)
+    sql = with_select_first(with_functions(sql))
+    if may_have_lists(sql):
+        sql = with_lists(sql, schema)
+    sql = with_forms(sql)
     if _MAY_HAVE.search(sql) is None:
         return sql
     sql = _unpivots(sql)
@@ -191,7 +194,7 @@ def _group_by_all(tokens: Sequence[Token], at: int) -> list[Edit]:
 def _aggregates(part: Sequence[Token]) -> bool:
     """Whether an expression has a call of an aggregate function."""
     return any(
-        token.is_identifier and token.identifier.lower() in _GROUPING and part[number + 1].is_mark("(")
+        token.is_identifier and token.identifier.lower() in GROUPING and part[number + 1].is_mark("(")
         for number, token in enumerate(part[:-1])
     )
 
@@ -237,21 +240,11 @@ def _item(sql: str, part: Sequence[Token]) -> _Item | None:
         return _Item(text, None, text, windowed)
     if all(token.is_identifier if number % 2 == 0 else token.is_mark(".") for number, token in enumerate(part)):
         return _Item(text, part[-1].identifier, text, windowed)
-    if len(part) > 1 and _is_alias(part):
+    if len(part) > 1 and is_alias(part):
         value = part[: -2 if part[-2].is_word("AS") else -1]
         value_text = sql[part[0].start : value[-1].end]
         return _Item(f"{value_text} AS {quote([part[-1].identifier])}", part[-1].identifier, value_text, windowed)
     return _Item(f"{text} AS {quote([text])}", text, text, windowed)
-
-
-def _is_alias(part: Sequence[Token]) -> bool:
-    last, before = part[-1], part[-2]
-    if not last.is_identifier or last.value in _NO_ALIAS or last.raw[0].isdigit():
-        return False
-    if before.is_word("AS"):
-        return len(part) > 2
-    is_unit = len(part) > 2 and part[-3].is_word("INTERVAL")
-    return not is_unit and (before.kind is not Kind.MARK or before.value in ")]")
 
 
 def _with_aliases(sql: str, condition: Sequence[Token], items: Sequence[_Item]) -> str:

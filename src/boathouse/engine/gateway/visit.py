@@ -30,6 +30,7 @@ from boathouse.engine.gateway.resolver import Resolver
 from boathouse.engine.gateway.session import EngineSession
 from boathouse.engine.gateway.shared_engine import SharedEngine
 from boathouse.engine.gateway.spark_catalog import answer_catalog
+from boathouse.engine.gateway.spark_types import Struct
 from boathouse.engine.gateway.sql_tokens import Kind, parts_of, quote, tokenize
 from boathouse.engine.gateway.statements import Statement, apply, cached_query, fixed, parse
 from boathouse.engine.gateway.stream_reads import OF_STREAMS, Look, StreamReads, look_at
@@ -197,7 +198,7 @@ class Visit:
             return []
         if self.shared is not None:
             self.shared.check_statement(statement)
-        statement = self.texts.statement(statement)
+        statement = self.texts.statement(statement, lambda text: self._schema_of(text, holder))
         governed = self.sql(statement, references)
         if statement.tokens and statement.tokens[0].is_word("EXPLAIN"):
             self.require_explainable()
@@ -206,6 +207,17 @@ class Visit:
             self.changed = True
         self.texts.governed(node.sql, "query")
         return children(node.sql)
+
+    def _schema_of(self, text: str, holder: Any) -> Struct | None:
+        """What a query gives that refers to what a SQL relation refers to; None where the engine cannot tell."""
+        asked = proto().Relation()
+        asked.CopyFrom(holder)
+        node = sql_node(asked)
+        if node is None:
+            return None
+        node.query = text
+        Visit(self.access, self.principal, self.session).walk(asked)
+        return self.session.struct(asked)
 
     def _without_cache(self, statement: Statement, *, standalone: bool) -> Statement:
         """CACHE TABLE with a query as the temporary view that it makes."""
