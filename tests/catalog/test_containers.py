@@ -63,3 +63,43 @@ def test_owner_comment_and_properties_change(place: Place) -> None:
     assert {key: changed[key] for key in body} == body
     nobody = place.admin.patch(f"{UC}/schemas/{place.full}", json={"owner": "nobody"})
     assert (nobody.status_code, nobody.json()["error_code"]) == (404, "PRINCIPAL_DOES_NOT_EXIST")
+
+
+def test_who_gives_something_away_changes_all_that_was_asked_for(place: Place) -> None:
+    place.grant("catalog", place.catalog, "USE_CATALOG", "CREATE_SCHEMA")
+    place.user.post(f"{UC}/schemas", json={"name": "mine", "catalog_name": place.catalog}).raise_for_status()
+    revoked = {"changes": [{"principal": place.user_name, "remove": ["CREATE_SCHEMA"]}]}
+    place.admin.patch(f"{UC}/permissions/catalog/{place.catalog}", json=revoked).raise_for_status()
+    owner = place.admin.get("/api/2.0/preview/scim/v2/Me").json()["userName"]
+    body = {"owner": owner, "new_name": "yours", "comment": "given"}
+    answer = place.user.patch(f"{UC}/schemas/{place.catalog}.mine", json=body)
+    assert answer.status_code == 200, answer.text
+    shown = answer.json()
+    assert (shown["full_name"], shown["owner"], shown["comment"]) == (f"{place.catalog}.yours", owner, "given")
+    assert place.user.get(f"{UC}/schemas/{place.catalog}.yours").status_code == 403
+    assert place.user.patch(f"{UC}/schemas/{place.catalog}.yours", json={}).status_code == 403
+
+
+def test_what_would_be_ignored_is_refused(place: Place) -> None:
+    catalog, schema = {"name": f"{place.catalog}_x"}, {"name": "x", "catalog_name": place.catalog}
+    for answer in (
+        place.admin.post(f"{UC}/catalogs", json=catalog | {"storage_root": "s3://b/x"}),
+        place.admin.post(f"{UC}/catalogs", json=catalog | {"connection_name": "c"}),
+        place.admin.post(f"{UC}/schemas", json=schema | {"storage_root": "s3://b/x"}),
+        place.admin.patch(f"{UC}/catalogs/{place.catalog}", json={"isolation_mode": "ISOLATED"}),
+    ):
+        assert (answer.status_code, answer.json()["error_code"]) == (501, "NOT_IMPLEMENTED"), answer.text
+    assert place.admin.get(f"{UC}/catalogs/{place.catalog}_x").status_code == 404
+    assert place.admin.patch(f"{UC}/catalogs/{place.catalog}", json={"isolation_mode": "OPEN"}).status_code == 200
+
+
+def test_fields_of_constraints_are_named(place: Place) -> None:
+    for key, field in (
+        ({"primary_key_constraint": {"name": "k", "child_columns": "id"}}, "child_columns"),
+        ({"primary_key_constraint": {"name": "k", "child_columns": [1]}}, "child_columns"),
+        ({"foreign_key_constraint": {"name": "k", "child_columns": ["id"], "parent_table": 5}}, "parent_table"),
+        ({"foreign_key_constraint": {"name": "k", "child_columns": ["id"], "parent_columns": 5}}, "parent_columns"),
+    ):
+        answer = place.admin.post(f"{UC}/constraints", json={"full_name_arg": f"{place.full}.t", "constraint": key})
+        assert (answer.status_code, answer.json()["error_code"]) == (400, "INVALID_PARAMETER_VALUE")
+        assert field in answer.json()["message"]

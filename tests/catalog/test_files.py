@@ -71,3 +71,28 @@ def test_a_directory_pages(place: Place, volume: str) -> None:
     assert [entry["name"] for entry in page["contents"] + rest["contents"]] == ["0", "1", "2", "3", "4"]
     full = place.admin.delete(f"{DIRECTORIES}{volume}/d")
     assert (full.status_code, full.json()["error_code"]) == (400, "INVALID_STATE")
+
+
+def test_paths_that_cannot_be_are_refused_by_name(place: Place, volume: str) -> None:
+    long, longest = "n" * 256, "n" * 255
+    place.admin.put(f"{FILES}{volume}/{longest}", content=b"1").raise_for_status()
+    assert place.admin.get(f"{FILES}{volume}/{longest}").content == b"1"
+    place.admin.put(f"{FILES}{volume}/mine.uploading", content=b"2").raise_for_status()
+    assert names(place.admin, volume) == ["mine.uploading", longest]
+    for method, path, said in (
+        ("PUT", f"{FILES}{volume}/{long}", "at most 255 bytes"),
+        ("GET", f"{FILES}{volume}/{long}", "at most 255 bytes"),
+        ("GET", f"{DIRECTORIES}{volume}/{long}", "at most 255 bytes"),
+        ("PUT", f"{FILES}{volume}/{longest}/below", "is a file"),
+        ("PUT", f"{DIRECTORIES}{volume}/{longest}/below", "is a file"),
+        ("PUT", f"{FILES}{volume}/folder/", "path of a directory"),
+    ):
+        answer = place.admin.request(method, path, content=b"")
+        assert (answer.status_code, answer.json()["error_code"]) == (400, "INVALID_PARAMETER_VALUE"), path
+        assert said in answer.json()["message"]
+
+
+def test_a_volume_is_no_directory_to_delete(place: Place, volume: str) -> None:
+    answer = place.admin.delete(f"{DIRECTORIES}{volume}/")
+    assert (answer.status_code, answer.json()["error_code"]) == (400, "INVALID_STATE")
+    assert names(place.admin, volume) == []

@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from boathouse.catalog.connection_schemas import ConnectionBody, ConnectionList, CreateConnection, UpdateConnection
 from boathouse.catalog.container_endpoints import update_securable
 from boathouse.catalog.dependencies import Catalog, WritableCatalog
+from boathouse.catalog.info import connection_info
 from boathouse.catalog.paging import MaxResults, PageToken, paged
 from boathouse.catalog.privileges import SecurableType
 from boathouse.catalog.schemas import UpdateSecurable
@@ -48,7 +49,7 @@ def update_connection(catalog: WritableCatalog, name: str, body: UpdateConnectio
     if options:
         catalog.update_connection(name, options)
     common = UpdateSecurable(owner=body.owner, comment=body.comment, new_name=body.new_name)
-    return ConnectionBody.of(catalog.get_connection(update_securable(catalog, SecurableType.CONNECTION, name, common)))
+    return ConnectionBody.of(connection_info(update_securable(catalog, SecurableType.CONNECTION, name, common)))
 
 
 @router.delete("/connections/{name}")

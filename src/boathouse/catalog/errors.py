@@ -131,6 +131,16 @@ class LocationInUse(InvalidState):
         super().__init__(f"In external location '{name}' lie {_some(inside)}. Delete them first, or use force.", full_name=name)
 
 
+class LocationReadOnly(PermissionDenied):
+    """A place in an external location that nobody may write to."""
+
+    def __init__(self, place: str, location: str) -> None:
+        super().__init__(
+            f"{place} lies in external location '{location}', which is for reading alone. Who manages the location can change that.",
+            full_name=location,
+        )
+
+
 class CredentialInUse(InvalidState):
     """A storage credential that external locations need."""
 

@@ -2,6 +2,7 @@
 
 import mimetypes
 import os
+import re
 import shutil
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
@@ -24,6 +25,11 @@ from boathouse.kit.ids import new_id
 from boathouse.storage.layout import Layout
 
 router = APIRouter(prefix="/api/2.0/fs", tags=["files"])
+
+LONGEST_NAME, LONGEST_PATH = 255, 3072
+LEVELS_OF_VOLUME = 4
+_UPLOADING = re.compile(r"\.[0-9a-f-]{36}\.uploading")
+"""Names of files that are not whole yet."""
 
 Resolver: TypeAlias = Callable[[Session, Principal, Layout, str, Privilege], Path]
 """Finds the file behind a path; the privilege is READ VOLUME to read and WRITE VOLUME to write."""
@@ -71,6 +77,9 @@ class FileExists(AlreadyExists):
 
 def _locate(request: Request, principal: Principal, path: str, privilege: Privilege) -> Path:
     path = "/" + path.lstrip("/")
+    if any(len(os.fsencode(part)) > LONGEST_NAME for part in path.split("/")) or len(os.fsencode(path)) > LONGEST_PATH:
+        message = f"The path is too long: a name has at most {LONGEST_NAME} bytes in UTF-8, the whole {LONGEST_PATH}."
+        raise InvalidParameterValue(message, field="path")
     resolvers: dict[str, Resolver] = request.app.state.file_resolvers
     prefix = "/" + path.split("/", 2)[1]
     if prefix not in resolvers:
@@ -132,6 +141,19 @@ def file_metadata(request: Request, principal: CurrentPrincipal, path: str) -> R
     return Response(headers={"content-length": str(stat.st_size), "content-type": kind, **_times(stat)})
 
 
+def _make_folders(folder: Path, path: str) -> None:
+    """Make a directory and those above it.
+
+    Raises:
+        InvalidParameterValue: If there is a file in the place of one.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        message = f"A directory above {path} is a file; give another path."
+        raise InvalidParameterValue(message, field="path") from error
+
+
 async def _receive(chunks: AsyncIterator[bytes], partial: Path) -> None:
     async with await open_file(partial, "wb") as sink:
         async for chunk in chunks:
@@ -142,13 +164,13 @@ async def _receive(chunks: AsyncIterator[bytes], partial: Path) -> None:
 async def upload(request: Request, principal: CurrentPrincipal, path: str, overwrite: Annotated[bool, Query()] = False) -> None:
     """Write a file from the request's body. It appears whole or not at all."""
     file = await to_thread.run_sync(_locate, request, principal, path, Privilege.WRITE_VOLUME)
-    if file.is_dir():
-        message = f"There is a directory at {path}; give the path of a file."
+    if file.is_dir() or path.endswith("/"):
+        message = f"{path} is the path of a directory; give the path of a file."
         raise InvalidParameterValue(message, field="path")
     if file.exists() and not overwrite:
         raise FileExists(path)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    partial = file.with_name(f".{file.name}.{new_id()}.uploading")
+    _make_folders(file.parent, path)
+    partial = file.with_name(f".{new_id()}.uploading")
     try:
         await _receive(request.stream(), partial)
         if overwrite:
@@ -184,7 +206,7 @@ def list_directory(
     if not folder.is_dir():
         raise FileMissing(path, "directory")
     with os.scandir(folder) as scan:
-        entries = sorted((entry for entry in scan if not entry.name.endswith(".uploading")), key=lambda entry: entry.name)
+        entries = sorted((entry for entry in scan if not _UPLOADING.fullmatch(entry.name)), key=lambda entry: entry.name)
     rest = [entry for entry in entries if entry.name > page_token] if page_token else entries
     page = rest[: page_size or 1000]
     base = "/" + path.strip("/")
@@ -219,7 +241,7 @@ def create_directory(request: Request, principal: CurrentPrincipal, path: str) -
     if folder.is_file():
         message = f"There is a file at {path}; give another path."
         raise InvalidParameterValue(message, field="path")
-    folder.mkdir(parents=True, exist_ok=True)
+    _make_folders(folder, path)
 
 
 @router.delete("/directories/{path:path}", status_code=204)
@@ -228,6 +250,9 @@ def delete_directory(request: Request, principal: CurrentPrincipal, path: str) -
     folder = _locate(request, principal, path, Privilege.WRITE_VOLUME)
     if not folder.is_dir():
         raise FileMissing(path, "directory")
+    if len(path.strip("/").split("/")) == LEVELS_OF_VOLUME and path.strip("/").startswith("Volumes/"):
+        message = f"{path} is a volume itself; DELETE /api/2.1/unity-catalog/volumes/<full name> deletes it."
+        raise InvalidState(message)
     if any(folder.iterdir()):
         message = f"The directory {path} is not empty; delete what is in it first."
         raise InvalidState(message)

@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from boathouse.catalog.container_endpoints import update_securable
 from boathouse.catalog.dependencies import Catalog, WritableCatalog
 from boathouse.catalog.function_schemas import CreateFunctionRequest, FunctionBody, FunctionList, UpdateFunction
-from boathouse.catalog.info import FunctionInfo, Parameter
+from boathouse.catalog.info import FunctionInfo, Parameter, function_info
 from boathouse.catalog.paging import IncludeBrowse, MaxResults, PageToken, paged
 from boathouse.catalog.privileges import SecurableType
 from boathouse.catalog.schemas import UpdateSecurable
@@ -65,8 +65,8 @@ def get_function(catalog: Catalog, full_name: str) -> FunctionBody:
 @router.patch("/{full_name}")
 def update_function(catalog: WritableCatalog, full_name: str, body: UpdateFunction) -> FunctionBody:
     """Change a function's name, owner or comment."""
-    full_name = update_securable(catalog, SecurableType.FUNCTION, full_name, UpdateSecurable(**body.model_dump()))
-    return FunctionBody.of(catalog.get_function(full_name, None))
+    row = update_securable(catalog, SecurableType.FUNCTION, full_name, UpdateSecurable(**body.model_dump()))
+    return FunctionBody.of(function_info(row))
 
 
 @router.delete("/{full_name}")

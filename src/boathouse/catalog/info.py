@@ -1,7 +1,7 @@
 """What the catalog hands out: immutable values, never rows."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -205,6 +205,16 @@ def _common(row: SecurableRow) -> dict[str, Any]:
 
 def _policy(recorded: Mapping[str, Any] | None) -> Policy | None:
     return Policy(recorded["function_name"], tuple(recorded["using"])) if recorded else None
+
+
+def with_policies(details: Mapping[str, Any], changed: Callable[[Mapping[str, Any]], dict[str, Any]]) -> dict[str, Any]:
+    """What only tables have, as it is recorded, with its row filter and column masks changed."""
+    found = dict(details)
+    if "row_filter" in found:
+        found["row_filter"] = changed(found["row_filter"])
+    if "column_masks" in found:
+        found["column_masks"] = {column: changed(mask) for column, mask in found["column_masks"].items()}
+    return found
 
 
 def securable_info(row: SecurableRow) -> SecurableInfo:

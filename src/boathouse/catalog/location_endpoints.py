@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from boathouse.catalog import probe
 from boathouse.catalog.container_endpoints import update_securable
 from boathouse.catalog.dependencies import Catalog, WritableCatalog
+from boathouse.catalog.info import credential_info
 from boathouse.catalog.location_schemas import (
     CreateCredential,
     CreateLocation,
@@ -56,10 +57,11 @@ def get_external_location(catalog: Catalog, name: str) -> LocationBody:
 def update_external_location(catalog: WritableCatalog, name: str, body: UpdateLocation) -> LocationBody:
     """Change an external location."""
     if body.url is not None or body.credential_name is not None or body.read_only is not None:
-        catalog.update_location(name, url=body.url, credential_name=body.credential_name, read_only=body.read_only)
+        catalog.update_location(
+            name, url=body.url, credential_name=body.credential_name, read_only=body.read_only, force=body.force
+        )
     common = UpdateSecurable(owner=body.owner, comment=body.comment, new_name=body.new_name)
-    name = update_securable(catalog, SecurableType.EXTERNAL_LOCATION, name, common)
-    return LocationBody.of(catalog.get_location(name))
+    return LocationBody.of(catalog.location_of_row(update_securable(catalog, SecurableType.EXTERNAL_LOCATION, name, common)))
 
 
 @router.delete("/external-locations/{name}")
@@ -121,8 +123,7 @@ def update_storage_credential(catalog: WritableCatalog, name: str, body: UpdateC
     if kind is not None or body.read_only is not None:
         catalog.update_credential(name, kind=kind, values=values, read_only=body.read_only)
     common = UpdateSecurable(owner=body.owner, comment=body.comment, new_name=body.new_name)
-    name = update_securable(catalog, SecurableType.STORAGE_CREDENTIAL, name, common)
-    return CredentialBody.of(catalog.get_credential(name))
+    return CredentialBody.of(credential_info(update_securable(catalog, SecurableType.STORAGE_CREDENTIAL, name, common)))
 
 
 @router.delete("/storage-credentials/{name}")

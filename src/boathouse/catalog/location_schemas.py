@@ -51,6 +51,7 @@ class UpdateLocation(BaseModel):
     comment: str | None = None
     owner: str | None = None
     new_name: str | None = None
+    force: bool = False
 
 
 class CredentialValues(BaseModel):

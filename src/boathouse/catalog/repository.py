@@ -273,6 +273,10 @@ class CatalogRepository:
         query = select(DroppedTableRow).where(DroppedTableRow.schema_id.in_(list(schema_ids)))
         return list(self.session.scalars(query.order_by(DroppedTableRow.dropped_at.desc(), DroppedTableRow.id)))
 
+    def all_dropped(self) -> list[DroppedTableRow]:
+        """Every dropped table."""
+        return list(self.session.scalars(select(DroppedTableRow).order_by(DroppedTableRow.id)))
+
     def dropped_before(self, moment: int) -> list[DroppedTableRow]:
         """The tables that were dropped before a moment, in ms since the epoch."""
         query = select(DroppedTableRow).where(DroppedTableRow.dropped_at < moment)

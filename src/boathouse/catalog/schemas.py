@@ -263,23 +263,6 @@ class DroppedTableList(BaseModel):
     tables: list[DroppedTableBody]
 
 
-class ConstraintBody(BaseModel):
-    """A constraint: one of the three."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    primary_key_constraint: Given[dict[str, Any]] = None
-    foreign_key_constraint: Given[dict[str, Any]] = None
-    named_table_constraint: Given[dict[str, Any]] = None
-
-
-class CreateConstraint(BaseModel):
-    """Asks for a constraint."""
-
-    full_name_arg: str
-    constraint: ConstraintBody
-
-
 class MetastoreBody(BaseModel):
     """The metastore."""
 
@@ -336,6 +319,10 @@ class CreateCatalog(BaseModel):
     """Asks for a catalog."""
 
     name: str
+    storage_root: str | None = None
+    connection_name: str | None = None
+    provider_name: str | None = None
+    share_name: str | None = None
     comment: str | None = None
     properties: dict[str, str] | None = None
 
@@ -344,6 +331,7 @@ class CreateSchema(BaseModel):
     """Asks for a schema."""
 
     name: str
+    storage_root: str | None = None
     catalog_name: str
     comment: str | None = None
     properties: dict[str, str] | None = None
@@ -400,6 +388,12 @@ class UpdateSecurable(BaseModel):
     comment: str | None = None
     properties: dict[str, str] | None = None
     new_name: str | None = None
+
+
+class UpdateCatalog(UpdateSecurable):
+    """Changes a catalog; what is not given stays."""
+
+    isolation_mode: str | None = None
 
 
 class PrivilegeAssignment(BaseModel):

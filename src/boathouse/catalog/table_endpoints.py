@@ -4,14 +4,13 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
+from boathouse.catalog.constraint_schemas import ConstraintBody, CreateConstraint
 from boathouse.catalog.container_endpoints import update_securable
 from boathouse.catalog.dependencies import Catalog, WritableCatalog
 from boathouse.catalog.info import TableInfo
 from boathouse.catalog.paging import IncludeBrowse, MaxResults, PageToken, paged
 from boathouse.catalog.privileges import SecurableType
 from boathouse.catalog.schemas import (
-    ConstraintBody,
-    CreateConstraint,
     CreateStagingTable,
     CreateTable,
     DroppedTableBody,
@@ -141,8 +140,7 @@ def table_exists(catalog: Catalog, full_name: str) -> TableExists:
 @router.patch("/tables/{full_name}")
 def update_table(catalog: WritableCatalog, full_name: str, body: UpdateSecurable) -> TableBody:
     """Change a table's name, owner, comment or properties."""
-    full_name = update_securable(catalog, SecurableType.TABLE, full_name, body)
-    return _table(catalog, catalog.get_table(full_name))
+    return _table(catalog, catalog.table_of(update_securable(catalog, SecurableType.TABLE, full_name, body)))
 
 
 @router.delete("/tables/{full_name}")

@@ -6,6 +6,7 @@ from fastapi import APIRouter
 
 from boathouse.catalog.container_endpoints import update_securable
 from boathouse.catalog.dependencies import Catalog, WritableCatalog
+from boathouse.catalog.info import volume_info
 from boathouse.catalog.paging import IncludeBrowse, MaxResults, PageToken, paged
 from boathouse.catalog.privileges import SecurableType
 from boathouse.catalog.schemas import CreateVolume, UpdateSecurable, VolumeBody, VolumeList
@@ -53,8 +54,7 @@ def get_volume(catalog: Catalog, full_name: str) -> VolumeBody:
 @router.patch("/volumes/{full_name}")
 def update_volume(catalog: WritableCatalog, full_name: str, body: UpdateSecurable) -> VolumeBody:
     """Change a volume's name, owner or comment."""
-    full_name = update_securable(catalog, SecurableType.VOLUME, full_name, body)
-    return VolumeBody.of(catalog.get_volume(full_name))
+    return VolumeBody.of(volume_info(update_securable(catalog, SecurableType.VOLUME, full_name, body)))
 
 
 @router.delete("/volumes/{full_name}")

@@ -76,9 +76,10 @@ class TestTagsAndComments:
         assert "secret" in tags.text
         spark.sql(f"ALTER TABLE {table} UNSET TAGS ('team')")
         spark.sql(f"SET TAG ON TABLE {table} owner = 'me'")
+        spark.sql(f"SET TAG ON TABLE {table} `cost center` = `some team`")
         found = {row[0]: row[1] for row in spark.sql(f"DESCRIBE EXTENDED {table}").collect()}
         assert "team" not in found
-        assert found["owner"] == "me"
+        assert (found["owner"], found["cost center"]) == ("me", "some team")
         with pytest.raises(AnalysisException, match="no column 'zz'"):
             spark.sql(f"ALTER TABLE {table} ALTER COLUMN zz SET TAGS ('a' = 'b')")
 

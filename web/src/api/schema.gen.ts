@@ -7834,18 +7834,9 @@ export interface components {
          * @description A constraint: one of the three.
          */
         ConstraintBody: {
-            /** Foreign Key Constraint */
-            foreign_key_constraint?: {
-                [key: string]: unknown;
-            } | null;
-            /** Named Table Constraint */
-            named_table_constraint?: {
-                [key: string]: unknown;
-            } | null;
-            /** Primary Key Constraint */
-            primary_key_constraint?: {
-                [key: string]: unknown;
-            } | null;
+            foreign_key_constraint?: components["schemas"]["ForeignKey"] | null;
+            named_table_constraint?: components["schemas"]["NamedConstraint"] | null;
+            primary_key_constraint?: components["schemas"]["PrimaryKey"] | null;
         };
         /**
          * ContinuousBody
@@ -7919,12 +7910,20 @@ export interface components {
         CreateCatalog: {
             /** Comment */
             comment?: string | null;
+            /** Connection Name */
+            connection_name?: string | null;
             /** Name */
             name: string;
             /** Properties */
             properties?: {
                 [key: string]: string;
             } | null;
+            /** Provider Name */
+            provider_name?: string | null;
+            /** Share Name */
+            share_name?: string | null;
+            /** Storage Root */
+            storage_root?: string | null;
         };
         /**
          * CreateConnection
@@ -8204,6 +8203,8 @@ export interface components {
             properties?: {
                 [key: string]: string;
             } | null;
+            /** Storage Root */
+            storage_root?: string | null;
         };
         /**
          * CreateScope
@@ -9385,6 +9386,31 @@ export interface components {
             files: components["schemas"]["FileInfo"][];
         };
         /**
+         * ForeignKey
+         * @description A foreign key; ``parent_columns`` are those of the primary key that it points to.
+         */
+        ForeignKey: {
+            /**
+             * Child Columns
+             * @default []
+             */
+            child_columns: string[];
+            /**
+             * Name
+             * @default
+             */
+            name: string;
+            /** Parent Columns */
+            parent_columns?: string[] | null;
+            /**
+             * Parent Table
+             * @default
+             */
+            parent_table: string;
+            /** Rely */
+            rely?: boolean | null;
+        };
+        /**
          * Freshness
          * @description The last commit of a table that changed data, and by when the next was expected; times in ms since the epoch.
          */
@@ -10418,6 +10444,17 @@ export interface components {
             scope: string;
         };
         /**
+         * NamedConstraint
+         * @description A constraint that is but a name.
+         */
+        NamedConstraint: {
+            /**
+             * Name
+             * @default
+             */
+            name: string;
+        };
+        /**
          * NamedPart
          * @description A parameter that a filter sets.
          */
@@ -11359,6 +11396,26 @@ export interface components {
             rows: {
                 [key: string]: unknown;
             }[];
+        };
+        /**
+         * PrimaryKey
+         * @description A primary key; ``timeseries_columns`` has the one of its columns that is a time.
+         */
+        PrimaryKey: {
+            /**
+             * Child Columns
+             * @default []
+             */
+            child_columns: string[];
+            /**
+             * Name
+             * @default
+             */
+            name: string;
+            /** Rely */
+            rely?: boolean | null;
+            /** Timeseries Columns */
+            timeseries_columns?: string[] | null;
         };
         /**
          * PrivilegeAssignment
@@ -13471,6 +13528,24 @@ export interface components {
             new_settings?: components["schemas"]["SettingsBody"] | null;
         };
         /**
+         * UpdateCatalog
+         * @description Changes a catalog; what is not given stays.
+         */
+        UpdateCatalog: {
+            /** Comment */
+            comment?: string | null;
+            /** Isolation Mode */
+            isolation_mode?: string | null;
+            /** New Name */
+            new_name?: string | null;
+            /** Owner */
+            owner?: string | null;
+            /** Properties */
+            properties?: {
+                [key: string]: string;
+            } | null;
+        };
+        /**
          * UpdateConnection
          * @description Changes a connection; what is not given stays.
          */
@@ -13579,6 +13654,11 @@ export interface components {
             comment?: string | null;
             /** Credential Name */
             credential_name?: string | null;
+            /**
+             * Force
+             * @default false
+             */
+            force: boolean;
             /** New Name */
             new_name?: string | null;
             /** Owner */
@@ -22943,7 +23023,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["UpdateSecurable"];
+                "application/json": components["schemas"]["UpdateCatalog"];
             };
         };
         responses: {

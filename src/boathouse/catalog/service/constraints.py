@@ -109,8 +109,7 @@ class Constraints(Tables):
         Raises:
             PrivilegeMissing: Without MODIFY on the table.
         """
-        row = self.find_row(SecurableType.TABLE, full_name)
-        self.access.require(row, Privilege.MODIFY)
+        row = self.reach(SecurableType.TABLE, full_name, Privilege.MODIFY)
         self.rows.note_rename(COLUMN, f"{row.full_name}.{old}", f"{row.full_name}.{new}")
         details = dict(row.details)
 
@@ -161,8 +160,7 @@ class Constraints(Tables):
             PrivilegeMissing: Without MODIFY on the table.
             ColumnInUse: If a row filter, column mask or key needs the column.
         """
-        row = self.find_row(SecurableType.TABLE, full_name)
-        self.access.require(row, Privilege.MODIFY)
+        row = self.reach(SecurableType.TABLE, full_name, Privilege.MODIFY)
         info = self.table_of(row)
         name = column.lower()
         uses = [] if info.row_filter is None else [("the row filter", info.row_filter.using)]

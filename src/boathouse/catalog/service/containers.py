@@ -1,9 +1,10 @@
 """Catalogs and schemas."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from boathouse.catalog.errors import InvalidName, NotEmpty, SecurableNotFound
-from boathouse.catalog.info import SecurableInfo, securable_info
+from boathouse.catalog.errors import FunctionInUse, InvalidName, NotEmpty, SecurableNotFound
+from boathouse.catalog.info import SecurableInfo, securable_info, table_info, with_policies
 from boathouse.catalog.models import METASTORE_ID, SecurableRow
 from boathouse.catalog.private import PREFIX
 from boathouse.catalog.privileges import Privilege, SecurableType
@@ -126,6 +127,7 @@ class Containers(CatalogBase):
 
         Raises:
             NotEmpty: If it holds something and force is not set.
+            FunctionInUse: If a function in it is a row filter or column mask of a table elsewhere.
             PrivilegeMissing: Without MANAGE.
         """
         row = self.find_row(kind, full_name)
@@ -136,6 +138,10 @@ class Containers(CatalogBase):
             holding = contents
         if holding and not force:
             raise NotEmpty(kind, row.full_name, len(holding))
+        functions = [item.full_name for item in contents if item.type == SecurableType.FUNCTION]
+        self.refuse_if_bound_outside(functions, inside=row.full_name)
+        self.unbind_dropped(functions)
+        self._release_keys_to(row, contents)
         for item in contents:
             if item.kind == "MANAGED" and item.location:
                 self.remove_files(item.location)
@@ -146,6 +152,53 @@ class Containers(CatalogBase):
             if dropped.snapshot["kind"] == "MANAGED":
                 self.remove_files(dropped.snapshot["location"])
         self.rows.remove(row)
+
+    def _release_keys_to(self, container: SecurableRow, contents: Sequence[SecurableRow]) -> None:
+        """Take off the foreign keys elsewhere that point to tables that go with their container."""
+        gone = {item.full_name for item in contents if item.type == SecurableType.TABLE}
+        for other in self.rows.with_foreign_keys() if gone else ():
+            kept = [
+                one
+                for one in other.details["constraints"]
+                if one.get("foreign_key_constraint", {}).get("parent_table") not in gone
+            ]
+            if len(kept) != len(other.details["constraints"]) and not other.full_name.startswith(f"{container.full_name}."):
+                other.details = {**other.details, "constraints": kept}
+                self.touch(other)
+
+    def refuse_if_bound_outside(self, functions: Sequence[str], *, inside: str) -> None:
+        """Go on only if no row filter or column mask of a table elsewhere is one of some functions.
+
+        Args:
+            functions: Full names.
+            inside: Full name of the container whose tables do not count; empty: all count.
+
+        Raises:
+            FunctionInUse: If one is.
+        """
+        gone = set(functions)
+        for row in self.rows.with_policies() if gone else ():
+            table = table_info(row)
+            policies = [*table.column_masks.values(), *([table.row_filter] if table.row_filter else [])]
+            used = next((policy.function_name for policy in policies if policy.function_name in gone), None)
+            if used is not None and not (inside and row.full_name.startswith(f"{inside}.")):
+                raise FunctionInUse(used, table.full_name)
+
+    def unbind_dropped(self, functions: Sequence[str]) -> None:
+        """Let policies of dropped tables name no function that is gone: another of its name must not take its place.
+
+        A table that comes back is not read until its policy is taken off or bound anew.
+        """
+        gone = set(functions)
+
+        def policy(recorded: Mapping[str, Any]) -> dict[str, Any]:
+            name = recorded["function_name"]
+            return {**recorded, "function_name": f"{name} (dropped)" if name in gone else name}
+
+        for dropped in self.rows.all_dropped() if gone else ():
+            details = with_policies(dropped.snapshot["details"], policy)
+            if details != dropped.snapshot["details"]:
+                dropped.snapshot = {**dropped.snapshot, "details": details}
 
     def delete_private(self) -> None:
         """Delete what is private to the pipeline that the principal acts for, in every catalog."""

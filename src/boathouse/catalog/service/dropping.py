@@ -7,7 +7,7 @@ from boathouse.catalog.errors import DroppedTableNotFound, PrivilegeMissing, Sec
 from boathouse.catalog.info import VIEW, TableInfo
 from boathouse.catalog.models import DroppedTableRow, SecurableRow
 from boathouse.catalog.privileges import Privilege, SecurableType
-from boathouse.catalog.service.constraints import Constraints
+from boathouse.catalog.service.constraints import FOREIGN, PRIMARY, Constraints
 from boathouse.kit.clock import now_ms
 
 KEPT_MS = 7 * 24 * 3600 * 1000
@@ -116,6 +116,7 @@ class Dropping(Constraints):
         grants, tags = values.pop("grants"), values.pop("tags")
         if values["kind"] == "EXTERNAL":
             self.check_external(values["location"], Privilege.CREATE_EXTERNAL_TABLE, parent)
+        values["details"] = self._without_lost_keys(values["details"])
         row = SecurableRow(
             id=dropped.id,
             parent_id=parent.id,
@@ -155,6 +156,17 @@ class Dropping(Constraints):
             names.append(row.full_name)
             self.rows.forget_dropped(row)
         return names
+
+    def _without_lost_keys(self, details: dict[str, Any]) -> dict[str, Any]:
+        """What only tables have, without the foreign keys that point to nothing any more."""
+        kept: list[dict[str, Any]] = []
+        for constraint in details.get("constraints", ()):
+            key = constraint.get(FOREIGN)
+            parent = self.rows.find(SecurableType.TABLE, key["parent_table"]) if key else None
+            there = parent.details.get("constraints", ()) if parent is not None else ()
+            if not key or any(one.get(PRIMARY, {}).get("child_columns") == key["parent_columns"] for one in there):
+                kept.append(constraint)
+        return {**details, "constraints": kept} if "constraints" in details else details
 
     def _snapshot(self, row: SecurableRow) -> dict[str, Any]:
         grants = [[grant.grantee, grant.privilege] for grant in self.rows.grants_on([row.id])]

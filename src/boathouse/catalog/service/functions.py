@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from boathouse.catalog.errors import FunctionInUse, InvalidName, SecurableExists
-from boathouse.catalog.info import FEATURE_SPEC, TABLE_TYPE, FunctionInfo, Parameter, function_info, table_info
+from boathouse.catalog.errors import InvalidName, SecurableExists
+from boathouse.catalog.info import FEATURE_SPEC, TABLE_TYPE, FunctionInfo, Parameter, function_info
 from boathouse.catalog.models import SecurableRow
 from boathouse.catalog.privileges import Privilege, SecurableType
 from boathouse.catalog.service.containers import Containers
@@ -100,14 +100,11 @@ class Functions(Containers):
         row = self.find_row(SecurableType.FUNCTION, full_name)
         self.access.require(row, Privilege.MANAGE)
         self._refuse_if_bound(row)
+        self.unbind_dropped([row.full_name])
         self.rows.remove(row)
 
     def _refuse_if_bound(self, function: SecurableRow) -> None:
-        for row in self.rows.with_policies():
-            table = table_info(row)
-            policies = [*table.column_masks.values(), *([table.row_filter] if table.row_filter else [])]
-            if any(policy.function_name == function.full_name for policy in policies):
-                raise FunctionInUse(function.full_name, table.full_name)
+        self.refuse_if_bound_outside([function.full_name], inside="")
 
 
 def _signature(details: dict[str, Any]) -> tuple[object, ...]:

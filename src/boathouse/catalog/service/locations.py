@@ -2,8 +2,9 @@
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
-from boathouse.catalog.errors import LocationInUse, LocationTaken, PrivilegeMissing
+from boathouse.catalog.errors import LocationInUse, LocationReadOnly, LocationTaken, PrivilegeMissing, term
 from boathouse.catalog.info import LocationInfo, location_info
 from boathouse.catalog.models import METASTORE_ID, SecurableRow
 from boathouse.catalog.privileges import Privilege, SecurableType
@@ -35,7 +36,8 @@ def canonical(location: str) -> str:
             raise InvalidParameterValue(message, field="url")
         return "/".join([f"s3://{bucket}", *parts])
     scheme, separator, _ = location.partition(":")
-    if (separator and "/" not in scheme and scheme != "file") or not from_url(location).is_absolute() or "\0" in location:
+    is_known = not separator or "/" in scheme or (scheme == "file" and urlsplit(location).netloc in {"", "localhost"})
+    if not is_known or not from_url(location).is_absolute() or "\0" in location:
         message = f"The location '{location}' is not valid: give an absolute path, a file:/// URL or an s3:// URL."
         raise InvalidParameterValue(message, field="url")
     return to_url(Path(str(from_url(location)).rstrip("/") or "/"))
@@ -50,6 +52,31 @@ def covers(outer: str, inner: str) -> bool:
 
 class Locations(Credentials, Containers):
     """External locations."""
+
+    def reach(self, kind: SecurableType, full_name: str, privilege: Privilege | None) -> SecurableRow:
+        """The row of a name, if the principal has a privilege on it; without one, if it may know of it at all.
+
+        Raises:
+            LocationReadOnly: If the privilege is to write, and it lies where nobody may.
+        """
+        row = super().reach(kind, full_name, privilege)
+        if row.kind == "EXTERNAL" and privilege in {Privilege.MODIFY, Privilege.WRITE_VOLUME}:
+            self.require_writable(row.location or "", f"{term(kind).capitalize()} '{row.full_name}'")
+        return row
+
+    def require_writable(self, location: str, what: str) -> None:
+        """Go on only if a place is not in an external location that is for reading alone.
+
+        Args:
+            location: The place.
+            what: Its name, for people.
+
+        Raises:
+            LocationReadOnly: If it is.
+        """
+        row = self._covering(canonical(location))
+        if row is not None and row.details.get("read_only"):
+            raise LocationReadOnly(what, row.full_name)
 
     def create_location(
         self,
@@ -80,32 +107,39 @@ class Locations(Credentials, Containers):
             "read_only": read_only,
             "credential_id": self._credential_of(url, credential_name),
         }
-        return self._location(self.new_row(SecurableType.EXTERNAL_LOCATION, root, name, comment=comment, details=details))
+        return self.location_of_row(self.new_row(SecurableType.EXTERNAL_LOCATION, root, name, comment=comment, details=details))
 
     def get_location(self, name: str, privilege: Privilege | None = None) -> LocationInfo:
         """An external location, if the principal has a privilege on it; without one, if it may know of it."""
-        return self._location(self.reach(SecurableType.EXTERNAL_LOCATION, name, privilege))
+        return self.location_of_row(self.reach(SecurableType.EXTERNAL_LOCATION, name, privilege))
 
     def list_locations(self, *, browse: bool = True) -> list[LocationInfo]:
         """The external locations that the principal may know of, by name."""
         root = self.find_row(SecurableType.METASTORE, "metastore")
         rows = self.access.visible(root, self.rows.of_type(SecurableType.EXTERNAL_LOCATION), browse=browse)
-        return [self._location(row) for row in rows]
+        return [self.location_of_row(row) for row in rows]
 
     def update_location(
-        self, name: str, *, url: str | None = None, credential_name: str | None = None, read_only: bool | None = None
+        self,
+        name: str,
+        *,
+        url: str | None = None,
+        credential_name: str | None = None,
+        read_only: bool | None = None,
+        force: bool = False,
     ) -> LocationInfo:
         """Change where an external location is or how it is opened. Needs MANAGE; None leaves a value as it is.
 
         Raises:
             PrivilegeMissing: Without MANAGE, or CREATE EXTERNAL LOCATION on the new credential.
-            LocationInUse: If tables or volumes lie at the old URL.
+            LocationInUse: If tables or volumes lie at the old URL and force is not set.
         """
         row = self.find_row(SecurableType.EXTERNAL_LOCATION, name)
         self.access.require(row, Privilege.MANAGE)
         details: dict[str, Any] = dict(row.details)
         if url is not None and canonical(url) != details["url"]:
-            self._refuse_if_occupied(row)
+            if not force:
+                self._refuse_if_occupied(row)
             details["url"] = self._free_url(url, own=row)
         if credential_name is not None or url is not None:
             kept = None if credential_name is not None else details["credential_id"]
@@ -114,7 +148,7 @@ class Locations(Credentials, Containers):
             details["read_only"] = read_only
         row.details = details
         self.touch(row)
-        return self._location(row)
+        return self.location_of_row(row)
 
     def delete_location(self, name: str, *, force: bool = False) -> None:
         """Delete an external location; the files stay. Needs MANAGE, and force where tables or volumes lie in it."""
@@ -138,7 +172,7 @@ class Locations(Credentials, Containers):
     def location_of(self, location: str) -> LocationInfo | None:
         """The external location that covers a place, whether or not the principal may know of it."""
         row = self._covering(canonical(location))
-        return self._location(row) if row is not None else None
+        return self.location_of_row(row) if row is not None else None
 
     def require_location(self, location: str, privilege: Privilege) -> LocationInfo:
         """The external location that covers a place, if the principal has a privilege on it.
@@ -150,7 +184,7 @@ class Locations(Credentials, Containers):
         if row is None:
             raise PrivilegeMissing(self.principal.name, privilege, SecurableType.EXTERNAL_LOCATION, location)
         self.access.require(row, privilege)
-        return self._location(row)
+        return self.location_of_row(row)
 
     def check_external(self, location: str, privilege: Privilege, parent: SecurableRow) -> str:
         """A place outside the lake where the principal may put a new table or volume, in its one spelling.
@@ -203,6 +237,7 @@ class Locations(Credentials, Containers):
         if inside:
             raise LocationInUse(row.full_name, inside)
 
-    def _location(self, row: SecurableRow) -> LocationInfo:
+    def location_of_row(self, row: SecurableRow) -> LocationInfo:
+        """The value of an external location's row."""
         credential = self.rows.by_id(row.details.get("credential_id") or "")
         return location_info(row, credential.name if credential is not None else None)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from boathouse.catalog.errors import InvalidName, SecurableExists
-from boathouse.catalog.info import SecurableInfo, securable_info
+from boathouse.catalog.info import SecurableInfo, securable_info, with_policies
 from boathouse.catalog.models import METASTORE_ID, SecurableRow
 from boathouse.catalog.privileges import Privilege, SecurableType
 from boathouse.catalog.service.base import CatalogBase
@@ -78,12 +78,8 @@ class Renaming(CatalogBase):
         def policy(recorded: Mapping[str, Any]) -> dict[str, Any]:
             return {**recorded, "function_name": renamed(recorded["function_name"], of=SecurableType.FUNCTION)}
 
-        for row in {item.id: item for item in [*self.rows.with_policies(), *self.rows.with_foreign_keys()]}.values():
-            details = dict(row.details)
-            if "row_filter" in details:
-                details["row_filter"] = policy(details["row_filter"])
-            if "column_masks" in details:
-                details["column_masks"] = {column: policy(mask) for column, mask in details["column_masks"].items()}
+        def details_of(recorded: Mapping[str, Any]) -> dict[str, Any]:
+            details = with_policies(recorded, policy)
             if "constraints" in details:
                 details["constraints"] = [
                     {"foreign_key_constraint": {**key, "parent_table": renamed(key["parent_table"], of=SecurableType.TABLE)}}
@@ -91,5 +87,13 @@ class Renaming(CatalogBase):
                     else one
                     for one in details["constraints"]
                 ]
+            return details
+
+        for row in {item.id: item for item in [*self.rows.with_policies(), *self.rows.with_foreign_keys()]}.values():
+            details = details_of(row.details)
             if details != row.details:
                 row.details = details
+        for dropped in self.rows.all_dropped():
+            details = details_of(dropped.snapshot["details"])
+            if details != dropped.snapshot["details"]:
+                dropped.snapshot = {**dropped.snapshot, "details": details}

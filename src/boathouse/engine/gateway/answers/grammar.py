@@ -136,7 +136,10 @@ class Grammar(Words):
         return text
 
     def literal_text(self) -> str:
-        """A string, number, TRUE or FALSE as its text, or raise StatementSyntax."""
+        """A string, number, TRUE or FALSE as its text, a name in backticks as what it names, or raise StatementSyntax."""
+        if self.here is not None and self.here.kind is Kind.NAME:
+            self.at += 1
+            return self.tokens[self.at - 1].identifier
         if self.here is not None and self.here.kind is Kind.STRING:
             return self.string()
         return self.text_until(marks=",")
