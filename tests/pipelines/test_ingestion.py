@@ -94,9 +94,12 @@ def test_postgresql_by_cursor_and_in_full(ingestion: Ingestion, postgres_url: st
         # A column of another type fails its tables alone, and a full refresh brings it.
         pg.execute("ALTER TABLE orders ALTER COLUMN extra TYPE TEXT, DROP COLUMN name")
         pg.execute("INSERT INTO orders (id, gone, changed, extra) VALUES (4, false, '2024-01-04', 'x')")
+        pg.execute("INSERT INTO kinds (id, tz) VALUES (3, 'infinity')")
         told = ingestion.fails(pipeline_id)
         assert "The column extra of public.orders was INT and is STRING now" in told
         assert "include_columns names name, which public.orders does not have" in told
+        assert "A row of public.kinds has a value that cannot be brought: timestamp too large" in told
+        assert "leave out its column with table_configuration.exclude_columns" in told
         anew = ["newest", f"{ingestion.full}.history"]
         assert landed(ingestion.run(pipeline_id, full_refresh_selection=anew)) == {"newest": 4, "history": 4}
         assert ingestion.rows("newest", "id, extra") == [(2, None), (3, "7"), (4, "x")]

@@ -101,6 +101,12 @@ def test_bounds(spark: SparkSession, schema: str, broker: Broker, topic: str, dr
     query = drain(pattern.option("maxOffsetsPerTrigger", 2).load(), f"{schema}.t")
     assert sum(one.numInputRows for one in query.recentProgress) == 6
     assert len(query.recentProgress) >= 3
+    call = f"read_kafka(bootstrapServers => '{broker.address}', subscribe => '{topic}', startingOffsets => 'earliest')"
+    assert spark.sql(f"SELECT count(*), max(k.partition) FROM {call} AS k WHERE k.value IS NOT NULL").first() == (6, 1)
+    streamed = spark.sql(f"SELECT CAST(value AS STRING) AS v FROM STREAM {call}")
+    assert drain(streamed, f"{schema}.streamed", "streamed").lastProgress.numInputRows == 6
+    with pytest.raises(AnalysisException, match="read_kafka takes arguments by their names"):
+        spark.sql(f"SELECT * FROM read_kafka('{broker.address}')").collect()
     # A stream begins with what comes next, unless it is told otherwise.
     latest = spark.readStream.format("kafka").options(**options(broker, topic, startingOffsets="latest")).load()
     drain(latest, f"{schema}.latest", "latest")
@@ -181,6 +187,8 @@ def test_who_may_and_what_is_told(
         ({"assign": "{}"}, "only one"),
         ({"subscribe": "nothing"}, "UNKNOWN_TOPIC"),
         ({"subscribed": "x"}, "subscribed.*Known"),
+        ({"subscribe": " , "}, "names no topic"),
+        ({"startingOffsetsByTimestampStrategy": "lattest"}, "Valid: error, latest"),
     ):
         with pytest.raises(AnalysisException, match=message) as caught:
             spark.read.format("kafka").options(**options(broker, topic, **(sasl | change))).load().collect()

@@ -31,7 +31,7 @@ from boathouse.engine.gateway.spark_catalog import translate_catalog
 from boathouse.engine.gateway.statements import parse
 from boathouse.engine.gateway.statuses import CatalogRefusal, catalog_refusal
 from boathouse.engine.gateway.stream_reads import StreamReads
-from boathouse.engine.gateway.stream_texts import expand_streams
+from boathouse.engine.gateway.stream_texts import expand_streams, may_stream
 from boathouse.engine.gateway.stream_views import defined_view, expand_views
 from boathouse.engine.gateway.streams import Streams
 from boathouse.engine.gateway.time_travel import says_behind, spell_out
@@ -181,7 +181,7 @@ class Governor:
         parsed = proto().ExecutePlanRequest.FromString(request)
         if says_behind(request) and spell_out(parsed):
             request = parsed.SerializeToString()
-        if b"stream" in request.lower() and expand_streams(parsed):
+        if may_stream(request) and expand_streams(parsed):
             request = parsed.SerializeToString()
         if parsed.plan.WhichOneof("op_type") == "compressed_operation":
             message = "Compressed plans are not accepted: set spark.connect.session.planCompression.threshold to -1."
@@ -268,7 +268,7 @@ class Governor:
         parsed = proto().AnalyzePlanRequest.FromString(request)
         if says_behind(request) and spell_out(parsed):
             request = parsed.SerializeToString()
-        if b"stream" in request.lower() and expand_streams(parsed):
+        if may_stream(request) and expand_streams(parsed):
             request = parsed.SerializeToString()
         asked = None if engine.capabilities.keeps_frames else Frames.of(parsed)
         session = self._session(engine, loop, parsed, reading)

@@ -1,4 +1,4 @@
-"""``STREAM t``, ``STREAM(t)`` and ``STREAM read_files(...)`` in SQL texts: each becomes a reference to the streaming read that it means."""
+"""``STREAM t``, ``STREAM(t)``, ``STREAM read_files(...)``, ``[STREAM] read_kafka(...)`` in SQL texts: each becomes a reference to the read that it means."""
 
 import itertools
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from typing import Any
 
 from boathouse.engine.errors import StatementRefused
 from boathouse.engine.gateway.protocol import proto
-from boathouse.engine.gateway.relations import find_uses
+from boathouse.engine.gateway.relations import Uses, find_uses
 from boathouse.engine.gateway.sql_tokens import Kind, Token, closing, parts_of, quote, read_name, tokenize
 from boathouse.engine.gateway.statements import Edit, apply
 from boathouse.engine.gateway.time_travel import no_moment_of_stream
@@ -15,6 +15,7 @@ from boathouse.engine.gateway.walk import children
 
 _numbers = itertools.count(1)
 _FIRST_PLAN_ID = 1 << 48
+_KAFKA, _SERVERS = "read_kafka", "kafka.bootstrap.servers"
 
 
 @dataclass
@@ -36,9 +37,15 @@ def expand_streams(root: Any) -> bool:
     """
     found = False
     for text in texts_of(root):
-        if "stream" in text.relation.sql.query.lower():
+        if any(word in text.relation.sql.query.lower() for word in ("stream", "read_kafka")):
             found |= _expand(text)
     return found
+
+
+def may_stream(request: bytes) -> bool:
+    """Whether there can be something in a request that ``expand_streams`` replaces."""
+    lower = request.lower()
+    return b"stream" in lower or b"read_kafka" in lower
 
 
 @dataclass(frozen=True)
@@ -111,7 +118,8 @@ def _expand(holding: Text) -> bool:
 def _streamed(text: str) -> list[_Streamed]:
     tokens = tokenize(text)
     found: list[_Streamed] = []
-    for at in find_uses(tokens, text).streams:
+    uses = find_uses(tokens, text)
+    for at in uses.streams:
         token = tokens[at]
         in_parentheses = tokens[at + 1].is_mark("(")
         first = at + 2 if in_parentheses else at + 1
@@ -119,12 +127,28 @@ def _streamed(text: str) -> list[_Streamed]:
         one.blanks.append((token.start, token.end))
         if in_parentheses:
             if after >= len(tokens) or not tokens[after].is_mark(")"):
-                raise _invalid("STREAM(...) takes one table, or read_files(...).")
+                raise _invalid("STREAM(...) takes one table, read_files(...) or read_kafka(...).")
             one.blanks += [(tokens[first - 1].start, tokens[first - 1].end), (tokens[after].start, tokens[after].end)]
             after += 1
         after = _options(tokens, after, text, one)
         _watermark(tokens, after, one)
         found.append(one)
+    return found + _rows_of_kafka(tokens, text, uses, found)
+
+
+def _rows_of_kafka(tokens: list[Token], text: str, uses: Uses, streamed: Sequence[_Streamed]) -> list[_Streamed]:
+    """The calls of ``read_kafka`` without STREAM in a query, which mean the rows that are there now."""
+    if not tokens or not tokens[0].is_word("SELECT", "WITH", "FROM"):
+        return []
+    taken = {one.start for one in streamed}
+    calls = [one for one in uses.calls if one.is_relation and one.start not in taken]
+    starts = {one.start for one in calls if len(one.name) == 1 and one.name[0].lower() == _KAFKA}
+    found: list[_Streamed] = []
+    for at, token in enumerate(tokens):
+        if token.start in starts:
+            one, _ = _read(tokens, at, text)
+            one.relation.read.is_streaming = False
+            found.append(one)
     return found
 
 
@@ -134,18 +158,22 @@ def _read(tokens: list[Token], first: int, text: str) -> tuple[_Streamed, int]:
     relation.read.is_streaming = True
     if (
         first < len(tokens)
-        and tokens[first].is_word("READ_FILES")
+        and tokens[first].is_word("READ_FILES", "READ_KAFKA")
         and first + 1 < len(tokens)
         and tokens[first + 1].is_mark("(")
     ):
         end = _closing(tokens, first + 1)
-        relation.read.data_source.format = "read_files"
+        name = tokens[first].raw.lower()
+        relation.read.data_source.format = "kafka" if name == _KAFKA else name
         for key, value in _arguments(tokens[first + 2 : end], text):
-            relation.read.data_source.options[key or "path"] = value
-        return _Streamed(tokens[first].start, tokens[end].end, relation, "read_files"), end + 1
+            if name == _KAFKA and key is None:
+                raise _invalid("read_kafka takes arguments by their names: bootstrapServers => '...', subscribe => '...'.")
+            option = _SERVERS if name == _KAFKA and str(key).lower() == "bootstrapservers" else key or "path"
+            relation.read.data_source.options[option] = value
+        return _Streamed(tokens[first].start, tokens[end].end, relation, name), end + 1
     parts, after = read_name(tokens, first)
     if not parts:
-        raise _invalid("STREAM takes the name of a table, or read_files(...).")
+        raise _invalid("STREAM takes the name of a table, read_files(...) or read_kafka(...).")
     relation.read.named_table.unparsed_identifier = quote(parts)
     uses = find_uses(tokens, text).relations
     if any(use.moment is not None and use.start == tokens[first].start for use in uses):

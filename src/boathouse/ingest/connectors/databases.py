@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import dlt
+import psycopg
 import sqlalchemy as sa
 from dlt.common.exceptions import DltException
 from dlt.sources.sql_database import sql_table
@@ -15,7 +16,7 @@ from sqlalchemy.exc import DBAPIError, NoSuchTableError, SQLAlchemyError
 from boathouse.catalog.api import OpenConnection
 from boathouse.ingest.connectors.columns import Column, text_of
 from boathouse.ingest.connectors.definition import TableObject
-from boathouse.ingest.connectors.errors import SourceColumnMissing, SourceTableMissing, SourceUnreachable
+from boathouse.ingest.connectors.errors import RowUnreadable, SourceColumnMissing, SourceTableMissing, SourceUnreachable
 
 CHUNK = 20_000
 _SECONDS = 15
@@ -89,6 +90,10 @@ class DatabaseSource:
             yield from _chunks(resource)
         except DltException as error:
             cause = error.__cause__
+            told = cause.orig if isinstance(cause, DBAPIError) else cause
+            if isinstance(told, psycopg.DataError) and told.sqlstate is None:
+                # Not what the server has said, but that the driver cannot make a value of what it has given.
+                raise RowUnreadable(one.source, str(told)) from error
             raise self.unreachable(cause if isinstance(cause, Exception) else error) from error
 
     def tells_rows_apart(self, table: sa.Table) -> bool:

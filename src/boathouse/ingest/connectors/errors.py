@@ -86,6 +86,19 @@ class ValueUnreadable(InvalidState):
         super().__init__(f"A value of the column {column} of {table} is no {kind}: {why}.", table=table, column=column)
 
 
+class RowUnreadable(InvalidState):
+    """A value that is none of this platform's, in a column that the driver does not name."""
+
+    error_code = "INGESTION_VALUE_INVALID"
+
+    def __init__(self, table: str, why: str) -> None:
+        super().__init__(
+            f"A row of {table} has a value that cannot be brought: {why}. Change it there, or leave out its column with "
+            "table_configuration.exclude_columns.",
+            table=table,
+        )
+
+
 class ReplicationImpossible(InvalidState):
     """A database whose changes cannot be followed as it is."""
 

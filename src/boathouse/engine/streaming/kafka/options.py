@@ -100,6 +100,12 @@ def read_options(given: Mapping[str, str], *, is_stream: bool) -> KafkaOptions:
     if not value:
         message = f"The option '{chosen[0]}' of a Kafka source is empty."
         raise StreamRefused(message)
+    strategy = (options.text(_STARTS[3]) or "error").strip().lower()
+    if strategy not in {"error", "latest"}:
+        raise StreamRefused(f"The option '{_STARTS[3]}' of a Kafka source is '{strategy}'. Valid: error, latest.")
+    topics = tuple(one.strip() for one in value.split(",") if one.strip()) if chosen[0] == "subscribe" else ()
+    if chosen[0] == "subscribe" and not topics:
+        raise StreamRefused("The option 'subscribe' of a Kafka source names no topic.")
     start = _bound(options, _STARTS[:3], LATEST if is_stream else EARLIEST)
     end = _bound(options, _ENDS, LATEST)
     if is_stream and any(options.text(name) is not None for name in _ENDS):
@@ -112,7 +118,7 @@ def read_options(given: Mapping[str, str], *, is_stream: bool) -> KafkaOptions:
         message = "ending offset can't be earliest for batch queries on Kafka: use latest, or a JSON object of offsets."
         raise StreamRefused(message)
     return KafkaOptions(
-        topics=tuple(one.strip() for one in value.split(",") if one.strip()) if chosen[0] == "subscribe" else (),
+        topics=topics,
         pattern=_pattern(value) if chosen[0] == "subscribePattern" else None,
         partitions=tuple(assigned(value)) if chosen[0] == "assign" else (),
         start=start,
@@ -122,7 +128,7 @@ def read_options(given: Mapping[str, str], *, is_stream: bool) -> KafkaOptions:
         with_headers=options.flag("includeHeaders"),
         group_prefix=options.text("groupIdPrefix") or "spark-kafka-source",
         poll_ms=options.number("kafkaConsumer.pollTimeoutMs") or _POLL_MS,
-        unknown_times_are_latest=(options.text("startingOffsetsByTimestampStrategy") or "error").lower() == "latest",
+        unknown_times_are_latest=strategy == "latest",
     )
 
 
