@@ -3,11 +3,12 @@
 import datetime as dt
 import re
 import uuid
+from time import monotonic, sleep
 from typing import Any
 
 import pytest
 from databricks.sdk import WorkspaceClient
-from databricks.sdk.errors import BadRequest, DatabricksError, NotFound, PermissionDenied
+from databricks.sdk.errors import BadRequest, DatabricksError, NotFound, PermissionDenied, TemporarilyUnavailable
 from databricks.sdk.service import serving
 from pyspark.errors.exceptions.connect import SparkConnectGrpcException
 from pyspark.sql import SparkSession
@@ -133,10 +134,30 @@ def test_an_endpoint_answers_features_as_a_batch_has_them(
         stranger.serving_endpoints.create(
             f"{endpoint}-2", config=serving.EndpointCoreConfigInput(name=f"{endpoint}-2", served_entities=[entity])
         )
+    a_table_published_anew_is_read(fe, tables, endpoint, schema, records[1])
     fe.delete_feature_serving_endpoint(name=endpoint)
     fe.delete_feature_spec(name=name)
     with pytest.raises(NotFound):
         fe.get_feature_spec(name=name)
+
+
+def a_table_published_anew_is_read(
+    fe: FeatureEngineeringClient, tables: FeatureTables, endpoint: str, schema: str, record: dict[str, Any]
+) -> None:
+    """It is another file, which the endpoint's process may not open: another process takes its place, which may."""
+    online = f"{schema}.{PUBLISHED}"
+    tables.workspace.feature_store.delete_online_table(online)
+    with pytest.raises(NotFound, match=f"Online table '{online}' does not exist"):
+        ask(tables, endpoint, record)
+    fe.publish_table(online_store=f"store-{schema}", source_table_name=f"{schema}.weather", online_table_name=online)
+    found, deadline = None, monotonic() + 60
+    while found is None:
+        try:
+            found = ask(tables, endpoint, record)
+        except (NotFound, TemporarilyUnavailable):
+            assert monotonic() < deadline
+            sleep(0.1)
+    assert found == [{"celsius": 4.5, "sky": "unknown", "feels": 8.0}]
 
 
 def test_what_is_only_looked_up_needs_no_model_server(

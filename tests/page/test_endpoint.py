@@ -9,7 +9,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from databricks.sdk import WorkspaceClient
-from databricks.sdk.service.serving import AutoCaptureConfigInput, EndpointCoreConfigInput, ServedEntityInput
+from databricks.sdk.service.serving import (
+    AutoCaptureConfigInput,
+    EndpointCoreConfigInput,
+    ServedEntityInput,
+    ServingEndpointAccessControlRequest,
+    ServingEndpointPermissionLevel,
+)
 from mlflow.models import infer_signature
 from playwright.sync_api import Page, expect
 from sklearn.linear_model import LinearRegression
@@ -74,6 +80,19 @@ def test_try_it_sends_what_was_written(page: Page, run_id: str) -> None:
     page.get_by_text("The same with curl").click()
     expect(page.locator("details pre")).to_contain_text(f"/serving-endpoints/{NAME}/invocations")
     expect(page.locator(".figures")).to_contain_text("1")
+
+
+def test_who_may_only_look_is_told_so(stranger: Page, server: Server, run_id: str) -> None:
+    viewer = "looks-at-endpoints@example.com"
+    token = server.new_principal(viewer)
+    client = WorkspaceClient(host=server.url, token=server.token)
+    level = ServingEndpointAccessControlRequest(user_name=viewer, permission_level=ServingEndpointPermissionLevel.CAN_VIEW)
+    client.serving_endpoints.update_permissions(client.serving_endpoints.get(NAME).id or "", access_control_list=[level])
+    stranger.goto(server.client(token).post("/api/boathouse/v1/sign-in-links").json()["url"])
+    stranger.wait_for_selector(".strip")
+    stranger.goto(f"/serving/{NAME}")
+    expect(stranger.get_by_text("You may look at this endpoint, and not query it")).to_be_visible()
+    expect(stranger.get_by_role("button", name="Send")).to_be_disabled()
 
 
 @pytest.mark.parametrize(("text", "said"), [("{", "This is not JSON"), ('{"dataframe_records": [{"y": 1}]}', "error_code")])

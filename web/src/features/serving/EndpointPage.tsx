@@ -7,7 +7,7 @@ import { Lineage } from "../catalog/Lineage";
 import { hrefOf } from "../catalog/names";
 import { figures } from "./metrics";
 import { TryIt } from "./TryIt";
-import { type Endpoint, entityTitle, payloadTable, readiness } from "./types";
+import { type Endpoint, entityTitle, mayQuery, payloadTable, readiness } from "./types";
 
 function latency(bound: number | null): string {
   return bound === null ? "–" : bound === Infinity ? "> 10 s" : `≤ ${figure(bound)} ms`;
@@ -81,7 +81,7 @@ export function EndpointPage() {
               <div className="note" role="status"><strong>Starting</strong>{endpoint.pending_config.served_entities.map((one) => `${entityTitle(one)}: ${one.state?.deployment_state_message ?? "waiting"}`).join("; ")}</div>
             ) : null}
             <div className="grid2">
-              <TryIt name={endpoint.name} payload={payloadTable(endpoint)} />
+              <TryIt name={endpoint.name} payload={payloadTable(endpoint)} mayQuery={mayQuery(endpoint)} />
               <div>
                 <Requests name={endpoint.name} />
                 <Facts endpoint={endpoint} />

@@ -5,7 +5,7 @@ import { Badge, Snippet } from "../../ui/primitives";
 import { example, type Logged, type OpenApi } from "./example";
 
 /** Send the endpoint a request and see its answer. */
-export function TryIt({ name, payload }: { name: string; payload: string | null }) {
+export function TryIt({ name, payload, mayQuery }: { name: string; payload: string | null; mayQuery: boolean }) {
   const openapi = useQuery({ queryKey: ["openapi", name], queryFn: () => get<OpenApi>(path("/api/2.0/serving-endpoints", name, "openapi")), staleTime: Infinity, retry: false });
   const sample = useQuery({
     queryKey: ["payload", payload],
@@ -34,7 +34,8 @@ export function TryIt({ name, payload }: { name: string; payload: string | null 
       <h2>Try it</h2>
       <textarea className="field" aria-label="Request" spellCheck={false} value={body} readOnly={waits} placeholder={waits ? "An example comes…" : ""} onChange={(event) => setEdited(event.target.value)} />
       <div style={{ display: "flex", gap: 10, alignItems: "center", margin: "10px 0 14px" }}>
-        <button type="button" className="button" onClick={() => void send()} disabled={sending || body === ""}>{sending ? "Sending…" : "Send"}</button>
+        <button type="button" className="button" onClick={() => void send()} disabled={sending || body === "" || !mayQuery}>{sending ? "Sending…" : "Send"}</button>
+        {mayQuery ? null : <span className="soft">You may look at this endpoint, and not query it: its creator or an admin gives CAN_QUERY.</span>}
         {answer && (
           <>
             <Badge tone={answer.status === 200 ? "good" : "bad"}>{answer.status || "no answer"}</Badge>

@@ -10,6 +10,8 @@ export interface ServedEntity {
 export interface Endpoint {
   name: string;
   creator?: string;
+  /** The highest level that the asker has. */
+  permission_level?: string;
   creation_timestamp?: number;
   state?: { ready?: string; config_update?: string; config_update_message?: string };
   pending_config?: { served_entities?: ServedEntity[] };
@@ -23,6 +25,11 @@ export interface Endpoint {
 /** What a served entity is, for people. */
 export function entityTitle(entity: ServedEntity): string {
   return entity.entity_version ? `${entity.entity_name} version ${entity.entity_version}` : `feature spec ${entity.entity_name}`;
+}
+
+/** Whether the asker may send it requests. */
+export function mayQuery(endpoint: Endpoint): boolean {
+  return endpoint.permission_level !== "CAN_VIEW";
 }
 
 export function readiness(endpoint: Endpoint): { text: string; tone: string } {
