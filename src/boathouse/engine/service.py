@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 from boathouse.db import Database
 from boathouse.engine.catalog_access import CatalogAccess
 from boathouse.engine.compute import Compute
+from boathouse.engine.departures import Departures
 from boathouse.engine.gateway.governor import Governor
 from boathouse.engine.gateway.server import Gateway
 from boathouse.engine.gateway.table_functions import TableFunctions, changes_by_path
@@ -111,6 +112,7 @@ class EngineService:
             asking = ServerTokens(public_url or base_url, self._issuer("ai_query"), self._revoke)
             self.engines = SparkPool(SparkAddress.parse(engine), asking, metrics, limits, idle_seconds=idle_seconds)
         self.compute = Compute(self.engines)
+        self._departures = Departures(self.engines, database, authenticator)
         self._warming: asyncio.TimerHandle | None = None
         access.provide("system.compute.sessions", self.compute.sessions_table)
         access.provide_function("table_changes_by_path", changes_by_path)
@@ -145,12 +147,14 @@ class EngineService:
             OSError: If the port is taken.
         """
         await self.gateway.start()
+        self._departures.start()
         self._warming = asyncio.get_running_loop().call_later(_WARM_AFTER_SECONDS, self.governor.warm)
 
     async def stop(self) -> None:
         """Close the gateway and stop all engines, within about a second."""
         if self._warming is not None:
             self._warming.cancel()
+        await self._departures.stop()
         await self.gateway.stop()
         self.governor.close()
 

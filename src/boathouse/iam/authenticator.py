@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 
 from sqlalchemy.exc import OperationalError
@@ -34,6 +35,9 @@ class Authenticator:
     A good answer is kept for 3 s. What is revoked or changed in this server holds at once; what another server of the same
     database changes holds that much later.
 
+    Attributes:
+        told: Is called, in any thread, when somebody's rights have changed.
+
     Args:
         database: The metadata database.
     """
@@ -43,6 +47,7 @@ class Authenticator:
         self._cache: dict[str, tuple[float, Principal]] = {}
         self._generation = 0
         self._lock = threading.Lock()
+        self.told: Callable[[], None] | None = None
 
     def known(self, token: str) -> Principal | None:
         """Whose token it is, if that was found out a moment ago. Does not wait for anything.
@@ -114,3 +119,5 @@ class Authenticator:
         with self._lock:
             self._generation += 1
             self._cache.clear()
+        if self.told is not None:
+            self.told()

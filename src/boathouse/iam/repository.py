@@ -42,6 +42,11 @@ class IamRepository:
         """The principal with a name."""
         return self._session.scalar(select(PrincipalRow).where(PrincipalRow.name == name))
 
+    def active_names(self, principal_ids: Iterable[str]) -> dict[str, str]:
+        """Names by id of those that are there and active."""
+        query = select(PrincipalRow.id, PrincipalRow.name).where(PrincipalRow.active, PrincipalRow.id.in_(list(principal_ids)))
+        return {row.id: row.name for row in self._session.execute(query)}
+
     def users_like(self, name: str) -> list[PrincipalRow]:
         """The users with a name in any case."""
         query = select(PrincipalRow).where(PrincipalRow.kind == "user", func.lower(PrincipalRow.name) == name.lower())

@@ -2,6 +2,7 @@
 
 import hashlib
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, cast
 
@@ -137,6 +138,10 @@ class IamService:
         if row is None:
             raise PrincipalNotFound(name_or_id)
         return self._principal(row)
+
+    def active_names(self, principal_ids: Iterable[str]) -> dict[str, str]:
+        """Names by id of those that are there and active."""
+        return self._rows.active_names(principal_ids)
 
     def list_principals(self, kind: PrincipalKind) -> list[PrincipalRow]:
         """All principals of a kind."""
