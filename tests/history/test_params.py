@@ -102,6 +102,15 @@ def test_one_level_is_flat_and_long_ones_are_cut() -> None:
         ('SELECT f(api_token => "hu\\"sh")', "SELECT f(api_token => '[REDACTED]')"),
         ("WITH (CREDENTIAL = 'the text was cut he", "WITH (CREDENTIAL = '[REDACTED]'"),
         ("SELECT 1 FROM t WHERE state = 'CA' AND code = 'x' AND note = 'a password'", None),
+        (
+            "SELECT * FROM read_files('/a/b', password => 'hush', note => 'it''s')",
+            "SELECT * FROM read_files('/a/b', password => '[REDACTED]', note => 'it''s')",
+        ),
+        (
+            "OPTIONS (url 'x://h/db', `api token` 'hush', 'my password' = 'hush', x \"a b\", a_secret \"hush\")",
+            "OPTIONS (url 'x://h/db', `api token` '[REDACTED]', 'my password' = '[REDACTED]', x \"a b\", a_secret '[REDACTED]')",
+        ),
+        ("SELECT concat('a/b', 'the password'), 'c/d' AS token, '/e' = 'f'", None),
         ("SELECT 'dapi0123456789abcdef'", "SELECT '[REDACTED]'"),
         ("a" * 10_000 + " '" * 5_000, None),
     ],

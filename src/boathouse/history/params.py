@@ -58,12 +58,13 @@ _SQL_NAMES = frozenset({"statement", "query_text"})
 _TOKENS = re.compile(r"\b(?:dapi[\w-]{8,}|bh[a-z]_[\w-]{16,}|eyJ[\w-]{8,}\.[\w.-]+|AKIA[A-Z0-9]{12,})")
 """Texts that are tokens wherever they stand."""
 
+_STRING = r"""'(?:[^'\\]|\\.|'')*+(?:'|$)|"(?:[^"\\]|\\.|"")*+(?:"|$)"""
 _GIVEN = re.compile(
-    r"""(?<![\w.$-])(?P<name>['"`]?[\w.$-]++['"`]?)(?P<gap>\s*(?:=>|=)?\s*)"""
-    r"""(?:'(?:[^'\\]|\\.|'')*+(?:'|$)|"(?:[^"\\]|\\.|"")*+(?:"|$))""",
+    r"""(?P<name>'(?:[^'\\]|\\.|'')*+'|"(?:[^"\\]|\\.|"")*+"|`[^`]*+`|(?<![\w.$-])[\w.$-]++)"""
+    rf"""(?P<gap>\s*(?:=>|=)?\s*)(?:{_STRING})|{_STRING}""",
     re.DOTALL,
 )
-"""A name and the string that it is given in SQL; the text may end within the string."""
+"""A name and the string that it is given in SQL, or a string that is given to none; the text may end within the string."""
 
 _SET = re.compile(r"\s*SET\s+(?P<name>[^\s=]+)\s*=\s*(?P<value>.*)", re.DOTALL | re.IGNORECASE)
 
@@ -96,8 +97,8 @@ def redact_sql(text: str) -> str:
 
 
 def _redacted_value(found: re.Match[str]) -> str:
-    kept = found["name"] + found["gap"]
-    return f"{kept}'{REDACTED}'" if _has_secret_part(found["name"]) else found[0]
+    name = found["name"]
+    return f"{name}{found['gap']}'{REDACTED}'" if name is not None and _has_secret_part(name) else found[0]
 
 
 def flatten(params: Mapping[str, Any]) -> dict[str, str]:
