@@ -176,6 +176,15 @@ ROWS = {
     f"SELECT t.* EXCEPT (c), u.* EXCEPT (a) FROM {STAR} JOIN (SELECT 3 AS a, 9 AS z) AS u ON t.a = u.a": [(3, 4, 9)],
     f"SELECT count(* EXCEPT (c)), count_if(b > 2) FROM {STAR}": [(2, 1)],
     f"SELECT a FROM {STAR} EXCEPT (SELECT 1)": [(3,)],
+    # What is of the first relation after USING.
+    f"SELECT t.*, t.a AS k, u.z FROM {STAR} LEFT JOIN (SELECT 3 AS a, 9 AS z) AS u USING (a) WHERE b > 0": [
+        (1, 2, "x", 1, None),
+        (3, 4, "y", 3, 9),
+    ],
+    f"SELECT s.* FROM (SELECT a, struct(b, c) AS s FROM {STAR}) AS q JOIN (SELECT 3 AS a) AS u USING (a)": [(4, "y")],
+    # A text that is executed.
+    "EXECUTE IMMEDIATE 'SELECT ? + :n, :n::string' USING (1 + 1), 5 AS n": [(7, "5")],
+    "DESCRIBE QUERY SELECT 1 AS a, map('k', 2L) AS m": [("a", "int", None), ("m", "map<string,bigint>", None)],
     # Names that the list itself defines.
     f"SELECT a + 1 AS x, x * 2 AS y, y - x AS z FROM {STAR}": [(2, 4, 2), (4, 8, 4)],
     f"SELECT a * 10 AS b, b + 1 AS n FROM {STAR}": [(10, 3), (30, 5)],
@@ -236,6 +245,12 @@ def test_rows(spark: SparkSession, text: str) -> None:
             "subquery of its own",
         ),
         (f"SELECT posexplode(m) FROM {MAPS}", "map_entries"),
+        (f"SELECT u.* FROM {STAR} JOIN (SELECT 1 AS a) AS u USING (a)", "only of the first relation"),
+        (f"SELECT t.* FROM {STAR} FULL JOIN (SELECT 1 AS a) AS u USING (a)", "not beside RIGHT or FULL"),
+        ("EXECUTE IMMEDIATE 'SELECT ?'", "more parameters than USING"),
+        ("EXECUTE IMMEDIATE 'SELECT 1' USING 2", "gives 1 values"),
+        ("EXECUTE IMMEDIATE 'SELECT :n' USING 2 AS m", "parameter :n has no value"),
+        ("EXECUTE IMMEDIATE text", "a text in quotes"),
     ],
 )
 def test_what_cannot_be_said(spark: SparkSession, text: str, word: str) -> None:
@@ -247,7 +262,7 @@ def test_lists_of_tables_and_views(spark: SparkSession, schema: str) -> None:
     spark.sql(f"CREATE TABLE {schema}.t AS SELECT 1 AS a, 2 AS b, map('k', 3) AS m")
     spark.sql(f"CREATE VIEW {schema}.v AS SELECT * EXCEPT (m), a + b AS s, s + 1 AS n FROM {schema}.t")
     spark.sql(f"CREATE TABLE {schema}.u AS SELECT * EXCEPT (a) FROM {schema}.v")
-    spark.sql(f"INSERT INTO {schema}.u FROM {schema}.v SELECT * EXCEPT (a)")
+    spark.sql(f"EXECUTE IMMEDIATE 'INSERT INTO {schema}.u FROM {schema}.v SELECT * EXCEPT (a)'")
     assert [tuple(row) for row in spark.sql(f"TABLE {schema}.u").collect()] == [(2, 3, 4)] * 2
     assert spark.table(f"{schema}.v").columns == ["a", "b", "s", "n"]
     frame = spark.sql("SELECT * EXCEPT (b) FROM {frame} WHERE a = :a", args={"a": 1}, frame=spark.table(f"{schema}.t"))

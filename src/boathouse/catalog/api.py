@@ -1,5 +1,6 @@
 """What other slices use of the catalog."""
 
+from boathouse.catalog.delta_schema import type_text
 from boathouse.catalog.dependencies import Catalog, WritableCatalog
 from boathouse.catalog.errors import InvalidName, PolicyInTheWay, PrivilegeMissing, SecurableExists, SecurableNotFound
 from boathouse.catalog.info import (
@@ -55,4 +56,5 @@ __all__ = [
     "paged_by_creation",
     "private_schema",
     "take_renames",
+    "type_text",
 ]

@@ -23,6 +23,7 @@ from boathouse.engine.gateway.declarations import Declaration, Declared, shape
 from boathouse.engine.gateway.delta_connect.translate import translate
 from boathouse.engine.gateway.frames import Frames
 from boathouse.engine.gateway.hidden_columns import METADATA
+from boathouse.engine.gateway.immediate import expand_immediate, says_immediate
 from boathouse.engine.gateway.protocol import command_result, empty_answer, proto, rows_result, sql_node
 from boathouse.engine.gateway.readings import Reading, Reads
 from boathouse.engine.gateway.session import EngineSession, SessionNames
@@ -179,6 +180,8 @@ class Governor:
         reading: Reading,
     ) -> Prepared:
         parsed = proto().ExecutePlanRequest.FromString(request)
+        if says_immediate(request) and expand_immediate(parsed):
+            request = parsed.SerializeToString()
         if says_behind(request) and spell_out(parsed):
             request = parsed.SerializeToString()
         if may_stream(request) and expand_streams(parsed):

@@ -1,6 +1,6 @@
 """Lists of SELECT in forms that the embedded engine does not read: they are written out with the columns that FROM gives.
 
-``* EXCEPT (a)`` becomes the other columns. A name that an expression before it in the list defines stands for that expression, where no
+``* EXCEPT (a)`` becomes the other columns, and ``t.*`` after ``JOIN ... USING`` all of ``t``. A name that an expression before it in the list defines stands for that expression, where no
 column of FROM has it. ``explode`` of a map, which ends the engine's answer, becomes ``inline`` of the map's entries.
 """
 
@@ -105,6 +105,7 @@ _NO_NAMES = frozenset(
     | {"THEN", "TIMESTAMP", "TO", "TRUE", "UNBOUNDED", "USER", "WEEK", "WEEKS", "WHEN", "WITHIN", "YEAR", "YEARS"}
 )
 """Words that are something else than a name in an expression: as the name of an expression they stand for nothing here."""
+_JOINS = ("JOIN", "INNER", "CROSS", "LEFT", "RIGHT", "FULL", "NATURAL", "SEMI", "ANTI")
 _EXPLODES = {"EXPLODE": "inline", "EXPLODE_OUTER": "inline_outer"}
 _SAME_EACH_TIME = (
     REPEATABLE
@@ -121,7 +122,9 @@ _POSITIONS = frozenset({"POSEXPLODE", "POSEXPLODE_OUTER"})
 def may_have_lists(sql: str) -> bool:
     """Whether a text may have one of these forms."""
     lower = sql.lower()
-    return "select" in lower and ("except" in lower or "explode" in lower or lower.count(",") > 0)
+    return "select" in lower and (
+        "except" in lower or "using" in lower or "natural" in lower or "explode" in lower or lower.count(",") > 0
+    )
 
 
 def with_lists(sql: str, schema: Schema) -> str:
@@ -138,6 +141,7 @@ def with_lists(sql: str, schema: Schema) -> str:
     edits: list[Edit] = []
     for scope in _scopes(sql, tokens):
         edits += _stars(sql, tokens, scope, schema)
+        edits += _merged(sql, tokens, scope, schema)
         edits += _aliases(sql, tokens, scope, schema)
         edits += _explodes(sql, tokens, scope, schema)
     kept = [one for one in edits if not any(other is not one and _inside(one, other) for other in edits)]
@@ -354,6 +358,83 @@ def _merges_columns(tokens: Sequence[Token], relations: tuple[int, int]) -> bool
         if depth == 0 and token.is_word("USING", "NATURAL"):
             return True
     return False
+
+
+# ---------------------------------------------------------------------------------------------------------- JOIN USING
+
+
+def _merged(sql: str, tokens: Sequence[Token], scope: _Scope, schema: Schema) -> list[Edit]:
+    """``t.*`` and ``t.k`` after ``t JOIN u USING (k)``, where the engine knows ``k`` by no relation's name.
+
+    Raises:
+        StatementRefused: If the columns of ``t.*`` cannot be told.
+    """
+    if scope.relations is None or not _merges_columns(tokens, scope.relations):
+        return []
+    begin, end = scope.relations
+    keys = {name.lower() for at in range(begin, end) if tokens[at].is_word("USING") for name in _keys(tokens, at)}
+    first, after = _first_relation(tokens, begin)
+    words = [tokens[at] for at in _outside(tokens, begin, end)]
+    names = {token.identifier.lower() for token in words if token.is_identifier}
+    # Only where no other join adds rows are they those of the first relation.
+    is_first_whole = bool(keys) and not any(token.is_word("RIGHT", "FULL", "NATURAL") for token in words)
+    edits: list[Edit] = []
+    index = scope.items[0]
+    while (index := _past_query(tokens, index)) < scope.items[1]:
+        at, index = index, index + 1
+        if (
+            at + 2 >= len(tokens)
+            or not tokens[at].is_identifier
+            or tokens[at - 1].is_mark(".")
+            or not tokens[at + 1].is_mark(".")
+        ):
+            continue
+        last, name = tokens[at + 2], tokens[at].identifier.lower()
+        is_first = is_first_whole and first is not None and name == first.lower()
+        if is_first and last.is_identifier and last.identifier.lower() in keys:
+            edits.append(Edit(tokens[at].start, last.end, last.raw))
+        elif last.is_mark("*") and name in names and not (at + 3 < len(tokens) and tokens[at + 3].is_word("EXCEPT")):
+            source = sql[tokens[begin].start : tokens[after - 1].end]
+            found = schema(f"{scope.before}SELECT * FROM {source}") if is_first else None  # noqa: S608 - of the statement itself
+            if found is None:
+                message = (
+                    f"{sql[tokens[at].start : last.end]} after JOIN ... USING or NATURAL JOIN is read here only of the first relation, "
+                    "and not beside RIGHT or FULL joins: join ON, or name the columns."
+                )
+                raise StatementRefused(message)
+            listed = [quote([one]) if one.lower() in keys else f"{tokens[at].raw}.{quote([one])}" for one in found.names]
+            edits.append(Edit(tokens[at].start, last.end, ", ".join(listed)))
+    return edits
+
+
+def _keys(tokens: Sequence[Token], using: int) -> list[str]:
+    closed = closing(tokens, using + 1) if using + 1 < len(tokens) and tokens[using + 1].is_mark("(") else None
+    return [] if closed is None else [token.identifier for token in tokens[using + 2 : closed] if token.is_identifier]
+
+
+def _first_relation(tokens: Sequence[Token], begin: int) -> tuple[str | None, int]:
+    """The name of the first relation after FROM, and where it ends with its alias."""
+    if tokens[begin].is_mark("("):
+        closed = closing(tokens, begin)
+        name, at = None, len(tokens) if closed is None else closed + 1
+    else:
+        parts, at = read_name(list(tokens), begin)
+        name = parts[-1] if parts else None
+    if at < len(tokens) and tokens[at].is_word("AS"):
+        at += 1
+    elif at < len(tokens) and tokens[at].is_word(*_JOINS):
+        return name, at
+    if at < len(tokens) and tokens[at].is_identifier:
+        return tokens[at].identifier, at + 1
+    return None, at
+
+
+def _outside(tokens: Sequence[Token], begin: int, end: int) -> Iterator[int]:
+    depth = 0
+    for index in range(begin, end):
+        depth += tokens[index].is_mark("(") - tokens[index].is_mark(")")
+        if depth == 0:
+            yield index
 
 
 # --------------------------------------------------------------------------------------------------------------- aliases

@@ -13,6 +13,7 @@ from boathouse.engine.errors import StatementRefused
 from boathouse.engine.gateway import frame_functions, time_travel
 from boathouse.engine.gateway.answers import Asked, answer
 from boathouse.engine.gateway.definitions import Definitions, defines
+from boathouse.engine.gateway.described import columns_answer, described_query
 from boathouse.engine.gateway.effects import Effects
 from boathouse.engine.gateway.endpoint_columns import aggregates, name_columns
 from boathouse.engine.gateway.engine_texts import EngineTexts
@@ -191,7 +192,7 @@ class Visit:
         text = plain_identifiers(node.sql, "query", self.session)
         statement = self._without_cache(parse(text), standalone=standalone)
         asked = Asked(self.principal, self.access, self.session, standalone, self.effects)
-        rows = self._define(statement, asked) or answer(statement, asked)
+        rows = self._define(statement, asked) or self._described(statement, holder) or answer(statement, asked)
         if rows is not None:
             holder.CopyFrom(rows)
             self.changed = True
@@ -207,6 +208,20 @@ class Visit:
             self.changed = True
         self.texts.governed(node.sql, "query")
         return children(node.sql)
+
+    def _described(self, statement: Statement, holder: Any) -> Any | None:
+        """The answer to DESCRIBE [QUERY] with a query."""
+        query = described_query(statement)
+        if query is None or self.session.capabilities.reads_all_forms:
+            return None
+        asked = proto().Relation()
+        asked.CopyFrom(holder)
+        node = sql_node(asked)
+        if node is None:
+            return None
+        node.query = query
+        Visit(self.access, self.principal, self.session, streams=self.streams).walk(asked)
+        return columns_answer(self.session.schema(asked))
 
     def _schema_of(self, text: str, holder: Any) -> Struct | None:
         """What a query gives that refers to what a SQL relation refers to; None where the engine cannot tell."""

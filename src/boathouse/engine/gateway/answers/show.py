@@ -269,8 +269,10 @@ def volumes(words: Grammar, asked: Asked) -> pa.Table:
 
 @answers("SHOW FUNCTIONS", "SHOW USER FUNCTIONS", "SHOW SYSTEM FUNCTIONS", "SHOW ALL FUNCTIONS")
 def functions(words: Grammar, asked: Asked) -> pa.Table:
-    """``SHOW [USER | SYSTEM | ALL] FUNCTIONS [IN schema] [LIKE pattern]``; without a word, those of users."""
+    """``SHOW [USER | SYSTEM | ALL] FUNCTIONS [IN schema] [LIKE pattern]``; without a word all, or those of a schema that is named."""
     which = words.tokens[1].value
+    if which == "FUNCTIONS" and not words.sees("IN") and not words.sees("FROM"):
+        which = "ALL"
     catalog, schema = schema_of(words, asked)
     there: list[str] = []
     if which != "SYSTEM":
