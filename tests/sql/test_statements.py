@@ -275,6 +275,8 @@ def test_rows_are_cut_by_bytes_and_chunked(tmp_path: Any) -> None:
     assert (result.truncated, result.byte_count, len(result.chunks)) == (True, 20 * 1024**2, 3)
     assert [result.table(index).num_rows for index in range(3)] == [2**20, 2**20, 2**19]
     assert texts(result.table(2).slice(0, 1)) == [[repr(math.pi)]]
+    result.drop()
+    assert not (tmp_path / "r.arrow").exists()
     refused = Result(tmp_path / "s.arrow", None, 20 * 1024**2, 1024)
     with pytest.raises(StatementFailed, match="Inline byte limit"):
         refused.add(batch)

@@ -164,7 +164,12 @@ def _at(result: Result, index: int) -> Chunk:
 
 def _rows(result: Result, index: int) -> Any:
     _at(result, index)
-    return result.table(index)
+    try:
+        return result.table(index)
+    except FileNotFoundError as error:
+        # It was forgotten since the statement was looked up.
+        message = "The result is not kept any more. Execute the statement again."
+        raise InvalidState(message) from error
 
 
 def _signature(statement_id: str, index: int, expires: int) -> str:

@@ -83,9 +83,10 @@ class Result:
 
     def close(self) -> None:
         """All rows are there."""
-        if self._writer is not None and self._file is not None:
-            self._writer.close()
-            self._file.close()
+        writer, file, self._writer, self._file = self._writer, self._file, None, None
+        if writer is not None and file is not None:
+            writer.close()
+            file.close()
 
     def drop(self) -> None:
         """Forget the rows."""
