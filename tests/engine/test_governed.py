@@ -151,6 +151,22 @@ class TestViews:
 
 
 class TestFunctions:
+    def test_defaults_are_checked_when_a_function_is_made(self, spark: SparkSession, schema: str) -> None:
+        spark.sql(f"CREATE TABLE {schema}.rates AS SELECT 7 AS rate")
+        spark.sql(f"USE {schema}")
+        spark.sql(
+            f"CREATE FUNCTION {schema}.rated(a INT, b INT DEFAULT (SELECT max(rate) FROM rates)) RETURNS INT RETURN a * b"
+        )
+        spark.sql("USE main.default")
+        assert spark.sql(f"SELECT {schema}.rated(2), {schema}.rated(2, 3)").collect() == [(14, 6)]
+        for parameters, said in (
+            ("a INT DEFAULT nope", "nope"),
+            ("a INT DEFAULT (SELECT x FROM nowhere)", "nowhere"),
+            ("a INT DEFAULT 1, b INT", "b needs a DEFAULT"),
+        ):
+            with pytest.raises(AnalysisException, match=said):
+                spark.sql(f"CREATE FUNCTION {schema}.wrong({parameters}) RETURNS INT RETURN a")
+
     def test_scalar_functions(self, spark: SparkSession, schema: str, people: str) -> None:
         spark.sql(f"CREATE FUNCTION {schema}.plus(a INT, b INT DEFAULT 1) RETURNS INT COMMENT 'a sum' RETURN a + b")
         named = spark.sql(

@@ -4,6 +4,7 @@ A text is kept with full names, checked by the engine once, so that it means the
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
@@ -232,6 +233,7 @@ class Definitions:
         language, deterministic, comment = _characteristics(words)
         if missing_only and self._access.function(self._principal, name) is not None:
             return _NOTHING
+        parameters = self._with_defaults(name, parameters)
         if language == "PYTHON":
             words.expect("AS")
             body = words.string("the body between $$ and $$")
@@ -265,6 +267,31 @@ class Definitions:
                 raise words.wrong(f"the type of {name}")
             default = words.text_until("COMMENT", marks=",") if words.accept("DEFAULT") else None
             found.append(Parameter(name, type_text, default, words.string() if words.accept("COMMENT") else None))
+        return found
+
+    def _with_defaults(self, function: str, parameters: Sequence[Parameter]) -> list[Parameter]:
+        """Parameters whose default values have full names and are valid, as the engine says.
+
+        Raises:
+            StatementRefused: If a parameter without a default value follows one that has one.
+        """
+        found: list[Parameter] = []
+        for one in parameters:
+            if one.default is None:
+                before = next((earlier.name for earlier in found if earlier.default is not None), None)
+                if before is not None:
+                    message = f"{function}: the parameter {one.name} needs a DEFAULT too, since {before} before it has one."
+                    raise StatementRefused(message)
+                found.append(one)
+                continue
+            text = self.full_names(one.default)
+            references = self._references()
+            governed = self._resolver.govern(text, Reader(self._principal, is_asker=False), references, fragment=True)
+            relation = proto().Relation()
+            relation.sql.query = f"SELECT CAST(({governed}) AS {one.type_text}) AS value"
+            references.wrap(relation)
+            self._session.schema(relation)
+            found.append(replace(one, default=text))
         return found
 
     def _check_python(self, name: str, parameters: Sequence[Parameter], return_type: str, body: str) -> None:
