@@ -400,6 +400,9 @@ class TestVirtual:
     def test_information_schema(self, spark: SparkSession, schema: str, people: str, reader: User, grant: Grant) -> None:
         name, session = reader
         short = schema.split(".")[1]
+        described = {row[0]: row[1] for row in spark.sql("DESCRIBE main.information_schema.columns").collect()}
+        assert (described["column_name"], described["ordinal_position"]) == ("string", "int")
+        assert list(described) == spark.table("main.information_schema.columns").columns
         query = f"SELECT table_name FROM main.information_schema.tables WHERE table_schema = '{short}'"
         assert rows(spark.sql(query)) == [("people",)]
         assert rows(session.sql(query)) == []

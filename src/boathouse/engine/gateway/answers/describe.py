@@ -58,6 +58,15 @@ _DETAIL = pa.schema(
 )
 _COLUMNS = pa.schema([("col_name", pa.string()), ("data_type", pa.string()), ("comment", pa.string())])
 _PAIRS = ("info_name", "info_value")
+_SQL_TYPES = {
+    "int32": "int",
+    "int64": "bigint",
+    "bool": "boolean",
+    "float": "float",
+    "double": "double",
+    "TimestampType": "timestamp",
+}
+"""Arrow's names of types -> SQL's, where they differ."""
 
 
 def moment(milliseconds: int | None) -> dt.datetime | None:
@@ -181,6 +190,10 @@ def columns(words: Grammar, asked: Asked) -> pa.Table | None:
         return None
     if len(ref.parts) > 3:
         return None
+    full = asked.full_name(ref.parts).split(".")
+    if asked.access.is_virtual(asked.principal, full):
+        words.end()
+        return _of_virtual(asked.access.virtual(asked.principal, full))
     table = asked.table(ref.parts, Privilege.SELECT)
     if _names_column(words):
         column = words.name()
@@ -204,6 +217,16 @@ def columns(words: Grammar, asked: Asked) -> pa.Table | None:
         rows += [("", "", ""), ("# Detailed Table Information", "", "")]
         rows += [(key, value, "") for key, value in _information(table, state)]
     return pa.Table.from_pylist([dict(zip(_COLUMNS.names, row, strict=True)) for row in rows], schema=_COLUMNS)
+
+
+def _of_virtual(rows: pa.Table | None) -> pa.Table:
+    """The columns of a relation that has no files, such as one of information_schema."""
+    fields = () if rows is None else rows.schema
+    described = [
+        (field.name, _SQL_TYPES.get(str(field.type), _SQL_TYPES.get(type(field.type).__name__, str(field.type))), None)
+        for field in fields
+    ]
+    return pa.Table.from_pylist([dict(zip(_COLUMNS.names, row, strict=True)) for row in described], schema=_COLUMNS)
 
 
 def _names_table(words: Grammar) -> bool:
