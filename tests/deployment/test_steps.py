@@ -1,11 +1,14 @@
 """The steps that a deployment job is made of."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import cloudpickle
+import mlflow
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,6 +16,7 @@ import pytest
 from boathouse.deployment import steps
 from boathouse.deployment.steps import checks, rollout, shadowing
 from boathouse.deployment.steps.metrics import metrics_of
+from boathouse.deployment.steps.packaged import Package, PredictionEnded
 from tests.deployment.conftest import Shop, told
 
 CLIENT = Path(__file__).parent / "clients" / "steps_of_a_job.py"
@@ -167,6 +171,52 @@ def test_rows_and_answers_that_judge_nothing() -> None:
         "2 rows were asked for, and 1 answered.",
         None,
     ]
+
+
+class Moody(mlflow.pyfunc.PythonModel):
+    """Answers by what is in the first row."""
+
+    def predict(self, context: Any, model_input: pd.DataFrame) -> Any:  # noqa: ARG002
+        if len(model_input) == 1:
+            message = "one row is too few"
+            raise ValueError(message)
+        match model_input["mood"].iloc[0]:
+            case "end":
+                os._exit(7)
+            case "none":
+                return None
+            case "pairs":
+                return np.ones((len(model_input), 2))
+            case "column":
+                return np.ones((len(model_input), 1))
+            case mood:
+                return [mood] * len(model_input)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning", "ignore::FutureWarning")
+def test_what_a_model_does_wrong_is_told_as_that(tmp_path: Path) -> None:
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    try:
+        mlflow.pyfunc.save_model(tmp_path / "model", python_model=Moody(), pip_requirements=[])
+    finally:
+        cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
+    package = Package.__new__(Package)
+    package.folder, package.name = tmp_path / "model", "m/1"
+    moods = {mood: pd.DataFrame({"mood": [mood] * 2}) for mood in ("text", "none", "pairs", "column")}
+    told = package.ask(moods, single=3)
+    assert told.errors == {
+        "none": "TypeError: the answer is of type NoneType, and has to be a value for each row",
+        "pairs": "TypeError: the answer to a row is of type ndarray, and has to be one value",
+    }
+    assert told.predictions["column"].tolist() == [1.0, 1.0]
+    no_numbers = checks.unanswered(2, told.predictions["text"], numbers=True)
+    assert no_numbers is not None
+    assert no_numbers.reason == "2 of 2 answers of a regressor are no numbers, such as 'text'."
+    assert checks.unanswered(2, told.predictions["column"], numbers=True) is None
+    alone = checks.resources(told.figures, checks.Limits(), "process", told.refused)
+    assert (alone.passed, alone.reason) == (False, "a single row is refused: ValueError: one row is too few")
+    with pytest.raises(PredictionEnded, match=r"has ended while the model predicted \(exit status 7\)"):
+        package.ask({"rows": pd.DataFrame({"mood": ["end"] * 2})}, single=0)
 
 
 def test_rates_of_a_classifier() -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from numbers import Number
 from typing import Any, get_args
 
 from boathouse.deployment.steps.metrics import BETTER, LEAST_ROWS, RATES, Better, Metric, judged
@@ -132,14 +133,26 @@ def unanswerable(rows: Any, target: str) -> Finding | None:
     return None
 
 
-def unanswered(rows: int, found: Any) -> Finding | None:
-    """Rows to which a model has said nothing that can be judged, if there are any."""
+def unanswered(rows: int, found: Any, *, numbers: bool = False) -> Finding | None:
+    """Rows to which a model has said nothing that can be judged, if there are any.
+
+    Args:
+        rows: How many were asked for.
+        found: The answers.
+        numbers: Whether only numbers can be judged.
+    """
     if len(found) != rows:
         return Finding("prediction", passed=False, reason=f"{rows} rows were asked for, and {len(found)} answered.")
     empty = int((found.isna() | found.isin([float("inf"), float("-inf")])).sum())
     if empty:
         reason = f"{empty} of {rows} rows have no answer (null, NaN or infinite)."
         return Finding("prediction", passed=False, reason=reason, metrics={"rows": float(rows), "without_answer": float(empty)})
+    others = [one for one in found if not isinstance(one, Number)] if numbers else []
+    if others:
+        reason = f"{len(others)} of {rows} answers of a regressor are no numbers, such as {others[0]!r:.100}."
+        return Finding(
+            "prediction", passed=False, reason=reason, metrics={"rows": float(rows), "no_numbers": float(len(others))}
+        )
     return None
 
 
@@ -279,9 +292,16 @@ def _by_value(
     return table, len(places)
 
 
-def resources(figures: Mapping[str, float], limits: Limits, environment: str) -> Finding:
-    """What the packaged model takes."""
-    faults: list[str] = []
+def resources(figures: Mapping[str, float], limits: Limits, environment: str, refused: str = "") -> Finding:
+    """What the packaged model takes.
+
+    Args:
+        figures: As ``Probed`` has them.
+        limits: The most that they may be.
+        environment: In which packages.
+        refused: What the model raised where it was asked for a single row, as most requests to endpoints do.
+    """
+    faults = [f"a single row is refused: {refused}"] if refused else list[str]()
     for name in ("load_seconds", "latency_p95_ms", "memory_mb"):
         most = getattr(limits, name)
         if most is not None and figures.get(name, 0) > most:

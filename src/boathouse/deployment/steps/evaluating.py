@@ -11,7 +11,7 @@ from boathouse.deployment.steps.errors import NotPassed
 from boathouse.deployment.steps.ledger import Ledger
 from boathouse.deployment.steps.looking_up import LookUpFailed, with_features
 from boathouse.deployment.steps.metrics import RATES, Metric, judged, metrics_of
-from boathouse.deployment.steps.packaged import ENVIRONMENTS, SINGLE, Package, Probed
+from boathouse.deployment.steps.packaged import ENVIRONMENTS, SINGLE, Package, PredictionEnded, Probed
 
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient
@@ -89,7 +89,7 @@ def evaluate(
         package = held.enter_context(contextlib.closing(Package(model, version)))
         other, problem = (None, "") if current is None else _champion(held, model, current)
         findings = [checks.schema(package.signature, None if other is None else other.signature)]
-        asked = _ask(package, rows, target, spark, environment)
+        asked = _ask(package, rows, target, kind, spark, environment)
         if isinstance(asked, checks.Finding):
             return kept(ledger, "evaluation", [*findings, asked], model, version)
         truth, found = rows[target], asked.predictions[_ALL]
@@ -103,7 +103,7 @@ def evaluate(
                 fairness = [one for one in fairness if one.metric in known]
         beside = None
         if other is not None:
-            theirs = _ask(other, rows, target, spark, "process", single=0)
+            theirs = _ask(other, rows, target, kind, spark, "process", single=0)
             if isinstance(theirs, checks.Finding):
                 problem = theirs.reason
             else:
@@ -114,7 +114,7 @@ def evaluate(
         findings += [
             *checks.slices(rows, slices, truth, found, known, thresholds),
             *checks.fairness(rows, fairness, truth, found, known),
-            checks.resources(asked.figures, limits or checks.Limits(), environment),
+            checks.resources(asked.figures, limits or checks.Limits(), environment, asked.refused),
             checks.nulls(package.signature, asked.columns, asked.predictions, asked.errors),
         ]
     return kept(ledger, "evaluation", findings, model, version)
@@ -136,7 +136,7 @@ class _Asked(Probed):
 
 
 def _ask(
-    package: Package, rows: Any, target: str, spark: Any, environment: str, single: int = SINGLE
+    package: Package, rows: Any, target: str, kind: str, spark: Any, environment: str, single: int = SINGLE
 ) -> _Asked | checks.Finding:
     """The answers to all rows, and with latency (``single``) to some without each column; or why there are none."""
     try:
@@ -145,12 +145,15 @@ def _ask(
         return checks.Finding("look-ups", passed=False, reason=str(error))
     try:
         probed = package.ask({_ALL: inputs, **(_without(inputs) if single else {})}, environment, single)
+    except PredictionEnded as error:
+        return checks.Finding("prediction", passed=False, reason=str(error))
     except RuntimeError as error:
         return checks.Finding("loading", passed=False, reason=str(error))
     if _ALL in probed.errors:
         return checks.Finding("prediction", passed=False, reason=probed.errors[_ALL])
-    unanswered = checks.unanswered(len(rows), probed.predictions[_ALL])
-    return unanswered or _Asked(probed.predictions, probed.errors, probed.figures, [str(one) for one in inputs.columns])
+    unanswered = checks.unanswered(len(rows), probed.predictions[_ALL], numbers=kind == "regressor")
+    columns = [str(one) for one in inputs.columns]
+    return unanswered or _Asked(probed.predictions, probed.errors, probed.figures, probed.refused, columns)
 
 
 def _inputs(rows: Any, signature: Any, target: str) -> Any:

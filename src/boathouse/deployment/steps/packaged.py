@@ -31,11 +31,17 @@ class Probed:
         errors: By part: what the model raised instead.
         figures: ``load_seconds``, ``memory_mb`` (peak of the process), ``model_memory_mb``, ``rows_per_second``,
             ``latency_p50_ms`` and ``latency_p95_ms`` (of single rows).
+        refused: What the model raised where it was asked for a single row of the first part; empty where it answered.
     """
 
     predictions: Mapping[str, Any]
     errors: Mapping[str, str]
     figures: Mapping[str, float]
+    refused: str
+
+
+class PredictionEnded(RuntimeError):
+    """The process of a model has ended while it predicted: the model was loaded, and its code has ended it, or the machine."""
 
 
 class Package:
@@ -77,6 +83,7 @@ class Package:
 
         Raises:
             RuntimeError: If the model does not load, or takes too long; the message is the end of what the process said.
+            PredictionEnded: If the process ends while it predicts.
             ValueError: If there is no such environment.
         """
         import pandas as pd  # noqa: PLC0415 - loaded late
@@ -101,14 +108,18 @@ class Package:
                 message = f"The packaged model has not answered in {SECONDS} seconds."
                 raise RuntimeError(message) from None
             if not (folder / "done.json").is_file():
+                if (folder / "loaded").is_file():
+                    message = f"The process has ended while the model predicted (exit status {done.returncode}): {done.stderr.strip()[-2000:]}"
+                    raise PredictionEnded(message)
                 message = f"The packaged model does not load (exit status {done.returncode}): {done.stderr.strip()[-2000:]}"
                 raise RuntimeError(message)
             answers = json.loads((folder / "predictions.json").read_text())
-            figures = json.loads((folder / "done.json").read_text())
+            end = json.loads((folder / "done.json").read_text())
         return Probed(
             {name: pd.Series(one["values"]) for name, one in answers.items() if "values" in one},
             {name: str(one["error"]) for name, one in answers.items() if "error" in one},
-            figures,
+            end["figures"],
+            end["refused"],
         )
 
     def _python(self, environment: str, folder: Path) -> str:

@@ -11,7 +11,7 @@ from boathouse.deployment.steps.evaluating import kept
 from boathouse.deployment.steps.ledger import Ledger
 from boathouse.deployment.steps.looking_up import LookUpFailed, typed, with_features
 from boathouse.deployment.steps.metrics import KINDS
-from boathouse.deployment.steps.packaged import Package
+from boathouse.deployment.steps.packaged import Package, PredictionEnded
 
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient
@@ -86,11 +86,14 @@ def shadow(
         probed = package.ask({_ALL: typed(inputs, package.signature)})
     except LookUpFailed as error:
         return kept(ledger, "shadow", [checks.Finding("look-ups", passed=False, reason=str(error))], model, version)
+    except PredictionEnded as error:
+        return kept(ledger, "shadow", [checks.Finding("answers", passed=False, reason=str(error))], model, version)
     except RuntimeError as error:
         return kept(ledger, "shadow", [checks.Finding("loading", passed=False, reason=str(error))], model, version)
     finally:
         package.close()
-    findings = [checks.resources(probed.figures, limits or checks.Limits(), "process")]
+    refused = "" if _ALL in probed.errors else probed.refused
+    findings = [checks.resources(probed.figures, limits or checks.Limits(), "process", refused)]
     if _ALL in probed.errors:
         findings.append(checks.Finding("answers", passed=False, reason=probed.errors[_ALL]))
     else:
