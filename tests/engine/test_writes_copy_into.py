@@ -50,6 +50,25 @@ def add(folder: Path, name: str, number: int) -> None:
 CSV = "FILEFORMAT = CSV FORMAT_OPTIONS ('header' = 'true')"
 
 
+def test_columns_come_with_the_first_files(spark: SparkSession, schema: str, files: Path) -> None:
+    name = f"{schema}.loaded"
+    spark.sql(f"CREATE TABLE IF NOT EXISTS {name} COMMENT 'what comes' TBLPROPERTIES ('team' = 'a')")
+    assert (spark.table(name).columns, spark.table(name).count()) == ([], 0)
+    copy = f"COPY INTO {name} FROM '{files}' {CSV}"
+    with pytest.raises(AnalysisException, match=r"does not have: `id`, `v`, `day`"):
+        spark.sql(copy)
+    assert inserted(spark.sql(f"{copy} COPY_OPTIONS ('mergeSchema' = 'true')")) == 4
+    assert inserted(spark.sql(f"{copy} COPY_OPTIONS ('mergeSchema' = 'true')")) == 0
+    assert rows(spark.sql(f"SELECT id, v FROM {name} WHERE v IS NOT NULL")) == [("1", "001"), ("2", "002")]
+    detail = spark.sql(f"DESCRIBE DETAIL {name}").collect()[0]
+    assert (detail.description, detail.properties["team"]) == ("what comes", "a")
+    with pytest.raises(AnalysisException, match="has no columns"):
+        spark.sql(f"CREATE OR REPLACE TABLE {name}")
+    spark.sql(f"CREATE TABLE {schema}.appended")
+    spark.sql("SELECT 1 AS a").write.mode("append").option("mergeSchema", "true").saveAsTable(f"{schema}.appended")
+    assert rows(spark.table(f"{schema}.appended")) == [(1,)]
+
+
 def test_each_file_is_loaded_once(spark: SparkSession, table: str, files: Path, location: Location) -> None:
     copy = f"COPY INTO {table} FROM '{files}' {CSV}"
     assert inserted(spark.sql(copy)) == 4

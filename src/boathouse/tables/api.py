@@ -21,7 +21,7 @@ from boathouse.tables.clone import Cloned, clone
 from boathouse.tables.clustering import cluster, clustering_columns, set_clustering
 from boathouse.tables.constraints import add_check, drop_check
 from boathouse.tables.convert import convert
-from boathouse.tables.creating import publish_first
+from boathouse.tables.creating import make_empty, publish_first
 from boathouse.tables.delta import Commit, Detail, Sample, append, detail, history, query, replace_rows, row_count, sample
 from boathouse.tables.errors import (
     CommitLost,
@@ -129,6 +129,7 @@ __all__ = [
     "is_readable",
     "is_table",
     "last_version",
+    "make_empty",
     "missing_files",
     "names_at",
     "new_field",

@@ -1,13 +1,36 @@
 """A new table whose first commit says all of it: what an engine has written elsewhere, and what it has not said."""
 
+import json
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 
+from boathouse.kit.clock import now_ms
 from boathouse.storage.paths import from_url
 from boathouse.tables.alter import Edit
 from boathouse.tables.errors import CommitLost
 from boathouse.tables.files import data_path
-from boathouse.tables.log import actions_of, replay, write_commit
+from boathouse.tables.log import Operation, actions_of, info_action, replay, write_commit
+
+
+def make_empty(location: str) -> None:
+    """Make a table without columns.
+
+    Raises:
+        CommitLost: If a table is there.
+    """
+    metadata = {
+        "id": str(uuid.uuid4()),
+        "format": {"provider": "parquet", "options": {}},
+        "schemaString": json.dumps({"type": "struct", "fields": []}),
+        "partitionColumns": [],
+        "createdTime": now_ms(),
+        "configuration": {},
+    }
+    protocol = {"minReaderVersion": 1, "minWriterVersion": 2}
+    actions = [info_action(Operation("CREATE TABLE"), None, {}), {"protocol": protocol}, {"metaData": metadata}]
+    if not write_commit(location, 0, actions):
+        raise CommitLost("CREATE TABLE", "another writer made a table at its location.")
 
 
 def publish_first(source: str, target: str, work: Callable[[Edit], None]) -> None:

@@ -26,7 +26,7 @@ from boathouse.engine.gateway.visit import Visit
 from boathouse.engine.gateway.writes import TableDraft, TableWriter, Target, default_properties
 from boathouse.engine.pool import SCRATCH_CATALOG
 from boathouse.storage.paths import from_url, to_url
-from boathouse.tables.api import STAGING, clustering_columns, replace_by, replay, shown
+from boathouse.tables.api import STAGING, clustering_columns, make_empty, replace_by, replay, shown
 
 _OWN_OF_A_TABLE = ("delta.constraints.", "delta.columnMapping.", "delta.feature.", "boathouse.")
 """Properties that belong to the columns of one table."""
@@ -111,12 +111,26 @@ def _create_table(visit: Visit, command: Any, statement: Statement, create: Crea
     if create.columns_end is not None:
         return _create_with_columns(visit, command, writer, writer.target(draft, existing), statement, create)
     if location is None:
-        message = f"CREATE TABLE {'.'.join(create.name)} has no columns: give a list of columns, AS and a query, or a LOCATION."
-        raise StatementRefused(message)
+        return _create_without_columns(command, writer, writer.target(draft, existing))
     # A Delta table is there already: only the catalog has to know.
     command.sql_command.input.CopyFrom(empty_answer())
     writer.finish(replace(writer.target(replace(draft, defaults={}), existing), beside=None), describe=False)
     return Change()
+
+
+def _create_without_columns(command: Any, writer: TableWriter, target: Target) -> Change:
+    """CREATE TABLE without columns: an empty table, whose columns come with the first rows (``mergeSchema``)."""
+    draft = target.draft
+    if target.existing is not None or draft.partition_by or draft.cluster_by:
+        message = f"CREATE TABLE {draft.full_name} has no columns: give a list of columns, AS and a query, or a LOCATION."
+        raise StatementRefused(message)
+    command.sql_command.input.CopyFrom(empty_answer())
+
+    def finish() -> None:
+        make_empty(to_url(Path(target.folder)))
+        writer.finish(target, describe=True)
+
+    return Change(finish, lambda: writer.undo(target), is_sql=True)
 
 
 def _constraints(visit: Visit, keys: Sequence[Key], table: str) -> tuple[dict[str, Any], ...]:

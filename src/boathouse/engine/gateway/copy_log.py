@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from boathouse.engine.gateway.delta_target import DeltaTarget
-from boathouse.engine.gateway.transactions import Identifier
-from boathouse.storage.opening import opened
+from boathouse.engine.gateway.transactions import Identifier, last_transaction
 from boathouse.tables.api import commit_info, commits
 
 APP_ID = "boathouse.copy-into"
@@ -37,7 +36,7 @@ class Load:
 
 def last_load(target: DeltaTarget) -> int:
     """The number of loads that a table has."""
-    return opened(target.folder).transaction_version(APP_ID) or 0
+    return last_transaction(target, APP_ID) or 0
 
 
 def loaded(target: DeltaTarget, after: int = 0) -> set[str]:

@@ -11,9 +11,13 @@ from deltalake.exceptions import DeltaError, TableNotFoundError
 from boathouse.engine.gateway.spark_types import Struct, from_json
 from boathouse.storage.opening import opened
 from boathouse.storage.paths import from_url, to_url
-from boathouse.tables.api import TableUnreadable, require_sound
+from boathouse.tables.api import TableUnreadable, replay, require_sound
 
 _COUNTERS = ("delta.identity.highWaterMark",)
+
+
+_NO_COLUMNS = "empty schema"
+"""What delta-rs says of a table without columns, which it does not open."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,8 @@ def load(location: str, name: str) -> DeltaTarget | None:
     except TableNotFoundError:
         return None
     except (DeltaError, OSError) as error:
+        if _NO_COLUMNS in str(error):
+            return _without_columns(folder, name)
         raise TableUnreadable(location, str(error).splitlines()[0]) from error
     if not isinstance(schema, Struct):
         raise TableUnreadable(location, "its schema is not a struct")
@@ -84,5 +90,24 @@ def load(location: str, name: str) -> DeltaTarget | None:
             protocol.min_reader_version,
             protocol.min_writer_version,
             frozenset([*(protocol.reader_features or ()), *(protocol.writer_features or ())]),
+        ),
+    )
+
+
+def _without_columns(folder: Path, name: str) -> DeltaTarget:
+    """A table whose columns come with its first rows, as its log tells it."""
+    state = replay(to_url(folder))
+    return DeltaTarget(
+        name=name,
+        folder=folder,
+        version=state.version,
+        table_id=str(state.metadata["id"]),
+        schema=Struct(()),
+        partition_by=(),
+        configuration=dict(state.configuration),
+        protocol=(
+            state.protocol["minReaderVersion"],
+            state.protocol["minWriterVersion"],
+            frozenset([*(state.protocol.get("readerFeatures") or ()), *(state.protocol.get("writerFeatures") or ())]),
         ),
     )

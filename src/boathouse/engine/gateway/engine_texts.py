@@ -8,7 +8,7 @@ from boathouse.engine.gateway.decimal_literals import Doubles
 from boathouse.engine.gateway.exploded_maps import put_entries
 from boathouse.engine.gateway.first_values import put_types
 from boathouse.engine.gateway.resolver import Resolver
-from boathouse.engine.gateway.select_lists import Schema
+from boathouse.engine.gateway.select_scopes import Schema
 from boathouse.engine.gateway.session import EngineSession
 from boathouse.engine.gateway.spelling import delete_as_merge, spell
 from boathouse.engine.gateway.statements import Statement, parse

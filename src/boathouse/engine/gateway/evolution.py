@@ -5,14 +5,12 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from deltalake import DeltaTable
-
 from boathouse.engine.gateway.delta_target import DeltaTarget
 from boathouse.engine.gateway.spark_types import Array, DataType, Field, Map, Struct, to_json
 from boathouse.engine.write_errors import metadata_changed
 from boathouse.storage.opening import opened
 from boathouse.storage.paths import to_url
-from boathouse.tables.api import Operation, commit_info, info_action, write_commit
+from boathouse.tables.api import Operation, commit_info, info_action, replay, write_commit
 
 _MAPPING_ID = "delta.columnMapping.id"
 _MAPPING_NAME = "delta.columnMapping.physicalName"
@@ -34,24 +32,30 @@ def add_columns(target: DeltaTarget, schema: Struct) -> None:
         highest = int(configuration.get(_MOST_ID, "0"))
         schema, highest = _with_mapping(schema, highest)
         configuration[_MOST_ID] = str(highest)
-    table = opened(target.folder)
-    before: Any = table.metadata()
     metadata = {
+        **_described(target),
         "id": target.table_id,
-        "name": before.name,
-        "description": before.description,
         "format": {"provider": "parquet", "options": {}},
         "schemaString": json.dumps(to_json(schema)),
         "partitionColumns": list(target.partition_by),
-        "createdTime": before.created_time,
         "configuration": configuration,
     }
     actions: list[dict[str, Any]] = [{"metaData": metadata}]
     if "timestamp_ntz" in _atoms(schema) and "timestampNtz" not in target.protocol[2]:
-        actions.insert(0, {"protocol": _with_feature(table, "timestampNtz")})
+        actions.insert(0, {"protocol": _with_feature(target, "timestampNtz")})
     added = [one.name for one in schema.fields if target.schema.find(one.name) is None]
     if commit(target, actions, Operation("ADD COLUMNS", {"columns": json.dumps(added)})) is None:
         raise metadata_changed(target.name)
+
+
+def _described(target: DeltaTarget) -> dict[str, Any]:
+    """What a table's metadata says beside its columns and properties."""
+    if not target.schema.fields:
+        # delta-rs opens no table without columns.
+        metadata = replay(to_url(target.folder)).metadata
+        return {key: metadata.get(key) for key in ("name", "description", "createdTime")}
+    before: Any = opened(target.folder).metadata()
+    return {"name": before.name, "description": before.description, "createdTime": before.created_time}
 
 
 def commit(
@@ -120,26 +124,11 @@ def _atoms(data_type: DataType) -> set[str]:
             return {data_type.name}
 
 
-_LEGACY_WRITER = (
-    (2, "appendOnly"),
-    (2, "invariants"),
-    (3, "checkConstraints"),
-    (4, "changeDataFeed"),
-    (4, "generatedColumns"),
-    (5, "columnMapping"),
-    (6, "identityColumns"),
-)
-
-
-def _with_feature(table: DeltaTable, feature: str) -> dict[str, Any]:
-    protocol: Any = table.protocol()
-    writer = set(protocol.writer_features or ()) or {
-        name for version, name in _LEGACY_WRITER if version <= protocol.min_writer_version
-    }
-    reader = set(protocol.reader_features or ()) or ({"columnMapping"} if protocol.min_reader_version == 2 else set[str]())
+def _with_feature(target: DeltaTarget, feature: str) -> dict[str, Any]:
+    state = replay(to_url(target.folder))
     return {
         "minReaderVersion": 3,
         "minWriterVersion": 7,
-        "readerFeatures": sorted(reader | {feature}),
-        "writerFeatures": sorted(writer | {feature}),
+        "readerFeatures": sorted(state.reader_features | {feature}),
+        "writerFeatures": sorted(state.writer_features | {feature}),
     }

@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from boathouse.engine.gateway.map_entries import of_entries, without_maps
 from boathouse.engine.gateway.protocol import proto
-from boathouse.engine.gateway.select_lists import of_entries, without_maps
 from boathouse.engine.gateway.session import EngineSession
 from boathouse.engine.gateway.spark_types import DataType, Map
 from boathouse.engine.gateway.walk import children, may_have

@@ -13,7 +13,8 @@ from boathouse.engine.gateway.colon_paths import with_functions
 from boathouse.engine.gateway.inserts import split
 from boathouse.engine.gateway.relation_forms import with_forms, with_select_first
 from boathouse.engine.gateway.select_items import GROUPING, is_alias
-from boathouse.engine.gateway.select_lists import Schema, may_have_lists, with_lists
+from boathouse.engine.gateway.select_lists import may_have_lists, with_lists
+from boathouse.engine.gateway.select_scopes import Schema
 from boathouse.engine.gateway.sql_tokens import Kind, Token, after_parentheses, closing, quote, read_name, tokenize
 from boathouse.engine.gateway.statements import Edit, apply
 

@@ -40,9 +40,15 @@ def identifier_of(options: Mapping[str, str]) -> Identifier | None:
     return Identifier(app_id, int(version))
 
 
+def last_transaction(target: DeltaTarget, app_id: str) -> int | None:
+    """The newest version of a writer's transactions in a table; None where it has written none."""
+    # delta-rs opens no table without columns, which nobody has written to.
+    return opened(target.folder).transaction_version(app_id) if target.schema.fields else None
+
+
 def was_done(target: DeltaTarget, identifier: Identifier) -> bool:
     """Whether a write with the identifier, or a later one of the same writer, is in the table."""
-    last = opened(target.folder).transaction_version(identifier.app_id)
+    last = last_transaction(target, identifier.app_id)
     return last is not None and last >= identifier.version
 
 
