@@ -1,5 +1,6 @@
 """Streaming tables: each row once, whatever happens between two updates; expectations on the same way; changes; sinks."""
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -89,6 +90,22 @@ def test_each_row_once(pipeline: PipelineUnderTest) -> None:
     assert ids(pipeline, "all_orders") == [1, 2, 4, 11, 100]
     assert ids(pipeline, "all_orders_quarantine") == [3, 5]
     assert pipeline.rows("totals") == [{"total": 90, "n": 3}]
+
+
+def test_what_a_killed_update_had_begun_is_waited_for(pipeline: PipelineUnderTest) -> None:
+    source = SourceFile("copy.sql", "CREATE OR REFRESH STREAMING TABLE copied AS SELECT * FROM STREAM(orders)")
+    given(pipeline, "orders", (1, 1))
+    pipeline.run(source)
+    given(pipeline, "orders", (2, 2))
+    # A query of the server's with the flow's checkpoint: of an update whose process is not there any more.
+    (checkpoint,) = Path(pipeline.storage).glob("checkpoints/*/*/0")
+    writer = pipeline.spark.readStream.table(pipeline.name("orders")).writeStream.trigger(processingTime="1 hour")
+    left = writer.option("checkpointLocation", str(checkpoint)).toTable(pipeline.name("copied"))
+    ending = threading.Timer(1.5, left.stop)
+    ending.start()
+    pipeline.run(source)
+    ending.join()
+    assert ids(pipeline, "copied") == [1, 2]
 
 
 def test_rows_that_fail_an_update_come_again(pipeline: PipelineUnderTest) -> None:

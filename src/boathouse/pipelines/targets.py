@@ -1,10 +1,13 @@
 """How each kind of flow is written: views anew, streams from where they were, once-flows once."""
 
+import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
+from pyspark.errors import PySparkException
 from pyspark.sql.connect.dataframe import DataFrame
 
 from boathouse.engine.gateway.sql_tokens import quote
@@ -20,6 +23,8 @@ from boathouse.pipelines.session import Session, Version
 from boathouse.pipelines.snapshots import Snapshots, as_changes, mark_of
 from boathouse.pipelines.state import State
 
+_CONCURRENT = "[CONCURRENT_QUERY]"
+_PREDECESSOR_SECONDS, _AGAIN_SECONDS = 300.0, 0.5
 _RESET = "reset:"
 """Before the key of a table that is being emptied."""
 
@@ -170,7 +175,7 @@ class Targets:
         checkpoint = self._checkpoints.folder(flow.target, flow.name)
         writer = frame.writeStream.format(form).outputMode("append").trigger(availableNow=True).queryName(flow.name)
         writer = writer.option("checkpointLocation", checkpoint).options(**options)
-        query = writer.start() if table is None else writer.option("mergeSchema", "true").toTable(table)
+        query = self._begun(writer.start if table is None else partial(writer.option("mergeSchema", "true").toTable, table))
         self._queries.append(query)
         try:
             query.awaitTermination()
@@ -179,6 +184,17 @@ class Targets:
             self._queries.remove(query)
         if error is not None:
             raise FlowFailed(str(error))
+
+    def _begun(self, start: Callable[[], Any]) -> Any:
+        """The query of a stream. What an update that was killed had begun is waited for: the server brings it to its end, and this goes on from there."""
+        deadline = time.monotonic() + _PREDECESSOR_SECONDS
+        while True:
+            try:
+                return start()
+            except PySparkException as error:
+                if _CONCURRENT not in str(error) or self._stopped or time.monotonic() > deadline:
+                    raise
+            time.sleep(_AGAIN_SECONDS)
 
     def _change(self, flow: PlannedFlow, dataset: PlannedDataset, cdc: AutoCdc | SnapshotCdc) -> None:
         if isinstance(cdc, SnapshotCdc):
