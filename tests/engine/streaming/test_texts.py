@@ -176,3 +176,21 @@ def test_facts_about_files_of_plain_streams(spark: SparkSession, schema: str, dr
         (3, 1_000_000_001, f"file://{folder}/b%20c.json"),
     ]
     assert rows(spark, f"{schema}.plain") == [(1,), (2,), (3,)]
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("SELECT upper(v) AS v, length(v) AS n FROM kept", [("A", 1)]),
+        ("SELECT id + 1 AS x, x * 2 AS y FROM kept", [(2, 4)]),
+        ("SELECT id, e FROM kept LATERAL VIEW explode(l) q AS e WHERE e > 1", [(1, 2)]),
+        ("SELECT id, explode(m) AS (k, x) FROM kept", [(1, "k", 7)]),
+    ],
+)
+def test_forms_that_the_engine_does_not_read(
+    spark: SparkSession, schema: str, drain: Drain, text: str, wanted: list[tuple[object, ...]]
+) -> None:
+    spark.sql(f"CREATE TABLE {schema}.kept AS SELECT 1 AS id, 'a' AS v, array(1, 2) AS l, map('k', 7) AS m")
+    spark.readStream.table(f"{schema}.kept").createOrReplaceTempView("kept")
+    drain(spark.sql(text), f"{schema}.out")
+    assert [tuple(row) for row in spark.table(f"{schema}.out").collect()] == wanted

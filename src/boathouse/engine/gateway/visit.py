@@ -231,7 +231,7 @@ class Visit:
         if node is None:
             return None
         node.query = text
-        Visit(self.access, self.principal, self.session).walk(asked)
+        Visit(self.access, self.principal, self.session, streams=self.streams).walk(asked)
         return self.session.struct(asked)
 
     def _without_cache(self, statement: Statement, *, standalone: bool) -> Statement:
