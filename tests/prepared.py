@@ -8,7 +8,6 @@ process. Tests of the start itself begin it the other way.
 import atexit
 import json
 import os
-import select
 import signal
 import socket
 import subprocess
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from boathouse.kit.forks import MOST_BYTES, serve
+from boathouse.kit.readable import readable
 
 _START_SECONDS = 120.0
 
@@ -99,7 +99,7 @@ class Nursery:
             self._take(seconds)
 
     def _take(self, seconds: float) -> None:
-        while select.select([self._control], [], [], seconds)[0]:
+        while readable(self._control, seconds=seconds):
             told = self._control.recv(MOST_BYTES)
             if not told:
                 return

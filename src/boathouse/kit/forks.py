@@ -9,7 +9,6 @@ was its cause. When the other end of the socket is closed, all that were forked 
 import atexit
 import json
 import os
-import select
 import signal
 import socket
 import sys
@@ -18,6 +17,8 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, NoReturn
+
+from boathouse.kit.readable import readable
 
 MOST_BYTES = 1 << 20
 """Of one message."""
@@ -52,7 +53,7 @@ class _Forks:
         signal.set_wakeup_fd(self._waker.fileno(), warn_on_full_buffer=False)
         with suppress(BrokenPipeError, ConnectionResetError):
             while True:
-                ready, _, _ = select.select([self._control, self._awake], [], [])
+                ready = readable(self._control, self._awake)
                 if self._awake in ready:
                     self._awake.recv(4096)
                     self._tell_ends()

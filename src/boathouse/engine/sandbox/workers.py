@@ -3,7 +3,6 @@
 import json
 import os
 import pickle
-import select
 import socket
 import threading
 import time
@@ -14,6 +13,7 @@ from typing import Any
 from boathouse.engine.sandbox import wire
 from boathouse.engine.sandbox.definition import Definition
 from boathouse.engine.sandbox.wire import Kind
+from boathouse.kit.readable import readable
 
 _IDLE_SECONDS = 60.0
 _SWEEP_SECONDS = 5.0
@@ -39,8 +39,7 @@ class Worker:
 
     def alive(self) -> bool:
         """Whether it waits for a call; one that speaks unasked, or is gone, does not."""
-        readable, _, _ = select.select([self.channel], [], [], 0)
-        return not readable
+        return not readable(self.channel, seconds=0)
 
 
 class Workers:

@@ -6,7 +6,6 @@ milliseconds, and most of its memory is shared.
 
 import json
 import os
-import select
 import shutil
 import signal
 import socket
@@ -17,6 +16,7 @@ from pathlib import Path
 
 from boathouse.engine.sandbox import confine, seccomp
 from boathouse.engine.sandbox.worker import Worker, engine_module
+from boathouse.kit.readable import readable
 
 _REAP_SECONDS = 1.0
 _MOST_REMEMBERED = 1000
@@ -48,7 +48,7 @@ class Zygote:
         signal.set_wakeup_fd(waker.fileno(), warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         while True:
-            ready, _, _ = select.select([self.control, awake], [], [])
+            ready = readable(self.control, awake)
             if awake in ready:
                 awake.recv(4096)
                 self._reap()
