@@ -1,6 +1,8 @@
 """What MERGE and UPDATE assign fits its column, and generated columns follow."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,6 +10,8 @@ from deltalake import DeltaTable
 from pyspark.errors import AnalysisException, PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
+
+from tests.conftest import Server
 
 Location = Callable[[str], str]
 
@@ -182,3 +186,61 @@ def test_parameters(spark: SparkSession, table: str) -> None:
     spark.sql("CREATE TABLE IDENTIFIER(:t) AS SELECT :x AS x", args={"t": f"{table}2", "x": -3})
     spark.sql(f"CREATE VIEW {table}3 AS SELECT x + :y AS z FROM {table}2", args={"y": 1})
     assert rows(spark.table(f"{table}3")) == [(-2,)]
+
+
+def _kept(server: Server) -> set[Path]:
+    return set(server.root.glob("run/engines/*/spill/checkpoints/*/*"))
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "(SELECT id AS k FROM range(16) WHERE rand() < 0.5) AS s",
+        "(SELECT id FROM range(16) WHERE rand() < 0.5) AS s(k)",
+        "(SELECT k FROM {table} WHERE rand() < 0.5) AS s",
+        "some AS s",
+    ],
+)
+def test_a_source_is_computed_once(server: Server, spark: SparkSession, schema: str, source: str) -> None:
+    # Of a source that is another each time, rows of files that are rewritten were lost, and others came twice.
+    table, before = f"{schema}.files", _kept(server)
+    spark.sql(f"CREATE TABLE {table} (k BIGINT, v INT)")
+    for number in range(16):
+        spark.sql(f"INSERT INTO {table} VALUES ({number}, 0)")
+    spark.table(table).where("rand() < 0.5").createOrReplaceTempView("some")
+    merge = f"MERGE INTO {table} AS t USING {source.format(table=table)} ON t.k = s.k"
+    told = spark.sql(f"{merge} WHEN MATCHED THEN UPDATE SET v = v + 1 WHEN NOT MATCHED THEN INSERT (k, v) VALUES (s.k, 100)")
+    counts = told.collect()[0]
+    assert (counts.num_deleted_rows, counts.num_inserted_rows) == (0, 0)
+    assert spark.sql(f"SELECT count(*), count(DISTINCT k), sum(v) FROM {table}").first() == (16, 16, counts.num_updated_rows)
+    assert _kept(server) == before
+
+
+def test_a_source_that_fails_changes_nothing(server: Server, spark: SparkSession, table: str) -> None:
+    before = _kept(server)
+    with pytest.raises(PySparkException, match="no such thing"):
+        spark.sql(
+            f"MERGE INTO {table} t USING (SELECT CAST(raise_error('no such thing') AS INT) AS id FROM range(3)) s ON t.id = s.id "
+            "WHEN MATCHED THEN DELETE"
+        ).collect()
+    assert spark.table(table).count() == 2
+    assert _kept(server) == before
+
+
+def test_merges_that_read_their_table_lose_no_change(
+    connect: Callable[[], SparkSession], spark: SparkSession, schema: str
+) -> None:
+    table = f"{schema}.counter"
+    spark.sql(f"CREATE TABLE {table} AS SELECT 1 AS k, 0 AS n")
+    merge = (
+        f"MERGE INTO {table} AS t USING (SELECT k, n + 1 AS n FROM {table}) AS s ON t.k = s.k WHEN MATCHED THEN UPDATE SET *"
+    )
+
+    def count(session: SparkSession) -> None:
+        for _ in range(5):
+            session.sql(merge).collect()
+
+    with ThreadPoolExecutor(3) as pool:
+        for done in [pool.submit(count, session) for session in [connect() for _ in range(3)]]:
+            done.result()
+    assert spark.table(table).first() == (1, 15)

@@ -125,7 +125,7 @@ dp.create_auto_cdc_from_snapshot_flow("states", "here", ["k"], stored_as_scd_typ
     # What an update leaves that ended before it had applied the changes that it kept.
     storage = pipeline.name("__apply_changes_storage_states")
     pipeline.spark.sql(
-        f"INSERT INTO {storage} SELECT 5, 'eve', max(__sequence) + INTERVAL 1 SECOND, false, false FROM {storage}"
+        f"INSERT INTO {storage} SELECT 5, 'eve', max(__sequence) + INTERVAL 1 MILLISECOND, false, false FROM {storage}"
     ).collect()
     customers = pipeline.name("customers")
     pipeline.spark.sql(f"DELETE FROM {customers} WHERE k = 2").collect()

@@ -29,6 +29,7 @@ class Capabilities:
         mixes_types: Whether values of different types become one as in Spark, in what it announces too. Else the gateway gives literals
             the right type.
         runs_streams: Whether it has streaming queries of its own. Else the gateway runs them, in micro-batches.
+        computes_sources_once: Whether MERGE computes its source once. Else the gateway has it computed before.
         filters_by_rules: Whether it makes filters of the rules of a table that is written, which may become one with a query's own.
         settings: Names of the session's settings that change what it or the gateway does; one that ends in a dot stands for all that
             begin so. None: its own answer counts.
@@ -49,6 +50,7 @@ class Capabilities:
     completes_changes: bool
     mixes_types: bool
     runs_streams: bool
+    computes_sources_once: bool
     filters_by_rules: bool
     settings: frozenset[str] | None
     barrier: tuple[str, str]
@@ -70,6 +72,7 @@ SAIL = Capabilities(
     completes_changes=False,
     mixes_types=False,
     runs_streams=False,
+    computes_sources_once=False,
     filters_by_rules=True,
     settings=frozenset(
         {
@@ -105,6 +108,7 @@ SPARK = Capabilities(
     completes_changes=True,
     mixes_types=True,
     runs_streams=True,
+    computes_sources_once=True,
     filters_by_rules=False,
     settings=None,
     # A limit would be the end of parallel work. Spark moves nothing below a condition that is not deterministic; it has to

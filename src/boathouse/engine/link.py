@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any, Protocol, Self
 
 import grpc.aio
@@ -110,6 +111,8 @@ class Engine(ABC):
     """What is to be ended before the channel is closed."""
     error_details: OrderedDict[str, bytes] = field(default_factory=OrderedDict[str, bytes], repr=False)
     """By an error's identifier, what the engine has told of it, and will not tell again."""
+    checkpoints: Path | None = None
+    """Where the rows of checkpoints lie, in folders by session and below by relation; the engine leaves them there until the session ends."""
     _calls: dict[str, Any] = field(default_factory=dict[str, Any], repr=False)
     _told: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]], repr=False)
 

@@ -34,6 +34,7 @@ TOKEN_SECONDS = 7 * 24 * 3600
 """Lifetime of the token with which an engine asks the catalog."""
 SCRATCH_CATALOG = "__boathouse"
 """A catalog in the engine's memory; the gateway uses it to make Delta logs through the engine."""
+_CHECKPOINTS = "checkpoints"
 _START_SECONDS = 30.0
 _MEMORY_SECONDS = 0.5
 _RUNAWAY_SECONDS = 1.0
@@ -240,6 +241,7 @@ class EnginePool:
             token=token,
             log=log_path,
             catalogs=frozenset(catalogs),
+            checkpoints=spill / _CHECKPOINTS,
         )
 
     def _credentials(self, principal: Principal) -> tuple[str, list[str]]:
@@ -262,7 +264,7 @@ class EnginePool:
             "SAIL_RUNTIME__MEMORY_POOL__TYPE": "fair",
             "SAIL_RUNTIME__MEMORY_POOL__FAIR__MAX_SIZE": str(self.limits.pool),
             "SAIL_RUNTIME__TEMPORARY_FILES__PATHS": json.dumps([str(spill)]),
-            "SAIL_EXECUTION__CHECKPOINT__PATH": (spill / "checkpoints").as_uri(),
+            "SAIL_EXECUTION__CHECKPOINT__PATH": (spill / _CHECKPOINTS).as_uri(),
             **_NAN_COUNTS,
             "UNITY_ALLOW_HTTP_URL": "true",
             "RUST_LOG": "warn",

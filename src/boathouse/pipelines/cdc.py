@@ -85,18 +85,20 @@ class Changes:
         places = [*keys, *([quote((START,))] if self.cdc.scd_type == 2 else [])]
         shown = [one for _, one in self._shown()]
         touched = self._touched(since)
-        # What may be in the target and has no state any more: the engine must not read the table that it merges into.
+        # Every place at which the target may have a row, as one that is gone; where there is a state, that counts. An engine computes as
+        # often as it is named what has a name, so the states are read once.
         known = {*(name.lower() for name in self.cdc.keys), START.lower()}
         nothing = [one if name.lower() in known else f"NULL AS {one}" for name, one in self._shown()]
-        gone = f"SELECT {', '.join(nothing)}, true AS __gone FROM (SELECT DISTINCT {', '.join(f'c.{one}' for one in keys)}"
+        gone = f"SELECT {', '.join(nothing)}, true AS __gone FROM (SELECT {', '.join(f'c.{one}' for one in keys)}"
         gone += f", c.{SEQUENCE} AS {START}" if self.cdc.scd_type == 2 else ""
         gone += f" FROM {quote(self.storage)} c"
         gone += f" JOIN __touched k ON {_equal('c', 'k', keys)}" if touched else ""
-        gone += f") o LEFT ANTI JOIN __states n ON {_equal('o', 'n', places)}"
+        gone += ")"
         head = f"__touched AS ({touched}), " if touched else ""
         source = (
-            f"WITH {head}{self._states(touched=bool(touched))} "
-            f"SELECT {', '.join(shown)}, false AS __gone FROM __states UNION ALL {gone}"
+            f"WITH {head}{self._states(touched=bool(touched))} SELECT {', '.join(shown)}, __gone FROM (SELECT *, row_number() "
+            f"OVER (PARTITION BY {', '.join(places)} ORDER BY __gone) AS __first FROM "
+            f"(SELECT {', '.join(shown)}, false AS __gone FROM __states UNION ALL {gone})) WHERE __first = 1"
         )
         updates = ", ".join(f"t.{one} = s.{one}" for one in shown)
         return (
@@ -200,15 +202,14 @@ class Changes:
         differs = [f"NOT (lag({one}) {window} <=> {one})" for one in (quote((name,)) for name in self._tracked())]
         begins = f"{DELETE} OR coalesce(lag({DELETE}) {window}, true) OR {' OR '.join(differs) if differs else 'false'}"
         runs = f"OVER (PARTITION BY {by} ORDER BY {self._order()} ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)"
-        same = _equal("r", "p", [*(quote((name,)) for name in self.cdc.keys), "__run"])
+        last = f"row_number() OVER (PARTITION BY {by}, __run ORDER BY {self._order(' DESC')})"
+        start = f"first_value({SEQUENCE}) OVER (PARTITION BY {by}, __run ORDER BY {self._order()})"
         return [
             f"__begun AS (SELECT *, CASE WHEN {begins} THEN 1 ELSE 0 END AS __begins FROM __filled)",
             f"__runs AS (SELECT *, sum(__begins) {runs} AS __run FROM __begun)",
-            f"__ends AS (SELECT {by}, __run, min({SEQUENCE}) AS {START} FROM __runs GROUP BY {by}, __run)",
-            f"__spans AS (SELECT *, lead({START}) OVER (PARTITION BY {by} ORDER BY __run) AS {END} FROM __ends)",
-            f"__newest AS (SELECT *, row_number() OVER (PARTITION BY {by}, __run ORDER BY {self._order(' DESC')}) AS __last FROM __runs)",
-            f"__kept AS (SELECT * FROM __newest WHERE __last = 1 AND NOT {DELETE})",
-            f"__states AS (SELECT r.*, p.{START}, p.{END} FROM __kept r JOIN __spans p ON {same})",
+            f"__newest AS (SELECT *, {last} AS __last, {start} AS {START} FROM __runs)",
+            f"__spans AS (SELECT *, lead({START}) OVER (PARTITION BY {by} ORDER BY __run) AS {END} FROM __newest WHERE __last = 1)",
+            f"__states AS (SELECT * FROM __spans WHERE NOT {DELETE})",
         ]
 
     def _tracked(self) -> Sequence[str]:

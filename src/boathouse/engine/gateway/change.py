@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from boathouse.engine.gateway.kept_sources import KeptSource
 from boathouse.engine.gateway.retry import Retry
 
 
@@ -23,6 +24,7 @@ class Change:
         answer: The relation that a SQL command gives as its result; no rows and columns if None.
         as_rows: Whether the client waits for rows where the engine gives a SQL command's result.
         queries: Queries whose columns become those of the table, where the command itself holds none.
+        kept: Rows that are computed before the command, which reads them.
     """
 
     finish: Callable[[], None] | None = None
@@ -32,3 +34,4 @@ class Change:
     answer: Callable[[], Any] | None = None
     as_rows: bool = False
     queries: tuple[Any, ...] = ()
+    kept: KeptSource | None = None

@@ -15,6 +15,7 @@ from boathouse.engine.gateway.as_of_joins import joined
 from boathouse.engine.gateway.attempts import Attempts
 from boathouse.engine.gateway.governor import Governor, Prepared
 from boathouse.engine.gateway.heads import for_engine
+from boathouse.engine.gateway.kept_sources import kept
 from boathouse.engine.gateway.observer import Observer, Watched
 from boathouse.engine.gateway.operation import Operation
 from boathouse.engine.gateway.session import as_principal
@@ -93,6 +94,7 @@ class Execution:
                     yield answer
                 else:
                     request = await left.enter_async_context(joined(prepared.request, prepared.joins, prepared.completion))
+                    request = await left.enter_async_context(kept(request, prepared.kept, prepared.completion))
                     attempts = Attempts(
                         self._engine,
                         self._principal,

@@ -24,6 +24,7 @@ from boathouse.engine.gateway.delta_connect.translate import translate
 from boathouse.engine.gateway.frames import Frames
 from boathouse.engine.gateway.hidden_columns import METADATA
 from boathouse.engine.gateway.immediate import expand_immediate, says_immediate
+from boathouse.engine.gateway.kept_sources import KeptSource
 from boathouse.engine.gateway.protocol import command_result, empty_answer, proto, rows_result, sql_node
 from boathouse.engine.gateway.readings import Reading, Reads
 from boathouse.engine.gateway.session import EngineSession, SessionNames
@@ -84,6 +85,8 @@ class Prepared:
     declaration: Declaration | None = None
     joins: LocalJoins | None = None
     """As-of joins that are made before, beside the engine."""
+    kept: KeptSource | None = None
+    """Rows that are computed before."""
 
 
 class Governor:
@@ -255,7 +258,7 @@ class Governor:
         if not (visit.changed or change is not None):
             return Prepared(request, joins=joins)
         completion = None if change is None else self._completion(change, parsed, trace.claim)
-        return Prepared(parsed.SerializeToString(), completion, joins=joins)
+        return Prepared(parsed.SerializeToString(), completion, joins=joins, kept=None if change is None else change.kept)
 
     def _joins(self, parsed: Any, visit: Visit) -> LocalJoins | None:
         """The as-of joins that are made beside the engine; not of what only gives rows a name."""

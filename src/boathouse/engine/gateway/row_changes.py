@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import quote as quote_path
 
 from grpc.aio import AioRpcError
 
@@ -19,6 +20,7 @@ from boathouse.engine.gateway.hidden_change import Said, change_hidden, next_val
 from boathouse.engine.gateway.ingest import session_options
 from boathouse.engine.gateway.insert_command import insert_target
 from boathouse.engine.gateway.inserts import split
+from boathouse.engine.gateway.kept_sources import KeptSource
 from boathouse.engine.gateway.path_names import is_path_name
 from boathouse.engine.gateway.protocol import empty_answer, proto, sql_node
 from boathouse.engine.gateway.references import References
@@ -49,7 +51,7 @@ def change_rows(visit: Visit, command: Any, statement: Statement) -> Change | No
     elif statement.verb[:1] == ("UPDATE",):
         work.update(target)
     said = None if visit.session.capabilities.completes_changes else session_options(visit.session).get("userMetadata")
-    if work.counters or said is not None:
+    if work.counters or said is not None or work.reads_itself:
         return _hidden(visit, command, statement.verb[0], before, target, work, said)
     node = sql_node(command.sql_command.input)
     if node is not None and not visit.session.capabilities.knows_catalogs:
@@ -60,6 +62,7 @@ def change_rows(visit: Visit, command: Any, statement: Statement) -> Change | No
         retry=Retry(target),
         answer=lambda: counted(before, statement.verb[0]),
         queries=tuple(work.queries),
+        kept=work.kept,
     )
 
 
@@ -81,7 +84,13 @@ def _hidden(
             first, step = next_value(state, name)
             query = query.replace(counter.first, str(first)).replace(counter.step, str(step))
         node.query = target_text(parse(query), hidden)
-        visit.session.run(asked)
+        if work.kept is None:
+            visit.session.run(asked)
+            return
+        this = proto().Command()
+        this.CopyFrom(asked)
+        with work.kept.there(this):
+            visit.session.run(this)
 
     told = Said(visit.principal.name, said, tuple(work.counters))
     return Change(
@@ -115,19 +124,14 @@ class _Counter:
     step: str
 
 
-def _wrapped(tokens: Sequence[Token], source: Side, number: str | None, end: str) -> Edit:
-    """The source of a MERGE as a query with an end of its own, and with a number in each row."""
-    counted = f", row_number() OVER (ORDER BY NULL) AS {quote([number])}" if number is not None else ""
-    text = f"(SELECT *{counted} FROM {source.text}{end}) AS {quote([source.label or ''])}"  # noqa: S608 - pieces of the statement itself
-    return Edit(tokens[0].start, tokens[-1].end, text)
-
-
 class _Rewrite:
     """Changes the text of one statement in place.
 
     Attributes:
         queries: What is assigned, as queries that the engine can explain: each column of one becomes the table's of that name.
         counters: The identity columns that inserted rows get values of, and what stands for them in the text.
+        kept: The source of a MERGE, where it is computed before.
+        reads_itself: Whether that may read the table which is changed: then nobody else may have changed it meanwhile.
     """
 
     def __init__(self, visit: Visit, command: Any, statement: Statement, target: DeltaTarget) -> None:
@@ -139,6 +143,8 @@ class _Rewrite:
         self._sql = statement.sql
         self.queries: list[Any] = []
         self.counters: dict[str, _Counter] = {}
+        self.kept: KeptSource | None = None
+        self.reads_itself = False
         self._tokens = list(statement.tokens)
 
     def update(self, target: DeltaTarget) -> None:
@@ -181,11 +187,63 @@ class _Rewrite:
                 self._note(action, assigned)
                 edits.append(assigned.edit)
         is_apart = self._visit.session.capabilities.filters_by_rules and has_rules(target) and bool(actions)
-        if self.counters or (is_apart and source.label is not None and "/" not in source.label):
-            end = self._visit.session.capabilities.barrier[1] if is_apart else ""
-            edits.append(_wrapped(tokens[using[0] + 1 : on[0]], source, number if self.counters else None, end))
+        references = References(self._visit.numbers)
+        edits += self._source(
+            tokens[using[0] + 1 : on[0]], source, target, references, number if self.counters else None, is_apart
+        )
         self._apply(edits)
+        references.wrap(self._input)
         return target
+
+    def _source(
+        self,
+        tokens: Sequence[Token],
+        source: Side,
+        target: DeltaTarget,
+        references: References,
+        number: str | None,
+        is_apart: bool,
+    ) -> list[Edit]:
+        """What takes the place of the source of a MERGE."""
+        label = f" AS {quote([source.label])}" if source.label is not None else ""
+        rows = self._query("*", source.text) if self._is_computed(tokens, source) else None
+        text = None
+        if rows is not None:
+            self.kept = KeptSource(rows, self._visit.session)
+            self.reads_itself = self._may_read(source, target)
+            source = replace(source, text=quote([references.add("source", self.kept.relation())]))
+            text = f"{source.text}{label}"
+        if number is not None or (is_apart and label and "/" not in label):
+            # A query with an end of its own, and with a number in each row.
+            counted = f", row_number() OVER (ORDER BY NULL) AS {quote([number])}" if number is not None else ""
+            end = self._visit.session.capabilities.barrier[1] if is_apart else ""
+            text = f"(SELECT *{counted} FROM {source.text}{end}){label}"  # noqa: S608 - pieces of the statement itself
+        return [] if text is None else [Edit(tokens[0].start, tokens[-1].end, text)]
+
+    def _is_computed(self, tokens: Sequence[Token], source: Side) -> bool:
+        """Whether the source of a MERGE has to be computed, and can be before."""
+        is_query = tokens[0].is_mark("(")
+        if self._visit.session.capabilities.computes_sources_once or "/" in (source.label or ""):
+            return False
+        if source.label is None and not (is_query and tokens[-1].is_mark(")")):
+            return False
+        named = {one.subquery_alias.alias: one.subquery_alias.input for one in self._references()}
+        read = None if is_query else named.get(tokens[0].identifier)
+        return read is None or read.WhichOneof("rel_type") not in {"read", "local_relation"}
+
+    def _references(self) -> Sequence[Any]:
+        return self._input.with_relations.references if self._input.WhichOneof("rel_type") == "with_relations" else ()
+
+    def _may_read(self, source: Side, target: DeltaTarget) -> bool:
+        """Whether the source of a MERGE may read the table that is changed."""
+        visit = self._visit
+        made_of = [visit.session.names.views.get((visit.session.request.session_id, name)) for name in visit.effects.temporary]
+        tables = {*visit.resolver.reads, *(name for one in made_of if one is not None for name in one.tables)}
+        given = [source.text.encode(), *(one.SerializeToString() for one in self._references())]
+        given += [path.encode() for one in made_of if one is not None for path in one.paths]
+        folder = str(target.folder)
+        paths = (folder.encode(), quote_path(folder).encode())
+        return None in made_of or target.name in tables or any(path in one for path in paths for one in given)
 
     def _count(self, name: str, source: Side, number: str) -> str:
         """The value of an identity column of an inserted row: the first that is free, and one step on for each row of the source."""
