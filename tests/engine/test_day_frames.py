@@ -1,7 +1,8 @@
 """Frames of days in windows over dates; the sums are Apache Spark's."""
 
 import pytest
-from pyspark.sql import SparkSession
+from pyspark.sql import SparkSession, Window
+from pyspark.sql import functions as F  # noqa: N812
 
 from boathouse.engine.gateway.day_frames import with_day_frames
 
@@ -38,3 +39,23 @@ def test_frames_of_days(spark: SparkSession, schema: str) -> None:
     for window, wanted in windows.items():
         rows = spark.sql(f"SELECT v, sum(v) OVER ({window}) AS s FROM {schema}.t ORDER BY v").collect()
         assert [row.s for row in rows] == wanted, window
+
+
+@pytest.mark.filterwarnings("ignore:WARN WindowExpression")
+def test_frames_of_days_of_dataframes(spark: SparkSession) -> None:
+    days = spark.sql(
+        "SELECT * FROM VALUES (1, DATE'2024-01-01'), (2, DATE'2024-01-02'), (4, DATE'2024-01-04'), (8, NULL) AS t(v, d)"
+    )
+    by_day, by_number = Window.orderBy("d"), Window.orderBy("v")
+    windows = [
+        (by_day.rangeBetween(-1, 0), [1, 3, 4, 8]),
+        (by_day.rangeBetween(-2, -1), [None, 1, 2, 8]),
+        (Window.orderBy(F.col("d").desc()).rangeBetween(Window.unboundedPreceding, -2), [4, 4, None, 15]),
+        (by_day.rangeBetween(Window.unboundedPreceding, 0), [9, 11, 15, 8]),
+        (by_number.rangeBetween(-2, 0), [1, 3, 6, 8]),
+    ]
+    for number, (window, wanted) in enumerate(windows):
+        rows = days.select("v", F.sum("v").over(window).alias("s")).orderBy("v").collect()
+        assert [row.s for row in rows] == wanted, number
+        rows = days.withColumn("s", F.sum("v").over(window)).orderBy("v").collect()
+        assert [row.s for row in rows] == wanted, number

@@ -6,10 +6,16 @@ as timestamps where the frame is one of intervals, and as numbers of days where 
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
+from boathouse.engine.gateway.protocol import proto
+from boathouse.engine.gateway.session import EngineSession
+from boathouse.engine.gateway.spark_types import Atomic
 from boathouse.engine.gateway.sql_tokens import Token, tokenize
 from boathouse.engine.gateway.statements import Edit, apply
+from boathouse.engine.gateway.walk import in_lists
 
+WINDOW = "spark.connect.Expression.Window"
 HAS_FRAME = re.compile(r"\brange\s+(between|interval|\d)", re.IGNORECASE)
 
 
@@ -21,6 +27,29 @@ def types_of(tables: Iterable[Sequence[Mapping[str, object]]]) -> dict[str, str]
             name, kind = str(column["name"]).lower(), str(column["type_text"]).lower()
             found[name] = kind if found.get(name, kind) == kind else ""
     return found
+
+
+def counts_days(window: Any) -> bool:
+    """Whether the frame of a DataFrame's window may be one of numbers of days."""
+    frame = window.frame_spec
+    is_range = frame.frame_type == proto().Expression.Window.WindowFrame.FRAME_TYPE_RANGE
+    return is_range and len(window.order_spec) == 1 and (frame.lower.HasField("value") or frame.upper.HasField("value"))
+
+
+def put_days(session: EngineSession, root: Any) -> bool:
+    """Have dates that windows of a plan are ordered by counted in days, in place; whether there were any."""
+    changed = False
+    for below, window in list(in_lists(root)):
+        if window.DESCRIPTOR.full_name != WINDOW or not counts_days(window):
+            continue
+        key = window.order_spec[0].child
+        if session.type_of(key, below) == Atomic("date"):
+            days = proto().Expression()
+            days.unresolved_function.function_name = "unix_date"
+            days.unresolved_function.arguments.add().CopyFrom(key)
+            key.CopyFrom(days)
+            changed = True
+    return changed
 
 
 def with_day_frames(sql: str, columns: Mapping[str, str]) -> str:

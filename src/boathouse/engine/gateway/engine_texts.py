@@ -4,6 +4,7 @@ from typing import Any
 
 from boathouse.engine.catalog_access import CatalogAccess
 from boathouse.engine.gateway.colon_paths import with_functions
+from boathouse.engine.gateway.day_frames import counts_days, put_days
 from boathouse.engine.gateway.decimal_literals import Doubles
 from boathouse.engine.gateway.exploded_maps import put_entries
 from boathouse.engine.gateway.first_values import put_types
@@ -27,6 +28,7 @@ class EngineTexts:
         self._access, self._principal, self._session, self._resolver = access, principal, session, resolver
         self._doubles = Doubles(session)
         self._governed: list[tuple[Any, str]] = []
+        self._counts_days = False
 
     def statement(self, statement: Statement, schema: Schema) -> Statement:
         """A statement in the forms that the engine reads.
@@ -61,6 +63,10 @@ class EngineTexts:
         """Take note of a text whose names are governed."""
         self._governed.append((message, field))
 
+    def look_at_window(self, window: Any) -> None:
+        """Take note of a DataFrame's window."""
+        self._counts_days |= counts_days(window)
+
     def put_windows(self) -> bool:
         """Change the windows of those texts, now that it is known which tables they are about; whether there was anything to change."""
         changed = False
@@ -74,11 +80,13 @@ class EngineTexts:
         return changed
 
     def put_literals(self, root: Any) -> bool:
-        """Give the literals of a plan their types, and have maps taken apart; whether there was anything to change."""
+        """Give the literals of a plan their types, and have maps taken apart and days counted; whether there was anything to change."""
         if self._session.capabilities.mixes_types or self._resolver.declares:
             return False
         changed = self._doubles.put(root)
         changed |= put_entries(self._session, root)
+        if self._counts_days:
+            changed |= put_days(self._session, root)
         return put_types(self._session, root) or changed
 
     def put_doubles(self, root: Any) -> bool:

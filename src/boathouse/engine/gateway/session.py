@@ -20,7 +20,7 @@ from boathouse.engine.gateway.effects import Sources
 from boathouse.engine.gateway.plan_text import sections
 from boathouse.engine.gateway.protocol import proto, sql_node
 from boathouse.engine.gateway.readings import Reading
-from boathouse.engine.gateway.spark_types import Struct, from_message
+from boathouse.engine.gateway.spark_types import DataType, Struct, from_message
 from boathouse.engine.gateway.sql_tokens import quote
 from boathouse.engine.gateway.wire import encoded
 from boathouse.engine.link import Engine
@@ -153,6 +153,14 @@ class EngineSession:
         except AioRpcError:
             return None
         return found if isinstance(found, Struct) else None
+
+    def type_of(self, expression: Any, below: Any) -> DataType | None:
+        """The type of an expression over the columns of a relation; None where the engine cannot analyse it."""
+        asked = proto().Relation()
+        asked.project.input.CopyFrom(below)
+        asked.project.expressions.add().CopyFrom(expression)
+        found = self.struct(asked)
+        return found.fields[0].type if found is not None and found.fields else None
 
     def data_type(self, text: str) -> Any:
         """A type's DDL text as the engine's DataType message."""

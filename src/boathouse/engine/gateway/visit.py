@@ -12,6 +12,7 @@ from boathouse.engine.catalog_access import CatalogAccess
 from boathouse.engine.errors import StatementRefused
 from boathouse.engine.gateway import frame_functions, time_travel
 from boathouse.engine.gateway.answers import Asked, answer
+from boathouse.engine.gateway.day_frames import WINDOW
 from boathouse.engine.gateway.definitions import Definitions, defines
 from boathouse.engine.gateway.described import columns_answer, described_query
 from boathouse.engine.gateway.effects import Effects
@@ -516,6 +517,7 @@ _LOOKS = {
     "spark.connect.SqlCommand": Visit.look_at_sql_command,
     "spark.connect.Read": Visit.look_at_read,
     "spark.connect.Expression.Literal": Visit.look_at_literal,
+    WINDOW: lambda visit, window: visit.texts.look_at_window(window),
     "spark.connect.Expression.UnresolvedFunction": frame_functions.look_at_function,
     "spark.connect.CallFunction": frame_functions.look_at_call,
     "spark.connect.PythonUDF": frame_functions.look_at_python,

@@ -41,6 +41,18 @@ def walk(root: Any) -> Iterator[Any]:
         stack.extend(children(message))
 
 
+def in_lists(root: Any) -> Iterator[tuple[Any, Any]]:
+    """The messages in the lists of columns of a plan's relations, each with the relation whose columns it speaks of."""
+    stack: list[tuple[Any, Any]] = [(root, None)]
+    while stack:
+        message, below = stack.pop()
+        if message.DESCRIPTOR.name in {"Project", "WithColumns"}:
+            below = message.input
+        if below is not None:
+            yield below, message
+        stack += [(one, None if one.DESCRIPTOR.name == "Relation" else below) for one in children(message)]
+
+
 def inputs(relation: Any) -> list[Any]:
     """The relations right below one."""
     found: list[Any] = []
