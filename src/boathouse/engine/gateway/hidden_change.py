@@ -16,11 +16,11 @@ from urllib.parse import unquote
 
 import pyarrow.parquet as pq
 
-from boathouse.engine.gateway.delta_target import DeltaTarget, load
-from boathouse.engine.gateway.retry import Retry, jittered, until_committed
+from boathouse.engine.gateway.delta_target import DeltaTarget
+from boathouse.engine.gateway.retry import Retry, change_of, jittered, until_committed
 from boathouse.engine.gateway.staging import move
 from boathouse.engine.streaming.sources.shadow import shadow
-from boathouse.engine.write_errors import metadata_changed, protocol_changed, still_lost
+from boathouse.engine.write_errors import still_lost
 from boathouse.kit.clock import now_ms
 from boathouse.storage.paths import to_url
 from boathouse.tables.api import (
@@ -75,11 +75,9 @@ def change_hidden(target: DeltaTarget, run: Callable[[DeltaTarget, State], objec
     """
     began = time.monotonic()
     for attempt in range(1, _ATTEMPTS + 1):
-        now = load(str(target.folder), target.name)
-        if now is None or now.fingerprint != target.fingerprint:
-            raise metadata_changed(target.name)
-        if now.protocol != target.protocol:
-            raise protocol_changed(target.name)
+        changed = change_of(target)
+        if changed is not None:
+            raise changed
         state = replay(to_url(target.folder))
         require_writable(state)
         place = target.folder / STAGING / uuid.uuid4().hex

@@ -15,7 +15,9 @@ from uuid import uuid4
 
 from grpc.aio import AioRpcError
 
+from boathouse.engine.gateway.delta_target import DeltaTarget
 from boathouse.engine.gateway.protocol import proto
+from boathouse.engine.gateway.retry import change_of
 from boathouse.engine.gateway.session import EngineSession
 from boathouse.engine.gateway.walk import walk
 
@@ -29,10 +31,12 @@ class KeptSource:
 
     Attributes:
         rows: A relation, all of whose names are resolved.
+        target: The table that is to be changed, as it was when that was planned.
         session: The session of the request.
     """
 
     rows: Any
+    target: DeltaTarget
     session: EngineSession
     _place: str = field(default_factory=lambda: uuid4().hex, init=False)
 
@@ -56,9 +60,16 @@ class KeptSource:
 
     @asynccontextmanager
     async def in_request(self, request: bytes) -> AsyncGenerator[bytes]:
-        """An ExecutePlanRequest with the rows, which are there as long as the block runs."""
+        """An ExecutePlanRequest with the rows, which are there as long as the block runs.
+
+        Raises:
+            ConcurrentModification: If the table is meanwhile another than the operation was planned for.
+        """
         kept = self._kept_as(await self.session.responses(self._computing()))
         try:
+            changed = await asyncio.to_thread(change_of, self.target)
+            if changed is not None:
+                raise changed
             parsed = proto().ExecutePlanRequest.FromString(request)
             self._put(parsed, kept)
             yield parsed.SerializeToString()

@@ -76,6 +76,21 @@ def loss_of(error: AioRpcError) -> Loss | None:
     return next((loss for loss, sign in _SIGNS if sign.search(text)), None)
 
 
+def change_of(target: DeltaTarget, *, replaces: bool = False) -> ConcurrentModification | None:
+    """What has changed of a table since an operation on it was planned, so that it may not be done any more; blocks.
+
+    Args:
+        target: The table as it was then.
+        replaces: Whether the operation brings its own schema.
+    """
+    now = load(str(target.folder), target.name)
+    if now is None:
+        return metadata_changed(target.name)
+    if now.protocol != target.protocol:
+        return protocol_changed(target.name)
+    return metadata_changed(target.name) if not replaces and now.fingerprint != target.fingerprint else None
+
+
 @dataclass
 class Retry:
     """How often one operation has been tried.
@@ -118,13 +133,9 @@ class Retry:
         name = self.target.name
         if loss is Loss.TRANSACTION:
             return same_transaction(name)
-        now = load(str(self.target.folder), name)
-        if now is None:
-            return metadata_changed(name)
-        if now.protocol != self.target.protocol:
-            return protocol_changed(name)
-        if not self.replaces and now.fingerprint != self.target.fingerprint:
-            return metadata_changed(name)
+        changed = change_of(self.target, replaces=self.replaces)
+        if changed is not None:
+            return changed
         seconds = time.monotonic() - self.began
         if self.attempts >= MOST_ATTEMPTS or seconds >= MOST_SECONDS:
             return still_lost(name, *loss.value, self.attempts, seconds)

@@ -209,7 +209,7 @@ class _Rewrite:
         rows = self._query("*", source.text) if self._is_computed(tokens, source) else None
         text = None
         if rows is not None:
-            self.kept = KeptSource(rows, self._visit.session)
+            self.kept = KeptSource(rows, target, self._visit.session)
             self.reads_itself = self._may_read(source, target)
             source = replace(source, text=quote([references.add("source", self.kept.relation())]))
             text = f"{source.text}{label}"
