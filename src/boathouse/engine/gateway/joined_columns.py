@@ -1,10 +1,10 @@
 """``t.*`` and ``t.k`` after ``t JOIN u USING (k)``: the embedded engine knows ``k`` by no relation's name."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from boathouse.engine.errors import StatementRefused
 from boathouse.engine.gateway.select_scopes import Schema, Scope, merges_columns, past_query
-from boathouse.engine.gateway.sql_tokens import Token, closing, quote, read_name
+from boathouse.engine.gateway.sql_tokens import Token, closing, outside, quote, read_name
 from boathouse.engine.gateway.statements import Edit
 
 _JOINS = ("JOIN", "INNER", "CROSS", "LEFT", "RIGHT", "FULL", "NATURAL", "SEMI", "ANTI")
@@ -21,7 +21,7 @@ def joined_columns(sql: str, tokens: Sequence[Token], scope: Scope, schema: Sche
     begin, end = scope.relations
     keys = {name.lower() for at in range(begin, end) if tokens[at].is_word("USING") for name in _keys(tokens, at)}
     first, after = _first_relation(tokens, begin)
-    words = [tokens[at] for at in _outside(tokens, begin, end)]
+    words = [tokens[at] for at in outside(tokens, begin, end)]
     names = {token.identifier.lower() for token in words if token.is_identifier}
     # Only where no other join adds rows are they those of the first relation.
     is_first_whole = bool(keys) and not any(token.is_word("RIGHT", "FULL", "NATURAL") for token in words)
@@ -74,11 +74,3 @@ def _first_relation(tokens: Sequence[Token], begin: int) -> tuple[str | None, in
     if at < len(tokens) and tokens[at].is_identifier:
         return tokens[at].identifier, at + 1
     return None, at
-
-
-def _outside(tokens: Sequence[Token], begin: int, end: int) -> Iterator[int]:
-    depth = 0
-    for index in range(begin, end):
-        depth += tokens[index].is_mark("(") - tokens[index].is_mark(")")
-        if depth == 0:
-            yield index

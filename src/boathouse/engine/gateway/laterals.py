@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from boathouse.engine.errors import StatementRefused
-from boathouse.engine.gateway.sql_tokens import Token, closing, quote, tokenize
+from boathouse.engine.gateway.sql_tokens import Token, closing, outside, quote, tokenize
 from boathouse.engine.gateway.statements import Edit, apply
 
 AFTER_RELATIONS = frozenset(
@@ -89,8 +89,8 @@ def _edits(sql: str, tokens: Sequence[Token], source: int, laterals: Sequence[_L
     if len(views) == len(laterals) and not filters:
         return []
     first = laterals[0]
-    outside = [tokens[index] for index in _outside(tokens, max(source, 0) + 1, end)]
-    if source < 0 or any(token.is_word("RIGHT", "FULL", "PIVOT", "UNPIVOT") for token in outside):
+    around = [tokens[index] for index in outside(tokens, max(source, 0) + 1, end)]
+    if source < 0 or any(token.is_word("RIGHT", "FULL", "PIVOT", "UNPIVOT") for token in around):
         if len(views) == len(laterals):
             return []
         call = sql[tokens[first.call].start : tokens[first.closed].end]
@@ -164,19 +164,10 @@ def _end(tokens: Sequence[Token], begin: int, ends: frozenset[str]) -> int:
     return len(tokens)
 
 
-def _outside(tokens: Sequence[Token], begin: int, end: int) -> Iterator[int]:
-    """The tokens of a range that stand in no parentheses."""
-    depth = 0
-    for index in range(begin, end):
-        depth += tokens[index].is_mark("(") - tokens[index].is_mark(")")
-        if depth == 0:
-            yield index
-
-
 def _commas(tokens: Sequence[Token], begin: int, end: int) -> Iterator[int]:
     """The commas between relations in a range; those between rows of VALUES are none."""
     in_values = False
-    for index in _outside(tokens, begin, end):
+    for index in outside(tokens, begin, end):
         token = tokens[index]
         if token.is_identifier and not token.raw[0].isdigit():
             in_values = token.is_word("VALUES")

@@ -5,7 +5,7 @@ backtick names, raw, triple-quoted and dollar-quoted strings, one-letter string 
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -168,6 +168,15 @@ def _unescape(found: re.Match[str]) -> str:
 
 def _unclosed(what: str, sql: str, start: int) -> StatementRefused:
     return StatementRefused(f"The {what} that begins at character {start + 1} is not closed: {sql[start : start + 40]}")
+
+
+def outside(tokens: Sequence[Token], begin: int, end: int) -> Iterator[int]:
+    """The tokens of a range that stand in no parentheses."""
+    depth = 0
+    for index in range(begin, end):
+        depth += tokens[index].is_mark("(") - tokens[index].is_mark(")")
+        if depth == 0:
+            yield index
 
 
 def closing(tokens: Sequence[Token], opening: int) -> int | None:

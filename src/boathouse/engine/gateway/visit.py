@@ -215,6 +215,16 @@ class Visit:
         query = described_query(statement)
         if query is None or self.session.capabilities.reads_all_forms:
             return None
+        asked = self._asked(query, holder)
+        return None if asked is None else columns_answer(self.session.schema(asked))
+
+    def _schema_of(self, text: str, holder: Any) -> Struct | None:
+        """What a query gives that refers to what a SQL relation refers to; None where the engine cannot tell."""
+        asked = self._asked(text, holder)
+        return None if asked is None else self.session.struct(asked)
+
+    def _asked(self, query: str, holder: Any) -> Any | None:
+        """A query with governed names that refers to what a SQL relation refers to."""
         asked = proto().Relation()
         asked.CopyFrom(holder)
         node = sql_node(asked)
@@ -222,18 +232,7 @@ class Visit:
             return None
         node.query = query
         Visit(self.access, self.principal, self.session, streams=self.streams).walk(asked)
-        return columns_answer(self.session.schema(asked))
-
-    def _schema_of(self, text: str, holder: Any) -> Struct | None:
-        """What a query gives that refers to what a SQL relation refers to; None where the engine cannot tell."""
-        asked = proto().Relation()
-        asked.CopyFrom(holder)
-        node = sql_node(asked)
-        if node is None:
-            return None
-        node.query = text
-        Visit(self.access, self.principal, self.session, streams=self.streams).walk(asked)
-        return self.session.struct(asked)
+        return asked
 
     def _without_cache(self, statement: Statement, *, standalone: bool) -> Statement:
         """CACHE TABLE with a query as the temporary view that it makes."""
