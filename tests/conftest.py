@@ -18,7 +18,7 @@ from typing import Any
 import httpx
 import psutil
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 from xdist.scheduler import LoadFileScheduling
 
 import boathouse.server
@@ -305,6 +305,7 @@ def browser() -> Iterator[Browser]:
         pytest.skip("Chromium is not installed on this machine")
     if not (Path(boathouse.server.__file__).parent / "page" / "index.html").is_file():
         pytest.skip("the page is not built: make web")
+    expect.set_options(timeout=60_000)  # its own are 5 seconds, which two busy cores may need for a page
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_ARGUMENTS)
         yield running
