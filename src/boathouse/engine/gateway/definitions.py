@@ -211,7 +211,7 @@ class Definitions:
             edits.append(Edit(use.start, use.end, quote(full) + alias))
         asker = Reader(self._principal, is_asker=True)
         for call in uses.calls:
-            function = self._resolver.function(call.name, asker)
+            function = self._resolver.functions.named(call.name, asker)
             if function is not None:
                 stop = next(token.start for token in tokens if token.start > call.start and token.is_mark("("))
                 edits.append(Edit(call.start, stop, quote(function.full_name.split("."))))

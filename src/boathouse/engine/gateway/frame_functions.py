@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def look_at_function(visit: "Visit", function: Any) -> None:
     """A function of a DataFrame; those that ask for the asker's groups are answered."""
-    constant = visit.resolver.constant(function.function_name)
+    constant = visit.resolver.functions.constant(function.function_name)
     if constant is not None:
         function.function_name = "coalesce"
         function.arguments.add().literal.string = constant
@@ -26,7 +26,7 @@ def look_at_function(visit: "Visit", function: Any) -> None:
         message = f"{function.function_name} takes the name of a group as a plain string."
         raise StatementRefused(message)
     function.function_name = "coalesce"
-    function.arguments[0].literal.boolean = visit.resolver.is_member(group)
+    function.arguments[0].literal.boolean = visit.resolver.functions.is_member(group)
     visit.changed = True
 
 
@@ -37,7 +37,7 @@ def look_at_python(visit: "Visit", function: Any) -> None:
 
 def look_at_call(visit: "Visit", call: Any) -> None:
     """A function of a DataFrame, called by its name."""
-    if visit.resolver.asks_endpoint([call.function_name], Reader(visit.principal, is_asker=True)):
+    if visit.resolver.functions.asks_endpoint([call.function_name], Reader(visit.principal, is_asker=True)):
         name = call.function_name.lower()
         message = f"{name} is called in SQL: expr(\"{name}('endpoint', struct(a, b))\"), selectExpr or spark.sql."
         raise StatementRefused(message)

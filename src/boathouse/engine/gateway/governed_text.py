@@ -36,6 +36,7 @@ class GovernedText:
         aggregated: bool = False,
     ) -> None:
         self._resolver = resolver
+        self._functions = resolver.functions
         self._aggregated = aggregated
         self._sql = sql
         self._tokens = list(tokens)
@@ -60,9 +61,9 @@ class GovernedText:
         for use in self._uses.relations:
             self._relation(use)
         self._names()
-        self._leaves += constant_edits(self._tokens, self._resolver.constant)
+        self._leaves += constant_edits(self._tokens, self._functions.constant)
         served = [edit for call in self._uses.calls if self._resolver.serves(call) for edit in self._served(call)]
-        served += by_number(self._tokens, self._uses.calls, lambda call: self._resolver.is_guest(call.name, self._reader))
+        served += by_number(self._tokens, self._uses.calls, lambda call: self._functions.is_guest(call.name, self._reader))
         self._leaves = [leaf for leaf in self._leaves if not any(one.start <= leaf.start < one.end for one in served)]
         leaves = sorted([*self._leaves, *served], key=lambda edit: edit.start)
         calls: list[Edit] = []
@@ -175,31 +176,31 @@ class GovernedText:
     def _call(self, call: CallUse, edits: Sequence[Edit]) -> Edit | None:
         """What stands in the place of a call, or None where the engine knows the function."""
         if len(call.name) == 1 and call.name[0].lower() in _GROUP_CHECKS:
-            return Edit(call.start, call.end, str(self._resolver.is_member(group_of(call, self._tokens))).upper())
-        constant = self._resolver.constant(call.name[0]) if len(call.name) == 1 and not call.arguments else None
+            return Edit(call.start, call.end, str(self._functions.is_member(group_of(call, self._tokens))).upper())
+        constant = self._functions.constant(call.name[0]) if len(call.name) == 1 and not call.arguments else None
         if constant is not None:
             return Edit(call.start, call.end, literal(constant))
-        if self._resolver.asks_endpoint(call.name, self._reader):
+        if self._functions.asks_endpoint(call.name, self._reader):
             arguments = [self._render(start, end, edits) for start, end in call.arguments]
             place = standing(self._tokens, call)
             if place.unnamed is not None:
                 self._unnamed.add(place.unnamed)
             aggregated = self._aggregated or place.aggregated
-            return Edit(call.start, call.end, self._resolver.ask_endpoint(call.name[0], arguments, aggregated=aggregated))
-        function = self._resolver.function(call.name, self._reader)
+            return Edit(call.start, call.end, self._functions.ask_endpoint(call.name[0], arguments, aggregated=aggregated))
+        function = self._functions.named(call.name, self._reader)
         if function is None:
-            self._resolver.require_engines(call.name, self._reader)
+            self._functions.require_engines(call.name, self._reader)
             return None
         arguments = [self._render(start, end, edits) for start, end in call.arguments]
         if self._references is None:
             message = f"{function.full_name} cannot be called in an expression here; call it in a query."
             raise StatementRefused(message)
         if not function.is_table:
-            return Edit(call.start, call.end, self._resolver.expression(function, arguments, self._reader, self._references))
+            return Edit(call.start, call.end, self._functions.expression(function, arguments, self._reader, self._references))
         if not call.is_relation:
             message = f"{function.full_name} answers a table: call it after FROM."
             raise StatementRefused(message)
-        relation = self._resolver.table_function(function, arguments, self._reader)
+        relation = self._functions.table_function(function, arguments, self._reader)
         name = self._references.add((function.full_name, tuple(arguments)), relation)
         alias = "" if call.has_alias else f" AS {quote([function.name])}"
         return Edit(call.start, call.end, f"`{name}`{alias}")

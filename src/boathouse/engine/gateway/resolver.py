@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from boathouse.catalog.api import (
-    FEATURE_SPEC,
-    FunctionInfo,
     Policy,
     PolicyInTheWay,
     Privilege,
@@ -24,12 +22,11 @@ from boathouse.engine.catalog_access import CatalogAccess
 from boathouse.engine.catalog_memory import PresentCatalog
 from boathouse.engine.errors import StatementRefused
 from boathouse.engine.gateway import table_functions
-from boathouse.engine.gateway.ai_query import AI_QUERY, PREDICT, call_of
 from boathouse.engine.gateway.colon_paths import PATH, with_variants
 from boathouse.engine.gateway.day_frames import HAS_FRAME, types_of, with_day_frames
 from boathouse.engine.gateway.effects import Effects
+from boathouse.engine.gateway.functions import Functions
 from boathouse.engine.gateway.governed_text import GovernedText
-from boathouse.engine.gateway.parameters import given
 from boathouse.engine.gateway.protocol import empty_answer, local_relation, proto
 from boathouse.engine.gateway.pruning import Comparison, beside
 from boathouse.engine.gateway.references import Reader, References
@@ -61,6 +58,7 @@ class Resolver:
         files: By the name of a reference that holds a table's files, the full name of the table.
         declares: Whether the client only declares a query: then its names are checked, and no rows are made for it.
         paths: What table functions have read, by its real path.
+        functions: What the calls in its texts mean.
     """
 
     def __init__(
@@ -82,6 +80,7 @@ class Resolver:
         self.declares = False
         self.paths: list[str] = []
         self._paths: dict[str, str] = {}
+        self.functions = Functions(access, lambda: self._catalog, principal, session, numbers, effects, self.govern)
         self.rows_of: Callable[[TableInfo], Any | None] = lambda _: None
         """What stands for all of a table's files: where only some of its rows are to be read, still under its policies."""
 
@@ -301,7 +300,7 @@ class Resolver:
             if function is None:
                 raise SecurableNotFound(SecurableType.FUNCTION, policy.function_name)
             arguments = [argument(text) for text in (*first, *policy.using)]
-            return self.expression(function, arguments, reader, references)
+            return self.functions.expression(function, arguments, reader, references)
 
         masks = {name.lower(): call(policy, name) for name, policy in table.column_masks.items()}
         condition = call(table.row_filter) if table.row_filter is not None else "TRUE"
@@ -395,111 +394,6 @@ class Resolver:
         self.paths.extend(answer.paths)
         return answer.relation, answer.columns
 
-    # ----------------------------------------------------------------------------------------------------- functions
-
     def full_name(self, name: Sequence[str]) -> str:
         """A table's name in three parts."""
         return ".".join(self._session.qualify(list(name)) or name)
-
-    def function(self, name: Sequence[str], reader: Reader) -> FunctionInfo | None:
-        """The catalog's function of a name, or None."""
-        if len(name) == 1 and reader.is_asker:
-            self._effects.asks(*self._session.models_of(name[0]))
-        if len(name) == 1 and not (reader.is_asker and self._is_catalogs(name[0])):
-            return None
-        full = self._session.qualify(tuple(name)) if reader.is_asker else tuple(name)
-        found = None if full is None or len(full) != 3 else self._catalog.function(reader.principal, ".".join(full))
-        if found is not None and found.language == FEATURE_SPEC:
-            message = f"{found.full_name} is a feature spec: endpoints serve it, and SQL does not call it."
-            raise StatementRefused(message)
-        return found
-
-    def require_engines(self, name: Sequence[str], reader: Reader) -> None:
-        """Go on only if a name that is none of the catalog's can be one of the engine's functions.
-
-        Raises:
-            SecurableNotFound: If it has several parts, or the asker has registered it: texts of views and functions never mean that.
-        """
-        if len(name) > 1 or (not reader.is_asker and self._session.is_registered(name[0])):
-            raise SecurableNotFound(SecurableType.FUNCTION, ".".join(name))
-
-    def is_guest(self, name: Sequence[str], reader: Reader) -> bool:
-        """Whether a call of a name is one of a function in Python, the session's or the catalog's, or asks an endpoint, where that matters to the engine."""
-        if self._session.capabilities.reads_all_forms:
-            return False
-        if self.asks_endpoint(name, reader) or (len(name) == 1 and reader.is_asker and self._session.is_registered(name[0])):
-            return True
-        found = self.function(name, reader)
-        return found is not None and found.language == "PYTHON"
-
-    def _is_catalogs(self, name: str) -> bool:
-        return name.lower() in self._catalog.function_names() and not self._session.is_registered(name)
-
-    def expression(self, function: FunctionInfo, arguments: Sequence[str], reader: Reader, references: References) -> str:
-        """A call of a scalar function as an expression in its place."""
-        inner = reader.inside(self._catalog.owner(function.owner), "Function", function.full_name)
-        values = given(function, arguments, lambda text: self.govern(text, inner, references, fragment=True))
-        if function.language == "PYTHON":
-            why = self._session.engine.refuses_python(self._catalog.owner(function.owner))
-            if why is not None:
-                raise StatementRefused(why)
-            return f"{self._session.python_function(function)}({', '.join(values.values())})"
-        body = self.govern(function.body, inner, references, values)
-        return f"CAST(({body}) AS {function.return_type})"
-
-    def asks_endpoint(self, name: Sequence[str], reader: Reader) -> bool:
-        """Whether a call of a name asks a serving endpoint. ``predict`` may be a name of the user's, and is that then."""
-        if (
-            len(name) != 1
-            or name[0].lower() not in {AI_QUERY, PREDICT}
-            or (reader.is_asker and self._session.is_registered(name[0]))
-        ):
-            return False
-        return name[0].lower() == AI_QUERY or self.function(name, reader) is None
-
-    def ask_endpoint(self, name: str, arguments: Sequence[str], *, aggregated: bool) -> str:
-        """A call of a serving endpoint as an expression in its place; in views and functions too, the asker has to be allowed to query it.
-
-        Args:
-            name: By which it is called.
-            arguments: Their texts.
-            aggregated: Whether it stands in an aggregation.
-        """
-        return call_of(
-            name.lower(),
-            arguments,
-            self._access.endpoints,
-            self._principal,
-            self._session,
-            self._effects,
-            aggregated=aggregated,
-        )
-
-    def table_function(self, function: FunctionInfo, arguments: Sequence[str], reader: Reader) -> Any:
-        """A call of a table function as a relation."""
-        inner = reader.inside(self._catalog.owner(function.owner), "Function", function.full_name)
-        references = References(self._numbers)
-        relation = proto().Relation()
-        values = given(function, arguments, lambda text: self.govern(text, inner, references, fragment=True))
-        body = self.govern(function.body, inner, references, values)
-        names = ", ".join(quote([name]) for name, _ in function.return_columns)
-        relation.sql.query = f"SELECT * FROM ({body}) AS `{function.name}`{f'({names})' if names else ''}"  # noqa: S608
-        references.wrap(relation)
-        return relation
-
-    def constant(self, name: str) -> str | None:
-        """The value of a function that the engine would answer wrongly: it knows neither the principal nor the current schema."""
-        capabilities = self._session.capabilities
-        match name.lower():
-            case "current_user" | "session_user" | "user" if not capabilities.knows_principal:
-                return self._principal.name
-            case "current_catalog":
-                return self._session.namespace[0]
-            case "current_schema" | "current_database":
-                return self._session.namespace[1]
-            case _:
-                return None
-
-    def is_member(self, group: str) -> bool:
-        """Whether the asker is in a group, inside views and functions too."""
-        return group in self._principal.groups

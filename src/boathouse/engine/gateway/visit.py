@@ -4,13 +4,12 @@ import itertools
 import re
 import secrets
 from collections.abc import Iterable, Iterator, MutableMapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from boathouse.catalog.api import PolicyInTheWay, Privilege, SecurableNotFound, SecurableType
 from boathouse.engine.catalog_access import CatalogAccess
 from boathouse.engine.errors import StatementRefused
-from boathouse.engine.gateway import frame_functions, time_travel
+from boathouse.engine.gateway import frame_functions, reads, time_travel
 from boathouse.engine.gateway.answers import Asked, answer
 from boathouse.engine.gateway.day_frames import WINDOW
 from boathouse.engine.gateway.definitions import Definitions, defines
@@ -20,7 +19,7 @@ from boathouse.engine.gateway.endpoint_columns import aggregates, name_columns
 from boathouse.engine.gateway.engine_texts import EngineTexts
 from boathouse.engine.gateway.frame_filters import said_below
 from boathouse.engine.gateway.identifiers import plain_identifiers
-from boathouse.engine.gateway.open_tables import OpenTables, put_checked, require_closed, to_read
+from boathouse.engine.gateway.open_tables import OpenTables, to_read
 from boathouse.engine.gateway.parameters import bind
 from boathouse.engine.gateway.path_edits import path_edits
 from boathouse.engine.gateway.path_names import FILE_FORMATS, looks_absolute
@@ -35,16 +34,10 @@ from boathouse.engine.gateway.spark_catalog import answer_catalog
 from boathouse.engine.gateway.spark_types import Struct
 from boathouse.engine.gateway.sql_tokens import Kind, parts_of, quote, tokenize
 from boathouse.engine.gateway.statements import Statement, apply, cached_query, fixed, parse
-from boathouse.engine.gateway.stream_reads import OF_STREAMS, Look, StreamReads, look_at
-from boathouse.engine.gateway.stream_tables import check_written, feed_bounds, passed_stream
-from boathouse.engine.gateway.table_functions import change_feed
+from boathouse.engine.gateway.stream_reads import OF_STREAMS, StreamReads
 from boathouse.engine.gateway.walk import children
 from boathouse.engine.pool import SCRATCH_CATALOG
-from boathouse.engine.streaming.kafka.source import rows_now
-from boathouse.engine.streaming.sources.appended import appended
 from boathouse.iam.api import Principal
-from boathouse.storage.paths import to_url
-from boathouse.tables.api import forget_checkpoint_hint
 
 _READ_HERE = re.compile(r"\bas\s+of\b|\btable_changes|\bread_files\b", re.IGNORECASE)
 _PATH_OPTIONS = frozenset({"path", "paths", "location", "checkpointlocation"})
@@ -150,7 +143,7 @@ class Visit:
         """
         kind = relation.WhichOneof("rel_type")
         if kind in OF_STREAMS:
-            if self._replace_streams(relation):
+            if reads.replace_streams(self, relation):
                 return []
             kind = relation.WhichOneof("rel_type")
         if kind == "sql":
@@ -167,22 +160,11 @@ class Visit:
                 return []
         if kind == "read":
             self.changed |= time_travel.read_by_path(relation.read)
-        if kind == "read" and relation.read.HasField("named_table") and self._read_table(relation, said):
+        if kind == "read" and relation.read.HasField("named_table") and reads.read_table(self, relation, said):
             return []
-        if kind == "read" and relation.read.HasField("data_source") and self._read_path_changes(relation):
+        if kind == "read" and relation.read.HasField("data_source") and reads.read_path_changes(self, relation):
             return []
         return children(relation)
-
-    def _replace_streams(self, relation: Any) -> bool:
-        """What only streams have, and reads from Kafka, in place; whether nothing is left to be done to the relation."""
-        found = look_at(relation, self.streams)
-        self.changed |= found is not Look.LEFT
-        source = relation.read.data_source if relation.WhichOneof("rel_type") == "read" else None
-        if found is Look.LEFT and self.shared is None and source is not None and source.format.lower() == "kafka":
-            rows = rows_now(dict(source.options), self.access, self.principal, executes=self.executes)
-            self._replace(relation, rows, "kafka")
-            return True
-        return found is Look.GOVERNED
 
     def _look_at_sql(self, node: Any, holder: Any, references: References, *, standalone: bool) -> list[Any]:
         """A SQL text: if it is a statement that the gateway itself answers, the answer comes in its place."""
@@ -254,37 +236,7 @@ class Visit:
         self.effects.view = definitions.view or self.effects.view
         return None if rows is None else local_relation(rows)
 
-    def _read_table(self, relation: Any, said: Sequence[Comparison]) -> bool:
-        """A table of a DataFrame; whether it was replaced by what the reader may see of it."""
-        read = relation.read
-        name = read.named_table.unparsed_identifier
-        name, moment = (name, None) if read.is_streaming else time_travel.split_at(name)
-        read.named_table.unparsed_identifier = self.table_name(name, Use.READ)
-        self.look_at_options(read.named_table.options, "", Use.READ)
-        if read.is_streaming:
-            meant = passed_stream(self, read)
-            if meant is not None:
-                self._replace(relation, meant, parts_of(name)[-1])
-            return meant is not None
-        options = dict(read.named_table.options)
-        feed = feed_bounds(options)
-        if feed is not None:
-            meant = self.resolver.changes(parts_of(name), *feed)
-            self._replace(relation, meant, parts_of(name)[-1])
-            return True
-        parts, before = parts_of(name), self.resolver.rows_of
-        added = appended(options, self.session.qualify(parts), self.access.layout.run / "appended")
-        self.resolver.rows_of = added or before
-        meant = self.resolver.relation(parts, time_travel.moment_of(options, moment), None, options, said)
-        self.resolver.rows_of = before
-        if added is not None:
-            added.require_met()
-        if meant is None:
-            return False
-        self._replace(relation, meant, parts[-1])
-        return True
-
-    def _replace(self, relation: Any, meant: Any, alias: str) -> None:
+    def replace(self, relation: Any, meant: Any, alias: str) -> None:
         """Put a relation in the place of a read, under the name of what is read."""
         replacement = self.named(meant, alias)
         replacement.common.CopyFrom(relation.common)
@@ -301,20 +253,9 @@ class Visit:
         self.resolver.note(inner.alias, meant)
         return relation
 
-    def _read_path_changes(self, relation: Any) -> bool:
-        """The change data feed of a Delta table by its path; whether it was asked for."""
-        source = relation.read.data_source
-        path = next(iter(source.paths), None) or source.options.get("path")
-        feed = None if relation.read.is_streaming or source.format.lower() != "delta" else feed_bounds(source.options)
-        if feed is None or path is None:
-            return False
-        rows = change_feed(self.session, self.access, to_url(Path(self.guard.resolve(path, Use.READ))), *feed)
-        self._replace(relation, rows, "changes")
-        return True
-
     def _asks(self, name: str) -> bool:
         """Whether a function of a name asks an endpoint, in a text of the asker."""
-        return self.resolver.asks_endpoint([name], Reader(self.principal, is_asker=True))
+        return self.resolver.functions.asks_endpoint([name], Reader(self.principal, is_asker=True))
 
     def look_at_expression_string(self, expression: Any, references: References | None, *, aggregated: bool) -> list[Any]:
         """SQL text of an expression; it can hold a query.
@@ -339,33 +280,6 @@ class Visit:
     def look_at_sql_command(self, command: Any) -> None:
         """A SQL command of an older client: bring it into the form of today's."""
         self.changed |= of_today(command)
-
-    def look_at_read(self, read: Any) -> None:
-        """Files that are read."""
-        if not read.HasField("data_source"):
-            return
-        source = read.data_source
-        if read.is_streaming:
-            time_travel.refuse_moment(read, self.guard)
-            check_written(self, source.options, source.paths)
-            require_closed(self, source)
-        else:
-            self.changed |= time_travel.put_versions(source, self.guard, self.session)
-        is_checked = not read.is_streaming and put_checked(self, source)
-        paths = list(source.paths) if is_checked else [self.path(path, source.format, Use.READ) for path in source.paths]
-        if paths != list(source.paths):
-            source.paths[:] = paths
-        self.look_at_options(source.options, source.format, Use.READ)
-        appended(source.options, None, self.access.layout.run)
-        if source.format.lower() == "delta" and any(key.lower() in time_travel.MOMENTS for key in source.options):
-            for place in source.paths:
-                forget_checkpoint_hint(to_url(Path(place)))
-        path = source.options.get("path")
-        if path and not source.paths and source.format.lower() in FILE_FORMATS:
-            # The engine does not look for the files of a reader there.
-            source.paths.append(path)
-            del source.options["path"]
-            self.changed = True
 
     def look_at_view(self, command: Any) -> None:
         """A temporary view: from now on its name may hide a table's."""
@@ -514,7 +428,7 @@ def _is_path(text: str) -> bool:
 
 _LOOKS = {
     "spark.connect.SqlCommand": Visit.look_at_sql_command,
-    "spark.connect.Read": Visit.look_at_read,
+    "spark.connect.Read": reads.look_at_read,
     "spark.connect.Expression.Literal": Visit.look_at_literal,
     WINDOW: lambda visit, window: visit.texts.look_at_window(window),
     "spark.connect.Expression.UnresolvedFunction": frame_functions.look_at_function,
