@@ -4,7 +4,8 @@ Every error has a stable ``error_code``, an HTTP ``status`` and a message that s
 server turns it into ``{"error_code": ..., "message": ..., "details": [...]}``; the gateway turns it into a gRPC status.
 """
 
-from typing import ClassVar
+from collections.abc import Awaitable, Callable
+from typing import Any, ClassVar
 
 
 class BoathouseError(Exception):
@@ -91,6 +92,20 @@ class TemporarilyUnavailable(BoathouseError):
     error_code = "TEMPORARILY_UNAVAILABLE"
     status = 503
     retriable = True
+
+
+class NotYetThere(TemporarilyUnavailable):
+    """Something that is starting: worth waiting for, and then to be tried again.
+
+    Args:
+        message: For who does not wait.
+        wait: Waits, in the server's event loop, until it is there or known not to come; None where that is known already.
+        context: See ``BoathouseError``.
+    """
+
+    def __init__(self, message: str, wait: Callable[[], Awaitable[None]] | None = None, **context: Any) -> None:
+        super().__init__(message, **context)
+        self.wait = wait
 
 
 class InternalError(BoathouseError):

@@ -155,6 +155,17 @@ def test_rows_are_scored_in_batches_as_who_asks(place: Place, connect: Callable[
     spark.sql(f"ALTER TABLE {schema}.t DROP ROW FILTER")
 
 
+def test_a_query_waits_for_an_endpoint_that_starts(place: Place) -> None:
+    name = f"late-{place.name}"
+    entity = ServedEntityInput(entity_name=f"{place.schema}.sum", entity_version="1", workload_size="Small")
+    for _ in range(2):
+        # By its model server's start the query finds neither what the endpoint takes nor somebody who answers.
+        place.client.serving_endpoints.create(name, config=EndpointCoreConfigInput(name=name, served_entities=[entity]))
+        asked = f"SELECT id, ai_query('{name}', struct(a, b)) FROM {place.schema}.t WHERE id < 3"
+        assert place.values(asked) == [0.5, 1.5, 2.5]
+        place.client.serving_endpoints.delete(name)
+
+
 def test_every_statement_can_ask(place: Place) -> None:
     spark, schema = place.spark, place.schema
     call = f"ai_query('{place.sum}', struct(a, b))"

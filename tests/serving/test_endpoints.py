@@ -299,6 +299,25 @@ def test_a_rollback_takes_the_endpoints_along_and_tells_which_it_could_not(place
         api.delete(name)
 
 
+def test_who_asks_while_a_model_server_starts_waits_for_it(place: Place) -> None:
+    api, name = place.client.serving_endpoints, f"w-{place.schema}"
+    config = EndpointCoreConfigInput(name=name, served_entities=[place.entity(1)])
+    api.create(name, config=config)
+    with ThreadPoolExecutor(4) as threads:
+        answers = list(threads.map(lambda value: place.ask(name, value), (1.0, 2.0, 3.0, 4.0)))
+    assert [one.json() for one in answers] == [{"predictions": pytest.approx([value + 1.0])} for value in (1, 2, 3, 4)]
+    api.delete(name)
+
+    # What cannot be loaded is not waited for longer than it takes to know, nor what is deleted meanwhile.
+    started = time.monotonic()
+    api.create(name, config=EndpointCoreConfigInput(name=name, served_entities=[place.entity(place.broken())]))
+    failed = place.ask(name, 1)
+    assert (failed.status_code, failed.json()["error_code"]) == (503, "TEMPORARILY_UNAVAILABLE")
+    assert "MLmodel" in failed.json()["message"]
+    assert time.monotonic() - started < 40
+    api.delete(name)
+
+
 def test_a_killed_model_server_comes_back(place: Place) -> None:
     # Other tests of the run may have some on the same server.
     others = {process.pid for process in model_servers(place.server)}

@@ -351,6 +351,9 @@ async def _lifespan(api: FastAPI) -> AsyncGenerator[None, None]:
         )
         stack.push_async_callback(state.engines.stop)
         state.engines.governor.reads = state.training
+        state.serving = Serving(state.database, state.layout, state.settings.python_udfs, state.recorder)
+        # Before the first query comes: one that asks an endpoint waits for them.
+        state.engines.access.endpoints = EndpointShapes(state.serving)
         await state.engines.start()
         state.engines.access.provide_function("event_log", of_text(EventLog(state.database, state.layout).rows))
         state.engines.access.provide(TABLE_RESULTS, TableResults(state.database, state.layout).rows)
@@ -413,10 +416,8 @@ async def _lifespan(api: FastAPI) -> AsyncGenerator[None, None]:
         state.publisher = Publisher(state.database, state.layout)
         stack.push_async_callback(state.publisher.stop)
         state.publisher.start()
-        state.serving = Serving(state.database, state.layout, state.settings.python_udfs, state.recorder)
         stack.push_async_callback(state.serving.stop)
         await state.serving.start()
-        state.engines.access.endpoints = EndpointShapes(state.serving)
         mlflow = asyncio.get_running_loop().call_later(MLFLOW_AFTER_SECONDS, _start_mlflow, state, now_ms())
         stack.callback(mlflow.cancel)
         state.monitors = Monitors(

@@ -1,13 +1,15 @@
 """What can be wrong with serving."""
 
+from collections.abc import Awaitable, Callable
+
 from boathouse.errors import (
     AlreadyExists,
     Conflict,
     InvalidParameterValue,
     InvalidState,
     NotFound,
+    NotYetThere,
     PermissionDenied,
-    TemporarilyUnavailable,
 )
 
 
@@ -34,11 +36,11 @@ class EndpointUpdating(Conflict):
         )
 
 
-class EndpointNotReady(TemporarilyUnavailable):
+class EndpointNotReady(NotYetThere):
     """No model server can answer now."""
 
-    def __init__(self, name: str, reason: str) -> None:
-        super().__init__(f"Endpoint '{name}' cannot answer now: {reason}", name=name)
+    def __init__(self, name: str, reason: str, wait: Callable[[], Awaitable[None]] | None = None) -> None:
+        super().__init__(f"Endpoint '{name}' cannot answer now: {reason}", wait, name=name)
 
 
 class EndpointPermissionMissing(PermissionDenied):

@@ -13,7 +13,8 @@ from boathouse.errors import BoathouseError, InvalidParameterValue
 from boathouse.iam.api import CredentialsMissing, Principal
 from boathouse.kit.clock import now_ms
 from boathouse.kit.ids import new_id
-from boathouse.serving.runtime import Answer, Running, Serving
+from boathouse.serving.running import Answer, Running
+from boathouse.serving.runtime import Serving
 
 MAX_REQUEST_BYTES = 16 * 1024 * 1024
 

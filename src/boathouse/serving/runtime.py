@@ -2,17 +2,15 @@
 
 import asyncio
 import contextlib
-import random
 import shutil
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from functools import lru_cache, partial
+from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import structlog
-from prometheus_client import CollectorRegistry, Counter, Histogram
 from sqlalchemy.orm import Session
 
 from boathouse.catalog.api import CatalogService, Privilege
@@ -30,6 +28,7 @@ from boathouse.serving.errors import EndpointNotFound, EndpointNotReady
 from boathouse.serving.lineage import logged, served
 from boathouse.serving.process import Resources
 from boathouse.serving.repository import ServingRepository
+from boathouse.serving.running import Answer, Running
 from boathouse.serving.served_model import ServedModel
 from boathouse.serving.service import Endpoint, ServingService, finish_update
 from boathouse.serving.starter import ModelStarter
@@ -40,59 +39,6 @@ log = structlog.stdlib.get_logger(__name__)
 FLUSH_SECONDS = 2.0
 DRAIN_SECONDS = 10.0
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What an endpoint answered; ``entity`` is None where none was reached."""
-
-    status: int
-    body: bytes
-    entity: ServedEntity | None
-
-
-class EndpointMetrics:
-    """Prometheus metrics of one endpoint."""
-
-    def __init__(self) -> None:
-        self.registry = CollectorRegistry()
-        labels = ["endpoint_name", "served_entity_name"]
-        requests = Counter("request_count", "Requests", [*labels, "status"], registry=self.registry)
-        seconds = Histogram("request_latency_seconds", "Seconds to the answer", labels, registry=self.registry)
-        self.requests, self.seconds = lru_cache(1000)(requests.labels), lru_cache(1000)(seconds.labels)
-
-
-@dataclass
-class Running:
-    """An endpoint as it runs."""
-
-    record: Endpoint
-    models: dict[str, ServedModel] = field(default_factory=dict[str, ServedModel])
-    pending: dict[str, ServedModel] = field(default_factory=dict[str, ServedModel])
-    spool: Spool | None = None
-    metrics: EndpointMetrics = field(default_factory=EndpointMetrics)
-    update: "asyncio.Task[None] | None" = None
-
-    @property
-    def ready(self) -> bool:
-        """Whether it can answer all of its traffic."""
-        config = self.record.config
-        return config is not None and all(
-            name in self.models and self.models[name].ready for name, share in config.routes.items() if share
-        )
-
-    def choose(self) -> ServedModel:
-        """The served entity of a request: by its share of the traffic, among those that can answer."""
-        config = self.record.config
-        if config is None:
-            raise EndpointNotReady(self.record.name, self.record.update_message or "its first model server is starting.")
-        ready = [(self.models[name], share) for name, share in config.routes.items() if share and self.models[name].ready]
-        if not ready:
-            reasons = "; ".join(f"{model.entity.name}: {model.message}" for model in self.models.values())
-            raise EndpointNotReady(self.record.name, reasons or "no model server runs.")
-        if len(ready) == 1:
-            return ready[0][0]
-        return random.choices([model for model, _ in ready], [share for _, share in ready])[0]  # noqa: S311 - no secret
 
 
 class Serving:
@@ -111,6 +57,8 @@ class Serving:
         self._running: dict[str, Running] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._folder = layout.run / "models"
+        self.begun = asyncio.Event()
+        """Set once all endpoints are known."""
         self._starter = ModelStarter(self._folder, layout.logs / "model-servers.log")
 
     # ---- life
@@ -130,6 +78,7 @@ class Serving:
                 self._tell_lineage(record)
             if record.config_update == "IN_PROGRESS":
                 running.update = asyncio.create_task(self._deploy(running))
+        self.begun.set()
         self._spawn(self._flush_always())
 
     async def stop(self) -> None:
@@ -206,6 +155,8 @@ class Serving:
         running = self._running.pop(record.name, None)
         if running is None:
             return
+        running.is_gone = True
+        running.tell()
         if running.update is not None:
             running.update.cancel()
             await asyncio.gather(running.update, return_exceptions=True)
@@ -246,11 +197,13 @@ class Serving:
         except BoathouseError as error:
             await self._end(new)
             await asyncio.to_thread(self._finish, running, error.message)
+            running.tell()
             log.warning("endpoint_update_failed", endpoint=record.name, reason=error.message)
             return
         gone = [model for model in running.models.values() if model not in running.pending.values()]
         former, running.spool = running.spool, spool
         running.models, running.pending = running.pending, {}
+        running.tell()
         if former is not None and former is not spool:
             await asyncio.to_thread(former.close)
         log.info("endpoint_ready", endpoint=record.name, config_version=running.record.config_version)
@@ -293,7 +246,13 @@ class Serving:
             bindings=partial(self._bindings, record),
             folder=self._folder,
         )
-        return ServedModel(entity, resources, folder / f"{entity.name}.log", folder / f"{entity.name}.build.log", self._starter)
+        log_path, build_log = folder / f"{entity.name}.log", folder / f"{entity.name}.build.log"
+        return ServedModel(entity, resources, log_path, build_log, self._starter, partial(self._tell, record.name))
+
+    def _tell(self, name: str) -> None:
+        running = self._running.get(name)
+        if running is not None:
+            running.tell()
 
     async def _model_folder(self, record: Endpoint, entity: ServedEntity) -> Path:
         def find() -> Path:
@@ -387,13 +346,19 @@ class Serving:
     # ---- requests
 
     async def ask(self, running: Running, body: bytes) -> Answer:
-        """Send a request to one of an endpoint's model servers.
+        """Send a request to one of an endpoint's model servers; where the first is starting, wait for it.
 
         Raises:
             EndpointNotReady: If none can answer.
         """
         started = time.perf_counter()
-        model = running.choose()
+        try:
+            model = running.choose()
+        except EndpointNotReady:
+            if not running.is_coming:
+                raise
+            await running.wait()
+            model = running.choose()
         status = 503
         try:
             status, content = await model.ask(body)

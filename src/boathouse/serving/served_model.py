@@ -1,6 +1,7 @@
 """A served entity as an endpoint sees it: something answers for it, is watched, and started again when it ends."""
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,15 +30,25 @@ class ServedModel:
         log_path: Where their output goes.
         build_log: Where the history of starts goes.
         starter: Starts the processes.
+        changed: Is called when its state has changed.
     """
 
     def __init__(
-        self, entity: ServedEntity, resources: Resources, log_path: Path, build_log: Path, starter: ModelStarter
+        self,
+        entity: ServedEntity,
+        resources: Resources,
+        log_path: Path,
+        build_log: Path,
+        starter: ModelStarter,
+        changed: Callable[[], None] = lambda: None,
     ) -> None:
         self.entity = entity
         self.state = "DEPLOYMENT_CREATING"
         self.message = "Starting the model server"
         self.restarts = 0
+        self.is_coming = True
+        """Whether it is starting, and has not failed to since it last could answer or was made."""
+        self._changed = changed
         self.log_path, self.build_log = log_path, build_log
         self._resources, self._starter = resources, starter
         self._answering: ModelProcess | LookUps | None = None
@@ -58,10 +69,11 @@ class ServedModel:
         """Of the running process; None where it needs none."""
         return self._answering.pid if self._answering and self.ready else None
 
-    def _note(self, state: str, message: str) -> None:
-        self.state, self.message = state, message
+    def _note(self, state: str, message: str, *, is_coming: bool = False) -> None:
+        self.state, self.message, self.is_coming = state, message, is_coming
         with self.build_log.open("a") as out:
             out.write(f"{now_ms()} {state} {message}\n")
+        self._changed()
 
     async def start(self) -> None:
         """Start and wait until it is ready; from then on it is kept running.
@@ -70,7 +82,7 @@ class ServedModel:
             ModelFailed: If the model cannot be served.
         """
         name = self.entity.title
-        self._note("DEPLOYMENT_CREATING", f"Loading {name}")
+        self._note("DEPLOYMENT_CREATING", f"Loading {name}", is_coming=True)
         try:
             self._answering = await self._started()
         except BoathouseError as error:
@@ -112,7 +124,8 @@ class ServedModel:
                 await answering.stop()
                 self.restarts += 1
                 wait = BACKOFF_SECONDS[min(attempt, len(BACKOFF_SECONDS) - 1)]
-                self._note("DEPLOYMENT_RECOVERING", f"{why}; starting it again in {wait} s (restart {self.restarts})")
+                message = f"{why}; starting it again in {wait} s (restart {self.restarts})"
+                self._note("DEPLOYMENT_RECOVERING", message, is_coming=attempt == 0)
                 log.warning("model_server_ended", served_entity=self.entity.name, exit_status=status, restarts=self.restarts)
                 await asyncio.sleep(wait)
                 attempt += 1

@@ -7,7 +7,8 @@ from boathouse.engine.api import EndpointShape
 from boathouse.iam.api import Principal
 from boathouse.serving.errors import EndpointNotReady
 from boathouse.serving.lineage import asset_of
-from boathouse.serving.runtime import Running, Serving
+from boathouse.serving.running import Running
+from boathouse.serving.runtime import Serving
 
 _TYPES = {
     "boolean": "BOOLEAN",
@@ -52,8 +53,10 @@ class EndpointShapes:
         Raises:
             EndpointNotFound: If there is none that the principal may know of.
             EndpointPermissionMissing: If the principal may not query it.
-            EndpointNotReady: If none of its model servers has started.
+            EndpointNotReady: If none of its model servers has started; it says how to wait for one that is about to.
         """
+        if not self._serving.begun.is_set():
+            raise EndpointNotReady(name, "the server is starting.", self._begun)
         running = self._serving.find(name)
         running.record.require(principal, "CAN_QUERY")
         facts = _facts(running)
@@ -65,6 +68,9 @@ class EndpointShapes:
         asked = tuple(asset_of(one) for one in entities if config is not None and config.routes.get(one.name))
         return EndpointShape(running.record.name, columns, required, returns(facts.get("outputs")), asked)
 
+    async def _begun(self) -> None:
+        await self._serving.begun.wait()
+
 
 def _facts(running: Running) -> dict[str, Any]:
     config = running.record.config
@@ -73,7 +79,9 @@ def _facts(running: Running) -> dict[str, Any]:
         model = running.models.get(name)
         if model is not None and model.facts:
             return model.facts
-    raise EndpointNotReady(running.record.name, running.record.update_message or "its first model server is starting.")
+    reasons = "; ".join(f"{model.entity.name}: {model.message}" for model in running.models.values())
+    reason = running.record.update_message or reasons or "its first model server is starting."
+    raise EndpointNotReady(running.record.name, reason, running.wait if running.is_coming else None)
 
 
 def returns(outputs: list[Mapping[str, Any]] | None) -> str | None:

@@ -4,7 +4,7 @@ from typing import Any
 
 from boathouse.iam.api import Principal
 from boathouse.serving.config import EndpointConfig, ServedEntity
-from boathouse.serving.runtime import Running
+from boathouse.serving.running import Running
 from boathouse.serving.served_model import ServedModel
 from boathouse.serving.service import Endpoint
 

@@ -5,6 +5,7 @@ What comes of it is read from the run and from MLflow's experiment of the same p
 
 import re
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -20,7 +21,11 @@ from boathouse.workspace.api import WorkspaceService
 from boathouse.workspace.notebooks import Cell, Language, Notebook, to_source
 
 _FORECAST_ONLY = ("time_col", "identity_col", "frequency", "horizon", "country_code", "output_database")
-_NOT_FORECAST = ("exclude_cols", "pos_label")
+_NOT_FORECAST = ("exclude_cols", "pos_label", "imputers", "split_col", "sample_weight_col")
+_NUMBERS = frozenset({"BYTE", "SHORT", "INT", "LONG", "FLOAT", "DOUBLE", "DECIMAL"})
+_TEXTS = frozenset({"STRING", "CHAR", "VARCHAR"})
+"""They may hold numbers, or moments, which is seen when they are read."""
+_TIMES = frozenset({"DATE", "TIMESTAMP", "TIMESTAMP_NTZ"})
 _Name = Annotated[str, Field(min_length=1, max_length=255)]
 
 
@@ -36,6 +41,9 @@ class AutomlBody(BaseModel):
     primary_metric: str | None = None
     exclude_cols: list[_Name] | None = None
     exclude_frameworks: list[_Name] | None = None
+    imputers: dict[_Name, str | dict[str, Any]] | None = None
+    split_col: _Name | None = None
+    sample_weight_col: _Name | None = None
     pos_label: str | float | bool | None = None
     time_col: _Name | None = None
     identity_col: list[_Name] | None = None
@@ -79,7 +87,8 @@ def prepare(database: Database, layout: Layout, principal: Principal, body: Auto
     with database.session(write=True) as session:
         catalog = CatalogService(session, principal, layout)
         table = catalog.get_table(body.dataset, Privilege.SELECT)
-        _check(body, [str(one["name"]) for one in table.columns])
+        body = _as_in_table(body, {str(one["name"]): str(one.get("type_name") or "") for one in table.columns})
+        _check(body)
         if body.output_database is not None:
             catalog.reach(SecurableType.SCHEMA, body.output_database, Privilege.CREATE_TABLE)
         workspace = WorkspaceService(session, principal, layout)
@@ -99,7 +108,55 @@ def task_of(prepared: Prepared) -> dict[str, Any]:
     return {"run_name": f"AutoML: {prepared.name}", "tasks": [task]}
 
 
-def _check(body: AutomlBody, columns: list[str]) -> None:
+def _as_in_table(body: AutomlBody, columns: Mapping[str, str]) -> AutomlBody:
+    """The same with columns as the table writes them, which SQL finds in any case.
+
+    Raises:
+        InvalidParameterValue: If a column is not there, or its type is none for what it is to be.
+    """
+    by_lower = {name.lower(): name for name in columns}
+
+    def found(field: str, name: str) -> str:
+        column = name if name in columns else by_lower.get(name.lower())
+        if column is None:
+            told = f"{field} names {name!r}, which is no column of {body.dataset}. Its columns: {', '.join(columns)}."
+            raise InvalidParameterValue(told, field=field)
+        return column
+
+    changes: dict[str, Any] = {}
+    for field in ("target_col", "time_col", "split_col", "sample_weight_col"):
+        if (name := getattr(body, field)) is not None:
+            changes[field] = found(field, name)
+    for field in ("identity_col", "exclude_cols"):
+        if (names := getattr(body, field)) is not None:
+            changes[field] = [found(field, name) for name in names]
+    if body.imputers is not None:
+        changes["imputers"] = {found("imputers", name): how for name, how in body.imputers.items()}
+    body = body.model_copy(update=changes)
+    _check_types(body, columns)
+    return body
+
+
+def _check_types(body: AutomlBody, columns: Mapping[str, str]) -> None:
+    learned = _NUMBERS | _TEXTS | (frozenset({"BOOLEAN"}) | _TIMES if body.problem == "classify" else frozenset())
+    valid = {
+        "target_col": (
+            learned,
+            "what can be told apart" if body.problem == "classify" else "a number; use classify for classes",
+        ),
+        "sample_weight_col": (_NUMBERS, "a number"),
+        "split_col": (_TEXTS, "a text: train, validate or test"),
+    }
+    if body.problem == "forecast":
+        valid["time_col"] = (_TIMES | _TEXTS, "a date or timestamp, or a text of these")
+    for field, (types, what) in valid.items():
+        name = getattr(body, field)
+        if name is not None and columns[name] and columns[name] not in types:
+            told = f"{field} names {name!r}, which is of type {columns[name]}: it has to be {what}."
+            raise InvalidParameterValue(told, field=field)
+
+
+def _check(body: AutomlBody) -> None:
     metrics = METRICS[body.problem]
     if body.primary_metric is not None and body.primary_metric not in metrics:
         told = f"primary_metric is {body.primary_metric!r}; of {body.problem} it is one of {', '.join(metrics)}."
@@ -108,21 +165,7 @@ def _check(body: AutomlBody, columns: list[str]) -> None:
     for name in (*wrong, *(("pos_label",) if body.problem == "regress" else ())):
         if getattr(body, name) is not None:
             raise InvalidParameterValue(f"{name} does not belong to {body.problem}.", field=name)
-    if body.problem == "forecast" and body.time_col is None:
-        raise InvalidParameterValue("time_col is missing: a forecast needs the column with the moments.", field="time_col")
-    named = {
-        "target_col": [body.target_col],
-        "time_col": [body.time_col] if body.time_col else [],
-        "identity_col": body.identity_col or [],
-        "exclude_cols": body.exclude_cols or [],
-    }
-    for argument, names in named.items():
-        unknown = [one for one in names if one not in columns]
-        if unknown:
-            told = f"{argument} names {unknown[0]!r}, which is no column of {body.dataset}. Its columns: {', '.join(columns)}."
-            raise InvalidParameterValue(told, field=argument)
-    if body.problem == "forecast" and len({one for names in named.values() for one in names}) < sum(map(len, named.values())):
-        raise InvalidParameterValue("target_col, time_col and identity_col are different columns.", field="identity_col")
+    _check_roles(body)
     for field, check in (
         ("exclude_frameworks", lambda: check_frameworks(body.problem, body.exclude_frameworks or ())),
         ("frequency", lambda: body.frequency is None or frequency_of(body.frequency)),
@@ -131,6 +174,20 @@ def _check(body: AutomlBody, columns: list[str]) -> None:
             check()
         except ValueError as error:
             raise InvalidParameterValue(str(error), field=field) from None
+
+
+def _check_roles(body: AutomlBody) -> None:
+    if body.problem == "forecast" and body.time_col is None:
+        raise InvalidParameterValue("time_col is missing: a forecast needs the column with the moments.", field="time_col")
+    if body.time_col is not None and body.split_col is not None:
+        raise InvalidParameterValue("time_col and split_col both say how rows are split; give one of them.", field="split_col")
+    different = [one for one in (body.target_col, body.time_col, *(body.identity_col or ())) if one is not None]
+    if body.problem == "forecast" and len(set(different)) < len(different):
+        raise InvalidParameterValue("target_col, time_col and identity_col are different columns.", field="identity_col")
+    for field in ("time_col", "split_col", "sample_weight_col", "exclude_cols"):
+        named = getattr(body, field)
+        if named is not None and body.target_col in ([named] if isinstance(named, str) else named):
+            raise InvalidParameterValue(f"{field} names the target, {body.target_col!r}.", field=field)
 
 
 def _source(body: AutomlBody, table: str, parent: str, name: str) -> bytes:

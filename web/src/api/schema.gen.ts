@@ -7149,6 +7149,12 @@ export interface components {
             horizon?: number | null;
             /** Identity Col */
             identity_col?: string[] | null;
+            /** Imputers */
+            imputers?: {
+                [key: string]: string | {
+                    [key: string]: unknown;
+                };
+            } | null;
             /** Output Database */
             output_database?: string | null;
             /** Pos Label */
@@ -7160,6 +7166,10 @@ export interface components {
              * @enum {string}
              */
             problem: "classify" | "regress" | "forecast";
+            /** Sample Weight Col */
+            sample_weight_col?: string | null;
+            /** Split Col */
+            split_col?: string | null;
             /** Target Col */
             target_col: string;
             /** Time Col */

@@ -41,10 +41,11 @@ from boathouse.engine.gateway.trace import Trace, begin, finish, target_of
 from boathouse.engine.gateway.visit import Visit
 from boathouse.engine.link import Engine
 from boathouse.engine.streaming.source import Sources
-from boathouse.errors import BoathouseError, PermissionDenied
+from boathouse.errors import BoathouseError, NotYetThere, PermissionDenied
 from boathouse.iam.api import Principal
 
 _THREADS = 12
+_START_WAIT_SECONDS = 60
 _STACK_BYTES = 64 * 1024 * 1024
 _BAD_REQUEST, _NOT_FOUND = 400, 404
 _WRITES = frozenset({"write_operation", "write_operation_v2"})
@@ -171,8 +172,17 @@ class Governor:
         return await self.work(lambda: self._explain(refusal, principal))
 
     async def work(self, work: Callable[[], T]) -> T:
-        """Do something that blocks on one of the governor's threads."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        """Do something that blocks on one of the governor's threads; where it needs what is starting, again once that is there."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + _START_WAIT_SECONDS
+        while True:
+            try:
+                return await loop.run_in_executor(self._threads, work)
+            except NotYetThere as error:
+                # No thread waits: all principals share them.
+                if error.wait is None or loop.time() >= end:
+                    raise
+                await error.wait()
 
     def _execute(
         self,
