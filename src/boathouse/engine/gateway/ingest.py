@@ -19,7 +19,7 @@ from boathouse.engine.gateway.enforcement import Fit, Rules, fit, in_utc, only_w
 from boathouse.engine.gateway.evolution import add_columns
 from boathouse.engine.gateway.protocol import proto
 from boathouse.engine.gateway.rows_apart import set_apart
-from boathouse.engine.gateway.session import EngineSession
+from boathouse.engine.gateway.session import USER_METADATA, EngineSession
 from boathouse.engine.gateway.spark_types import Struct, from_message, sql
 from boathouse.engine.gateway.sql_tokens import literal, parts_of, quote
 from boathouse.engine.write_errors import ConcurrentModification, partitioning_mismatch
@@ -33,7 +33,7 @@ NUMBER = "spark.databricks.delta.write.txnVersion"
 """The setting with the number of the session's next write."""
 _FORGETS = f"{NUMBER}.autoReset.enabled"
 _OF_SESSION = {
-    "userMetadata": "spark.databricks.delta.commitInfo.userMetadata",
+    "userMetadata": USER_METADATA,
     "txnAppId": "spark.databricks.delta.write.txnAppId",
     "txnVersion": NUMBER,
 }

@@ -17,7 +17,6 @@ from boathouse.engine.gateway.delta_target import DeltaTarget, load
 from boathouse.engine.gateway.evolution import add_columns
 from boathouse.engine.gateway.frame_writes import require_readable
 from boathouse.engine.gateway.hidden_change import Said, change_hidden, next_value
-from boathouse.engine.gateway.ingest import session_options
 from boathouse.engine.gateway.insert_command import insert_target
 from boathouse.engine.gateway.inserts import split
 from boathouse.engine.gateway.kept_sources import KeptSource
@@ -50,7 +49,7 @@ def change_rows(visit: Visit, command: Any, statement: Statement) -> Change | No
         target = work.merge(target)
     elif statement.verb[:1] == ("UPDATE",):
         work.update(target)
-    said = None if visit.session.capabilities.completes_changes else session_options(visit.session).get("userMetadata")
+    said = None if visit.session.capabilities.completes_changes else visit.session.user_metadata
     if work.counters or said is not None or work.reads_itself:
         return _hidden(visit, command, statement.verb[0], before, target, work, said)
     node = sql_node(command.sql_command.input)

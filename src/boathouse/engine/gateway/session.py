@@ -30,6 +30,8 @@ from boathouse.history.api import AssetRef
 from boathouse.iam.api import Principal
 
 _FIRST_NAMESPACE = ("main", "default")
+USER_METADATA = "spark.databricks.delta.commitInfo.userMetadata"
+"""The setting with what a session's commits say of themselves."""
 OWN_FUNCTIONS = "__bh"
 """What the names of functions that the gateway itself registers begin with."""
 _CALLS = ("SELECT {}(1)", "SELECT {}(1) OVER (ORDER BY 1)", "SELECT * FROM {}(1)")
@@ -311,6 +313,11 @@ class EngineSession:
     def delta_settings(self) -> dict[str, str]:
         """The settings of the session that are Delta's."""
         return self.settings("spark.databricks.delta.")
+
+    @property
+    def user_metadata(self) -> str | None:
+        """What the session's commits are to say of themselves, where a writer says nothing else."""
+        return self.delta_settings.get(USER_METADATA)
 
     def settings(self, prefix: str | None = None) -> dict[str, str]:
         """All settings of the session, or those whose keys begin with a text; keys as a whole."""

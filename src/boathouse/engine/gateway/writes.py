@@ -16,7 +16,7 @@ from typing import Any
 from boathouse.catalog.api import Privilege, TableInfo
 from boathouse.engine.catalog_access import CatalogAccess
 from boathouse.engine.errors import TableAlreadyExists
-from boathouse.engine.gateway.ingest import option, session_options
+from boathouse.engine.gateway.ingest import option
 from boathouse.engine.gateway.paths import PathGuard, Use
 from boathouse.engine.gateway.protocol import local_relation, nullable_schema, proto
 from boathouse.engine.gateway.session import EngineSession
@@ -144,7 +144,7 @@ class TableWriter:
         write.partitioning_columns.extend(partition_by)
         write.options.update({key: value for key, value in options.items() if not key.lower().startswith("delta.")})
         write.options["overwriteSchema"] = "true"
-        said = session_options(session).get("userMetadata")
+        said = session.user_metadata
         if said is not None and option(options, "usermetadata") is None:
             write.options["userMetadata"] = said
         return write

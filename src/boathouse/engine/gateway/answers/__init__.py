@@ -25,7 +25,6 @@ from boathouse.engine.gateway.answers import (
 from boathouse.engine.gateway.answers.asked import Asked
 from boathouse.engine.gateway.answers.grammar import Grammar
 from boathouse.engine.gateway.answers.registry import find
-from boathouse.engine.gateway.ingest import session_options
 from boathouse.engine.gateway.protocol import local_relation
 from boathouse.engine.gateway.statements import Statement
 from boathouse.tables.api import noting
@@ -63,7 +62,7 @@ def rows_of(statement: Statement, asked: Asked) -> pa.Table | None:
     if found is None:
         return None
     handler, length = found
-    with noting(lambda: session_options(asked.session).get("userMetadata")):
+    with noting(lambda: asked.session.user_metadata):
         return handler(Grammar.of(statement, length), asked)
 
 
