@@ -25,7 +25,6 @@ from grpc.aio import AioRpcError
 
 from boathouse.catalog.api import Privilege, TableInfo
 from boathouse.engine.as_of.request import HINT, ROWS_HINT, AsOfLookup, AsOfRequest
-from boathouse.engine.gateway.completion import Completion
 from boathouse.engine.gateway.protocol import proto
 from boathouse.engine.gateway.readings import Reading
 from boathouse.engine.gateway.session import EngineSession
@@ -294,19 +293,10 @@ class LocalJoins:
 
 
 @asynccontextmanager
-async def joined(request: bytes, joins: LocalJoins | None, completion: Completion | None) -> AsyncGenerator[bytes]:
-    """A request once its as-of joins are made, which are there as long as the block runs. What it would have completed is told if that fails."""
-    if joins is None:
-        yield request
-        return
+async def joined(request: bytes, joins: LocalJoins) -> AsyncGenerator[bytes]:
+    """A request once its as-of joins are made, which are there as long as the block runs."""
     try:
-        try:
-            made = await joins.made()
-        except BaseException:
-            if completion is not None:
-                await completion.failed()
-            raise
-        yield made or request
+        yield await joins.made() or request
     finally:
         await asyncio.to_thread(joins.discard)
 

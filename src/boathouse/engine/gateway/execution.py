@@ -4,20 +4,19 @@ import asyncio
 import secrets
 import traceback
 from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 
 import grpc
 import structlog
 from grpc.aio import AioRpcError
 
 from boathouse.engine.errors import OperationCanceled
-from boathouse.engine.gateway.as_of_joins import joined
 from boathouse.engine.gateway.attempts import Attempts
-from boathouse.engine.gateway.governor import Governor, Prepared
+from boathouse.engine.gateway.governor import Governor
 from boathouse.engine.gateway.heads import for_engine
-from boathouse.engine.gateway.kept_sources import kept
 from boathouse.engine.gateway.observer import Observer, Watched
 from boathouse.engine.gateway.operation import Operation
+from boathouse.engine.gateway.prepared import Prepared
 from boathouse.engine.gateway.session import as_principal
 from boathouse.engine.gateway.statuses import WireError, canceled, forwarded, own
 from boathouse.engine.link import Engine
@@ -79,7 +78,7 @@ class Execution:
         """The answers to an ExecutePlanRequest; the message that they were all comes when the history knows of it."""
         with self._engine:
             end: bytes | None = None
-            async with self._watching(), AsyncExitStack() as left:
+            async with self._watching():
                 operation = self._operation
                 named = for_engine(request, operation.head, operation.operation_id)
                 prepared = await self._prepared(named)
@@ -93,26 +92,25 @@ class Execution:
                     answer, end = declaration.answer()
                     yield answer
                 else:
-                    request = await left.enter_async_context(joined(prepared.request, prepared.joins, prepared.completion))
-                    request = await left.enter_async_context(kept(request, prepared.kept, prepared.completion))
-                    attempts = Attempts(
-                        self._engine,
-                        self._principal,
-                        as_principal(request, self._principal),
-                        operation.head.session_id,
-                        operation.operation_id,
-                        prepared.completion,
-                        lambda: operation.interrupted,
-                    )
-                    operation.can_be_cut = lambda: not attempts.finishes
-                    async with aclosing(attempts.answers()) as messages:
-                        async for message in messages:
-                            if declaration is not None:
-                                declaration.learn(message)
-                            else:
-                                self._watched.rows = attempts.rows
-                            yield message
-                    end = attempts.end
+                    async with prepared.ready() as ready:
+                        attempts = Attempts(
+                            self._engine,
+                            self._principal,
+                            as_principal(ready, self._principal),
+                            operation.head.session_id,
+                            operation.operation_id,
+                            prepared.completion,
+                            lambda: operation.interrupted,
+                        )
+                        operation.can_be_cut = lambda: not attempts.finishes
+                        async with aclosing(attempts.answers()) as messages:
+                            async for message in messages:
+                                if declaration is not None:
+                                    declaration.learn(message)
+                                else:
+                                    self._watched.rows = attempts.rows
+                                yield message
+                        end = attempts.end
             if end is not None and operation.head.is_reattachable:
                 yield end
 

@@ -24,7 +24,7 @@ from boathouse.engine.gateway.delta_connect.translate import translate
 from boathouse.engine.gateway.frames import Frames
 from boathouse.engine.gateway.hidden_columns import METADATA
 from boathouse.engine.gateway.immediate import expand_immediate, says_immediate
-from boathouse.engine.gateway.kept_sources import KeptSource
+from boathouse.engine.gateway.prepared import Prepared
 from boathouse.engine.gateway.protocol import command_result, empty_answer, proto, rows_result, sql_node
 from boathouse.engine.gateway.readings import Reading, Reads
 from boathouse.engine.gateway.session import EngineSession, SessionNames
@@ -73,21 +73,6 @@ class Analysis:
 
     request: bytes
     answer: bytes | None = None
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """A request as it goes to the engine, and what is to be done at its end."""
-
-    request: bytes
-    completion: Completion | None = None
-    own: Callable[[], AsyncGenerator[bytes]] | None = None
-    """What answers in the engine's place."""
-    declaration: Declaration | None = None
-    joins: LocalJoins | None = None
-    """As-of joins that are made before, beside the engine."""
-    kept: KeptSource | None = None
-    """Rows that are computed before."""
 
 
 class Governor:

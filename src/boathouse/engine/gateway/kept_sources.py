@@ -10,7 +10,7 @@ import shutil
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import uuid4
 
 from grpc.aio import AioRpcError
@@ -20,9 +20,6 @@ from boathouse.engine.gateway.protocol import proto
 from boathouse.engine.gateway.retry import change_of
 from boathouse.engine.gateway.session import EngineSession
 from boathouse.engine.gateway.walk import walk
-
-if TYPE_CHECKING:
-    from boathouse.engine.gateway.completion import Completion
 
 
 @dataclass(frozen=True)
@@ -98,23 +95,6 @@ class KeptSource:
         for one in walk(message):
             if one.DESCRIPTOR.name == "CachedRemoteRelation" and one.relation_id == self._place:
                 one.relation_id = kept
-
-
-@asynccontextmanager
-async def kept(request: bytes, source: KeptSource | None, completion: "Completion | None") -> AsyncGenerator[bytes]:
-    """A request once its source is computed. What it would have completed is told if that fails."""
-    if source is None:
-        yield request
-        return
-    is_there = False
-    try:
-        async with source.in_request(request) as made:
-            is_there = True
-            yield made
-    except BaseException:
-        if not is_there and completion is not None:
-            await completion.failed()
-        raise
 
 
 def _forgetting(kept: str) -> Any:

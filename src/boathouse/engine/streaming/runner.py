@@ -6,39 +6,18 @@ import uuid
 from collections.abc import Callable
 from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import pyarrow as pa
 
-from boathouse.engine.gateway.as_of_joins import LocalJoins, joined
 from boathouse.engine.gateway.attempts import Attempts
-from boathouse.engine.gateway.completion import Completion
+from boathouse.engine.gateway.prepared import Prepared
 from boathouse.engine.gateway.protocol import proto
 from boathouse.engine.gateway.session import EngineSession, as_principal
 from boathouse.engine.gateway.stream_reads import StreamReads
 from boathouse.engine.link import Engine
 from boathouse.engine.streaming.errors import Stopped, StreamRefused
 from boathouse.iam.api import Principal
-
-
-class Prepared(Protocol):
-    """A request as it goes to the engine, and what is to be done at its end."""
-
-    @property
-    def request(self) -> bytes:
-        """As it goes to the engine."""
-        ...
-
-    @property
-    def completion(self) -> Completion | None:
-        """What is to be done at its end."""
-        ...
-
-    @property
-    def joins(self) -> LocalJoins | None:
-        """As-of joins that are made before, beside the engine."""
-        ...
-
 
 Prepare = Callable[[bytes, EngineSession, StreamReads], Prepared]
 """Checks and changes an ExecutePlanRequest of a session; blocks."""
@@ -130,7 +109,7 @@ class Runner:
 
     async def _execute(self, prepared: Prepared, operation_id: str) -> pa.Table:
         batches: list[pa.RecordBatch] = []
-        async with joined(prepared.request, prepared.joins, prepared.completion) as request:
+        async with prepared.ready() as request:
             attempts = Attempts(
                 self.engine,
                 self.principal,
