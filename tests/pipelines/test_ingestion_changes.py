@@ -2,6 +2,8 @@
 
 import json
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -109,6 +111,13 @@ def drop_slot(pg: psycopg.Connection[Any], name: str) -> None:
             in_use = False
 
 
+ODD: dict[str, Any] = {
+    "/v1/numbers": [{"id": 1}, 2],
+    "/v1/signed_out": b"<html>Sign in</html>",
+    "/v1/alike": [{"id": 1, "ID": 2}],
+}
+
+
 class _Api(BaseHTTPRequestHandler):
     """Issues by pages of two, for who has the token; ``away`` leads to another host."""
 
@@ -125,13 +134,15 @@ class _Api(BaseHTTPRequestHandler):
             self._say(200, found[(page - 1) * 2 : page * 2])
         elif url.path == "/v1/away":
             self._say(200, {"data": [{"id": 1}], "next": "http://localhost:1/steal"})
+        elif url.path in ODD:
+            self._say(200, ODD[url.path])
         else:
             self._say(404, {})
 
     def _say(self, status: int, value: Any) -> None:
-        body = json.dumps(value).encode()
+        body = value if isinstance(value, bytes) else json.dumps(value).encode()
         self.send_response(status)
-        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Type", "text/html" if isinstance(value, bytes) else "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -200,5 +211,53 @@ def test_an_http_api(ingestion: Ingestion, api: int) -> None:
     told = ingestion.fails(away)
     assert "the API leads to localhost:1, which is not the host of the connection" in told
     assert "The source has no table nothing. It has: issues, away" in told or "It has: away, issues" in told
-    wrong = {"source_configurations": [{"api_source_connector_config": {"configs": {"rest_api": "resources: ["}}}]}
-    assert "rest_api is not valid YAML" in ingestion.fails(ingestion.pipeline(ingestion.table("issues"), **wrong))
+    says_what_is_wrong(ingestion)
+
+
+def says_what_is_wrong(ingestion: Ingestion) -> None:
+    """Of answers without rows, and of fields of a declaration."""
+
+    def told(declared: str, *tables: str) -> str:
+        more = {"source_configurations": [{"api_source_connector_config": {"configs": {"rest_api": declared}}}]}
+        return ingestion.fails(ingestion.pipeline(*(ingestion.table(one) for one in tables), **more))
+
+    names = [path.rsplit("/", 1)[-1] for path in ODD]
+    found = told(f"resources: [{', '.join(names)}]", *names)
+    assert "Among the rows of numbers is a number, and each row has to be a JSON object" in found
+    assert (
+        "it answers /v1/signed_out with status 200 and text/html where JSON is needed; the answer begins with: <html>" in found
+    )
+    assert "Rows of alike have id and ID, which differ in case only" in found
+    assert "rest_api is not valid YAML" in told("resources: [", "a")
+
+
+WRONG = {
+    "{name: a, endpont: b}": "resources[0].endpont is no field. Did you mean endpoint",
+    "{name: a, endpoint: {path: b, paginater: auto}}": "endpoint.paginater is no field. Did you mean paginator",
+    "{name: a, endpoint: {paginator: pages}}": "endpoint.paginator is pages. Valid: auto, cursor, ",
+    "{name: a, endpoint: {paginator: {type: cursor, path: b}}}": "paginator.path is no field. ",
+    "{name: a, endpoint: {method: FETCH}}": "endpoint.method is FETCH. Valid: GET, POST",
+    "{name: a, endpoint: {params: {b: {type: incremental, cursor: c}}}}": "params.b.cursor is no field. Did you mean cursor_path",
+    "{endpoint: a}": "resources[0].name is missing",
+    "5": "resources[0] is 5, where an object is needed",
+}
+LOOKS = """
+import sys, yaml
+from boathouse.ingest.connectors.errors import DefinitionFieldInvalid
+from boathouse.ingest.connectors.rest_fields import require_known
+
+for declared in sys.argv[1:]:
+    try:
+        require_known({"resources": [yaml.safe_load(declared)]}, "rest_api")
+        print("fine")
+    except DefinitionFieldInvalid as error:
+        print(error.message)
+"""
+
+
+def test_fields_of_a_declaration() -> None:
+    # In a process of its own, as dlt's module name is the older pipelines' too.
+    made = subprocess.run([sys.executable, "-c", LOOKS, *WRONG, "a"], capture_output=True, text=True, check=True)
+    *told, last = made.stdout.splitlines()
+    assert [text for message, text in zip(told, WRONG.values(), strict=True) if text not in message] == [], told
+    assert last == "fine"

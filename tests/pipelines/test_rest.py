@@ -464,3 +464,30 @@ def test_a_continuous_pipeline_goes_on_until_it_is_stopped_and_after_a_restart(
     assert told == [f"Update {updates[1].update_id[:6]} has failed: The server was stopped while the update ran."]
     client.pipelines.stop_and_wait(pipeline_id)
     assert ended(client, pipeline_id, updates[0].update_id) == "CANCELED"
+
+
+def test_what_a_killed_process_had_begun_ends(server: Server, spark: SparkSession, schema: str, workspace: Path) -> None:
+    rows = 10**12
+    file = workspace / "long.sql"
+    file.write_text(f"CREATE MATERIALIZED VIEW long AS SELECT sum(id % 7) AS total FROM range({rows})")
+    client = client_of(server)
+    catalog, short = schema.split(".")
+    library = PipelineLibrary(file=FileLibrary(path=source(server, file)))
+    made = client.pipelines.create(name=f"killed {short}", catalog=catalog, schema=short, libraries=[library], development=True)
+    assert made.pipeline_id
+    first = client.pipelines.start_update(made.pipeline_id).update_id
+    assert first
+    began = f"event_type = 'planning_information' AND update_id = '{first}'"
+    until(lambda: list(client.pipelines.list_pipeline_events(made.pipeline_id or "", filter=began)), "it did not begin")
+    (driver,) = [one for one in psutil.Process(server.process.pid).children() if "boathouse.pipelines.driver" in one.cmdline()]
+    driver.kill()
+    assert ended(client, made.pipeline_id, first) == "FAILED"
+    written = (
+        f"SELECT execution_status FROM system.query.history WHERE statement_text LIKE '%{short}`.`long`' ORDER BY end_time DESC"
+    )
+    assert [row[0] for row in spark.sql(written).collect()][:1] == ["CANCELED"]
+    file.write_text("CREATE MATERIALIZED VIEW long AS SELECT 1 AS total")
+    second = client.pipelines.start_update(made.pipeline_id).update_id
+    assert second
+    assert ended(client, made.pipeline_id, second) == "COMPLETED"
+    client.pipelines.delete(made.pipeline_id)

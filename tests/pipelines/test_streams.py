@@ -1,5 +1,6 @@
 """Streaming tables: each row once, whatever happens between two updates; expectations on the same way; changes; sinks."""
 
+import datetime as dt
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -8,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
 
+from boathouse.pipelines.errors import GraphInvalid
 from boathouse.pipelines.events import UpdateState
 from boathouse.pipelines.sources import SourceFile
 from boathouse.pipelines.testing import Counts, PipelineUnderTest
@@ -264,3 +266,65 @@ def test_the_first_types_of_files_hold(pipeline: PipelineUnderTest, tmp_path: Pa
     assert {name for file in files for name in pq.read_schema(file).names} == {"id", "_rescued_data"}
     pipeline.run(source, full_refresh=True)
     assert [row["id"] for row in pipeline.rows("raw")] == ["10", "9", "x"]
+
+
+REFUSED = """
+from pyspark import pipelines as dp
+from pyspark.sql import functions as F
+
+
+def read(table, *columns):
+    return spark.readStream.table(table).withWatermark("ts", "1 minute").select(*columns)
+
+
+@dp.table
+def copied():
+    return spark.readStream.table("moments")
+
+
+@dp.materialized_view
+def counted():
+    return spark.read.table("moments").groupBy("k").count()
+
+
+@dp.table
+def joined_and_grouped():
+    return read("copied", "k", "ts").join(spark.read.table("counted"), "k").groupBy(F.window("ts", "1 minute"), "k").agg(F.sum("count"))
+
+
+@dp.table
+def left_in_time():
+    later = read("copied", F.col("k").alias("other"), F.col("ts").alias("then"))
+    return read("moments", "k", "ts").join(later, F.expr("k = other AND then BETWEEN ts AND ts + INTERVAL 1 MINUTE"), "left")
+
+
+@dp.table
+def by_key():
+    return read("copied", "k", "ts").groupBy("k").count()
+
+
+@dp.table
+def left():
+    return read("moments", "k", "ts").join(read("copied", "k"), "k", "left")
+
+
+@dp.table
+def no_time():
+    return spark.readStream.table("copied").withWatermark("k", "1 minute").dropDuplicatesWithinWatermark()
+"""
+
+
+def test_what_streams_remember_is_looked_at_before_anything_runs(pipeline: PipelineUnderTest) -> None:
+    pipeline.given("moments", [(1, dt.datetime(2024, 1, 1))], "k INT, ts TIMESTAMP")
+    with pytest.raises(GraphInvalid) as refused:
+        pipeline.plan(SourceFile("refused.py", REFUSED))
+    told = refused.value.message.splitlines()
+    assert len(told) == 3
+    for message in (
+        "[STREAMING_OUTPUT_MODE.UNSUPPORTED_OPERATION] Append output mode not supported for streaming aggregations without a watermark on one",
+        "[UNSUPPORTED_STREAMING_OPERATOR] Stream-stream LeftOuter join between two streaming DataFrames is not supported without",
+        "[EVENT_TIME_IS_NOT_ON_TIMESTAMP_TYPE] The event time k has the invalid type INT",
+    ):
+        assert any(message in one for one in told), told
+    failed = pipeline.run(SourceFile("refused.py", REFUSED), expect=UpdateState.FAILED)
+    assert failed.flows == {}

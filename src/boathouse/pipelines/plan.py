@@ -102,7 +102,7 @@ class Plan:
 
         Args:
             flow: The flow.
-            tables: What stands for some tables, by their full names.
+            tables: What stands for some tables where they are no streams, by their full names.
         """
         if flow.relation is not None:
             return self.resolved(flow.relation, tables)
@@ -124,7 +124,7 @@ class Plan:
         if dataset is not None and dataset.kind is Kind.TEMPORARY_VIEW:
             return enforced_in_view(dataset.dataset, self.relation(self.flows[dataset.flows[0]], tables))
         full = self.names.full(use.name) if dataset is None else dataset.name
-        if full in tables:
+        if full in tables and not use.is_stream:
             return tables[full]
         if dataset is None:
             return quote(full)

@@ -4,7 +4,8 @@ import asyncio
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+import uuid
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -86,13 +87,22 @@ class Pipelines:
         layout: The lake's folders.
         authenticator: Makes the tokens of the processes.
         places: Where the processes find the server.
+        end_session: Ends a session of somebody's with the gateway, with all that runs in it.
     """
 
-    def __init__(self, database: Database, layout: Layout, authenticator: Authenticator, places: Places) -> None:
+    def __init__(
+        self,
+        database: Database,
+        layout: Layout,
+        authenticator: Authenticator,
+        places: Places,
+        end_session: Callable[[Principal, str], Awaitable[None]],
+    ) -> None:
         self._database = database
         self._layout = layout
         self._authenticator = authenticator
         self._places = places
+        self._end_session = end_session
         self._running: dict[str, Running] = {}
         self._closing = False
 
@@ -259,7 +269,8 @@ class Pipelines:
                 running.listener(None)
 
     async def _process(self, running: Running) -> None:
-        assignment, token = await asyncio.to_thread(self._assignment, running)
+        session_id = str(uuid.uuid4())
+        assignment, token, runner = await asyncio.to_thread(self._assignment, running, session_id)
         scratch = Path(tempfile.mkdtemp(prefix="pipeline-"))
         try:
             if running.update.spec.get("ingestion_definition") is not None:
@@ -267,8 +278,14 @@ class Pipelines:
             else:
                 await self._drive(running, _DRIVER, {**assignment, "folder": str(scratch)})
         finally:
-            await asyncio.shield(asyncio.to_thread(self._revoke, token))
+            await asyncio.shield(self._leave_nothing(runner, session_id, token))
             shutil.rmtree(scratch, ignore_errors=True)
+
+    async def _leave_nothing(self, runner: Principal, session_id: str, token: str) -> None:
+        """End what the process of an update, which is gone, has begun with the gateway: the next one may begin then."""
+        await asyncio.to_thread(self._revoke, token)
+        if not self._closing:
+            await self._end_session(runner, session_id)
 
     async def _ingest(self, running: Running, assignment: Mapping[str, Any]) -> None:
         """Bring what is new at a source, then what has landed into its tables, then let the source know."""
@@ -328,8 +345,8 @@ class Pipelines:
         if running.task is not None:
             await asyncio.wait([running.task], timeout=STOP_SECONDS)
 
-    def _assignment(self, running: Running) -> tuple[dict[str, Any], str]:
-        """What the process of an update is told, and the token in it."""
+    def _assignment(self, running: Running, session_id: str) -> tuple[dict[str, Any], str, Principal]:
+        """What the process of an update is told, the token in it, and whom that is of."""
         pipeline, update = running.pipeline, running.update
         spec = update.spec
         with self._database.session() as session:
@@ -348,10 +365,10 @@ class Pipelines:
         retries = 0 if development else _PRODUCTION_RETRIES
         chosen = ("full_refresh", "full_refresh_selection", "refresh_selection", "validate_only")
         options: dict[str, Any] = {key: update.options[key] for key in chosen if key in update.options}
-        return {
+        assigned = {
             "pipeline_id": pipeline.id,
             "update_id": update.id,
-            "remote": f"{self._places.spark_remote}/;token={token};x-boathouse-entity={entity}",
+            "remote": f"{self._places.spark_remote}/;token={token};session_id={session_id};x-boathouse-entity={entity}",
             "base_url": self._places.base_url,
             "ports": self._places.ports,
             "token": token,
@@ -376,7 +393,8 @@ class Pipelines:
             "confined": confine.needed(
                 self._places.python, self._layout.root, is_admin=runner.is_admin, what="The source of a pipeline"
             ),
-        }, token
+        }
+        return assigned, token, runner
 
     def _record(self, running: Running, event: Event) -> None:
         with self._database.session(write=True) as session:

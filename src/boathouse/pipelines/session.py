@@ -13,6 +13,7 @@ from pyspark.sql.connect.dataframe import DataFrame
 from pyspark.sql.connect.plan import LogicalPlan
 from pyspark.sql.conversion import ArrowTableToRowsConversion
 from pyspark.sql.pandas.types import from_arrow_schema
+from pyspark.sql.types import StructType
 
 from boathouse.engine.gateway.statements import parse
 from boathouse.pipelines.errors import DefinitionInvalid
@@ -70,11 +71,18 @@ class Session:
         Raises:
             DefinitionInvalid: If the engine refuses it.
         """
+        return tuple(Column(one.name, one.dataType.simpleString()) for one in self.schema(relation).fields)
+
+    def schema(self, relation: Relation) -> StructType:
+        """The columns of a relation, as the client has them.
+
+        Raises:
+            DefinitionInvalid: If the engine refuses it.
+        """
         try:
-            fields = self.frame(relation).schema.fields
+            return self.frame(relation).schema
         except PySparkException as error:
             raise refused(error) from error
-        return tuple(Column(one.name, one.dataType.simpleString()) for one in fields)
 
     def nothing(self, schema: Schema) -> Relation:
         """The relation of no rows with some columns."""

@@ -32,6 +32,7 @@ import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql.types import StructType
 
+from boathouse.engine.capabilities import SAIL
 from boathouse.engine.gateway.sql_tokens import quote
 from boathouse.pipelines.events import Event, UpdateState
 from boathouse.pipelines.options import Options
@@ -160,6 +161,7 @@ class PipelineUnderTest:
             refresh_selection=tuple(refresh_selection),
             validate_only=validate_only,
             storage=lambda: self.storage,
+            heeded=self._heeded(),
         )
         session = Session(self.spark)
         update = Update(session, self.catalog, self.schema, options, self.state, events.append)
@@ -176,10 +178,14 @@ class PipelineUnderTest:
             GraphInvalid: If the pipeline cannot be run.
         """
         session = Session(self.spark)
-        update = Update(
-            session, self.catalog, self.schema, Options("test", "test", validate_only=True), self.state, lambda _: None
-        )
+        options = Options("test", "test", validate_only=True, heeded=self._heeded())
+        update = Update(session, self.catalog, self.schema, options, self.state, lambda _: None)
         return update.plan(self._declare(session, sources, configuration))
+
+    def _heeded(self) -> tuple[str, ...] | None:
+        """The settings that the engine knows: of the embedded one those of its capabilities, and of Apache Spark, whose sessions are an application's, all."""
+        settings = SAIL.settings if self.spark.conf.get("spark.app.id", None) is None else None
+        return None if settings is None else tuple(sorted(settings))
 
     @staticmethod
     def _declare(session: Session, sources: Sequence[str | Path | SourceFile], configuration: Mapping[str, str] | None) -> Any:

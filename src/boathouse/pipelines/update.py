@@ -108,7 +108,7 @@ class Update:
                 plan = planner.plan()
         except DefinitionInvalid as fault:
             raise GraphInvalid([fault]) from fault
-        if self.options.heeded is not None and (refused := list(refused_streams(plan))):
+        if self.options.heeded is not None and (refused := list(refused_streams(self.session, plan))):
             raise GraphInvalid(refused)
         for dataset in plan.datasets.values():
             self._define(plan, dataset)

@@ -383,7 +383,9 @@ async def _lifespan(api: FastAPI) -> AsyncGenerator[None, None]:
             state.settings.python_udfs,
             state.engines.engines.capabilities.settings,
         )
-        state.pipelines = Pipelines(state.database, state.layout, state.authenticator, places)
+        state.pipelines = Pipelines(
+            state.database, state.layout, state.authenticator, places, state.engines.gateway.end_session
+        )
         stack.push_async_callback(state.pipelines.stop)
         state.jobs.kinds.register(PipelineTaskKind(state.pipelines))
         sources = Sources(state.database, state.layout)

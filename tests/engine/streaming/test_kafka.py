@@ -176,7 +176,11 @@ def test_who_may_and_what_is_told(
     assert spark.read.format("kafka").options(**options(broker, topic, **sasl)).load().count() == 1
     errors: list[str] = []
     for change, message in (
-        ({"kafka.sasl.jaas.config": jaas.replace("p4ss", "wr0ng"), "kafka.request.timeout.ms": "2000"}, "cannot be reached"),
+        ({"kafka.sasl.jaas.config": jaas.replace("p4ss", "wr0ng"), "kafka.request.timeout.ms": "2000"}, "BROKERS_UNREACHABLE"),
+        (
+            {"kafka.bootstrap.servers": "127.0.0.1:1", "kafka.request.timeout.ms": "500"},
+            r"None of the Kafka brokers in 'kafka.bootstrap.servers' answers: 127.0.0.1:1 \(.*host:port",
+        ),
         ({"kafka.plugin.library.paths": "/tmp/x.so"}, "not passed on"),
         ({"kafka.sasl.kerberos.kinit.cmd": "touch /tmp/x"}, "not passed on"),
         ({"kafka.group.id": "g", "kafka.auto.offset.reset": "latest"}, "is not supported"),

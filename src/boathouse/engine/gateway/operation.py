@@ -85,7 +85,8 @@ class Operation:
         self._ended = False
         self._failure: WireError | None = None
         self._reader: object | None = None
-        self._task: asyncio.Task[None] | None = None
+        self.task: asyncio.Task[None] | None = None
+        """Takes its answers, once started."""
 
     @property
     def is_attended(self) -> bool:
@@ -94,22 +95,22 @@ class Operation:
 
     def start(self, answers: AsyncGenerator[bytes], told: Callable[[Exception], Awaitable[WireError]]) -> asyncio.Task[None]:
         """Begin to take answers, and say what a client is to be told of an exception."""
-        self._task = asyncio.create_task(self._take(answers, told), name=f"operation-{self.operation_id}")
-        return self._task
+        self.task = asyncio.create_task(self._take(answers, told), name=f"operation-{self.operation_id}")
+        return self.task
 
     def interrupt(self) -> bool:
         """End it on its client's wish, at once where that is possible; whether it had not ended."""
         if self._ended:
             return False
         self.interrupted = True
-        if self._task is not None and self.can_be_cut():
-            self._task.cancel()
+        if self.task is not None and self.can_be_cut():
+            self.task.cancel()
         return True
 
     def close(self) -> None:
         """End it: nobody wants its answers any more."""
-        if self._task is not None and not self._ended:
-            self._task.cancel()
+        if self.task is not None and not self._ended:
+            self.task.cancel()
             self._end(canceled())
         self._grown(-self._sent_bytes - self._ahead_bytes)
         self._first += len(self._answers)

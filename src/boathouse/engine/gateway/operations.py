@@ -120,10 +120,12 @@ class Operations:
                 rest.append(not operation.can_be_cut())
         return answer, any(rest) or not rest
 
-    def end_session(self, principal_id: str, session_id: str) -> None:
-        """End the operations of a session that is released."""
-        for key, _ in list(self._of(principal_id, session_id)):
+    def end_session(self, principal_id: str, session_id: str) -> list[asyncio.Task[None]]:
+        """End the operations of a session that is released; what they still have to undo, or to bring to an end."""
+        found = list(self._of(principal_id, session_id))
+        for key, _ in found:
             self._remove(key)
+        return [one.task for _, one in found if one.task is not None and not one.task.done()]
 
     def sweep(self) -> None:
         """Give up the operations whose clients have been away for too long."""

@@ -149,7 +149,7 @@ class Gateway:
             if method == "Interrupt":
                 return await self._interrupt(request, call)
             if method == "ReleaseSession":
-                await self._governor.streams.end_session(request, principal)
+                await self._governor.streams.end_session(principal.id, session_of(request))
                 self._operations.end_session(principal.id, session_of(request))
                 if not self._pool.runs(principal.id):
                     # No engine is started for that.
@@ -170,6 +170,16 @@ class Gateway:
                 self._observer.changed(method, context, principal, request)
                 return answer
         raise AssertionError
+
+    async def end_session(self, principal: Principal, session_id: str) -> None:
+        """End a session whose client is gone with all that it has begun, and wait until nothing of that goes on."""
+        left = self._operations.end_session(principal.id, session_id)
+        await self._governor.streams.end_session(principal.id, session_id)
+        if left:
+            await asyncio.wait(left)
+        if self._pool.runs(principal.id):
+            engine = await self._pool.get(principal)
+            engine.tell("ReleaseSession", as_principal(encoded(1, session_id), principal))
 
     async def _interrupt(self, request: bytes, call: _Call) -> bytes:
         """End what a client wants to stop; the engine is asked itself only where something cannot end without it."""

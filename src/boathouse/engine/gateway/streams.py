@@ -238,10 +238,9 @@ class Streams:
             if heard is not None:
                 heard.cancel()
 
-    async def end_session(self, request: bytes, principal: Principal) -> None:
+    async def end_session(self, principal_id: str, session_id: str) -> None:
         """Stop the queries of a session that is released."""
-        parsed = proto().ReleaseSessionRequest.FromString(request)
-        await self._manager.end_session((principal.id, parsed.session_id))
+        await self._manager.end_session((principal_id, session_id))
 
     async def stop(self) -> None:
         """Stop all queries, within about a second."""

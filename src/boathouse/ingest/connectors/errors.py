@@ -103,3 +103,29 @@ class ReplicationImpossible(InvalidState):
     """A database whose changes cannot be followed as it is."""
 
     error_code = "INGESTION_REPLICATION_UNAVAILABLE"
+
+
+class RowsNoObjects(InvalidState):
+    """An answer of an API whose rows are not JSON objects."""
+
+    error_code = "INGESTION_VALUE_INVALID"
+
+    def __init__(self, resource: str, kind: str) -> None:
+        super().__init__(
+            f"Among the rows of {resource} is {kind}, and each row has to be a JSON object. Say with endpoint.data_selector where in the answers "
+            "the objects are; '$' is the whole answer.",
+            resource=resource,
+        )
+
+
+class ColumnsAlike(InvalidState):
+    """Names of a source that are one column's here."""
+
+    error_code = "INGESTION_VALUE_INVALID"
+
+    def __init__(self, table: str, first: str, second: str) -> None:
+        super().__init__(
+            f"Rows of {table} have {first} and {second}, which differ in case only and would be one column. Leave one of them out with "
+            "table_configuration.exclude_columns.",
+            table=table,
+        )

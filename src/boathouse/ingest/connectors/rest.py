@@ -16,17 +16,22 @@ from boathouse.catalog.api import OpenConnection
 from boathouse.ingest.connectors.columns import Column, text_of
 from boathouse.ingest.connectors.definition import TableObject
 from boathouse.ingest.connectors.errors import (
+    ColumnsAlike,
     DefinitionFieldInvalid,
     KeysMissing,
+    RowsNoObjects,
     SourceTableMissing,
     SourceUnreachable,
 )
 from boathouse.ingest.connectors.extract import Extraction, Landed, query_based
+from boathouse.ingest.connectors.rest_fields import require_known
 
 FIELD = "ingestion_definition.source_configurations.api_source_connector_config.configs.rest_api"
 _SECONDS = 60
 _TRIES = 3
 _LARGEST = 2**63
+_SHOWN = 80
+"""Characters of an answer that is not JSON."""
 
 
 class RestReader:
@@ -76,7 +81,7 @@ class RestReader:
             rows = [
                 row
                 for item in self._source({one.source_table or "": since}).resources[one.source_table or ""]
-                for row in _rows(item)
+                for row in _rows(item, one.source)
             ]
         except (DltException, requests.RequestException) as error:
             raise self._unreachable(error) from error
@@ -100,7 +105,8 @@ class RestReader:
         config = yaml.safe_load(yaml.safe_dump(self._declared))
         options = self._connection.options
         base = _base(options)
-        client: Any = {**config.get("client", {}), "base_url": base, "session": _session(base)}
+        session, self._adapter = _session(base)
+        client: Any = {**config.get("client", {}), "base_url": base, "session": session}
         if "bearer_token" in options:
             client["auth"] = {"type": "bearer", "token": options["bearer_token"]}
         elif "user" in options:
@@ -118,6 +124,8 @@ class RestReader:
         cause: BaseException = error
         while cause.__cause__ is not None and not isinstance(cause, requests.RequestException):
             cause = cause.__cause__
+        if isinstance(cause, requests.exceptions.InvalidJSONError):
+            return SourceUnreachable(self._connection.name, self._adapter.told())
         # What a query has may be secret.
         text = re.sub(r"\?\S*", "", " ".join(str(cause).split()))[:500]
         for option in ("bearer_token", "password"):
@@ -143,6 +151,7 @@ def _parsed(declaration: str) -> dict[str, Any]:
         if isinstance(path, str) and (urlsplit(path).scheme or path.startswith("//")):
             where = f"{FIELD}.resources[{number}].endpoint.path"
             raise DefinitionFieldInvalid(where, "has to be relative to the connection's host and base_path.")
+    require_known({**found, "client": client}, FIELD)
     return {**found, "client": client}
 
 
@@ -163,14 +172,39 @@ class _Refusing(BaseAdapter):
         """There is nothing to close."""
 
 
-def _session(base: str) -> requests.Session:
+class _Remembering(HTTPAdapter):
+    """Knows the last answer, which an error of what reads it does not."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._last: requests.Response | None = None
+
+    def send(self, request: requests.PreparedRequest, *arguments: Any, **named: Any) -> requests.Response:
+        """Send it."""
+        self._last = super().send(request, *arguments, **named)
+        return self._last
+
+    def told(self) -> str:
+        """That the last answer is not JSON, and what it is."""
+        answer = self._last
+        if answer is None:
+            return "an answer is not JSON"
+        kind = answer.headers.get("Content-Type", "no Content-Type")
+        text = " ".join(answer.text.split())[:_SHOWN]
+        shown = f"begins with: {text}" if text else "is empty"
+        path = urlsplit(answer.url).path
+        return f"it answers {path} with status {answer.status_code} and {kind} where JSON is needed; the answer {shown}"
+
+
+def _session(base: str) -> tuple[requests.Session, _Remembering]:
     session = Client(request_timeout=_SECONDS, request_max_attempts=_TRIES, raise_for_status=False).session
     session.trust_env = False
     session.adapters.clear()
     parts = urlsplit(base)
     session.mount("http", _Refusing())
-    session.mount(f"{parts.scheme}://{parts.netloc.lower()}/", HTTPAdapter())
-    return session
+    adapter = _Remembering()
+    session.mount(f"{parts.scheme}://{parts.netloc.lower()}/", adapter)
+    return session, adapter
 
 
 def _begin_at(resource: dict[str, Any], value: Any) -> None:
@@ -184,12 +218,35 @@ def _begin_at(resource: dict[str, Any], value: Any) -> None:
             one["initial_value"] = value
 
 
-def _rows(item: Any) -> Iterable[Mapping[str, Any]]:
-    return item if isinstance(item, list) else [item]
+def _rows(item: Any, resource: str) -> Iterable[Mapping[str, Any]]:
+    """The rows of what a resource gives.
+
+    Raises:
+        RowsNoObjects: If one is no JSON object.
+    """
+    rows: list[Any] = item if isinstance(item, list) else [item]
+    for row in rows:
+        if not isinstance(row, dict):
+            raise RowsNoObjects(resource, _JSON.get(type(row), type(row).__name__))
+    return rows
+
+
+_JSON: dict[type[Any], str] = {
+    bool: "a boolean",
+    int: "a number",
+    float: "a number",
+    str: "a text",
+    list: "an array",
+    type(None): "null",
+}
 
 
 def _columns(rows: Sequence[Mapping[str, Any]], one: TableObject) -> list[Column]:
-    """The columns of JSON objects: what is nested, or of several types, becomes text."""
+    """The columns of JSON objects: what is nested, or of several types, becomes text.
+
+    Raises:
+        ColumnsAlike: If two differ in case only.
+    """
     include, exclude = set(one.settings.include), set(one.settings.exclude)
     needed = {*one.settings.primary_keys, one.settings.cursor, one.settings.sequence_by}
     kinds: dict[str, set[str]] = {}
@@ -197,6 +254,11 @@ def _columns(rows: Sequence[Mapping[str, Any]], one: TableObject) -> list[Column
         for name, value in row.items():
             if value is not None and (name in needed or ((not include or name in include) and name not in exclude)):
                 kinds.setdefault(name, set()).add(_kind(value))
+    alike: dict[str, str] = {}
+    for name in kinds:
+        first = alike.setdefault(name.lower(), name)
+        if first != name:
+            raise ColumnsAlike(one.source, first, name)
     return [_column(name, found) for name, found in kinds.items()]
 
 

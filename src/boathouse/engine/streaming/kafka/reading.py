@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from boathouse.engine.streaming.errors import SourceChanged, Stopped, StreamRefused
-from boathouse.engine.streaming.kafka.client import library
+from boathouse.engine.streaming.kafka.client import BROKERS, library
 from boathouse.engine.streaming.kafka.offsets import EARLIEST, LATEST, Partition, Positions, require_same
 from boathouse.engine.streaming.kafka.options import Bound, KafkaOptions
 
@@ -240,7 +240,7 @@ class Broker:
                     }
                 )
             except (kafka.KafkaException, ValueError, TypeError) as error:
-                raise failed(error) from None
+                raise failed(error, self._configuration) from None
         return self._consumer
 
     def _ask(self, question: Callable[[Any], Any]) -> Any:
@@ -249,12 +249,21 @@ class Broker:
         try:
             return question(consumer)
         except kafka.KafkaException as error:
-            raise failed(error) from None
+            raise failed(error, self._configuration) from None
 
 
-def failed(error: Exception) -> StreamRefused:
-    """An error of the library; of wrong configuration it does not tell the values."""
+_UNREACHABLE = frozenset({"_TRANSPORT", "_ALL_BROKERS_DOWN", "_RESOLVE", "_TIMED_OUT", "_TIMED_OUT_QUEUE"})
+
+
+def failed(error: Exception, configuration: Mapping[str, Any]) -> StreamRefused:
+    """An error of the library; of wrong configuration it does not tell the values, but where nobody answers."""
     first: Any = error.args[0] if error.args else None
     if first is None or not hasattr(first, "name") or first.name() == "_INVALID_ARG":
         return StreamRefused("The options 'kafka.*' are not valid: Kafka's client refuses the value of one of them.")
-    return StreamRefused(f"Kafka cannot be reached with these options: {first.str()}")
+    if first.name() in _UNREACHABLE:
+        brokers = str(configuration.get("bootstrap.servers", ""))
+        return StreamRefused(
+            f"[KAFKA_BROKERS_UNREACHABLE] None of the Kafka brokers in '{BROKERS}' answers: {brokers} ({first.str()}). It takes host:port, several with "
+            "commas, of brokers that run, that the server can reach, and that let it in by 'kafka.security.protocol' and its credentials."
+        )
+    return StreamRefused(f"Kafka cannot be used with these options: {first.str()}")

@@ -72,7 +72,9 @@ class Sender:
                 break
         left = producer.flush(_FLUSH_SECONDS)
         if self._failures or left:
-            cause = self._failures[0] if self._failures else f"{left} rows were not taken within {_FLUSH_SECONDS:.0f} s"
+            brokers = self._configuration.get("bootstrap.servers", "")
+            late = f"{left} rows were not taken by the brokers {brokers} within {_FLUSH_SECONDS:.0f} s"
+            cause = self._failures[0] if self._failures else late
             message = f"Kafka did not take all rows of the batch: {cause}. Some may be there."
             raise StreamRefused(message)
         return count
@@ -88,7 +90,7 @@ class Sender:
             except BufferError:
                 producer.poll(1.0)
             except library().KafkaException as error:
-                raise failed(error) from None
+                raise failed(error, self._configuration) from None
             else:
                 producer.poll(0)
                 return
@@ -103,7 +105,7 @@ class Sender:
             try:
                 self._producer = kafka.Producer({"acks": "all", **self._configuration})
             except (kafka.KafkaException, ValueError, TypeError) as error:
-                raise failed(error) from None
+                raise failed(error, self._configuration) from None
         return self._producer
 
 

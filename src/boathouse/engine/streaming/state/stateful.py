@@ -13,18 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from boathouse.engine.gateway.protocol import local_relation, proto
-from boathouse.engine.gateway.spark_types import from_message
+from boathouse.engine.gateway.protocol import proto
 from boathouse.engine.gateway.stream_reads import StreamReads
-from boathouse.engine.gateway.walk import inputs
 from boathouse.engine.streaming.checkpoint import write
 from boathouse.engine.streaming.errors import StreamRefused
 from boathouse.engine.streaming.runner import Runner
-from boathouse.engine.streaming.state.aggregate import Aggregate
-from boathouse.engine.streaming.state.deduplicate import Deduplicate
-from boathouse.engine.streaming.state.event_time import Times, event_times
-from boathouse.engine.streaming.state.join import Join
-from boathouse.engine.streaming.state.names import rename
+from boathouse.engine.streaming.state.assembled import assembled
 from boathouse.engine.streaming.state.operator import (
     Operator,
     Watermarks,
@@ -35,16 +29,7 @@ from boathouse.engine.streaming.state.operator import (
     sql,
     union,
 )
-from boathouse.engine.streaming.state.sessions import without_sessions
-from boathouse.engine.streaming.state.shape import (
-    Watermark,
-    output_id,
-    remembering,
-    require_one_watermark,
-    require_time,
-    watermark_of,
-    watermarks,
-)
+from boathouse.engine.streaming.state.shape import output_id
 from boathouse.tables.api import row_count
 
 _PARTS = "_parts"
@@ -92,62 +77,18 @@ class Stateful:
 
     def __init__(self, plan: Any, mode: str, folder: Path, runner: Runner, nothing: Mapping[str, Any]) -> None:
         self._runner = runner
-        self._steps: list[_Step] = []
-        self.plan = proto().Relation()
-        """The query's plan with references in the operators' places."""
-        self.plan.CopyFrom(plan)
-        self._marks: list[Watermark] = []
-        self._reached: list[int] = []
         self._grown: dict[Path, Any] = {}
         self._takes_most = (runner.session.setting(_POLICY) or "min").lower() == "max"
-        known, times, lags = dict(nothing), dict[str, Times](), dict[str, int]()
-        nodes = remembering(self.plan)
-        for index, relation in enumerate(nodes):
-            node = proto().Relation()
-            node.CopyFrom(relation)
-            below = inputs(node)
-            lag = max((lags.get(one, 0) for one in _references(node)), default=0)
-            operator = self._operator(node, below, mode if index == len(nodes) - 1 else "append", known, times)
-            reference = output_id(index)
-            relation.cached_remote_relation.relation_id = reference
-            rename(self.plan, operator.scopes)
-            known[reference] = local_relation(operator.schema.empty_table())
-            times[reference], lags[reference] = operator.times, lag + operator.lag_ms
-            self._marks += [self._mark(one, known) for one in watermarks(node)]
-            self._steps.append(_Step(operator, folder / str(index), lag))
-        self._marks += [self._mark(one, known) for one in watermarks(self.plan)]
+
+        def schema(relation: Any, known: Mapping[str, Any]) -> Any:
+            return runner.session.schema(runner.governed(relation, StreamReads(known)))
+
+        found = assembled(plan, mode, nothing, schema)
+        self.plan = found.plan
+        """The query's plan with references in the operators' places."""
+        self._steps = [_Step(one, folder / str(index), lag) for index, (one, lag) in enumerate(found.operators)]
+        self._marks = found.marks
         self._reached = [0] * len(self._marks)
-
-    def _mark(self, relation: Any, known: Mapping[str, Any]) -> Watermark:
-        """The watermark that a relation sets on one of its columns.
-
-        Raises:
-            StreamRefused: If that is no time.
-        """
-        mark = watermark_of(relation)
-        schema = self._runner.session.schema(self._runner.governed(mark.rows, StreamReads(known)))
-        require_time(mark.column, from_message(schema))
-        return mark
-
-    def _operator(
-        self, node: Any, below: list[Any], mode: str, known: Mapping[str, Any], times: Mapping[str, Times]
-    ) -> Operator:
-        def schema(relation: Any) -> Any:
-            return self._runner.session.schema(self._runner.governed(relation, StreamReads(known)))
-
-        match node.WhichOneof("rel_type"):
-            case "aggregate":
-                typed = proto().Relation()
-                typed.CopyFrom(node)
-                without_sessions(typed.aggregate)
-                return Aggregate(node, schema(typed), event_times(below[0], times), mode)
-            case "deduplicate":
-                watermark = require_one_watermark(node) if node.deduplicate.within_watermark else None
-                return Deduplicate(node, schema(node), event_times(below[0], times), watermark, mode)
-            case _:
-                sides = node.join.left, node.join.right
-                left, right = (event_times(one, times) for one in sides)
-                return Join(node, (schema(sides[0]), schema(sides[1])), (left, right))
 
     @property
     def has_watermark(self) -> bool:
@@ -252,13 +193,6 @@ class Stateful:
         """How many rows a state has; where it is in several tables, they are counted without those that are forgotten."""
         grown = self._grown.pop(step.place(store, batch), None)
         return row_count(step.place(store, batch).as_uri()) or 0 if grown is None else self._runner.count(grown)
-
-
-def _references(node: Any) -> list[str]:
-    """The references in a relation."""
-    if node.WhichOneof("rel_type") == "cached_remote_relation":
-        return [node.cached_remote_relation.relation_id]
-    return [found for one in inputs(node) for found in _references(one)]
 
 
 def _table(place: Path) -> Any:
