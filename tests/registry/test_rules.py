@@ -1,5 +1,7 @@
 """Who may do what, past every client: names, privileges, owners, true users."""
 
+import json
+
 import pytest
 from mlflow import MlflowClient, MlflowException
 
@@ -191,6 +193,38 @@ def test_runs_and_experiments_of_others(place: Place) -> None:
         assert client.post(f"{MLFLOW}/runs/log-batch", json=tags).status_code == 200
     tags = place.owner.get(f"{MLFLOW}/runs/get", params={"run_id": theirs["run_id"]}).json()["run"]["data"]["tags"]
     assert {"key": "mlflow.user", "value": place.stranger_name} in tags
+
+
+def test_data_sets_of_evaluations_are_their_makers(place: Place) -> None:
+    root = "/api/3.0/mlflow/datasets"
+    tags = json.dumps({"mlflow.user": "mallory", "k": "v"})
+    made = place.owner.post(f"{root}/create", json={"name": place.schema, "experiment_ids": ["0"], "tags": tags}).json()[
+        "dataset"
+    ]
+    target = f"{root}/{made['dataset_id']}"
+    assert (made["created_by"], json.loads(made["tags"])) == (place.owner_name, {"mlflow.user": place.owner_name, "k": "v"})
+    records = json.dumps([{"inputs": {"q": "a"}, "expectations": {"e": "b"}, "tags": {"mlflow.user": "mallory"}}])
+    assert place.owner.post(f"{target}/records", json={"records": records}).json() == {"inserted_count": 1, "updated_count": 0}
+    (record,) = json.loads(place.stranger.get(f"{target}/records").json()["records"])
+    assert (record["inputs"], record["created_by"]) == ({"q": "a"}, place.owner_name)
+    for method, path, body in (
+        ("POST", "/records", {"records": records}),
+        ("DELETE", "/records", {"dataset_record_ids": [record["dataset_record_id"]]}),
+        ("PATCH", "/tags", {"tags": json.dumps({"k": "w"})}),
+        ("DELETE", "/tags/k", {}),
+        ("POST", "/add-experiments", {"experiment_ids": ["0"]}),
+        ("POST", "/remove-experiments", {"experiment_ids": ["0"]}),
+        ("DELETE", "", {}),
+    ):
+        assert code(place.stranger.request(method, f"{target}{path}", json=body)) == DENIED, path
+    for client in (place.owner, place.admin):
+        told = json.dumps({"k": "x", "mlflow.user": "me"})
+        assert client.request("PATCH", f"{target}/tags", json={"tags": told}).status_code == 200
+    client.request("DELETE", f"{target}/tags/mlflow.user", json={})
+    found = place.stranger.get(target).json()["dataset"]
+    assert json.loads(found["tags"]) == {"mlflow.user": place.owner_name, "k": "x"}
+    assert place.owner.request("DELETE", target, json={}).status_code == 200
+    assert place.owner.get(target).status_code == 404
 
 
 def test_logged_models_of_others(place: Place) -> None:

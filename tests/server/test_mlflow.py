@@ -20,7 +20,7 @@ REFUSED = re.compile(
 )
 """What of MLflow runs code, calls out, or writes past the stores."""
 
-READ_ONLY = re.compile(r"/api/3\.0/mlflow/(datasets|scorers|issues|label-schemas|review-queues)(/|$)|/ui-telemetry")
+READ_ONLY = re.compile(r"/api/3\.0/mlflow/(scorers|issues|label-schemas|review-queues)(/|$)|/ui-telemetry")
 
 
 def routes() -> Iterator[tuple[str, str]]:

@@ -7,7 +7,15 @@ from typing import Any, TypeVar, cast
 from mlflow.entities import ExperimentTag, LoggedModelTag, RunStatus, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST
-from mlflow.store.tracking.dbmodels.models import SqlExperimentTag, SqlLoggedModel, SqlLoggedModelTag, SqlRun, SqlTag
+from mlflow.store.tracking.dbmodels.models import (
+    SqlEvaluationDataset,
+    SqlEvaluationDatasetTag,
+    SqlExperimentTag,
+    SqlLoggedModel,
+    SqlLoggedModelTag,
+    SqlRun,
+    SqlTag,
+)
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from sqlalchemy import Engine
 
@@ -50,7 +58,7 @@ class GovernedTrackingStore(SqlAlchemyStore):
     """Runs and experiments.
 
     Everybody reads everything and logs runs into any experiment. A run is changed by its user, an experiment by its owner, who
-    also may change the runs in it; an admin may change all. Who a run's user is, the door says, not the client.
+    also may change the runs in it, an evaluation's data set by who made it; an admin may change all. Who a run's user is, the door says, not the client.
     """
 
     def __init__(self, db_uri: str, artifact_root: str, layout: Layout, training: Training) -> None:
@@ -65,7 +73,7 @@ class GovernedTrackingStore(SqlAlchemyStore):
     # ------------------------------------------------------------------------------------------------------- owners
 
     def require_write(self, kind: str, subject: str) -> None:
-        """Go on only if the acting principal may change a ``run``, ``experiment``, logged ``model`` or ``trace``'s experiment.
+        """Go on only if the acting principal may change a ``run``, ``experiment``, logged ``model``, ``trace``'s experiment or evaluation's ``dataset``.
 
         What does not exist passes: MLflow says so itself.
 
@@ -95,6 +103,9 @@ class GovernedTrackingStore(SqlAlchemyStore):
         with self.ManagedSessionMaker() as session:
             if kind == "run":
                 row = session.query(SqlRun.user_id, SqlRun.experiment_id).filter(SqlRun.run_uuid == subject).one_or_none()
+            elif kind == "dataset":
+                made = session.query(SqlEvaluationDataset.created_by).filter(SqlEvaluationDataset.dataset_id == subject)
+                row = None if (one := made.one_or_none()) is None else (one[0], "")
             elif kind == "model":
                 row = (
                     session.query(SqlLoggedModelTag.tag_value, SqlLoggedModel.experiment_id)
@@ -126,10 +137,13 @@ class GovernedTrackingStore(SqlAlchemyStore):
         """Let what is a user's be another name's; None: nobody's, so that only an admin may change it."""
         with self.ManagedSessionMaker(read_only=False) as session:
             session.query(SqlRun).filter(SqlRun.user_id == old).update({"user_id": new or ""})
+            sets = session.query(SqlEvaluationDataset).filter(SqlEvaluationDataset.created_by == old)
+            sets.update({"created_by": new or ""}, synchronize_session=False)
             for table, key, value in (
                 (SqlExperimentTag, OWNER_TAG, SqlExperimentTag.value),
                 (SqlLoggedModelTag, USER_TAG, SqlLoggedModelTag.tag_value),
                 (SqlTag, USER_TAG, SqlTag.value),
+                (SqlEvaluationDatasetTag, USER_TAG, SqlEvaluationDatasetTag.value),
             ):
                 name = SqlLoggedModelTag.tag_key if table is SqlLoggedModelTag else table.key
                 session.query(table).filter(name == key, value == old).update({value: new or ""}, synchronize_session=False)
@@ -300,3 +314,37 @@ class GovernedTrackingStore(SqlAlchemyStore):
     delete_logged_model = _guarded("model", "model_id")(SqlAlchemyStore.delete_logged_model)
     finalize_logged_model = _guarded("model", "model_id")(SqlAlchemyStore.finalize_logged_model)
     log_logged_model_params = _guarded("model", "model_id")(SqlAlchemyStore.log_logged_model_params)
+
+    # ----------------------------------------------------------------------------------- data sets of evaluations
+
+    def create_dataset(self, name: Any, tags: Any = None, experiment_ids: Any = None) -> Any:
+        """Make a data set of the acting principal."""
+        with mlflow_errors():
+            user = acting_principal().name
+        return super().create_dataset(name, {**(tags or {}), USER_TAG: user}, experiment_ids)
+
+    def upsert_dataset_records(self, dataset_id: Any, records: Any) -> Any:
+        """Add records, and change those with the same inputs; they are the acting principal's."""
+        with mlflow_errors():
+            self.require_write("dataset", str(dataset_id))
+            user = acting_principal().name
+        return super().upsert_dataset_records(
+            dataset_id, [{**one, "tags": {**(one.get("tags") or {}), USER_TAG: user}} for one in records]
+        )
+
+    def set_dataset_tags(self, dataset_id: Any, tags: Any) -> Any:
+        """Set tags; the user's is kept."""
+        with mlflow_errors():
+            self.require_write("dataset", str(dataset_id))
+        return super().set_dataset_tags(dataset_id, {key: value for key, value in tags.items() if key != USER_TAG})
+
+    def delete_dataset_tag(self, dataset_id: Any, key: Any) -> Any:
+        """Delete a tag; the user's is kept."""
+        with mlflow_errors():
+            self.require_write("dataset", str(dataset_id))
+        return None if key == USER_TAG else super().delete_dataset_tag(dataset_id, key)
+
+    delete_dataset = _guarded("dataset", "dataset_id")(SqlAlchemyStore.delete_dataset)
+    delete_dataset_records = _guarded("dataset", "dataset_id")(SqlAlchemyStore.delete_dataset_records)
+    add_dataset_to_experiments = _guarded("dataset", "dataset_id")(SqlAlchemyStore.add_dataset_to_experiments)
+    remove_dataset_from_experiments = _guarded("dataset", "dataset_id")(SqlAlchemyStore.remove_dataset_from_experiments)

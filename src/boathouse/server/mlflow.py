@@ -49,9 +49,11 @@ _SERVED: tuple[tuple[re.Pattern[str], re.Pattern[str]], ...] = tuple(
         # traces
         ("GET|POST|PATCH|DELETE", r"/api/[23]\.0/mlflow/(traces(/.+)?|get-trace-artifact)"),
         ("POST", r"/v1/traces"),
-        # what the page shows of evaluation: to read only, for now
-        (_READ, r"/api/3\.0/mlflow/(datasets|scorers|issues|label-schemas|review-queues)/.+"),
-        ("POST", r"/api/3\.0/mlflow/(datasets|issues)/search"),
+        # data sets of evaluations: the tracking store knows who may change what
+        ("GET|HEAD|POST|PATCH|DELETE", r"/api/3\.0/mlflow/datasets/.+"),
+        # what else the page shows of evaluation: to read only, for now
+        (_READ, r"/api/3\.0/mlflow/(scorers|issues|label-schemas|review-queues)/.+"),
+        ("POST", r"/api/3\.0/mlflow/issues/search"),
         # files
         ("GET|HEAD|PUT|DELETE", rf"{_ARTIFACTS}(/.*)?"),
         (_READ, r"/get-artifact|/model-versions/get-artifact"),
