@@ -59,3 +59,17 @@ def test_frames_of_days_of_dataframes(spark: SparkSession) -> None:
         assert [row.s for row in rows] == wanted, number
         rows = days.withColumn("s", F.sum("v").over(window)).orderBy("v").collect()
         assert [row.s for row in rows] == wanted, number
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT v, sum(v) OVER (ORDER BY t.d RANGE BETWEEN 2 PRECEDING AND 1 PRECEDING) AS s FROM {days}",
+        "SELECT v, sum(v) OVER (ORDER BY date_add(d, v - v) RANGE BETWEEN 2 PRECEDING AND 1 PRECEDING) AS s FROM {days}",
+        "WITH x AS (SELECT * FROM {days}) SELECT v, sum(v) OVER w AS s FROM x WINDOW w AS (ORDER BY d RANGE BETWEEN 2 PRECEDING AND 1 PRECEDING)",
+    ],
+)
+def test_frames_of_days_of_any_relation(spark: SparkSession, text: str) -> None:
+    days = "(VALUES (1, DATE'2024-01-01'), (2, DATE'2024-01-02'), (4, DATE'2024-01-04'), (8, NULL)) AS t(v, d)"
+    rows = sorted(spark.sql(text.format(days=days)).collect())
+    assert [row.s for row in rows] == [None, 1, 2, 8]

@@ -27,7 +27,6 @@ NOT_READ = (
     "WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r WHERE n < 5) SELECT * FROM r",
     "FROM VALUES (1) t(a) |> WHERE a > 1",
     "SELECT 'a' COLLATE UTF8_LCASE",
-    "DECLARE x INT",
     "SELECT 'a' RLIKE '(?=a)a'",
 )
 

@@ -213,6 +213,8 @@ ROWS = {
     f"SELECT i, explode_outer(m) AS (k, v) FROM {MAPS}": [(1, "k", 7), (2, None, None)],
     f"SELECT i, k, v FROM {MAPS} LATERAL VIEW explode(m) e AS k, v WHERE v > 0": [(1, "k", 7)],
     f"SELECT i, k, v FROM {MAPS}, LATERAL explode(m) AS e(k, v)": [(1, "k", 7)],
+    f"SELECT i, posexplode(m) FROM {MAPS}": [(1, 0, "k", 7)],
+    f"SELECT i, p, v FROM {MAPS} LATERAL VIEW OUTER posexplode(m) e AS p, k, v": [(1, 0, 7), (2, None, None)],
     # Other forms.
     f"SELECT count(*) FROM {STAR} TABLESAMPLE (1 ROWS)": [(1,)],
     f"SELECT s.a FROM {STAR} TABLESAMPLE (5 ROWS) AS s": [(1,), (3,)],
@@ -244,13 +246,13 @@ def test_rows(spark: SparkSession, text: str) -> None:
             f"SELECT i, x FROM {LISTS} RIGHT JOIN (SELECT 1 AS z) AS u ON i = z, LATERAL explode(a) AS e(x)",
             "subquery of its own",
         ),
-        (f"SELECT posexplode(m) FROM {MAPS}", "map_entries"),
         (f"SELECT u.* FROM {STAR} JOIN (SELECT 1 AS a) AS u USING (a)", "only of the first relation"),
         (f"SELECT t.* FROM {STAR} FULL JOIN (SELECT 1 AS a) AS u USING (a)", "not beside RIGHT or FULL"),
         ("EXECUTE IMMEDIATE 'SELECT ?'", "more parameters than USING"),
         ("EXECUTE IMMEDIATE 'SELECT 1' USING 2", "gives 1 values"),
         ("EXECUTE IMMEDIATE 'SELECT :n' USING 2 AS m", "parameter :n has no value"),
-        ("EXECUTE IMMEDIATE text", "a text in quotes"),
+        ("EXECUTE IMMEDIATE text", "VARIABLE_NOT_FOUND"),
+        ("EXECUTE IMMEDIATE upper('SELECT 1')", "joined by"),
     ],
 )
 def test_what_cannot_be_said(spark: SparkSession, text: str, word: str) -> None:

@@ -386,3 +386,19 @@ def test_versions_that_a_table_does_not_have(spark: SparkSession, schema: str, l
             with pytest.raises(AnalysisException, match=says):
                 frame()
     assert spark.table(name).count() == 2
+
+
+def test_variants(spark: SparkSession, schema: str) -> None:
+    name = f"{schema}.v"
+    spark.sql(f"CREATE TABLE {name} (id INT, v VARIANT)")
+    for text in ("1, parse_json('{\"a\": 1}')", "2, parse_json('{\"a\": 2}')", "3, NULL"):
+        spark.sql(f"INSERT INTO {name} VALUES ({text})")
+    found = f"SELECT id, v:a::int FROM {name} ORDER BY id"
+    assert [tuple(row) for row in spark.sql(found).collect()] == [(1, 1), (2, 2), (3, None)]
+    assert spark.sql(f"OPTIMIZE {name}").collect()[0].metrics.numFilesRemoved == 3
+    spark.sql(f"UPDATE {name} SET id = 10 WHERE id = 1")
+    spark.sql(f"DELETE FROM {name} WHERE {name}.id = 2")
+    spark.sql(
+        f"MERGE INTO {name} t USING (SELECT 3 AS id) s ON t.id = s.id WHEN MATCHED THEN UPDATE SET v = parse_json('{{\"a\": 5}}')"
+    )
+    assert [tuple(row) for row in spark.sql(found).collect()] == [(3, 5), (10, 1)]

@@ -244,3 +244,20 @@ def test_merges_that_read_their_table_lose_no_change(
         for done in [pool.submit(count, session) for session in [connect() for _ in range(3)]]:
             done.result()
     assert spark.table(table).first() == (1, 15)
+
+
+def test_only_rows_that_match_a_clause_count(spark: SparkSession, table: str) -> None:
+    source = "(VALUES (1, 'x', 'U'), (1, 'y', 'N'), (2, 'z', 'N'), (2, 'z', NULL)) AS s(id, v, op) ON t.id = s.id"
+    spark.sql(f"MERGE INTO {table} t USING {source} WHEN MATCHED AND s.op = 'U' THEN UPDATE SET v = s.v")
+    assert rows(spark.table(table).select("id", "v")) == [(1, "x"), (2, "b")]
+    spark.sql(
+        f"MERGE INTO {table} t USING {source} WHEN MATCHED AND s.op = 'D' OR s.op IS NULL THEN DELETE "
+        "WHEN MATCHED AND s.op = 'U' THEN UPDATE SET v = upper(s.v)"
+    )
+    assert rows(spark.table(table).select("id", "v")) == [(1, "X")]
+    with pytest.raises(AnalysisException, match="MULTIPLE_SOURCE_ROW"):
+        spark.sql(f"MERGE INTO {table} t USING {source} WHEN MATCHED AND s.op IN ('U', 'N') THEN UPDATE SET v = s.v")
+    with pytest.raises(AnalysisException, match="MULTIPLE_SOURCE_ROW"):
+        spark.sql(
+            f"MERGE INTO {table} t USING {source} WHEN MATCHED AND s.op = 'U' THEN DELETE WHEN MATCHED THEN UPDATE SET n = 1"
+        )

@@ -28,6 +28,9 @@ from boathouse.iam.api import ACCOUNT_USERS, ADMINS, IamService, Principal
 from boathouse.storage.layout import Layout
 from boathouse.storage.paths import from_url
 
+INFORMATION_SCHEMA = "information_schema"
+"""The schema that each catalog has of itself."""
+
 
 class CatalogAccess:
     """Look-ups and registrations for a principal.
@@ -69,7 +72,7 @@ class CatalogAccess:
         catalog, schema, table = (part.lower() for part in name)
         if catalog == "system":
             self._recorder.sync_table(f"{catalog}.{schema}.{table}")
-        if schema == "information_schema":
+        if schema == INFORMATION_SCHEMA:
             with self.service(principal) as service:
                 return information_schema.rows(service, catalog, table)
         rows = self._virtual.get(f"{catalog}.{schema}.{table}")
@@ -78,13 +81,17 @@ class CatalogAccess:
     def is_virtual(self, principal: Principal, name: Sequence[str]) -> bool:
         """Whether a name means a relation that has no files. Refuses what ``virtual`` refuses, but makes no rows."""
         catalog, schema, table = (part.lower() for part in name)
-        if schema != "information_schema":
+        if schema != INFORMATION_SCHEMA:
             return f"{catalog}.{schema}.{table}" in self._virtual
         information_schema.schema(table)
         if catalog != information_schema.EVERYWHERE:
             with self.service(principal) as service:
                 service.get_container(SecurableType.CATALOG, catalog)
         return True
+
+    def relations_of_information_schema(self) -> tuple[str, ...]:
+        """What each catalog's ``information_schema`` has, by name."""
+        return information_schema.names()
 
     @contextmanager
     def service(self, principal: Principal, *, write: bool = False) -> Generator[CatalogService, None, None]:

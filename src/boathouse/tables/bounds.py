@@ -1,5 +1,7 @@
 """Bounds of floating-point columns are kept out of tables' logs: they say nothing of NaN, and the embedded engine believes them.
 
+So are the counts of NULLs of VARIANT columns: of a file in which all are, Sail makes a NULL of no type that its functions take.
+
 Writers of Parquet leave NaN out of a column's least and largest value, and Sail and delta-rs copy those into the log. Sail then
 takes a column whose bounds are equal for that one value in every row, skips files that hold nothing but NaN above their largest
 value, and answers ``max`` from the log. A MERGE or UPDATE would write that down for good. Statistics are optional in Delta, and
@@ -19,7 +21,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 import pyarrow as pa
@@ -33,8 +35,12 @@ from boathouse.tables.log import commit_file, commits
 log = structlog.get_logger(__name__)
 
 _BOUNDS = ("minValues", "maxValues")
+_COUNTS = "nullCount"
 _FLOATING = frozenset({"float", "double"})
+_VARIANTS = frozenset({"variant"})
 _STATS = re.compile(rb'"stats"\s*:\s*("(?:[^"\\]|\\.)*")')
+Unsaid: TypeAlias = frozenset[tuple[str, str]]
+"""Statistics that are left out of a log: which, and of which column."""
 _MOST_TABLES = 20_000
 _LOCKS = tuple(threading.Lock() for _ in range(64))
 # A decimal column's bounds keep all their digits.
@@ -51,21 +57,21 @@ class _Seen:
         commit: What tells its file from another of the same name.
         hint: The same of the hint at the newest checkpoint.
         checkpoints: The same of each checkpoint.
-        floats: The floating-point columns of all schemas so far.
+        unsaid: What is left out for all schemas so far.
     """
 
     version: int
     commit: object
     hint: object
     checkpoints: frozenset[object]
-    floats: frozenset[str]
+    unsaid: Unsaid
 
 
 _SEEN: dict[Path, _Seen] = {}
 
 
 def without_float_bounds(location: str) -> None:
-    """Take the bounds of floating-point columns out of what a log has got since it was last looked at; to be called before reads.
+    """Take the bounds of floating-point columns, and the counts of variants, out of what a log has got since it was last looked at; to be called before reads.
 
     Costs three looks at the folder where nothing is new. A log that cannot be written stays as it is, and a warning tells so.
     """
@@ -88,28 +94,30 @@ def without_float_bounds(location: str) -> None:
             _SEEN[folder] = found
 
 
-def floats_of(schema: str) -> frozenset[str]:
-    """The columns of a Delta schema's JSON that are floating-point, or structs with such a field; by their names in the files."""
-    return frozenset(physical_name(one) for one in json.loads(schema)["fields"] if _is_floating(one["type"]))
+def unsaid_of(schema: str) -> Unsaid:
+    """What is left out for a Delta schema's JSON: bounds of floats, counts of variants, both also in structs; by the columns' names in the files."""
+    columns = [(physical_name(one), one["type"]) for one in json.loads(schema)["fields"]]
+    found = {(bound, name) for name, kind in columns if _has(kind, _FLOATING) for bound in _BOUNDS}
+    return frozenset(found | {(_COUNTS, name) for name, kind in columns if _has(kind, _VARIANTS)})
 
 
-def stats_without(stats: str, columns: Iterable[str]) -> str:
-    """The statistics of a file without the bounds of some columns; the same text where there are none.
+def stats_without(stats: str, unsaid: Iterable[tuple[str, str]]) -> str:
+    """The statistics of a file without some; the same text where there are none.
 
     A struct loses all of its: the engine fails at one that has bounds of some of its fields only, if the others may not be null.
     """
     said = _DECODER.decode(stats)
     changed = False
-    for bounds in (said[name] for name in _BOUNDS if isinstance(said.get(name), dict)):
-        for column in columns:
-            changed |= bounds.pop(column, None) is not None
+    for name, column in unsaid:
+        values = said.get(name)
+        changed |= isinstance(values, dict) and values.pop(column, None) is not None
     return _ENCODER.encode(said).decode() if changed else stats
 
 
-def _is_floating(kind: Any) -> bool:
+def _has(kind: Any, types: frozenset[str]) -> bool:
     if isinstance(kind, dict):
-        return kind["type"] == "struct" and any(_is_floating(one["type"]) for one in kind["fields"])
-    return kind in _FLOATING
+        return kind["type"] == "struct" and any(_has(one["type"], types) for one in kind["fields"])
+    return kind in types
 
 
 # ---------------------------------------------------------------------------------------------------------------- the log
@@ -150,50 +158,50 @@ def _look_through(folder: Path, seen: _Seen | None) -> _Seen | None:
     inside = folder / "_delta_log"
     checkpoints = [*inside.glob("*.checkpoint*.parquet"), *inside.glob("_sidecars/*.parquet")]
     fresh = [one for one in checkpoints if (one.name, _mark(one)) not in seen.checkpoints]
-    floats = seen.floats.union(*(_floats_of_checkpoint(one) for one in fresh))
+    unsaid = seen.unsaid.union(*(_unsaid_of_checkpoint(one) for one in fresh))
     last = seen.version
     for version in (one for one in there if one > seen.version):
-        floats, whole = _amend_commit(commit_file(folder, version), floats)
+        unsaid, whole = _amend_commit(commit_file(folder, version), unsaid)
         if not whole and version == there[-1]:
             break
         last = version
-    if floats:
+    if unsaid:
         for one in fresh:
-            _amend_checkpoint(one, floats)
+            _amend_checkpoint(one, unsaid)
     if last < 0:
         return None
     known = frozenset((one.name, _mark(one)) for one in checkpoints)
-    return _Seen(last, _mark(commit_file(folder, last)), hint, known, floats)
+    return _Seen(last, _mark(commit_file(folder, last)), hint, known, unsaid)
 
 
-def _amend_commit(path: Path, floats: frozenset[str]) -> tuple[frozenset[str], bool]:
-    """Take bounds out of one commit; the floating-point columns of all schemas until then, and whether it could be read."""
+def _amend_commit(path: Path, unsaid: Unsaid) -> tuple[Unsaid, bool]:
+    """Take bounds out of one commit; what is left out for all schemas until then, and whether it could be read."""
     before = _mark(path)
     if before is None:
-        return floats, True
+        return unsaid, True
     try:
         lines = _read(path).split(b"\n")
         for line in lines:
             if b'"metaData"' in line:
-                floats |= floats_of(json.loads(line)["metaData"]["schemaString"])
-        amended = [_amended(line, floats) if floats and b'"add"' in line else line for line in lines]
+                unsaid |= unsaid_of(json.loads(line)["metaData"]["schemaString"])
+        amended = [_amended(line, unsaid) if unsaid and b'"add"' in line else line for line in lines]
     except FileNotFoundError:  # cleaned up meanwhile
-        return floats, True
+        return unsaid, True
     except (ValueError, KeyError, TypeError):  # ``require_sound`` says what is wrong with it
-        return floats, False
+        return unsaid, False
     if amended != lines:
         _replace(path, before, lambda new: new.write_bytes(b"\n".join(amended)))
-    return floats, True
+    return unsaid, True
 
 
-def _amended(line: bytes, floats: frozenset[str]) -> bytes:
+def _amended(line: bytes, unsaid: Unsaid) -> bytes:
     add = json.loads(line).get("add")
     if add is None or not add.get("stats"):
         return line
     found = _STATS.search(line)
     if found is None or json.loads(found[1]) != add["stats"]:
         return line
-    left = stats_without(add["stats"], floats)
+    left = stats_without(add["stats"], unsaid)
     if left == add["stats"]:
         return line
     text = json.dumps(left, ensure_ascii=False).encode()
@@ -232,7 +240,7 @@ def _replace(path: Path, before: object, write: Callable[[Path], object]) -> Non
 # ------------------------------------------------------------------------------------------------------------ checkpoints
 
 
-def _floats_of_checkpoint(path: Path) -> frozenset[str]:
+def _unsaid_of_checkpoint(path: Path) -> Unsaid:
     try:
         file = pq.ParquetFile(io.BytesIO(_read(path)))
         if "metaData" not in file.schema_arrow.names:
@@ -240,10 +248,10 @@ def _floats_of_checkpoint(path: Path) -> frozenset[str]:
         rows = file.read(columns=["metaData.schemaString"]).column(0).to_pylist()
     except (OSError, pa.ArrowException):
         return frozenset()
-    return frozenset[str]().union(*(floats_of(one["schemaString"]) for one in rows if one and one["schemaString"]))
+    return frozenset[tuple[str, str]]().union(*(unsaid_of(one["schemaString"]) for one in rows if one and one["schemaString"]))
 
 
-def _amend_checkpoint(path: Path, floats: frozenset[str]) -> None:
+def _amend_checkpoint(path: Path, unsaid: Unsaid) -> None:
     before = _mark(path)
     try:
         table = pq.read_table(io.BytesIO(_read(path)))
@@ -255,14 +263,14 @@ def _amend_checkpoint(path: Path, floats: frozenset[str]) -> None:
     adds: Any = table.column(index).combine_chunks()
     columns = {adds.type.field(number).name: adds.field(number) for number in range(adds.type.num_fields)}
     told = columns["stats"].to_pylist() if "stats" in columns else []
-    left = [one if one is None else stats_without(one, floats) for one in told]
+    left = [one if one is None else stats_without(one, unsaid) for one in told]
     parsed = columns.get("stats_parsed")
     if left == told and parsed is None:
         return
     if told:
         columns["stats"] = pa.array(left, columns["stats"].type)
     if parsed is not None:
-        columns["stats_parsed"] = _emptied(parsed, floats)
+        columns["stats_parsed"] = _emptied(parsed, unsaid)
     fields = [adds.type.field(number) for number in range(adds.type.num_fields)]
     made: Any = pa.StructArray.from_arrays(list(columns.values()), fields=fields, mask=adds.is_null())
     if made.equals(adds):
@@ -271,16 +279,17 @@ def _amend_checkpoint(path: Path, floats: frozenset[str]) -> None:
     _replace(path, before, lambda new: pq.write_table(table, new))
 
 
-def _emptied(parsed: Any, columns: frozenset[str]) -> Any:
-    """Statistics as a struct array, with null for the bounds of some columns."""
+def _emptied(parsed: Any, unsaid: Unsaid) -> Any:
+    """Statistics as a struct array, with null for some."""
     fields = [parsed.type.field(number) for number in range(parsed.type.num_fields)]
     arrays = [parsed.field(number) for number in range(len(fields))]
     for number, field in enumerate(fields):
-        if field.name in _BOUNDS and pa.types.is_struct(field.type):
+        if pa.types.is_struct(field.type):
             bounds = arrays[number]
             inner = [field.type.field(one) for one in range(field.type.num_fields)]
             left = [
-                pa.nulls(len(bounds), one.type) if one.name in columns else bounds.field(at) for at, one in enumerate(inner)
+                pa.nulls(len(bounds), one.type) if (field.name, one.name) in unsaid else bounds.field(at)
+                for at, one in enumerate(inner)
             ]
             arrays[number] = pa.StructArray.from_arrays(left, fields=inner, mask=bounds.is_null())
     return pa.StructArray.from_arrays(arrays, fields=fields, mask=parsed.is_null())

@@ -15,6 +15,11 @@ Field = dict[str, Any]
 Fields = list[Field]
 
 MAPPING_ID, PHYSICAL = "delta.columnMapping.id", "delta.columnMapping.physicalName"
+_VARIANT = {
+    "type": "struct",
+    "fields": [{"name": name, "type": "binary", "nullable": False, "metadata": {}} for name in ("metadata", "value")],
+}
+"""What a variant is in the files."""
 DEFAULT, GENERATED = "CURRENT_DEFAULT", "delta.generationExpression"
 
 
@@ -174,7 +179,9 @@ def physical_name(field: Field) -> str:
 
 
 def as_in_files(kind: Any) -> Any:
-    """A type with the names that columns have in the files, and nothing else about them."""
+    """A type with the names that columns have in the files, and nothing else about them; variants as the structs that they are there."""
+    if kind == "variant":
+        return _VARIANT
     if not isinstance(kind, dict):
         return kind
     match kind["type"]:

@@ -182,3 +182,33 @@ class TestProperties:
         ]
         spark.sql(f"INSERT INTO {table} VALUES (4, 'd')")
         assert spark.table(table).count() == 4
+
+
+def test_checks_among_the_columns(spark: SparkSession, schema: str, actions: Actions) -> None:
+    name = f"{schema}.c"
+    spark.sql(
+        f"CREATE TABLE {name} (id INT PRIMARY KEY CHECK (id > 0), s STRING COMMENT 'a', CONSTRAINT Short CHECK (length(s) IN (1, 2))) "
+        "TBLPROPERTIES ('a' = 'b')"
+    )
+    assert configuration(actions, name) == {
+        "delta.constraints.c_chk_1": "id > 0",
+        "delta.constraints.short": "length(s) IN (1, 2)",
+        "a": "b",
+    }
+    spark.sql(f"INSERT INTO {name} VALUES (1, 'ab')")
+    for row in ("(0, 'a')", "(2, 'abc')"):
+        with pytest.raises(AnalysisException, match="DELTA_VIOLATE_CONSTRAINT"):
+            spark.sql(f"INSERT INTO {name} VALUES {row}")
+    spark.sql(f"CREATE OR REPLACE TABLE {name} (check INT, CHECK (check < 3) ENFORCED)")
+    with pytest.raises(AnalysisException, match="c_chk_1"):
+        spark.sql(f"INSERT INTO {name} VALUES (3)")
+    for columns, says in (
+        ("id INT CHECK (other > 0)", "other"),
+        ("id INT CHECK (id IN (SELECT 1))", "cannot hold a query"),
+        ("id INT, CONSTRAINT a CHECK (id > 0), CONSTRAINT A CHECK (id > 1)", "Two constraints"),
+        ("id INT, CONSTRAINT a CHECK (id > 0) NOT ENFORCED", "always enforced"),
+        ("id INT, CONSTRAINT a CHECK id > 0", r"\(condition\)"),
+        ("id INT, CONSTRAINT a CHECK ()", "a condition"),
+    ):
+        with pytest.raises(AnalysisException, match=says):
+            spark.sql(f"CREATE TABLE {name}2 ({columns})")

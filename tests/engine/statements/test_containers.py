@@ -37,7 +37,7 @@ class TestCatalogs:
         assert (found["Comment"], found["Owner"]) == ("told", "account users")
         spark.sql(f"ALTER CATALOG {catalog} UNSET TAGS ('team')")
         spark.sql(f"ALTER CATALOG {catalog} RENAME TO {catalog}_b")
-        assert rows(spark, f"SHOW SCHEMAS IN {catalog}_b") == [("default",)]
+        assert rows(spark, f"SHOW SCHEMAS IN {catalog}_b") == [("default",), ("information_schema",)]
         spark.sql(f"DROP CATALOG {catalog}_b CASCADE")
         with pytest.raises(AnalysisException, match="CATALOG_NOT_FOUND"):
             spark.sql(f"DROP CATALOG {catalog}_b")
@@ -142,3 +142,15 @@ def test_locations(spark: SparkSession, tmp_path: Path, user: tuple[str, SparkSe
     assert rows(spark, "SHOW STORAGE CREDENTIALS LIKE 'none*'") == []
     with pytest.raises(AnalysisException, match="history of queries"):
         spark.sql("CREATE STORAGE CREDENTIAL x")
+
+
+def test_information_schema(spark: SparkSession, user: tuple[str, SparkSession]) -> None:
+    assert ("information_schema", "tables", False) in rows(spark, "SHOW TABLES IN main.information_schema LIKE 'tab*'")
+    assert rows(spark, "SHOW SCHEMAS IN main LIKE 'information*'") == [("information_schema",)]
+    try:
+        spark.sql("USE SCHEMA information_schema")
+        assert spark.sql("SELECT table_name FROM tables LIMIT 0").columns == ["table_name"]
+    finally:
+        spark.sql("USE main.default")
+    with pytest.raises(AnalysisException, match="nowhere"):
+        spark.sql("USE nowhere.information_schema")

@@ -11,6 +11,7 @@ from boathouse.catalog.api import Privilege, SecurableNotFound, SecurableType
 from boathouse.engine.errors import StatementRefused, TableAlreadyExists
 from boathouse.engine.gateway.by_path import path_text
 from boathouse.engine.gateway.change import Change, nothing
+from boathouse.engine.gateway.check_clauses import with_checks
 from boathouse.engine.gateway.copy_into import copy_into
 from boathouse.engine.gateway.delta_target import load
 from boathouse.engine.gateway.frame_writes import target_of, write_v1, write_v2
@@ -67,6 +68,8 @@ def _changed(visit: Visit, command: Any) -> Change | None:
 
 
 def _sql(visit: Visit, command: Any, statement: Statement) -> Change | None:
+    if statement.create is not None:
+        statement = with_checks(statement, statement.create, visit.session)
     if statement.create is not None:
         return _create_table(visit, command, statement, statement.create)
     match statement.verb[:2]:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from boathouse.engine.gateway.protocol import proto
+from boathouse.engine.gateway.select_scopes import Schema, scopes
 from boathouse.engine.gateway.session import EngineSession
 from boathouse.engine.gateway.spark_types import Atomic
 from boathouse.engine.gateway.sql_tokens import Token, tokenize
@@ -64,6 +65,42 @@ def with_day_frames(sql: str, columns: Mapping[str, str]) -> str:
     tokens = tokenize(sql)
     edits = [edit for at, token in enumerate(tokens) if token.is_word("RANGE") for edit in _edits(tokens, at, columns)]
     return apply(sql, edits) if edits else sql
+
+
+def with_days_counted(sql: str, schema: Schema) -> str:
+    """A statement whose frames of numbers over dates are frames over numbers of days, whatever relation the dates are of.
+
+    Args:
+        sql: The statement, as it was asked.
+        schema: Tells what a query gives that names what the statement can name.
+    """
+    if HAS_FRAME.search(sql) is None:
+        return sql
+    tokens = tokenize(sql)
+    selects = list(scopes(sql, tokens))
+    edits: list[Edit] = []
+    for at, token in enumerate(tokens):
+        frame = _frame(tokens, at) if token.is_word("RANGE") else ()
+        key = _key(tokens, at) if frame else ()
+        if not key or any(one.is_word("INTERVAL") for one in frame) or not any(one.raw.isdigit() for one in frame):
+            continue
+        scope = next((one for one in reversed(selects) if _is_inside(tokens, one.items[0], at)), None)
+        ordered = sql[key[0].start : key[-1].end]
+        query = None if scope is None else scope.query(sql, tokens, f"{ordered} AS `c`")
+        found = None if query is None else schema(query)
+        if found is not None and found.fields[0].type == Atomic("date"):
+            edits += [Edit(key[0].start, key[0].start, "unix_date("), Edit(key[-1].end, key[-1].end, ")")]
+    return apply(sql, edits) if edits else sql
+
+
+def _is_inside(tokens: Sequence[Token], begin: int, at: int) -> bool:
+    """Whether a token belongs to the query whose list begins at another."""
+    depth = 0
+    for token in tokens[begin:at]:
+        depth += token.is_mark("(") - token.is_mark(")")
+        if depth < 0:
+            return False
+    return begin <= at
 
 
 def _edits(tokens: Sequence[Token], at: int, columns: Mapping[str, str]) -> list[Edit]:

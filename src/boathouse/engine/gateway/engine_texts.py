@@ -13,6 +13,7 @@ from boathouse.engine.gateway.select_scopes import Schema
 from boathouse.engine.gateway.session import EngineSession
 from boathouse.engine.gateway.spelling import delete_as_merge, spell
 from boathouse.engine.gateway.statements import Statement, parse
+from boathouse.engine.gateway.variable_uses import with_prefixed, with_values
 from boathouse.iam.api import Principal
 
 
@@ -39,15 +40,21 @@ class EngineTexts:
         """
         if self._session.capabilities.reads_all_forms:
             return statement
+        known = self._session.variables
+        given = with_values(statement.sql, known, schema) if known else statement.sql
+        if given != statement.sql:
+            statement, given = parse(given), statement.sql
         text = spell(self._deletion(statement) or statement.sql, schema)
-        if text == statement.sql:
+        if text == given:
             return statement
         self.respelled = True
         return parse(text)
 
     def expression(self, text: str) -> str:
         """The text of an expression in the forms that the engine reads."""
-        return text if self._session.capabilities.reads_all_forms else with_functions(text)
+        return (
+            text if self._session.capabilities.reads_all_forms else with_functions(with_prefixed(text, self._session.variables))
+        )
 
     def _deletion(self, statement: Statement) -> str | None:
         """What does the work of a DELETE that the engine cannot do."""

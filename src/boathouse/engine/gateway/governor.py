@@ -178,7 +178,7 @@ class Governor:
         reading: Reading,
     ) -> Prepared:
         parsed = proto().ExecutePlanRequest.FromString(request)
-        if says_immediate(request) and expand_immediate(parsed):
+        if says_immediate(request) and expand_immediate(parsed, self._session(engine, loop, parsed, reading).variables):
             request = parsed.SerializeToString()
         if says_behind(request) and spell_out(parsed):
             request = parsed.SerializeToString()

@@ -9,6 +9,8 @@ from boathouse.engine.gateway.inserts import split
 from boathouse.engine.gateway.protocol import sql_node
 from boathouse.engine.gateway.sql_tokens import Kind, Token, closing, quote, tokenize
 from boathouse.engine.gateway.statements import Edit, apply
+from boathouse.engine.gateway.variable_uses import with_plain
+from boathouse.engine.gateway.variables import Variable, string_of
 
 _MAY_BE = re.compile(rb"execute\s+immediate", re.IGNORECASE)
 
@@ -18,8 +20,12 @@ def says_immediate(request: bytes) -> bool:
     return _MAY_BE.search(request) is not None
 
 
-def expand_immediate(request: Any) -> bool:
+def expand_immediate(request: Any, known: dict[str, Variable]) -> bool:
     """Put the statement that EXECUTE IMMEDIATE holds in its place; whether the request's command is one.
+
+    Args:
+        request: An ExecutePlanRequest.
+        known: The session's variables, by their names in lower case.
 
     Raises:
         StatementRefused: If the statement is not in the text, or its parameters are not those that USING gives.
@@ -27,15 +33,15 @@ def expand_immediate(request: Any) -> bool:
     if not request.plan.HasField("command") or request.plan.command.WhichOneof("command_type") != "sql_command":
         return False
     node = sql_node(request.plan.command.sql_command.input)
-    text = None if node is None else immediate(node.query)
+    text = None if node is None else immediate(node.query, known)
     if node is None or text is None:
         return False
     node.query = text
     return True
 
 
-def immediate(sql: str) -> str | None:
-    """The statement that ``EXECUTE IMMEDIATE 'text' [USING value [AS name], ...]`` executes; None for any other.
+def immediate(sql: str, known: dict[str, Variable]) -> str | None:
+    """The statement that ``EXECUTE IMMEDIATE text [INTO variable, ...] [USING value [AS name], ...]`` executes; None for any other.
 
     Raises:
         StatementRefused: If it cannot be told.
@@ -45,25 +51,30 @@ def immediate(sql: str) -> str | None:
         tokens.pop()
     if len(tokens) < 3 or not (tokens[0].is_word("EXECUTE") and tokens[1].is_word("IMMEDIATE")):
         return None
-    if tokens[2].kind is not Kind.STRING or tokens[2].opaque:
-        message = "EXECUTE IMMEDIATE takes a text in quotes here: variables and expressions are not supported."
+    places = {token.value: at for at, token in reversed(list(enumerate(tokens))) if token.is_word("INTO", "USING")}
+    ends = sorted([*places.values(), len(tokens)])
+    text = string_of(tokens[2 : ends[0]], known)
+    if text is None:
+        message = (
+            "EXECUTE IMMEDIATE takes a text: a string, a variable, or such joined by ||; behind it may stand INTO variables and "
+            "USING value [AS name], ..."
+        )
         raise StatementRefused(message)
-    rest = tokens[3:]
-    if rest and not rest[0].is_word("USING"):
-        message = f"EXECUTE IMMEDIATE ... {rest[0].raw} is not supported: after the text stands USING value [AS name], ... or nothing."
-        raise StatementRefused(message)
-    given = rest[1:]
+    given = tokens[places["USING"] + 1 :] if "USING" in places else []
+    into = (
+        sql[tokens[places["INTO"] + 1].start : tokens[ends[1] - 1].end] if "INTO" in places and ends[1] > ends[0] + 1 else None
+    )
     if given and given[0].is_mark("(") and closing(given, 0) == len(given) - 1:
         given = given[1:-1]
-    text = tokens[2].value
     inner = tokenize(text)
     if inner and inner[0].is_word("EXECUTE"):
         message = "EXECUTE IMMEDIATE cannot execute EXECUTE IMMEDIATE."
         raise StatementRefused(message)
-    return apply(text, _bound(sql, inner, split(given) if given else []))
+    bound = apply(text, _bound(sql, inner, split(given) if given else [], known)).rstrip().rstrip(";")
+    return bound if into is None else f"SET VAR ({into}) = ({bound})"
 
 
-def _bound(sql: str, tokens: Sequence[Token], values: Sequence[Sequence[Token]]) -> list[Edit]:
+def _bound(sql: str, tokens: Sequence[Token], values: Sequence[Sequence[Token]], variables: dict[str, Variable]) -> list[Edit]:
     """Values in the places of a statement's parameters."""
     named: dict[str, str] = {}
     listed: list[str] = []
@@ -72,9 +83,9 @@ def _bound(sql: str, tokens: Sequence[Token], values: Sequence[Sequence[Token]])
             message = "USING takes values: USING 1, 'x' AS name."
             raise StatementRefused(message)
         if len(part) > 2 and part[-2].is_word("AS"):
-            named[part[-1].identifier.lower()] = _text(sql, part[:-2])
+            named[part[-1].identifier.lower()] = _text(sql, part[:-2], variables)
         else:
-            listed.append(_text(sql, part))
+            listed.append(_text(sql, part, variables))
     edits: list[Edit] = []
     left = list(listed)
     for index, token in enumerate(tokens):
@@ -103,6 +114,6 @@ def _is_parameter(before: Token | None, token: Token, after: Token | None) -> bo
     return before is None or before.end != token.start or (before.kind is Kind.MARK and before.value not in ":)]")
 
 
-def _text(sql: str, part: Sequence[Token]) -> str:
-    text = sql[part[0].start : part[-1].end]
+def _text(sql: str, part: Sequence[Token], variables: dict[str, Variable]) -> str:
+    text = with_plain(sql, part, variables)
     return text if len(part) == 1 else f"({text})"

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 
-from boathouse.engine.errors import StatementRefused
 from boathouse.engine.gateway.select_scopes import Schema, Scope, past_query
 from boathouse.engine.gateway.spark_types import DataType, Map
 from boathouse.engine.gateway.sql_tokens import Token, closing, tokenize
@@ -10,16 +9,16 @@ from boathouse.engine.gateway.statements import Edit, apply
 
 TypeOf = Callable[[str], DataType | None]
 
-_EXPLODES = {"EXPLODE": "inline", "EXPLODE_OUTER": "inline_outer"}
-_POSITIONS = frozenset({"POSEXPLODE", "POSEXPLODE_OUTER"})
+_EXPLODES = {
+    "EXPLODE": "inline",
+    "EXPLODE_OUTER": "inline_outer",
+    "POSEXPLODE": "inline",
+    "POSEXPLODE_OUTER": "inline_outer",
+}
 
 
 def map_entries(sql: str, tokens: Sequence[Token], scope: Scope, schema: Schema) -> list[Edit]:
-    """How the calls of one SELECT are to be written that take a map apart.
-
-    Raises:
-        StatementRefused: If one has no such form.
-    """
+    """How the calls of one SELECT are to be written that take a map apart."""
     edits: list[Edit] = []
     index = scope.items[0]
     while (index := past_query(tokens, index)) < scope.items[1]:
@@ -53,7 +52,7 @@ def _type(query: str | None, schema: Schema) -> DataType | None:
 
 def _explode(sql: str, tokens: Sequence[Token], at: int, kind: TypeOf) -> list[Edit]:
     """How the call at a token is to be changed, if it takes a map apart."""
-    if at + 2 >= len(tokens) or not tokens[at].is_word(*_EXPLODES, *_POSITIONS) or not tokens[at + 1].is_mark("("):
+    if at + 2 >= len(tokens) or not tokens[at].is_word(*_EXPLODES) or not tokens[at + 1].is_mark("("):
         return []
     closed = closing(tokens, at + 1)
     if closed is None or closed == at + 2:
@@ -61,20 +60,28 @@ def _explode(sql: str, tokens: Sequence[Token], at: int, kind: TypeOf) -> list[E
     argument = sql[tokens[at + 2].start : tokens[closed - 1].end]
     if not isinstance(kind(f"({argument}) AS `c`"), Map):
         return []
-    return [Edit(tokens[at].start, tokens[closed].end, f"{of_entries(tokens[at].raw)}(map_entries({argument}))")]
+    name = tokens[at].raw
+    return [Edit(tokens[at].start, tokens[closed].end, f"{of_entries(name)}({entries_text(name, argument)})")]
 
 
 def of_entries(name: str) -> str:
-    """The function that does with a map's entries what one such as ``explode`` does with the map.
+    """The function that does with a map's entries what one such as ``explode`` does with the map."""
+    return _EXPLODES[name.upper()]
 
-    Raises:
-        StatementRefused: If there is none.
-    """
-    found = _EXPLODES.get(name.upper())
-    if found is None:
-        message = f"{name} of a map is not supported here: {name}(map_entries(...)) gives each entry as a struct."
-        raise StatementRefused(message)
-    return found
+
+def entries_text(name: str, argument: str) -> str:
+    """What that function takes, as text: the entries of a map, with their positions where the name asks for these."""
+    if not has_positions(name):
+        return f"map_entries({argument})"
+    return (
+        f"transform(map_entries({argument}), "
+        "(entry, number) -> named_struct('pos', number, 'key', entry.key, 'value', entry.value))"
+    )
+
+
+def has_positions(name: str) -> bool:
+    """Whether a function such as ``posexplode`` gives positions too."""
+    return name.upper().startswith("POS")
 
 
 def without_maps(expression: str, kind: TypeOf) -> str:

@@ -25,7 +25,7 @@ from boathouse.engine.gateway.protocol import empty_answer, proto, sql_node
 from boathouse.engine.gateway.references import References
 from boathouse.engine.gateway.retry import Retry
 from boathouse.engine.gateway.rows_apart import has_rules
-from boathouse.engine.gateway.spark_types import Field, Struct, from_message, nullable
+from boathouse.engine.gateway.spark_types import Field, Struct, from_message, has_variant, nullable
 from boathouse.engine.gateway.sql_tokens import Token, parts_of, quote, read_name
 from boathouse.engine.gateway.statements import Edit, Statement, apply, parse
 from boathouse.engine.gateway.visit import Visit
@@ -53,7 +53,9 @@ def change_rows(visit: Visit, command: Any, statement: Statement) -> Change | No
     if work.counters or said is not None or work.reads_itself:
         return _hidden(visit, command, statement.verb[0], before, target, work, said)
     node = sql_node(command.sql_command.input)
-    if node is not None and not visit.session.capabilities.knows_catalogs:
+    # The engine's client of the catalog does not read VARIANT among a table's columns.
+    by_path = not visit.session.capabilities.knows_catalogs or has_variant(target.schema)
+    if node is not None and by_path:
         node.query = target_text(parse(node.query), target)
     return Change(
         nothing,
@@ -186,6 +188,7 @@ class _Rewrite:
                 self._note(action, assigned)
                 edits.append(assigned.edit)
         is_apart = self._visit.session.capabilities.filters_by_rules and has_rules(target) and bool(actions)
+        edits += self._narrowed(on[0])
         references = References(self._visit.numbers)
         edits += self._source(
             tokens[using[0] + 1 : on[0]], source, target, references, number if self.counters else None, is_apart
@@ -256,6 +259,24 @@ class _Rewrite:
         """Where clauses begin and end."""
         starts = top_level(self._tokens, "WHEN", begin=begin)
         return list(zip(starts, [*starts[1:], len(self._tokens)], strict=True))
+
+    def _narrowed(self, on: int) -> list[Edit]:
+        """The condition of a MERGE that only changes rows which match, with those of its clauses: other rows of the source do not count.
+
+        The engine alone would refuse two rows of the source that match one of the table by ON, and no clause but for one of them.
+        """
+        clauses = self._clauses(on)
+        if not clauses or self._visit.session.capabilities.completes_changes:
+            return []
+        conditions: list[str] = []
+        for begin, end in clauses:
+            then = next((at for at in top_level(self._tokens, "THEN", begin=begin + 1) if at < end), end)
+            if not (self._tokens[begin + 1].is_word("MATCHED") and self._tokens[begin + 2].is_word("AND") and begin + 3 < then):
+                return []
+            conditions.append(self._sql[self._tokens[begin + 3].start : self._tokens[then - 1].end])
+        first, last = self._tokens[on + 1], self._tokens[clauses[0][0] - 1]
+        wanted = " OR ".join(f"({one})" for one in conditions)
+        return [Edit(first.start, first.start, "("), Edit(last.end, last.end, f") AND ({wanted})")]
 
     def _clause(self, place: tuple[int, int], table: Side, source: Side) -> Action | None:
         begin, end = place

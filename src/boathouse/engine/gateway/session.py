@@ -70,6 +70,8 @@ class SessionNames:
     """Session and name in lower case of each function that its client has registered of a model version -> that."""
     namespaces: dict[str, tuple[str, str]] = field(default_factory=dict[str, tuple[str, str]])
     """Session -> its current catalog and schema."""
+    variables: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
+    """Session -> its variables, as ``variables.Variable``, by their names in lower case."""
     cached: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
     """Session and full name of each table or view that its client has asked to cache."""
     persisted: dict[tuple[str, int], bytes] = field(default_factory=dict[tuple[str, int], bytes])
@@ -109,6 +111,11 @@ class EngineSession:
     def namespace(self) -> tuple[str, str]:
         """The current catalog and schema."""
         return self.names.namespaces.get(self.request.session_id, _FIRST_NAMESPACE)
+
+    @property
+    def variables(self) -> dict[str, Any]:
+        """The variables of the session, by their names in lower case."""
+        return self.names.variables.setdefault(self.request.session_id, {})
 
     def use(self, catalog: str, schema: str) -> None:
         """Make a catalog and schema current, in the engine too if it knows them; else nothing that it has is current there."""
@@ -328,6 +335,10 @@ class EngineSession:
         pairs = self._wait(self._config(self._own(request))).pairs
         begin = prefix or ""
         return {pair.key if pair.key.startswith(begin) else f"{begin}{pair.key}": pair.value for pair in pairs}
+
+    def first_setting(self, key: str) -> str | None:
+        """The value of a setting that a new session has."""
+        return self._wait(self._first_settings()).get(key)
 
     def set(self, key: str, value: str) -> None:
         """Give a setting of the session a value."""

@@ -286,3 +286,16 @@ def has_required(data_type: DataType) -> bool:
             return not contains_null or has_required(value)
         case _:
             return False
+
+
+def has_variant(data_type: DataType) -> bool:
+    """Whether it is VARIANT, or something inside of it is."""
+    match data_type:
+        case Struct(fields):
+            return any(has_variant(one.type) for one in fields)
+        case Array(element):
+            return has_variant(element)
+        case Map(_, value):
+            return has_variant(value)
+        case _:
+            return data_type == Atomic("variant")

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from boathouse.engine.gateway.colon_paths import with_functions
+from boathouse.engine.gateway.day_frames import with_days_counted
 from boathouse.engine.gateway.inserts import split
 from boathouse.engine.gateway.relation_forms import with_forms, with_select_first
 from boathouse.engine.gateway.select_items import GROUPING, is_alias
@@ -38,7 +39,7 @@ def spell(sql: str, schema: Schema) -> str:
     Raises:
         StatementRefused: If something in it cannot be said so that the engine reads it.
     """
-    sql = with_select_first(with_functions(sql))
+    sql = with_days_counted(with_select_first(with_functions(sql)), schema)
     if may_have_lists(sql):
         sql = with_lists(sql, schema)
     sql = with_forms(sql)

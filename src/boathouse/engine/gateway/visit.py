@@ -24,7 +24,7 @@ from boathouse.engine.gateway.parameters import bind
 from boathouse.engine.gateway.path_edits import path_edits
 from boathouse.engine.gateway.path_names import FILE_FORMATS, looks_absolute
 from boathouse.engine.gateway.paths import PathGuard, Use
-from boathouse.engine.gateway.protocol import local_relation, of_today, proto, sql_node
+from boathouse.engine.gateway.protocol import empty_answer, local_relation, of_today, proto, sql_node
 from boathouse.engine.gateway.pruning import Comparison
 from boathouse.engine.gateway.references import Reader, References
 from boathouse.engine.gateway.resolver import Resolver
@@ -35,6 +35,8 @@ from boathouse.engine.gateway.spark_types import Struct
 from boathouse.engine.gateway.sql_tokens import Kind, parts_of, quote, tokenize
 from boathouse.engine.gateway.statements import Statement, apply, cached_query, fixed, parse
 from boathouse.engine.gateway.stream_reads import OF_STREAMS, StreamReads
+from boathouse.engine.gateway.variable_uses import with_identifiers
+from boathouse.engine.gateway.variables import Variables, changes_variables
 from boathouse.engine.gateway.walk import children
 from boathouse.engine.pool import SCRATCH_CATALOG
 from boathouse.iam.api import Principal
@@ -172,10 +174,17 @@ class Visit:
             self.shared.check_text(node.sql.query, tokenize(node.sql.query))
         if not self.session.capabilities.binds_parameters or _is_bound_here(node.sql.query):
             self.changed |= bind(node.sql)
+        if self.session.variables:
+            node.sql.query = with_identifiers(node.sql.query, self.session.variables)
         text = plain_identifiers(node.sql, "query", self.session)
         statement = self._without_cache(parse(text), standalone=standalone)
         asked = Asked(self.principal, self.access, self.session, standalone, self.effects)
-        rows = self._define(statement, asked) or self._described(statement, holder) or answer(statement, asked)
+        rows = (
+            self._set_variables(statement, asked, holder)
+            or self._define(statement, asked)
+            or self._described(statement, holder)
+            or answer(statement, asked)
+        )
         if rows is not None:
             holder.CopyFrom(rows)
             self.changed = True
@@ -191,6 +200,14 @@ class Visit:
             self.changed = True
         self.texts.governed(node.sql, "query")
         return children(node.sql)
+
+    def _set_variables(self, statement: Statement, asked: Asked, holder: Any) -> Any | None:
+        """Execute a statement on variables of the session, if it is one."""
+        if self.session.capabilities.reads_all_forms or not changes_variables(statement):
+            return None
+        asked.to_change(" ".join(statement.verb[:2]))
+        Variables(self.session, lambda text: self._asked(text, holder)).execute(statement)
+        return empty_answer()
 
     def _described(self, statement: Statement, holder: Any) -> Any | None:
         """The answer to DESCRIBE [QUERY] with a query."""

@@ -3,6 +3,7 @@
 import pyarrow as pa
 
 from boathouse.catalog.api import SecurableExists, SecurableNotFound, SecurableType
+from boathouse.engine.catalog_access import INFORMATION_SCHEMA
 from boathouse.engine.errors import SchemaNotEmpty, StatementRefused
 from boathouse.engine.gateway.answers.asked import Asked
 from boathouse.engine.gateway.answers.grammar import Grammar
@@ -70,7 +71,7 @@ def use_schema(asked: Asked, full_name: str) -> None:
         SecurableNotFound: If there is none that the principal may know of.
     """
     catalog, schema = full_name.lower().split(".", 1)
-    if schema not in asked.access.schemas(asked.principal, _known_catalog(asked, catalog)):
+    if schema not in [*asked.access.schemas(asked.principal, _known_catalog(asked, catalog)), INFORMATION_SCHEMA]:
         raise SecurableNotFound(SecurableType.SCHEMA, full_name)
     asked.session.use(catalog, schema)
 

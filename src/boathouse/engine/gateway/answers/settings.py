@@ -1,7 +1,9 @@
 """SET and RESET: settings of the session, for engines whose SQL cannot set them."""
 
 import pyarrow as pa
+from grpc.aio import AioRpcError
 
+from boathouse.engine.errors import StatementRefused
 from boathouse.engine.gateway.answers.asked import Asked
 from boathouse.engine.gateway.answers.grammar import Grammar
 from boathouse.engine.gateway.answers.registry import NOTHING, answers
@@ -9,18 +11,19 @@ from boathouse.engine.gateway.sql_tokens import Kind
 from boathouse.engine.gateway.words import Words
 
 _TIME_ZONE = "spark.sql.session.timeZone"
+_FURTHEST = 18 * 3600
 _NOT_SETTINGS = ("VAR", "VARIABLE", "ROLE", "TAG", "PATH")
 
 
 @answers("SET")
 def set_setting(words: Grammar, asked: Asked) -> pa.Table | None:
-    """``SET``, ``SET key``, ``SET key = value``, ``SET TIME ZONE zone``."""
+    """``SET``, ``SET key``, ``SET key = value``, ``SET TIME ZONE zone | LOCAL | INTERVAL ...``."""
     if asked.session.capabilities.sets_in_sql or _is_other(words):
         return None
     if words.here is None or words.accept_mark("-"):
         return _pairs(sorted(asked.session.settings().items()))
     if words.accept("TIME", "ZONE"):
-        key, value = _TIME_ZONE, words.string("a time zone, such as 'UTC'")
+        key, value = _TIME_ZONE, _time_zone(words, asked)
         words.end()
     else:
         key = _key(words)
@@ -31,6 +34,23 @@ def set_setting(words: Grammar, asked: Asked) -> pa.Table | None:
     asked.to_change("SET")
     asked.session.set(key, value)
     return _pairs([(key, value)])
+
+
+def _time_zone(words: Words, asked: Asked) -> str:
+    """A zone, that of the engine's machine, or a distance from UTC."""
+    if words.accept("LOCAL"):
+        return asked.session.first_setting(_TIME_ZONE) or "UTC"
+    if not words.sees("INTERVAL"):
+        return words.string("a time zone such as 'UTC', LOCAL, or an INTERVAL of hours and minutes")
+    text = words.rest()
+    try:
+        seconds = asked.session.value(f"unix_seconds(TIMESTAMP'1970-01-02 00:00:00Z' + {text}) - 86400")
+    except AioRpcError as error:
+        raise words.wrong("an INTERVAL of hours and minutes, such as INTERVAL '5:30' HOUR TO MINUTE") from error
+    if seconds is None or abs(seconds) > _FURTHEST or seconds % 60:
+        message = f"A time zone is at most 18 hours from UTC, in whole minutes; {text} is not."
+        raise StatementRefused(message)
+    return f"{'-' if seconds < 0 else '+'}{abs(seconds) // 3600:02}:{abs(seconds) // 60 % 60:02}"
 
 
 def _is_other(words: Grammar) -> bool:

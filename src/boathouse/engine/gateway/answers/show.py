@@ -7,6 +7,7 @@ import pyarrow as pa
 from grpc.aio import AioRpcError
 
 from boathouse.catalog.api import Privilege, SecurableType, TableInfo
+from boathouse.engine.catalog_access import INFORMATION_SCHEMA
 from boathouse.engine.errors import StatementRefused
 from boathouse.engine.gateway.answers.asked import Asked
 from boathouse.engine.gateway.answers.describe import TIME, moment
@@ -55,7 +56,7 @@ def schemas(words: Grammar, asked: Asked) -> pa.Table:
     """``SHOW SCHEMAS [IN catalog] [LIKE pattern]``."""
     has_catalog = words.accept_one("IN", "FROM") is not None
     catalog = words.word("the name of a catalog") if has_catalog else asked.session.namespace[0]
-    names = like(asked.access.schemas(asked.principal, catalog), words)
+    names = like(sorted([*asked.access.schemas(asked.principal, catalog), INFORMATION_SCHEMA]), words)
     words.end()
     return column("databaseName", names)
 
@@ -73,13 +74,19 @@ def _tables(asked: Asked, catalog: str, schema: str) -> list[TableInfo]:
         return service.list_tables(catalog, schema)
 
 
+def _names_of_tables(asked: Asked, catalog: str, schema: str) -> list[str]:
+    if schema.lower() == INFORMATION_SCHEMA and catalog.lower() in asked.access.catalogs(asked.principal):
+        return list(asked.access.relations_of_information_schema())
+    return [info.name for info in _tables(asked, catalog, schema)]
+
+
 @answers("SHOW TABLES")
 def tables(words: Grammar, asked: Asked) -> pa.Table:
     """``SHOW TABLES [IN schema] [LIKE pattern]`` and ``SHOW TABLES DROPPED [IN schema] [LIMIT n]``."""
     if words.accept("DROPPED"):
         return _dropped(words, asked)
     catalog, schema = schema_of(words, asked)
-    there = [info.name for info in _tables(asked, catalog, schema)]
+    there = _names_of_tables(asked, catalog, schema)
     temporary = _temporary(asked)
     start = words.at
     names = like(there, words)

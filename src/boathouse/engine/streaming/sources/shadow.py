@@ -12,7 +12,7 @@ from typing import Any
 
 from boathouse.engine.gateway.protocol import proto
 from boathouse.tables.api import Action, data_path, quoted, vector_path
-from boathouse.tables.bounds import floats_of, stats_without
+from boathouse.tables.bounds import Unsaid, stats_without, unsaid_of
 
 _LINK = "data"
 _KEPT = ("path", "partitionValues", "size", "modificationTime", "stats", "deletionVector")
@@ -43,12 +43,12 @@ def shadow(
     (place / _LINK).symlink_to(table)
     configuration = metadata.get("configuration") or {}
     properties = {key: value for key, value in configuration.items() if key.startswith(kept)}
-    floats = floats_of(metadata["schemaString"])
+    unsaid = unsaid_of(metadata["schemaString"])
     with (log / f"{0:020}.json").open("w", encoding="utf-8") as lines:
         for action in (
             {"protocol": protocol},
             {"metaData": {**metadata, "configuration": properties}},
-            *({"add": _linked(one, table, floats)} for one in files),
+            *({"add": _linked(one, table, unsaid)} for one in files),
         ):
             lines.write(json.dumps(action, separators=(",", ":"), ensure_ascii=False) + "\n")
     relation = proto().Relation()
@@ -57,11 +57,11 @@ def shadow(
     return relation
 
 
-def _linked(add: Action, table: Path, floats: frozenset[str]) -> Action:
-    """A file as it is reached through the link, and with the bounds that the engine may have."""
+def _linked(add: Action, table: Path, unsaid: Unsaid) -> Action:
+    """A file as it is reached through the link, and with the statistics that the engine may have."""
     linked = {key: add[key] for key in _KEPT if add.get(key) is not None}
     if linked.get("stats"):
-        linked["stats"] = stats_without(linked["stats"], floats)
+        linked["stats"] = stats_without(linked["stats"], unsaid)
     linked.setdefault("partitionValues", {})
     linked |= {"path": f"{_LINK}/{quoted(data_path(table, add['path']).relative_to(table))}", "dataChange": True}
     linked.setdefault("modificationTime", 0)
