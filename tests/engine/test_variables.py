@@ -153,3 +153,31 @@ def test_time_zones(spark: SparkSession) -> None:
         assert spark.conf.get("spark.sql.session.timeZone") != "Asia/Tokyo"
     finally:
         spark.conf.unset("spark.sql.session.timeZone")
+
+
+def test_temporary_functions(spark: SparkSession, schema: str, connect: Connect) -> None:
+    spark.sql("CREATE OR REPLACE TEMPORARY FUNCTION twice(x INT, by INT DEFAULT 2) RETURNS INT RETURN x * by")
+    spark.sql(f"CREATE TABLE {schema}.t AS SELECT 3 AS id")
+    spark.sql(
+        f"CREATE TEMPORARY FUNCTION rows_over(n INT) RETURNS TABLE (id INT) RETURN SELECT id FROM {schema}.t WHERE id > n"
+    )
+    try:
+        assert spark.sql(f"SELECT twice(id), twice(by => 4, x => 1) FROM {schema}.t").collect() == [(6, 4)]
+        assert spark.sql("SELECT * FROM rows_over(2)").collect() == [(3,)]
+        assert spark.sql(f"SELECT id FROM {schema}.t WHERE twice(id) = 6").collect() == [(3,)]
+        for text, word in {
+            "CREATE TEMPORARY FUNCTION twice(x INT) RETURN x": "already",
+            "CREATE TEMPORARY FUNCTION p(x INT) RETURNS INT LANGUAGE PYTHON AS 'return 1'": "spark.udf.register",
+            "CREATE TEMPORARY FUNCTION q(x INT) RETURN y": "cannot be resolved",
+            f"CREATE VIEW {schema}.v AS SELECT twice(1) AS a": "temporary function",
+            "SELECT twice()": "takes",
+            "DROP TEMPORARY FUNCTION nothing": "(?i)not exist|nothing",
+        }.items():
+            with pytest.raises(PySparkException, match=word):
+                spark.sql(text).collect()
+        with pytest.raises(PySparkException, match="UNRESOLVED_ROUTINE"):
+            connect().sql("SELECT twice(1)").collect()
+    finally:
+        spark.sql("DROP TEMPORARY FUNCTION twice")
+        spark.sql("DROP TEMPORARY FUNCTION rows_over")
+    spark.sql("DROP TEMPORARY FUNCTION IF EXISTS twice")

@@ -364,3 +364,36 @@ def test_the_numbers_of_changed_rows(spark: SparkSession, schema: str) -> None:
         "num_deleted_rows": 1,
         "num_inserted_rows": 1,
     }
+
+
+class TestMapsBesideReplacedRows:
+    @pytest.fixture
+    def table(self, spark: SparkSession, schema: str) -> str:
+        name = f"{schema}.maps"
+        spark.sql(f"CREATE TABLE {name} (d INT NOT NULL, m MAP<STRING, INT>, a ARRAY<MAP<STRING, INT>>) PARTITIONED BY (d)")
+        spark.sql(f"INSERT INTO {name} VALUES (1, map('a', 1), array(map('q', 1))), (2, map('b', 2), NULL)")
+        return name
+
+    def test_in_sql(self, spark: SparkSession, table: str) -> None:
+        found = f"SELECT d, m FROM {table} ORDER BY d"
+        spark.sql(f"INSERT INTO {table} REPLACE WHERE d = 1 VALUES (1, map('z', 9), NULL)")
+        assert [tuple(row) for row in spark.sql(found).collect()] == [(1, {"z": 9}), (2, {"b": 2})]
+        spark.sql(f"INSERT OVERWRITE {table} PARTITION (d = 2) SELECT map('y', 8), NULL")
+        assert [tuple(row) for row in spark.sql(found).collect()] == [(1, {"z": 9}), (2, {"y": 8})]
+        with pytest.raises(PySparkException, match="DELTA_REPLACE_WHERE_MISMATCH"):
+            spark.sql(f"INSERT INTO {table} REPLACE WHERE d = 1 VALUES (3, map('z', 9), NULL)")
+        spark.sql(f"INSERT INTO {table} REPLACE WHERE d = 1 SELECT * FROM {table} WHERE false")
+        assert [tuple(row) for row in spark.sql(found).collect()] == [(2, {"y": 8})]
+
+    def test_of_frames(self, spark: SparkSession, table: str, location: Callable[[str], str]) -> None:
+        rows = spark.sql("SELECT 2 AS d, map('n', 5) AS m, CAST(NULL AS ARRAY<MAP<STRING, INT>>) AS a")
+        rows.write.mode("overwrite").option("replaceWhere", "d = 2").saveAsTable(table)
+        rows.withColumn("d", functions.lit(1)).write.mode("overwrite").option("partitionOverwriteMode", "dynamic").insertInto(
+            table
+        )
+        assert [tuple(row) for row in spark.table(table).select("d", "m").orderBy("d").collect()] == [
+            (1, {"n": 5}),
+            (2, {"n": 5}),
+        ]
+        staging = Path(location(table)) / "_boathouse_staging"
+        assert not staging.exists() or not any(staging.iterdir())

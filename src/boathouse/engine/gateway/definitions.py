@@ -22,6 +22,7 @@ from boathouse.engine.gateway.sql_tokens import Kind, Token, quote, tokenize
 from boathouse.engine.gateway.statements import Edit, Statement, apply, read_properties
 from boathouse.engine.gateway.words import Words
 from boathouse.iam.api import Principal
+from boathouse.kit.clock import now_ms
 from boathouse.kit.python_body import check_source
 
 _TYPE_ENDS = (
@@ -39,6 +40,7 @@ _TYPE_ENDS = (
 )
 
 
+TABLE_TYPE = "TABLE_TYPE"
 _SAID_ANYWAY = (("SQL", "SECURITY", "DEFINER"), ("CONTAINS", "SQL"), ("READS", "SQL", "DATA"))
 
 
@@ -82,11 +84,15 @@ class Definitions:
                 return self._create_view(words, replace=replace)
             if words.accept("FUNCTION"):
                 return self._create_function(words, replace=replace)
+            if words.accept("TEMPORARY", "FUNCTION") or words.accept("TEMP", "FUNCTION"):
+                return self._create_temporary(words, replace=replace)
             return None
         if words.accept("DROP", "VIEW"):
             return self._drop(words, SecurableType.TABLE)
         if words.accept("DROP", "FUNCTION"):
             return self._drop(words, SecurableType.FUNCTION)
+        if words.accept("DROP", "TEMPORARY", "FUNCTION") or words.accept("DROP", "TEMP", "FUNCTION"):
+            return self._drop_temporary(words)
         if words.accept("ALTER", "VIEW"):
             return self._alter_view(words)
         if words.accept("ALTER", "TABLE"):
@@ -212,6 +218,9 @@ class Definitions:
         asker = Reader(self._principal, is_asker=True)
         for call in uses.calls:
             function = self._resolver.functions.named(call.name, asker)
+            if function is not None and function.name.lower() in self._session.temporary_functions and len(call.name) == 1:
+                message = f"{function.name} is a temporary function, which only this session has. Call one of the catalog, by its full name."
+                raise StatementRefused(message)
             if function is not None:
                 stop = next(token.start for token in tokens if token.start > call.start and token.is_mark("("))
                 edits.append(Edit(call.start, stop, quote(function.full_name.split("."))))
@@ -226,7 +235,7 @@ class Definitions:
         return_type, return_columns = "", list[tuple[str, str]]()
         if words.accept("RETURNS"):
             if words.accept("TABLE"):
-                return_type = "TABLE_TYPE"
+                return_type = TABLE_TYPE
                 return_columns = [(one.name, one.type_text) for one in self._parameters(words)] if _opens(words) else []
             else:
                 return_type = words.text_until(*_TYPE_ENDS)
@@ -253,6 +262,63 @@ class Definitions:
             comment=comment,
             replace=replace,
         )
+        return _NOTHING
+
+    def _create_temporary(self, words: Words, *, replace: bool) -> pa.Table:
+        """``CREATE [OR REPLACE] TEMPORARY FUNCTION name(parameters) [RETURNS type] RETURN expression``, for the session alone."""
+        known = self._session.temporary_functions
+        missing_only = words.accept("IF", "NOT", "EXISTS")
+        name = words.word("the name of the function, in one part")
+        parameters = self._parameters(words)
+        return_type, return_columns = "", list[tuple[str, str]]()
+        if words.accept("RETURNS"):
+            if words.accept("TABLE"):
+                return_type = TABLE_TYPE
+                return_columns = [(one.name, one.type_text) for one in self._parameters(words)] if _opens(words) else []
+            else:
+                return_type = words.text_until(*_TYPE_ENDS)
+        language, deterministic, comment = _characteristics(words)
+        if language != "SQL":
+            message = (
+                "A temporary function is one in SQL. Register one in Python with spark.udf.register, or make it in the catalog."
+            )
+            raise StatementRefused(message)
+        if name.lower() in known and not replace:
+            if missing_only:
+                return _NOTHING
+            message = f"There is a temporary function {name} already. Write CREATE OR REPLACE TEMPORARY FUNCTION."
+            raise StatementRefused(message)
+        words.expect("RETURN")
+        parameters = self._with_defaults(name, parameters)
+        body, return_type = self._sql_body(parameters, return_type, words.rest())
+        now = now_ms()
+        known[name.lower()] = FunctionInfo(
+            id=f"temporary-{name.lower()}",
+            type=SecurableType.FUNCTION,
+            name=name,
+            full_name=".".join((*self._session.namespace, name)),
+            owner=self._principal.name,
+            comment=comment,
+            properties={},
+            created_at=now,
+            created_by=self._principal.name,
+            updated_at=now,
+            updated_by=self._principal.name,
+            parameters=tuple(parameters),
+            return_type=return_type,
+            return_columns=tuple(return_columns),
+            language=language,
+            body=body,
+            is_deterministic=deterministic,
+        )
+        return _NOTHING
+
+    def _drop_temporary(self, words: Words) -> pa.Table:
+        missing_too = words.accept("IF", "EXISTS")
+        name = words.word("the name of the function")
+        words.end()
+        if self._session.temporary_functions.pop(name.lower(), None) is None and not missing_too:
+            raise SecurableNotFound(SecurableType.FUNCTION, name)
         return _NOTHING
 
     def _parameters(self, words: Words) -> list[Parameter]:
@@ -422,5 +488,8 @@ def defines(statement: Statement) -> bool:
     """Whether a statement may be one of these; a cheap look before the cursor's."""
     first = statement.verb[:1]
     if first == ("DROP",):
-        return statement.verb[1:2] in {("VIEW",), ("FUNCTION",)}
+        return statement.verb[1:2] in {("VIEW",), ("FUNCTION",)} or statement.verb[1:3] in {
+            ("TEMPORARY", "FUNCTION"),
+            ("TEMP", "FUNCTION"),
+        }
     return first in {("CREATE",), ("ALTER",)} and not statement.temporary_views

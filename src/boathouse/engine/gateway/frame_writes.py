@@ -29,8 +29,10 @@ from boathouse.engine.gateway.ingest import (
 from boathouse.engine.gateway.path_names import is_path_name
 from boathouse.engine.gateway.paths import Use
 from boathouse.engine.gateway.protocol import empty_answer, nullable_schema, proto
+from boathouse.engine.gateway.put_aside import put_aside
 from boathouse.engine.gateway.replace_matching import put_matching
 from boathouse.engine.gateway.retry import Retry
+from boathouse.engine.gateway.spark_types import has_map
 from boathouse.engine.gateway.sql_tokens import parts_of
 from boathouse.engine.gateway.staging import open_staging, publish
 from boathouse.engine.gateway.statements import parse
@@ -87,6 +89,8 @@ def _put(
     write = Ingest(visit.session).command(target, rows, plan)
     if write is None:
         return _nothing_to_do(command)
+    if "replaceWhere" in write.options and has_map(target.schema) and not visit.session.capabilities.mixes_types:
+        return put_aside(visit, command, target, write, identifier, is_sql=is_sql)
     command.write_operation.CopyFrom(write)
     if identifier is None or plan.mode is not Mode.APPEND:
         finish = nothing if identifier is None else lambda: note(target, identifier)

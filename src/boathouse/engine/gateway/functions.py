@@ -67,6 +67,9 @@ class Functions:
     def named(self, name: Sequence[str], reader: Reader) -> FunctionInfo | None:
         """The catalog's function of a name, or None."""
         if len(name) == 1 and reader.is_asker:
+            temporary = self._session.temporary_functions.get(name[0].lower())
+            if temporary is not None:
+                return temporary
             self._effects.asks(*self._session.models_of(name[0]))
         if len(name) == 1 and not (reader.is_asker and self._is_catalogs(name[0])):
             return None

@@ -70,6 +70,8 @@ class SessionNames:
     """Session and name in lower case of each function that its client has registered of a model version -> that."""
     namespaces: dict[str, tuple[str, str]] = field(default_factory=dict[str, tuple[str, str]])
     """Session -> its current catalog and schema."""
+    temporary_functions: dict[str, dict[str, FunctionInfo]] = field(default_factory=dict[str, dict[str, FunctionInfo]])
+    """Session -> its functions in SQL, by their names in lower case."""
     variables: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
     """Session -> its variables, as ``variables.Variable``, by their names in lower case."""
     cached: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
@@ -111,6 +113,11 @@ class EngineSession:
     def namespace(self) -> tuple[str, str]:
         """The current catalog and schema."""
         return self.names.namespaces.get(self.request.session_id, _FIRST_NAMESPACE)
+
+    @property
+    def temporary_functions(self) -> dict[str, FunctionInfo]:
+        """The functions in SQL that only the session has, by their names in lower case."""
+        return self.names.temporary_functions.setdefault(self.request.session_id, {})
 
     @property
     def variables(self) -> dict[str, Any]:

@@ -288,6 +288,17 @@ def has_required(data_type: DataType) -> bool:
             return False
 
 
+def has_map(data_type: DataType) -> bool:
+    """Whether it is a map, or something inside of it is."""
+    match data_type:
+        case Struct(fields):
+            return any(has_map(one.type) for one in fields)
+        case Array(element):
+            return has_map(element)
+        case _:
+            return isinstance(data_type, Map)
+
+
 def has_variant(data_type: DataType) -> bool:
     """Whether it is VARIANT, or something inside of it is."""
     match data_type:

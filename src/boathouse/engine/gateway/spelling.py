@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from boathouse.engine.gateway.collations import without_collations
 from boathouse.engine.gateway.colon_paths import with_functions
 from boathouse.engine.gateway.day_frames import with_days_counted
 from boathouse.engine.gateway.inserts import split
@@ -39,6 +40,7 @@ def spell(sql: str, schema: Schema) -> str:
     Raises:
         StatementRefused: If something in it cannot be said so that the engine reads it.
     """
+    sql = without_collations(sql)
     sql = with_days_counted(with_select_first(with_functions(sql)), schema)
     if may_have_lists(sql):
         sql = with_lists(sql, schema)
@@ -170,7 +172,22 @@ def _qualify(sql: str, tokens: Sequence[Token], at: int) -> list[Edit]:
     return [
         Edit(tokens[items_at].start, tokens[begin].start, f"{shown} FROM (SELECT {inner}, ({condition}) AS `{_KEPT}` "),
         Edit(tokens[at].start, tokens[end - 1].end, f") WHERE `{_KEPT}`"),
+        *_ordered(tokens, end),
     ]
+
+
+def _ordered(tokens: Sequence[Token], at: int) -> list[Edit]:
+    """The columns of an ORDER BY behind QUALIFY without the names of their relations, which are not known around the query."""
+    if not (at + 1 < len(tokens) and tokens[at].is_word("ORDER") and tokens[at + 1].is_word("BY")):
+        return []
+    edits: list[Edit] = []
+    index, listed, end = at + 2, list(tokens), _end_of(tokens, at + 2)
+    while index < end:
+        parts, after = read_name(listed, index)
+        if len(parts) > 1 and not (after < len(listed) and listed[after].is_mark("(")):
+            edits.append(Edit(tokens[index].start, tokens[after - 1].end, quote([parts[-1]])))
+        index = max(after, index + 1)
+    return edits
 
 
 def _counted(tokens: Sequence[Token], at: int) -> list[list[Token]]:

@@ -26,6 +26,7 @@ from boathouse.engine.gateway.path_names import FILE_FORMATS, looks_absolute
 from boathouse.engine.gateway.paths import PathGuard, Use
 from boathouse.engine.gateway.protocol import empty_answer, local_relation, of_today, proto, sql_node
 from boathouse.engine.gateway.pruning import Comparison
+from boathouse.engine.gateway.recursion import says_recursive, without_recursion
 from boathouse.engine.gateway.references import Reader, References
 from boathouse.engine.gateway.resolver import Resolver
 from boathouse.engine.gateway.session import EngineSession
@@ -176,6 +177,11 @@ class Visit:
             self.changed |= bind(node.sql)
         if self.session.variables:
             node.sql.query = with_identifiers(node.sql.query, self.session.variables)
+        if says_recursive(node.sql.query) and not self.session.capabilities.reads_all_forms:
+            self._compute_recursions(
+                node, holder, executes=self.executes and not (standalone and parse(node.sql.query).is_query)
+            )
+            return self.look_at_relation(holder, references, (), standalone=standalone)
         text = plain_identifiers(node.sql, "query", self.session)
         statement = self._without_cache(parse(text), standalone=standalone)
         asked = Asked(self.principal, self.access, self.session, standalone, self.effects)
@@ -200,6 +206,32 @@ class Visit:
             self.changed = True
         self.texts.governed(node.sql, "query")
         return children(node.sql)
+
+    def _compute_recursions(self, node: Any, holder: Any, *, executes: bool) -> None:
+        """Put rows that are computed in steps in the places of recursive queries."""
+        added = References(self.numbers)
+
+        def ask(query: str, known: dict[str, Any]) -> Any:
+            asked = proto().Relation()
+            asked.CopyFrom(holder)
+            inner = sql_node(asked)
+            read = References(self.numbers)
+            for name, relation in known.items():
+                query = query.replace(quote([name]), quote([read.add(name, relation)]))
+            if inner is not None:
+                inner.query = query
+            read.wrap(asked)
+            visit = Visit(self.access, self.principal, self.session, streams=self.streams)
+            visit.walk(asked)
+            self.resolver.reads.update(visit.resolver.reads)
+            return asked
+
+        text = without_recursion(
+            node.sql.query, self.session, ask, lambda relation: added.add(object(), relation), executes=executes
+        )
+        node.sql.query = text
+        added.wrap(holder)
+        self.changed = self.texts.respelled = True
 
     def _set_variables(self, statement: Statement, asked: Asked, holder: Any) -> Any | None:
         """Execute a statement on variables of the session, if it is one."""
