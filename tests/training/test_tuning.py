@@ -90,7 +90,7 @@ dbutils.notebook.exit(json.dumps({
 """
 
 BY_HYPEROPT = """
-import json, mlflow
+import json, mlflow, os
 import numpy as np
 from hyperopt import STATUS_OK, SparkTrials, fmin, hp, tpe
 
@@ -98,6 +98,8 @@ shift = 2
 
 def lost(point):
     mlflow.log_metric("seen", 1)
+    if point["x"] > 3.5:
+        os._exit(3)  # the first trial, which takes a neighbour along, and not the search
     if point["x"] > 0:
         raise ValueError("not above 0")
     return {"loss": (point["x"] + shift) ** 2, "status": STATUS_OK}

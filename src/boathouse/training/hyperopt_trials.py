@@ -8,7 +8,7 @@ import os
 import time
 import traceback
 from collections.abc import Callable, Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
 from functools import partial
 from types import ModuleType
 from typing import Any
@@ -159,6 +159,8 @@ class _Search:
         self._runs: dict[int, str] = {}
         self._begun = len(trials.trials)
         self._is_over = False
+        self._is_broken = False
+        """Whether a process has ended by itself, which takes those beside it along."""
 
     def run(self) -> None:
         active = mlflow.active_run()
@@ -169,8 +171,11 @@ class _Search:
         pool = ProcessPoolExecutor(max_workers=self._trials.parallelism, env=environment)
         try:
             while not self._is_over and time.monotonic() < self._deadline:
+                if self._is_broken:
+                    pool.shutdown(wait=True, kill_workers=True)
+                    pool, self._is_broken = ProcessPoolExecutor(max_workers=self._trials.parallelism, env=environment), False
                 self._begin(pool, experiment, parent_id)
-                if not self._running:
+                if not self._running and not self._is_broken:
                     break
                 done, _ = wait(self._running, timeout=_LOOK_SECONDS, return_when=FIRST_COMPLETED)
                 for future in done:
@@ -185,7 +190,7 @@ class _Search:
                 self._client.set_terminated(parent_id, status)
 
     def _begin(self, pool: Any, experiment: str, parent: str) -> None:
-        while len(self._running) < self._trials.parallelism and self._begun < self._most:
+        while len(self._running) < self._trials.parallelism and self._begun < self._most and not self._is_broken:
             docs = self._ask(self._trials.new_trial_ids(1), self._domain)
             if not docs:
                 self._is_over = not self._running
@@ -204,7 +209,15 @@ class _Search:
                 for name, values in trial["misc"]["vals"].items():
                     if values:
                         self._client.log_param(run, name, values[0])
-                self._running[pool.submit(partial(_evaluate, self._work, spec_from_misc(trial["misc"]), run))] = trial
+                self._running[self._submitted(pool, partial(_evaluate, self._work, spec_from_misc(trial["misc"]), run))] = trial
+
+    def _submitted(self, pool: Any, work: Callable[[], Any]) -> Future[Any]:
+        try:
+            submitted: Future[Any] = pool.submit(work)
+        except BrokenExecutor as error:
+            submitted = Future()
+            submitted.set_exception(error)
+        return submitted
 
     def _ended(self, future: Future[Any]) -> None:
         trial = self._running.pop(future)
@@ -218,6 +231,7 @@ class _Search:
                 self._client.log_metric(run, "loss", float(result["loss"]))
             self._client.set_terminated(run, "FINISHED" if result["status"] == STATUS_OK else "FAILED")
         else:
+            self._is_broken |= isinstance(error, BrokenExecutor)
             trial["state"], trial["misc"]["error"] = JOB_STATE_ERROR, (str(type(error)), str(error))
             trial["result"] = {"status": STATUS_FAIL}
             self._client.log_text(run, "".join(traceback.format_exception(error)), "error_message.txt")
