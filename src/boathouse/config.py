@@ -36,6 +36,10 @@ class Settings(BaseSettings):
         default=None,
         description="Memory of one engine with its Python functions, e.g. 2g; a quarter of the machine's by default.",
     )
+    engine_joins: Literal["hash", "sort_merge"] = Field(
+        default="hash",
+        description="How the embedded engine joins two large inputs: by a hash table in memory, or sorted, which can spill.",
+    )
     python_udfs: Literal["sandboxed", "trusted", "off"] = Field(
         default="sandboxed",
         description="Python functions of users run in a sandbox (Linux), in the engine with the server's own rights, or not at all.",

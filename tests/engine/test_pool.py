@@ -171,6 +171,10 @@ def test_engines_are_forks_of_one_process_and_start_anew_without_it(new_server: 
         session.stop()
 
 
+NUMBERS = "(SELECT id, id % 7 AS x FROM range(8000000))"
+TRIPLED = "(SELECT id * 3 AS id, id % 5 AS y FROM range(8000000))"
+
+
 def test_an_aggregate_larger_than_memory_spills(new_server: NewServer) -> None:
     server = new_server(BOATHOUSE_ENGINE_MEMORY="1g")
     session = open_session(server)
@@ -206,11 +210,17 @@ def test_a_query_larger_than_memory_fails_alone(new_server: NewServer) -> None:
         session.sql(
             "SELECT max(size(l)) FROM (SELECT collect_list(repeat(cast(id AS string), 30)) l FROM range(8000000))"
         ).collect()
-    keys = "(SELECT md5(cast(id AS string)) AS k FROM range(3000000))"
-    with pytest.raises(SparkConnectException, match=r"UNABLE_TO_ACQUIRE_MEMORY.*HashJoinInput.*BOATHOUSE_ENGINE_MEMORY"):
-        session.sql(f"SELECT count(*) FROM {keys} a JOIN {keys} b ON a.k = b.k").collect()
+    told = r"UNABLE_TO_ACQUIRE_MEMORY.*HashJoinInput.*BOATHOUSE_ENGINE_MEMORY.*BOATHOUSE_ENGINE_JOINS=sort_merge"
+    with pytest.raises(SparkConnectException, match=told):
+        session.sql(f"SELECT count(*) FROM {NUMBERS} a JOIN {TRIPLED} b ON a.id = b.id").collect()
     assert session.sql("SELECT 4").collect()[0][0] == 4
     assert engine.pid in {one.pid for one in engines(server)} or len(engines(server)) == 1
+    session.stop()
+
+
+def test_a_sort_merge_join_larger_than_memory_spills(new_server: NewServer) -> None:
+    session = open_session(new_server(BOATHOUSE_ENGINE_MEMORY="600m", BOATHOUSE_ENGINE_JOINS="sort_merge"))
+    assert session.sql(f"SELECT count(*) FROM {NUMBERS} a JOIN {TRIPLED} b ON a.id = b.id").collect()[0][0] == 2_666_667
     session.stop()
 
 

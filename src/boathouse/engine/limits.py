@@ -11,6 +11,7 @@ from boathouse.engine.errors import MemorySizeInvalid
 from boathouse.engine.sandbox import confine
 from boathouse.iam.api import Principal
 
+Joins: TypeAlias = Literal["hash", "sort_merge"]
 PythonFunctions: TypeAlias = Literal["sandboxed", "trusted", "off"]
 
 LEAST_MEMORY = 512 * 1024**2
@@ -32,11 +33,13 @@ class EngineLimits:
         memory: Bytes that an engine and its workers may take.
         python: What becomes of users' Python functions.
         root: The lake, which they must not see.
+        joins: How two large inputs are joined: by a hash table, which has to fit into memory, or sorted, which can spill.
     """
 
     memory: int
     python: PythonFunctions
     root: Path
+    joins: Joins = "hash"
 
     @property
     def pool(self) -> int:

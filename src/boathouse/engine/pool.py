@@ -263,6 +263,7 @@ class EnginePool:
             "SAIL_SPARK__SESSION_TIMEOUT_SECS": str(int(max(3600, self.idle_seconds))),
             "SAIL_RUNTIME__MEMORY_POOL__TYPE": "fair",
             "SAIL_RUNTIME__MEMORY_POOL__FAIR__MAX_SIZE": str(self.limits.pool),
+            "SAIL_OPTIMIZER__PREFER_HASH_JOIN": "true" if self.limits.joins == "hash" else "false",
             "SAIL_RUNTIME__TEMPORARY_FILES__PATHS": json.dumps([str(spill)]),
             "SAIL_EXECUTION__CHECKPOINT__PATH": (spill / _CHECKPOINTS).as_uri(),
             **_NAN_COUNTS,

@@ -14,7 +14,7 @@ from boathouse.engine.departures import Departures
 from boathouse.engine.gateway.governor import Governor
 from boathouse.engine.gateway.server import Gateway
 from boathouse.engine.gateway.table_functions import TableFunctions, changes_by_path
-from boathouse.engine.limits import EngineLimits, PythonFunctions, memory_of
+from boathouse.engine.limits import EngineLimits, Joins, PythonFunctions, memory_of
 from boathouse.engine.link import Engines, EngineSession, ServerTokens
 from boathouse.engine.metrics import EngineMetrics
 from boathouse.engine.pool import EngineBackend, EnginePool
@@ -60,6 +60,7 @@ class EngineService:
         idle_seconds: An engine that nobody used for so long is stopped.
         interrupted_seconds: And one that works for so long at what was interrupted, while nobody uses it.
         memory: Of one engine with its Python functions, e.g. ``2g``; a quarter of the machine's without one.
+        joins: How the embedded engine joins two large inputs, ``hash`` or ``sort_merge``.
         python: What becomes of users' Python functions.
         sources: Streaming sources that are not the engine's own.
         functions: Table functions that are not the engine's own.
@@ -86,6 +87,7 @@ class EngineService:
         idle_seconds: float = 900,
         interrupted_seconds: float = 30,
         memory: str | None = None,
+        joins: Joins = "hash",
         python: PythonFunctions = "sandboxed",
         sources: Sources = MappingProxyType({}),
         functions: TableFunctions = MappingProxyType({}),
@@ -96,7 +98,7 @@ class EngineService:
         access = self.access = CatalogAccess(database, layout, recorder, functions)
         access.brokers = tuple(one.strip() for one in brokers.split(",") if one.strip())
         metrics = EngineMetrics(registry)
-        limits = EngineLimits(memory_of(memory), python, layout.root)
+        limits = EngineLimits(memory_of(memory), python, layout.root, joins)
         backend = EngineBackend(
             server_url=base_url,
             issue_token=self._issuer("engine"),

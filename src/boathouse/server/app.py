@@ -344,6 +344,7 @@ async def _lifespan(api: FastAPI) -> AsyncGenerator[None, None]:
             idle_seconds=state.settings.engine_idle_seconds,
             interrupted_seconds=state.settings.engine_interrupted_seconds,
             memory=state.settings.engine_memory,
+            joins=state.settings.engine_joins,
             python=state.settings.python_udfs,
             brokers=state.settings.kafka_brokers,
             sources=SOURCES,

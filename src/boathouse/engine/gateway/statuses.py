@@ -72,10 +72,11 @@ def forwarded(error: AioRpcError) -> WireError:
     starved = _STARVED.search(error.details() or "")
     if starved is not None:
         pool = f" ({starved['pool']})" if starved["pool"] else ""
+        joins = " BOATHOUSE_ENGINE_JOINS=sort_merge makes joins that spill." if starved["who"].startswith("HashJoin") else ""
         message = (
             f"[UNABLE_TO_ACQUIRE_MEMORY] {starved['who']} of the query needs more than what is left of the memory of an engine's "
-            f"queries{pool}, and cannot spill to disk. Join, sort or collect less at once, or have BOATHOUSE_ENGINE_MEMORY raised. "
-            "SQLSTATE: 53200"
+            f"queries{pool}, and cannot spill to disk. Join, sort or collect less at once, or have BOATHOUSE_ENGINE_MEMORY "
+            f"raised.{joins} SQLSTATE: 53200"
         )
         return spark_error([_SPARK], "UNABLE_TO_ACQUIRE_MEMORY", "53200", message)
     told = in_sparks_words(error.details() or "")
