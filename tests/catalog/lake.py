@@ -21,7 +21,7 @@ from boathouse.storage.paths import from_url
 COLUMNS = [
     {"name": "id", "type_name": "LONG", "type_text": "bigint", "nullable": False},
     {"name": "region", "type_name": "STRING", "type_text": "string", "nullable": True, "comment": "where it was sold"},
-    {"name": "at", "type_name": "TIMESTAMP", "type_text": "timestamp", "nullable": True},
+    {"name": "at", "type_name": "TIMESTAMP", "type_text": "timestamp", "nullable": False},
 ]
 
 

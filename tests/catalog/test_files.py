@@ -1,3 +1,5 @@
+from urllib.parse import quote
+
 import httpx
 import pytest
 
@@ -96,3 +98,33 @@ def test_a_volume_is_no_directory_to_delete(place: Place, volume: str) -> None:
     answer = place.admin.delete(f"{DIRECTORIES}{volume}/")
     assert (answer.status_code, answer.json()["error_code"]) == (400, "INVALID_STATE")
     assert names(place.admin, volume) == []
+
+
+def test_a_page_token_of_nobody_is_refused(place: Place, volume: str) -> None:
+    for path in (f"{DIRECTORIES}{volume}", f"{UC}/catalogs", f"{UC}/schemas", f"{UC}/models"):
+        for wrong in ("nonsense", "main", "%%%", "YWZ0ZXI"):
+            answer = place.admin.get(path, params={"catalog_name": place.catalog, "page_token": wrong})
+            assert (answer.status_code, answer.json()["error_code"]) == (400, "INVALID_PARAMETER_VALUE"), (path, wrong)
+            assert "page_token" in answer.json()["message"]
+
+
+def test_pages_of_any_names(place: Place, volume: str) -> None:
+    made = ["a b", "ä", "日本", "z%"]
+    for name in made:
+        place.admin.put(f"{FILES}{volume}/{quote(name)}", content=b"").raise_for_status()
+    found, token = [], ""
+    while token is not None:
+        page = place.admin.get(f"{DIRECTORIES}{volume}", params={"page_size": 1, "page_token": token}).json()
+        found += [entry["name"] for entry in page["contents"]]
+        token = page.get("next_page_token")
+    assert found == sorted(made)
+
+
+def test_what_the_operating_system_refuses_is_told(place: Place) -> None:
+    """Nobody, root neither, may delete files there."""
+    body = {"name": "os", "catalog_name": place.catalog, "schema_name": "s", "volume_type": "EXTERNAL"}
+    place.admin.post(f"{UC}/volumes", json=body | {"storage_location": "/proc/sys/kernel"}).raise_for_status()
+    path = f"/Volumes/{place.catalog}/s/os/ostype"
+    answer = place.admin.delete(f"{FILES}{path}")
+    assert (answer.status_code, answer.json()["error_code"]) == (403, "PERMISSION_DENIED"), answer.text
+    assert path in answer.json()["message"]

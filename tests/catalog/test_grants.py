@@ -5,7 +5,7 @@ def staged_table(place: Place, name: str = "t") -> str:
     """Register an empty managed table by hand, as an engine would."""
     parent = {"catalog_name": place.catalog, "schema_name": place.schema, "name": name}
     location = place.admin.post(f"{UC}/staging-tables", json=parent).json()["staging_location"]
-    column = {"name": "id", "type_name": "LONG", "type_text": "bigint", "position": 0}
+    column = {"name": "id", "type_name": "LONG", "type_text": "bigint", "position": 0, "nullable": False}
     body = parent | {"table_type": "MANAGED", "storage_location": location, "columns": [column]}
     made = place.admin.post(f"{UC}/tables", json=body)
     made.raise_for_status()
@@ -25,11 +25,15 @@ def test_nothing_is_seen_without_a_grant(place: Place) -> None:
 def test_select_needs_the_use_of_catalog_and_schema(place: Place) -> None:
     table = staged_table(place)
     sample = f"/api/boathouse/v1/tables/{table}/sample"
+    described = f"{UC}/tables/{table}"
     place.grant("table", table, "SELECT")
-    assert "USE CATALOG" in place.user.get(sample).json()["message"]
+    for path in (sample, described):
+        assert "USE CATALOG" in place.user.get(path).json()["message"]
     place.grant("catalog", place.catalog, "USE_CATALOG")
-    assert "USE SCHEMA" in place.user.get(sample).json()["message"]
+    for path in (sample, described):
+        assert "USE SCHEMA" in place.user.get(path).json()["message"]
     place.grant("schema", place.full, "USE SCHEMA")
+    assert place.user.get(described).status_code == 200
     # The table was registered without data: the refusal is now about its files.
     assert place.user.get(sample).json()["error_code"] == "INVALID_STATE"
 
@@ -105,3 +109,20 @@ def test_a_staged_location_is_its_askers_alone(place: Place) -> None:
     assert place.user.post(f"{UC}/tables", json=body).status_code == 403
     outside = body | {"storage_location": "file:///etc"}
     assert place.user.post(f"{UC}/tables", json=outside).status_code == 403
+
+
+def test_who_is_meant_is_found_in_any_case(place: Place) -> None:
+    table = staged_table(place)
+    shouted = place.user_name.upper()
+    answer = place.admin.patch(
+        f"{UC}/permissions/table/{table}", json={"changes": [{"principal": shouted, "add": ["SELECT", "MODIFY"]}]}
+    )
+    assert [one["principal"] for one in answer.json()["privilege_assignments"]] == [place.user_name]
+    asked = place.admin.get(f"{UC}/permissions/table/{table}", params={"principal": shouted}).json()
+    assert asked["privilege_assignments"] == [{"principal": place.user_name, "privileges": ["MODIFY", "SELECT"]}]
+    taken = {"changes": [{"principal": shouted, "remove": ["SELECT"]}]}
+    assert place.admin.patch(f"{UC}/permissions/table/{table}", json=taken).json()["privilege_assignments"][0][
+        "privileges"
+    ] == ["MODIFY"]
+    given = place.admin.patch(f"{UC}/tables/{table}", json={"owner": shouted})
+    assert given.json()["owner"] == place.user_name

@@ -14,7 +14,7 @@ from boathouse.catalog.api import (
 from boathouse.catalog.errors import ColumnInUse, ConstraintExists, ConstraintInUse, FunctionInUse, InvalidName
 from boathouse.catalog.info import is_literal
 from boathouse.errors import InvalidParameterValue, InvalidState
-from tests.catalog.lake import Lake
+from tests.catalog.lake import COLUMNS, Lake
 
 TABLE, SCHEMA, CATALOG, FUNCTION = SecurableType.TABLE, SecurableType.SCHEMA, SecurableType.CATALOG, SecurableType.FUNCTION
 
@@ -167,6 +167,36 @@ class TestPolicies:
         with lake.catalog() as catalog, pytest.raises(InvalidParameterValue, match=what):
             catalog.set_row_filter("main.default.t", policy)
 
+    @pytest.mark.parametrize(
+        ("column", "returns", "what"),
+        [
+            ("id", "string", "returns STRING; a column mask of id has to return what fits into BIGINT"),
+            ("id", "double", "fits into BIGINT"),
+            ("at", "int", "fits into TIMESTAMP"),
+            ("id", "int", None),
+            ("region", "decimal(10, 2)", None),
+            ("at", "date", None),
+        ],
+    )
+    def test_a_mask_returns_what_its_column_holds(self, lake: Lake, column: str, returns: str, what: str | None) -> None:
+        lake.table()
+        hide = Policy(function(lake, "hide", "value", returns=returns))
+        with lake.catalog() as catalog:
+            if what is None:
+                assert column in catalog.set_column_mask("main.default.t", column, hide).column_masks
+            else:
+                with pytest.raises(InvalidParameterValue, match=what):
+                    catalog.set_column_mask("main.default.t", column, hide)
+
+    def test_a_function_takes_what_the_columns_hold(self, lake: Lake) -> None:
+        lake.table()
+        with lake.catalog() as catalog:
+            catalog.create_function(
+                "main.default.few", parameters=[Parameter("n", "int")], return_type="BOOLEAN", language="SQL", body="n < 9"
+            )
+            with pytest.raises(InvalidParameterValue, match="Column 'region' is STRING; the parameter n of function"):
+                catalog.set_row_filter("main.default.t", Policy("main.default.few", ("region",)))
+
     def test_the_function_has_to_exist_and_a_view_has_none(self, lake: Lake) -> None:
         lake.table()
         with lake.catalog() as catalog:
@@ -248,6 +278,13 @@ class TestConstraints:
                 {"primary_key_constraint": {"name": "a", "child_columns": ["id"], "timeseries_columns": ["at"]}},
                 "timeseries_columns",
             ),
+            ({"primary_key_constraint": {"name": "a", "child_columns": ["id", "region"]}}, "child column.* region may be NULL"),
+            (
+                {"primary_key_constraint": {"name": "a", "child_columns": ["list"]}},
+                r"list \(array<int>\) cannot be in a primary key",
+            ),
+            (foreign(child_columns=["at", "id"]), "at is TIMESTAMP, and id of 'main.default.t', which it points to, is BIGINT"),
+            (foreign(child_columns=["id"]), "primary key of"),
             (foreign(parent_columns=["at", "id"]), "primary key of"),
             (foreign(parent_table="main.default.other"), "no primary key"),
             ({}, "give one of"),
@@ -256,7 +293,7 @@ class TestConstraints:
     )
     def test_what_is_wrong_is_named(self, lake: Lake, constraint: dict[str, object], what: str) -> None:
         for name in ("t", "other", "child"):
-            lake.table(name)
+            lake.table(name, [*COLUMNS, {"name": "list", "type_name": "ARRAY", "type_text": "array<int>", "nullable": False}])
         with lake.catalog() as catalog:
             catalog.create_constraint("main.default.t", PRIMARY)
             with pytest.raises(InvalidParameterValue, match=what):

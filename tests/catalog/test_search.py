@@ -78,6 +78,8 @@ def test_what_may_not_be_known_is_not_found(lake: Lake) -> None:
     lake.table("orders_2")
     assert found(lake, "orders", user=True) == []
     lake.grant(TABLE, "main.default.orders_2", "SELECT")
+    assert found(lake, "orders", user=True) == [], "without USE SCHEMA"
+    lake.grant(SCHEMA, "main.default", "USE SCHEMA")
     assert found(lake, "orders", user=True, max_results=1) == [("orders_2", 1)]
     lake.grant(SCHEMA, "main.default", "BROWSE")
     assert found(lake, "orders", user=True) == [("orders", 0), ("orders_2", 1)]
@@ -87,12 +89,13 @@ def test_both_rules_of_visibility_say_the_same(lake: Lake) -> None:
     for name in ("a", "b", "c"):
         lake.table(name)
     lake.grant(TABLE, "main.default.b", "MODIFY")
-    for privileges in ((), ("CREATE TABLE",), ("USE SCHEMA",), ("READ VOLUME",), ("BROWSE",)):
+    steps = {(): set(), ("CREATE TABLE",): set(), ("USE SCHEMA",): {"b"}, ("READ VOLUME",): {"b"}, ("BROWSE",): {"a", "b", "c"}}
+    for privileges, shown in steps.items():
         if privileges:
             lake.grant(SCHEMA, "main.default", *privileges)
         with lake.catalog(lake.user) as catalog:
-            one = {info.name for info in catalog.list_tables("main", "default")} if privileges else {"b"}
-            assert {info.name for info in catalog.all_tables()} == one, privileges
+            one = {info.name for info in catalog.list_tables("main", "default")} if privileges else shown
+            assert {info.name for info in catalog.all_tables()} == one == shown, privileges
 
 
 @pytest.mark.parametrize("text", ["", " ", "...", "x" * 501])

@@ -4,8 +4,9 @@ import time
 from collections.abc import Callable
 
 import pytest
-from databricks.sdk import WorkspaceClient
+from databricks.sdk import WorkspaceClient, errors
 from databricks.sdk.errors import BadRequest, NotFound, PermissionDenied, ResourceDoesNotExist
+from databricks.sdk.service import compute
 from databricks.sdk.service.compute import State, TerminationReasonCode
 from databricks.sdk.service.sql import State as WarehouseState
 from pyspark.sql import SparkSession
@@ -129,3 +130,68 @@ def test_wrong_input(server: Server) -> None:
     assert (answer.status_code, answer.json()["error_code"]) == (400, "INVALID_PARAMETER_VALUE")
     assert answer.json()["message"] == "Cluster 0000-000000-nothing does not exist"
     assert client.get("/api/2.0/sql/warehouses/nothing").status_code == 404
+
+
+def test_permissions_say_whose_it_is(ann: tuple[str, WorkspaceClient, SparkSession], admin: WorkspaceClient) -> None:
+    name, client, _ = ann
+    cluster = next(iter(client.clusters.list())).cluster_id or ""
+    warehouse = next(iter(client.warehouses.list())).id or ""
+    for told, level in (
+        (client.clusters.get_permissions(cluster), "CAN_MANAGE"),
+        (client.warehouses.get_permissions(warehouse), "IS_OWNER"),
+        (client.permissions.get("clusters", cluster), "CAN_MANAGE"),
+        (client.permissions.get("sql/warehouses", warehouse), "IS_OWNER"),
+    ):
+        held = {
+            one.user_name or one.group_name: one.all_permissions[0].permission_level.value
+            for one in told.access_control_list or []
+            if one.all_permissions and one.all_permissions[0].permission_level
+        }
+        assert held == {name: level, "admins": "CAN_MANAGE"}
+    levels = client.clusters.get_permission_levels(cluster).permission_levels or []
+    assert [one.permission_level.value for one in levels if one.permission_level] == [
+        "CAN_ATTACH_TO",
+        "CAN_RESTART",
+        "CAN_MANAGE",
+    ]
+    assert client.warehouses.get_permission_levels(warehouse).permission_levels
+    own = compute.ClusterAccessControlRequest(user_name=name, permission_level=compute.ClusterPermissionLevel.CAN_MANAGE)
+    assert client.clusters.set_permissions(cluster, access_control_list=[own]).object_id == f"/clusters/{cluster}"
+    other = compute.ClusterAccessControlRequest(
+        group_name="users", permission_level=compute.ClusterPermissionLevel.CAN_ATTACH_TO
+    )
+    with pytest.raises(BadRequest, match="has an engine of its own"):
+        client.clusters.update_permissions(cluster, access_control_list=[other])
+    mine = next(iter(admin.clusters.list())).cluster_id or ""
+    with pytest.raises(BadRequest, match="does not exist"):
+        client.clusters.get_permissions(mine)
+
+
+def test_what_cannot_be_made_here_is_said_so(admin: WorkspaceClient) -> None:
+    warehouse = next(iter(admin.warehouses.list())).id or ""
+    cluster = next(iter(admin.clusters.list())).cluster_id or ""
+    for act in (
+        lambda: admin.clusters.create(spark_version="x", num_workers=1),
+        lambda: admin.clusters.edit(cluster_id=cluster, spark_version="x", num_workers=1),
+        lambda: admin.clusters.resize(cluster_id=cluster, num_workers=1),
+        lambda: admin.clusters.pin(cluster),
+        lambda: admin.warehouses.create(name="more"),
+        lambda: admin.warehouses.edit(warehouse, name="more"),
+        lambda: admin.warehouses.delete(warehouse),
+    ):
+        with pytest.raises(errors.NotImplemented, match=r"is not served for a .*: each principal has one"):
+            act()
+    assert admin.clusters.list_zones().zones == ["local"]
+    assert admin.clusters.select_node_type(min_cores=1) == "local"
+
+
+def test_events_tell_starts_and_the_end(ann: tuple[str, WorkspaceClient, SparkSession]) -> None:
+    _, client, session = ann
+    cluster = next(iter(client.clusters.list())).cluster_id or ""
+    assert list(client.clusters.events(cluster)) == []
+    assert session.range(1).count() == 1
+    assert [one.type for one in client.clusters.events(cluster)] == [compute.EventType.RUNNING]
+    client.clusters.delete(cluster).result()
+    events = list(client.clusters.events(cluster, order=compute.GetEventsOrder.ASC))
+    assert [one.type for one in events] == [compute.EventType.RUNNING, compute.EventType.TERMINATING]
+    assert events[0].timestamp <= events[1].timestamp

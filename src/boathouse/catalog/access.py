@@ -116,6 +116,8 @@ class Access:
     def visible(self, container: SecurableRow, rows: Sequence[SecurableRow], *, browse: bool = True) -> list[SecurableRow]:
         """Those of a container's securables that the principal may know of: it owns them, or holds some privilege.
 
+        What lies in a schema also needs the use of schema and catalog, unless BROWSE holds on it.
+
         Args:
             container: What they lie in.
             rows: The securables.
@@ -126,12 +128,24 @@ class Access:
         if self.owns(chain) or self.is_own(container.full_name):
             return rows
         enough = set(Privilege) if browse else set(Privilege) - {Privilege.BROWSE}
+        if self.missing_use(container) is not None:
+            enough &= {Privilege.BROWSE}
         inherited = self._granted(chain) & enough
         shown = {row.id for row in rows if inherited & SHOWING[SecurableType(row.type)]}
         if len(shown) == len(rows):
             return rows
         shown |= {grant.securable_id for grant in self._rows.grants_to(self._names) if grant.privilege in enough}
-        return [row for row in rows if row.id in shown or row.owner in self._names]
+        owned = self._names if Privilege.SELECT in enough else set[str]()
+        return [row for row in rows if row.id in shown or row.owner in owned]
+
+    def missing_use(self, container: SecurableRow) -> tuple[Privilege, SecurableRow] | None:
+        """The use of a catalog or schema that the principal lacks to know of what lies in a schema; None where it lacks none."""
+        if container.type != SecurableType.SCHEMA:
+            return None
+        schema = self.chain(container)
+        catalog = schema[1:]
+        uses = ((catalog, Privilege.USE_CATALOG), (schema, Privilege.USE_SCHEMA))
+        return next(((use, chain[0]) for chain, use in uses if not self._holds(chain, use)), None)
 
     def browse_only(self, container: SecurableRow, rows: Sequence[SecurableRow]) -> set[str]:
         """Identifiers of those that the principal may know of by BROWSE alone."""
@@ -216,9 +230,18 @@ class Visibility:
         if place.id in self._hidden or place.parent_id in self._hidden:
             return False
         owned, inherited = self._within(place.parent_id)
-        return (
-            owned
-            or place.owner in self._names
-            or place.id in self._granted
-            or bool(inherited & SHOWING.get(SecurableType(place.type), frozenset()))
-        )
+        if owned:
+            return True
+        here = self._granted.get(place.id, set[str]())
+        if not self._enters(place.parent_id, inherited):
+            return Privilege.BROWSE in inherited or Privilege.BROWSE in here
+        return place.owner in self._names or bool(here) or bool(inherited & SHOWING.get(SecurableType(place.type), frozenset()))
+
+    def _enters(self, container_id: str | None, held: set[str]) -> bool:
+        """Whether the principal may use a schema that it does not own, with its catalog."""
+        container = self._containers.get(container_id or "")
+        if container is None or container.type != SecurableType.SCHEMA:
+            return True
+        owns_catalog, above = self._within(container.parent_id)
+        in_catalog = owns_catalog or bool({Privilege.USE_CATALOG, Privilege.ALL_PRIVILEGES} & above)
+        return in_catalog and bool({Privilege.USE_SCHEMA, Privilege.ALL_PRIVILEGES} & held)

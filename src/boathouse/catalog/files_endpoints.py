@@ -4,18 +4,20 @@ import mimetypes
 import os
 import re
 import shutil
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 from anyio import open_file, to_thread
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import FileResponse
+from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
+from boathouse.catalog.paging import paged
 from boathouse.catalog.privileges import Privilege
 from boathouse.catalog.service import CatalogService
 from boathouse.db.dependencies import get_database
@@ -24,7 +26,25 @@ from boathouse.iam.api import CurrentPrincipal, Principal
 from boathouse.kit.ids import new_id
 from boathouse.storage.layout import Layout
 
-router = APIRouter(prefix="/api/2.0/fs", tags=["files"])
+
+class _FilesRoute(APIRoute):
+    """A route that says so where the operating system does not let the server read or change a file."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def handled(request: Request) -> Response:
+            try:
+                return await handle(request)
+            except PermissionError as error:
+                path = request.path_params.get("path", "")
+                message = f"The server's user of the operating system lacks the rights for this on /{path.lstrip('/')}."
+                raise PermissionDenied(message) from error
+
+        return handled
+
+
+router = APIRouter(prefix="/api/2.0/fs", tags=["files"], route_class=_FilesRoute)
 
 LONGEST_NAME, LONGEST_PATH = 255, 3072
 LEVELS_OF_VOLUME = 4
@@ -207,12 +227,11 @@ def list_directory(
         raise FileMissing(path, "directory")
     with os.scandir(folder) as scan:
         entries = sorted((entry for entry in scan if not _UPLOADING.fullmatch(entry.name)), key=lambda entry: entry.name)
-    rest = [entry for entry in entries if entry.name > page_token] if page_token else entries
-    page = rest[: page_size or 1000]
+    page, token = paged(entries, page_size or 1000, page_token, lambda entry: entry.name)
     base = "/" + path.strip("/")
     contents: list[DirectoryEntry] = []
     for entry in page:
-        stat = entry.stat()
+        stat = entry.stat(follow_symlinks=entry.is_file() or entry.is_dir())  # a link to nothing is told as itself
         is_directory = entry.is_dir()
         contents.append(
             DirectoryEntry(
@@ -223,7 +242,7 @@ def list_directory(
                 last_modified=int(stat.st_mtime * 1000),
             )
         )
-    return DirectoryList(contents=contents, next_page_token=page[-1].name if len(rest) > len(page) else None)
+    return DirectoryList(contents=contents, next_page_token=token)
 
 
 @router.head("/directories/{path:path}")

@@ -8,7 +8,7 @@ from boathouse.catalog.constraint_schemas import ConstraintBody, CreateConstrain
 from boathouse.catalog.container_endpoints import update_securable
 from boathouse.catalog.dependencies import Catalog, WritableCatalog
 from boathouse.catalog.info import TableInfo
-from boathouse.catalog.paging import IncludeBrowse, MaxResults, PageToken, paged
+from boathouse.catalog.paging import IncludeBrowse, MaxResults, PageToken, after_of, paged
 from boathouse.catalog.privileges import SecurableType
 from boathouse.catalog.schemas import (
     CreateStagingTable,
@@ -51,7 +51,7 @@ def list_tables(
     infos = catalog.list_tables(
         catalog_name,
         schema_name,
-        after=page_token,
+        after=after_of(page_token),
         limit=max_results + 1 if max_results else None,
         browse=include_browse,
         live=not (omit_columns and omit_properties),

@@ -9,6 +9,7 @@ from boathouse.errors import (
     InvalidParameterValue,
     InvalidState,
     NotFound,
+    NotImplementedHere,
     PermissionDenied,
     TemporarilyUnavailable,
 )
@@ -99,6 +100,27 @@ class ComputeOfAnother(PermissionDenied):
 
     def __init__(self, owner: str) -> None:
         super().__init__(f"Only '{owner}' can start this engine: it works with its owner's rights. An admin can stop it.")
+
+
+class ComputeFixed(NotImplementedHere):
+    """A cluster or warehouse that is to be made, changed or removed."""
+
+    def __init__(self, what: str, action: str, listed_at: str) -> None:
+        super().__init__(
+            f"{action} is not served for a {what}: each principal has one, as big as BOATHOUSE_ENGINE_MEMORY says, which starts with "
+            f"the first use. GET {listed_at} tells it; it can be started, stopped and restarted."
+        )
+
+
+class ComputeNotShared(InvalidParameterValue):
+    """Permissions on an engine other than those that it has."""
+
+    def __init__(self, what: str, owner: str, level: str, other: str) -> None:
+        super().__init__(
+            f"access_control_list is not valid: this {what} is '{owner}'s alone ({level}), with whose rights it works, and admins "
+            f"manage it. '{other}' has an engine of its own.",
+            field="access_control_list",
+        )
 
 
 class GatewayStopping(TemporarilyUnavailable):

@@ -47,10 +47,11 @@ def _access(session: Session, levels: Levels, change: AccessBody, where: str) ->
     if change.permission_level not in levels.names:
         field = f"{where}.permission_level"
         raise InvalidParameterValue(f"{field} is not valid. Valid: {', '.join(levels.names)}.", field=field)
-    grantee = str(getattr(change, kind))
-    if not IamService(session).grantee_exists(grantee):
-        if kind != "group_name" or grantee != USERS:
-            raise PrincipalNotFound(grantee)
+    name = str(getattr(change, kind))
+    grantee = IamService(session).grantee(name)
+    if grantee is None:
+        if kind != "group_name" or name != USERS:
+            raise PrincipalNotFound(name)
         grantee = ACCOUNT_USERS
     return Access(grantee, kind, change.permission_level)
 

@@ -90,6 +90,10 @@ class IamRepository:
         """Whether a group has this name."""
         return self._session.scalar(select(GroupRow.id).where(GroupRow.name == name)) is not None
 
+    def groups_like(self, name: str) -> list[str]:
+        """Names of the groups with a name in any case."""
+        return list(self._session.scalars(select(GroupRow.name).where(func.lower(GroupRow.name) == name.lower())))
+
     def groups(
         self,
         condition: ColumnElement[bool] | None = None,

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
-from boathouse.catalog.api import Catalog, SecurableType
+from boathouse.catalog.api import Catalog, SecurableType, paged
 from boathouse.errors import InvalidParameterValue
 from boathouse.registry.dependencies import Registry
 from boathouse.registry.governance import canonical
@@ -46,9 +46,7 @@ def list_models(
         kind = SecurableType.CATALOG if schema_name is None else SecurableType.SCHEMA
         catalog.get_container(kind, catalog_name if schema_name is None else f"{catalog_name}.{schema_name}")
     models = sorted(catalog.list_models(catalog_name, schema_name), key=lambda info: info.full_name)
-    rest = [info for info in models if info.full_name > page_token]
-    page = rest[:max_results] if max_results else rest
-    token = page[-1].full_name if len(page) < len(rest) else None
+    page, token = paged(models, max_results, page_token, lambda info: info.full_name)
     known = {model.name: model for model in registry.all_models()} if include_aliases else {}
     return ModelList(registered_models=[ModelBody.of(info, known.get(info.full_name)) for info in page], next_page_token=token)
 

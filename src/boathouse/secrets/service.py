@@ -226,10 +226,10 @@ class SecretService:
         if permission not in set(Permission):
             message = f"The permission '{permission}' is not valid. Valid: {', '.join(Permission)}."
             raise InvalidParameterValue(message, field="permission")
-        grantee = ACCOUNT_USERS if grantee == USERS else grantee
-        if not IamService(self._session).grantee_exists(grantee):
+        found = IamService(self._session).grantee(ACCOUNT_USERS if grantee == USERS else grantee)
+        if found is None:
             raise PrincipalNotFound(grantee)
-        self._rows.put_acl(scope.id, grantee, permission)
+        self._rows.put_acl(scope.id, found, permission)
 
     def list_acls(self, scope_name: str) -> list[AclInfo]:
         """Who may what with a scope. Needs MANAGE."""

@@ -21,8 +21,8 @@ from boathouse.db import Database
 from boathouse.db.database import sqlite_url
 from boathouse.deployment import endpoints as deployment_endpoints
 from boathouse.deployment.api import ModelDeployments
+from boathouse.engine import compute_endpoints, stream_endpoints
 from boathouse.engine import endpoints as engine_endpoints
-from boathouse.engine import stream_endpoints
 from boathouse.engine.api import EngineService, check_engine, of_text
 from boathouse.features import discovery_endpoints as features_discovery
 from boathouse.features import endpoints as features_endpoints
@@ -91,6 +91,8 @@ from boathouse.workspace import dbfs_endpoints
 from boathouse.workspace import endpoints as workspace_endpoints
 from boathouse.workspace import page_endpoints as workspace_page
 from boathouse.workspace.api import Sources, WorkspaceReferences
+from boathouse.workspace.commands import endpoints as command_endpoints
+from boathouse.workspace.commands.service import Commands
 from boathouse.workspace.comments import endpoints as comments_endpoints
 from boathouse.workspace.dbt_task import DbtTask
 from boathouse.workspace.git import endpoints as git_endpoints
@@ -250,6 +252,9 @@ ROUTERS = (
     training_endpoints.router,
     engine_endpoints.clusters,
     engine_endpoints.warehouses,
+    compute_endpoints.clusters,
+    compute_endpoints.warehouses,
+    compute_endpoints.permissions,
     stream_endpoints.router,
     workspace_endpoints.router,
     dbfs_endpoints.router,
@@ -260,6 +265,7 @@ ROUTERS = (
     workspace_page.router,
     comments_endpoints.router,
     git_endpoints.router,
+    command_endpoints.router,
     lab_endpoints.router,
     lab_proxy.router,
     pipelines_endpoints.router,
@@ -313,6 +319,13 @@ def _start_mlflow(state: State, began: int) -> None:
     """Load MLflow, and end what a server before this one has left running."""
     state.mlflow.start()
     asyncio.get_running_loop().run_in_executor(None, state.training.end_left, began)
+
+
+def _start_lab(state: State, stack: AsyncExitStack, surroundings: Surroundings) -> None:
+    state.lab = Lab(surroundings, Tokens(state.database, state.authenticator), state.settings.lab_idle_seconds)
+    stack.push_async_callback(state.lab.stop)
+    state.commands = Commands(state.lab.kernels, state.settings.lab_idle_seconds)
+    stack.push_async_callback(state.commands.stop)
 
 
 def _start_statements(state: State, stack: AsyncExitStack) -> None:
@@ -413,8 +426,7 @@ async def _lifespan(api: FastAPI) -> AsyncGenerator[None, None]:
             DashboardTaskKind(state.database, dashboards),
         ):
             state.jobs.kinds.register(kind)
-        state.lab = Lab(surroundings, Tokens(state.database, state.authenticator), state.settings.lab_idle_seconds)
-        stack.push_async_callback(state.lab.stop)
+        _start_lab(state, stack, surroundings)
         state.engines.governor.pipeline_commands = PipelineCommands(state.pipelines).execute
         state.publisher = Publisher(state.database, state.layout)
         stack.push_async_callback(state.publisher.stop)

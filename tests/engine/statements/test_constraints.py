@@ -85,6 +85,24 @@ class TestKeys:
         with pytest.raises(ParseException, match="nothing enforces them"):
             spark.sql(f"ALTER TABLE {schema}.a ADD PRIMARY KEY (id) ENFORCED")
 
+    def test_a_primary_key_is_never_null(self, spark: SparkSession, schema: str) -> None:
+        name = f"{schema}.keyed"
+        spark.sql(f"""CREATE TABLE {name} (
+            id INT COMMENT 'a (key), NOT more' PRIMARY KEY, `two words` DECIMAL(3, 1) DEFAULT 1.5, s STRUCT<id: INT>
+        ) TBLPROPERTIES ('delta.feature.allowColumnDefaults' = 'supported', 'delta.columnMapping.mode' = 'name')""")
+        nullable = {field.name: field.nullable for field in spark.table(name).schema}
+        assert nullable == {"id": False, "two words": True, "s": True}
+        with pytest.raises(AnalysisException, match="id"):
+            spark.sql(f"INSERT INTO {name} (id) VALUES (NULL)")
+        with pytest.raises(AnalysisException, match="is used by the primary key keyed_pk"):
+            spark.sql(f"ALTER TABLE {name} ALTER COLUMN ID DROP NOT NULL")
+        spark.sql(f"ALTER TABLE {name} DROP PRIMARY KEY")
+        spark.sql(f"ALTER TABLE {name} ALTER COLUMN id DROP NOT NULL")
+        with pytest.raises(AnalysisException, match=r"child column.* id may be NULL.*SET NOT NULL"):
+            spark.sql(f"ALTER TABLE {name} ADD PRIMARY KEY (id)")
+        with pytest.raises(AnalysisException, match=r"s .*cannot be in a primary key"):
+            spark.sql(f"ALTER TABLE {name} ADD PRIMARY KEY (s)")
+
     def test_in_create_table(self, spark: SparkSession, schema: str) -> None:
         spark.sql(f"""
             CREATE TABLE {schema}.a (

@@ -84,7 +84,9 @@ class CatalogBase:
             parent = self.rows.by_id(row.parent_id)
             if parent is not None and not self.access.visible(parent, [row]):
                 use = {SecurableType.CATALOG: Privilege.USE_CATALOG, SecurableType.SCHEMA: Privilege.USE_SCHEMA}
-                raise PrivilegeMissing(self.principal.name, use.get(kind, Privilege.BROWSE), kind, row.full_name)
+                missing = self.access.missing_use(parent)
+                needed, on = missing or (use.get(kind, Privilege.BROWSE), row)
+                raise PrivilegeMissing(self.principal.name, needed, SecurableType(on.type), on.full_name)
         return row
 
     @staticmethod
@@ -137,6 +139,17 @@ class CatalogBase:
         self.rows.add(row)
         return row
 
+    def grantee(self, name: str) -> str:
+        """The name of whom a grant or an owner means, as it is written here: case does not matter.
+
+        Raises:
+            PrincipalNotFound: If there is nobody of the name.
+        """
+        found = IamService(self.session).grantee(name)
+        if found is None:
+            raise PrincipalNotFound(name)
+        return found
+
     def touch(self, row: SecurableRow) -> None:
         """Note who changed a securable, and when."""
         row.updated_at, row.updated_by = now_ms(), self.principal.name
@@ -157,9 +170,7 @@ class CatalogBase:
         """
         self.access.require(row, Privilege.MANAGE)
         if owner is not None:
-            if not IamService(self.session).grantee_exists(owner):
-                raise PrincipalNotFound(owner)
-            row.owner = owner
+            row.owner = self.grantee(owner)
         if comment is not None:
             row.comment = comment
         if properties is not None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from boathouse.catalog.delta_schema import type_name_of
 from boathouse.catalog.errors import ColumnInUse, ConstraintExists, ConstraintInUse, ConstraintNotFound
 from boathouse.catalog.info import TableInfo
 from boathouse.catalog.models import SecurableRow
@@ -10,6 +11,9 @@ from boathouse.catalog.privileges import Privilege, SecurableType
 from boathouse.catalog.renames import COLUMN
 from boathouse.catalog.service.tables import Tables
 from boathouse.errors import InvalidParameterValue, InvalidState
+
+_NO_KEYS = frozenset({"ARRAY", "MAP", "STRUCT", "VARIANT"})
+"""Types whose columns cannot be in a primary key."""
 
 PRIMARY, FOREIGN, NAMED = "primary_key_constraint", "foreign_key_constraint", "named_table_constraint"
 
@@ -37,7 +41,8 @@ class Constraints(Tables):
         Raises:
             PrivilegeMissing: Without MANAGE on the table, or SELECT on the table that a foreign key points to.
             ConstraintExists: If the name is taken, or there is a primary key already.
-            InvalidParameterValue: If a column does not exist, or the other table has no such primary key.
+            InvalidParameterValue: If a column does not exist, one of a primary key may be NULL or is of a type that has no
+                equality, the other table has no such primary key, or the types of a foreign key are others than its.
             InvalidState: If it is a view.
         """
         row = self._constrained(full_name)
@@ -188,6 +193,21 @@ class Constraints(Tables):
             raise InvalidState(message)
         return row
 
+    def require_nullable(self, full_name: str, column: str) -> None:
+        """Go on only if a column may be NULL: not one of the primary key.
+
+        Raises:
+            ColumnInUse: If it is.
+        """
+        row = self.find_row(SecurableType.TABLE, full_name)
+        for one in row.details.get("constraints", ()):
+            if PRIMARY in one and column.lower() in {name.lower() for name in one[PRIMARY]["child_columns"]}:
+                raise ColumnInUse(row.full_name, column, f"the primary key {constraint_name(one)}")
+
+    def _types(self, row: SecurableRow, names: Sequence[str]) -> list[str]:
+        known = {str(column["name"]).lower(): column for column in self.table_of(row).columns}
+        return [str(known[name.lower()].get("type_text") or "").lower() for name in names]
+
     def _columns(self, row: SecurableRow, names: Sequence[str], field: str) -> list[str]:
         columns = {str(column["name"]).lower(): str(column["name"]) for column in self.table_of(row).columns}
         missing = [name for name in names if name.lower() not in columns]
@@ -204,7 +224,26 @@ class Constraints(Tables):
         if len(found) > 1 or not set(found) <= set(columns):
             message = "timeseries_columns is not valid: at most one, and it is one of child_columns."
             raise InvalidParameterValue(message, field="timeseries_columns")
+        self._refuse_as_key(row, columns, str(value["name"]))
         return {"child_columns": columns, **({"timeseries_columns": found} if found else {}), **_rely(value)}
+
+    def _refuse_as_key(self, row: SecurableRow, columns: Sequence[str], name: str) -> None:
+        """Go on only if no column of a primary key may be NULL, and all have a type whose values can be told apart."""
+        known = {str(column["name"]): column for column in self.table_of(row).columns}
+        types = dict(zip(columns, self._types(row, columns), strict=True))
+        wrong = [f"{column} ({text})" for column, text in types.items() if type_name_of(text) in _NO_KEYS]
+        if wrong:
+            message = (
+                f"child_columns is not valid: {', '.join(wrong)} cannot be in a primary key, nor can other nested columns."
+            )
+            raise InvalidParameterValue(message, field="child_columns")
+        nullable = [column for column in columns if known[column].get("nullable", True)]
+        if nullable:
+            message = (
+                f"Cannot create the primary key '{name}' because its child column(s) {', '.join(nullable)} may be NULL. "
+                f"Change that first: ALTER TABLE {row.full_name} ALTER COLUMN {nullable[0]} SET NOT NULL."
+            )
+            raise InvalidParameterValue(message, field="child_columns")
 
     def _foreign(self, row: SecurableRow, value: Mapping[str, Any]) -> dict[str, Any]:
         columns = self._columns(row, value.get("child_columns") or (), "child_columns")
@@ -217,6 +256,13 @@ class Constraints(Tables):
         if [name.lower() for name in given] != [name.lower() for name in key] or len(columns) != len(key):
             message = f"parent_columns is not valid: the primary key of '{parent.full_name}' is ({', '.join(key)})."
             raise InvalidParameterValue(message, field="parent_columns")
+        for column, own, other, text in zip(columns, self._types(row, columns), key, self._types(parent, key), strict=True):
+            if own != text:
+                message = (
+                    f"child_columns is not valid: {column} is {own.upper()}, and {other} of '{parent.full_name}', which it points to, "
+                    f"is {text.upper()}."
+                )
+                raise InvalidParameterValue(message, field="child_columns")
         return {"child_columns": columns, "parent_table": parent.full_name, "parent_columns": key, **_rely(value)}
 
     def _named(self, _row: SecurableRow, _value: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from boathouse.catalog.models import SecurableRow
 from boathouse.catalog.privileges import GRANTABLE, Privilege, SecurableType
 from boathouse.catalog.service.base import CatalogBase
 from boathouse.iam.api import IamService
-from boathouse.iam.errors import PrincipalNotFound
 
 
 @dataclass(frozen=True)
@@ -29,6 +28,7 @@ class Grants(CatalogBase):
         row = self.reach(kind, full_name, None)
         everything = self.access.may_grant(row)
         mine = {self.principal.name, *self.principal.groups}
+        grantee = self._asked_for(grantee)
         found: dict[str, list[Privilege]] = {}
         for grant in self.rows.grants_on([row.id], None if grantee is None else [grantee]):
             if everything or grant.grantee in mine:
@@ -40,6 +40,7 @@ class Grants(CatalogBase):
         row = self.reach(kind, full_name, None)
         everything = self.access.may_grant(row)
         mine = {self.principal.name, *self.principal.groups}
+        grantee = self._asked_for(grantee)
         return [
             held
             for held in self.access.effective(row)
@@ -57,17 +58,19 @@ class Grants(CatalogBase):
         row = self.find_row(kind, full_name)
         self.access.require_grant(row)
         for change in changes:
-            if not IamService(self.session).grantee_exists(change.grantee):
-                raise PrincipalNotFound(change.grantee)
+            grantee = self.grantee(change.grantee)
             for name in change.add:
                 privilege = self._grantable(row, name)
                 if privilege is Privilege.EXTERNAL_USE_SCHEMA and row.type == SecurableType.SCHEMA:
                     # Who may take data out of the server is for the catalog's owner to say, not for the schema's.
                     self.access.require_grant(self.access.chain(row)[1])
-                self.rows.add_grant(row.id, change.grantee, privilege.value)
+                self.rows.add_grant(row.id, grantee, privilege.value)
             for name in change.remove:
-                self.rows.remove_grant(row.id, change.grantee, self._grantable(row, name).value)
+                self.rows.remove_grant(row.id, grantee, self._grantable(row, name).value)
         self.touch(row)
+
+    def _asked_for(self, grantee: str | None) -> str | None:
+        return None if grantee is None else IamService(self.session).grantee(grantee) or grantee
 
     def _grantable(self, row: SecurableRow, name: str) -> Privilege:
         kind = SecurableType(row.type)

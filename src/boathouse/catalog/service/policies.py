@@ -5,6 +5,7 @@ from boathouse.catalog.models import SecurableRow
 from boathouse.catalog.privileges import Privilege, SecurableType
 from boathouse.catalog.service.functions import Functions
 from boathouse.catalog.service.tables import Tables
+from boathouse.catalog.type_text import fits
 from boathouse.errors import InvalidParameterValue, InvalidState
 
 
@@ -27,7 +28,7 @@ class Policies(Functions, Tables):
         row = self._guarded(full_name)
         details = {key: value for key, value in row.details.items() if key != "row_filter"}
         if policy is not None:
-            details["row_filter"] = self._checked(row, policy, extra=0)
+            details["row_filter"] = self._checked(row, policy)
         row.details = details
         self.touch(row)
         return self.table_of(row)
@@ -43,7 +44,7 @@ class Policies(Functions, Tables):
         Raises:
             PrivilegeMissing: Without MANAGE on the table, or EXECUTE on the function.
             SecurableNotFound: If there is no such table or function.
-            InvalidParameterValue: If function, arguments and table do not fit.
+            InvalidParameterValue: If function, arguments and table do not fit; a mask returns what its column can hold.
             InvalidState: If it is a view.
         """
         row = self._guarded(full_name)
@@ -52,7 +53,7 @@ class Policies(Functions, Tables):
             masks = {name: mask for name, mask in masks.items() if name.lower() != column.lower()}
         else:
             name = self._column(row, column)
-            masks[name] = self._checked(row, policy, extra=1)
+            masks[name] = self._checked(row, policy, masked=name)
         details = {key: value for key, value in row.details.items() if key != "column_masks"}
         row.details = details | ({"column_masks": masks} if masks else {})
         self.touch(row)
@@ -74,18 +75,33 @@ class Policies(Functions, Tables):
             raise InvalidParameterValue(message, field="column")
         return found
 
-    def _checked(self, row: SecurableRow, policy: Policy, *, extra: int) -> dict[str, object]:
+    def _checked(self, row: SecurableRow, policy: Policy, *, masked: str | None = None) -> dict[str, object]:
         function = self.get_function(policy.function_name)
-        what = "column mask" if extra else "row filter"
+        first = () if masked is None else (masked,)
+        what = "row filter" if masked is None else "column mask"
         if function.is_table:
             message = f"Function '{function.full_name}' answers a table; a {what} needs one that answers a single value."
             raise InvalidParameterValue(message, field="function_name")
-        if not extra and function.return_type.upper() != "BOOLEAN":
+        if masked is None and function.return_type.upper() != "BOOLEAN":
             message = f"Function '{function.full_name}' returns {function.return_type}; a row filter has to return BOOLEAN."
             raise InvalidParameterValue(message, field="function_name")
-        given, taken = len(policy.using) + extra, len(function.parameters)
+        given, taken = len(policy.using) + len(first), len(function.parameters)
         if given != taken:
             message = f"Function '{function.full_name}' takes {taken} arguments; the {what} gives it {given}."
             raise InvalidParameterValue(message, field="using")
         using = [one.strip() if is_literal(one) else self._column(row, one) for one in policy.using]
+        types = {str(column["name"]): str(column.get("type_text") or "") for column in self.table_of(row).columns}
+        if masked is not None and not fits(function.return_type, types[masked]):
+            message = (
+                f"Function '{function.full_name}' returns {function.return_type.upper()}; a column mask of {masked} has to return what "
+                f"fits into {types[masked].upper()}."
+            )
+            raise InvalidParameterValue(message, field="function_name")
+        for name, parameter in zip([*first, *using], function.parameters, strict=True):
+            if name in types and not fits(types[name], parameter.type_text):
+                message = (
+                    f"Column '{name}' is {types[name].upper()}; the parameter {parameter.name} of function '{function.full_name}', "
+                    f"which gets it, is {parameter.type_text.upper()}."
+                )
+                raise InvalidParameterValue(message, field="using")
         return {"function_name": function.full_name, "using": using}

@@ -6,9 +6,10 @@ The catalog keeps them; engines know nothing of them, so they are taken out of w
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
-from boathouse.engine.gateway.sql_tokens import Token
+from boathouse.engine.gateway.sql_tokens import Token, tokenize
 from boathouse.engine.gateway.statements import CreateTable, Edit, Statement, after_parentheses, apply, parse
 from boathouse.engine.gateway.words import Words
 
@@ -113,8 +114,25 @@ def without_keys(statement: Statement, create: CreateTable) -> tuple[Statement, 
         kept += [text] if text else []
     if not keys:
         return statement, ()
+    primary = {column.lower() for key in keys if key.kind == "PRIMARY" for column in key.columns}
+    kept = [_not_null(text) if tokenize(text)[0].identifier.lower() in primary else text for text in kept]
     inside = Edit(tokens[first].end, tokens[last].start, ", ".join(kept))
     return parse(apply(statement.sql, [inside])), tuple(keys)
+
+
+def _not_null(text: str) -> str:
+    """A column's text with NOT NULL, which a column of a primary key is whether or not it says so."""
+    depth = 0
+    tokens = tokenize(text)
+    for index, token in enumerate(tokens[1:], 1):
+        depth += token.is_mark("(") + token.is_mark("<") - token.is_mark(")") - token.is_mark(">")
+        if depth > 0 or not token.is_word("NOT", "COMMENT", "DEFAULT", "GENERATED", "MASK", "WITH"):
+            continue
+        rest = tokens[index:]
+        if any(one.is_word("NOT") and two.is_word("NULL") for one, two in pairwise(rest)):
+            return text
+        return f"{text[: token.start]}NOT NULL {text[token.start :]}"
+    return f"{text} NOT NULL"
 
 
 def _entries(tokens: Sequence[Token]) -> list[list[Token]]:

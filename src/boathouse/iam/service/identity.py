@@ -155,6 +155,21 @@ class IamService:
         """Whether a grant can name this principal: a user, a service principal or a group."""
         return self.kind_of(name) is not None
 
+    def grantee(self, name: str) -> str | None:
+        """The name, as it is written here, of whom a grant means: names of users and groups are the same in any case.
+
+        Args:
+            name: Of a user, a service principal or a group. One that is written exactly so comes first.
+
+        Returns:
+            None if there is nobody of the name, or several are in other cases only.
+        """
+        if self.kind_of(name) is not None:
+            return name
+        found = [row.name for row in self._rows.users_like(name)] + self._rows.groups_like(name)
+        found += [ACCOUNT_USERS] if name.lower() == ACCOUNT_USERS else []
+        return found[0] if len(found) == 1 else None
+
     def kind_of(self, name: str) -> str | None:
         """The API's field for a grantee of a name: ``user_name``, ``group_name``, ``service_principal_name``; None if there is none."""
         person = self._rows.principal_by_name(name)

@@ -76,7 +76,13 @@ class Kernels:
         return sum(kernel.code is None for kernel in self._kernels.values())
 
     async def start(
-        self, principal: Principal, path: str | None, language: str, connection: Mapping[str, Any] | None
+        self,
+        principal: Principal,
+        path: str | None,
+        language: str,
+        connection: Mapping[str, Any] | None,
+        *,
+        cells: bool = False,
     ) -> Kernel:
         """Start a kernel.
 
@@ -85,6 +91,7 @@ class Kernels:
             path: Of the notebook, which its owner has to be allowed to run; None for a console.
             language: Of plain cells.
             connection: How the kernel was spoken to whose place it takes.
+            cells: Whether it shows tables as values, too.
 
         Raises:
             ObjectNotFound: If there is no such notebook.
@@ -96,7 +103,10 @@ class Kernels:
             raise TooManyKernels(MOST)
         kernel = Kernel(new_id(), principal.id, asyncio.get_running_loop().create_future())
         self._kernels[kernel.id] = kernel
-        kernel.task = asyncio.create_task(self._run(kernel, principal, path, language, connection), name=f"kernel-{kernel.id}")
+        kernel.task = asyncio.create_task(
+            self._run(kernel, principal, path, {"language": language, "connection": connection, "cells": cells}),
+            name=f"kernel-{kernel.id}",
+        )
         try:
             async with asyncio.timeout(START_SECONDS):
                 await asyncio.shield(kernel.connection)
@@ -105,15 +115,13 @@ class Kernels:
             raise KernelFailed(f"it has not answered within {START_SECONDS} seconds.") from None
         return kernel
 
-    async def _run(
-        self, kernel: Kernel, principal: Principal, path: str | None, language: str, connection: Mapping[str, Any] | None
-    ) -> None:
+    async def _run(self, kernel: Kernel, principal: Principal, path: str | None, wanted: Mapping[str, Any]) -> None:
         folder = Path(tempfile.mkdtemp(prefix="kernel-"))
         token = ""
         try:
             token = await self._tokens.issue(principal, f"{KERNEL}:{kernel.id}", TOKEN_SECONDS)
             assignment = await asyncio.to_thread(self._assignment, principal, path, token)
-            told = {**assignment.to_json(), "folder": str(folder), "language": language, "connection": connection}
+            told = {**assignment.to_json(), "folder": str(folder), **wanted}
             command = [sys.executable, *COMMAND]
             environment = task_environment()
             logged = self._logs / f"{kernel.id}.log"

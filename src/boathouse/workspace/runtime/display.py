@@ -2,11 +2,14 @@
 
 import datetime as dt
 import html
+import json
 import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeAlias
 
 MOST_ROWS = 1000
+CELLS = "application/vnd.boathouse.cells+json"
+"""Type of a table as values: ``rows``, ``schema`` (of each column ``name``, ``type`` and ``metadata``, as texts) and ``more``."""
 Render: TypeAlias = Callable[[Any], tuple[dict[str, Any], dict[str, Any]]]
 _FRAMES = ("pyspark.sql.connect.dataframe", "pyspark.sql.classic.dataframe", "pyspark.sql.dataframe")
 
@@ -26,6 +29,8 @@ class Display:
     def __init__(self, show: Callable[[dict[str, Any], dict[str, Any]], None]) -> None:
         self._show = show
         self._render: Render | None = None
+        self.with_cells = False
+        """Whether tables are shown as values, too."""
 
     def render_with(self, render: Render) -> None:
         """Let something turn values that are no tables into what can be shown; without it their text is."""
@@ -59,16 +64,41 @@ class Display:
             )
             raise NotImplementedError(message)
         rows = frame.limit(MOST_ROWS + 1).collect()
-        self.table(list(frame.columns), rows[:MOST_ROWS], more=len(rows) > MOST_ROWS)
+        types = [json.dumps(field.dataType.jsonValue()) for field in frame.schema] if self.with_cells else None
+        self.table(list(frame.columns), rows[:MOST_ROWS], more=len(rows) > MOST_ROWS, types=types)
 
-    def table(self, names: Sequence[str], rows: Iterable[Sequence[Any]], *, more: bool = False) -> None:
-        """A table."""
+    def table(
+        self, names: Sequence[str], rows: Iterable[Sequence[Any]], *, more: bool = False, types: Sequence[str] | None = None
+    ) -> None:
+        """A table.
+
+        Args:
+            names: Of its columns.
+            rows: Its rows.
+            more: Whether it has more rows than these.
+            types: Of its columns, as Spark's JSON has them; texts without.
+        """
+        rows = [list(row) for row in rows]
         cells = [[text_of(value) for value in row] for row in rows]
-        self._show({"text/html": _html(names, cells, more=more), "text/plain": _plain(names, cells, more=more)}, {})
+        shown: dict[str, Any] = {"text/html": _html(names, cells, more=more), "text/plain": _plain(names, cells, more=more)}
+        if self.with_cells:
+            kinds = types or ['"string"'] * len(names)
+            schema = [{"name": name, "type": kind, "metadata": "{}"} for name, kind in zip(names, kinds, strict=True)]
+            shown[CELLS] = {"rows": [[_plain_value(value) for value in row] for row in rows], "schema": schema, "more": more}
+        self._show(shown, {})
 
     def html(self, text: str) -> None:
         """HTML as it is."""
         self._show({"text/html": str(text), "text/plain": "<HTML>"}, {})
+
+
+def _plain_value(value: Any) -> Any:
+    """A value as JSON has it, or else its text."""
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else str(value)
+    return text_of(value)
 
 
 def text_of(value: Any) -> str:

@@ -136,7 +136,8 @@ def serve(session: Session, packages: Packages, folder: str, wire: Wire, told: M
         packages: Of its own.
         folder: For its files.
         wire: The way to the server, which is told how the kernel is spoken to.
-        told: The ``language`` of plain cells, and the ``connection`` if it is to be spoken to as the kernel before it was.
+        told: The ``language`` of plain cells, whether tables are to be shown as ``cells`` too, and the ``connection`` if it is to be
+            spoken to as the kernel before it was.
         again: Goes on as a new program.
     """
     outputs = session.outputs
@@ -164,6 +165,7 @@ def serve(session: Session, packages: Packages, folder: str, wire: Wire, told: M
     shell.cells, shell.by_sql = cells, told.get("language") == SQL
     cells.enter()
     cells.install(shell)
+    session.display.with_cells = bool(told.get("cells"))
     let_end_on_purpose(shell)
     shell.input_transformers_cleanup.insert(0, shell.read)
     shell.events.register("pre_run_cell", lambda info: session.complete(shell.user_ns, info.raw_cell))

@@ -203,6 +203,11 @@ def change(words: Grammar, asked: Asked, ref: TableRef) -> pa.Table:
     while words.accept_mark(","):
         changes.append(_change(words, asked))
     words.end()
+    if place.table is not None:
+        with asked.catalog() as service:
+            for change in changes:
+                if change.nullable and len(change.path) == 1:
+                    service.require_nullable(place.table.full_name, change.path[0])
     change_columns(place.location, changes, asked.user, no_nulls=lambda state, column: _no_nulls(asked, place, state, column))
     return changed(asked, place)
 
