@@ -13,6 +13,7 @@ from tests.conftest import Server
 Grant = Callable[..., None]
 User = tuple[str, SparkSession]
 MakeVolume = Callable[[str, str], str]
+UC = "/api/2.1/unity-catalog"
 REFUSED = "INSUFFICIENT_PERMISSIONS"
 
 
@@ -55,6 +56,44 @@ class TestVolumes:
             session.sql(f"INSERT OVERWRITE DIRECTORY '{path}/more' USING json SELECT 1 AS a")
         grant("volume", f"{schema}.v", name, "WRITE VOLUME")
         session.range(1).write.json(f"{path}/more")
+
+
+class TestReadOnlyPlaces:
+    def test_an_admin_writes_nothing_there_by_path(self, server: Server, spark: SparkSession, tmp_path: Path) -> None:
+        place = tmp_path / "kept"
+        spark.range(2).write.format("delta").save(f"{place}/t")
+        client = server.client()
+        name = f"kept-{tmp_path.name}".replace("_", "-")
+        made = client.post(f"{UC}/external-locations", json={"name": name, "url": place.as_uri(), "read_only": True})
+        made.raise_for_status()
+        linked = tmp_path / "linked"
+        linked.symlink_to(place)
+        for write in (
+            lambda: spark.range(1).write.format("delta").mode("append").save(f"{place}/t"),
+            lambda: spark.range(1).write.format("delta").mode("append").save(f"file://{linked}/t"),
+            lambda: spark.range(1).write.json(f"{place}/files"),
+            lambda: spark.sql(f"INSERT INTO delta.`{place}/t` SELECT 7L"),
+            lambda: spark.sql(f"DELETE FROM delta.`{place}/t`"),
+            lambda: spark.sql(f"OPTIMIZE delta.`{place}/t`"),
+            lambda: spark.sql(f"VACUUM delta.`{place}/t` RETAIN 200 HOURS"),
+            lambda: spark.sql(f"INSERT OVERWRITE DIRECTORY '{place}/more' USING json SELECT 1 AS a"),
+            lambda: spark.range(1).writeTo(f"delta.`{place}/t`").append(),
+        ):
+            with pytest.raises(AnalysisException, match="reading alone"):
+                write()
+        assert spark.read.format("delta").load(f"{place}/t").count() == 2
+        client.patch(f"{UC}/external-locations/{name}", json={"read_only": False}).raise_for_status()
+        spark.range(1).write.format("delta").mode("append").save(f"{place}/t")
+        client.delete(f"{UC}/external-locations/{name}").raise_for_status()
+
+
+class TestFunctions:
+    def test_the_engines_are_listed_where_a_schema_may_not_be_used(self, schema: str, user: User) -> None:
+        _, session = user
+        names = {one.name for one in session.catalog.listFunctions()}
+        assert {"upper", "abs"} <= names
+        with pytest.raises(AnalysisException, match=r"USE SCHEMA|BROWSE"):
+            session.catalog.listFunctions(schema)
 
 
 class TestDbfs:

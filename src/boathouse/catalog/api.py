@@ -22,6 +22,7 @@ from boathouse.catalog.service import CatalogService
 from boathouse.catalog.service.connections import OpenConnection
 from boathouse.catalog.service.containers import DEFAULT_CATALOG, DEFAULT_SCHEMA
 from boathouse.catalog.service.grants import GrantChange
+from boathouse.catalog.service.locations import REMOTE
 from boathouse.catalog.service.tags import TagChange
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "DEFAULT_CATALOG",
     "DEFAULT_SCHEMA",
     "FEATURE_SPEC",
+    "REMOTE",
     "SYSTEM",
     "Catalog",
     "CatalogReferences",

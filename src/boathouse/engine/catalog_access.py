@@ -167,6 +167,15 @@ class CatalogAccess:
         if table.has_policy and not self.manages(principal, table):
             raise PolicyInTheWay(table.full_name)
 
+    def require_writable(self, principal: Principal, location: str) -> None:
+        """Go on only if a place, a path of this machine or an address in an object store, is in no external location for reading alone.
+
+        Raises:
+            LocationReadOnly: If it is.
+        """
+        with self._database.session() as session:
+            CatalogService(session, principal, self.layout).require_writable(location, f"The path {location}")
+
     def authors(self, location: str, oldest: int) -> dict[tuple[int, int], Author]:
         """Who made the commits of a table from a version on, by version and time, as far as it is known."""
         self._recorder.settle()

@@ -97,8 +97,10 @@ class CatalogBase:
             InvalidName: If it is empty, too long, or has a character that names cannot have.
         """
         name = name.lower()
-        if not name or len(name) > 255 or _FORBIDDEN.search(name):
-            raise InvalidName(name, "use 1 to 255 characters without dots, slashes, blanks, quotes or control characters.")
+        if not name or len(name) > 255 or _FORBIDDEN.search(name) or not name.isprintable():
+            raise InvalidName(
+                name, "use 1 to 255 characters without dots, slashes, blanks, quotes and characters that are not shown."
+            )
         return name
 
     def new_row(

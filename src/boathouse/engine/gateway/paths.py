@@ -6,7 +6,7 @@ from enum import Enum
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from boathouse.catalog.api import SYSTEM, PolicyInTheWay, Privilege, TableInfo
+from boathouse.catalog.api import REMOTE, SYSTEM, PolicyInTheWay, Privilege, TableInfo
 from boathouse.engine.catalog_access import CatalogAccess
 from boathouse.engine.errors import PathMissing, PathRefused
 from boathouse.engine.gateway.path_names import SCHEME
@@ -53,7 +53,7 @@ class Use(Enum):
 class PathGuard:
     """Resolves the paths that one principal names.
 
-    An admin may name any path. Others reach volumes and tables on which they have the privilege, and nothing else: no other
+    An admin may name any path, but nobody writes into an external location that is for reading alone. Others reach volumes and tables on which they have the privilege, and nothing else: no other
     file of the machine, no other store.
     """
 
@@ -66,13 +66,12 @@ class PathGuard:
 
         Raises:
             PathRefused: If it is not allowed, or not absolute.
+            LocationReadOnly: If it is to be written to and lies in an external location that is for reading alone.
             PermissionDenied: If the privilege on the volume or table is missing.
         """
         path = self._local(text)
         if path is None:
-            if self._principal.is_admin:
-                return text
-            raise PathRefused(text, f"only admins may name other stores; {_VALID}")
+            return self._elsewhere(text, use)
         if not path.startswith("/"):
             raise PathRefused(text, f"it is not absolute; {_VALID}")
         if "%2e" in path.lower() or "\0" in path:
@@ -92,10 +91,19 @@ class PathGuard:
             self._refuse_governed(text, Path(os.path.realpath(fixed)), use)
             if use is not Use.READ:
                 self._refuse_records(text, Path(os.path.realpath(fixed)))
+                self._access.require_writable(self._principal, os.path.realpath(fixed))
         if use is Use.READ and not Path(split_pattern(path)[0]).exists():
             # The engine would read no rows and say nothing.
             raise PathMissing(text)
         return path
+
+    def _elsewhere(self, text: str, use: Use) -> str:
+        """An address in another store."""
+        if not self._principal.is_admin:
+            raise PathRefused(text, f"only admins may name other stores; {_VALID}")
+        if use is not Use.READ and text.lower().startswith(REMOTE):
+            self._access.require_writable(self._principal, text)
+        return text
 
     def _is_of_dbfs(self, text: str, path: str) -> bool:
         found = SCHEME.match(text)

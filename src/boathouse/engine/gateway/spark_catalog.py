@@ -295,9 +295,14 @@ def _list_functions(message: Any, asked: Asked) -> pa.Table:
     catalog, schema = asked.session.namespace
     if message.HasField("db_name"):
         catalog, schema = asked.full_name(parts_of(message.db_name), SecurableType.SCHEMA).split(".", 1)
-    with asked.catalog() as service:
-        found = [_function(one) for one in service.list_functions(catalog, schema)]
-    found += _engines_functions(asked)
+    found = _engines_functions(asked)
+    try:
+        with asked.catalog() as service:
+            found = [_function(one) for one in service.list_functions(catalog, schema)] + found
+    except (NotFound, PermissionDenied):
+        # Who names no schema asks for the engine's functions as well: they are there wherever a session stands.
+        if message.HasField("db_name"):
+            raise
     return _rows([row for row in found if _fits(row["name"], message)], _FUNCTIONS)
 
 
