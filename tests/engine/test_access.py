@@ -92,6 +92,7 @@ class TestFunctions:
         _, session = user
         names = {one.name for one in session.catalog.listFunctions()}
         assert {"upper", "abs"} <= names
+        assert session.sql("SHOW FUNCTIONS LIKE 'upper'").count() == 1
         with pytest.raises(AnalysisException, match=r"USE SCHEMA|BROWSE"):
             session.catalog.listFunctions(schema)
 

@@ -263,6 +263,19 @@ def test_one_group_of_the_provider_makes_admins(sso: Server, issuer: str) -> Non
     assert groups(browser) == set()
 
 
+def test_the_claim_of_a_group_within_the_admins_makes_none(sso: Server, issuer: str) -> None:
+    who, admin = somebody(), sso.client()
+    inner = {"schemas": ["urn:ietf:params:scim:schemas:core:2.0:Group"], "displayName": f"ops {who['sub']}"}
+    scim = "/api/2.0/preview/scim/v2/Groups"
+    ops = admin.post(scim, json=inner).json()["id"]
+    (admins,) = admin.get(scim, params={"filter": 'displayName eq "admins"'}).json()["Resources"]
+    body = {"Operations": [{"op": "add", "path": "members", "value": [{"value": ops}]}]}
+    admin.patch(f"{scim}/{admins['id']}", json=body).raise_for_status()
+    control(issuer, **who, groups=[inner["displayName"], f"a {who['sub']}"])
+    assert groups(sign_in(sso)[0]) == {f"a {who['sub']}"}
+    admin.delete(f"{scim}/{ops}").raise_for_status()
+
+
 def test_signing_out_ends_the_session_and_names_the_providers(sso: Server, issuer: str) -> None:
     control(issuer, **somebody())
     browser, _ = sign_in(sso)

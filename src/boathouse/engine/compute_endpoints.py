@@ -150,7 +150,7 @@ async def get_cluster_levels(compute: TheCompute, principal: CurrentPrincipal, c
 
 
 @permissions.put("/clusters/{cluster_id}")
-@permissions.patch("/clusters/{cluster_id}")
+@permissions.patch("/clusters/{cluster_id}", include_in_schema=False)
 async def change_cluster_permissions(
     request: Request, compute: TheCompute, principal: CurrentPrincipal, cluster_id: str, body: AccessChange
 ) -> dict[str, Any]:
@@ -160,23 +160,23 @@ async def change_cluster_permissions(
 
 
 @permissions.get("/warehouses/{warehouse_id}")
-@permissions.get("/sql/warehouses/{warehouse_id}")
+@permissions.get("/sql/warehouses/{warehouse_id}", include_in_schema=False)
 async def get_warehouse_permissions(compute: TheCompute, principal: CurrentPrincipal, warehouse_id: str) -> dict[str, Any]:
     """Who may what on a warehouse: whose it is, and admins."""
     return (await _warehouse(compute, principal, warehouse_id)).told()
 
 
 @permissions.get("/warehouses/{warehouse_id}/permissionLevels")
-@permissions.get("/sql/warehouses/{warehouse_id}/permissionLevels")
+@permissions.get("/sql/warehouses/{warehouse_id}/permissionLevels", include_in_schema=False)
 async def get_warehouse_levels(compute: TheCompute, principal: CurrentPrincipal, warehouse_id: str) -> dict[str, Any]:
     """The levels of permission."""
     return (await _warehouse(compute, principal, warehouse_id)).told_levels()
 
 
 @permissions.put("/warehouses/{warehouse_id}")
-@permissions.patch("/warehouses/{warehouse_id}")
-@permissions.put("/sql/warehouses/{warehouse_id}")
-@permissions.patch("/sql/warehouses/{warehouse_id}")
+@permissions.patch("/warehouses/{warehouse_id}", include_in_schema=False)
+@permissions.put("/sql/warehouses/{warehouse_id}", include_in_schema=False)
+@permissions.patch("/sql/warehouses/{warehouse_id}", include_in_schema=False)
 async def change_warehouse_permissions(
     request: Request, compute: TheCompute, principal: CurrentPrincipal, warehouse_id: str, body: AccessChange
 ) -> dict[str, Any]:

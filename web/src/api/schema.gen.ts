@@ -1792,11 +1792,7 @@ export interface paths {
         delete?: never;
         options?: never;
         head?: never;
-        /**
-         * Change Cluster Permissions
-         * @description What is so already is answered; anything else is refused: an engine works with the rights of whose it is.
-         */
-        patch: operations["permissions_change_cluster_permissions"];
+        patch?: never;
         trace?: never;
     };
     "/api/2.0/permissions/clusters/{cluster_id}/permissionLevels": {
@@ -2299,54 +2295,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/2.0/permissions/sql/warehouses/{warehouse_id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Get Warehouse Permissions
-         * @description Who may what on a warehouse: whose it is, and admins.
-         */
-        get: operations["permissions_get_warehouse_permissions"];
-        /**
-         * Change Warehouse Permissions
-         * @description What is so already is answered; anything else is refused: an engine works with the rights of whose it is.
-         */
-        put: operations["permissions_change_warehouse_permissions"];
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        /**
-         * Change Warehouse Permissions
-         * @description What is so already is answered; anything else is refused: an engine works with the rights of whose it is.
-         */
-        patch: operations["permissions_change_warehouse_permissions"];
-        trace?: never;
-    };
-    "/api/2.0/permissions/sql/warehouses/{warehouse_id}/permissionLevels": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Get Warehouse Levels
-         * @description The levels of permission.
-         */
-        get: operations["permissions_get_warehouse_levels"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/2.0/permissions/warehouses/{warehouse_id}": {
         parameters: {
             query?: never;
@@ -2368,11 +2316,7 @@ export interface paths {
         delete?: never;
         options?: never;
         head?: never;
-        /**
-         * Change Warehouse Permissions
-         * @description What is so already is answered; anything else is refused: an engine works with the rights of whose it is.
-         */
-        patch: operations["permissions_change_warehouse_permissions"];
+        patch?: never;
         trace?: never;
     };
     "/api/2.0/permissions/warehouses/{warehouse_id}/permissionLevels": {
@@ -18801,43 +18745,6 @@ export interface operations {
             };
         };
     };
-    permissions_change_cluster_permissions: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                cluster_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["AccessChange"];
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        [key: string]: unknown;
-                    };
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
-                };
-            };
-        };
-    };
     permissions_get_cluster_levels: {
         parameters: {
             query?: never;
@@ -20241,183 +20148,6 @@ export interface operations {
             cookie?: never;
         };
         requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        [key: string]: unknown;
-                    };
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
-                };
-            };
-        };
-    };
-    permissions_change_warehouse_permissions: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                warehouse_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["AccessChange"];
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        [key: string]: unknown;
-                    };
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
-                };
-            };
-        };
-    };
-    permissions_change_warehouse_permissions: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                warehouse_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["AccessChange"];
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        [key: string]: unknown;
-                    };
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
-                };
-            };
-        };
-    };
-    permissions_get_warehouse_levels: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                warehouse_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        [key: string]: unknown;
-                    };
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
-                };
-            };
-        };
-    };
-    permissions_get_warehouse_permissions: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                warehouse_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        [key: string]: unknown;
-                    };
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
-                };
-            };
-        };
-    };
-    permissions_change_warehouse_permissions: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                warehouse_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["AccessChange"];
-            };
-        };
         responses: {
             /** @description Successful Response */
             200: {

@@ -17,6 +17,7 @@ from boathouse.engine.gateway.protocol import proto
 from boathouse.engine.gateway.spark_types import Struct, from_message, sql
 from boathouse.engine.gateway.sql_tokens import literal, parts_of, quote
 from boathouse.engine.gateway.statements import parse
+from boathouse.engine.pool import SCRATCH_CATALOG
 from boathouse.errors import NotFound, PermissionDenied
 
 _TEXT, _YES = pa.string(), pa.bool_()
@@ -275,7 +276,11 @@ def _columns_of_view(name: str, asked: Asked) -> list[dict[str, Any]]:
 def _engines_functions(asked: Asked) -> list[dict[str, Any]]:
     """The engine's own functions, and those that the client has registered."""
     relation = proto().Relation()
-    relation.catalog.list_functions.SetInParent()
+    if asked.session.capabilities.knows_catalogs:
+        # Where the session stands the principal may lack rights; the engine has the same functions everywhere.
+        relation.catalog.list_functions.db_name = f"{SCRATCH_CATALOG}.default"
+    else:
+        relation.catalog.list_functions.SetInParent()
     return asked.session.rows(relation).to_pylist()
 
 

@@ -154,13 +154,21 @@ class SingleSignOn:
         wanted = self._wanted(claimed)
         present = self._rows.memberships(row.id, SSO)
         for name in wanted - set(present):
-            if self._rows.principal_by_name(name) is None:
+            if self._rows.principal_by_name(name) is None and not self._makes_admins(name):
                 self._rows.join_group(name, row.id, SSO)
         for name in set(present) - wanted:
             self._rows.remove_member(present[name], row.id)
             if name == ADMINS and not self._rows.active_admins():
                 self._rows.join_group(name, row.id, SSO)
                 log.warning("sso.last_admin_kept", user=row.name)
+
+    def _makes_admins(self, name: str) -> bool:
+        """Whether the members of a group are admins because it is in theirs: the claim of one makes nobody an admin."""
+        group, admins = self._rows.group_by_name(name), self._rows.group_by_name(ADMINS)
+        if name == ADMINS or group is None or admins is None or not self._rows.is_below(group.id, admins.id):
+            return False
+        log.warning("sso.group_left_out", group=name, why="its members are admins")
+        return True
 
     def _wanted(self, claimed: object) -> set[str]:
         names = claimed if isinstance(claimed, list) else [claimed]

@@ -1,12 +1,13 @@
 """SHOW: what a principal may know of."""
 
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext, suppress
 from fnmatch import fnmatchcase
 
 import pyarrow as pa
 from grpc.aio import AioRpcError
 
-from boathouse.catalog.api import Privilege, SecurableType, TableInfo
+from boathouse.catalog.api import Privilege, PrivilegeMissing, SecurableType, TableInfo
 from boathouse.engine.catalog_access import INFORMATION_SCHEMA
 from boathouse.engine.errors import StatementRefused
 from boathouse.engine.gateway.answers.asked import Asked
@@ -278,12 +279,14 @@ def volumes(words: Grammar, asked: Asked) -> pa.Table:
 def functions(words: Grammar, asked: Asked) -> pa.Table:
     """``SHOW [USER | SYSTEM | ALL] FUNCTIONS [IN schema] [LIKE pattern]``; without a word all, or those of a schema that is named."""
     which = words.tokens[1].value
-    if which == "FUNCTIONS" and not words.sees("IN") and not words.sees("FROM"):
+    is_named = words.sees("IN") or words.sees("FROM")
+    if which == "FUNCTIONS" and not is_named:
         which = "ALL"
     catalog, schema = schema_of(words, asked)
     there: list[str] = []
     if which != "SYSTEM":
-        with asked.catalog() as service:
+        # The engine's functions are there wherever a session stands, in a schema that may not be used, too.
+        with suppress(PrivilegeMissing) if which == "ALL" and not is_named else nullcontext(), asked.catalog() as service:
             there += [info.full_name for info in service.list_functions(catalog, schema)]
     if which in {"SYSTEM", "ALL"}:
         there += _system_functions(asked)
