@@ -388,6 +388,12 @@ class Resolver:
             return self.changes(*table_functions.bounds_of(arguments), reader), ()
         if self.declares:
             return empty_answer(), ()
+        return self.called(name, arguments, reader, hidden)
+
+    def called(
+        self, name: str, arguments: Sequence[table_functions.Argument], reader: Reader, hidden: frozenset[str] = frozenset()
+    ) -> tuple[Any, tuple[str, ...]]:
+        """The relation of a table function of the server's with these arguments, and the columns of it that are not hidden."""
         answer = self._access.functions[name](
             arguments, table_functions.CallContext(reader.principal, self._access, self._session, hidden)
         )

@@ -165,7 +165,7 @@ class Visit:
             self.changed |= time_travel.read_by_path(relation.read)
         if kind == "read" and relation.read.HasField("named_table") and reads.read_table(self, relation, said):
             return []
-        if kind == "read" and relation.read.HasField("data_source") and reads.read_path_changes(self, relation):
+        if kind == "read" and relation.read.HasField("data_source") and reads.replace_files(self, relation):
             return []
         return children(relation)
 
