@@ -20,6 +20,7 @@ from databricks.sdk.service.pipelines import (
     PipelineLibrary,
     PipelinePermissionLevel,
 )
+from databricks.sdk.service.workspace import AclPermission
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
@@ -491,3 +492,63 @@ def test_what_a_killed_process_had_begun_ends(server: Server, spark: SparkSessio
     assert second
     assert ended(client, made.pipeline_id, second) == "COMPLETED"
     client.pipelines.delete(made.pipeline_id)
+
+
+SECRETIVE = """
+from pyspark import pipelines as dp
+
+found = dbutils.secrets.get("SCOPE", "key")
+print("it is", found)
+for name in ("fs", "widgets"):
+    try:
+        getattr(dbutils, name).get("a")
+    except NotImplementedError as error:
+        print(error)
+
+
+@dp.materialized_view(comment="With " + found)
+def lengths():
+    return spark.range(len(found)).selectExpr("count(*) AS n")
+"""
+
+
+def test_secrets_of_whom_it_runs_as(server: Server, spark: SparkSession, schema: str, workspace: Path) -> None:
+    catalog, short = schema.split(".")
+    who = f"reader-{short}"
+    other = client_of(server, server.new_principal(who))
+    admin = client_of(server)
+    admin.secrets.create_scope(short)
+    admin.secrets.put_secret(short, "key", string_value='sesame "\u00f6" opens')
+    file = workspace / "secretive.py"
+    file.write_text(SECRETIVE.replace("SCOPE", short))
+    library = PipelineLibrary(file=FileLibrary(path=source(server, file)))
+    made = other.pipelines.create(
+        name=f"secretive {short}", catalog=catalog, schema=short, libraries=[library], development=True
+    )
+    assert made.pipeline_id
+
+    def run() -> tuple[str, str]:
+        update_id = other.pipelines.start_update(made.pipeline_id or "").update_id
+        assert update_id
+        state = ended(other, made.pipeline_id or "", update_id)
+        raw = server.client().get(f"/api/2.0/pipelines/{made.pipeline_id}/events", params={"max_results": 250}).text
+        log = server.root / "logs" / "pipelines" / str(made.pipeline_id) / f"{update_id}.log"
+        return state, raw + log.read_text()
+
+    state, told = run()
+    assert (state, f"Give them USE SCHEMA on it, or CREATE SCHEMA on the catalog {catalog}" in told) == ("FAILED", True)
+    for text in (f"USE CATALOG ON CATALOG {catalog}", f"USE SCHEMA ON SCHEMA {schema}", f"CREATE TABLE ON SCHEMA {schema}"):
+        spark.sql(f"GRANT {text} TO `{who}`").collect()
+    state, told = run()
+    assert (state, f"does not have READ permission on scope {short}" in told or "PERMISSION_DENIED" in told) == (
+        "FAILED",
+        True,
+    ), told
+    admin.secrets.put_acl(short, who, AclPermission.READ)
+    state, told = run()
+    assert state == "COMPLETED", told
+    assert [row.n for row in spark.table(f"{schema}.lengths").collect()] == [18]
+    assert "it is [REDACTED]" in told
+    assert "With [REDACTED]" in told
+    assert "sesame" not in told
+    assert "dbutils.widgets.get is not served here: give a pipeline its values by configuration" in told

@@ -53,17 +53,23 @@ def _confine(folder: Path, assignment: dict[str, Any]) -> None:
 def _update(assignment: dict[str, Any], wire: Wire) -> UpdateState:
     update_id = str(assignment["update_id"])
 
+    # What confines the process has to come before all that it imports.
+    from boathouse.pipelines.utilities import PipelineUtilities  # noqa: PLC0415
+
+    dbutils = PipelineUtilities(str(assignment["base_url"]), str(assignment["token"]))
+    dbutils.redact_output()
+
     def emit(event: Event) -> None:
-        wire.send(event=event.to_json())
+        wire.send(event=dbutils.redacted(event))
 
     try:
-        return _run(assignment, wire, emit)
+        return _run(assignment, wire, emit, dbutils)
     except Exception as error:  # noqa: BLE001 - whatever it is, the update has failed with it
         emit(update_progress(update_id, UpdateState.FAILED, error=error))
         return UpdateState.FAILED
 
 
-def _run(assignment: dict[str, Any], wire: Wire, emit: Any) -> UpdateState:
+def _run(assignment: dict[str, Any], wire: Wire, emit: Any, dbutils: Any) -> UpdateState:
     # Heavy, and to be imported by a process that is confined already.
     from pyspark.sql import SparkSession  # noqa: PLC0415
 
@@ -92,7 +98,7 @@ def _run(assignment: dict[str, Any], wire: Wire, emit: Any) -> UpdateState:
     if assignment["landed"]:
         return ingest(update, assignment["landed"], state)
     sources = [SourceFile(**one) for one in assignment["sources"]]
-    return update.run(declare_sources(session, sources, assignment["configuration"]))
+    return update.run(declare_sources(session, sources, assignment["configuration"], dbutils))
 
 
 def _tuple(value: Any) -> Any:

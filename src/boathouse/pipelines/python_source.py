@@ -443,13 +443,13 @@ def declaring(registry: Registry, spark: Any) -> Generator[None]:
                 sys.modules[name] = module
 
 
-def run_python(path: str, parts: Iterable[Piece], registry: Registry, spark: Any) -> None:
-    """Run the pieces of one file one after the other, in one namespace.
+def run_python(path: str, parts: Iterable[Piece], registry: Registry, given: Mapping[str, Any]) -> None:
+    """Run the pieces of one file one after the other, in one namespace that has some names already, as ``spark``.
 
     Raises:
         DefinitionInvalid: If it raises, or declares something that cannot be.
     """
-    names: dict[str, Any] = {"__name__": Path(path).stem, "__file__": path, "spark": spark}
+    names: dict[str, Any] = {"__name__": Path(path).stem, "__file__": path, **given}
     said = SqlContext(registry.configuration)
     _SOURCES.add(path)
     for piece in parts:

@@ -106,6 +106,7 @@ class PipelineUnderTest:
         schema: Its schema.
         state: What it remembers from one update to the next.
         storage: Folder of its checkpoints.
+        dbutils: What stands for ``dbutils`` in its sources: something with ``secrets.get(scope, key)``, for example.
     """
 
     spark: Any
@@ -113,6 +114,7 @@ class PipelineUnderTest:
     schema: str
     state: MemoryState = field(default_factory=MemoryState)
     storage: str = ""
+    dbutils: Any = None
 
     def name(self, table: str) -> str:
         """The full name of a table of the schema, in backticks."""
@@ -187,10 +189,11 @@ class PipelineUnderTest:
         settings = SAIL.settings if self.spark.conf.get("spark.app.id", None) is None else None
         return None if settings is None else tuple(sorted(settings))
 
-    @staticmethod
-    def _declare(session: Session, sources: Sequence[str | Path | SourceFile], configuration: Mapping[str, str] | None) -> Any:
+    def _declare(
+        self, session: Session, sources: Sequence[str | Path | SourceFile], configuration: Mapping[str, str] | None
+    ) -> Any:
         files = [one if isinstance(one, SourceFile) else SourceFile(str(one), Path(one).read_text("utf-8")) for one in sources]
-        return declare_sources(session, files, configuration or {})
+        return declare_sources(session, files, configuration or {}, self.dbutils)
 
 
 @contextmanager

@@ -139,8 +139,20 @@ class Update:
             # The engine's own words, for a statement that the gateway leaves to it.
             if error.getCondition() != "SCHEMA_NOT_FOUND" and "Schema not found" not in str(error):
                 raise
-            self.session.run(f"CREATE SCHEMA {quote((self.catalog, self.schema))}")
+            self._make_schema()
             self.session.run(f"USE SCHEMA {quote((self.schema,))}")
+
+    def _make_schema(self) -> None:
+        try:
+            self.session.run(f"CREATE SCHEMA {quote((self.catalog, self.schema))}")
+        except PySparkException as error:
+            if error.getCondition() != "INSUFFICIENT_PERMISSIONS":
+                raise
+            message = (
+                f"The schema {self.catalog}.{self.schema} is not there, or whom the pipeline runs as may not use it. Give them USE SCHEMA on it, or "
+                f"CREATE SCHEMA on the catalog {self.catalog}."
+            )
+            raise DefinitionInvalid("SCHEMA_NOT_FOUND", message) from error
 
     def _execute(self, plan: Plan) -> Outcome:
         targets = Targets(self.session, plan, self.state, self.options.storage, self.emit)
@@ -226,8 +238,11 @@ def _heeds(heeded: Sequence[str], key: str) -> bool:
     return any(key.startswith(one) if one.endswith(".") else key == one for one in heeded)
 
 
-def declare_sources(session: Session, sources: Sequence[SourceFile], configuration: Mapping[str, str]) -> Declare:
-    """What puts the declarations of some files into others."""
+def declare_sources(
+    session: Session, sources: Sequence[SourceFile], configuration: Mapping[str, str], dbutils: Any = None
+) -> Declare:
+    """What puts the declarations of some files into others; their Python knows ``spark``, and ``dbutils`` where that is given."""
+    given = {"spark": session.spark} if dbutils is None else {"spark": session.spark, "dbutils": dbutils}
 
     @contextmanager
     def declare(into: Declarations) -> Generator[None]:
@@ -238,7 +253,7 @@ def declare_sources(session: Session, sources: Sequence[SourceFile], configurati
         with declaring(registry, session.spark):
             for source in sources:
                 try:
-                    run_python(source.path, pieces(source), registry, session.spark)
+                    run_python(source.path, pieces(source), registry, given)
                 except DefinitionInvalid as fault:
                     faults.append(fault)
             if faults:
