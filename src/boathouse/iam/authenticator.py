@@ -10,7 +10,7 @@ from sqlalchemy.exc import OperationalError
 from boathouse.db import Database
 from boathouse.iam.errors import TokenExpired
 from boathouse.iam.principal import PIPELINE, Principal
-from boathouse.iam.scopes import FILES, INVOCATIONS, MLFLOW, SERVING, SQL, UNITY_CATALOG
+from boathouse.iam.scopes import FILES, INVOCATIONS, MLFLOW, SECRETS, SERVING, SQL, UNITY_CATALOG
 from boathouse.iam.service import IamService, digest
 from boathouse.kit.clock import now_ms
 
@@ -19,7 +19,7 @@ DAY_MS = 24 * 3600 * 1000
 
 INTERNAL_SCOPES: dict[str, frozenset[str]] = {
     "engine": frozenset({SERVING, UNITY_CATALOG}),
-    PIPELINE: frozenset({FILES, SQL, UNITY_CATALOG}),
+    PIPELINE: frozenset({FILES, SECRETS, SQL, UNITY_CATALOG}),
     "foreach": frozenset({SQL}),
     "ai_query": frozenset({INVOCATIONS}),
     "monitor": frozenset({SQL}),
