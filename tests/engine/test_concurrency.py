@@ -18,8 +18,8 @@ from grpc.aio import AioRpcError, Metadata
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
-from boathouse.engine.gateway.delta_target import load
-from boathouse.engine.gateway.retry import MOST_READS, Loss, Retry, loss_of
+from boathouse.engine.gateway.writes.delta_target import load
+from boathouse.engine.gateway.writes.retry import MOST_READS, Loss, Retry, loss_of
 from boathouse.engine.write_errors import ConcurrentModification
 from tests.conftest import Server
 from tests.engine.conftest import Connect

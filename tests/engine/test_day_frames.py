@@ -4,7 +4,7 @@ import pytest
 from pyspark.sql import SparkSession, Window
 from pyspark.sql import functions as F  # noqa: N812
 
-from boathouse.engine.gateway.day_frames import with_day_frames
+from boathouse.engine.gateway.forms.day_frames import with_day_frames
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as sf
 
-from boathouse.engine.gateway.decimal_literals import literals
+from boathouse.engine.gateway.forms.decimal_literals import literals
 from tests.conftest import Server
 
 SUM = 0.1 + 0.2

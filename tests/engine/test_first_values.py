@@ -5,7 +5,7 @@ import pytest
 from pyspark.sql import Column, SparkSession
 from pyspark.sql import functions as sf
 
-from boathouse.engine.gateway.first_values import first_values
+from boathouse.engine.gateway.forms.first_values import first_values
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, Row, SparkSession, Window
 from pyspark.sql import functions as F  # noqa: N812 - its usual name
 
-from boathouse.engine.gateway.column_lineage import Link, links
+from boathouse.engine.gateway.traces.column_lineage import Link, links
 from tests.conftest import Server
 
 User = tuple[str, SparkSession]

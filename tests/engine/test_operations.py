@@ -7,11 +7,11 @@ from collections.abc import AsyncGenerator
 import pytest
 
 from boathouse.engine.errors import OperationRefused
-from boathouse.engine.gateway.heads import ExecuteHead, OperationHead
-from boathouse.engine.gateway.operation import Bounds, Operation, OperationFailed
-from boathouse.engine.gateway.operations import Operations
+from boathouse.engine.gateway.messages.heads import ExecuteHead, OperationHead
+from boathouse.engine.gateway.messages.wire import MessageInvalid, encoded, fields
+from boathouse.engine.gateway.operations.operation import Bounds, Operation, OperationFailed
+from boathouse.engine.gateway.operations.operations import Operations
 from boathouse.engine.gateway.statuses import WireError, own
-from boathouse.engine.gateway.wire import MessageInvalid, encoded, fields
 from boathouse.errors import InternalError
 from tests.loops import in_a_loop
 

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from pyspark.sql.connect import functions as F  # noqa: N812 - its usual name
 
-from boathouse.engine.gateway.frame_filters import said_below
-from boathouse.engine.gateway.protocol import proto
-from boathouse.engine.gateway.pruning import Comparison, comparisons
-from boathouse.engine.gateway.relations import find_uses
-from boathouse.engine.gateway.sql_tokens import tokenize
+from boathouse.engine.gateway.messages.protocol import proto
+from boathouse.engine.gateway.names.frame_filters import said_below
+from boathouse.engine.gateway.names.pruning import Comparison, comparisons
+from boathouse.engine.gateway.sql.relations import find_uses
+from boathouse.engine.gateway.sql.tokens import tokenize
 
 
 def found(sql: str) -> list[str]:

@@ -13,8 +13,8 @@ from pyspark.errors import AnalysisException
 from pyspark.sql import SparkSession
 from pyspark.sql.connect import proto
 
-from boathouse.engine.gateway.produced import carried
-from boathouse.engine.gateway.protocol import local_relation
+from boathouse.engine.gateway.messages.produced import carried
+from boathouse.engine.gateway.messages.protocol import local_relation
 from tests.conftest import Server
 
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from boathouse.engine.gateway.relations import find_uses
-from boathouse.engine.gateway.select_items import standing
-from boathouse.engine.gateway.sql_tokens import tokenize
+from boathouse.engine.gateway.sql.relations import find_uses
+from boathouse.engine.gateway.sql.select_items import standing
+from boathouse.engine.gateway.sql.tokens import tokenize
 
 NAMES = {
     "SELECT a, t.c FROM main.s.t, u v JOIN (SELECT * FROM w) x ON f(a, b) = 1, z WHERE a IN (SELECT b FROM q)": "main.s.t u w z q",

@@ -4,8 +4,8 @@ import pytest
 from pyspark.errors import AnalysisException, PySparkException
 from pyspark.sql import SparkSession, functions
 
-from boathouse.engine.gateway.colon_paths import PATH
-from boathouse.engine.gateway.spelling import spell
+from boathouse.engine.gateway.forms.colon_paths import PATH
+from boathouse.engine.gateway.forms.spelling import spell
 
 
 @pytest.mark.parametrize(

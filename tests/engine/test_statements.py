@@ -3,8 +3,8 @@
 import pytest
 
 from boathouse.engine.errors import StatementRefused
-from boathouse.engine.gateway.sql_tokens import Kind, literal, quote, tokenize
-from boathouse.engine.gateway.statements import apply, fixed, parse
+from boathouse.engine.gateway.sql.statements import apply, fixed, parse
+from boathouse.engine.gateway.sql.tokens import Kind, literal, quote, tokenize
 
 
 @pytest.mark.parametrize(

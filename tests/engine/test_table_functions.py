@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from boathouse.engine.errors import StatementRefused
-from boathouse.engine.gateway.sql_tokens import tokenize
-from boathouse.engine.gateway.statements import apply
-from boathouse.engine.gateway.table_functions import Argument, read_arguments, stars_beside
+from boathouse.engine.gateway.names.table_functions import Argument, read_arguments, stars_beside
+from boathouse.engine.gateway.sql.statements import apply
+from boathouse.engine.gateway.sql.tokens import tokenize
 
 
 def arguments(*texts: str) -> list[Argument]:

@@ -3,7 +3,7 @@
 import sys
 from importlib.machinery import ModuleSpec
 
-from boathouse.engine.gateway.protocol import proto
+from boathouse.engine.gateway.messages.protocol import proto
 from boathouse.kit import pyspark_import
 from boathouse.registry.backend import import_mlflow
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from boathouse.engine.errors import StatementRefused
-from boathouse.engine.gateway.sql_tokens import Kind, Token, literal, tokenize
+from boathouse.engine.gateway.sql.tokens import Kind, Token, literal, tokenize
 
 _MARKER = re.compile(r"\{\{\s*([\w.-]+)\s*\}\}")
 

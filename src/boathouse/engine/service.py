@@ -12,8 +12,8 @@ from boathouse.engine.catalog_access import CatalogAccess
 from boathouse.engine.compute import Compute
 from boathouse.engine.departures import Departures
 from boathouse.engine.gateway.governor import Governor
+from boathouse.engine.gateway.names.table_functions import TableFunctions, changes_by_path
 from boathouse.engine.gateway.server import Gateway
-from boathouse.engine.gateway.table_functions import TableFunctions, changes_by_path
 from boathouse.engine.limits import EngineLimits, Joins, PythonFunctions, memory_of
 from boathouse.engine.link import Engines, EngineSession, ServerTokens
 from boathouse.engine.metrics import EngineMetrics

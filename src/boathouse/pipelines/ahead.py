@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from boathouse.engine.gateway.sql_tokens import quote
+from boathouse.engine.gateway.sql.tokens import quote
 from boathouse.pipelines.errors import DefinitionInvalid
 from boathouse.pipelines.model import Dataset, Relation
 from boathouse.pipelines.plan import Names, Schema

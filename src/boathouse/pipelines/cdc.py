@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from pyspark.sql.types import DataType, StructType
 
-from boathouse.engine.gateway.sql_tokens import literal, quote
+from boathouse.engine.gateway.sql.tokens import literal, quote
 from boathouse.pipelines.model import AutoCdc, Relation
 from boathouse.pipelines.plan import PlannedDataset
 from boathouse.pipelines.relations import with_columns

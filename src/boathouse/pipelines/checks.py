@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from boathouse.engine.gateway.sql_tokens import tokenize
+from boathouse.engine.gateway.sql.tokens import tokenize
 from boathouse.engine.streaming.operators import calls_aggregate
 from boathouse.pipelines.errors import DefinitionInvalid
 from boathouse.pipelines.model import AutoCdc, Dataset, Kind, SnapshotCdc

@@ -8,8 +8,8 @@ from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from boathouse.engine.gateway.protocol import proto
-from boathouse.engine.gateway.sql_tokens import parts_of
+from boathouse.engine.gateway.messages.protocol import proto
+from boathouse.engine.gateway.sql.tokens import parts_of
 from boathouse.errors import InvalidParameterValue, NotImplementedHere
 from boathouse.iam.api import Principal
 from boathouse.pipelines.errors import FlowFailed

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from boathouse.catalog.api import OpenConnection
-from boathouse.engine.gateway.sql_tokens import parts_of
+from boathouse.engine.gateway.sql.tokens import parts_of
 from boathouse.ingest.connectors.api import (
     Connector,
     Definition,

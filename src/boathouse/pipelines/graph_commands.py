@@ -7,9 +7,9 @@ from typing import Any
 
 from pyspark.sql.connect.types import proto_schema_to_pyspark_data_type
 
-from boathouse.engine.gateway.expression_text import expression_text
-from boathouse.engine.gateway.protocol import proto
-from boathouse.engine.gateway.sql_tokens import parts_of
+from boathouse.engine.gateway.messages.protocol import proto
+from boathouse.engine.gateway.sql.expression_text import expression_text
+from boathouse.engine.gateway.sql.tokens import parts_of
 from boathouse.pipelines.errors import DefinitionInvalid
 from boathouse.pipelines.model import AutoCdc, Column, Dataset, Declarations, Flow, Kind, Location
 from boathouse.pipelines.session import Session

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-from boathouse.engine.gateway.sql_tokens import quote
+from boathouse.engine.gateway.sql.tokens import quote
 from boathouse.ingest.connectors.api import Landed, loaded_key
 from boathouse.pipelines.events import Event, FlowState, UpdateState
 from boathouse.pipelines.model import AutoCdc, Column, Dataset, Declarations, Flow, Kind, Location, Relation, SnapshotCdc

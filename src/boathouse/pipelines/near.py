@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 
-from boathouse.engine.gateway.sql_tokens import parts_of, tokenize
+from boathouse.engine.gateway.sql.tokens import parts_of, tokenize
 from boathouse.pipelines.errors import DefinitionInvalid
 from boathouse.pipelines.model import Location, Relation
 

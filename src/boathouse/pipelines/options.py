@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from boathouse.engine.gateway.sql_tokens import parts_of
+from boathouse.engine.gateway.sql.tokens import parts_of
 from boathouse.pipelines.plan import Names
 
 

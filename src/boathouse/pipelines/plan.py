@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from boathouse.engine.gateway.sql_tokens import parts_of, quote
+from boathouse.engine.gateway.sql.tokens import parts_of, quote
 from boathouse.pipelines.errors import DefinitionInvalid
 from boathouse.pipelines.model import (
     Column,

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
-from boathouse.engine.gateway.protocol import proto
-from boathouse.engine.gateway.sql_tokens import parts_of
+from boathouse.engine.gateway.messages.protocol import proto
+from boathouse.engine.gateway.sql.tokens import parts_of
 from boathouse.pipelines.ahead import Ahead, over_nothing
 from boathouse.pipelines.cdc import END, START
 from boathouse.pipelines.checks import check_columns, check_expectations, check_flows, check_options

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from pyspark.errors import PySparkException
 
-from boathouse.engine.gateway.sql_tokens import literal, quote
+from boathouse.engine.gateway.sql.tokens import literal, quote
 from boathouse.pipelines.cdc import END, SEQUENCE, START, marked, storage_name
 from boathouse.pipelines.errors import DefinitionInvalid
 from boathouse.pipelines.events import Emit, Event, Level, UpdateState, update_progress

@@ -25,9 +25,9 @@ from pyspark.pipelines.graph_element_registry import GraphElementRegistry, graph
 from pyspark.sql import Column as SparkColumn
 from pyspark.sql.types import StructType
 
-from boathouse.engine.gateway.expression_text import expression_text
-from boathouse.engine.gateway.sql_tokens import parts_of
-from boathouse.engine.gateway.words import StatementSyntax
+from boathouse.engine.gateway.sql.expression_text import expression_text
+from boathouse.engine.gateway.sql.tokens import parts_of
+from boathouse.engine.gateway.sql.words import StatementSyntax
 from boathouse.errors import BoathouseError
 from boathouse.pipelines.errors import DefinitionInvalid
 from boathouse.pipelines.model import (

@@ -11,11 +11,11 @@ from typing import Any
 from pyspark.errors import PySparkException
 
 from boathouse.engine.appended import APPENDED_AFTER
-from boathouse.engine.gateway.plan_text import PlanNode, parsed
-from boathouse.engine.gateway.protocol import proto
-from boathouse.engine.gateway.repeatable import unrepeatable
-from boathouse.engine.gateway.sql_tokens import parts_of, quote
-from boathouse.engine.gateway.walk import walk
+from boathouse.engine.gateway.forms.repeatable import unrepeatable
+from boathouse.engine.gateway.messages.plan_text import PlanNode, parsed
+from boathouse.engine.gateway.messages.protocol import proto
+from boathouse.engine.gateway.messages.walk import walk
+from boathouse.engine.gateway.sql.tokens import parts_of, quote
 from boathouse.pipelines.model import Relation
 from boathouse.pipelines.plan import Plan, PlannedDataset, PlannedFlow
 from boathouse.pipelines.rows import Checked

@@ -3,13 +3,13 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from boathouse.engine.gateway.protocol import proto
-from boathouse.engine.gateway.relations import find_uses
-from boathouse.engine.gateway.sql_tokens import literal, parts_of, quote, tokenize
-from boathouse.engine.gateway.statements import Edit, apply
-from boathouse.engine.gateway.stream_reads import streaming_reads
-from boathouse.engine.gateway.stream_texts import expand_streams
-from boathouse.engine.gateway.walk import walk
+from boathouse.engine.gateway.messages.protocol import proto
+from boathouse.engine.gateway.messages.walk import walk
+from boathouse.engine.gateway.names.stream_reads import streaming_reads
+from boathouse.engine.gateway.sql.relations import find_uses
+from boathouse.engine.gateway.sql.statements import Edit, apply
+from boathouse.engine.gateway.sql.tokens import literal, parts_of, quote, tokenize
+from boathouse.engine.gateway.streams.texts import expand_streams
 from boathouse.pipelines.model import Action, Dataset, Kind, Relation
 
 _FIRST_PLAN_ID = 1 << 39

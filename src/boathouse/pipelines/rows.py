@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 
 from boathouse.engine.expected import KEPT, OPTION, REASON, columns
-from boathouse.engine.gateway.sql_tokens import literal
+from boathouse.engine.gateway.sql.tokens import literal
 from boathouse.pipelines.model import Action, Expectation, Relation
 from boathouse.pipelines.plan import PlannedDataset
 from boathouse.pipelines.relations import with_columns

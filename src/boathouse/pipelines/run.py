@@ -10,7 +10,7 @@ from typing import Any
 
 from pyspark.errors import PySparkException
 
-from boathouse.engine.gateway.sql_tokens import parts_of, quote
+from boathouse.engine.gateway.sql.tokens import parts_of, quote
 from boathouse.pipelines.errors import DefinitionInvalid, FlowFailed, GraphInvalid
 from boathouse.pipelines.events import Emit, Event, FlowState, Level, flow_progress
 from boathouse.pipelines.model import Kind, SnapshotCdc

@@ -15,7 +15,7 @@ from pyspark.sql.conversion import ArrowTableToRowsConversion
 from pyspark.sql.pandas.types import from_arrow_schema
 from pyspark.sql.types import StructType
 
-from boathouse.engine.gateway.statements import parse
+from boathouse.engine.gateway.sql.statements import parse
 from boathouse.pipelines.errors import DefinitionInvalid
 from boathouse.pipelines.model import Column, Relation
 from boathouse.pipelines.plan import Schema, ddl

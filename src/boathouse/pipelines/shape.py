@@ -9,8 +9,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from boathouse.engine.gateway.plan_text import PlanNode, split
-from boathouse.engine.gateway.sql_tokens import quote
+from boathouse.engine.gateway.messages.plan_text import PlanNode, split
+from boathouse.engine.gateway.sql.tokens import quote
 
 SOURCE = "__source"
 """Before the number of a source: the alias under which a plan reads it."""

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from boathouse.engine.gateway.sql_tokens import quote
+from boathouse.engine.gateway.sql.tokens import quote
 from boathouse.pipelines.cdc import END, SEQUENCE, SNAPSHOT, START, Changes, storage_name
 from boathouse.pipelines.errors import FlowFailed
 from boathouse.pipelines.model import AutoCdc, Relation, Snapshot, SnapshotCdc

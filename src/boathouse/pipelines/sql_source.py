@@ -4,9 +4,9 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from boathouse.engine.gateway.sql_tokens import Kind as TokenKind
-from boathouse.engine.gateway.sql_tokens import Token, quote, tokenize
-from boathouse.engine.gateway.words import StatementSyntax, Words
+from boathouse.engine.gateway.sql.tokens import Kind as TokenKind
+from boathouse.engine.gateway.sql.tokens import Token, quote, tokenize
+from boathouse.engine.gateway.sql.words import StatementSyntax, Words
 from boathouse.errors import BoathouseError
 from boathouse.pipelines.errors import DefinitionInvalid
 from boathouse.pipelines.model import (
@@ -55,7 +55,7 @@ class SqlContext:
 
 def sql_relation(text: str) -> Relation:
     """The relation of a query's text."""
-    from boathouse.engine.gateway.protocol import proto  # noqa: PLC0415 - heavy
+    from boathouse.engine.gateway.messages.protocol import proto  # noqa: PLC0415 - heavy
 
     relation = proto().Relation()
     relation.sql.query = text

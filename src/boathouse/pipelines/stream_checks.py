@@ -5,9 +5,9 @@ from typing import Any
 
 from pyspark.sql.connect.types import pyspark_types_to_proto_types
 
-from boathouse.engine.gateway.protocol import local_relation, nullable_schema
-from boathouse.engine.gateway.sql_tokens import parts_of
-from boathouse.engine.gateway.walk import walk
+from boathouse.engine.gateway.messages.protocol import local_relation, nullable_schema
+from boathouse.engine.gateway.messages.walk import walk
+from boathouse.engine.gateway.sql.tokens import parts_of
 from boathouse.engine.streaming.errors import StreamRefused
 from boathouse.engine.streaming.reads import numbered, reference
 from boathouse.engine.streaming.state.assembled import assembled

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from boathouse.engine.gateway.sql_tokens import literal, quote
+from boathouse.engine.gateway.sql.tokens import literal, quote
 from boathouse.pipelines.errors import DefinitionInvalid
 from boathouse.pipelines.model import Policy
 from boathouse.pipelines.plan import Names, PlannedDataset

@@ -10,7 +10,7 @@ from typing import Any
 from pyspark.errors import PySparkException
 from pyspark.sql.connect.dataframe import DataFrame
 
-from boathouse.engine.gateway.sql_tokens import quote
+from boathouse.engine.gateway.sql.tokens import quote
 from boathouse.pipelines.cdc import END, SEQUENCE, START, Changes, any_changes, marked, ordering, storage_name
 from boathouse.pipelines.checkpoints import Checkpoints
 from boathouse.pipelines.errors import FlowFailed

@@ -33,7 +33,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql.types import StructType
 
 from boathouse.engine.capabilities import SAIL
-from boathouse.engine.gateway.sql_tokens import quote
+from boathouse.engine.gateway.sql.tokens import quote
 from boathouse.pipelines.events import Event, UpdateState
 from boathouse.pipelines.options import Options
 from boathouse.pipelines.plan import Plan

@@ -8,7 +8,7 @@ from typing import Any
 
 from pyspark.errors import PySparkException
 
-from boathouse.engine.gateway.sql_tokens import quote
+from boathouse.engine.gateway.sql.tokens import quote
 from boathouse.errors import BoathouseError
 from boathouse.pipelines.checkpoints import Checkpoints
 from boathouse.pipelines.errors import DefinitionInvalid, FlowFailed, GraphInvalid

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from boathouse.engine.gateway.sql_tokens import literal
+from boathouse.engine.gateway.sql.tokens import literal
 
 
 class _Type(NamedTuple):

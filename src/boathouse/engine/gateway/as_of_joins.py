@@ -25,11 +25,11 @@ from grpc.aio import AioRpcError
 
 from boathouse.catalog.api import Privilege, TableInfo
 from boathouse.engine.as_of.request import HINT, ROWS_HINT, AsOfLookup, AsOfRequest
-from boathouse.engine.gateway.protocol import proto
+from boathouse.engine.gateway.messages.protocol import proto
+from boathouse.engine.gateway.messages.walk import walk
+from boathouse.engine.gateway.names.visit import Visit
 from boathouse.engine.gateway.readings import Reading
 from boathouse.engine.gateway.session import EngineSession
-from boathouse.engine.gateway.visit import Visit
-from boathouse.engine.gateway.walk import walk
 from boathouse.errors import BoathouseError
 from boathouse.storage.paths import from_url
 from boathouse.tables.api import data_path, last_version, replay

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from boathouse.engine.gateway.sql_tokens import quote
+from boathouse.engine.gateway.sql.tokens import quote
 
 _PART = re.compile(r'Identifier\("((?:[^"\\]|\\.)*)"\)')
 _ESCAPE = re.compile(r"\\(u\{[0-9a-fA-F]+\}|.)", re.DOTALL)

@@ -11,14 +11,14 @@ import structlog
 from grpc.aio import AioRpcError
 
 from boathouse.engine.errors import OperationCanceled
-from boathouse.engine.gateway.attempts import Attempts
 from boathouse.engine.gateway.governor import Governor
-from boathouse.engine.gateway.heads import for_engine
-from boathouse.engine.gateway.observer import Observer, Watched
-from boathouse.engine.gateway.operation import Operation
+from boathouse.engine.gateway.messages.heads import for_engine
+from boathouse.engine.gateway.operations.attempts import Attempts
+from boathouse.engine.gateway.operations.operation import Operation
 from boathouse.engine.gateway.prepared import Prepared
 from boathouse.engine.gateway.session import as_principal
 from boathouse.engine.gateway.statuses import WireError, canceled, forwarded, own
+from boathouse.engine.gateway.traces.observer import Observer, Watched
 from boathouse.engine.link import Engine
 from boathouse.errors import BoathouseError, InternalError
 from boathouse.iam.api import Principal

@@ -4,9 +4,9 @@ import zlib
 from dataclasses import dataclass
 from typing import Any
 
-from boathouse.engine.gateway.protocol import proto
-from boathouse.engine.gateway.visit import Visit
-from boathouse.engine.gateway.walk import children
+from boathouse.engine.gateway.messages.protocol import proto
+from boathouse.engine.gateway.messages.walk import children
+from boathouse.engine.gateway.names.visit import Visit
 from boathouse.storage.paths import from_url
 from boathouse.tables.api import data_path, replay
 

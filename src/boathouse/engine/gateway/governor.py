@@ -14,31 +14,31 @@ from boathouse.catalog.api import Privilege, SecurableNotFound, SecurableType
 from boathouse.engine.as_of.request import HINT
 from boathouse.engine.catalog_access import CatalogAccess
 from boathouse.engine.errors import SchemaNotEmpty, StatementRefused
-from boathouse.engine.gateway import by_path
+from boathouse.engine.gateway.answers.spark_catalog import translate_catalog
 from boathouse.engine.gateway.as_of_joins import LocalJoins, choices
-from boathouse.engine.gateway.change import Change, nothing
-from boathouse.engine.gateway.commands import change_command
-from boathouse.engine.gateway.completion import Completion
-from boathouse.engine.gateway.declarations import Declaration, Declared, shape
 from boathouse.engine.gateway.delta_connect.translate import translate
 from boathouse.engine.gateway.frames import Frames
-from boathouse.engine.gateway.hidden_columns import METADATA
-from boathouse.engine.gateway.immediate import expand_immediate, says_immediate
+from boathouse.engine.gateway.messages.protocol import command_result, empty_answer, proto, rows_result, sql_node
+from boathouse.engine.gateway.names.immediate import expand_immediate, says_immediate
+from boathouse.engine.gateway.names.shared_engine import SharedEngine
+from boathouse.engine.gateway.names.stream_reads import StreamReads
+from boathouse.engine.gateway.names.visit import Visit
+from boathouse.engine.gateway.paths.time_travel import says_behind, spell_out
 from boathouse.engine.gateway.prepared import Prepared
-from boathouse.engine.gateway.protocol import command_result, empty_answer, proto, rows_result, sql_node
 from boathouse.engine.gateway.readings import Reading, Reads
 from boathouse.engine.gateway.session import EngineSession, SessionNames
-from boathouse.engine.gateway.shared_engine import SharedEngine
-from boathouse.engine.gateway.spark_catalog import translate_catalog
-from boathouse.engine.gateway.statements import parse
+from boathouse.engine.gateway.sql.declarations import Declaration, Declared, shape
+from boathouse.engine.gateway.sql.statements import parse
 from boathouse.engine.gateway.statuses import CatalogRefusal, catalog_refusal
-from boathouse.engine.gateway.stream_reads import StreamReads
-from boathouse.engine.gateway.stream_texts import expand_streams, may_stream
-from boathouse.engine.gateway.stream_views import defined_view, expand_views
-from boathouse.engine.gateway.streams import Streams
-from boathouse.engine.gateway.time_travel import says_behind, spell_out
-from boathouse.engine.gateway.trace import Trace, begin, finish, target_of
-from boathouse.engine.gateway.visit import Visit
+from boathouse.engine.gateway.streams.hidden_columns import METADATA
+from boathouse.engine.gateway.streams.queries import Streams
+from boathouse.engine.gateway.streams.texts import expand_streams, may_stream
+from boathouse.engine.gateway.streams.views import defined_view, expand_views
+from boathouse.engine.gateway.traces.trace import Trace, begin, finish, target_of
+from boathouse.engine.gateway.writes import by_path
+from boathouse.engine.gateway.writes.change import Change, nothing
+from boathouse.engine.gateway.writes.commands import change_command
+from boathouse.engine.gateway.writes.completion import Completion
 from boathouse.engine.link import Engine
 from boathouse.engine.streaming.source import Sources
 from boathouse.errors import BoathouseError, NotYetThere, PermissionDenied

@@ -5,9 +5,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from boathouse.engine.gateway.as_of_joins import LocalJoins, joined
-from boathouse.engine.gateway.completion import Completion
-from boathouse.engine.gateway.declarations import Declaration
-from boathouse.engine.gateway.kept_sources import KeptSource
+from boathouse.engine.gateway.sql.declarations import Declaration
+from boathouse.engine.gateway.writes.completion import Completion
+from boathouse.engine.gateway.writes.kept_sources import KeptSource
 
 
 @dataclass(frozen=True)

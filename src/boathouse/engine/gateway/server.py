@@ -14,16 +14,16 @@ import grpc
 import grpc.aio
 import structlog
 
-from boathouse.engine.gateway.causes import kept_details
 from boathouse.engine.gateway.execution import Execution, engine_failure, unexpected
 from boathouse.engine.gateway.governor import Governor
-from boathouse.engine.gateway.heads import ExecuteHead, InterruptHead, OperationHead, session_of
-from boathouse.engine.gateway.observer import Observer
-from boathouse.engine.gateway.operation import Operation, OperationFailed
-from boathouse.engine.gateway.operations import Operations
+from boathouse.engine.gateway.messages.heads import ExecuteHead, InterruptHead, OperationHead, session_of
+from boathouse.engine.gateway.messages.wire import encoded
+from boathouse.engine.gateway.operations.causes import kept_details
+from boathouse.engine.gateway.operations.operation import Operation, OperationFailed
+from boathouse.engine.gateway.operations.operations import Operations
 from boathouse.engine.gateway.session import as_principal
 from boathouse.engine.gateway.statuses import WireError, own
-from boathouse.engine.gateway.wire import encoded
+from boathouse.engine.gateway.traces.observer import Observer
 from boathouse.engine.link import CHANNEL_OPTIONS, SERVICE, Engine, Engines
 from boathouse.engine.metrics import EngineMetrics
 from boathouse.errors import BoathouseError, Unauthenticated

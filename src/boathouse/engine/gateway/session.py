@@ -17,12 +17,12 @@ from boathouse.catalog.api import FunctionInfo
 from boathouse.engine.capabilities import Capabilities
 from boathouse.engine.endpoint_function import EndpointCall
 from boathouse.engine.gateway.effects import Sources
-from boathouse.engine.gateway.plan_text import sections
-from boathouse.engine.gateway.protocol import proto, sql_node
+from boathouse.engine.gateway.messages.plan_text import sections
+from boathouse.engine.gateway.messages.protocol import proto, sql_node
+from boathouse.engine.gateway.messages.spark_types import DataType, Struct, from_message
+from boathouse.engine.gateway.messages.wire import encoded
 from boathouse.engine.gateway.readings import Reading
-from boathouse.engine.gateway.spark_types import DataType, Struct, from_message
-from boathouse.engine.gateway.sql_tokens import quote
-from boathouse.engine.gateway.wire import encoded
+from boathouse.engine.gateway.sql.tokens import quote
 from boathouse.engine.link import Engine
 from boathouse.engine.pool import SCRATCH_CATALOG
 from boathouse.engine.python_functions import endpoint_registration, registration

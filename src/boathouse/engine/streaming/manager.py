@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
-from boathouse.engine.gateway.paths import PathGuard, Use
+from boathouse.engine.gateway.paths.guard import PathGuard, Use
 from boathouse.engine.gateway.session import EngineSession
 from boathouse.engine.streaming.checkpoint import Checkpoint
 from boathouse.engine.streaming.errors import StreamRefused

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from boathouse.engine.as_of.request import HINT, ROWS_HINT
-from boathouse.engine.gateway.sql_tokens import Kind, Token, closing, tokenize
-from boathouse.engine.gateway.walk import children, walk
+from boathouse.engine.gateway.messages.walk import children, walk
+from boathouse.engine.gateway.sql.tokens import Kind, Token, closing, tokenize
 from boathouse.engine.streaming.errors import NotOnThisEngine
 
 _ROW_BY_ROW = frozenset(

@@ -9,9 +9,9 @@ from typing import Any
 import structlog
 from grpc.aio import AioRpcError
 
-from boathouse.engine.gateway.protocol import proto
+from boathouse.engine.gateway.messages.protocol import proto
+from boathouse.engine.gateway.names.stream_reads import StreamReads
 from boathouse.engine.gateway.session import EngineSession
-from boathouse.engine.gateway.stream_reads import StreamReads
 from boathouse.engine.streaming.errors import StreamFailed
 from boathouse.engine.streaming.reads import Readers, asks_for_feed, empty
 from boathouse.engine.streaming.source import Sources

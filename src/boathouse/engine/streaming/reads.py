@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from boathouse.engine.catalog_access import CatalogAccess
-from boathouse.engine.gateway.paths import PathGuard
-from boathouse.engine.gateway.protocol import local_relation, nullable_schema, proto
+from boathouse.engine.gateway.messages.protocol import local_relation, nullable_schema, proto
+from boathouse.engine.gateway.names.stream_reads import StreamReads, streaming_reads
+from boathouse.engine.gateway.paths.guard import PathGuard
+from boathouse.engine.gateway.paths.time_travel import refuse_moment
 from boathouse.engine.gateway.session import EngineSession
-from boathouse.engine.gateway.stream_reads import StreamReads, streaming_reads
-from boathouse.engine.gateway.time_travel import refuse_moment
 from boathouse.engine.streaming.errors import NotOnThisEngine, StreamRefused
 from boathouse.engine.streaming.source import SourceContext, SourceFactory, Sources, StreamSource
 from boathouse.engine.streaming.sources.own import OWN

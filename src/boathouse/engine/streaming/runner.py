@@ -10,11 +10,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from boathouse.engine.gateway.attempts import Attempts
+from boathouse.engine.gateway.messages.protocol import proto
+from boathouse.engine.gateway.names.stream_reads import StreamReads
+from boathouse.engine.gateway.operations.attempts import Attempts
 from boathouse.engine.gateway.prepared import Prepared
-from boathouse.engine.gateway.protocol import proto
 from boathouse.engine.gateway.session import EngineSession, as_principal
-from boathouse.engine.gateway.stream_reads import StreamReads
 from boathouse.engine.link import Engine
 from boathouse.engine.streaming.errors import Stopped, StreamRefused
 from boathouse.iam.api import Principal

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from typing import Any
 
-from boathouse.engine.gateway.stream_reads import StreamReads
+from boathouse.engine.gateway.names.stream_reads import StreamReads
 
 
 class Sink(ABC):

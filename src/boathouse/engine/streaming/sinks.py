@@ -7,12 +7,12 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
-from boathouse.engine.gateway.delta_target import load
-from boathouse.engine.gateway.path_names import is_path_name
-from boathouse.engine.gateway.paths import PathGuard, Use
-from boathouse.engine.gateway.protocol import local_relation, proto
-from boathouse.engine.gateway.sql_tokens import parts_of
-from boathouse.engine.gateway.stream_reads import StreamReads
+from boathouse.engine.gateway.messages.protocol import local_relation, proto
+from boathouse.engine.gateway.names.stream_reads import StreamReads
+from boathouse.engine.gateway.paths.guard import PathGuard, Use
+from boathouse.engine.gateway.sql.path_names import is_path_name
+from boathouse.engine.gateway.sql.tokens import parts_of
+from boathouse.engine.gateway.writes.delta_target import load
 from boathouse.engine.streaming.errors import StreamRefused
 from boathouse.engine.streaming.foreach.host import FunctionProcess
 from boathouse.engine.streaming.kafka.sink import KafkaSink

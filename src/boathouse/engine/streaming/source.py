@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from boathouse.engine.catalog_access import CatalogAccess
-from boathouse.engine.gateway.paths import PathGuard
+from boathouse.engine.gateway.paths.guard import PathGuard
 from boathouse.engine.gateway.session import EngineSession
 from boathouse.errors import BoathouseError
 from boathouse.history.api import TableRef

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from boathouse.engine.gateway.protocol import proto
-from boathouse.engine.gateway.sql_tokens import Kind, Token, closing, quote, read_name, tokenize
-from boathouse.engine.gateway.statements import Edit, apply
-from boathouse.engine.gateway.stream_reads import streaming_reads
-from boathouse.engine.gateway.stream_texts import texts_of
+from boathouse.engine.gateway.messages.protocol import proto
+from boathouse.engine.gateway.names.stream_reads import streaming_reads
+from boathouse.engine.gateway.sql.statements import Edit, apply
+from boathouse.engine.gateway.sql.tokens import Kind, Token, closing, quote, read_name, tokenize
+from boathouse.engine.gateway.streams.texts import texts_of
 from boathouse.engine.streaming.errors import NotOnThisEngine
 from boathouse.engine.streaming.operators import AGGREGATES
 

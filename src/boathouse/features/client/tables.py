@@ -15,7 +15,7 @@ from pyspark.sql import functions as F  # noqa: N812 - what everybody calls it
 from pyspark.sql.streaming.query import StreamingQuery
 from pyspark.sql.types import StructType
 
-from boathouse.engine.gateway.sql_tokens import literal
+from boathouse.engine.gateway.sql.tokens import literal
 from boathouse.features.client.columns import column_named, is_among, is_time, quoted, require_frame, spelled, sql_name
 from boathouse.features.client.lookups import names_of
 from boathouse.features.keys import AVAILABLE_AT, FeatureKeys, feature_keys

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute
 
-from boathouse.engine.gateway.sql_tokens import quote
+from boathouse.engine.gateway.sql.tokens import quote
 from boathouse.monitoring.profiles import drift
 from boathouse.monitoring.profiles.values import Bins, Items, Numbers, items_of, numbers_of
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from boathouse.engine.gateway.sql_tokens import quote
+from boathouse.engine.gateway.sql.tokens import quote
 from boathouse.monitoring.profiles.definition import ALL_MODELS, TABLE, CustomMetric, Definition
 from boathouse.monitoring.profiles.metric_tables import parse_type
 from boathouse.monitoring.profiles.placeholders import PLACEHOLDER, names_in

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 import pyarrow as pa
 import pyarrow.compute
 
-from boathouse.engine.gateway.sql_tokens import quote
+from boathouse.engine.gateway.sql.tokens import quote
 from boathouse.monitoring.profiles import model_quality
 from boathouse.monitoring.profiles.columns import Column, Profile, Remembered, deltas, profile_of
 from boathouse.monitoring.profiles.custom import CustomMetrics

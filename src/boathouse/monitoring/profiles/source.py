@@ -5,7 +5,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from boathouse.engine.gateway.sql_tokens import quote
+from boathouse.engine.gateway.sql.tokens import quote
 from boathouse.monitoring.profiles.columns import Column
 from boathouse.monitoring.profiles.definition import Definition
 from boathouse.monitoring.profiles.windows import Granularity, Stretch, literal

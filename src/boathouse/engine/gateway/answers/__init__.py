@@ -25,8 +25,8 @@ from boathouse.engine.gateway.answers import (
 from boathouse.engine.gateway.answers.asked import Asked
 from boathouse.engine.gateway.answers.grammar import Grammar
 from boathouse.engine.gateway.answers.registry import find
-from boathouse.engine.gateway.protocol import local_relation
-from boathouse.engine.gateway.statements import Statement
+from boathouse.engine.gateway.messages.protocol import local_relation
+from boathouse.engine.gateway.sql.statements import Statement
 from boathouse.tables.api import noting
 
 _SUBJECTS = (

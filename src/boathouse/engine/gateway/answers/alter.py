@@ -13,8 +13,8 @@ from boathouse.engine.gateway.answers.connections import change_options
 from boathouse.engine.gateway.answers.grammar import Grammar, TableRef, refuse_queries
 from boathouse.engine.gateway.answers.registry import NOTHING, answers
 from boathouse.engine.gateway.answers.tags import change_tags
-from boathouse.engine.gateway.key_clauses import read_key
-from boathouse.engine.gateway.sql_tokens import Kind
+from boathouse.engine.gateway.sql.key_clauses import read_key
+from boathouse.engine.gateway.sql.tokens import Kind
 from boathouse.tables.api import (
     DeltaRefused,
     State,

@@ -13,11 +13,11 @@ from boathouse.engine.catalog_access import CatalogAccess
 from boathouse.engine.errors import StatementRefused
 from boathouse.engine.gateway.answers.grammar import TableRef
 from boathouse.engine.gateway.effects import Effects
-from boathouse.engine.gateway.paths import PathGuard, Use
+from boathouse.engine.gateway.messages.spark_types import from_message, to_json
+from boathouse.engine.gateway.paths.guard import PathGuard, Use
 from boathouse.engine.gateway.session import EngineSession
-from boathouse.engine.gateway.spark_types import from_message, to_json
-from boathouse.engine.gateway.sql_tokens import quote
-from boathouse.engine.gateway.words import StatementSyntax
+from boathouse.engine.gateway.sql.tokens import quote
+from boathouse.engine.gateway.sql.words import StatementSyntax
 from boathouse.errors import NotFound
 from boathouse.iam.api import Principal
 from boathouse.storage.paths import from_url, to_url

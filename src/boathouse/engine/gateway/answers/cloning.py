@@ -12,8 +12,8 @@ from boathouse.engine.gateway.answers.asked import Asked, Place
 from boathouse.engine.gateway.answers.grammar import Grammar, TableRef
 from boathouse.engine.gateway.answers.maintenance import read_version
 from boathouse.engine.gateway.answers.registry import answers
-from boathouse.engine.gateway.open_tables import open_place
-from boathouse.engine.gateway.paths import Use
+from boathouse.engine.gateway.paths.guard import Use
+from boathouse.engine.gateway.paths.open_tables import open_place
 from boathouse.storage.paths import from_url, to_url
 from boathouse.tables.api import Cloned, DeltaRefused, clone, is_table, require_version
 

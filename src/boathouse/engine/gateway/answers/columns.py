@@ -11,7 +11,7 @@ from boathouse.engine.gateway.answers.asked import Asked, Place
 from boathouse.engine.gateway.answers.grammar import Grammar, TableRef
 from boathouse.engine.gateway.answers.registry import NOTHING
 from boathouse.engine.gateway.answers.tags import column_tags
-from boathouse.engine.gateway.sql_tokens import Kind, quote
+from boathouse.engine.gateway.sql.tokens import Kind, quote
 from boathouse.storage.paths import from_url
 from boathouse.tables.api import (
     ColumnChange,

@@ -10,7 +10,7 @@ from boathouse.engine.errors import StatementRefused
 from boathouse.engine.gateway.answers.asked import Asked
 from boathouse.engine.gateway.answers.grammar import Grammar, TableRef
 from boathouse.engine.gateway.answers.registry import NOTHING, answers
-from boathouse.engine.gateway.paths import Use
+from boathouse.engine.gateway.paths.guard import Use
 from boathouse.storage.paths import from_url, to_url
 from boathouse.tables.api import DeltaRefused, convert, generate_manifest, missing_files, remove_missing
 

@@ -3,9 +3,9 @@
 import re
 from dataclasses import dataclass
 
-from boathouse.engine.gateway.sql_tokens import Kind, Token
-from boathouse.engine.gateway.statements import Statement
-from boathouse.engine.gateway.words import Words
+from boathouse.engine.gateway.sql.statements import Statement
+from boathouse.engine.gateway.sql.tokens import Kind, Token
+from boathouse.engine.gateway.sql.words import Words
 
 _PATH_FORMATS = ("DELTA", "PARQUET", "ICEBERG")
 _QUERYING = ("SELECT", "FROM", "VALUES", "TABLE", "WITH", "MAP", "REDUCE")

@@ -12,8 +12,8 @@ from boathouse.engine.errors import StatementRefused
 from boathouse.engine.gateway.answers.asked import Asked, Place
 from boathouse.engine.gateway.answers.grammar import Grammar
 from boathouse.engine.gateway.answers.registry import NOTHING, answers
-from boathouse.engine.gateway.sql_tokens import Kind, literal, quote, tokenize
-from boathouse.engine.gateway.time_travel import time_of
+from boathouse.engine.gateway.paths.time_travel import time_of
+from boathouse.engine.gateway.sql.tokens import Kind, literal, quote, tokenize
 from boathouse.storage.paths import to_url
 from boathouse.tables.api import (
     Action,

@@ -7,8 +7,8 @@ from boathouse.engine.errors import StatementRefused
 from boathouse.engine.gateway.answers.asked import Asked
 from boathouse.engine.gateway.answers.grammar import Grammar
 from boathouse.engine.gateway.answers.registry import NOTHING, answers
-from boathouse.engine.gateway.sql_tokens import Kind
-from boathouse.engine.gateway.words import Words
+from boathouse.engine.gateway.sql.tokens import Kind
+from boathouse.engine.gateway.sql.words import Words
 
 _TIME_ZONE = "spark.sql.session.timeZone"
 _FURTHEST = 18 * 3600

@@ -14,7 +14,7 @@ from boathouse.engine.gateway.answers.asked import Asked
 from boathouse.engine.gateway.answers.describe import TIME, moment
 from boathouse.engine.gateway.answers.grammar import Grammar
 from boathouse.engine.gateway.answers.registry import answers
-from boathouse.engine.gateway.sql_tokens import Kind
+from boathouse.engine.gateway.sql.tokens import Kind
 from boathouse.iam.api import IamService
 from boathouse.tables.api import DeltaRefused, physical_name, replay, shown
 

@@ -8,8 +8,8 @@ from boathouse.catalog.api import Privilege, TableInfo
 from boathouse.engine.gateway.answers.asked import Asked
 from boathouse.engine.gateway.answers.grammar import Grammar
 from boathouse.engine.gateway.answers.registry import answers
-from boathouse.engine.gateway.spark_types import from_json, sql
-from boathouse.engine.gateway.sql_tokens import literal, quote
+from boathouse.engine.gateway.messages.spark_types import from_json, sql
+from boathouse.engine.gateway.sql.tokens import literal, quote
 from boathouse.tables.api import State, clustering_columns, replay, shown
 
 

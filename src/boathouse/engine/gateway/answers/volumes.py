@@ -9,7 +9,7 @@ from boathouse.catalog.api import SecurableExists, SecurableType
 from boathouse.engine.gateway.answers.asked import Asked
 from boathouse.engine.gateway.answers.grammar import Grammar
 from boathouse.engine.gateway.answers.registry import NOTHING, answers
-from boathouse.engine.gateway.paths import Use
+from boathouse.engine.gateway.paths.guard import Use
 
 _FILES = pa.schema(
     [

@@ -11,7 +11,7 @@ from google.protobuf.descriptor_pb2 import DescriptorProto, FieldDescriptorProto
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message_factory import GetMessageClass
 
-from boathouse.engine.gateway.protocol import proto
+from boathouse.engine.gateway.messages.protocol import proto
 
 PACKAGE = "delta.connect"
 _SPARK = "spark.connect."

@@ -5,10 +5,10 @@ from typing import Any
 
 from boathouse.engine.errors import StatementRefused
 from boathouse.engine.gateway.delta_connect.messages import as_data_type, as_expression, kind_of
-from boathouse.engine.gateway.expression_text import expression_text
-from boathouse.engine.gateway.path_names import looks_absolute
-from boathouse.engine.gateway.spark_types import from_message, sql
-from boathouse.engine.gateway.sql_tokens import literal, parts_of, quote, read_name, tokenize
+from boathouse.engine.gateway.messages.spark_types import from_message, sql
+from boathouse.engine.gateway.sql.expression_text import expression_text
+from boathouse.engine.gateway.sql.path_names import looks_absolute
+from boathouse.engine.gateway.sql.tokens import literal, parts_of, quote, read_name, tokenize
 
 _MODES = {1: "CREATE TABLE", 2: "CREATE TABLE IF NOT EXISTS", 3: "REPLACE TABLE", 4: "CREATE OR REPLACE TABLE"}
 

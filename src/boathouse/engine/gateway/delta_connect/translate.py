@@ -8,10 +8,10 @@ import pyarrow as pa
 from boathouse.engine.errors import PathMissing, StatementRefused
 from boathouse.engine.gateway.delta_connect import statements
 from boathouse.engine.gateway.delta_connect.messages import as_relation, kind_of, unpack
-from boathouse.engine.gateway.paths import PathGuard, Use
-from boathouse.engine.gateway.protocol import local_relation, proto
-from boathouse.engine.gateway.sql_tokens import quote
-from boathouse.engine.gateway.walk import walk
+from boathouse.engine.gateway.messages.protocol import local_relation, proto
+from boathouse.engine.gateway.messages.walk import walk
+from boathouse.engine.gateway.paths.guard import PathGuard, Use
+from boathouse.engine.gateway.sql.tokens import quote
 from boathouse.storage.paths import from_url
 
 _SOURCE = "__delta_source"

@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import Any
 
 from boathouse.engine.catalog_access import CatalogAccess
-from boathouse.engine.gateway.paths import PathGuard, Use
+from boathouse.engine.gateway.paths.guard import PathGuard, Use
 from boathouse.engine.streaming.errors import StreamRefused
 from boathouse.errors import PermissionDenied
 from boathouse.iam.api import Principal

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from boathouse.engine.gateway.paths import PathGuard
-from boathouse.engine.gateway.protocol import nullable_schema, proto
-from boathouse.engine.gateway.stream_reads import StreamReads
+from boathouse.engine.gateway.messages.protocol import nullable_schema, proto
+from boathouse.engine.gateway.names.stream_reads import StreamReads
+from boathouse.engine.gateway.paths.guard import PathGuard
 from boathouse.engine.streaming.kafka.client import configuration, require_brokers
 from boathouse.engine.streaming.kafka.sending import Sender
 from boathouse.engine.streaming.reads import Readers

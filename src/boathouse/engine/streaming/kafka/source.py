@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from boathouse.engine.catalog_access import CatalogAccess
-from boathouse.engine.gateway.paths import PathGuard
-from boathouse.engine.gateway.protocol import local_relation, proto
+from boathouse.engine.gateway.messages.protocol import local_relation, proto
+from boathouse.engine.gateway.paths.guard import PathGuard
 from boathouse.engine.streaming.checkpoint import write
 from boathouse.engine.streaming.kafka.client import configuration, require_brokers
 from boathouse.engine.streaming.kafka.offsets import Positions, as_offset, limited, positions_of

@@ -17,7 +17,7 @@ from typing import Any
 from boathouse.catalog.api import TableInfo
 from boathouse.engine.appended import APPENDED_AFTER
 from boathouse.engine.errors import StatementRefused
-from boathouse.engine.gateway.protocol import proto
+from boathouse.engine.gateway.messages.protocol import proto
 from boathouse.engine.streaming.sources.delta_log import LogStream, Position, Tolerance
 from boathouse.engine.streaming.sources.shadow import shadow
 from boathouse.tables.api import replay

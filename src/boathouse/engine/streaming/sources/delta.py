@@ -10,11 +10,11 @@ from typing import Any
 
 from boathouse.catalog.api import SecurableNotFound, SecurableType
 from boathouse.engine.gateway.effects import Effects
-from boathouse.engine.gateway.paths import Use
-from boathouse.engine.gateway.protocol import proto
-from boathouse.engine.gateway.resolver import Resolver
-from boathouse.engine.gateway.sql_tokens import parts_of
-from boathouse.engine.gateway.stream_tables import streamed_table
+from boathouse.engine.gateway.messages.protocol import proto
+from boathouse.engine.gateway.names.resolver import Resolver
+from boathouse.engine.gateway.names.stream_tables import streamed_table
+from boathouse.engine.gateway.paths.guard import Use
+from boathouse.engine.gateway.sql.tokens import parts_of
 from boathouse.engine.streaming.checkpoint import read_json, write
 from boathouse.engine.streaming.errors import StreamRefused
 from boathouse.engine.streaming.source import Offset, ReadLimits, SourceContext, StreamSource

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from boathouse.engine.gateway.hidden_columns import METADATA
-from boathouse.engine.gateway.protocol import proto
+from boathouse.engine.gateway.messages.protocol import proto
+from boathouse.engine.gateway.streams.hidden_columns import METADATA
 
 
 @dataclass(frozen=True)

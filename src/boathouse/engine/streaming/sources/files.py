@@ -14,10 +14,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from boathouse.engine.errors import PathRefused
-from boathouse.engine.gateway.hidden_columns import METADATA_OPTION
-from boathouse.engine.gateway.path_names import SCHEME
-from boathouse.engine.gateway.paths import Use, split_pattern
-from boathouse.engine.gateway.protocol import proto
+from boathouse.engine.gateway.messages.protocol import proto
+from boathouse.engine.gateway.paths.guard import Use, split_pattern
+from boathouse.engine.gateway.sql.path_names import SCHEME
+from boathouse.engine.gateway.streams.hidden_columns import METADATA_OPTION
 from boathouse.engine.streaming.checkpoint import read_json, write
 from boathouse.engine.streaming.errors import StreamRefused
 from boathouse.engine.streaming.source import Offset, ReadLimits, SourceContext, StreamSource

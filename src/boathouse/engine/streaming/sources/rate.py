@@ -4,7 +4,7 @@ import json
 import time
 from typing import Any
 
-from boathouse.engine.gateway.protocol import proto
+from boathouse.engine.gateway.messages.protocol import proto
 from boathouse.engine.streaming.checkpoint import read_json, write
 from boathouse.engine.streaming.errors import StreamRefused
 from boathouse.engine.streaming.source import Offset, ReadLimits, SourceContext, StreamSource

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from boathouse.engine.gateway.protocol import proto
+from boathouse.engine.gateway.messages.protocol import proto
 from boathouse.tables.api import Action, data_path, quoted, vector_path
 from boathouse.tables.bounds import Unsaid, stats_without, unsaid_of
 

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from boathouse.engine.gateway.protocol import nullable_schema, proto
-from boathouse.engine.gateway.spark_types import sql as type_text
-from boathouse.engine.gateway.walk import children
+from boathouse.engine.gateway.messages.protocol import nullable_schema, proto
+from boathouse.engine.gateway.messages.spark_types import sql as type_text
+from boathouse.engine.gateway.messages.walk import children
 from boathouse.engine.streaming.errors import NotOnThisEngine, StreamRefused
 from boathouse.engine.streaming.operators import AGGREGATES, calls_aggregate
 from boathouse.engine.streaming.state.event_time import EventTime, Times, time_of, unaliased

@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from boathouse.engine.gateway.protocol import local_relation, proto
-from boathouse.engine.gateway.spark_types import from_message
-from boathouse.engine.gateway.walk import inputs
+from boathouse.engine.gateway.messages.protocol import local_relation, proto
+from boathouse.engine.gateway.messages.spark_types import from_message
+from boathouse.engine.gateway.messages.walk import inputs
 from boathouse.engine.streaming.state.aggregate import Aggregate
 from boathouse.engine.streaming.state.deduplicate import Deduplicate
 from boathouse.engine.streaming.state.event_time import Times, event_times

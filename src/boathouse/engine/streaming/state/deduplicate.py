@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from boathouse.engine.gateway.protocol import nullable_schema, proto
-from boathouse.engine.gateway.sql_tokens import quote
+from boathouse.engine.gateway.messages.protocol import nullable_schema, proto
+from boathouse.engine.gateway.sql.tokens import quote
 from boathouse.engine.streaming.errors import StreamRefused
 from boathouse.engine.streaming.state.event_time import Times
 from boathouse.engine.streaming.state.names import Scope

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from boathouse.engine.gateway.protocol import proto
-from boathouse.engine.gateway.sql_tokens import parts_of, quote, read_name, tokenize
-from boathouse.engine.gateway.walk import inputs
+from boathouse.engine.gateway.messages.protocol import proto
+from boathouse.engine.gateway.messages.walk import inputs
+from boathouse.engine.gateway.sql.tokens import parts_of, quote, read_name, tokenize
 
 
 @dataclass(frozen=True)

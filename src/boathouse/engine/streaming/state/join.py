@@ -6,9 +6,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from boathouse.engine.gateway.protocol import nullable_schema, proto
-from boathouse.engine.gateway.spark_types import sql as type_text
-from boathouse.engine.gateway.sql_tokens import quote
+from boathouse.engine.gateway.messages.protocol import nullable_schema, proto
+from boathouse.engine.gateway.messages.spark_types import sql as type_text
+from boathouse.engine.gateway.sql.tokens import quote
 from boathouse.engine.streaming.errors import NotOnThisEngine, StreamRefused
 from boathouse.engine.streaming.state.event_time import EventTime, Times
 from boathouse.engine.streaming.state.names import Scope, rename, require_unambiguous

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from boathouse.engine.gateway.sql_tokens import parts_of, quote, read_name, tokenize
-from boathouse.engine.gateway.statements import Edit, apply
-from boathouse.engine.gateway.walk import walk
+from boathouse.engine.gateway.messages.walk import walk
+from boathouse.engine.gateway.sql.statements import Edit, apply
+from boathouse.engine.gateway.sql.tokens import parts_of, quote, read_name, tokenize
 from boathouse.engine.streaming.errors import StreamRefused
 
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from boathouse.engine.gateway.protocol import proto
-from boathouse.engine.gateway.spark_types import Field, Struct, from_message
-from boathouse.engine.gateway.sql_tokens import quote
+from boathouse.engine.gateway.messages.protocol import proto
+from boathouse.engine.gateway.messages.spark_types import Field, Struct, from_message
+from boathouse.engine.gateway.sql.tokens import quote
 from boathouse.engine.streaming.state.event_time import Times
 from boathouse.engine.streaming.state.names import Scope
 

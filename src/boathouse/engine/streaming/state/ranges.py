@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from boathouse.engine.gateway.sql_tokens import Kind, Token, closing, parts_of, read_name, tokenize
+from boathouse.engine.gateway.sql.tokens import Kind, Token, closing, parts_of, read_name, tokenize
 from boathouse.engine.streaming.errors import StreamRefused
 from boathouse.engine.streaming.intervals import milliseconds
 

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from boathouse.engine.gateway.spark_types import Atomic, DataType, Struct, sql
-from boathouse.engine.gateway.sql_tokens import parts_of
-from boathouse.engine.gateway.walk import children
+from boathouse.engine.gateway.messages.spark_types import Atomic, DataType, Struct, sql
+from boathouse.engine.gateway.messages.walk import children
+from boathouse.engine.gateway.sql.tokens import parts_of
 from boathouse.engine.streaming.errors import NotOnThisEngine, StreamRefused
 from boathouse.engine.streaming.intervals import milliseconds
 from boathouse.engine.streaming.operators import is_stream, require_row_by_row

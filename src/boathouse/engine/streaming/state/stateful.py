@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from boathouse.engine.gateway.protocol import proto
-from boathouse.engine.gateway.stream_reads import StreamReads
+from boathouse.engine.gateway.messages.protocol import proto
+from boathouse.engine.gateway.names.stream_reads import StreamReads
 from boathouse.engine.streaming.checkpoint import write
 from boathouse.engine.streaming.errors import StreamRefused
 from boathouse.engine.streaming.runner import Runner

@@ -1,0 +1,185 @@
+"""What a DataFrame reads: tables by their names, files by their paths, streams, and changes; each becomes what its reader may see."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from boathouse.engine.errors import StatementRefused
+from boathouse.engine.gateway.messages.protocol import proto
+from boathouse.engine.gateway.names.pruning import Comparison
+from boathouse.engine.gateway.names.references import Reader
+from boathouse.engine.gateway.names.stream_reads import Look, look_at
+from boathouse.engine.gateway.names.stream_tables import check_written, feed_bounds, passed_stream
+from boathouse.engine.gateway.names.table_functions import Argument, change_feed
+from boathouse.engine.gateway.paths import time_travel
+from boathouse.engine.gateway.paths.guard import Use
+from boathouse.engine.gateway.paths.open_tables import put_checked, require_closed
+from boathouse.engine.gateway.sql.path_names import FILE_FORMATS
+from boathouse.engine.gateway.sql.tokens import parts_of
+from boathouse.engine.streaming.kafka.source import rows_now
+from boathouse.engine.streaming.sources.appended import appended
+from boathouse.storage.paths import to_url
+from boathouse.tables.api import forget_checkpoint_hint
+
+_READ_FILES = "read_files"
+_RECORDS = ("mode", "columnNameOfCorruptRecord", "encoding", "charset", "modifiedAfter", "modifiedBefore", "badRecordsPath")
+_OPTIONS: dict[str, tuple[str, ...]] = {
+    "csv": (*_RECORDS, "rescuedDataColumn", "skipRows"),
+    "json": (*_RECORDS, "rescuedDataColumn", "multiLine"),
+    "text": ("encoding", "charset", "modifiedAfter", "modifiedBefore", "wholeText"),
+    **dict.fromkeys(("parquet", "avro", "orc"), ("modifiedAfter", "modifiedBefore")),
+}
+"""By format, the options of readers that the embedded engine does not know."""
+_BESIDE: dict[str, tuple[str, ...]] = {
+    "csv": (
+        *("header", "sep", "delimiter", "quote", "escape", "comment", "nullValue", "emptyValue", "nanValue", "positiveInf"),
+        *("negativeInf", "ignoreLeadingWhiteSpace", "ignoreTrailingWhiteSpace", "multiLine", "dateFormat", "timestampFormat"),
+        *("lineSep", "enforceSchema", "pathGlobFilter", "recursiveFileLookup", "ignoreMissingFiles", "ignoreCorruptFiles"),
+    ),
+    "json": (
+        *("dateFormat", "timestampFormat", "lineSep", "pathGlobFilter", "recursiveFileLookup", "ignoreMissingFiles"),
+        "ignoreCorruptFiles",
+    ),
+    "text": ("lineSep", "pathGlobFilter", "recursiveFileLookup", "ignoreMissingFiles", "ignoreCorruptFiles"),
+    **dict.fromkeys(("parquet", "avro", "orc"), ("mergeSchema", "pathGlobFilter", "recursiveFileLookup")),
+}
+"""By format, the options that are handed on beside them."""
+_UTF8 = frozenset({"utf-8", "utf8", "us-ascii"})
+_CORRUPT = "_corrupt_record"
+_NO_RESCUED = "__bh_rescued"
+
+if TYPE_CHECKING:
+    from boathouse.engine.gateway.names.visit import Visit
+
+
+def replace_streams(visit: "Visit", relation: Any) -> bool:
+    """What only streams have, and reads from Kafka, in place; whether nothing is left to be done to the relation."""
+    found = look_at(relation, visit.streams)
+    visit.changed |= found is not Look.LEFT
+    source = relation.read.data_source if relation.WhichOneof("rel_type") == "read" else None
+    if found is Look.LEFT and visit.shared is None and source is not None and source.format.lower() == "kafka":
+        rows = rows_now(dict(source.options), visit.access, visit.principal, executes=visit.executes)
+        visit.replace(relation, rows, "kafka")
+        return True
+    return found is Look.GOVERNED
+
+
+def read_table(visit: "Visit", relation: Any, said: Sequence[Comparison]) -> bool:
+    """A table of a DataFrame; whether it was replaced by what the reader may see of it."""
+    read = relation.read
+    name = read.named_table.unparsed_identifier
+    name, moment = (name, None) if read.is_streaming else time_travel.split_at(name)
+    read.named_table.unparsed_identifier = visit.table_name(name, Use.READ)
+    visit.look_at_options(read.named_table.options, "", Use.READ)
+    if read.is_streaming:
+        meant = passed_stream(visit, read)
+        if meant is not None:
+            visit.replace(relation, meant, parts_of(name)[-1])
+        return meant is not None
+    options = dict(read.named_table.options)
+    feed = feed_bounds(options)
+    if feed is not None:
+        meant = visit.resolver.changes(parts_of(name), *feed)
+        visit.replace(relation, meant, parts_of(name)[-1])
+        return True
+    parts, before = parts_of(name), visit.resolver.rows_of
+    added = appended(options, visit.session.qualify(parts), visit.access.layout.run / "appended")
+    visit.resolver.rows_of = added or before
+    meant = visit.resolver.relation(parts, time_travel.moment_of(options, moment), None, options, said)
+    visit.resolver.rows_of = before
+    if added is not None:
+        added.require_met()
+    if meant is None:
+        return False
+    visit.replace(relation, meant, parts[-1])
+    return True
+
+
+def replace_files(visit: "Visit", relation: Any) -> bool:
+    """Files that the engine does not read as they are asked for; whether they were replaced by what it does."""
+    return _read_path_changes(visit, relation) or _read_by_options(visit, relation)
+
+
+def _read_path_changes(visit: "Visit", relation: Any) -> bool:
+    """The change data feed of a Delta table by its path; whether it was asked for."""
+    source = relation.read.data_source
+    path = next(iter(source.paths), None) or source.options.get("path")
+    feed = None if relation.read.is_streaming or source.format.lower() != "delta" else feed_bounds(source.options)
+    if feed is None or path is None:
+        return False
+    rows = change_feed(visit.session, visit.access, to_url(Path(visit.guard.resolve(path, Use.READ))), *feed)
+    visit.replace(relation, rows, "changes")
+    return True
+
+
+def _read_by_options(visit: "Visit", relation: Any) -> bool:
+    """Files with options that the embedded engine does not know, read by the server as ``read_files`` does; whether it is such a read.
+
+    Raises:
+        StatementRefused: If it has several paths.
+    """
+    source = relation.read.data_source
+    file_format = source.format.lower()
+    if visit.session.capabilities.reads_all_forms or relation.read.is_streaming or file_format not in _OPTIONS:
+        return False
+    given = {key.lower(): value for key, value in source.options.items()}
+    asked = [name for name in _OPTIONS[file_format] if name.lower() in given and not _says_nothing(name, given[name.lower()])]
+    if not asked and not (file_format in {"csv", "json"} and _CORRUPT in source.schema):
+        return False
+    paths = list(source.paths) or [given["path"]] * ("path" in given)
+    if len(paths) != 1 or _READ_FILES not in visit.access.functions:
+        message = f"The option {next(iter(asked), 'columnNameOfCorruptRecord')} of {file_format} files is read for one path at a time. Give one path, and join reads with union."
+        raise StatementRefused(message)
+    known = {name.lower(): name for name in (*_OPTIONS[file_format], *_BESIDE[file_format])}
+    options = {known[key]: value for key, value in given.items() if key in known}
+    infers = given.get("inferschema", "false") if file_format == "csv" else _opposite(given.get("primitivesasstring", "false"))
+    if file_format != "text" and not source.schema:
+        options = {"rescuedDataColumn": _NO_RESCUED, "inferColumnTypes": infers, **options}
+    arguments = [Argument("path", paths[0]), Argument("format", file_format)]
+    arguments += [Argument("schema", source.schema)] if source.schema and file_format != "text" else []
+    arguments += [Argument(name, value) for name, value in options.items()]
+    rows, _ = visit.resolver.called(_READ_FILES, arguments, Reader(visit.principal, is_asker=True))
+    shown = proto().Relation()
+    shown.drop.input.CopyFrom(rows)
+    shown.drop.column_names.append(_NO_RESCUED)
+    visit.replace(relation, shown, file_format)
+    return True
+
+
+def _says_nothing(name: str, value: str) -> bool:
+    """Whether an option says what holds without it."""
+    if name in {"encoding", "charset"}:
+        return value.lower() in _UTF8
+    return name in {"multiLine", "wholeText"} and value.lower() == "false"
+
+
+def _opposite(flag: str) -> str:
+    return "false" if flag.lower() == "true" else "true"
+
+
+def look_at_read(visit: "Visit", read: Any) -> None:
+    """Files that are read."""
+    if not read.HasField("data_source"):
+        return
+    source = read.data_source
+    if read.is_streaming:
+        time_travel.refuse_moment(read, visit.guard)
+        check_written(visit, source.options, source.paths)
+        require_closed(visit, source)
+    else:
+        visit.changed |= time_travel.put_versions(source, visit.guard, visit.session)
+    is_checked = not read.is_streaming and put_checked(visit, source)
+    paths = list(source.paths) if is_checked else [visit.path(path, source.format, Use.READ) for path in source.paths]
+    if paths != list(source.paths):
+        source.paths[:] = paths
+    visit.look_at_options(source.options, source.format, Use.READ)
+    appended(source.options, None, visit.access.layout.run)
+    if source.format.lower() == "delta" and any(key.lower() in time_travel.MOMENTS for key in source.options):
+        for place in source.paths:
+            forget_checkpoint_hint(to_url(Path(place)))
+    path = source.options.get("path")
+    if path and not source.paths and source.format.lower() in FILE_FORMATS:
+        # The engine does not look for the files of a reader there.
+        source.paths.append(path)
+        del source.options["path"]
+        visit.changed = True

@@ -1,0 +1,1 @@
+"""Streaming queries: the commands on them, and the texts and views that read streams."""

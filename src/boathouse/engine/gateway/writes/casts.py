@@ -1,0 +1,189 @@
+"""How a value of one type becomes one of a column's type: as it is, by a cast, by a cast with a check, or not at all.
+
+Two rule sets. A DataFrame saved to a path has to have the table's own types, or such as hold every one of its values (Delta's
+schema enforcement). Everything else follows Spark's ANSI store assignment: numbers to numbers, anything to text, dates to times.
+Both refuse at run time what the column's type cannot hold: overflow, a fraction in an integer column, a time of day in a date
+column. Decimals and binary floating point numbers are rounded to what their column keeps, as Spark does.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import count
+
+from boathouse.engine.gateway.messages.spark_types import (
+    VOID,
+    Array,
+    Atomic,
+    DataType,
+    Field,
+    Map,
+    Struct,
+    has_required,
+    same,
+    sql,
+)
+from boathouse.engine.gateway.sql.tokens import literal, quote
+from boathouse.engine.write_errors import cannot_merge_field, cannot_safely_cast, no_data_for, schema_mismatch
+
+_EXACT_IN = {"float": 24, "double": 53}
+
+
+def widens(source: Atomic, target: Atomic) -> bool:
+    """Whether every value of a type is one of another."""
+    if source.name == target.name or source == VOID:
+        return True
+    if source.bits is not None and target.bits is not None:
+        return source.bits <= target.bits
+    if target.is_floating:
+        if source.bits is not None:
+            return source.bits <= _EXACT_IN[target.name]
+        return source.name == "float"
+    if source.decimal is not None and target.decimal is not None and target.bits is None:
+        (precision, scale), (wide, kept) = source.decimal, target.decimal
+        return kept >= scale and wide - kept >= precision - scale
+    return False
+
+
+def may_store(source: Atomic, target: Atomic) -> bool:
+    """Whether ANSI store assignment allows a type in a column of another."""
+    if widens(source, target):
+        return True
+    if source.is_numeric:
+        return target.is_numeric or target.name == "string"
+    if source.is_datetime:
+        return target.is_datetime or target.name == "string"
+    return target.name == "string" and source.name not in {"binary", "variant"}
+
+
+def null_of(kind: DataType) -> str:
+    """NULL of a type; what the engine casts to a variant is none to its functions."""
+    return "parse_json(CAST(NULL AS STRING))" if kind == Atomic("variant") else f"CAST(NULL AS {sql(kind)})"
+
+
+@dataclass(frozen=True)
+class Casts:
+    """Makes the expressions of one write.
+
+    Attributes:
+        table: Its name, for messages.
+        strict: Whether types have to be the table's own (or narrower).
+        parse: Whether text may become any other type, if it can be read as that.
+        shown: The schemas of table and data, for messages.
+    """
+
+    table: str
+    strict: bool
+    parse: bool = False
+    shown: tuple[str, str] = ("", "")
+    _numbers: Callable[[], int] = field(default_factory=lambda: count().__next__, compare=False)
+
+    def convert(self, expression: str, source: DataType, target: DataType, path: str) -> str:
+        """The SQL expression that makes a value of the target's type of one of the source's.
+
+        Raises:
+            WriteRefused: If there is none; it names the column by its path.
+        """
+        if same(source, target) and not has_required(target):
+            return expression
+        match source, target:
+            case Atomic(), Atomic():
+                return self._atomic(expression, source, target, path)
+            case Atomic(), _ if source == VOID:
+                return null_of(target)
+            case Struct(), Struct():
+                return self._struct(expression, source, target, path)
+            case Array(), Array():
+                item = f"x{self._numbers()}"
+                body = self.convert(item, source.element, target.element, f"{path}.element")
+                return expression if body == item else f"transform({expression}, {item} -> {body})"
+            case Map(), Map():
+                return self._map(expression, source, target, path)
+            case _:
+                raise self._refusal(path, source, target)
+
+    def required(self, expression: str, path: str) -> str:
+        """A value that has to be there; whether it is, is checked at run time."""
+        message = f"[DELTA_NOT_NULL_CONSTRAINT_VIOLATED] NOT NULL constraint violated for column: {path}."
+        return f"coalesce({expression}, raise_error({literal(message)}))"
+
+    def missing(self, one: Field, path: str) -> str:
+        """The value of a column for which there is no data."""
+        if not one.nullable:
+            raise no_data_for(self.table, path)
+        return null_of(one.type)
+
+    def _atomic(self, expression: str, source: Atomic, target: Atomic, path: str) -> str:
+        cast = f"CAST({expression} AS {sql(target)})"
+        if source.name == target.name:
+            return expression
+        if widens(source, target):
+            return cast
+        if self.parse and source.name == "string":
+            return self._parsed(expression, target, path)
+        if self.strict or not may_store(source, target):
+            raise self._refusal(path, source, target)
+        if target.name == "string" or (target.is_floating and not source.is_floating):
+            # No decimal and no integer is too large for a float.
+            return cast
+        tried = f"TRY_CAST({expression} AS {sql(target)})"
+        if target.is_floating:
+            # What is too large becomes infinite, which a test for NULL would not find.
+            bad = f"abs({tried}) = CAST('Infinity' AS {sql(target)}) AND abs({expression}) <> CAST('Infinity' AS DOUBLE)"
+        else:
+            bad = f"{expression} IS NOT NULL AND {tried} IS NULL"
+            if target.bits is not None and source.bits is None:
+                bad = f"{bad} OR {tried} <> {expression}"
+            elif target.name == "date" and source.is_datetime:
+                bad = f"{bad} OR CAST({tried} AS {sql(source)}) <> {expression}"
+        message = (
+            f'[CAST_OVERFLOW_IN_TABLE_INSERT] Fail to assign a value of "{sql(source)}" type to the "{sql(target)}" type column '
+            f"`{path}`: the column cannot hold it without changing it. Round or cast it in the query."
+        )
+        return f"CASE WHEN {bad} THEN CAST(raise_error({literal(message)}) AS {sql(target)}) ELSE {tried} END"
+
+    def _parsed(self, expression: str, target: Atomic, path: str) -> str:
+        tried = f"TRY_CAST({expression} AS {sql(target)})"
+        message = (
+            f'[CAST_INVALID_INPUT] A value of the file cannot be read as "{sql(target)}", the type of column `{path}`: it is '
+            "malformed or too large."
+        )
+        bad = f"{expression} IS NOT NULL AND {tried} IS NULL"
+        return f"CASE WHEN {bad} THEN CAST(raise_error({literal(message)}) AS {sql(target)}) ELSE {tried} END"
+
+    def _struct(self, expression: str, source: Struct, target: Struct, path: str) -> str:
+        extra = [one.name for one in source.fields if target.find(one.name) is None]
+        if extra:
+            raise self._extra([f"{path}.{name}" for name in extra])
+        parts: list[str] = []
+        for one in target.fields:
+            inner = f"{path}.{one.name}"
+            given = source.find(one.name)
+            if given is None:
+                value = self.missing(one, inner)
+            else:
+                value = self.convert(f"{expression}.{quote([given.name])}", given.type, one.type, inner)
+                if not one.nullable and given.nullable:
+                    value = self.required(value, inner)
+            parts.append(f"{literal(one.name)}, {value}")
+        made = f"named_struct({', '.join(parts)})"
+        return f"CASE WHEN {expression} IS NULL THEN NULL ELSE {made} END"
+
+    def _map(self, expression: str, source: Map, target: Map, path: str) -> str:
+        if same(source, target):
+            return expression
+        pairs = ((source.key, target.key, f"{path}.key"), (source.value, target.value, f"{path}.value"))
+        for ours, theirs, inner in pairs:
+            if same(ours, theirs):
+                continue
+            if not (isinstance(ours, Atomic) and isinstance(theirs, Atomic) and widens(ours, theirs)):
+                raise self._refusal(inner, ours, theirs)
+        return f"CAST({expression} AS {sql(target)})"
+
+    def _extra(self, names: list[str]) -> Exception:
+        listed = ", ".join(f"`{name}`" for name in names)
+        return schema_mismatch(self.table, f"the data has columns that the table does not have: {listed}.", *self.shown)
+
+    def _refusal(self, path: str, source: DataType, target: DataType) -> Exception:
+        if self.strict:
+            return cannot_merge_field(path, sql(target), sql(source))
+        return cannot_safely_cast(self.table, path, sql(source), sql(target))

@@ -1,0 +1,249 @@
+"""Creating and replacing tables: plain Delta at a location of the catalog, registered once the data is there.
+
+Left alone, the engine would make tables whose commits only the catalog knows (other readers of Delta could not read them),
+with columns that are not nullable wherever the query's are not, and could not replace one. So the gateway has it write to a
+path, in one commit, and registers the table afterwards.
+"""
+
+import shutil
+import uuid
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from boathouse.catalog.api import Privilege, TableInfo
+from boathouse.engine.catalog_access import CatalogAccess
+from boathouse.engine.errors import TableAlreadyExists
+from boathouse.engine.gateway.messages.protocol import local_relation, nullable_schema, proto
+from boathouse.engine.gateway.paths.guard import PathGuard, Use
+from boathouse.engine.gateway.session import EngineSession
+from boathouse.engine.gateway.writes.ingest import option
+from boathouse.iam.api import Principal
+from boathouse.storage.opening import opened
+from boathouse.storage.paths import from_url, to_url
+from boathouse.tables import api as tables
+from boathouse.tables.api import STAGING
+
+_DEFAULTS = "spark.databricks.delta.properties.defaults."
+
+
+def set_properties(location: str, properties: Mapping[str, str]) -> None:
+    """Set properties of a Delta table, in a commit of their own."""
+    # Not through delta-rs: some properties need features that it would record in a way that the engine refuses.
+    tables.set_properties(location, properties)
+
+
+@dataclass(frozen=True)
+class TableDraft:
+    """A table as a statement wants it.
+
+    Attributes:
+        defaults: Properties that a new table has where it does not say otherwise.
+        constraints: Its keys, in the wire form of Unity Catalog; None where a table that is replaced keeps those that it has.
+    """
+
+    name: tuple[str, str, str]
+    partition_by: tuple[str, ...] = ()
+    comment: str | None = None
+    properties: Mapping[str, str] = field(default_factory=dict[str, str])
+    location: str | None = None
+    cluster_by: tuple[str, ...] = ()
+    defaults: Mapping[str, str] = field(default_factory=dict[str, str])
+    constraints: tuple[Mapping[str, Any], ...] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse properties that the table cannot have before anything is made."""
+        tables.check_new(self.properties)
+        tables.check_new(self.defaults)
+
+    @property
+    def full_name(self) -> str:
+        """The name in three parts."""
+        return ".".join(self.name)
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where a draft is written.
+
+    Attributes:
+        draft: What is written.
+        location: ``file:///`` URL.
+        existing: The table that is replaced, or None for a new one.
+        staged: Whether the location was handed out for this table.
+        beside: Where the rows of a new table are written that has more to say of itself than the engine says, so that its first
+            commit says all.
+        is_new: Whether no table is there.
+    """
+
+    draft: TableDraft
+    location: str
+    existing: TableInfo | None
+    staged: bool
+    beside: Path | None = None
+    is_new: bool = True
+
+    @property
+    def folder(self) -> str:
+        """The path that the engine writes."""
+        return str(self.beside or from_url(self.location))
+
+
+def default_properties(session: EngineSession) -> dict[str, str]:
+    """The properties that the session's settings give to new tables."""
+    found = session.settings(_DEFAULTS)
+    return {f"delta.{key.removeprefix(_DEFAULTS)}": value for key, value in found.items()}
+
+
+class TableWriter:
+    """Prepares the creation and replacement of tables for one principal."""
+
+    def __init__(self, access: CatalogAccess, principal: Principal, guard: PathGuard) -> None:
+        self._access = access
+        self._principal = principal
+        self._guard = guard
+
+    def existing(self, name: tuple[str, str, str]) -> TableInfo | None:
+        """The table of a name, if there is one."""
+        return self._access.table(self._principal, ".".join(name))
+
+    def target(self, draft: TableDraft, existing: TableInfo | None) -> Target:
+        """Where to write.
+
+        Raises:
+            PermissionDenied: Without MODIFY on the table that is there, or CREATE TABLE on the schema.
+        """
+        if existing is not None:
+            self._access.table(self._principal, existing.full_name, Privilege.MODIFY)
+            return Target(draft, existing.storage_location, existing, staged=False, is_new=False)
+        if draft.location is not None:
+            location = to_url(from_url(self._guard.resolve(draft.location, Use.WRITE)))
+        else:
+            location = self._access.stage(self._principal, draft.name)
+        return Target(draft, location, None, staged=draft.location is None, beside=_beside(draft, location))
+
+    def at_path(self, draft: TableDraft, path: str) -> Target:
+        """The same for a table that the catalog does not know, at a path that the principal may write."""
+        location = to_url(Path(path))
+        return Target(
+            draft, location, None, staged=False, beside=_beside(draft, location), is_new=not tables.is_table(location)
+        )
+
+    def command(self, target: Target, rows: Any, session: EngineSession, options: Mapping[str, str]) -> Any:
+        """The write command that puts rows at a target, schema and all."""
+        return self.rows_to(target.folder, target.draft, rows, session, options)
+
+    def rows_to(self, path: str, draft: TableDraft, rows: Any, session: EngineSession, options: Mapping[str, str]) -> Any:
+        """The write command that makes a table at a path of rows."""
+        write = proto().WriteOperation(source="delta", path=path)
+        write.mode = proto().WriteOperation.SAVE_MODE_OVERWRITE
+        write.input.CopyFrom(self._nullable(rows, session))
+        partition_by: Sequence[str] = draft.partition_by
+        write.partitioning_columns.extend(partition_by)
+        write.options.update({key: value for key, value in options.items() if not key.lower().startswith("delta.")})
+        write.options["overwriteSchema"] = "true"
+        said = session.user_metadata
+        if said is not None and option(options, "usermetadata") is None:
+            write.options["userMetadata"] = said
+        return write
+
+    def _nullable(self, rows: Any, session: EngineSession) -> Any:
+        schema, differs = nullable_schema(session.schema(rows))
+        if not differs:
+            return rows
+        union = proto().Relation()
+        union.set_op.left_input.CopyFrom(rows)
+        union.set_op.right_input.CopyFrom(local_relation(schema.empty_table()))
+        union.set_op.set_op_type = proto().SetOperation.SET_OP_TYPE_UNION
+        union.set_op.is_all = True
+        return union
+
+    def finish(self, target: Target, *, describe: bool) -> None:
+        """Register a new table, once its log says all of it; see ``complete``."""
+        draft = target.draft
+        self.complete(target, describe=describe)
+        if target.existing is None:
+            try:
+                self._access.register(
+                    self._principal,
+                    draft.full_name,
+                    target.location,
+                    comment=draft.comment,
+                    properties=dict(draft.properties),
+                    constraints=draft.constraints or (),
+                )
+            except Exception as error:
+                if getattr(error, "error_code", "") == "TABLE_ALREADY_EXISTS":
+                    raise TableAlreadyExists(draft.full_name) from error
+                raise
+        elif draft.constraints is not None:
+            self._access.replace_constraints(self._principal, target.existing.full_name, draft.constraints)
+
+    def complete(self, target: Target, *, describe: bool) -> None:
+        """Have a table's log say what the engine did not say of it.
+
+        Args:
+            target: What the engine has written.
+            describe: Whether that is everything, or only what a statement that the engine has executed does not say.
+        """
+        if target.beside is not None:
+            self._publish(target, target.beside, describe=describe)
+        else:
+            self._describe(target, describe=describe)
+
+    def _publish(self, target: Target, beside: Path, *, describe: bool) -> None:
+        """Make the new table of what was written beside it, in one commit."""
+        draft = target.draft
+        change = tables.setting(_wanted(draft, describe=describe))
+
+        def work(edit: tables.Edit) -> None:
+            change(edit)
+            edit.description = draft.comment or edit.description
+            tables.cluster(edit, draft.cluster_by)
+
+        try:
+            tables.publish_first(to_url(beside), target.location, work)
+        finally:
+            _remove(beside)
+
+    def _describe(self, target: Target, *, describe: bool) -> None:
+        """Put into a table's log what the write of its rows did not: properties, comment, clustering columns."""
+        draft, location = target.draft, target.location
+        wanted = _wanted(draft, describe=describe) if target.is_new else dict(draft.properties if describe else {})
+        if wanted:
+            set_properties(location, wanted)
+        if describe and draft.comment:
+            opened(from_url(location)).alter.set_table_description(draft.comment)
+        if draft.cluster_by or (not target.is_new and tables.replay(location).clustering()):
+            tables.set_clustering(location, draft.cluster_by, self._principal.name)
+
+    def undo(self, target: Target) -> None:
+        """Remove what a failed creation left."""
+        if target.staged:
+            self._access.discard(target.location)
+        elif target.beside is not None:
+            _remove(target.beside)
+
+
+def _beside(draft: TableDraft, location: str) -> Path | None:
+    """Where a new table is written that has more to say of itself than the engine says, or None."""
+    says_more = bool(draft.properties or draft.defaults or draft.comment or draft.cluster_by)
+    return from_url(location) / STAGING / uuid.uuid4().hex if says_more and not tables.is_table(location) else None
+
+
+def _wanted(draft: TableDraft, *, describe: bool) -> dict[str, str]:
+    """The properties that a new table is to have besides those that the engine has given it."""
+    given = draft.properties if describe else {}
+    wanted = {key: value for key, value in draft.defaults.items() if key not in draft.properties} | dict(given)
+    if wanted.get(tables.CHANGE_FEED, "").lower() == "true":
+        wanted[tables.FEED_SINCE] = "0"
+    return wanted
+
+
+def _remove(beside: Path) -> None:
+    """Remove what was written beside a table, and the folder for such if it is empty then."""
+    shutil.rmtree(beside, ignore_errors=True)
+    with suppress(OSError):
+        beside.parent.rmdir()
