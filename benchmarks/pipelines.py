@@ -26,7 +26,7 @@ from typing import Any
 import psutil
 from common import parse, report, server, session
 
-from boathouse.pipelines.sources import SourceFile
+from boathouse.pipelines.source.sources import SourceFile
 from boathouse.pipelines.testing import PipelineUnderTest
 
 QUERY = "SELECT id, region, amount, amount * 1.2 AS gross, day, concat('order ', id) AS text FROM orders"

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from boathouse.pipelines.cdc import Changes
 from boathouse.pipelines.model import AutoCdc
-from boathouse.pipelines.sources import SourceFile
+from boathouse.pipelines.planning.cdc import Changes
+from boathouse.pipelines.source.sources import SourceFile
 from boathouse.pipelines.testing import PipelineUnderTest
 
 COLUMNS = ("k", "a", "b")

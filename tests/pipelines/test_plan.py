@@ -3,7 +3,7 @@
 import pytest
 
 from boathouse.pipelines.errors import GraphInvalid
-from boathouse.pipelines.sources import SourceFile
+from boathouse.pipelines.source.sources import SourceFile
 from boathouse.pipelines.testing import PipelineUnderTest
 
 PYTHON = "from pyspark import pipelines as dp\n"

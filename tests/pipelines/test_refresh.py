@@ -8,10 +8,10 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from boathouse.pipelines.events import Event
-from boathouse.pipelines.rows import checked
-from boathouse.pipelines.session import Session
-from boathouse.pipelines.sources import SourceFile
-from boathouse.pipelines.targets import Targets
+from boathouse.pipelines.running.rows import checked
+from boathouse.pipelines.running.session import Session
+from boathouse.pipelines.running.targets import Targets
+from boathouse.pipelines.source.sources import SourceFile
 from boathouse.pipelines.testing import PipelineUnderTest, Result
 
 FACTS = "id INT, k INT, amount INT, price DECIMAL(8, 2), ratio DOUBLE, t STRING"

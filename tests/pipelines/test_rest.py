@@ -480,7 +480,9 @@ def test_what_a_killed_process_had_begun_ends(server: Server, spark: SparkSessio
     assert first
     began = f"event_type = 'planning_information' AND update_id = '{first}'"
     until(lambda: list(client.pipelines.list_pipeline_events(made.pipeline_id or "", filter=began)), "it did not begin")
-    (driver,) = [one for one in psutil.Process(server.process.pid).children() if "boathouse.pipelines.driver" in one.cmdline()]
+    (driver,) = [
+        one for one in psutil.Process(server.process.pid).children() if "boathouse.pipelines.running.driver" in one.cmdline()
+    ]
     driver.kill()
     assert ended(client, made.pipeline_id, first) == "FAILED"
     written = (

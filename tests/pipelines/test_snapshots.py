@@ -6,8 +6,8 @@ from datetime import date
 from typing import Any
 
 from boathouse.pipelines.events import UpdateState
-from boathouse.pipelines.sources import SourceFile
-from boathouse.pipelines.state import MemoryState
+from boathouse.pipelines.running.state import MemoryState
+from boathouse.pipelines.source.sources import SourceFile
 from boathouse.pipelines.testing import PipelineUnderTest
 
 Row = tuple[int | None, str | None, int]

@@ -11,7 +11,7 @@ from deltalake import DeltaTable
 
 from boathouse.pipelines.errors import GraphInvalid
 from boathouse.pipelines.events import UpdateState
-from boathouse.pipelines.sources import SourceFile
+from boathouse.pipelines.source.sources import SourceFile
 from boathouse.pipelines.testing import Counts, PipelineUnderTest
 
 ORDERS = SourceFile(

@@ -8,7 +8,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from boathouse.pipelines.events import UpdateState
-from boathouse.pipelines.sources import SourceFile
+from boathouse.pipelines.source.sources import SourceFile
 from boathouse.pipelines.testing import PipelineUnderTest
 
 PYTHON = """

@@ -10,7 +10,7 @@ from deltalake import DeltaTable
 
 from boathouse.pipelines.errors import GraphInvalid
 from boathouse.pipelines.events import UpdateState
-from boathouse.pipelines.sources import SourceFile
+from boathouse.pipelines.source.sources import SourceFile
 from boathouse.pipelines.testing import Counts, PipelineUnderTest
 
 SHOP = SourceFile(

@@ -25,7 +25,7 @@ from boathouse.ingest.connectors.api import (
 from boathouse.kit.wire import Wire, read_assignment
 from boathouse.pipelines.errors import SpecInvalid
 from boathouse.pipelines.events import Event, Level, UpdateState, update_progress
-from boathouse.pipelines.remembered import Remembered
+from boathouse.pipelines.running.remembered import Remembered
 
 
 def main() -> NoReturn:

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from boathouse.catalog.api import CatalogService, Privilege
 from boathouse.iam.api import Principal
 from boathouse.pipelines.errors import SpecInvalid
-from boathouse.pipelines.sources import SourceFile
+from boathouse.pipelines.source.sources import SourceFile
 from boathouse.storage.layout import Layout, is_under
 from boathouse.workspace.api import ObjectNotFound, PathInvalid, WorkspaceService
 

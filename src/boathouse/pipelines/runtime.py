@@ -35,7 +35,7 @@ log = structlog.stdlib.get_logger(__name__)
 TOKEN_SECONDS = 7 * 24 * 3600
 STOP_SECONDS = 30.0
 _PRODUCTION_RETRIES = 2
-_DRIVER = "boathouse.pipelines.driver"
+_DRIVER = "boathouse.pipelines.running.driver"
 T = TypeVar("T")
 
 

@@ -35,12 +35,12 @@ from pyspark.sql.types import StructType
 from boathouse.engine.capabilities import SAIL
 from boathouse.engine.gateway.sql.tokens import quote
 from boathouse.pipelines.events import Event, UpdateState
-from boathouse.pipelines.options import Options
-from boathouse.pipelines.plan import Plan
-from boathouse.pipelines.session import Session
-from boathouse.pipelines.sources import SourceFile
-from boathouse.pipelines.state import MemoryState
-from boathouse.pipelines.update import Update, declare_sources
+from boathouse.pipelines.planning.plan import Plan
+from boathouse.pipelines.running.options import Options
+from boathouse.pipelines.running.session import Session
+from boathouse.pipelines.running.state import MemoryState
+from boathouse.pipelines.running.update import Update, declare_sources
+from boathouse.pipelines.source.sources import SourceFile
 
 _START_SECONDS = 60
 _STOP_SECONDS = 20

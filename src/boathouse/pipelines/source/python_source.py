@@ -45,9 +45,9 @@ from boathouse.pipelines.model import (
     Snapshot,
     SnapshotCdc,
 )
-from boathouse.pipelines.sources import Piece
-from boathouse.pipelines.sql_source import CLUSTER_AUTO, SqlContext, SqlFile, columns_of, row_filter_of
-from boathouse.pipelines.versions import VALID, is_version
+from boathouse.pipelines.source.sources import Piece
+from boathouse.pipelines.source.sql_source import CLUSTER_AUTO, SqlContext, SqlFile, columns_of, row_filter_of
+from boathouse.pipelines.source.versions import VALID, is_version
 
 _EXPECTATIONS = "__boathouse_expectations__"
 _HERE = (str(Path(__file__)), str(Path(inspect.getfile(pipelines)).parent))

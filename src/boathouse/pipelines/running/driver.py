@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 from boathouse.engine.sandbox import confine, landlock
 from boathouse.kit.wire import Wire, read_assignment
 from boathouse.pipelines.events import Event, UpdateState, update_progress
-from boathouse.pipelines.remembered import Remembered
+from boathouse.pipelines.running.remembered import Remembered
 
 _NETWORK_FILES = ("/etc/hosts", "/etc/resolv.conf", "/etc/nsswitch.conf", "/etc/host.conf", "/etc/services")
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom")
@@ -54,7 +54,7 @@ def _update(assignment: dict[str, Any], wire: Wire) -> UpdateState:
     update_id = str(assignment["update_id"])
 
     # What confines the process has to come before all that it imports.
-    from boathouse.pipelines.utilities import PipelineUtilities  # noqa: PLC0415
+    from boathouse.pipelines.running.utilities import PipelineUtilities  # noqa: PLC0415
 
     dbutils = PipelineUtilities(str(assignment["base_url"]), str(assignment["token"]))
     dbutils.redact_output()
@@ -73,12 +73,12 @@ def _run(assignment: dict[str, Any], wire: Wire, emit: Any, dbutils: Any) -> Upd
     # Heavy, and to be imported by a process that is confined already.
     from pyspark.sql import SparkSession  # noqa: PLC0415
 
-    from boathouse.pipelines.graph_commands import declare_commands  # noqa: PLC0415
-    from boathouse.pipelines.ingestion import ingest  # noqa: PLC0415
-    from boathouse.pipelines.options import Options  # noqa: PLC0415
-    from boathouse.pipelines.session import Session  # noqa: PLC0415
-    from boathouse.pipelines.sources import SourceFile  # noqa: PLC0415
-    from boathouse.pipelines.update import Update, declare_sources  # noqa: PLC0415
+    from boathouse.pipelines.running.graph_commands import declare_commands  # noqa: PLC0415
+    from boathouse.pipelines.running.ingestion import ingest  # noqa: PLC0415
+    from boathouse.pipelines.running.options import Options  # noqa: PLC0415
+    from boathouse.pipelines.running.session import Session  # noqa: PLC0415
+    from boathouse.pipelines.running.update import Update, declare_sources  # noqa: PLC0415
+    from boathouse.pipelines.source.sources import SourceFile  # noqa: PLC0415
 
     if assignment["root"]:
         sys.path.insert(0, assignment["root"])

@@ -17,10 +17,10 @@ from boathouse.engine.gateway.messages.protocol import proto
 from boathouse.engine.gateway.messages.walk import walk
 from boathouse.engine.gateway.sql.tokens import parts_of, quote
 from boathouse.pipelines.model import Relation
-from boathouse.pipelines.plan import Plan, PlannedDataset, PlannedFlow
-from boathouse.pipelines.rows import Checked
-from boathouse.pipelines.session import Session
-from boathouse.pipelines.shape import SOURCE, Grouping, NotIncremental, shape_of
+from boathouse.pipelines.planning.plan import Plan, PlannedDataset, PlannedFlow
+from boathouse.pipelines.planning.shape import SOURCE, Grouping, NotIncremental, shape_of
+from boathouse.pipelines.running.rows import Checked
+from boathouse.pipelines.running.session import Session
 
 _REFERENCE = re.compile(r"__bh\d+|_pyspark_connect_temp_view_[0-9a-f]+")
 _WRITTEN: Mapping[str, Callable[[Any], str]] = {

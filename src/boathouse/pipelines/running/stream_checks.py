@@ -15,8 +15,8 @@ from boathouse.engine.streaming.state.shape import require_shape
 from boathouse.engine.streaming.text_groups import grouped
 from boathouse.pipelines.errors import DefinitionInvalid
 from boathouse.pipelines.model import Kind, Relation
-from boathouse.pipelines.plan import Plan, PlannedFlow
-from boathouse.pipelines.session import Session
+from boathouse.pipelines.planning.plan import Plan, PlannedFlow
+from boathouse.pipelines.running.session import Session
 
 
 def refused_streams(session: Session, plan: Plan) -> Iterator[DefinitionInvalid]:

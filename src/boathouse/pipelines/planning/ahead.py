@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from boathouse.engine.gateway.sql.tokens import quote
 from boathouse.pipelines.errors import DefinitionInvalid
 from boathouse.pipelines.model import Dataset, Relation
-from boathouse.pipelines.plan import Names, Schema
-from boathouse.pipelines.relations import Use, as_batch, rewritten, uses
+from boathouse.pipelines.planning.plan import Names, Schema
+from boathouse.pipelines.planning.relations import Use, as_batch, rewritten, uses
 
 
 def over_nothing(

@@ -9,9 +9,6 @@ from typing import Any
 
 from boathouse.engine.gateway.messages.protocol import proto
 from boathouse.engine.gateway.sql.tokens import parts_of
-from boathouse.pipelines.ahead import Ahead, over_nothing
-from boathouse.pipelines.cdc import END, START
-from boathouse.pipelines.checks import check_columns, check_expectations, check_flows, check_options
 from boathouse.pipelines.errors import DefinitionInvalid, GraphInvalid
 from boathouse.pipelines.model import (
     INVALID_SNAPSHOT,
@@ -26,9 +23,12 @@ from boathouse.pipelines.model import (
     Snapshot,
     SnapshotCdc,
 )
-from boathouse.pipelines.near import hint, line_of, missing_column, of_query
-from boathouse.pipelines.plan import Names, Plan, PlannedDataset, PlannedFlow, Schema, snapshot_type
-from boathouse.pipelines.relations import table, uses, with_schema_locations
+from boathouse.pipelines.planning.ahead import Ahead, over_nothing
+from boathouse.pipelines.planning.cdc import END, START
+from boathouse.pipelines.planning.checks import check_columns, check_expectations, check_flows, check_options
+from boathouse.pipelines.planning.near import hint, line_of, missing_column, of_query
+from boathouse.pipelines.planning.plan import Names, Plan, PlannedDataset, PlannedFlow, Schema, snapshot_type
+from boathouse.pipelines.planning.relations import table, uses, with_schema_locations
 
 Analysis = Callable[[Relation], Schema]
 """Asks the engine for the columns of a relation."""

@@ -13,9 +13,9 @@ from boathouse.pipelines.model import (
     Relation,
     Snapshot,
 )
-from boathouse.pipelines.relations import Use, enforced_in_view, rewritten, table
-from boathouse.pipelines.sql_source import column_ddl
-from boathouse.pipelines.versions import version_type
+from boathouse.pipelines.planning.relations import Use, enforced_in_view, rewritten, table
+from boathouse.pipelines.source.sql_source import column_ddl
+from boathouse.pipelines.source.versions import version_type
 
 Schema = tuple[Column, ...]
 

@@ -18,9 +18,9 @@ from pyspark.sql.types import StructType
 from boathouse.engine.gateway.sql.statements import parse
 from boathouse.pipelines.errors import DefinitionInvalid
 from boathouse.pipelines.model import Column, Relation
-from boathouse.pipelines.plan import Schema, ddl
-from boathouse.pipelines.relations import uses
-from boathouse.pipelines.sql_source import sql_relation
+from boathouse.pipelines.planning.plan import Schema, ddl
+from boathouse.pipelines.planning.relations import uses
+from boathouse.pipelines.source.sql_source import sql_relation
 
 
 class _Fixed(LogicalPlan):

@@ -9,10 +9,10 @@ from boathouse.engine.gateway.sql.tokens import quote
 from boathouse.ingest.connectors.api import Landed, loaded_key
 from boathouse.pipelines.events import Event, FlowState, UpdateState
 from boathouse.pipelines.model import AutoCdc, Column, Dataset, Declarations, Flow, Kind, Location, Relation, SnapshotCdc
-from boathouse.pipelines.plan import ddl
-from boathouse.pipelines.session import Session
-from boathouse.pipelines.state import State
-from boathouse.pipelines.update import Declare, Update
+from boathouse.pipelines.planning.plan import ddl
+from boathouse.pipelines.running.session import Session
+from boathouse.pipelines.running.state import State
+from boathouse.pipelines.running.update import Declare, Update
 
 
 def ingest(update: Update, extracted: Mapping[str, Any], state: State) -> UpdateState:

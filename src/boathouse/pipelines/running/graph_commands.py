@@ -12,9 +12,9 @@ from boathouse.engine.gateway.sql.expression_text import expression_text
 from boathouse.engine.gateway.sql.tokens import parts_of
 from boathouse.pipelines.errors import DefinitionInvalid
 from boathouse.pipelines.model import AutoCdc, Column, Dataset, Declarations, Flow, Kind, Location
-from boathouse.pipelines.session import Session
-from boathouse.pipelines.sql_source import SqlContext, SqlFile, columns_of
-from boathouse.pipelines.update import Declare
+from boathouse.pipelines.running.session import Session
+from boathouse.pipelines.running.update import Declare
+from boathouse.pipelines.source.sql_source import SqlContext, SqlFile, columns_of
 
 
 def declare_commands(session: Session, commands: Sequence[str], configuration: Mapping[str, str]) -> Declare:

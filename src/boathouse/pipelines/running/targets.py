@@ -11,17 +11,17 @@ from pyspark.errors import PySparkException
 from pyspark.sql.connect.dataframe import DataFrame
 
 from boathouse.engine.gateway.sql.tokens import quote
-from boathouse.pipelines.cdc import END, SEQUENCE, START, Changes, any_changes, marked, ordering, storage_name
-from boathouse.pipelines.checkpoints import Checkpoints
 from boathouse.pipelines.errors import FlowFailed
 from boathouse.pipelines.events import Emit, Event, Level
 from boathouse.pipelines.model import AutoCdc, Dataset, Kind, SnapshotCdc
-from boathouse.pipelines.plan import Plan, PlannedDataset, PlannedFlow
-from boathouse.pipelines.refresh import Refresher, Technique
-from boathouse.pipelines.rows import Checked
-from boathouse.pipelines.session import Session, Version
-from boathouse.pipelines.snapshots import Snapshots, as_changes, mark_of
-from boathouse.pipelines.state import State
+from boathouse.pipelines.planning.cdc import END, SEQUENCE, START, Changes, any_changes, marked, ordering, storage_name
+from boathouse.pipelines.planning.plan import Plan, PlannedDataset, PlannedFlow
+from boathouse.pipelines.running.checkpoints import Checkpoints
+from boathouse.pipelines.running.refresh import Refresher, Technique
+from boathouse.pipelines.running.rows import Checked
+from boathouse.pipelines.running.session import Session, Version
+from boathouse.pipelines.running.snapshots import Snapshots, as_changes, mark_of
+from boathouse.pipelines.running.state import State
 
 _CONCURRENT = "[CONCURRENT_QUERY]"
 _PREDECESSOR_SECONDS, _AGAIN_SECONDS = 300.0, 0.5

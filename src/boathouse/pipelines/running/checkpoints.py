@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from boathouse.pipelines.state import State
+from boathouse.pipelines.running.state import State
 
 
 class Checkpoints:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from boathouse.engine.gateway.sql.tokens import parts_of
-from boathouse.pipelines.plan import Names
+from boathouse.pipelines.planning.plan import Names
 
 
 @dataclass(frozen=True)

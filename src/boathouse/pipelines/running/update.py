@@ -10,21 +10,21 @@ from pyspark.errors import PySparkException
 
 from boathouse.engine.gateway.sql.tokens import quote
 from boathouse.errors import BoathouseError
-from boathouse.pipelines.checkpoints import Checkpoints
 from boathouse.pipelines.errors import DefinitionInvalid, FlowFailed, GraphInvalid
 from boathouse.pipelines.events import Emit, Event, FlowState, Level, UpdateState, update_progress
 from boathouse.pipelines.model import Dataset, Declarations, Kind
-from boathouse.pipelines.options import Options
-from boathouse.pipelines.plan import Names, Plan, PlannedDataset
-from boathouse.pipelines.planner import Planner
-from boathouse.pipelines.python_source import Registry, declaring, run_python
-from boathouse.pipelines.run import Outcome, Runner
-from boathouse.pipelines.session import Session, refused
-from boathouse.pipelines.snapshots import last_version
-from boathouse.pipelines.sources import SourceFile, pieces
-from boathouse.pipelines.state import State
-from boathouse.pipelines.stream_checks import refused_streams
-from boathouse.pipelines.targets import Targets, begins_anew
+from boathouse.pipelines.planning.plan import Names, Plan, PlannedDataset
+from boathouse.pipelines.planning.planner import Planner
+from boathouse.pipelines.running.checkpoints import Checkpoints
+from boathouse.pipelines.running.options import Options
+from boathouse.pipelines.running.run import Outcome, Runner
+from boathouse.pipelines.running.session import Session, refused
+from boathouse.pipelines.running.snapshots import last_version
+from boathouse.pipelines.running.state import State
+from boathouse.pipelines.running.stream_checks import refused_streams
+from boathouse.pipelines.running.targets import Targets, begins_anew
+from boathouse.pipelines.source.python_source import Registry, declaring, run_python
+from boathouse.pipelines.source.sources import SourceFile, pieces
 
 Declare = Callable[[Declarations], AbstractContextManager[None]]
 """Puts into some declarations what a pipeline consists of; in its context their queries can be asked for."""

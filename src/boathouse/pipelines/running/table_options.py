@@ -6,9 +6,9 @@ from typing import Any
 from boathouse.engine.gateway.sql.tokens import literal, quote
 from boathouse.pipelines.errors import DefinitionInvalid
 from boathouse.pipelines.model import Policy
-from boathouse.pipelines.plan import Names, PlannedDataset
-from boathouse.pipelines.rows import QUARANTINE
-from boathouse.pipelines.state import State
+from boathouse.pipelines.planning.plan import Names, PlannedDataset
+from boathouse.pipelines.running.rows import QUARANTINE
+from boathouse.pipelines.running.state import State
 
 _MARK = "options:"
 

@@ -12,8 +12,8 @@ from pyspark.sql.types import DataType, StructType
 
 from boathouse.engine.gateway.sql.tokens import literal, quote
 from boathouse.pipelines.model import AutoCdc, Relation
-from boathouse.pipelines.plan import PlannedDataset
-from boathouse.pipelines.relations import with_columns
+from boathouse.pipelines.planning.plan import PlannedDataset
+from boathouse.pipelines.planning.relations import with_columns
 
 SEQUENCE, DELETE, TRUNCATE = "__sequence", "__delete", "__truncate"
 START, END = "__START_AT", "__END_AT"

@@ -6,7 +6,7 @@ from boathouse.engine.gateway.sql.tokens import tokenize
 from boathouse.engine.streaming.operators import calls_aggregate
 from boathouse.pipelines.errors import DefinitionInvalid
 from boathouse.pipelines.model import AutoCdc, Dataset, Kind, SnapshotCdc
-from boathouse.pipelines.plan import PlannedFlow, Schema
+from boathouse.pipelines.planning.plan import PlannedFlow, Schema
 
 
 def check_flows(dataset: Dataset, kind: Kind, flows: Sequence[PlannedFlow]) -> None:

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from boathouse.engine.gateway.sql.tokens import quote
-from boathouse.pipelines.cdc import END, SEQUENCE, SNAPSHOT, START, Changes, storage_name
 from boathouse.pipelines.errors import FlowFailed
 from boathouse.pipelines.model import AutoCdc, Relation, Snapshot, SnapshotCdc
-from boathouse.pipelines.plan import Plan, PlannedDataset, PlannedFlow
-from boathouse.pipelines.relations import query_over
-from boathouse.pipelines.session import Session
-from boathouse.pipelines.state import State
-from boathouse.pipelines.versions import from_json, to_json, version_literal
+from boathouse.pipelines.planning.cdc import END, SEQUENCE, SNAPSHOT, START, Changes, storage_name
+from boathouse.pipelines.planning.plan import Plan, PlannedDataset, PlannedFlow
+from boathouse.pipelines.planning.relations import query_over
+from boathouse.pipelines.running.session import Session
+from boathouse.pipelines.running.state import State
+from boathouse.pipelines.source.versions import from_json, to_json, version_literal
 
 _ERROR = "APPLY_CHANGES_FROM_SNAPSHOT_ERROR"
 _TICK = dt.timedelta(microseconds=1)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from boathouse.engine.expected import KEPT, OPTION, REASON, columns
 from boathouse.engine.gateway.sql.tokens import literal
 from boathouse.pipelines.model import Action, Expectation, Relation
-from boathouse.pipelines.plan import PlannedDataset
-from boathouse.pipelines.relations import with_columns
+from boathouse.pipelines.planning.plan import PlannedDataset
+from boathouse.pipelines.planning.relations import with_columns
 
 QUARANTINE = "pipelines.quarantine"
 """Table property: false for no quarantine, or the name of its table."""

@@ -14,12 +14,12 @@ from boathouse.engine.gateway.sql.tokens import parts_of, quote
 from boathouse.pipelines.errors import DefinitionInvalid, FlowFailed, GraphInvalid
 from boathouse.pipelines.events import Emit, Event, FlowState, Level, flow_progress
 from boathouse.pipelines.model import Kind, SnapshotCdc
-from boathouse.pipelines.options import Options
-from boathouse.pipelines.plan import Plan, PlannedDataset, PlannedFlow
-from boathouse.pipelines.prepare import Preparation
-from boathouse.pipelines.rows import Checked, checked
-from boathouse.pipelines.session import Counted, Session, counts_of
-from boathouse.pipelines.targets import Targets
+from boathouse.pipelines.planning.plan import Plan, PlannedDataset, PlannedFlow
+from boathouse.pipelines.running.options import Options
+from boathouse.pipelines.running.prepare import Preparation
+from boathouse.pipelines.running.rows import Checked, checked
+from boathouse.pipelines.running.session import Counted, Session, counts_of
+from boathouse.pipelines.running.targets import Targets
 
 _FATAL = ("EXPECTATION_VIOLATION",)
 _NEW_COLUMNS = "[UNKNOWN_FIELD_EXCEPTION."

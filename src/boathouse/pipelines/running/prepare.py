@@ -7,18 +7,18 @@ from dataclasses import dataclass, field, replace
 from pyspark.errors import PySparkException
 
 from boathouse.engine.gateway.sql.tokens import literal, quote
-from boathouse.pipelines.cdc import END, SEQUENCE, START, marked, storage_name
 from boathouse.pipelines.errors import DefinitionInvalid
 from boathouse.pipelines.events import Emit, Event, Level, UpdateState, update_progress
 from boathouse.pipelines.model import AutoCdc, Column, Kind, SnapshotCdc
-from boathouse.pipelines.options import Options
-from boathouse.pipelines.plan import Plan, PlannedDataset, PlannedFlow, ddl, snapshot_type
-from boathouse.pipelines.relations import table, with_columns
-from boathouse.pipelines.rows import QUARANTINE, checked
-from boathouse.pipelines.session import Session
-from boathouse.pipelines.snapshots import as_changes, last_version
-from boathouse.pipelines.table_options import TableOptions
-from boathouse.pipelines.targets import Targets, is_moved
+from boathouse.pipelines.planning.cdc import END, SEQUENCE, START, marked, storage_name
+from boathouse.pipelines.planning.plan import Plan, PlannedDataset, PlannedFlow, ddl, snapshot_type
+from boathouse.pipelines.planning.relations import table, with_columns
+from boathouse.pipelines.running.options import Options
+from boathouse.pipelines.running.rows import QUARANTINE, checked
+from boathouse.pipelines.running.session import Session
+from boathouse.pipelines.running.snapshots import as_changes, last_version
+from boathouse.pipelines.running.table_options import TableOptions
+from boathouse.pipelines.running.targets import Targets, is_moved
 
 
 @dataclass

@@ -1,0 +1,1 @@
+"""Sources of a pipeline, read: Python and SQL as declarations of datasets and flows."""
