@@ -14,7 +14,7 @@ from boathouse.engine.gateway.messages.walk import in_lists
 from boathouse.engine.gateway.session import EngineSession
 from boathouse.engine.gateway.sql.select_scopes import Schema, scopes
 from boathouse.engine.gateway.sql.statements import Edit, apply
-from boathouse.engine.gateway.sql.tokens import Token, tokenize
+from boathouse.engine.gateway.sql.tokens import Token, is_inside, tokenize
 
 WINDOW = "spark.connect.Expression.Window"
 HAS_FRAME = re.compile(r"\brange\s+(between|interval|\d)", re.IGNORECASE)
@@ -84,23 +84,13 @@ def with_days_counted(sql: str, schema: Schema) -> str:
         key = _key(tokens, at) if frame else ()
         if not key or any(one.is_word("INTERVAL") for one in frame) or not any(one.raw.isdigit() for one in frame):
             continue
-        scope = next((one for one in reversed(selects) if _is_inside(tokens, one.items[0], at)), None)
+        scope = next((one for one in reversed(selects) if is_inside(tokens, one.items[0], at)), None)
         ordered = sql[key[0].start : key[-1].end]
         query = None if scope is None else scope.query(sql, tokens, f"{ordered} AS `c`")
         found = None if query is None else schema(query)
         if found is not None and found.fields[0].type == Atomic("date"):
             edits += [Edit(key[0].start, key[0].start, "unix_date("), Edit(key[-1].end, key[-1].end, ")")]
     return apply(sql, edits) if edits else sql
-
-
-def _is_inside(tokens: Sequence[Token], begin: int, at: int) -> bool:
-    """Whether a token belongs to the query whose list begins at another."""
-    depth = 0
-    for token in tokens[begin:at]:
-        depth += token.is_mark("(") - token.is_mark(")")
-        if depth < 0:
-            return False
-    return begin <= at
 
 
 def _edits(tokens: Sequence[Token], at: int, columns: Mapping[str, str]) -> list[Edit]:

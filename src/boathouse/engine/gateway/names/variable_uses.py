@@ -7,7 +7,7 @@ from boathouse.engine.gateway.sql.inserts import split
 from boathouse.engine.gateway.sql.relations import find_uses
 from boathouse.engine.gateway.sql.select_scopes import Schema, Scope, scopes
 from boathouse.engine.gateway.sql.statements import Edit, apply, parse
-from boathouse.engine.gateway.sql.tokens import Kind, Token, after_parentheses, closing, quote, read_name, tokenize
+from boathouse.engine.gateway.sql.tokens import Kind, Token, after_parentheses, closing, is_inside, quote, read_name, tokenize
 
 Known = Mapping[str, Variable]
 
@@ -200,7 +200,7 @@ def _is_column(
     name = tokens[at].identifier
     for scope in reversed(selects):
         begin, end = scope.items
-        if not _is_inside(tokens, begin, at):
+        if not is_inside(tokens, begin, at):
             continue
         joins = scope.relations is not None and scope.relations[0] <= at < scope.relations[1]
         if joins and not _is_condition(tokens, scope.relations[0] if scope.relations else at, at):
@@ -273,13 +273,3 @@ def _changed(sql: str, tokens: Sequence[Token], place: int, targets: Sequence[tu
                 found.append(sql[tokens[using + 1].start : tokens[at - 1].end])
                 break
     return found
-
-
-def _is_inside(tokens: Sequence[Token], begin: int, at: int) -> bool:
-    """Whether a token belongs to the query whose list begins at another."""
-    depth = 0
-    for token in tokens[begin:at]:
-        depth += token.is_mark("(") - token.is_mark(")")
-        if depth < 0:
-            return False
-    return begin <= at

@@ -7,13 +7,14 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeVar
 
 from boathouse.engine.gateway.sql.statements import CreateTable, Edit, Statement, after_parentheses, apply, parse
 from boathouse.engine.gateway.sql.tokens import Token, tokenize
 from boathouse.engine.gateway.sql.words import Words
 
 FullName = Callable[[tuple[str, ...]], str]
+Clause = TypeVar("Clause")
 
 
 @dataclass(frozen=True)
@@ -156,21 +157,35 @@ def _entry(sql: str, tokens: list[Token]) -> tuple[str, list[Key]]:
         key = replace(read_key(words), name=name)
         words.end()
         return "", [key]
-    keys: list[Key] = []
+    words.at = 1
+    return without_clauses(sql, tokens, words, lambda: _column_key(words, tokens[0].identifier))
+
+
+def without_clauses(
+    sql: str, tokens: Sequence[Token], words: Words, read: Callable[[], Clause | None]
+) -> tuple[str, list[Clause]]:
+    """The text of a column without some of its clauses, and those.
+
+    Args:
+        sql: The statement.
+        tokens: Those of the column.
+        words: A cursor over them, where the clauses can begin.
+        read: Reads a clause at the cursor; None where there is none.
+    """
+    found: list[Clause] = []
     edits: list[Edit] = []
     depth = 0
-    words.at = 1
     while words.here is not None:
         start, here = words.at, words.here
         depth += here.is_mark("(") - here.is_mark(")")
-        key = _column_key(words, tokens[0].identifier) if depth == 0 else None
-        if key is None:
+        clause = read() if depth == 0 else None
+        if clause is None:
             words.at = start + 1
         else:
-            keys.append(key)
+            found.append(clause)
             edits.append(Edit(here.start - tokens[0].start, tokens[words.at - 1].end - tokens[0].start, ""))
     whole = sql[tokens[0].start : tokens[-1].end] if tokens else ""
-    return apply(whole, edits).strip(), keys
+    return apply(whole, edits).strip(), found
 
 
 def _column_key(words: Words, column: str) -> Key | None:

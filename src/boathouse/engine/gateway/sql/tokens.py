@@ -179,6 +179,16 @@ def outside(tokens: Sequence[Token], begin: int, end: int) -> Iterator[int]:
             yield index
 
 
+def is_inside(tokens: Sequence[Token], begin: int, at: int) -> bool:
+    """Whether a token belongs to the query whose list begins at another."""
+    depth = 0
+    for token in tokens[begin:at]:
+        depth += token.is_mark("(") - token.is_mark(")")
+        if depth < 0:
+            return False
+    return begin <= at
+
+
 def closing(tokens: Sequence[Token], opening: int) -> int | None:
     """Where the parenthesis closes that opens at a token; None where it does not."""
     depth = 0

@@ -6,6 +6,7 @@ from boathouse.engine.errors import StatementRefused
 from boathouse.engine.gateway.messages.protocol import proto
 from boathouse.engine.gateway.session import EngineSession
 from boathouse.engine.gateway.sql.inserts import split
+from boathouse.engine.gateway.sql.key_clauses import without_clauses
 from boathouse.engine.gateway.sql.statements import CreateTable, Edit, Statement, apply, parse
 from boathouse.engine.gateway.sql.tokens import Token, after_parentheses, literal, quote
 from boathouse.engine.gateway.sql.words import Words
@@ -62,20 +63,7 @@ def with_checks(statement: Statement, create: CreateTable, session: EngineSessio
 def _entry(sql: str, tokens: Sequence[Token]) -> tuple[str, list[tuple[str | None, str]]]:
     """A column's text without its checks, or none for a check of the table; and their names and conditions."""
     words = Words(sql, tokens)
-    found: list[tuple[str | None, str]] = []
-    edits: list[Edit] = []
-    depth = 0
-    while words.here is not None:
-        start, here = words.at, words.here
-        depth += here.is_mark("(") - here.is_mark(")")
-        check = _check(words) if depth == 0 else None
-        if check is None:
-            words.at = start + 1
-        else:
-            found.append(check)
-            edits.append(Edit(here.start - tokens[0].start, tokens[words.at - 1].end - tokens[0].start, ""))
-    whole = sql[tokens[0].start : tokens[-1].end] if tokens else ""
-    return apply(whole, edits).strip(), found
+    return without_clauses(sql, tokens, words, lambda: _check(words))
 
 
 def _check(words: Words) -> tuple[str | None, str] | None:
