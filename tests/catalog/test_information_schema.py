@@ -70,7 +70,7 @@ def test_tables_and_columns(filled: Lake) -> None:
     assert columns[3:] == [
         ("t", "id", 1, "NO", "LONG"),
         ("t", "region", 2, "YES", "STRING"),
-        ("t", "at", 3, "YES", "TIMESTAMP"),
+        ("t", "at", 3, "NO", "TIMESTAMP"),
         ("v", "a", 1, "YES", "INT"),
     ]
     assert read(filled, "views", "table_name", "view_definition") == [("v", "SELECT 1 AS a")]

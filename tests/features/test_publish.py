@@ -25,13 +25,11 @@ START = dt.datetime(2013, 1, 1, tzinfo=dt.UTC)
 
 def weather(hours: int, offset: int = 0) -> pa.Table:
     times = [START + dt.timedelta(hours=offset + hour) for hour in range(hours)]
-    return pa.table(
-        {
-            "origin": ["EWR"] * hours,
-            "time_hour": pa.array(times, pa.timestamp("us", "UTC")),
-            "temp": [float(offset + hour) for hour in range(hours)],
-        }
-    )
+    origin = pa.field("origin", pa.string(), nullable=False)
+    time_hour = pa.field("time_hour", pa.timestamp("us", "UTC"), nullable=False)
+    temps = [float(offset + hour) for hour in range(hours)]
+    schema = pa.schema([origin, time_hour, pa.field("temp", pa.float64())])
+    return pa.table({"origin": ["EWR"] * hours, "time_hour": times, "temp": temps}, schema)
 
 
 class Lake:
