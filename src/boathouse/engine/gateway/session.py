@@ -323,6 +323,20 @@ class EngineSession:
         answer = self._wait(self._config(self._own(request)))
         return next((pair.value for pair in answer.pairs if pair.HasField("value")), None)
 
+    def functions(self) -> list[dict[str, Any]]:
+        """The engine's own functions, and those that the client has registered, as ``spark.catalog.listFunctions`` tells them.
+
+        Raises:
+            AioRpcError: If the engine does not list them.
+        """
+        relation = proto().Relation()
+        if self.capabilities.knows_catalogs:
+            # Where the session stands the principal may lack rights; the engine has the same functions everywhere.
+            relation.catalog.list_functions.db_name = f"{SCRATCH_CATALOG}.default"
+        else:
+            relation.catalog.list_functions.SetInParent()
+        return self.rows(relation).to_pylist()
+
     @cached_property
     def delta_settings(self) -> dict[str, str]:
         """The settings of the session that are Delta's."""

@@ -298,11 +298,10 @@ def functions(words: Grammar, asked: Asked) -> pa.Table:
 
 def _system_functions(asked: Asked) -> list[str]:
     try:
-        rows = asked.session.query("SHOW FUNCTIONS")
+        return [str(one["name"]) for one in asked.session.functions()]
     except AioRpcError as error:
         message = "The engine does not list its functions. SHOW USER FUNCTIONS lists those of the catalog."
         raise StatementRefused(message) from error
-    return [str(name) for name in rows.column(0).to_pylist()]
 
 
 @answers("SHOW USERS")

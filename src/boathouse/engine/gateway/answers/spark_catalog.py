@@ -17,7 +17,6 @@ from boathouse.engine.gateway.messages.protocol import proto
 from boathouse.engine.gateway.messages.spark_types import Struct, from_message, sql
 from boathouse.engine.gateway.sql.statements import parse
 from boathouse.engine.gateway.sql.tokens import literal, parts_of, quote
-from boathouse.engine.pool import SCRATCH_CATALOG
 from boathouse.errors import NotFound, PermissionDenied
 
 _TEXT, _YES = pa.string(), pa.bool_()
@@ -273,17 +272,6 @@ def _columns_of_view(name: str, asked: Asked) -> list[dict[str, Any]]:
 # ------------------------------------------------------------------------------------------------------------ functions
 
 
-def _engines_functions(asked: Asked) -> list[dict[str, Any]]:
-    """The engine's own functions, and those that the client has registered."""
-    relation = proto().Relation()
-    if asked.session.capabilities.knows_catalogs:
-        # Where the session stands the principal may lack rights; the engine has the same functions everywhere.
-        relation.catalog.list_functions.db_name = f"{SCRATCH_CATALOG}.default"
-    else:
-        relation.catalog.list_functions.SetInParent()
-    return asked.session.rows(relation).to_pylist()
-
-
 def _function(info: FunctionInfo) -> dict[str, Any]:
     catalog, schema, name = info.full_name.split(".", 2)
     return {
@@ -300,7 +288,7 @@ def _list_functions(message: Any, asked: Asked) -> pa.Table:
     catalog, schema = asked.session.namespace
     if message.HasField("db_name"):
         catalog, schema = asked.full_name(parts_of(message.db_name), SecurableType.SCHEMA).split(".", 1)
-    found = _engines_functions(asked)
+    found = asked.session.functions()
     try:
         with asked.catalog() as service:
             found = [_function(one) for one in service.list_functions(catalog, schema)] + found
@@ -314,7 +302,7 @@ def _list_functions(message: Any, asked: Asked) -> pa.Table:
 def _get_function(message: Any, asked: Asked) -> pa.Table:
     parts = _in(message, parts_of(message.function_name))
     if len(parts) == 1:
-        for row in _engines_functions(asked):
+        for row in asked.session.functions():
             if row["name"].lower() == parts[0].lower():
                 return _rows([row], _FUNCTIONS)
     name = asked.full_name(parts, SecurableType.FUNCTION)
