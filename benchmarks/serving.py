@@ -104,12 +104,13 @@ def publish(client: WorkspaceClient, lake: Lake, folder: Path) -> float:
     random = np.random.default_rng(0)
     columns: dict[str, Any] = {name: random.normal(size=3 * HOURS) for name in FEATURES}
     columns |= {"origin": np.repeat(["EWR", "JFK", "LGA"], HOURS), "time_hour": pa.array(times * 3, pa.timestamp("us", "UTC"))}
-    write_deltalake(folder, pa.table(columns))
+    rows, keys = pa.table(columns), ["origin", "time_hour"]
+    write_deltalake(folder, rows.cast(pa.schema([field.with_nullable(field.name not in keys) for field in rows.schema])))
     body = {"catalog_name": "main", "schema_name": "bench", "name": "weather", "table_type": "EXTERNAL"}
     body |= {"data_source_format": "DELTA", "storage_location": f"file://{folder}"}
     with lake.client() as http:
         http.post("/api/2.1/unity-catalog/tables", json=body | {"columns": []}).raise_for_status()
-    key = catalog.PrimaryKeyConstraint("keys", ["origin", "time_hour"], timeseries_columns=["time_hour"])
+    key = catalog.PrimaryKeyConstraint("keys", keys, timeseries_columns=["time_hour"])
     client.table_constraints.create(TABLE, catalog.TableConstraint(primary_key_constraint=key))
     client.feature_store.create_online_store(ml.OnlineStore(name="bench", capacity="CU_1"))
     spec = ml.PublishSpec("bench", f"{TABLE}_online", ml.PublishSpecPublishMode.SNAPSHOT)

@@ -60,7 +60,8 @@ class Lake:
         """The same with two rows."""
         with self.catalog() as catalog:
             location = catalog.staging_location("main", "default", name)
-            write_deltalake(from_url(location), pa.table({"id": [1, 2], "name": ["a", "b"]}))
+            schema = pa.schema([pa.field("id", pa.int64(), nullable=False), pa.field("name", pa.string())])
+            write_deltalake(from_url(location), pa.table({"id": [1, 2], "name": ["a", "b"]}, schema))
             return catalog.create_table(f"main.default.{name}", storage_location=location)
 
 
