@@ -126,7 +126,7 @@ def test_quotes_escapes_nulls_and_comments(folder: Path):
         '# head\nid|text\n1|"a|b"\n2|"say ""hi"""\n3|C:\\temp\n4|""\n5|\n6|-\n# no row|x\n7|"a \\"b\\" \\\\"\n'
     )
     rows = rows_of(folder, "csv", struct(id="long", text="string"), header="true", sep="|", nullValue="-", comment="#")
-    assert [row["text"] for row in rows] == ["a|b", 'say "hi"', "C:\\temp", "", "", None, 'a "b" \\']
+    assert [row["text"] for row in rows] == ["a|b", 'say "hi"', "C:\\temp", "", None, None, 'a "b" \\']
     (folder / "a.csv").write_text('id|text\n1|"say ""hi"""\n2|C:\\temp\n')
     rows = rows_of(folder, "csv", struct(id="long", text="string"), header="true", sep="|")
     assert [row["text"] for row in rows] == ['say "hi"', "C:\\temp"]

@@ -9,7 +9,7 @@ from pyarrow.lib import ArrowException
 from boathouse.engine.api import Array, Atomic, DataType, Field, Map, Struct
 from boathouse.ingest import partitions
 from boathouse.ingest.errors import FileCorrupt
-from boathouse.ingest.options import Options
+from boathouse.ingest.options import FIXED, Options
 from boathouse.ingest.paths import Place
 from boathouse.ingest.readers import columnar, csv, json, plain
 from boathouse.ingest.schema_log import Columns
@@ -35,7 +35,7 @@ class Sample:
 
 
 def infer(place: Place, files: Iterable[tuple[str, int]], options: Options, how: Notation, sample: Sample) -> Columns | None:
-    """The columns of files; None where there are none to be seen.
+    """The columns of files; None where there are none to be seen, and the format does not tell them.
 
     Args:
         place: Where they lie.
@@ -47,15 +47,11 @@ def infer(place: Place, files: Iterable[tuple[str, int]], options: Options, how:
     Raises:
         FileCorrupt: If one cannot be read and that is not allowed.
     """
-    found: Struct | None = None
+    found = {"text": plain.TEXT, "binaryFile": plain.BINARY}.get(options.file_format)
     paths: list[str] = []
     for path in sample.of(files):
         paths.append(path)
-        if options.file_format == "text":
-            found = plain.TEXT
-            continue
-        if options.file_format == "binaryFile":
-            found = plain.BINARY
+        if options.file_format in FIXED:
             continue
         one = _columns_of(place.base / path, place.shown(path), options, how)
         if one is not None and one.fields:

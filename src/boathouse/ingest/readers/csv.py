@@ -141,7 +141,7 @@ def _at_once(text: bytes, layout: _Layout, options: Options) -> tuple[pa.Table, 
             ),
             convert_options=pcsv.ConvertOptions(
                 column_types={str(at): pa.string() for at in range(len(layout.names))},
-                null_values=[csv.null_value],
+                null_values=sorted({"", csv.null_value}),
                 strings_can_be_null=True,
                 quoted_strings_can_be_null=False,
             ),

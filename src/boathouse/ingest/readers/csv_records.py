@@ -70,7 +70,8 @@ class _Record:
             value = value.lstrip()
         if options.trim_right:
             value = value.rstrip()
-        return None if value == options.null_value else value
+        # As in Spark, no text at all is NULL whatever else stands for it.
+        return None if value in {"", options.null_value} else value
 
     def _value(self) -> tuple[str, bool]:
         quote = self._options.quote
