@@ -58,8 +58,16 @@ def test_whole_texts_and_times(spark: SparkSession, tmp_path: Path) -> None:
     assert [row.value for row in spark.read.text(path, wholetext=True).collect()] == ["a\nb\n"]
     assert spark.read.option("modifiedAfter", "2050-01-01T00:00:00").text(path).collect() == []
     assert spark.read.option("modifiedBefore", "2050-01-01T00:00:00").text(path).count() == 2
-    with pytest.raises(AnalysisException, match="one path at a time"):
-        spark.read.option("modifiedAfter", "2020-01-01T00:00:00").format("text").load([path, path]).count()
+
+
+def test_several_paths(spark: SparkSession, rows: str, tmp_path: Path) -> None:
+    (tmp_path / "more.csv").write_text("id;n;d\n4;b;\n")
+    (tmp_path / "wide.csv").write_text("id;m\n5;c\n")
+    more = str(tmp_path / "more.csv")
+    read = spark.read.options(sep=";", header="true", mode="DROPMALFORMED", dateFormat="dd.MM.yyyy", comment="#").schema(SCHEMA)
+    assert sorted(row.id for row in read.csv([rows, more]).collect()) == [1, 3, 4]
+    inferred = spark.read.options(sep=";", header="true", encoding="latin1").csv([more, str(tmp_path / "wide.csv")])
+    assert sorted(map(tuple, inferred.select("id", "n", "m").collect())) == [("4", "b", None), ("5", None, "c")]
 
 
 def test_who_may_not_read_a_path_reads_it_with_no_option(user: tuple[str, SparkSession], rows: str) -> None:

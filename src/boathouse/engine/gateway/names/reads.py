@@ -1,10 +1,10 @@
 """What a DataFrame reads: tables by their names, files by their paths, streams, and changes; each becomes what its reader may see."""
 
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from boathouse.engine.errors import StatementRefused
 from boathouse.engine.gateway.messages.protocol import proto
 from boathouse.engine.gateway.names.pruning import Comparison
 from boathouse.engine.gateway.names.references import Reader
@@ -113,11 +113,7 @@ def _read_path_changes(visit: "Visit", relation: Any) -> bool:
 
 
 def _read_by_options(visit: "Visit", relation: Any) -> bool:
-    """Files with options that the embedded engine does not know, read by the server as ``read_files`` does; whether it is such a read.
-
-    Raises:
-        StatementRefused: If it has several paths.
-    """
+    """Files with options that the embedded engine does not know, read by the server as ``read_files`` does; whether it is such a read."""
     source = relation.read.data_source
     file_format = source.format.lower()
     if visit.session.capabilities.reads_all_forms or relation.read.is_streaming or file_format not in _OPTIONS:
@@ -127,23 +123,33 @@ def _read_by_options(visit: "Visit", relation: Any) -> bool:
     if not asked and not (file_format in {"csv", "json"} and _CORRUPT in source.schema):
         return False
     paths = list(source.paths) or [given["path"]] * ("path" in given)
-    if len(paths) != 1 or _READ_FILES not in visit.access.functions:
-        message = f"The option {next(iter(asked), 'columnNameOfCorruptRecord')} of {file_format} files is read for one path at a time. Give one path, and join reads with union."
-        raise StatementRefused(message)
+    if not paths or _READ_FILES not in visit.access.functions:
+        return False
     known = {name.lower(): name for name in (*_OPTIONS[file_format], *_BESIDE[file_format])}
     options = {known[key]: value for key, value in given.items() if key in known}
     infers = given.get("inferschema", "false") if file_format == "csv" else _opposite(given.get("primitivesasstring", "false"))
     if file_format != "text" and not source.schema:
         options = {"rescuedDataColumn": _NO_RESCUED, "inferColumnTypes": infers, **options}
-    arguments = [Argument("path", paths[0]), Argument("format", file_format)]
+    arguments = [Argument("format", file_format)]
     arguments += [Argument("schema", source.schema)] if source.schema and file_format != "text" else []
     arguments += [Argument(name, value) for name, value in options.items()]
-    rows, _ = visit.resolver.called(_READ_FILES, arguments, Reader(visit.principal, is_asker=True))
+    reader = Reader(visit.principal, is_asker=True)
+    read = [visit.resolver.called(_READ_FILES, [Argument("path", path), *arguments], reader)[0] for path in paths]
     shown = proto().Relation()
-    shown.drop.input.CopyFrom(rows)
+    shown.drop.input.CopyFrom(functools.reduce(_union, read))
     shown.drop.column_names.append(_NO_RESCUED)
     visit.replace(relation, shown, file_format)
     return True
+
+
+def _union(left: Any, right: Any) -> Any:
+    """The rows of two relations, by the names of their columns; what one of them lacks is NULL."""
+    both = proto().Relation()
+    both.set_op.left_input.CopyFrom(left)
+    both.set_op.right_input.CopyFrom(right)
+    both.set_op.set_op_type = proto().SetOperation.SET_OP_TYPE_UNION
+    both.set_op.is_all = both.set_op.by_name = both.set_op.allow_missing_columns = True
+    return both
 
 
 def _says_nothing(name: str, value: str) -> bool:
