@@ -47,7 +47,7 @@ def infer(place: Place, files: Iterable[tuple[str, int]], options: Options, how:
     Raises:
         FileCorrupt: If one cannot be read and that is not allowed.
     """
-    found = {"text": plain.TEXT, "binaryFile": plain.BINARY}.get(options.file_format)
+    found = plain.COLUMNS.get(options.file_format)
     paths: list[str] = []
     for path in sample.of(files):
         paths.append(path)

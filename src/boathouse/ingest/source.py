@@ -232,9 +232,8 @@ class CloudFiles(StreamSource):
     def _inferred(self) -> Columns:
         options = self._options
         if options.file_format in FIXED:
-            data = plain.TEXT if options.file_format == "text" else plain.BINARY
             names = [path for path, _, _ in find(self._place, options)[:1000]]
-            return Columns(data, partitions.infer(names, options))
+            return Columns(plain.COLUMNS[options.file_format], partitions.infer(names, options))
         assert self._schemas is not None  # noqa: S101 - set for every format that is inferred
         hints = hints_of(options, self._context.session)
         while True:

@@ -72,6 +72,11 @@ class Running:
         routed = [self.models[name] for name, share in config.routes.items() if share and name in self.models]
         return not any(model.ready for model in routed) and any(model.is_coming for model in routed)
 
+    @property
+    def reasons(self) -> str:
+        """What each of its model servers says of itself."""
+        return "; ".join(f"{model.entity.name}: {model.message}" for model in self.models.values())
+
     def tell(self) -> None:
         """Have those look again who wait for it."""
         for one in self.waiting:
@@ -103,8 +108,7 @@ class Running:
             raise EndpointNotReady(self.record.name, self.record.update_message or "its first model server is starting.")
         ready = [(self.models[name], share) for name, share in config.routes.items() if share and self.models[name].ready]
         if not ready:
-            reasons = "; ".join(f"{model.entity.name}: {model.message}" for model in self.models.values())
-            raise EndpointNotReady(self.record.name, reasons or "no model server runs.")
+            raise EndpointNotReady(self.record.name, self.reasons or "no model server runs.")
         if len(ready) == 1:
             return ready[0][0]
         return random.choices([model for model, _ in ready], [share for _, share in ready])[0]  # noqa: S311 - no secret

@@ -79,8 +79,7 @@ def _facts(running: Running) -> dict[str, Any]:
         model = running.models.get(name)
         if model is not None and model.facts:
             return model.facts
-    reasons = "; ".join(f"{model.entity.name}: {model.message}" for model in running.models.values())
-    reason = running.record.update_message or reasons or "its first model server is starting."
+    reason = running.record.update_message or running.reasons or "its first model server is starting."
     raise EndpointNotReady(running.record.name, reason, running.wait if running.is_coming else None)
 
 

@@ -8,15 +8,18 @@ import pyarrow as pa
 from boathouse.engine.api import Atomic, Field, Struct
 from boathouse.ingest.reading import Piece, Reading, text_pieces
 
-TEXT = Struct((Field("value", Atomic("string")),))
-BINARY = Struct(
-    (
-        Field("path", Atomic("string")),
-        Field("modificationTime", Atomic("timestamp")),
-        Field("length", Atomic("long")),
-        Field("content", Atomic("binary")),
-    )
-)
+COLUMNS = {
+    "text": Struct((Field("value", Atomic("string")),)),
+    "binaryFile": Struct(
+        (
+            Field("path", Atomic("string")),
+            Field("modificationTime", Atomic("timestamp")),
+            Field("length", Atomic("long")),
+            Field("content", Atomic("binary")),
+        )
+    ),
+}
+"""By format, the columns that its files have, whatever is in them."""
 
 
 def read_text(path: Path, _: str, reading: Reading) -> Iterator[Piece]:

@@ -35,7 +35,7 @@ class PipelineUtilities:
         self._place = base_url, token
         self._read = Secrets()
         for name, why in _ELSEWHERE.items():
-            self.__dict__[name] = Unserved(f"dbutils.{name}", f"{why}")
+            self.__dict__[name] = Unserved(f"dbutils.{name}", why)
 
     @cached_property
     def secrets(self) -> SecretUtils:

@@ -1,17 +1,15 @@
 """Command execution over REST: ``/api/1.2``, as ``w.command_execution`` of databricks-sdk calls it."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, Field
 
 from boathouse.engine.api import EngineService
 from boathouse.iam.api import CurrentPrincipal, Principal
-from boathouse.workspace.commands.service import Command, Commands, Context
+from boathouse.workspace.commands.service import Command, Commands, Context, Language
 
 router = APIRouter(prefix="/api/1.2", tags=["commands"])
-
-Language = Literal["python", "sql", "scala", "r"]
 
 
 async def _commands(request: Request) -> Commands:

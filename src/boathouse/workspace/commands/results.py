@@ -34,11 +34,8 @@ class Shown:
             self._show(content["data"])
         elif kind == "error":
             trace = _COLOURS.sub("", "\n".join(content["traceback"]))
-            self.fail(f"{content['ename']}: {content['evalue']}", trace)
-
-    def fail(self, summary: str, cause: str = "") -> None:
-        """Say that it has failed, and why."""
-        self._error = {"resultType": "error", "summary": summary, "cause": cause or summary}
+            summary = f"{content['ename']}: {content['evalue']}"
+            self._error = {"resultType": "error", "summary": summary, "cause": trace or summary}
 
     def results(self) -> dict[str, Any]:
         """``resultType`` ``error``, ``table`` (of what was displayed last), ``image``, ``images`` or ``text``, with its fields."""

@@ -80,6 +80,11 @@ class Context:
     queue: asyncio.Queue[Command] = field(default_factory=asyncio.Queue[Command], repr=False)
     task: asyncio.Task[None] | None = field(default=None, repr=False)
 
+    @property
+    def kernel_language(self) -> Literal["python", "sql"]:
+        """Of plain cells in its kernel; other languages are said with each command."""
+        return "sql" if self.language == "sql" else "python"
+
 
 class Commands:
     """The contexts of this server.
@@ -136,9 +141,8 @@ class Commands:
         """
         if context.status != "Running":
             raise ContextNotRunning(context.id, context.why)
-        kernels_own = "sql" if context.language == "sql" else "python"
         wanted = language or context.language
-        command = Command(new_id(), code if wanted == kernels_own else f"%{wanted}\n{code}")
+        command = Command(new_id(), code if wanted == context.kernel_language else f"%{wanted}\n{code}")
         ended = [one.id for one in context.commands.values() if one.ended]
         for old in ended[: max(0, len(context.commands) - MOST_COMMANDS + 1)]:
             del context.commands[old]
@@ -167,8 +171,7 @@ class Commands:
 
     async def _run(self, context: Context, principal: Principal) -> None:
         try:
-            language = "sql" if context.language == "sql" else "python"
-            context.kernel = await self._kernels.start(principal, None, language, None, cells=True)
+            context.kernel = await self._kernels.start(principal, None, context.kernel_language, None, cells=True)
             context.client = await _connected(context.kernel.connection.result())
             context.status, context.why = "Running", ""
             await self._work(context, context.kernel)

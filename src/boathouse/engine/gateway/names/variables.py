@@ -16,7 +16,6 @@ from boathouse.engine.gateway.sql.words import Words
 
 PREFIXES = (("session",), ("system", "session"))
 """What may stand before a variable's name."""
-_ENDS_TYPE = ("DEFAULT",)
 
 
 class VariableNotFound(StatementRefused):
@@ -114,7 +113,7 @@ class Variables:
         while words.accept_mark(","):
             names.append(_name(words))
         begin = words.at
-        kind = "" if words.here is not None and words.here.is_mark("=") else words.text_until(*_ENDS_TYPE, marks="=")
+        kind = "" if words.here is not None and words.here.is_mark("=") else words.text_until("DEFAULT", marks="=")
         if words.here is not None and not (words.accept("DEFAULT") or words.accept_mark("=")):
             raise words.wrong("DEFAULT and a value")
         default = words.rest()
@@ -198,9 +197,14 @@ class Variables:
 
 def _name(words: Words) -> str:
     parts, words.at = read_name(words.tokens, words.at)
-    if not parts or (len(parts) > 1 and tuple(part.lower() for part in parts[:-1]) not in PREFIXES):
+    if not _can_name_one(parts):
         raise words.wrong("the name of a variable: name, session.name or system.session.name")
     return parts[-1]
+
+
+def _can_name_one(parts: Sequence[str]) -> bool:
+    """Whether a name can be a variable's."""
+    return len(parts) == 1 or tuple(part.lower() for part in parts[:-1]) in PREFIXES
 
 
 def _variable(name: str, kind: str, default: str, data_type: DataType, value: Any) -> Variable:
@@ -287,9 +291,7 @@ def string_of(tokens: Sequence[Token], known: dict[str, Variable]) -> str | None
             at += 1
             continue
         parts, end = read_name(list(tokens), at)
-        if not parts or (len(parts) > 1 and tuple(part.lower() for part in parts[:-1]) not in PREFIXES):
-            return None
-        if end < len(tokens) and tokens[end].is_mark("("):
+        if not _can_name_one(parts) or (end < len(tokens) and tokens[end].is_mark("(")):
             return None
         found = known.get(parts[-1].lower())
         if found is None:
