@@ -39,9 +39,14 @@ def exists(table: str) -> bool:
     return workspace().tables.exists(table).table_exists is True
 
 
+NO_ROWS = ("SET TBLPROPERTIES", "UNSET TBLPROPERTIES", "OPTIMIZE", "VACUUM START", "VACUUM END")
+"""What leaves a table's rows as they are: to pin the versions that a model learned from sets a property, too."""
+
+
 def version_of(spark: SparkSession, table: str) -> int:
-    """The newest Delta version of a table."""
-    return int(spark.sql(f"DESCRIBE HISTORY {table} LIMIT 1").collect()[0]["version"])
+    """The newest Delta version of a table that changed its rows."""
+    history = spark.sql(f"DESCRIBE HISTORY {table}").collect()
+    return max(int(row["version"]) for row in history if row["operation"] not in NO_ROWS)
 
 
 def source_versions(spark: SparkSession, table: str) -> dict[str, int]:

@@ -13,3 +13,26 @@ def test_pyspark_is_imported_by_one_thread_at_a_time(who: str) -> None:
     program = Path(__file__).with_name("importers.py")
     done = subprocess.run([sys.executable, str(program), who], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+BESIDE = (
+    "boathouse.pipelines.running.driver",
+    "boathouse.pipelines.extraction",
+    "boathouse.workspace.runtime.__main__",
+    "boathouse.training.automl.worker",
+    "boathouse.serving.answering",
+    "boathouse.serving.scoring",
+    "boathouse.features.client",
+)
+IMPORT = """
+import importlib, sys
+for name in sys.argv[1:]:
+    importlib.import_module(name)
+    print(name, *{"sqlalchemy", "alembic", "uvicorn", "boathouse.db"} & sys.modules.keys())
+"""
+
+
+def test_what_runs_beside_the_server_imports_no_server() -> None:
+    """It would be seconds and a hundred megabytes, in each process of the user's."""
+    done = subprocess.run([sys.executable, "-c", IMPORT, *BESIDE], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == list(BESIDE)

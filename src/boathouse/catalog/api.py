@@ -13,13 +13,13 @@ from boathouse.catalog.info import (
     TableInfo,
     VolumeInfo,
 )
+from boathouse.catalog.open_connection import OpenConnection
 from boathouse.catalog.paging import paged, paged_by_creation
 from boathouse.catalog.private import private_schema
 from boathouse.catalog.privileges import SYSTEM, Privilege, SecurableType
 from boathouse.catalog.references import CatalogReferences
 from boathouse.catalog.renames import COLUMN, Rename, take_renames
 from boathouse.catalog.service import CatalogService
-from boathouse.catalog.service.connections import OpenConnection
 from boathouse.catalog.service.containers import DEFAULT_CATALOG, DEFAULT_SCHEMA
 from boathouse.catalog.service.grants import GrantChange
 from boathouse.catalog.service.locations import REMOTE

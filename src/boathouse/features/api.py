@@ -1,4 +1,4 @@
-"""What other slices use of features."""
+"""What other slices use of features. The processes of models take the modules themselves, and so come without a database."""
 
 from boathouse.features.errors import FeatureSpecInvalid, OnlineTableNotFound, OnlineTableReplaced
 from boathouse.features.functions import FunctionSource, OnlineFunction

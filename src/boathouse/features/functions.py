@@ -4,14 +4,16 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from boathouse.catalog.api import FunctionInfo
 from boathouse.errors import InvalidParameterValue
 from boathouse.features.errors import FeatureFunctionFailed, FeatureSpecInvalid
 from boathouse.features.online import to_microseconds
 from boathouse.features.spec import SpecFunction
 from boathouse.kit.python_body import PythonBody
+
+if TYPE_CHECKING:  # only the server has a catalog; clients and model servers come here without one
+    from boathouse.catalog.api import FunctionInfo
 
 _EPOCH = dt.datetime(1970, 1, 1)  # noqa: DTZ001 - batches give functions times without a zone, in UTC
 _INTEGERS = frozenset({"tinyint", "byte", "smallint", "short", "int", "integer", "bigint", "long"})
@@ -37,7 +39,7 @@ class FunctionSource:
     body: str
 
     @classmethod
-    def of(cls, info: FunctionInfo) -> "FunctionSource":
+    def of(cls, info: "FunctionInfo") -> "FunctionSource":
         """The source of a function.
 
         Raises:

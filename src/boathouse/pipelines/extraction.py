@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from boathouse.catalog.api import OpenConnection
+from boathouse.catalog.open_connection import OpenConnection
 from boathouse.engine.gateway.sql.tokens import parts_of
 from boathouse.ingest.connectors.api import (
     Connector,

@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 
 from boathouse.errors import BoathouseError
-from boathouse.features.api import FeatureSpec, OnlineTableReplaced
+from boathouse.features.errors import OnlineTableReplaced
+from boathouse.features.spec import FeatureSpec
 from boathouse.serving.errors import BadRequest
 from boathouse.serving.feature_columns import FeatureColumns
 

@@ -3,7 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from boathouse.features.api import FeatureSpec, FunctionSource, OnlineFunction, OnlineReader, Place, online_reader
+from boathouse.features.functions import FunctionSource, OnlineFunction
+from boathouse.features.online import OnlineReader
+from boathouse.features.online_places import Place
+from boathouse.features.online_places import reader as online_reader
+from boathouse.features.spec import FeatureSpec
 from boathouse.serving.errors import BadRequest
 
 

@@ -90,7 +90,7 @@ def give_up(config: dict[str, Any]) -> None:
 
 
 def _spec_answerer(config: dict[str, Any]) -> "Answerer":
-    from boathouse.features.api import FeatureSpec  # noqa: PLC0415 - NumPy has to see the environment from below
+    from boathouse.features.spec import FeatureSpec  # noqa: PLC0415 - NumPy has to see the environment from below
     from boathouse.serving.answering import SpecAnswerer  # noqa: PLC0415
 
     return SpecAnswerer(FeatureSpec.parse(config["feature_spec"]))

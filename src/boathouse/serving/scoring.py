@@ -11,7 +11,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.types import DataType, Schema
 from mlflow.utils import requirements_utils
 
-from boathouse.features.api import METADATA_KEY, FeatureSpec
+from boathouse.features.spec import METADATA_KEY, FeatureSpec
 from boathouse.serving.answering import Answerer, error_body, to_json
 from boathouse.serving.errors import BadRequest
 from boathouse.serving.feature_columns import FeatureColumns, missing

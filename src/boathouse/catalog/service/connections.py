@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from boathouse.catalog.info import ConnectionInfo, connection_info
+from boathouse.catalog.open_connection import OpenConnection
 from boathouse.catalog.privileges import Privilege, SecurableType
 from boathouse.catalog.service.base import CatalogBase
 from boathouse.catalog.service.credentials import read_secret, write_secret
@@ -57,18 +58,6 @@ TYPES: Mapping[str, ConnectionType] = {
 }
 """By type. MariaDB speaks MYSQL. ``trustServerCertificate`` says that the connection is encrypted, and whether whoever answers
 has to show a certificate that this machine trusts (``false``) or need not (``true``)."""
-
-
-@dataclass(frozen=True)
-class OpenConnection:
-    """A connection with all its options, the secret ones too: for whoever connects, never for an answer."""
-
-    name: str
-    type: str
-    options: Mapping[str, str]
-
-    def __repr__(self) -> str:
-        return f"OpenConnection({self.name!r}, {self.type!r})"
 
 
 class Connections(CatalogBase):

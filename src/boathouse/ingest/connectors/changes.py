@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from psycopg.conninfo import make_conninfo
 from sqlalchemy.exc import SQLAlchemyError
 
-from boathouse.catalog.api import OpenConnection
+from boathouse.catalog.open_connection import OpenConnection
 from boathouse.errors import BoathouseError
 from boathouse.ingest.connectors.columns import Column, arrow_table, fitted
 from boathouse.ingest.connectors.databases import DatabaseSource, SourceTable

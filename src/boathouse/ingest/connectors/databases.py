@@ -13,7 +13,7 @@ from dlt.sources.sql_database import sql_table
 from sqlalchemy.dialects import mysql, postgresql
 from sqlalchemy.exc import DBAPIError, NoSuchTableError, SQLAlchemyError
 
-from boathouse.catalog.api import OpenConnection
+from boathouse.catalog.open_connection import OpenConnection
 from boathouse.ingest.connectors.columns import Column, text_of
 from boathouse.ingest.connectors.definition import TableObject
 from boathouse.ingest.connectors.errors import RowUnreadable, SourceColumnMissing, SourceTableMissing, SourceUnreachable

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from boathouse.catalog.api import OpenConnection
+from boathouse.catalog.open_connection import OpenConnection
 from boathouse.ingest.connectors.databases import DatabaseSource, SourceTable
 from boathouse.ingest.connectors.definition import Definition, TableObject
 from boathouse.ingest.connectors.errors import KeysMissing

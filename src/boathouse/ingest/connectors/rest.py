@@ -12,7 +12,7 @@ from dlt.sources.helpers.requests import Client
 from dlt.sources.rest_api import rest_api_source
 from requests.adapters import BaseAdapter, HTTPAdapter
 
-from boathouse.catalog.api import OpenConnection
+from boathouse.catalog.open_connection import OpenConnection
 from boathouse.ingest.connectors.columns import Column, text_of
 from boathouse.ingest.connectors.definition import TableObject
 from boathouse.ingest.connectors.errors import (
