@@ -28,8 +28,14 @@ answer = wire.ask(question=assignment["number"])
 block = bytearray(200_000_000)
 until = time.process_time() + 0.3
 while time.process_time() < until: pass
+wire.ask(question=0)
 wire.send(got=answer["value"])
 sys.exit(7)
+"""
+SMALL = """
+import resource
+wire.send(kernel=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+wire.ask(question=0)
 """
 STOPS_WHEN_ASKED = "wire.send(here=1); wire.stopping.wait(); wire.send(stopped=1); wire._out.close(); os._exit(0)"
 DOES_NOT_STOP = """
@@ -75,6 +81,7 @@ def test_it_is_given_an_assignment_tells_messages_and_is_measured(tmp_path: Path
         async with start_child(command(TALKS), {"number": 5}, log=log) as child:
             async for message in child.messages():
                 if "question" in message:
+                    child.measure()
                     await child.say({"value": message["question"] + 1})
                 else:
                     told.append(message)
@@ -87,7 +94,24 @@ def test_it_is_given_an_assignment_tells_messages_and_is_measured(tmp_path: Path
     assert (told, code) == ([{"got": 6}], 7)
     assert log.read_text() == "to the log None\n"
     assert 0.3 <= child.usage.cpu_seconds < 30
-    assert child.usage.peak_bytes > 200_000_000
+    assert 200_000_000 < child.usage.peak_bytes < 300_000_000
+
+
+def test_the_memory_of_who_starts_it_is_not_its_own() -> None:
+    """The kernel says it is: a process that starts another is the same for a moment."""
+    ours = bytearray(200_000_000)
+
+    async def run() -> tuple[int, int]:
+        async with start_child(command(SMALL), {}) as child:
+            said = await first(child)
+            child.measure()
+            await child.say({"value": 0})
+            await child.wait()
+        return int(str(said["kernel"])), child.usage.peak_bytes
+
+    kernel, peak = in_a_loop(run())
+    assert len(ours) < kernel
+    assert 1_000_000 < peak < 100_000_000
 
 
 def test_it_ends_when_asked_or_is_killed_with_its_group() -> None:

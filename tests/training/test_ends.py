@@ -77,6 +77,16 @@ def test_runs_end_with_the_task_that_has_begun_them(trainer: Trainer) -> None:
     assert {name for name, status in told.items() if status not in {ENDS[name][1], "KILLED"}} == set()
 
 
+def test_a_run_that_a_file_begins_goes_to_the_experiment_of_its_job(trainer: Trainer) -> None:
+    path = trainer.person.put("begins.py", "import mlflow\nmlflow.start_run()\nmlflow.log_metric('reached', 1)", None)
+    (ran,) = trainer.person.run({"spark_python_task": {"python_file": path}})
+    assert ran.state == "SUCCESS", ran.trace + ran.error
+    experiment = trainer.runs.get_experiment_by_name(f"{trainer.person.home}/of a test")
+    assert experiment is not None
+    (run,) = trainer.runs.search_runs([experiment.experiment_id])
+    assert (run.info.status, run.data.metrics) == ("FINISHED", {"reached": 1})
+
+
 @pytest.mark.timeout(400)
 def test_a_trial_is_trained_again_and_looks_up(trainer: Trainer, spark: SparkSession, tmp_path: Path) -> None:
     (ran,) = trainer.person.run(trainer.notebook("search", SEARCHES))

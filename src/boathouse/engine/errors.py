@@ -13,6 +13,7 @@ from boathouse.errors import (
     PermissionDenied,
     TemporarilyUnavailable,
 )
+from boathouse.tables.errors import DeltaRefused
 
 
 class EngineUnavailable(TemporarilyUnavailable):
@@ -220,6 +221,15 @@ class OperationRefused(InvalidState):
         super().__init__(message)
         self.condition = condition
         self.sql_state = sql_state
+
+
+def no_moment_of_stream() -> DeltaRefused:
+    """That a stream is not read as of a version."""
+    message = (
+        "Cannot time travel views, subqueries, streams or change data feed queries. A stream that is to begin at a version takes "
+        "the option startingVersion, or startingTimestamp."
+    )
+    return DeltaRefused("DELTA_UNSUPPORTED_TIME_TRAVEL_VIEWS", message)
 
 
 def handle_refused(operation_id: str, reason: str) -> OperationRefused:

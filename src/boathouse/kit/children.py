@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import json
 import os
+import resource
 import signal
 import subprocess
 import threading
@@ -21,6 +22,7 @@ from typing import Any
 import psutil
 
 SAMPLE_SECONDS = 1.0
+_FIRST_SAMPLE_SECONDS = 0.05
 LONGEST_MESSAGE = 64 * 1024 * 1024
 KEPT_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "VIRTUAL_ENV")
 """What a child gets of this process's environment; its secrets stay here."""
@@ -33,7 +35,7 @@ class Usage:
 
     Attributes:
         cpu_seconds: User and system time.
-        peak_bytes: The most resident memory at one time, as far as looking once a second sees it.
+        peak_bytes: The most resident memory at one time, as far as looking once a second, and more often at first, sees it.
     """
 
     cpu_seconds: float = 0.0
@@ -157,7 +159,9 @@ class Child:
         _, status, used = os.wait4(self.pid, 0)
         self._reaped = True
         code = self._process.returncode = os.waitstatus_to_exitcode(status)
-        final = Usage(used.ru_utime + used.ru_stime, used.ru_maxrss * _KIB)
+        # Until it was another program it had this process's memory, and the kernel counts that as its own: less than that says nothing.
+        peak = used.ru_maxrss if used.ru_maxrss > resource.getrusage(resource.RUSAGE_SELF).ru_maxrss else 0
+        final = Usage(used.ru_utime + used.ru_stime, peak * _KIB)
         with contextlib.suppress(RuntimeError):
             # The loop may be gone by now.
             self._loop.call_soon_threadsafe(self._finish, code, final)
@@ -286,6 +290,8 @@ async def _end(child: Child, grace_seconds: float) -> None:
 
 
 async def _sample(child: Child) -> None:
+    seconds = _FIRST_SAMPLE_SECONDS
     while not child.ended:
-        await asyncio.sleep(SAMPLE_SECONDS)
+        await asyncio.sleep(seconds)
+        seconds = min(2 * seconds, SAMPLE_SECONDS)
         await asyncio.to_thread(child.measure)

@@ -14,10 +14,11 @@ from boathouse.engine.gateway.paths.guard import PathGuard, Use
 from boathouse.engine.gateway.session import EngineSession
 from boathouse.engine.streaming.checkpoint import Checkpoint
 from boathouse.engine.streaming.errors import StreamRefused
+from boathouse.engine.streaming.numbering import numbered, reference
 from boathouse.engine.streaming.overview import Overviews, Query
 from boathouse.engine.streaming.passed import PassedQuery
 from boathouse.engine.streaming.query import Committed, Event, Parts, StreamingQuery
-from boathouse.engine.streaming.reads import AnalysedReads, Readers, empty, kept_folders, numbered, reference
+from boathouse.engine.streaming.reads import AnalysedReads, Readers, empty, kept_folders
 from boathouse.engine.streaming.runner import Runner
 from boathouse.engine.streaming.sinks import Functions, sink_of
 from boathouse.engine.streaming.source import StreamSource

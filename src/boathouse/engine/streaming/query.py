@@ -15,8 +15,9 @@ from grpc.aio import AioRpcError
 
 from boathouse.engine.streaming.checkpoint import Checkpoint, Planned
 from boathouse.engine.streaming.errors import Stopped, StreamFailed, StreamRefused
+from boathouse.engine.streaming.numbering import reference
 from boathouse.engine.streaming.progress import Batch, Progress, SourceRows, timestamp
-from boathouse.engine.streaming.reads import BatchReads, empty, reference
+from boathouse.engine.streaming.reads import BatchReads, empty
 from boathouse.engine.streaming.runner import Runner
 from boathouse.engine.streaming.sink import Sink
 from boathouse.engine.streaming.source import Offset, ReadLimits, StreamSource

@@ -21,24 +21,6 @@ from boathouse.iam.api import Principal
 from boathouse.tables.api import Operation
 
 
-def numbered(plan: Any) -> tuple[Any, list[Any]]:
-    """A copy of a relation in which each streaming read is a reference to the rows of a batch, and those reads."""
-    copy = proto().Relation()
-    copy.CopyFrom(plan)
-    reads: list[Any] = []
-    for index, relation in enumerate(streaming_reads(copy)):
-        read = proto().Relation()
-        read.CopyFrom(relation)
-        reads.append(read)
-        relation.cached_remote_relation.relation_id = reference(index)
-    return copy, reads
-
-
-def reference(index: int) -> str:
-    """What stands in a numbered plan for the rows of one source."""
-    return f"stream/{index}"
-
-
 def factory_of(read: Any, sources: Sources) -> SourceFactory:
     """What makes the source of a streaming read: it takes the read's whole Relation message.
 

@@ -9,7 +9,7 @@ from boathouse.engine.gateway.messages.protocol import local_relation, nullable_
 from boathouse.engine.gateway.messages.walk import walk
 from boathouse.engine.gateway.sql.tokens import parts_of
 from boathouse.engine.streaming.errors import StreamRefused
-from boathouse.engine.streaming.reads import numbered, reference
+from boathouse.engine.streaming.numbering import numbered, reference
 from boathouse.engine.streaming.state.assembled import assembled
 from boathouse.engine.streaming.state.shape import require_shape
 from boathouse.engine.streaming.text_groups import grouped

@@ -64,22 +64,25 @@ class Session:
             # Clients before 2.18 do not ask the server whether they may.
             "MLFLOW_USE_DATABRICKS_SDK_MODEL_ARTIFACTS_REPO_FOR_UC": "true",
         }
-        if self.assignment.kind in {"notebook", KERNEL}:
-            found["MLFLOW_EXPERIMENT_NAME"] = self._experiment()
-            found["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"
-        else:
-            found["MPLBACKEND"] = "agg"
+        if (experiment := self._experiment()) is not None:
+            found["MLFLOW_EXPERIMENT_NAME"] = experiment
+        found["MPLBACKEND"] = "module://matplotlib_inline.backend_inline" if self._is_notebook else "agg"
         os.environ.update(found)
         if self.assignment.reproduces is not None:
             # A registry of this process's own: what is trained again is compared, and not registered.
             os.environ["MLFLOW_REGISTRY_URI"] = f"sqlite:///{tempfile.mkdtemp(prefix='registry-')}/registry.db"
         self.training.set_environment()
 
-    def _experiment(self) -> str:
-        """Where runs of MLflow go that name none: to the notebook's, or of one that is gone after the run, to the job's."""
-        if self.assignment.repository is None:
+    @property
+    def _is_notebook(self) -> bool:
+        return self.assignment.kind in {"notebook", KERNEL}
+
+    def _experiment(self) -> str | None:
+        """Where runs of MLflow go that name none: to the notebook's; to the job's, where there is none or it is gone after the run."""
+        if self._is_notebook and self.assignment.repository is None:
             return self.assignment.path
-        return f"/Users/{self.assignment.user}/{self.assignment.tags['jobName'].replace('/', '-')}"
+        job = self.assignment.tags.get("jobName")
+        return None if job is None else f"/Users/{self.assignment.user}/{job.replace('/', '-')}"
 
     @property
     def spark(self) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 
 from grpc.aio import AioRpcError
 
-from boathouse.engine.errors import PathMissing, StatementRefused
+from boathouse.engine.errors import PathMissing, StatementRefused, no_moment_of_stream
 from boathouse.engine.gateway.messages.protocol import proto
 from boathouse.engine.gateway.messages.walk import walk
 from boathouse.engine.gateway.paths.guard import PathGuard, Use
@@ -173,15 +173,6 @@ def refuse_moment(read: Any, guard: PathGuard) -> None:
     by_name = path_and_moment(name, guard) is not None if is_path else split_at(name)[1] is not None
     if by_name or any(key.lower() in MOMENTS for key in options):
         raise no_moment_of_stream()
-
-
-def no_moment_of_stream() -> DeltaRefused:
-    """That a stream is not read as of a version."""
-    message = (
-        "Cannot time travel views, subqueries, streams or change data feed queries. A stream that is to begin at a version takes "
-        "the option startingVersion, or startingTimestamp."
-    )
-    return DeltaRefused("DELTA_UNSUPPORTED_TIME_TRAVEL_VIEWS", message)
 
 
 def version_of(moment: Moment, location: str, session: EngineSession) -> int:

@@ -5,10 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from boathouse.engine.errors import StatementRefused
+from boathouse.engine.errors import StatementRefused, no_moment_of_stream
 from boathouse.engine.gateway.messages.protocol import proto
 from boathouse.engine.gateway.messages.walk import children
-from boathouse.engine.gateway.paths.time_travel import no_moment_of_stream
 from boathouse.engine.gateway.sql.relations import Uses, find_uses
 from boathouse.engine.gateway.sql.statements import Edit, apply
 from boathouse.engine.gateway.sql.tokens import Kind, Token, closing, parts_of, quote, read_name, tokenize
