@@ -115,7 +115,18 @@ ODD: dict[str, Any] = {
     "/v1/numbers": [{"id": 1}, 2],
     "/v1/signed_out": b"<html>Sign in</html>",
     "/v1/alike": [{"id": 1, "ID": 2}],
+    "/v1/ring": {"data": [{"id": 1}], "next": "ring"},
+    "/v1/deaf": {"data": [{"id": 1}]},
+    "/v1/elsewhere": {"count": 1, "items": [{"id": 1}]},
 }
+ODD_RESOURCES = """resources:
+- numbers
+- signed_out
+- alike
+- {name: ring, endpoint: {path: ring, data_selector: data, paginator: {type: json_link, next_url_path: next}}}
+- {name: deaf, endpoint: {path: deaf, data_selector: data, paginator: {type: page_number, total_path: null}}}
+- {name: elsewhere, endpoint: {path: elsewhere, data_selector: rows, paginator: single_page}}
+"""
 
 
 class _Api(BaseHTTPRequestHandler):
@@ -222,23 +233,36 @@ def says_what_is_wrong(ingestion: Ingestion) -> None:
         return ingestion.fails(ingestion.pipeline(*(ingestion.table(one) for one in tables), **more))
 
     names = [path.rsplit("/", 1)[-1] for path in ODD]
-    found = told(f"resources: [{', '.join(names)}]", *names)
+    found = told(ODD_RESOURCES, *names)
     assert "Among the rows of numbers is a number, and each row has to be a JSON object" in found
     assert (
         "it answers /v1/signed_out with status 200 and text/html where JSON is needed; the answer begins with: <html>" in found
     )
     assert "Rows of alike have id and ID, which differ in case only" in found
+    assert "/v1/ring leads to a page that was read already, so that its pages have no end." in found
+    assert "/v1/deaf answers the same rows 10 times, whichever page it is asked for" in found
+    assert (
+        "0 rows of elsewhere have landed. The data_selector rows finds nothing in the answer of /v1/elsewhere. It has: count, items."
+        in found
+    )
     assert "rest_api is not valid YAML" in told("resources: [", "a")
 
 
 WRONG = {
     "{name: a, endpont: b}": "resources[0].endpont is no field. Did you mean endpoint",
     "{name: a, endpoint: {path: b, paginater: auto}}": "endpoint.paginater is no field. Did you mean paginator",
-    "{name: a, endpoint: {paginator: pages}}": "endpoint.paginator is pages. Valid: auto, cursor, ",
+    "{name: a, endpoint: {paginator: pages}}": "endpoint.paginator is 'pages'. Valid: an object, auto, cursor, ",
     "{name: a, endpoint: {paginator: {type: cursor, path: b}}}": "paginator.path is no field. ",
-    "{name: a, endpoint: {method: FETCH}}": "endpoint.method is FETCH. Valid: GET, POST",
+    "{name: a, endpoint: {method: FETCH}}": "endpoint.method is 'FETCH'. Valid: GET, POST",
     "{name: a, endpoint: {params: {b: {type: incremental, cursor: c}}}}": "params.b.cursor is no field. Did you mean cursor_path",
     "{endpoint: a}": "resources[0].name is missing",
+    "{name: a, endpoint: {path: 5}}": "endpoint.path is 5. Valid: a text.",
+    "{name: a, selected: 1}": "resources[0].selected is 1. Valid: true or false.",
+    "{name: a, endpoint: {paginator: {type: page_number, base_page: true}}}": "base_page is True. Valid: a whole number.",
+    "{name: a, endpoint: {paginator: {type: offset}}}": "paginator.limit is missing.",
+    "{name: a, endpoint: {incremental: {cursor_path: b, range_end: ajar}}}": "range_end is 'ajar'. Valid: closed, open.",
+    "{name: a, endpoint: {params: {b: {type: incremental}}}}": "params.b.cursor_path is missing.",
+    "{name: a, endpoint: {data_selector: '$..['}}": "data_selector is '$..[', which is no JSONPath",
     "5": "resources[0] is 5, where an object is needed",
 }
 LOOKS = """

@@ -242,6 +242,15 @@ def test_rows_are_dropped_alike_however_they_are_made(pipeline: PipelineUnderTes
         pipeline.spark.sql(f"DELETE FROM {pipeline.name('orders')} WHERE customer IN ('eve', 'fay')").collect()
 
 
+def test_a_condition_by_chance_is_asked_once_of_a_row(pipeline: PipelineUnderTest) -> None:
+    text = "CREATE MATERIALIZED VIEW lucky (CONSTRAINT lucky EXPECT (rand() < 0.5) ON VIOLATION DROP ROW) AS SELECT id FROM range(400)"
+    counts = pipeline.run(SourceFile("l.sql", text)).expectations["lucky"]["lucky"]
+    unlucky = pipeline.rows("lucky_quarantine")
+    assert (len(pipeline.rows("lucky")), len(unlucky)) == (counts.passed, counts.failed)
+    assert {row["_quarantine_reason"] for row in unlucky} == {"lucky"}
+    assert 130 < counts.passed < 270, "half of them, by seven standard deviations"
+
+
 def test_an_expectation_that_fails_the_update_leaves_the_table_as_it_was(pipeline: PipelineUnderTest) -> None:
     source = SourceFile(
         "/w/f.py",

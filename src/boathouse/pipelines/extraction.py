@@ -136,11 +136,12 @@ class _Process:
                 raise
             except Exception as error:  # noqa: BLE001 - of one table; the others go on
                 failed[one.destination] = error
-                self._progress(one, "FAILED", told(error))
+                self._progress(one, "FAILED", told(error), level=Level.ERROR)
                 continue
             if table.columns:
                 tables.append(table)
-            self._progress(one, "COMPLETED", f"{table.rows} rows of {one.source} have landed.", table.rows)
+            told_rows = f"{table.rows} rows of {one.source} have landed. {table.notice}".rstrip()
+            self._progress(one, "COMPLETED", told_rows, table.rows, Level.WARN if table.notice else Level.INFO)
         return tables, failed
 
     def _expanded(self, reader: Reader, definition: Definition) -> list[TableObject]:
@@ -174,11 +175,12 @@ class _Process:
         names = {self._full(name) for field in fields for name in self._options.get(field, ())}
         return not names or destination in names
 
-    def _progress(self, one: TableObject, status: str, message: str, rows: int | None = None) -> None:
+    def _progress(
+        self, one: TableObject, status: str, message: str, rows: int | None = None, level: Level = Level.INFO
+    ) -> None:
         details: dict[str, Any] = {"type": "INGESTION_EXTRACT", "status": status, "source": one.source}
         if rows is not None:
             details["num_output_rows"] = rows
-        level = Level.ERROR if status == "FAILED" else Level.INFO
         self._tell(Event("operation_progress", message, level, details, one.destination))
 
     def _tell(self, event: Event) -> None:

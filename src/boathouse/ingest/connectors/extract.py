@@ -88,6 +88,7 @@ class Landed:
         properties: Of the table.
         clustering: Columns that it is clustered by.
         comment: For people.
+        notice: What people should look at in what came, empty for nothing.
         generation: How often everything was brought anew.
         batch: How many extractions there were in that.
         rows: How many rows came now.
@@ -111,6 +112,7 @@ class Landed:
     properties: dict[str, str] = field(default_factory=dict[str, str])
     clustering: list[str] = field(default_factory=list[str])
     comment: str = ""
+    notice: str = ""
 
     @property
     def is_replaced(self) -> bool:

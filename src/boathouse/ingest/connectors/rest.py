@@ -2,15 +2,15 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
 import requests
 import yaml
+from dlt.common import jsonpath
 from dlt.common.exceptions import DltException
-from dlt.sources.helpers.requests import Client
 from dlt.sources.rest_api import rest_api_source
-from requests.adapters import BaseAdapter, HTTPAdapter
 
 from boathouse.catalog.open_connection import OpenConnection
 from boathouse.ingest.connectors.columns import Column, text_of
@@ -25,13 +25,10 @@ from boathouse.ingest.connectors.errors import (
 )
 from boathouse.ingest.connectors.extract import Extraction, Landed, query_based
 from boathouse.ingest.connectors.rest_fields import require_known
+from boathouse.ingest.connectors.rest_session import session_of
 
 FIELD = "ingestion_definition.source_configurations.api_source_connector_config.configs.rest_api"
-_SECONDS = 60
-_TRIES = 3
 _LARGEST = 2**63
-_SHOWN = 80
-"""Characters of an answer that is not JSON."""
 
 
 class RestReader:
@@ -85,7 +82,25 @@ class RestReader:
             ]
         except (DltException, requests.RequestException) as error:
             raise self._unreachable(error) from error
-        return query_based(self._extraction, one, columns=_columns(rows, one), keys=keys, rows=lambda _: iter([rows]))
+        found = query_based(self._extraction, one, columns=_columns(rows, one), keys=keys, rows=lambda _: iter([rows]))
+        return found if rows else replace(found, notice=self._unselected(one.source_table or ""))
+
+    def _unselected(self, name: str) -> str:
+        """That the data_selector of a resource without rows found nothing in the last answer; empty where that is not so."""
+        answer = self._answers.last
+        if answer is None or not answer.ok or self._source({}).resources[name].is_transformer:
+            return ""
+        selector, content = self._selector(name), answer.json()
+        if selector is None or jsonpath.find_values(selector, content):
+            return ""
+        has = f" It has: {', '.join(sorted(content)[:20])}." if isinstance(content, dict) and content else ""
+        return f"The data_selector {selector} finds nothing in the answer of {urlsplit(answer.url).path}.{has}"
+
+    def _selector(self, name: str) -> str | None:
+        """What says where in the answers the rows of a resource are; None where nothing does."""
+        own: Any = next((one for one in self._declared["resources"] if isinstance(one, dict) and one["name"] == name), {})
+        ends = [one.get("endpoint") for one in (own, self._declared.get("resource_defaults") or {})]
+        return next((one["data_selector"] for one in ends if isinstance(one, dict) and one.get("data_selector")), None)
 
     def begin(self, objects: Sequence[TableObject]) -> None:
         """Each is read by itself."""
@@ -105,7 +120,7 @@ class RestReader:
         config = yaml.safe_load(yaml.safe_dump(self._declared))
         options = self._connection.options
         base = _base(options)
-        session, self._adapter = _session(base)
+        session, self._answers = session_of(base)
         client: Any = {**config.get("client", {}), "base_url": base, "session": session}
         if "bearer_token" in options:
             client["auth"] = {"type": "bearer", "token": options["bearer_token"]}
@@ -125,7 +140,7 @@ class RestReader:
         while cause.__cause__ is not None and not isinstance(cause, requests.RequestException):
             cause = cause.__cause__
         if isinstance(cause, requests.exceptions.InvalidJSONError):
-            return SourceUnreachable(self._connection.name, self._adapter.told())
+            return SourceUnreachable(self._connection.name, self._answers.told())
         # What a query has may be secret.
         text = re.sub(r"\?\S*", "", " ".join(str(cause).split()))[:500]
         for option in ("bearer_token", "password"):
@@ -158,53 +173,6 @@ def _parsed(declaration: str) -> dict[str, Any]:
 def _base(options: Mapping[str, str]) -> str:
     port = f":{options['port']}" if "port" in options else ""
     return f"{options['host'].rstrip('/')}{port}/{options.get('base_path', '').strip('/')}".rstrip("/") + "/"
-
-
-class _Refusing(BaseAdapter):
-    """Sends nothing: an answer of the API must not lead its token to another host."""
-
-    def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
-        """Refuse."""
-        message = f"the API leads to {urlsplit(request.url or '').netloc}, which is not the host of the connection"
-        raise requests.exceptions.InvalidURL(message)
-
-    def close(self) -> None:
-        """There is nothing to close."""
-
-
-class _Remembering(HTTPAdapter):
-    """Knows the last answer, which an error of what reads it does not."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._last: requests.Response | None = None
-
-    def send(self, request: requests.PreparedRequest, *arguments: Any, **named: Any) -> requests.Response:
-        """Send it."""
-        self._last = super().send(request, *arguments, **named)
-        return self._last
-
-    def told(self) -> str:
-        """That the last answer is not JSON, and what it is."""
-        answer = self._last
-        if answer is None:
-            return "an answer is not JSON"
-        kind = answer.headers.get("Content-Type", "no Content-Type")
-        text = " ".join(answer.text.split())[:_SHOWN]
-        shown = f"begins with: {text}" if text else "is empty"
-        path = urlsplit(answer.url).path
-        return f"it answers {path} with status {answer.status_code} and {kind} where JSON is needed; the answer {shown}"
-
-
-def _session(base: str) -> tuple[requests.Session, _Remembering]:
-    session = Client(request_timeout=_SECONDS, request_max_attempts=_TRIES, raise_for_status=False).session
-    session.trust_env = False
-    session.adapters.clear()
-    parts = urlsplit(base)
-    session.mount("http", _Refusing())
-    adapter = _Remembering()
-    session.mount(f"{parts.scheme}://{parts.netloc.lower()}/", adapter)
-    return session, adapter
 
 
 def _begin_at(resource: dict[str, Any], value: Any) -> None:

@@ -1,9 +1,11 @@
 """What expectations add to the rows of a flow, and what a write then has to say of them."""
 
 import json
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from boathouse.engine.expected import KEPT, OPTION, REASON, columns
+from boathouse.engine.gateway.forms.repeatable import unrepeatable
 from boathouse.engine.gateway.sql.tokens import literal
 from boathouse.pipelines.model import Action, Expectation, Relation
 from boathouse.pipelines.planning.plan import PlannedDataset
@@ -50,13 +52,24 @@ class Checked:
         if not self.expectations:
             return rows
         column = columns(one.name for one in self.expectations)
-        unmet = {column[one.name]: f"CASE WHEN ({one.constraint}) IS NOT TRUE THEN true END" for one in self.expectations}
+        # Of a CASE the engine makes a condition that has it twice, and one by chance then need not be the same.
+        unmet = {column[one.name]: f"nullif(({one.constraint}) IS NOT TRUE, false)" for one in self.expectations}
         relation = with_columns(rows, unmet)
         if not self.drops:
             return relation
-        kept = " AND ".join(f"{column[name]} IS NULL" for name in self._dropping)
+        kept = " AND ".join(self._kept(rows, column))
         reasons = ", ".join(f"CASE WHEN {column[one.name]} THEN {literal(one.name)} END" for one in self.expectations)
         return with_columns(relation, {KEPT: kept, REASON: f"CASE WHEN {kept} THEN NULL ELSE concat_ws(', ', {reasons}) END"})
+
+    def _kept(self, rows: Relation, column: Mapping[str, str]) -> Iterator[str]:
+        """What is true of a row that is kept, and else false.
+
+        It is said of the row itself, since the engine can then pass over the others while it reads, unless a condition may be another one the second time.
+        """
+        dropping = [one for one in self.expectations if one.action is Action.DROP]
+        if unrepeatable(with_columns(rows, {one.name: one.constraint for one in dropping})) is not None:
+            return (f"{column[one.name]} IS NULL" for one in dropping)
+        return (f"({one.constraint}) AND ({one.constraint}) IS NOT NULL" for one in dropping)
 
     def deciding(self, rows: Relation) -> Relation:
         """Rows with the conditions by which they are kept, or fail the update."""
