@@ -80,7 +80,10 @@ def test_what_there_is_to_choose(admin: WorkspaceClient) -> None:
     types = admin.clusters.list_node_types().node_types or []
     assert [kind.node_type_id for kind in types] == ["local"]
     versions = admin.clusters.spark_versions().versions or []
-    assert [version.key for version in versions] == [next(iter(admin.clusters.list())).spark_version]
+    own = next(iter(admin.clusters.list())).spark_version or ""
+    assert versions[0].key == own
+    assert admin.clusters.select_spark_version(latest=True, long_term_support=True, scala="2.13") == own
+    assert admin.clusters.select_spark_version() == own.replace("2.13", "2.12")
 
 
 def test_a_warehouse_for_each_principal(ann: tuple[str, WorkspaceClient, SparkSession], admin: WorkspaceClient) -> None:

@@ -107,7 +107,7 @@ class TestPassingThrough:
         [
             ("SELECT nothing", AnalysisException, "nothing"),
             ("SELECT * FROM main.default.nothing", AnalysisException, "TABLE_OR_VIEW_NOT_FOUND"),
-            ("SELECT 1 / 0", ArithmeticException, "divide by zero"),
+            ("SELECT 1 / 0", ArithmeticException, "DIVIDE_BY_ZERO"),
             ("SELECT CAST('a' AS INT)", NumberFormatException, "'a'"),
         ],
     )

@@ -66,6 +66,18 @@ def test_the_sdk_signs_in_with_client_id_and_secret(server: Server) -> None:
     assert "main" in [catalog.name for catalog in client.catalogs.list()]
 
 
+def test_five_secrets_are_the_most(server: Server) -> None:
+    robot, first, _ = new_client(server)
+    admin = server.client()
+    url = secrets_url(robot["id"])
+    for _ in range(4):
+        admin.post(url, json={}).raise_for_status()
+    refused = admin.post(url, json={})
+    assert (refused.status_code, refused.json()["error_code"]) == (400, "RESOURCE_LIMIT_EXCEEDED")
+    admin.delete(f"{url}/{first}").raise_for_status()
+    admin.post(url, json={}).raise_for_status()
+
+
 def test_the_sdk_manages_secrets(server: Server) -> None:
     from databricks.sdk import WorkspaceClient
 

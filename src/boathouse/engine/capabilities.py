@@ -28,6 +28,8 @@ class Capabilities:
             session's note. Else the gateway has them made in a hidden table, and commits them itself.
         mixes_types: Whether values of different types become one as in Spark, in what it announces too. Else the gateway gives literals
             the right type.
+        checks_overflow: Whether whole numbers that are added or multiplied past the ends of their type are an error. Else the gateway has
+            such operations checked.
         runs_streams: Whether it has streaming queries of its own. Else the gateway runs them, in micro-batches.
         computes_sources_once: Whether MERGE computes its source once. Else the gateway has it computed before.
         filters_by_rules: Whether it makes filters of the rules of a table that is written, which may become one with a query's own.
@@ -49,6 +51,7 @@ class Capabilities:
     sets_in_sql: bool
     completes_changes: bool
     mixes_types: bool
+    checks_overflow: bool
     runs_streams: bool
     computes_sources_once: bool
     filters_by_rules: bool
@@ -71,6 +74,7 @@ SAIL = Capabilities(
     sets_in_sql=False,
     completes_changes=False,
     mixes_types=False,
+    checks_overflow=False,
     runs_streams=False,
     computes_sources_once=False,
     filters_by_rules=True,
@@ -107,6 +111,7 @@ SPARK = Capabilities(
     sets_in_sql=True,
     completes_changes=True,
     mixes_types=True,
+    checks_overflow=True,
     runs_streams=True,
     computes_sources_once=True,
     filters_by_rules=False,

@@ -86,8 +86,10 @@ async def list_node_types(compute: TheCompute, principal: CurrentPrincipal) -> N
 
 @clusters.get("/spark-versions")
 async def list_spark_versions(_principal: CurrentPrincipal) -> SparkVersions:
-    """The one engine that there is."""
-    return SparkVersions(versions=[SparkVersion(key=spark_version(), name=spark_version_name())])
+    """The one engine that there is, under the keys that clients choose it by."""
+    own = spark_version()
+    keys = [own, own.replace("-scala2.13", "-scala2.12")]
+    return SparkVersions(versions=[SparkVersion(key=key, name=spark_version_name()) for key in keys])
 
 
 @warehouses.get("")

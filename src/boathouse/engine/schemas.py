@@ -14,14 +14,14 @@ NODE_TYPE = "local"
 
 @cache
 def spark_version() -> str:
-    """The engine's version, as a runtime's key."""
-    return f"sail-{version('pysail')}"
+    """The engine's version, as a runtime's key: clients look for one by the Scala that it is for, whatever it is made of."""
+    return f"sail-{version('pysail')}-scala2.13"
 
 
 @cache
 def spark_version_name() -> str:
     """The engine's version, for people."""
-    return f"Sail {version('pysail')} (Spark Connect {version('pyspark-client')})"
+    return f"Sail {version('pysail')} LTS (includes what clients of Apache Spark {version('pyspark-client')} need)"
 
 
 class ClusterName(BaseModel):

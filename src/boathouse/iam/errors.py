@@ -164,6 +164,16 @@ class SecretNotFound(NotFound):
         super().__init__(f"Secret '{secret_id}' does not exist among this service principal's secrets.", secret_id=secret_id)
 
 
+class SecretsExhausted(BoathouseError):
+    """A service principal has as many secrets as it may have."""
+
+    error_code = "RESOURCE_LIMIT_EXCEEDED"
+    status = 400
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"This service principal has {limit} secrets already, which is the most. Delete one of them first.")
+
+
 class SsoNotConfigured(NotFound):
     """Single sign-on is off."""
 

@@ -16,6 +16,14 @@ _AMBIGUOUS = re.compile(r"ambiguous attribute: ObjectName\(\[(?P<name>.*?)\]\)",
 _FUNCTION = re.compile(r"^unknown function: (?P<name>\S+)$")
 _CONDITION = re.compile(r"^Cannot create filter with non-boolean predicate '.*' returning (?P<kind>\w+)", re.DOTALL)
 _NO_TEXT = re.compile(r"Unexpected argument type to 'json_\w+' at position 1, expected a string")
+_OVERFLOW = re.compile(r"\[ARITHMETIC_OVERFLOW\] (?P<text>.*?)(?: SQLSTATE: \w+)?\s*\Z", re.DOTALL)
+_NEGATIVE = re.compile(r"Int\d+ overflow on negative\((?P<value>-\d+)\)")
+_DECIMALS = re.compile(r"Arithmetic overflow: Overflow happened on:")
+_CAST = re.compile(
+    r"Can't cast value (?P<value>\S+) to type (?P<kind>U?Int\d+)|value of (?P<decimal>-?\d+) is out of range (?P<range>Int\d+)"
+)
+_ZERO = re.compile(r"divide by zero", re.IGNORECASE)
+_ARITHMETIC = ("org.apache.spark.SparkArithmeticException", "java.lang.ArithmeticException")
 _TYPES = {
     **{f"{sign}Int{bits}": name for sign in ("", "U") for bits, name in ((8, "TINYINT"), (16, "SMALLINT"), (32, "INT"))},
     "Int64": "BIGINT",
@@ -34,11 +42,12 @@ _TYPES = {
 
 @dataclass(frozen=True)
 class Told:
-    """An error as Spark has it: its condition, its SQL state, and what is said."""
+    """An error as Spark has it: its condition, its SQL state, what is said, and the classes of the exception."""
 
     condition: str
     state: str
     text: str
+    classes: tuple[str, ...] = ("org.apache.spark.sql.AnalysisException",)
 
     @property
     def message(self) -> str:
@@ -62,9 +71,31 @@ def in_sparks_words(details: str) -> Told | None:
         kind = _TYPES.get(found["kind"], found["kind"].upper())
         text = f'The condition of a filter or of HAVING is of type "{kind}". It must be "BOOLEAN".'
         return Told("DATATYPE_MISMATCH.FILTER_NOT_BOOLEAN", "42K09", text)
+    if (told := _arithmetic(details)) is not None:
+        return told
     if _NO_TEXT.search(details) is not None:
         text = "A text of JSON is wanted, and this is no text. For a VARIANT use variant_get(v, '$.a', 'string')."
         return Told("DATATYPE_MISMATCH.UNEXPECTED_INPUT_TYPE", "42K09", text)
+    return None
+
+
+def _arithmetic(details: str) -> Told | None:
+    """A number that does not fit, or a division by zero."""
+    if (found := _OVERFLOW.search(details)) is not None:
+        return Told("ARITHMETIC_OVERFLOW", "22003", found["text"], _ARITHMETIC)
+    if (found := _NEGATIVE.search(details)) is not None:
+        text = f"The value {found['value']} has no negative of its type: cast it to a wider one before."
+        return Told("ARITHMETIC_OVERFLOW", "22003", text, _ARITHMETIC)
+    if _DECIMALS.search(details) is not None:
+        text = "A decimal has more than 38 digits: cast the operands to fewer places before."
+        return Told("NUMERIC_VALUE_OUT_OF_RANGE.WITHOUT_SUGGESTION", "22003", text, _ARITHMETIC)
+    if (found := _CAST.search(details)) is not None:
+        kind = found["kind"] or found["range"]
+        text = f'The value {found["value"] or found["decimal"]} does not fit into "{_TYPES.get(kind, kind.upper())}": an overflow. Use a wider type, or try_cast for NULL instead.'
+        return Told("CAST_OVERFLOW", "22003", text, _ARITHMETIC)
+    if _ZERO.search(details) is not None:
+        text = "Division by zero. Use try_divide to tolerate divisor being 0 and return NULL instead."
+        return Told("DIVIDE_BY_ZERO", "22012", text, _ARITHMETIC)
     return None
 
 

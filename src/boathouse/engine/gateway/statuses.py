@@ -81,7 +81,7 @@ def forwarded(error: AioRpcError) -> WireError:
         return spark_error([_SPARK], "UNABLE_TO_ACQUIRE_MEMORY", "53200", message)
     told = in_sparks_words(error.details() or "")
     if told is not None:
-        return spark_error([_ANALYSIS], told.condition, told.state, told.message)
+        return spark_error(list(told.classes), told.condition, told.state, told.message)
     metadata: Any = error.trailing_metadata() or ()
     trailers = tuple((key, value) for key, value in metadata)
     return WireError(error.code(), error.details() or "", trailers)

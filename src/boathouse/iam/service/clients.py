@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy.orm import Session
 
 from boathouse.iam.credential_repository import CredentialRepository
-from boathouse.iam.errors import PrincipalNotFound, SecretNotFound
+from boathouse.iam.errors import PrincipalNotFound, SecretNotFound, SecretsExhausted
 from boathouse.iam.models import ClientSecretRow, PrincipalRow
 from boathouse.iam.principal import Principal
 from boathouse.iam.repository import IamRepository
@@ -20,6 +20,7 @@ from boathouse.kit.ids import new_id
 SECRET_PREFIX = "bhc_"  # noqa: S105 - how a secret begins, not one
 SECRET_SECONDS = 730 * 24 * 3600
 ACCESS_TOKEN_SECONDS = 3600
+_MOST_SECRETS = 5
 _NO_DIGEST = digest("")
 _IGNORED_SCOPES = frozenset({"offline_access", "openid"})
 
@@ -80,8 +81,11 @@ class Clients:
             PrincipalNotFound: If there is no such service principal.
             ScopeUnknown: If a scope does not exist.
             ScopeExceeded: If the asker's own token lacks one of them.
+            SecretsExhausted: If there are five, expired ones counted.
         """
         owner = self._service_principal(principal_id)
+        if len(self._rows.secrets_of(owner.id)) >= _MOST_SECRETS:
+            raise SecretsExhausted(_MOST_SECRETS)
         value = SECRET_PREFIX + random.token_urlsafe(32)
         now = now_ms()
         bound = narrowed(parse_scopes(scopes), asker.scopes)

@@ -4,10 +4,11 @@ from typing import Any
 
 from boathouse.engine.catalog_access import CatalogAccess
 from boathouse.engine.gateway.forms.colon_paths import with_functions
-from boathouse.engine.gateway.forms.day_frames import counts_days, put_days
+from boathouse.engine.gateway.forms.day_frames import counts_days, put_days, types_of
 from boathouse.engine.gateway.forms.decimal_literals import Doubles
 from boathouse.engine.gateway.forms.exploded_maps import put_entries
 from boathouse.engine.gateway.forms.first_values import put_types
+from boathouse.engine.gateway.forms.overflow_plans import Overflow
 from boathouse.engine.gateway.forms.spelling import delete_as_merge, spell
 from boathouse.engine.gateway.names.resolver import Resolver
 from boathouse.engine.gateway.names.variable_uses import with_prefixed, with_values
@@ -99,3 +100,9 @@ class EngineTexts:
     def put_doubles(self, root: Any) -> bool:
         """Make doubles of decimal literals in what has come into a plan since; whether there were any."""
         return not self._session.capabilities.mixes_types and self._doubles.put(root)
+
+    def put_checks(self, root: Any) -> bool:
+        """Have arithmetic of whole numbers checked in what is executed; whether there was any."""
+        if self._session.capabilities.checks_overflow or self._resolver.declares:
+            return False
+        return Overflow(self._session, types_of(table.columns for table in self._resolver.reads.values())).put(root)

@@ -131,6 +131,8 @@ class Visit:
                 references.wrap(relation)
                 self.changed = True
         self.changed |= self.texts.put_literals(root)
+        if self.executes:
+            self.changed |= self.texts.put_checks(root)
 
     # ------------------------------------------------------------------------------------------------------ messages
 

@@ -135,6 +135,13 @@ def read_insert(statement: Statement) -> Insert | None:
     )
 
 
+def query_start(statement: Statement) -> int | None:
+    """Where the query of an INSERT begins, if it is one whose query stands in one piece; None for anything else."""
+    insert = read_insert(statement)
+    found = -1 if insert is None or not insert.query else statement.sql.rfind(insert.query)
+    return None if found < 0 else found
+
+
 def _leading_with(reader: _Reader) -> str | None:
     """The common table expressions before INSERT, as text; None where the statement is not an INSERT at all."""
     if not reader.word("WITH"):

@@ -1,0 +1,220 @@
+"""Whole numbers that are added, subtracted or multiplied past the ends of their type are an error, as Spark has it.
+
+The embedded engine wraps around. What its ``try_add`` and the like give is right or NULL, so such an operation becomes that, and an error
+where it is NULL and no operand is. ``sum`` of BIGINT is made with decimals. Which types operands have only the engine knows: it is asked
+for the plan of the same relation with a word beside each operand, and says there what is compared with that word.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
+
+from boathouse.engine.gateway.sql.arithmetic import Node
+
+_WIDTHS = {"tinyint": 0, "smallint": 1, "int": 2, "bigint": 3}
+WIDER = {"tinyint": "INT", "smallint": "INT", "int": "BIGINT", "bigint": "DECIMAL(19, 0)"}
+"""What holds whatever an operation on two numbers of a type gives; of decimals it is an error where it does not."""
+_NAMES = {"+": "add", "-": "subtract", "*": "multiply"}
+_TOLD = re.compile(r'Utf8\("([^"]*)"\) = Utf8\("__bh_type_(\d+)"\)')
+T = TypeVar("T")
+
+
+class Writer(Protocol[T]):
+    """Writes expressions: as text or as messages."""
+
+    def operand(self, node: Node) -> T:
+        """An operand, with what is to be changed inside of it."""
+        ...
+
+    def number(self, value: int, kind: str) -> T:
+        """A literal."""
+        ...
+
+    def cast(self, value: T, kind: str, *, tries: bool = False) -> T:
+        """CAST, or TRY_CAST."""
+        ...
+
+    def operation(self, sign: str, *parts: T) -> T:
+        """An operation."""
+        ...
+
+    def tried(self, name: str, *parts: T) -> T:
+        """A function's call."""
+        ...
+
+    def unless_null(self, value: T, operands: Sequence[T], kind: str, message: str) -> T:
+        """The value, or an error where it is NULL and none of the operands is."""
+        ...
+
+
+def mark(number: int) -> str:
+    """The word beside an operand."""
+    return f"__bh_type_{number}"
+
+
+@dataclass
+class Types:
+    """The types of the operands of one plan.
+
+    Attributes:
+        units: Keys of what rows are grouped by; it has to stay one expression.
+        others: Names of columns that hold no whole numbers.
+    """
+
+    units: frozenset[Any] = frozenset()
+    others: frozenset[str] = frozenset()
+    _numbers: dict[Any, int] = field(default_factory=dict[Any, int])
+    _known: dict[int, set[str]] = field(default_factory=dict[int, set[str]])
+
+    def ask(self, nodes: Iterable[Node]) -> None:
+        """Take note of the operands of which the type has to be known."""
+        stack = [(node, False) for node in nodes]
+        while stack:
+            node, matters = stack.pop()
+            if node.sign:
+                stack += [(part, node.sign != "/") for part in node.parts]
+                continue
+            if matters and node.number is None and node.kind is None and not self._is_other(node):
+                self._numbers.setdefault(node.key, len(self._numbers))
+            stack += [(one, False) for one in node.inner]
+            if node.summed is not None:
+                stack.append((node.summed, True))
+
+    def _is_other(self, node: Node) -> bool:
+        """Whether something is known to be no whole number."""
+        if node.sign:
+            return node.sign == "/" or any(self._is_other(part) for part in node.parts)
+        return node.name in self.others or (node.summed is not None and self._is_other(node.summed))
+
+    def number(self, node: Node) -> int | None:
+        """Of an operand whose type is asked for."""
+        return None if node.number is not None or node.kind is not None else self._numbers.get(node.key)
+
+    @property
+    def are_asked(self) -> bool:
+        """Whether there are any."""
+        return bool(self._numbers)
+
+    def learn(self, plan: str) -> None:
+        """Take what a plan says."""
+        for kind, number in _TOLD.findall(plan):
+            self._known.setdefault(int(number), set()).add(kind)
+
+    def kind(self, node: Node) -> str | None:
+        """The type of a whole number; None for anything else."""
+        if not node.sign:
+            return self._kind_of_operand(node)
+        kinds = [self.kind(part) for part in node.parts]
+        if node.sign == "/" or None in kinds:
+            return None
+        if node.sign.upper() == "DIV":
+            return "bigint"
+        return max((kind for kind in kinds if kind is not None), key=_WIDTHS.__getitem__)
+
+    def _kind_of_operand(self, node: Node) -> str | None:
+        if node.kind is not None:
+            return node.kind if node.kind in _WIDTHS else None
+        known = self._known.get(self._numbers.get(node.key, -1), set())
+        if not known or not known <= _WIDTHS.keys():
+            return None
+        return max(known, key=_WIDTHS.__getitem__)
+
+    def is_checked(self, node: Node) -> bool:
+        """Whether an operation can overflow: literals only are taken for what they are."""
+        if node.sign not in _NAMES or self.kind(node) is None:
+            return False
+        return _value(node) is None
+
+
+def _value(node: Node) -> int | None:
+    """What literals come to, if that and all on the way to it fits."""
+    if not node.sign:
+        return node.number if node.number is not None and abs(node.number) < 2**31 else None
+    values = [_value(part) for part in node.parts]
+    if None in values or node.sign not in {*_NAMES, "-_", "+_"}:
+        return None
+    one, *others = (value for value in values if value is not None)
+    match node.sign:
+        case "+":
+            made = one + others[0]
+        case "-":
+            made = one - others[0]
+        case "*":
+            made = one * others[0]
+        case "-_":
+            made = -one
+        case _:
+            made = one
+    return made if abs(made) < 2**31 else None
+
+
+def checked(node: Node, types: Types, writer: Writer[T]) -> T:
+    """An operation of whole numbers as one that is right or an error."""
+    kind = types.kind(node) or "bigint"
+    operands: list[Node] = []
+    _operands(node, types, operands, is_first=True)
+    plain = all(one.is_plain for one in operands)
+    made = _written(node, kind, types, writer, tries=plain, is_first=True)
+    if not plain:
+        return made
+    values = [writer.operand(one) for one in operands if one.number is None]
+    doing = {"+": "addition", "-": "subtraction", "*": "multiplication"}[node.sign]
+    message = f"[ARITHMETIC_OVERFLOW] {kind} overflow in a{'n' if doing[0] == 'a' else ''} {doing}. Use 'try_{_NAMES[node.sign]}' to tolerate overflow and return NULL instead."
+    return writer.unless_null(made, values, kind, message)
+
+
+def summed(node: Node, whole: T, types: Types, writer: Writer[T]) -> T:
+    """A sum of BIGINT that was made with decimals, as a BIGINT."""
+    operands: list[Node] = []
+    if node.summed is not None:
+        _operands(node.summed, types, operands, is_first=True)
+    if not all(one.is_plain for one in operands):
+        return writer.cast(whole, "BIGINT")
+    message = "[ARITHMETIC_OVERFLOW] bigint overflow in a sum. Use 'try_sum' to tolerate overflow and return NULL instead."
+    return writer.unless_null(writer.cast(whole, "BIGINT", tries=True), [whole], "bigint", message)
+
+
+def _operands(node: Node, types: Types, found: list[Node], *, is_first: bool = False) -> None:
+    if _is_opened(node, types, is_first=is_first):
+        for part in node.parts:
+            _operands(part, types, found)
+    else:
+        found.append(node)
+
+
+def _is_opened(node: Node, types: Types, *, is_first: bool) -> bool:
+    return bool(node.sign in {*_NAMES, "-_", "+_"} and (is_first or node.key not in types.units))
+
+
+def _written(node: Node, wanted: str, types: Types, writer: Writer[T], *, tries: bool, is_first: bool = False) -> T:
+    """A part of such an operation as a value of a type."""
+    kind = types.kind(node) or wanted
+    if node.number is not None:
+        return writer.number(node.number, wanted)
+    if not _is_opened(node, types, is_first=is_first):
+        made = writer.operand(node)
+    elif node.sign in {"-_", "+_"}:
+        made = writer.operation(node.sign[0], _written(node.parts[0], kind, types, writer, tries=tries))
+    elif tries and kind in {"int", "bigint"}:
+        made = writer.tried(f"try_{_NAMES[node.sign]}", *(_written(one, kind, types, writer, tries=True) for one in node.parts))
+    else:
+        parts = [writer.cast(_written(one, kind, types, writer, tries=tries), WIDER[kind]) for one in node.parts]
+        made = writer.cast(writer.operation(node.sign, *parts), kind.upper(), tries=tries)
+    return made if kind == wanted else writer.cast(made, wanted.upper())
+
+
+def edits(nodes: Iterable[Node], types: Types, change: Callable[[Node], None]) -> None:
+    """Change the outermost of what is to be checked among some nodes and what is inside of them.
+
+    Args:
+        nodes: They.
+        types: Of their operands.
+        change: Is given each operation and each sum.
+    """
+    for node in nodes:
+        is_sum = node.summed is not None and types.kind(node.summed) == "bigint"
+        if types.is_checked(node) or is_sum:
+            change(node)
+        else:
+            edits((*node.parts, *node.inner), types, change)

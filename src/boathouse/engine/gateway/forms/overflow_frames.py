@@ -1,0 +1,195 @@
+"""Checked arithmetic in the expressions of DataFrames."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from boathouse.engine.gateway.forms.overflow import Types, checked, edits, mark, summed
+from boathouse.engine.gateway.messages.protocol import proto
+from boathouse.engine.gateway.messages.walk import children
+from boathouse.engine.gateway.sql.arithmetic import OTHER, Node
+
+_SIGNS = frozenset("+-*/%")
+_KINDS = {"byte": "tinyint", "short": "smallint", "integer": "int", "long": "bigint"}
+_PLAIN = frozenset({"unresolved_attribute", "unresolved_named_lambda_variable"})
+
+
+def read(expression: Any, where: Any, plain: frozenset[str]) -> Node | None:
+    """An expression's operation or operand; None for what is no value, such as a star."""
+    kind = expression.WhichOneof("expr_type")
+    key = (where, expression.SerializeToString(deterministic=True))
+    if kind == "literal":
+        name = expression.literal.WhichOneof("literal_type")
+        number = int(getattr(expression.literal, name)) if name in {"integer", "long"} else None
+        return Node(expression, number=number, kind=_KINDS.get(name, OTHER), key=key)
+    if kind == "unresolved_function":
+        call = expression.unresolved_function
+        name, arguments = call.function_name, call.arguments
+        is_operation = (name in _SIGNS and len(arguments) == 2) or (name == "negative" and len(arguments) == 1)
+        if is_operation:
+            parts = [read(one, where, plain) for one in arguments]
+            if None not in parts:
+                sign = "-_" if name == "negative" else name
+                return Node(expression, sign, tuple(part for part in parts if part is not None), key=key)
+    if kind in {None, "unresolved_star", "unresolved_regex", "expression_string", "lambda_function", "sort_order"}:
+        return None
+    call = _sum_in(expression)
+    summed = None if call is None else read(call.arguments[0], where, plain)
+    inside = [expression]
+    if call is not None and kind == "window":
+        # Not the call itself: what it gives is made one with its window.
+        inside = [call, *expression.window.order_spec]
+    inner = [node for one in inside for node in found(one, where, plain)]
+    if len(inside) > 1:
+        parts = [read(one, where, plain) for one in expression.window.partition_spec]
+        inner += [one for one in parts if one is not None and (one.sign or one.inner)]
+    return Node(expression, key=key, inner=tuple(inner), summed=summed, is_plain=_is_plain(expression, plain))
+
+
+def found(message: Any, where: Any, plain: frozenset[str]) -> Iterator[Node]:
+    """The operations and sums inside of a message, but for those of other relations in it."""
+    for one in children(message):
+        if one.DESCRIPTOR.name == "Relation":
+            continue
+        node = read(one, where, plain) if one.DESCRIPTOR.full_name == "spark.connect.Expression" else None
+        if node is None:
+            yield from found(one, where, plain)
+        elif node.sign or node.inner or node.summed is not None:
+            yield node
+
+
+def _sum_in(expression: Any) -> Any | None:
+    if expression.WhichOneof("expr_type") == "window":
+        expression = expression.window.window_function
+    call = expression.unresolved_function
+    is_sum = expression.WhichOneof("expr_type") == "unresolved_function" and call.function_name == "sum"
+    return call if is_sum and len(call.arguments) == 1 else None
+
+
+def _is_plain(expression: Any, plain: frozenset[str]) -> bool:
+    kind = expression.WhichOneof("expr_type")
+    if kind in _PLAIN or kind == "literal":
+        return True
+    if kind == "unresolved_function":
+        call = expression.unresolved_function
+        is_known = call.function_name.upper() in plain or call.function_name in _SIGNS
+        return is_known and all(_is_plain(one, plain) for one in call.arguments)
+    return kind in {"cast", "alias"} and _is_plain(getattr(expression, kind).expr, plain)
+
+
+def change(nodes: Iterable[Node], types: Types) -> bool:
+    """Change the messages of what has to be checked, in place; whether there were any."""
+    changed: list[Node] = []
+
+    def one(node: Node) -> None:
+        node.source.CopyFrom(_changed(node, types))
+        changed.append(node)
+
+    edits(nodes, types, one)
+    return bool(changed)
+
+
+def _changed(node: Node, types: Types) -> Any:
+    writer = _Writer(types)
+    if node.sign:
+        return checked(node, types, writer)
+    argument = node.summed or node
+    change([one for one in node.inner if one.key != argument.key], types)
+    made = _copy(node.source)
+    inside = checked(argument, types, writer) if types.is_checked(argument) else writer.operand(argument)
+    call = _sum_in(made)
+    if call is not None:
+        call.arguments[0].CopyFrom(writer.cast(inside, "DECIMAL(19, 0)"))
+    return summed(node, made, types, writer)
+
+
+@dataclass(frozen=True)
+class _Writer:
+    """Writes messages."""
+
+    types: Types
+    _made: dict[int, Any] = field(default_factory=dict[int, Any])
+
+    def operand(self, node: Node) -> Any:
+        # What is inside is changed in place, so once.
+        if id(node) not in self._made:
+            self._made[id(node)] = self._operand(node)
+        return self._made[id(node)]
+
+    def _operand(self, node: Node) -> Any:
+        if not node.sign and node.summed is not None and self.types.kind(node.summed) == "bigint":
+            return _changed(node, self.types)
+        if self.types.is_checked(node):
+            return checked(node, self.types, self)
+        change((*node.parts, *node.inner), self.types)
+        return _copy(node.source)
+
+    def number(self, value: int, kind: str) -> Any:
+        made = proto().Expression()
+        if kind in {"int", "bigint"}:
+            setattr(made.literal, "integer" if kind == "int" else "long", value)
+            return made
+        made.literal.long = value
+        return self.cast(made, kind.upper())
+
+    def cast(self, value: Any, kind: str, *, tries: bool = False) -> Any:
+        made = proto().Expression()
+        made.cast.expr.CopyFrom(value)
+        made.cast.type_str = kind
+        if tries:
+            made.cast.eval_mode = made.cast.EVAL_MODE_TRY
+        return made
+
+    def operation(self, sign: str, *parts: Any) -> Any:
+        return _call("negative" if len(parts) == 1 and sign == "-" else sign, *parts)
+
+    def tried(self, name: str, *parts: Any) -> Any:
+        return _call(name, *parts)
+
+    def unless_null(self, value: Any, operands: Sequence[Any], kind: str, message: str) -> Any:
+        told = proto().Expression()
+        told.literal.string = message
+        error = self.cast(_call("raise_error", told), kind.upper())
+        there = [_call("isnotnull", one) for one in operands]
+        if not there:
+            return _call("coalesce", value, error)
+        condition = there[0]
+        for one in there[1:]:
+            condition = _call("and", condition, one)
+        return _call("coalesce", value, _call("when", condition, error))
+
+
+def put_marks(nodes: Iterable[tuple[Node, bool]], types: Types) -> None:
+    """Put words beside the operands whose types are asked for, in place."""
+    for node, matters in nodes:
+        if node.sign:
+            put_marks([(part, True) for part in node.parts], types)
+            continue
+        whole = _copy(node.source)
+        inner = [(one, False) for one in node.inner]
+        if node.summed is not None:
+            inside = node.summed
+            # It may be an operation that is inside of it as well.
+            inner = [(one, False) for one in node.inner if one.key != inside.key] + [(inside, True)]
+        put_marks(inner, types)
+        number = types.number(node) if matters else None
+        if number is not None:
+            word, nothing = proto().Expression(), proto().Expression()
+            word.literal.string = mark(number)
+            nothing.literal.null.SetInParent()
+            condition = _call("==", _call("typeof", whole), word)
+            node.source.CopyFrom(_call("when", condition, nothing, _copy(node.source)))
+
+
+def _copy(message: Any) -> Any:
+    made = type(message)()
+    made.CopyFrom(message)
+    return made
+
+
+def _call(name: str, *arguments: Any) -> Any:
+    made = proto().Expression()
+    made.unresolved_function.function_name = name
+    for one in arguments:
+        made.unresolved_function.arguments.add().CopyFrom(one)
+    return made

@@ -1,0 +1,362 @@
+"""Checked arithmetic in the texts and expressions of one request."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from grpc.aio import AioRpcError
+
+from boathouse.engine.gateway.forms import overflow_frames as frames
+from boathouse.engine.gateway.forms.overflow import Types
+from boathouse.engine.gateway.forms.overflow_texts import TextWriter, items, marked, replaced
+from boathouse.engine.gateway.messages.plan_text import sections
+from boathouse.engine.gateway.messages.protocol import proto, sql_node
+from boathouse.engine.gateway.messages.walk import TEXTS, children, inputs, may_have, walk
+from boathouse.engine.gateway.session import EngineSession
+from boathouse.engine.gateway.sql.arithmetic import Arithmetic, Node
+from boathouse.engine.gateway.sql.inserts import query_start
+from boathouse.engine.gateway.sql.relations import CallUse
+from boathouse.engine.gateway.sql.select_items import GROUPING, standing
+from boathouse.engine.gateway.sql.statements import Edit, Statement, apply, parse
+from boathouse.engine.gateway.sql.tokens import Token, quote
+
+_MAY_HAVE = re.compile(rb"[-+*]|\bnegative\b|\bsum\b", re.IGNORECASE)
+_MAY_HAVE_TEXT = re.compile(r"[-+*]|\bsum\b", re.IGNORECASE)
+_NO_NUMBERS = ("decimal", "double", "float", "date", "timestamp", "string")
+_PLAIN = frozenset(
+    {
+        *(name.upper() for name in GROUPING),
+        *(
+            "ABS",
+            "BIGINT",
+            "CAST",
+            "COALESCE",
+            "DATEDIFF",
+            "DAY",
+            "DATE_DIFF",
+            "DAYOFWEEK",
+            "DAYOFYEAR",
+            "GREATEST",
+            "HOUR",
+            "IF",
+            "INT",
+        ),
+        *("LEAST", "LENGTH", "MINUTE", "MONTH", "NULLIF", "NVL", "PMOD", "QUARTER", "SECOND", "SIZE", "TRY_CAST", "UNIX_DATE"),
+        *(
+            "WEEKOFYEAR",
+            "YEAR",
+            "RANK",
+            "ROW_NUMBER",
+            "DENSE_RANK",
+            "LAG",
+            "LEAD",
+            "INSTR",
+            "LOCATE",
+            "POSITION",
+            "CARDINALITY",
+        ),
+    }
+)
+"""Functions that give the same each time and cost little, so that they may stand twice in a text."""
+
+
+@dataclass(frozen=True)
+class _Text:
+    """A text of a plan with arithmetic."""
+
+    message: Any
+    name: str
+    nodes: tuple[Node, ...]
+    begin: int = 0
+
+    @property
+    def text(self) -> str:
+        return str(getattr(self.message, self.name))
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """A relation of a DataFrame with arithmetic in its own expressions."""
+
+    relation: Any
+    nodes: tuple[Node, ...]
+
+
+@dataclass
+class Overflow:
+    """Checks the arithmetic of one request.
+
+    Attributes:
+        session: Of the request.
+        columns: The types of the columns of tables that it reads, by their names in lower case; of a name with several, nothing.
+    """
+
+    session: EngineSession
+    columns: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    def put(self, root: Any) -> bool:
+        """Have operations of whole numbers in a plan whose names are governed checked, in place; whether there were any."""
+        if not may_have(root, _MAY_HAVE):
+            return False
+        changed = [self._put(relation) for relation in inputs(root)]
+        return any(changed)
+
+    def _put(self, relation: Any) -> bool:
+        types = Types()
+        try:
+            places = list(_places(relation, types))
+            if not places:
+                return False
+            types.others = self._others(relation)
+            types.ask(node for place in places for node in place.nodes)
+            if types.are_asked:
+                types.learn(self._told(relation, types))
+            changed = [
+                self._change_text(relation, place, types) if isinstance(place, _Text) else self._change_frame(place, types)
+                for place in reversed(places)
+            ]
+        except RecursionError:
+            # Thousands of operations in one expression: the engine does not take that either.
+            return False
+        return any(changed)
+
+    def _others(self, relation: Any) -> frozenset[str]:
+        """Names that stand for no whole numbers, where all that is read is tables of the catalog, in SQL texts."""
+        texts = [message.query for message in walk(relation) if message.DESCRIPTOR.name == "SQL"]
+        kinds = {message.WhichOneof("rel_type") for message in walk(relation) if message.DESCRIPTOR.name == "Relation"}
+        if not self.columns or self.session.names.temporary or not kinds <= {"sql"}:
+            return frozenset()
+        others = {name for name, kind in self.columns.items() if kind.startswith(_NO_NUMBERS)}
+        for text in texts:
+            others -= Arithmetic(parse(text).tokens, _PLAIN).named()
+        return frozenset(others)
+
+    def _told(self, relation: Any, types: Types) -> str:
+        """The engine's plan of a relation with words beside its operands."""
+        # The plan as parsed is what counts; of no rows the others are made quickly.
+        request = proto().Relation()
+        request.limit.limit = 0
+        asked = request.limit.input
+        asked.CopyFrom(relation)
+        root = sql_node(asked)
+        for place in _places(asked, Types()):
+            if isinstance(place, _Frame):
+                frames.put_marks([(node, False) for node in place.nodes], types)
+            elif place.message is root:
+                place.message.query = _question(parse(place.text), place, types)
+            else:
+                setattr(place.message, place.name, marked(place.text, place.nodes, types))
+        try:
+            return sections(self.session.explain(request)).get("Parsed Logical Plan", "")
+        except AioRpcError:
+            return ""
+
+    def _change_text(self, relation: Any, place: _Text, types: Types) -> bool:
+        edits = TextWriter(place.text, types).changes(place.nodes)
+        if not edits:
+            return False
+        given, message = place.text, place.message
+        text = apply(given, edits)
+        statement = parse(given)
+        holder = _holder(relation, message)
+        names = None
+        if holder is not None and (statement.is_query or statement.create is not None or statement.temporary_views):
+            names = self._names(holder, statement, place.begin) if _has_unnamed(statement.tokens, edits) else None
+        if names is not None and not statement.is_query:
+            listed = ", ".join(quote([name]) for name in names)
+            text = f"{text[: place.begin]}SELECT * FROM ({text[place.begin :]}) AS `__bh_named`({listed})"  # noqa: S608 - pieces of the statement itself
+            names = None
+        setattr(message, place.name, text)
+        if names is not None:
+            _rename(holder, names)
+        return True
+
+    def _names(self, holder: Any, statement: Statement, begin: int) -> list[str] | None:
+        """How the columns of a query are named as it stands."""
+        asked = proto().Relation()
+        asked.CopyFrom(holder)
+        node = sql_node(asked)
+        if node is not None and not statement.is_query:
+            node.query = node.query[begin:]
+        struct = self.session.struct(asked)
+        return None if struct is None else [one.name for one in struct.fields]
+
+    def _change_frame(self, place: _Frame, types: Types) -> bool:
+        before = proto().Relation()
+        before.CopyFrom(place.relation)
+        slots = _slots(place.relation)
+        was = [one.SerializeToString(deterministic=True) for one in slots]
+        if not frames.change(place.nodes, types):
+            return False
+        unnamed = [
+            at
+            for at, one in enumerate(slots)
+            if one.WhichOneof("expr_type") != "alias" and one.SerializeToString(deterministic=True) != was[at]
+        ]
+        names = self._names_of(before, unnamed) if unnamed else []
+        if place.relation.HasField("aggregate"):
+            if names:
+                # Not as aliases: what rows are grouped by could not be found again in what is selected.
+                _rename(place.relation, names)
+            return True
+        for at, name in zip(unnamed, names, strict=False):
+            inside = proto().Expression()
+            inside.CopyFrom(slots[at])
+            slots[at].alias.expr.CopyFrom(inside)
+            slots[at].alias.name.append(name)
+        return True
+
+    def _names_of(self, relation: Any, places: Sequence[int]) -> list[str]:
+        """How the engine names columns of a projection that have no alias, or all of an aggregation."""
+        slots = _slots(relation)
+        asked = proto().Relation()
+        if relation.HasField("project"):
+            asked.project.input.CopyFrom(relation.project.input)
+            asked.project.expressions.extend(slots[at] for at in places)
+            struct = self.session.struct(asked)
+            return [] if struct is None else [one.name for one in struct.fields]
+        asked.CopyFrom(relation)
+        struct = self.session.struct(asked)
+        return [] if struct is None else [one.name for one in struct.fields]
+
+
+def _rename(relation: Any, names: Sequence[str]) -> None:
+    """Give the columns of a relation their names, in place."""
+    inside = proto().Relation()
+    inside.CopyFrom(relation)
+    relation.to_df.input.CopyFrom(inside)
+    relation.to_df.column_names.extend(names)
+
+
+def _slots(relation: Any) -> list[Any]:
+    """The expressions that are a relation's columns, where they are named by what they are."""
+    match relation.WhichOneof("rel_type"):
+        case "project":
+            return list(relation.project.expressions)
+        case "aggregate":
+            return [*relation.aggregate.grouping_expressions, *relation.aggregate.aggregate_expressions]
+        case _:
+            return []
+
+
+def _has_unnamed(tokens: Sequence[Token], edits: Iterable[Edit]) -> bool:
+    """Whether a column that is changed is named by what it is."""
+    return any(standing(tokens, CallUse((), edit.start, edit.end, ())).unnamed is not None for edit in edits)
+
+
+def _holder(root: Any, node: Any) -> Any | None:
+    """The relation that is a SQL message, with what it refers to; None for an expression's text."""
+    stack = [root]
+    while stack:
+        message = stack.pop()
+        if message.DESCRIPTOR.name == "Relation" and sql_node(message) is node:
+            return message
+        stack.extend(children(message))
+    return None
+
+
+def _places(root: Any, types: Types) -> Iterator[_Text | _Frame]:
+    """The texts and the relations of DataFrames with arithmetic; what rows are grouped by is noted."""
+    numbered = 0
+    top = sql_node(root)
+    stack: list[Any] = [root]
+    while stack:
+        relation = stack.pop()
+        where = numbered
+        numbered += 1
+        own, below = _own(relation)
+        stack += below
+        nodes: list[Node] = []
+        texts: list[_Text] = []
+        for message in own:
+            name = TEXTS.get(message.DESCRIPTOR.name)
+            if name is not None and _MAY_HAVE_TEXT.search(getattr(message, name)) is not None:
+                text = _text(message, name, where, types, is_top=message is top)
+                texts += [] if text is None else [text]
+        kind = relation.WhichOneof("rel_type")
+        is_pivot = kind == "aggregate" and relation.aggregate.HasField("pivot")
+        if kind not in {None, "sql", "with_relations"} and not is_pivot:
+            nodes = list(frames.found(relation, where, _PLAIN))
+            if kind == "aggregate":
+                keys = ((where, one.SerializeToString(deterministic=True)) for one in relation.aggregate.grouping_expressions)
+                types.units |= frozenset(keys)
+        yield from texts
+        if nodes:
+            yield _Frame(relation, tuple(nodes))
+
+
+def _own(relation: Any) -> tuple[list[Any], list[Any]]:
+    """The messages of a relation that are in no relation below it, and these relations."""
+    own, below, stack = list[Any](), list[Any](), children(relation)
+    while stack:
+        message = stack.pop(0)
+        if message.DESCRIPTOR.name == "Relation":
+            below.append(message)
+        else:
+            own.append(message)
+            stack += children(message)
+    return own, below
+
+
+def _text(message: Any, name: str, where: int, types: Types, *, is_top: bool) -> _Text | None:
+    text = getattr(message, name)
+    if name == "expression":
+        begin, tokens = 0, list(parse(text).tokens)
+    else:
+        statement = parse(text)
+        first = _begin(statement, is_top=is_top)
+        if first is None:
+            return None
+        begin = first
+        tokens = [token for token in statement.tokens if token.start >= begin]
+    reader = Arithmetic(tokens, _PLAIN, where)
+    types.units |= reader.grouped()
+    nodes = tuple(reader.all())
+    return _Text(message, name, nodes, begin) if nodes else None
+
+
+def _begin(statement: Statement, *, is_top: bool) -> int | None:
+    """Where what is computed begins in a statement; None where nothing is."""
+    if statement.is_query:
+        return 0
+    if not is_top or not statement.tokens:
+        return None
+    if statement.create is not None:
+        return statement.create.query
+    tokens = statement.tokens
+    if statement.temporary_views:
+        found = next((at for at, token in enumerate(tokens[:-1]) if token.is_word("AS")), None)
+        return None if found is None else tokens[found + 1].start
+    if tokens[0].is_word("UPDATE", "DELETE", "MERGE"):
+        return tokens[1].start
+    return query_start(statement)
+
+
+def _question(statement: Statement, place: _Text, types: Types) -> str:
+    """The query that is asked about a statement."""
+    sql, tokens = statement.sql, statement.tokens
+    if statement.is_query or not tokens[0].is_word("UPDATE", "DELETE", "MERGE"):
+        return marked(sql, place.nodes, types)[place.begin :]
+    ends = ("SET", "WHERE") if not tokens[0].is_word("MERGE") else ("ON",)
+    depth, first, end, using = 0, 1, len(tokens), None
+    for at, token in enumerate(tokens):
+        depth += token.is_mark("(") - token.is_mark(")")
+        if depth == 0 and token.is_word("INTO", "FROM") and using is None and first == 1:
+            first = at + 1
+        elif depth == 0 and token.is_word("USING"):
+            using = at
+        elif depth == 0 and token.is_word(*ends):
+            end = at
+            break
+    last = tokens[end - 1].end
+    target = sql[tokens[first].start : tokens[(using or end) - 1].end]
+    source = ""
+    inside = list[Node]()
+    if using is not None:
+        inside = [node for node in place.nodes if tokens[using].end <= node.source[0] < last]
+        edits = [Edit(node.source[0], node.source[1], text) for node, text in items(sql, inside, types)]
+        source = f" CROSS JOIN {replaced(sql, tokens[using].end, last, edits)}"
+    outside = [node for node in place.nodes if node not in inside]
+    listed = ", ".join(text for _, text in items(sql, outside, types)) or "1"
+    return f"SELECT {listed} FROM {target}{source}"  # noqa: S608 - pieces of the statement itself

@@ -1,0 +1,139 @@
+"""Checked arithmetic in SQL texts."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from boathouse.engine.gateway.forms.overflow import Types, checked, edits, mark, summed
+from boathouse.engine.gateway.sql.arithmetic import Node
+from boathouse.engine.gateway.sql.statements import Edit
+from boathouse.engine.gateway.sql.tokens import literal
+
+_SUFFIXES = {"int": "", "bigint": "L"}
+
+
+@dataclass(frozen=True)
+class TextWriter:
+    """Writes expressions of a text.
+
+    Attributes:
+        sql: The text.
+        types: Of its operands.
+    """
+
+    sql: str
+    types: Types
+
+    def operand(self, node: Node) -> str:
+        """It, with what is inside of it changed."""
+        start, end = node.source
+        if node.sign:
+            return f"({replaced(self.sql, start, end, self.changes((node,)))})"
+        return replaced(self.sql, start, end, [self._sum(node)] if self._is_summed(node) else self.changes(node.inner))
+
+    def changes(self, nodes: Iterable[Node]) -> list[Edit]:
+        """What has to change in the text for some nodes."""
+        found: list[Edit] = []
+        edits(nodes, self.types, lambda node: found.append(self._change(node)))
+        return found
+
+    def _is_summed(self, node: Node) -> bool:
+        return node.summed is not None and self.types.kind(node.summed) == "bigint"
+
+    def _change(self, node: Node) -> Edit:
+        if not node.sign:
+            return self._sum(node)
+        start, end = node.source
+        return Edit(start, end, checked(node, self.types, self))
+
+    def _sum(self, node: Node) -> Edit:
+        start, end = node.source
+        argument = node.summed or node
+        inside = (
+            checked(argument, self.types, self)
+            if self.types.is_checked(argument)
+            else replaced(self.sql, argument.source[0], argument.source[1], self.changes((argument,)))
+        )
+        first, last = argument.source
+        others = [one for one in self.changes(node.inner) if one.end <= first or one.start >= last]
+        whole = replaced(self.sql, start, end, [*others, Edit(first, last, f"CAST({inside} AS DECIMAL(19, 0))")])
+        return Edit(start, end, summed(node, whole, self.types, self))
+
+    def number(self, value: int, kind: str) -> str:
+        """A literal of a type."""
+        if abs(value) > 2**31 - 1 + (2**63 - 2**31) * (kind == "bigint") or kind not in _SUFFIXES:
+            return f"CAST({value} AS {kind.upper()})"
+        return f"{value}{_SUFFIXES[kind]}" if value >= 0 else f"({value}{_SUFFIXES[kind]})"
+
+    def cast(self, value: str, kind: str, *, tries: bool = False) -> str:
+        """CAST, or TRY_CAST."""
+        return f"{'TRY_' * tries}CAST({value} AS {kind})"
+
+    def operation(self, sign: str, *parts: str) -> str:
+        """An operation in brackets."""
+        return f"({sign} {parts[0]})" if len(parts) == 1 else f"({parts[0]} {sign} {parts[1]})"
+
+    def tried(self, name: str, *parts: str) -> str:
+        """A function's call."""
+        return f"{name}({', '.join(parts)})"
+
+    def unless_null(self, value: str, operands: Sequence[str], kind: str, message: str) -> str:
+        """The value, or an error where it is NULL and none of the operands is."""
+        there = " AND ".join(f"{one} IS NOT NULL" for one in dict.fromkeys(operands)) or "TRUE"
+        return f"coalesce({value}, CASE WHEN {there} THEN CAST(raise_error({literal(message)}) AS {kind.upper()}) END)"
+
+
+def marked(sql: str, nodes: Iterable[Node], types: Types) -> str:
+    """A text in which words stand beside the operands whose types are asked for."""
+    return _marked(sql, [(node, False) for node in nodes], types, 0, len(sql))
+
+
+def _marked(sql: str, nodes: Sequence[tuple[Node, bool]], types: Types, start: int, end: int) -> str:
+    found: list[Edit] = []
+    for node in _asked(nodes, types):
+        first, last = node.source
+        inside = _marked(sql, _inside(node), types, first, last)
+        word = mark(types.number(node) or 0)
+        found.append(Edit(first, last, f"CASE WHEN typeof({sql[first:last]}) = '{word}' THEN NULL ELSE {inside} END"))
+    return replaced(sql, start, end, found)
+
+
+def items(sql: str, nodes: Iterable[Node], types: Types) -> list[tuple[Node, str]]:
+    """The outermost operands among some nodes, each with words beside it and beside what is in it."""
+    found: list[tuple[Node, str]] = []
+    for node in _asked([(one, False) for one in nodes], types):
+        inside = _marked(sql, [(node, True)], types, node.source[0], node.source[1])
+        found.append((node, inside))
+    return found
+
+
+def _inside(node: Node) -> list[tuple[Node, bool]]:
+    """What stands inside of an operand, and whether its type matters whatever it is."""
+    return [*((one, False) for one in node.inner), *([(node.summed, True)] if node.summed is not None else [])]
+
+
+def _asked(nodes: Iterable[tuple[Node, bool]], types: Types) -> list[Node]:
+    """The outermost operands whose types are asked for."""
+    found: dict[tuple[int, int], Node] = {}
+    stack = list(nodes)
+    while stack:
+        node, matters = stack.pop()
+        if node.sign:
+            stack += [(part, True) for part in node.parts]
+        elif matters and types.number(node) is not None:
+            found[node.source] = node
+        else:
+            stack += _inside(node)
+    # What is summed is also what is inside of the sum.
+    return [one for span, one in found.items() if not any(_holds(other, span) for other in found)]
+
+
+def _holds(outer: tuple[int, int], inner: tuple[int, int]) -> bool:
+    return outer != inner and outer[0] <= inner[0] and inner[1] <= outer[1]
+
+
+def replaced(sql: str, start: int, end: int, found: Sequence[Edit]) -> str:
+    """A part of a text, with pieces of it replaced."""
+    text = sql[start:end]
+    for one in sorted(found, key=lambda edit: edit.start, reverse=True):
+        text = text[: one.start - start] + one.text + text[one.end - start :]
+    return text

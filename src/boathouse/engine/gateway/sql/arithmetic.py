@@ -1,0 +1,462 @@
+"""Arithmetic in a SQL text: what its signs join, so far as that can be told from the words."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from boathouse.engine.gateway.sql.tokens import Kind, Token, closing
+
+_NO_OPERAND = frozenset(
+    [
+        "ALL",
+        "ALTER",
+        "AND",
+        "ANTI",
+        "ANY",
+        "AS",
+        "ASC",
+        "BETWEEN",
+        "BY",
+        "CLUSTER",
+        "CREATE",
+        "CROSS",
+        "CUBE",
+        "DEFAULT",
+        "DELETE",
+        "DESC",
+        "DISTINCT",
+        "DISTRIBUTE",
+        "DIV",
+        "ELSE",
+        "END",
+        "ESCAPE",
+        "EXCEPT",
+        "EXISTS",
+        "FETCH",
+        "FILTER",
+        "FOR",
+        "FROM",
+        "FULL",
+        "GROUP",
+        "GROUPING",
+        "HAVING",
+        "ILIKE",
+        "IN",
+        "INNER",
+        "INSERT",
+        "INTERSECT",
+        "INTO",
+        "IS",
+        "JOIN",
+        "LATERAL",
+        "LIKE",
+        "LIMIT",
+        "MATCHED",
+        "MERGE",
+        "MINUS",
+        "NATURAL",
+        "NOT",
+        "NULLS",
+        "OFFSET",
+        "ON",
+        "OR",
+        "ORDER",
+        "OVER",
+        "OVERWRITE",
+        "PARTITION",
+        "PIVOT",
+        "PRECEDING",
+        "QUALIFY",
+        "REGEXP",
+        "RETURN",
+        "RLIKE",
+        "ROLLUP",
+        "ROWS",
+        "SELECT",
+        "SEMI",
+        "SET",
+        "SETS",
+        "SOME",
+        "SORT",
+        "STRUCT",
+        "TABLE",
+        "TABLESAMPLE",
+        "THEN",
+        "UNION",
+        "UNPIVOT",
+        "UPDATE",
+        "USING",
+        "VALUES",
+        "WHEN",
+        "WHERE",
+        "WINDOW",
+        "WITH",
+    ]
+)
+_UNITS = frozenset(
+    f"{unit}{plural}"
+    for unit in ("YEAR", "QUARTER", "MONTH", "WEEK", "DAY", "HOUR", "MINUTE", "SECOND", "MILLISECOND", "MICROSECOND")
+    for plural in ("", "S")
+)
+_TYPED = frozenset({"DATE", "TIMESTAMP", "TIMESTAMP_NTZ", "TIMESTAMP_LTZ", "TIME"})
+_AFTER_GROUPS = ("HAVING", "QUALIFY", "WINDOW", "ORDER", "SORT", "LIMIT", "OFFSET", "UNION", "EXCEPT", "MINUS", "INTERSECT")
+_WHOLE = re.compile(r"(\d+)(L?)\Z", re.IGNORECASE)
+_EXPONENT = re.compile(r"\d+E\Z", re.IGNORECASE)
+_MOST_INT, _MOST_BIGINT = 2**31 - 1, 2**63 - 1
+OTHER = "other"
+"""The kind of what is no whole number, and is known to be none."""
+
+
+@dataclass(frozen=True)
+class Node:
+    """An operand or an operation.
+
+    Attributes:
+        source: Where it stands: offsets in a text, or a message of a plan.
+        sign: Of an operation; empty for an operand.
+        parts: The operation's operands; one for a sign before a value.
+        number: What a literal is, if it is a whole number.
+        kind: The type, where that can be told from the literal.
+        key: The same for what is the same expression in the same place.
+        inner: What stands inside of an operand.
+        summed: The argument, of a call of ``sum``.
+        name: Of a column, in small letters.
+        is_plain: Whether it gives the same value each time, and that costs nothing.
+    """
+
+    source: Any
+    sign: str = ""
+    parts: tuple["Node", ...] = ()
+    number: int | None = None
+    kind: str | None = None
+    key: tuple[Any, ...] = ()
+    inner: tuple["Node", ...] = ()
+    summed: "Node | None" = None
+    name: str = ""
+    is_plain: bool = True
+
+
+@dataclass
+class Arithmetic:
+    """Reads the expressions of a text.
+
+    Args:
+        tokens: Of the text.
+        plain: Names of functions that give the same each time, in capitals.
+        where: What tells this text from others.
+    """
+
+    tokens: Sequence[Token]
+    plain: frozenset[str]
+    where: Any = None
+    _scopes: dict[int, int] = field(default_factory=dict[int, int])
+    _read: dict[int, tuple[Node, int] | None] = field(default_factory=dict[int, "tuple[Node, int] | None"])
+
+    def all(self, begin: int = 0, end: int | None = None) -> list[Node]:
+        """The operations and sums between two tokens, the outermost ones."""
+        end = len(self.tokens) if end is None else end
+        found: list[Node] = []
+        at = begin
+        while at < end:
+            token = self.tokens[at]
+            if token.is_word("PIVOT") and at + 1 < end and self.tokens[at + 1].is_mark("("):
+                at = (closing(self.tokens, at + 1) or end) + 1
+                continue
+            read = self._sum(at, end)
+            if read is None:
+                at += 1
+                continue
+            node, at = read
+            if node.sign or node.inner or node.summed is not None:
+                found.append(node)
+        return found
+
+    def named(self) -> set[str]:
+        """Words, in small letters, that the text itself may give to what is no column of a table: aliases and names in their lists."""
+        found: set[str] = set()
+        for at in range(1, len(self.tokens)):
+            token, before = self.tokens[at], self.tokens[at - 1]
+            if not token.is_identifier or token.is_word(*_NO_OPERAND):
+                continue
+            is_alias = before.is_word("AS") or before.kind is not Kind.MARK or before.is_mark(")") or before.is_mark("]")
+            if is_alias and not (before.is_word(*_NO_OPERAND) and not before.is_word("AS", "END")):
+                found.add(token.identifier.lower())
+                listed = at + 1
+                if listed < len(self.tokens) and self.tokens[listed].is_mark("("):
+                    found |= self._listed(listed)
+            elif before.is_word("WITH", "RECURSIVE") or before.is_mark(","):
+                # A common table expression with the names of its columns.
+                after = self._past(at + 1, "(", ")") if at + 1 < len(self.tokens) and self.tokens[at + 1].is_mark("(") else at
+                if after > at and [one.value for one in self.tokens[after : after + 2]] == ["AS", "("]:
+                    found |= self._listed(at + 1)
+        return found
+
+    def _listed(self, opening: int) -> set[str]:
+        inside = self.tokens[opening + 1 : self._past(opening, "(", ")") - 1]
+        return {token.identifier.lower() for token in inside if token.is_identifier}
+
+    def grouped(self) -> frozenset[Any]:
+        """Keys of the operations that rows are grouped by."""
+        found: set[Any] = set()
+        for at in range(len(self.tokens) - 2):
+            if self.tokens[at].is_word("GROUP") and self.tokens[at + 1].is_word("BY"):
+                depth, end = 0, at + 2
+                while end < len(self.tokens) and depth >= 0 and not (depth == 0 and self.tokens[end].is_word(*_AFTER_GROUPS)):
+                    depth += self.tokens[end].is_mark("(") - self.tokens[end].is_mark(")")
+                    end += 1
+                stack = self.all(at + 2, end - (depth < 0))
+                while stack:
+                    node = stack.pop()
+                    found |= {node.key} if node.sign else set()
+                    stack += node.inner
+        return frozenset(found)
+
+    # ------------------------------------------------------------------------------------------------------- operations
+
+    def _sum(self, at: int, end: int) -> tuple[Node, int] | None:
+        return self._operations(at, end, "+-", self._product)
+
+    def _product(self, at: int, end: int) -> tuple[Node, int] | None:
+        return self._operations(at, end, "*/%", self._signed)
+
+    def _operations(self, at: int, end: int, signs: str, below: Any) -> tuple[Node, int] | None:
+        left = below(at, end)
+        while left is not None and left[1] < end:
+            token = self.tokens[left[1]]
+            is_word = signs != "+-" and token.is_word("DIV")
+            if not (is_word or (token.kind is Kind.MARK and token.value in signs)) or self._is_arrow(left[1]):
+                break
+            right = below(left[1] + 1, end)
+            if right is None:
+                break
+            parts = (left[0], right[0])
+            left = Node(self._span(at, right[1]), token.value, parts, key=self._key(at, right[1])), right[1]
+        return left
+
+    def _signed(self, at: int, end: int) -> tuple[Node, int] | None:
+        if at < end and self.tokens[at].kind is Kind.MARK and self.tokens[at].value in "+-" and not self._is_arrow(at):
+            read = self._signed(at + 1, end)
+            if read is None:
+                return None
+            node, after = read
+            source, key = self._span(at, after), self._key(at, after)
+            if node.number is not None and self.tokens[at].is_mark("-"):
+                value = -node.number
+                kind = "int" if value == -_MOST_INT - 1 and self.tokens[after - 1].raw.isdecimal() else node.kind
+                return Node(source, number=value, kind=kind, key=key), after
+            return Node(source, f"{self.tokens[at].value}_", (node,), key=key), after
+        return self._with_suffixes(at, end)
+
+    def _is_arrow(self, at: int) -> bool:
+        following = self.tokens[at + 1] if at + 1 < len(self.tokens) else None
+        return (
+            self.tokens[at].is_mark("-")
+            and following is not None
+            and following.is_mark(">")
+            and following.start == self.tokens[at].end
+        )
+
+    # --------------------------------------------------------------------------------------------------------- operands
+
+    def _with_suffixes(self, begin: int, end: int) -> tuple[Node, int] | None:
+        read = self._primary(begin, end)
+        if read is None:
+            return None
+        node, at = read
+        inner = list(node.inner)
+        first = at
+        while (after := self._suffix(at, end)) is not None:
+            if not self.tokens[at].is_word("WITHIN"):
+                inner += self.all(at + 1, after)
+            at = after
+        if at == first:
+            return node, at
+        summed = node.summed if self.tokens[first].is_word("FILTER", "OVER") else None
+        is_plain = node.is_plain and not node.sign and not any(self.tokens[one].is_word("SELECT") for one in range(begin, at))
+        key = self._key(begin, at)
+        return Node(self._span(begin, at), key=key, inner=tuple(inner), summed=summed, is_plain=is_plain), at
+
+    def _suffix(self, at: int, end: int) -> int | None:
+        """The end of what belongs to an operand and stands behind it: ``[1]``, ``.field``, ``::type``, ``OVER (...)``."""
+        if at + 1 >= end:
+            return None
+        token, following = self.tokens[at], self.tokens[at + 1]
+        if token.is_mark("["):
+            return self._past(at, "[", "]")
+        if token.is_mark(":") and following.is_mark(":") and following.start == token.end:
+            is_sized = at + 3 < end and self.tokens[at + 3].is_mark("(")
+            return self._past(at + 3, "(", ")") if is_sized else min(at + 3, end)
+        if token.is_word("FILTER", "OVER") and following.is_mark("("):
+            return self._past(at + 1, "(", ")")
+        if token.is_word("WITHIN") and following.is_word("GROUP") and at + 2 < end and self.tokens[at + 2].is_mark("("):
+            return self._past(at + 2, "(", ")")
+        is_name = (token.is_mark(".") or token.is_word("OVER")) and following.is_identifier
+        return at + 2 if is_name or (token.is_word("IGNORE", "RESPECT") and following.is_word("NULLS")) else None
+
+    def _primary(self, at: int, end: int) -> tuple[Node, int] | None:
+        if at >= end:
+            return None
+        # What is in brackets is read for the sake of what is around it, too.
+        if at not in self._read:
+            self._read[at] = self._read_primary(at, end)
+        return self._read[at]
+
+    def _read_primary(self, at: int, end: int) -> tuple[Node, int] | None:
+        token = self.tokens[at]
+        following = self.tokens[at + 1] if at + 1 < end else None
+        if token.is_mark("("):
+            return self._parentheses(at, end)
+        if token.kind is Kind.STRING:
+            return Node(self._span(at, at + 1), kind=OTHER), at + 1
+        if (token.is_mark(":") and following is not None and following.is_identifier) or token.is_mark("?"):
+            after = at + 1 + token.is_mark(":")
+            return Node(self._span(at, after), key=self._key(at, after)), after
+        if token.raw[0].isdigit() or (token.is_mark(".") and following is not None and following.raw[0].isdigit()):
+            return self._number(at, end)
+        if token.is_word("CASE"):
+            return self._case(at, end)
+        if token.is_word("INTERVAL"):
+            return self._interval(at, end)
+        if token.is_word(*_TYPED) and following is not None and following.kind is Kind.STRING:
+            return Node(self._span(at, at + 2), kind=OTHER), at + 2
+        if not token.is_identifier or token.is_word(*_NO_OPERAND):
+            return None
+        return self._name(at, end)
+
+    def _parentheses(self, at: int, end: int) -> tuple[Node, int] | None:
+        closed = closing(self.tokens, at)
+        if closed is None or closed >= end:
+            return None
+        span, key = self._span(at, closed + 1), self._key(at, closed + 1)
+        read = self._sum(at + 1, closed)
+        if read is not None and read[1] == closed:
+            node = read[0]
+            return (
+                Node(
+                    span,
+                    node.sign,
+                    node.parts,
+                    node.number,
+                    node.kind,
+                    node.key,
+                    node.inner,
+                    node.summed,
+                    node.name,
+                    node.is_plain,
+                ),
+                closed + 1,
+            )
+        return Node(span, key=key, inner=tuple(self.all(at + 1, closed)), is_plain=False), closed + 1
+
+    def _name(self, at: int, end: int) -> tuple[Node, int]:
+        begin = at
+        at += 1
+        while at + 1 < end and self.tokens[at].is_mark(".") and self.tokens[at + 1].is_identifier:
+            at += 2
+        if at >= end or not self.tokens[at].is_mark("("):
+            return Node(self._span(begin, at), key=self._key(begin, at), name=self.tokens[at - 1].identifier.lower()), at
+        after = self._past(at, "(", ")")
+        name = self.tokens[begin].value if at == begin + 1 and self.tokens[begin].kind is Kind.WORD else ""
+        inner = self.all(at + 1, after - 1)
+        is_plain = name in self.plain and all(self._is_plain_inside(one) for one in range(at + 1, after - 1))
+        summed = self._summed(at + 1, after - 1) if name == "SUM" else None
+        key = self._key(begin, after)
+        return Node(self._span(begin, after), key=key, inner=tuple(inner), summed=summed, is_plain=is_plain), after
+
+    def _is_plain_inside(self, at: int) -> bool:
+        token = self.tokens[at]
+        if token.is_word("SELECT"):
+            return False
+        is_call = token.is_mark("(") and self.tokens[at - 1].is_identifier
+        return not is_call or self.tokens[at - 1].value in self.plain | _NO_OPERAND
+
+    def _summed(self, begin: int, end: int) -> Node | None:
+        begin += begin < end and self.tokens[begin].is_word("DISTINCT", "ALL")
+        read = self._sum(begin, end)
+        if read is not None and read[1] == end:
+            return read[0]
+        if any(self.tokens[at].is_mark(",") for at in range(begin, end)) or begin >= end:
+            return None
+        return Node(self._span(begin, end), key=self._key(begin, end), inner=tuple(self.all(begin, end)))
+
+    def _case(self, at: int, end: int) -> tuple[Node, int] | None:
+        depth = 0
+        for index in range(at, end):
+            depth += self.tokens[index].is_word("CASE") - self.tokens[index].is_word("END")
+            if depth == 0:
+                inner = tuple(self.all(at + 1, index))
+                return Node(self._span(at, index + 1), key=self._key(at, index + 1), inner=inner, is_plain=False), index + 1
+        return None
+
+    def _interval(self, begin: int, end: int) -> tuple[Node, int] | None:
+        at = begin + 1
+        while at + 1 < end:
+            value = at + (self.tokens[at].kind is Kind.MARK and self.tokens[at].value in "+-")
+            if self.tokens[value].is_mark("("):
+                after = self._past(value, "(", ")")
+            elif value < end and (self.tokens[value].kind is Kind.STRING or self.tokens[value].raw[0].isdigit()):
+                read = self._number(value, end) if self.tokens[value].kind is not Kind.STRING else None
+                after = value + 1 if read is None else read[1]
+            else:
+                break
+            if after >= end or not self.tokens[after].is_word(*_UNITS):
+                at = after if at == begin + 1 and self.tokens[value].kind is Kind.STRING else at
+                break
+            at = after + 1
+            if at + 1 < end and self.tokens[at].is_word("TO") and self.tokens[at + 1].is_word(*_UNITS):
+                at += 2
+        if at == begin + 1:
+            return self._name(begin, end)
+        return Node(self._span(begin, at), kind=OTHER), at
+
+    def _number(self, begin: int, end: int) -> tuple[Node, int]:
+        at = begin + 1
+        whole = _WHOLE.match(self.tokens[begin].raw)
+
+        def touches(one: int) -> bool:
+            return one < end and self.tokens[one].start == self.tokens[one - 1].end
+
+        if self.tokens[begin].is_mark("."):
+            whole, at = None, begin + 2
+        elif touches(at) and self.tokens[at].is_mark("."):
+            whole, at = None, at + 1
+            at += touches(at) and self.tokens[at].raw[0].isdigit()
+        if _EXPONENT.match(self.tokens[at - 1].raw) and touches(at) and self.tokens[at].value in ("+", "-") and touches(at + 1):
+            at += 2
+        if whole is None:
+            return Node(self._span(begin, at), kind=OTHER), at
+        value = int(whole[1])
+        kind = "bigint" if whole[2] or value > _MOST_INT else "int"
+        return Node(self._span(begin, at), number=value, kind=kind if value <= _MOST_BIGINT + 1 else OTHER), at
+
+    # ------------------------------------------------------------------------------------------------------------ places
+
+    def _past(self, opening: int, opens: str, closes: str) -> int:
+        depth = 0
+        for at in range(opening, len(self.tokens)):
+            depth += self.tokens[at].is_mark(opens) - self.tokens[at].is_mark(closes)
+            if depth == 0:
+                return at + 1
+        return len(self.tokens)
+
+    def _span(self, begin: int, end: int) -> tuple[int, int]:
+        return self.tokens[begin].start, self.tokens[end - 1].end
+
+    def _key(self, begin: int, end: int) -> tuple[Any, ...]:
+        words = tuple(token.raw.lower() if token.is_identifier else token.raw for token in self.tokens[begin:end])
+        return self.where, self._scope(begin), words
+
+    def _scope(self, at: int) -> int:
+        """The SELECT of the innermost query around a token; -1 for none."""
+        if not self._scopes:
+            open_ones, current = list[int](), -1
+            for index, token in enumerate(self.tokens):
+                if token.is_mark("("):
+                    open_ones.append(current)
+                elif token.is_mark(")") and open_ones:
+                    current = open_ones.pop()
+                elif token.is_word("SELECT"):
+                    current = index
+                self._scopes[index] = current
+        return self._scopes.get(at, -1)

@@ -1,0 +1,21 @@
+"""Whole numbers past the ends of their type, with Apache Spark: what the embedded engine is to do as well."""
+
+from tests.engine.test_overflow import (
+    numbers,
+    test_a_data_frame,
+    test_a_query,
+    test_an_expression,
+    test_changes_of_tables,
+    test_errors_of_arithmetic_have_their_class,
+    test_what_fits,
+)
+
+__all__ = [
+    "numbers",
+    "test_a_data_frame",
+    "test_a_query",
+    "test_an_expression",
+    "test_changes_of_tables",
+    "test_errors_of_arithmetic_have_their_class",
+    "test_what_fits",
+]
