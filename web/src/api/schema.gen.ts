@@ -3900,7 +3900,7 @@ export interface paths {
         };
         /**
          * List Spark Versions
-         * @description The one engine that there is.
+         * @description The one engine that there is, under the keys that clients choose it by.
          */
         get: operations["clusters_list_spark_versions"];
         put?: never;
