@@ -119,13 +119,14 @@ def test_mariadb_and_what_is_wrong(ingestion: Ingestion, mariadb_port: int) -> N
         name = f"t_{ingestion.schema}"
         my.cursor().execute(
             f"CREATE TABLE {name} (id BIGINT UNSIGNED PRIMARY KEY, t TINYINT(1), y YEAR, e ENUM('a', 'b'), d DATETIME(6), "
-            "ts TIMESTAMP NULL, f FLOAT, j JSON, b BLOB, s SET('x', 'y'), u INT UNSIGNED)"
+            "ts TIMESTAMP NULL, f FLOAT, j JSON, b BLOB, s SET('x', 'y'), u INT UNSIGNED, w TIME(1), v TIME, bi BIT(12))"
         )
         my.cursor().execute(f"CREATE TABLE {name}_bare (n INT)")
         my.cursor().execute("SET time_zone = '+02:00'")
         my.cursor().execute(
             f"INSERT INTO {name} VALUES (18446744073709551615, 1, 2024, 'a', '2024-01-01 10:00:00.5', '2024-01-01 10:00', 1.5, "
-            "'{\"k\": 1}', x'00ff', 'x,y', 4294967295), (1, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)"
+            "'{\"k\": 1}', x'00ff', 'x,y', 4294967295, '838:59:58.5', '-01:00:00', b'100000000101'), "
+            "(1, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)"
         )
         ingestion.connect("MYSQL", **options)
         whole = ingestion.pipeline(
@@ -141,6 +142,7 @@ def test_mariadb_and_what_is_wrong(ingestion: Ingestion, mariadb_port: int) -> N
         assert ingestion.rows(name)[1] == (
             *(Decimal(18446744073709551615), 1, 2024, "a", dt.datetime(2024, 1, 1, 10, 0, 0, 500000)),
             *(dt.datetime(2024, 1, 1, 8), 1.5, '{"k": 1}', b"\x00\xff", "x,y", 4294967295),
+            *("838:59:58.500000", "-01:00:00", b"\x08\x05"),
         )
         by_cursor = ingestion.pipeline(ingestion.table(name, "newest", schema="shop", cursor="id"))
         assert landed(ingestion.run(by_cursor)) == {"newest": 2}
@@ -154,6 +156,18 @@ def test_mariadb_and_what_is_wrong(ingestion: Ingestion, mariadb_port: int) -> N
         assert "has no primary key. Give table_configuration.primary_keys" in told
         assert "The source has no table shop.missing. It has: " in told
         assert "cursor_columns names changed, which" in told
+        my.cursor().execute("SET sql_mode = ''")
+        my.cursor().execute(f"CREATE TABLE {name}_zero (id INT PRIMARY KEY, at DATE)")
+        my.cursor().execute(f"INSERT INTO {name}_zero VALUES (1, '0000-00-00'), (2, '2024-01-01')")
+        zero = ingestion.pipeline(
+            ingestion.table(f"{name}_zero", "zero", schema="shop"),
+            ingestion.table(f"{name}_zero", "from_zero", schema="shop", cursor="at"),
+        )
+        told = ingestion.fails(zero)
+        assert (
+            f"A value of the column at of shop.{name}_zero is no DATE: '0000-00-00' is on no calendar. Change it there" in told
+        )
+        assert "those of the cursor column at cannot be compared" in told
         assert ingestion.rows("plain") == []
     change = {"options": {**options, "password": "wrong-pass-word"}}
     ingestion.http.patch(f"{UC}/connections/{ingestion.schema}", json=change).raise_for_status()

@@ -1,5 +1,6 @@
 """PostgreSQL and MariaDB, read by dlt's sql_database source. Only a process of its own may import this."""
 
+import datetime as dt
 import ssl
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,6 +31,29 @@ class SourceTable:
     table: sa.Table
     columns: tuple[Column, ...]
     keys: tuple[str, ...]
+
+
+class _Time(mysql.TIME):
+    """MariaDB's times of day and spans up to 838 hours, to both sides, as its texts: SQLAlchemy would take them for times of day."""
+
+    cache_ok = True
+
+    def result_processor(self, dialect: Any, coltype: Any) -> Any:  # noqa: ARG002 - SQLAlchemy's method
+        """What makes a text of the driver's value."""
+        return lambda value: None if value is None else span_text(value)
+
+
+def _with_spans(table: sa.Table) -> None:
+    for column in table.columns:
+        if isinstance(column.type, mysql.TIME):
+            column.type = _Time(fsp=column.type.fsp)
+
+
+def span_text(span: dt.timedelta) -> str:
+    """A span as MariaDB writes it: ``-838:59:59.000001``."""
+    seconds, fraction = divmod(abs(span), dt.timedelta(seconds=1))
+    text = f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
+    return f"{'-' if span < dt.timedelta() else ''}{text}{f'.{fraction.microseconds:06d}' if fraction else ''}"
 
 
 class DatabaseSource:
@@ -84,6 +108,7 @@ class DatabaseSource:
             incremental=incremental,
             chunk_size=CHUNK,
             backend="sqlalchemy",
+            table_adapter_callback=_with_spans,
             included_columns=[column.name for column in source.columns],
         )
         try:
@@ -94,6 +119,8 @@ class DatabaseSource:
             if isinstance(told, psycopg.DataError) and told.sqlstate is None:
                 # Not what the server has said, but that the driver cannot make a value of what it has given.
                 raise RowUnreadable(one.source, str(told)) from error
+            if cursor is not None and isinstance(cause, TypeError):
+                raise RowUnreadable(one.source, f"those of the cursor column {cursor} cannot be compared ({cause})") from error
             raise self.unreachable(cause if isinstance(cause, Exception) else error) from error
 
     def tells_rows_apart(self, table: sa.Table) -> bool:
@@ -227,20 +254,36 @@ def _whole(kind: Any) -> tuple[str, Any]:
     return names[at + bool(wider)], _same
 
 
+def _day(value: Any) -> Any:
+    """A day or a moment; the driver leaves MariaDB's that are none, as 0000-00-00, as texts."""
+    if isinstance(value, str):
+        message = (
+            f"'{value}' is on no calendar. Change it there, or leave out the column with table_configuration.exclude_columns"
+        )
+        raise TypeError(message)
+    return value
+
+
 def _moment(kind: Any) -> tuple[str, Any]:
     in_utc = isinstance(kind, mysql.TIMESTAMP) or getattr(kind, "timezone", False)
-    return ("TIMESTAMP" if in_utc else "TIMESTAMP_NTZ"), _same
+    return ("TIMESTAMP" if in_utc else "TIMESTAMP_NTZ"), _day
+
+
+def _bits(kind: Any) -> tuple[str, Any]:
+    """As many bytes as a column of bits has, which come as a number."""
+    length = ((kind.length or 1) + 7) // 8
+    return "BINARY", lambda value: value.to_bytes(length, "big")
 
 
 _TYPES: tuple[tuple[Any, Any], ...] = (
     (sa.Boolean, lambda _: ("BOOLEAN", bool)),
     (mysql.YEAR, lambda _: ("INT", int)),
-    (mysql.BIT, lambda _: ("BINARY", bytes)),
+    (mysql.BIT, _bits),
     (sa.Integer, _whole),
     (postgresql.REAL, lambda _: ("FLOAT", float)),
     (mysql.FLOAT, lambda _: ("FLOAT", float)),
     (sa.Float, lambda _: ("DOUBLE", float)),
-    (sa.Date, lambda _: ("DATE", _same)),
+    (sa.Date, lambda _: ("DATE", _day)),
     (sa.DateTime, _moment),
     (sa.LargeBinary, lambda _: ("BINARY", bytes)),
     (sa.BINARY, lambda _: ("BINARY", bytes)),
