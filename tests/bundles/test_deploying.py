@@ -53,7 +53,10 @@ resources:
       schema_name: ${{resources.schemas.s.name}}
       grants: [{{principal: account users, privileges: [EXECUTE]}}]
   experiments:
-    e: {{name: "/Users/${{workspace.current_user.userName}}/{name}-${{bundle.target}}", description: about, <<: *everybody}}
+    e:
+      name: "/Users/${{workspace.current_user.userName}}/{name}-${{bundle.target}}"
+      description: about
+      permissions: [{{level: CAN_READ, group_name: users}}]
   secret_scopes:
     k: {{name: "{name}-${{bundle.target}}", permissions: [{{level: READ, group_name: account users}}]}}
   pipelines:
@@ -203,6 +206,8 @@ def test_a_bundles_life(  # noqa: PLR0915 - one life, told in its order
     assert experiment is not None
     assert experiment.name == f"/Users/{sdk.current_user.me().user_name}/[dev {short}] {name}-dev"
     assert {one.key: one.value for one in experiment.tags or ()}["mlflow.note.content"] == "about"
+    readers = {one.group_name for one in sdk.experiments.get_permissions(ids["experiments.e"]).access_control_list or ()}
+    assert "account users" in readers
     scope = f"dev_{short}_{name}-dev"
     assert {one.principal: str(one.permission) for one in sdk.secrets.list_acls(scope)}["account users"] == "AclPermission.READ"
 

@@ -329,8 +329,6 @@ def _served(resources: Sequence[Resource], client: Client, problems: Problems) -
             continue
         what = one.kind.replace("_", " ")
         message = f"resources.{one.name}: this server has no permissions on {what}, so those of the bundle are left out."
-        if one.kind == "experiments":
-            message += " Everybody reads every experiment here, and logs runs into it; its owner changes it."
         problems.warn(one.at, message)
         found.append(replace(one, body={key: value for key, value in one.body.items() if key != "permissions"}))
     return found

@@ -12,7 +12,19 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from boathouse.db.base import Base
 
-WATCHED = frozenset({"securables", "grants", "tags", "principals", "groups", "memberships", "nested_groups"})
+WATCHED = frozenset(
+    {
+        "securables",
+        "grants",
+        "tags",
+        "principals",
+        "groups",
+        "memberships",
+        "nested_groups",
+        "workspace_permissions",
+        "experiment_permissions",
+    }
+)
 """The tables that it stands for."""
 _WRITES = re.compile(
     r"\b(?:INSERT(?:\s+OR\s+\w+)?\s+INTO|UPDATE|DELETE\s+FROM|TRUNCATE(?:\s+TABLE)?)\s+(?:ONLY\s+)?[\"`]?(\w+)", re.IGNORECASE

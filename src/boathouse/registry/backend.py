@@ -190,7 +190,8 @@ class MlflowBackend:
         from mlflow.server.fastapi_app import create_fastapi_app  # noqa: PLC0415
         from mlflow.tracking._tracking_service import utils  # noqa: PLC0415
 
-        from boathouse.registry.engines import tables_url  # noqa: PLC0415
+        from boathouse.registry.engines import engine_of, tables_url  # noqa: PLC0415
+        from boathouse.registry.experiments import Experiments  # noqa: PLC0415
         from boathouse.registry.registry_store import GovernedRegistryStore  # noqa: PLC0415
         from boathouse.registry.tracking_store import GovernedTrackingStore  # noqa: PLC0415
         from boathouse.registry.webhooks import prepare, settings  # noqa: PLC0415
@@ -198,7 +199,8 @@ class MlflowBackend:
         os.environ.update(settings(private=self._private_webhooks))
         prepare(self.layout, _replace, handlers)
         url = tables_url(self._database, self.layout)
-        tracking = GovernedTrackingStore(url, "mlflow-artifacts:/", self.layout, self._training)
+        experiments = Experiments(self._database, self.layout, engine_of(url))
+        tracking = GovernedTrackingStore(url, "mlflow-artifacts:/", self.layout, self._training, experiments)
         registry = GovernedRegistryStore(
             url,
             self._governance,
@@ -211,6 +213,7 @@ class MlflowBackend:
             self._told,
             self._serving,
         )
+        _tell_refusals()
         # MLflow looks for its stores here; were they not set, it would make its own, without our rules.
         _replace(handlers, _tracking_store=tracking, _model_registry_store=registry, _artifact_repo=None)
         # Not set_tracking_uri: that puts the URI, and a password in it, into the environment of all child processes.
@@ -227,6 +230,18 @@ def import_mlflow() -> None:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="starlette.middleware.wsgi is deprecated")
         import mlflow.server.fastapi_app  # noqa: F401, PLC0415  # pyright: ignore[reportUnusedImport]
+
+
+def _tell_refusals() -> None:
+    """Have those of MLflow's routes that tell no errors tell them as the others do."""
+    from flask import Response  # noqa: PLC0415
+    from mlflow.exceptions import MlflowException  # noqa: PLC0415
+    from mlflow.server import app  # noqa: PLC0415
+
+    def tell(error: MlflowException) -> Response:
+        return Response(error.serialize_as_json(), error.get_http_status_code(), mimetype="application/json")
+
+    app.register_error_handler(MlflowException, tell)
 
 
 def _replace(module: ModuleType, **values: Any) -> None:

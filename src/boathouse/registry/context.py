@@ -29,3 +29,8 @@ def acting_principal() -> Principal:
     if principal is None:
         raise CredentialsMissing
     return principal
+
+
+def acting_or_nobody() -> Principal | None:
+    """Who acts; None if it is the server itself."""
+    return _principal.get()

@@ -101,6 +101,28 @@ class NotYours(PermissionDenied):
         super().__init__(f"User '{principal}' cannot change {what}: it {whose}.")
 
 
+class ExperimentRefused(PermissionDenied):
+    """An experiment that somebody may not see, or not as much as is asked for."""
+
+    def __init__(self, principal: str, experiment_id: str, needed: str) -> None:
+        super().__init__(
+            f"User '{principal}' does not have {needed} permission on experiment {experiment_id}. Who has CAN_MANAGE on it can give it.",
+            experiment_id=experiment_id,
+            needed=needed,
+        )
+
+
+class FolderRefused(PermissionDenied):
+    """An experiment that would lie in another's folder."""
+
+    def __init__(self, principal: str, name: str) -> None:
+        super().__init__(
+            f"User '{principal}' cannot have an experiment '{name}': it needs CAN_EDIT on the folder. "
+            f"Give a name below /Users/{principal}, or one that is no path.",
+            name=name,
+        )
+
+
 class StageInvalid(InvalidParameterValue):
     """A stage that there is not."""
 

@@ -30,6 +30,18 @@ class ModelActivityRow(Base):
     updated_at: Mapped[int] = mapped_column(BigInteger)
 
 
+class ExperimentPermissionRow(Base):
+    """A level of permission on an experiment of MLflow's, which is in a database of its own."""
+
+    __tablename__ = "experiment_permissions"
+
+    experiment_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    grantee: Mapped[str] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    """user_name, group_name or service_principal_name."""
+    level: Mapped[str]
+
+
 class RegistryWebhookRow(Base):
     """A webhook in the form of the older registry."""
 

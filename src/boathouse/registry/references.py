@@ -6,7 +6,7 @@ from sqlalchemy import event
 from sqlalchemy.orm import Session
 
 from boathouse.registry.backend import MlflowBackend
-from boathouse.registry.repository import ActivityRepository
+from boathouse.registry.repository import ActivityRepository, ExperimentRepository
 
 
 class MlflowReferences:
@@ -29,10 +29,12 @@ class MlflowReferences:
     def renamed(self, session: Session, old: str, new: str) -> None:
         """A principal has a new name: its experiments, runs, logged models, comments and requests stay its own."""
         ActivityRepository(session).rename_principal(old, new)
+        ExperimentRepository(session).rename_principal(old, new)
         self._then(session, old, new)
 
     def deleted(self, session: Session, name: str) -> None:
         """A principal is gone: what it logged is nobody's, so that nobody who takes the name may change it."""
+        ExperimentRepository(session).forget_principal(name)
         self._then(session, name, None)
 
     def _then(self, session: Session, old: str, new: str | None) -> None:

@@ -301,6 +301,8 @@ class GovernedRegistryStore(StagedStore):
         path = artifacts.path_of_uri(source)
         if path.holder == "version":
             self._governance.require(path.model_version[0], Privilege.EXECUTE)
+        else:
+            self._tracking.require_artifact(path, write=False)
         run = self._tracking.get_logged_model(model_id).source_run_id if model_id else None
         return path, run
 

@@ -1,11 +1,12 @@
 """Queries of what the registry keeps beside MLflow's tables."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import delete, or_, select, update
 from sqlalchemy.orm import Session
 
-from boathouse.registry.models import ModelActivityRow, RegistryWebhookRow
+from boathouse.iam.api import Access
+from boathouse.registry.models import ExperimentPermissionRow, ModelActivityRow, RegistryWebhookRow
 
 
 class ActivityRepository:
@@ -45,6 +46,43 @@ class ActivityRepository:
     def rename_principal(self, old: str, new: str) -> None:
         """Activities of a principal bear its new name."""
         self._session.execute(update(ModelActivityRow).where(ModelActivityRow.principal == old).values(principal=new))
+
+
+class ExperimentRepository:
+    """Permissions on experiments, in one transaction."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def all_access(self) -> dict[int, list[Access]]:
+        """Who may what on each experiment that has permissions of its own."""
+        found: dict[int, list[Access]] = {}
+        for row in self._session.scalars(select(ExperimentPermissionRow)):
+            found.setdefault(row.experiment_id, []).append(Access(row.grantee, row.kind, row.level))
+        return found
+
+    def access(self, experiment_id: int) -> list[Access]:
+        """Who may what on an experiment by its own permissions, by grantee."""
+        query = select(ExperimentPermissionRow).where(ExperimentPermissionRow.experiment_id == experiment_id)
+        rows = self._session.scalars(query.order_by(ExperimentPermissionRow.grantee))
+        return [Access(row.grantee, row.kind, row.level) for row in rows]
+
+    def set_access(self, experiment_id: int, access: Iterable[Access]) -> None:
+        """Say who may what on an experiment."""
+        self._session.execute(delete(ExperimentPermissionRow).where(ExperimentPermissionRow.experiment_id == experiment_id))
+        for one in access:
+            row = ExperimentPermissionRow(experiment_id=experiment_id, grantee=one.grantee, kind=one.kind, level=one.level)
+            self._session.add(row)
+        self._session.flush()
+
+    def rename_principal(self, old: str, new: str) -> None:
+        """A principal has a new name."""
+        theirs = update(ExperimentPermissionRow).where(ExperimentPermissionRow.grantee == old)
+        self._session.execute(theirs.values(grantee=new))
+
+    def forget_principal(self, name: str) -> None:
+        """A principal is gone."""
+        self._session.execute(delete(ExperimentPermissionRow).where(ExperimentPermissionRow.grantee == name))
 
 
 class WebhookRepository:

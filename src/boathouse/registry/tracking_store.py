@@ -1,8 +1,7 @@
 """MLflow's tracking store with the lake's rules: true users, owners, and artifacts that stay in the lake."""
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import wraps
-from typing import Any, TypeVar, cast
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from mlflow.entities import ExperimentTag, LoggedModelTag, RunStatus, RunTag
 from mlflow.exceptions import MlflowException
@@ -10,132 +9,47 @@ from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST
 from mlflow.store.tracking.dbmodels.models import (
     SqlEvaluationDataset,
     SqlEvaluationDatasetTag,
+    SqlExperiment,
     SqlExperimentTag,
-    SqlLoggedModel,
     SqlLoggedModelTag,
     SqlRun,
     SqlTag,
 )
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
-from sqlalchemy import Engine
 
 from boathouse.engine.api import TableRead
 from boathouse.registry import artifacts
 from boathouse.registry.artifacts import ArtifactPath
 from boathouse.registry.context import acting_principal
-from boathouse.registry.engines import engine_of
-from boathouse.registry.errors import LocationRefused, NotYours, mlflow_errors, our_errors
+from boathouse.registry.errors import LocationRefused, mlflow_errors, our_errors
+from boathouse.registry.experiments import OWNER_TAG, Experiments, Rank
 from boathouse.registry.inputs import dataset_inputs
+from boathouse.registry.seeing_store import USER_TAG, SeeingStore, guarded
 from boathouse.registry.sources import versions_in
 from boathouse.storage.layout import Layout
 from boathouse.training.api import SOURCE_TAG, Training
 
-USER_TAG = "mlflow.user"
-OWNER_TAG = "mlflow.ownerEmail"
 PARENT_TAG = "mlflow.parentRunId"
 REPLACED = frozenset({"mlflow.source.name", "mlflow.source.type"})
 """Tags that MLflow's client sets as for any Python, where the process has told better."""
-_REMEMBERED = 10_000
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 
-def _guarded(kind: str, parameter: str) -> Callable[[F], F]:
-    def decorate(method: F) -> F:
-        @wraps(method)
-        def checked(self: "GovernedTrackingStore", *args: Any, **kwargs: Any) -> Any:
-            subject = args[0] if args else kwargs[parameter]
-            with mlflow_errors():
-                self.require_write(kind, str(subject))
-            return method(self, *args, **kwargs)
-
-        return cast("F", checked)
-
-    return decorate
-
-
-class GovernedTrackingStore(SqlAlchemyStore):
+class GovernedTrackingStore(SeeingStore):
     """Runs and experiments.
 
-    Everybody reads everything and logs runs into any experiment. A run is changed by its user, an experiment by its owner, who
-    also may change the runs in it, an evaluation's data set by who made it; an admin may change all. Who a run's user is, the door says, not the client.
+    Who may what in an experiment ``Experiments`` says. Where everybody logs, a run is changed by its user and by who may change
+    the experiment, an evaluation's data set by who made it; an admin may change all. Who a run's user is, the door says, not the client.
     """
 
-    def __init__(self, db_uri: str, artifact_root: str, layout: Layout, training: Training) -> None:
+    def __init__(self, db_uri: str, artifact_root: str, layout: Layout, training: Training, experiments: Experiments) -> None:
         self._layout, self._training = layout, training
-        self._owners: dict[tuple[str, str], tuple[str, str]] = {}
-        super().__init__(db_uri, artifact_root)
-
-    @classmethod
-    def _get_or_create_engine(cls, db_uri: str) -> Engine:
-        return engine_of(db_uri)
+        super().__init__(db_uri, artifact_root, experiments)
 
     # ------------------------------------------------------------------------------------------------------- owners
 
-    def require_write(self, kind: str, subject: str) -> None:
-        """Go on only if the acting principal may change a ``run``, ``experiment``, logged ``model``, ``trace``'s experiment or evaluation's ``dataset``.
-
-        What does not exist passes: MLflow says so itself.
-
-        Raises:
-            NotYours: If it is somebody else's.
-        """
-        principal = acting_principal()
-        if principal.is_admin:
-            return
-        found = self._owner(kind, subject)
-        if found is None:
-            return
-        owner, experiment = found
-        if owner == principal.name:
-            return
-        if kind != "experiment" and experiment:
-            above = self._owner("experiment", experiment)
-            if above is not None and above[0] == principal.name:
-                return
-        raise NotYours(principal.name, f"{kind} {subject}", owner)
-
-    def _owner(self, kind: str, subject: str) -> tuple[str, str] | None:
-        """Owner and experiment of something; both never change, so they are remembered."""
-        known = self._owners.get((kind, subject))
-        if known is not None:
-            return known
-        with self.ManagedSessionMaker() as session:
-            if kind == "run":
-                row = session.query(SqlRun.user_id, SqlRun.experiment_id).filter(SqlRun.run_uuid == subject).one_or_none()
-            elif kind == "dataset":
-                made = session.query(SqlEvaluationDataset.created_by).filter(SqlEvaluationDataset.dataset_id == subject)
-                row = None if (one := made.one_or_none()) is None else (one[0], "")
-            elif kind == "model":
-                row = (
-                    session.query(SqlLoggedModelTag.tag_value, SqlLoggedModel.experiment_id)
-                    .select_from(SqlLoggedModel)
-                    .outerjoin(
-                        SqlLoggedModelTag,
-                        (SqlLoggedModelTag.model_id == SqlLoggedModel.model_id) & (SqlLoggedModelTag.tag_key == USER_TAG),
-                    )
-                    .filter(SqlLoggedModel.model_id == subject)
-                    .one_or_none()
-                )
-            else:
-                tag = (
-                    session.query(SqlExperimentTag.value, SqlExperimentTag.experiment_id)
-                    .filter(SqlExperimentTag.experiment_id == int(subject), SqlExperimentTag.key == OWNER_TAG)
-                    .one_or_none()
-                    if subject.isdigit()
-                    else None
-                )
-                row = tag or ("", subject)
-        if row is None:
-            return None
-        if len(self._owners) >= _REMEMBERED:
-            self._owners.clear()
-        owner = self._owners[kind, subject] = (row[0] or "", str(row[1]))
-        return owner
-
     def change_owner(self, old: str, new: str | None) -> None:
         """Let what is a user's be another name's; None: nobody's, so that only an admin may change it."""
-        with self.ManagedSessionMaker(read_only=False) as session:
+        with self._everything(read_only=False) as session:
             session.query(SqlRun).filter(SqlRun.user_id == old).update({"user_id": new or ""})
             sets = session.query(SqlEvaluationDataset).filter(SqlEvaluationDataset.created_by == old)
             sets.update({"created_by": new or ""}, synchronize_session=False)
@@ -147,7 +61,19 @@ class GovernedTrackingStore(SqlAlchemyStore):
             ):
                 name = SqlLoggedModelTag.tag_key if table is SqlLoggedModelTag else table.key
                 session.query(table).filter(name == key, value == old).update({value: new or ""}, synchronize_session=False)
+            self._move_home(session, old, new)
         self._owners.clear()
+        self.experiments.forget()
+
+    def _move_home(self, session: Any, old: str, new: str | None) -> None:
+        """Let experiments in a user's folder follow it; of one that is gone to a name that nobody gets."""
+        for top in ("/Users", "/Repos", "/Workspace/Users", "/Workspace/Repos"):
+            inside = session.query(SqlExperiment).filter(SqlExperiment.name.startswith(f"{top}/{old}/", autoescape=True)).all()
+            number = 1
+            while new is None and inside and _any_in(session, f"{top}/{old}-backup-{number}/"):
+                number += 1
+            for row in inside:
+                row.name = f"{top}/{new or f'{old}-backup-{number}'}/{row.name.removeprefix(f'{top}/{old}/')}"
 
     def require_artifact(self, path: ArtifactPath, *, write: bool) -> None:
         """Go on only if the acting principal may write (or read) a file of a run, a logged model or a trace.
@@ -157,13 +83,17 @@ class GovernedTrackingStore(SqlAlchemyStore):
             MlflowException: If there is no such run or logged model.
         """
         acting_principal()
+        experiment = path.path.split("/", 1)[0]
+        with our_errors():
+            self.get_experiment(experiment)
         if not write:
             return
         if path.holder == "trace":
             self.get_trace_info(path.holder_id)
+            self.require_rank("trace", path.holder_id, Rank.LOG)
+            self.experiments.require(experiment, Rank.LOG)
             return
-        experiment = path.path.split("/", 1)[0]
-        found = self._owner(path.holder, path.holder_id)
+        found = self.owner(path.holder, path.holder_id)
         if found is None or found[1] != experiment:
             message = f"There is no {path.holder} {path.holder_id} in experiment {experiment}."
             raise MlflowException(message, RESOURCE_DOES_NOT_EXIST)
@@ -177,6 +107,7 @@ class GovernedTrackingStore(SqlAlchemyStore):
             if artifact_location:
                 raise LocationRefused(str(artifact_location))
             owner = ExperimentTag(OWNER_TAG, acting_principal().name)
+            self.experiments.require_place(str(name))
         kept = [tag for tag in tags or [] if tag.key != OWNER_TAG]
         return super().create_experiment(name, None, [*kept, owner])
 
@@ -192,10 +123,26 @@ class GovernedTrackingStore(SqlAlchemyStore):
             self.require_write("experiment", str(experiment_id))
         return None if key == OWNER_TAG else super().delete_experiment_tag(experiment_id, key)
 
-    delete_experiment = _guarded("experiment", "experiment_id")(SqlAlchemyStore.delete_experiment)
-    restore_experiment = _guarded("experiment", "experiment_id")(SqlAlchemyStore.restore_experiment)
-    rename_experiment = _guarded("experiment", "experiment_id")(SqlAlchemyStore.rename_experiment)
-    delete_traces = _guarded("experiment", "experiment_id")(SqlAlchemyStore.delete_traces)
+    def rename_experiment(self, experiment_id: Any, new_name: Any) -> Any:
+        """Give an experiment another name, of a folder that the acting principal may change."""
+        with mlflow_errors():
+            self.require_manage(str(experiment_id))
+            self.experiments.require_place(str(new_name))
+        done = super().rename_experiment(experiment_id, new_name)
+        self.experiments.forget()
+        return done
+
+    def delete_experiment(self, experiment_id: Any) -> Any:
+        """Delete an experiment that the acting principal manages."""
+        with mlflow_errors():
+            self.require_manage(str(experiment_id))
+        return super().delete_experiment(experiment_id)
+
+    def restore_experiment(self, experiment_id: Any) -> Any:
+        """Have an experiment again that was deleted."""
+        with mlflow_errors():
+            self.require_manage(str(experiment_id))
+        return super().restore_experiment(experiment_id)
 
     # --------------------------------------------------------------------------------------------------------- runs
 
@@ -204,6 +151,7 @@ class GovernedTrackingStore(SqlAlchemyStore):
         del user_id
         with mlflow_errors():
             name = acting_principal().name
+            self.experiments.require(experiment_id, Rank.LOG)
         kept = {tag.key: tag for tag in tags or [] if tag.key != USER_TAG}
         source, parent = (kept[key].value if key in kept else None for key in (SOURCE_TAG, PARENT_TAG))
         files: dict[str, str] = {}
@@ -264,13 +212,13 @@ class GovernedTrackingStore(SqlAlchemyStore):
             self.require_write("run", str(run_id))
         return super().log_batch(run_id, metrics, params, [tag for tag in tags if tag.key != USER_TAG])
 
-    delete_run = _guarded("run", "run_id")(SqlAlchemyStore.delete_run)
-    restore_run = _guarded("run", "run_id")(SqlAlchemyStore.restore_run)
-    log_metric = _guarded("run", "run_id")(SqlAlchemyStore.log_metric)
-    log_param = _guarded("run", "run_id")(SqlAlchemyStore.log_param)
-    record_logged_model = _guarded("run", "run_id")(SqlAlchemyStore.record_logged_model)
-    log_inputs = _guarded("run", "run_id")(SqlAlchemyStore.log_inputs)
-    log_outputs = _guarded("run", "run_id")(SqlAlchemyStore.log_outputs)
+    delete_run = guarded("run", "run_id")(SqlAlchemyStore.delete_run)
+    restore_run = guarded("run", "run_id")(SqlAlchemyStore.restore_run)
+    log_metric = guarded("run", "run_id")(SqlAlchemyStore.log_metric)
+    log_param = guarded("run", "run_id")(SqlAlchemyStore.log_param)
+    record_logged_model = guarded("run", "run_id")(SqlAlchemyStore.record_logged_model)
+    log_inputs = guarded("run", "run_id")(SqlAlchemyStore.log_inputs)
+    log_outputs = guarded("run", "run_id")(SqlAlchemyStore.log_outputs)
 
     # ------------------------------------------------------------------------------------------------ logged models
 
@@ -286,6 +234,7 @@ class GovernedTrackingStore(SqlAlchemyStore):
         """Make a logged model of the acting principal; one of a run only by who may change the run."""
         with mlflow_errors():
             user = acting_principal().name
+            self.experiments.require(experiment_id, Rank.LOG)
             if source_run_id:
                 self.require_write("run", source_run_id)
         kept = [tag for tag in tags or [] if tag.key != USER_TAG]
@@ -301,7 +250,7 @@ class GovernedTrackingStore(SqlAlchemyStore):
     def set_model_versions_tags(self, name: Any, version: Any, model_id: Any) -> Any:
         """Note on a logged model that it was registered, by its user; others' registrations leave no note."""
         principal = acting_principal()
-        owner = self._owner("model", str(model_id))
+        owner = self.owner("model", str(model_id))
         if principal.is_admin or (owner is not None and owner[0] == principal.name):
             super().set_model_versions_tags(name, version, model_id)
 
@@ -311,9 +260,9 @@ class GovernedTrackingStore(SqlAlchemyStore):
             self.require_write("model", str(model_id))
         return None if key == USER_TAG else super().delete_logged_model_tag(model_id, key)
 
-    delete_logged_model = _guarded("model", "model_id")(SqlAlchemyStore.delete_logged_model)
-    finalize_logged_model = _guarded("model", "model_id")(SqlAlchemyStore.finalize_logged_model)
-    log_logged_model_params = _guarded("model", "model_id")(SqlAlchemyStore.log_logged_model_params)
+    delete_logged_model = guarded("model", "model_id")(SqlAlchemyStore.delete_logged_model)
+    finalize_logged_model = guarded("model", "model_id")(SqlAlchemyStore.finalize_logged_model)
+    log_logged_model_params = guarded("model", "model_id")(SqlAlchemyStore.log_logged_model_params)
 
     # ----------------------------------------------------------------------------------- data sets of evaluations
 
@@ -321,6 +270,8 @@ class GovernedTrackingStore(SqlAlchemyStore):
         """Make a data set of the acting principal."""
         with mlflow_errors():
             user = acting_principal().name
+            for one in experiment_ids or ():
+                self.experiments.require(one, Rank.LOG)
         return super().create_dataset(name, {**(tags or {}), USER_TAG: user}, experiment_ids)
 
     def upsert_dataset_records(self, dataset_id: Any, records: Any) -> Any:
@@ -344,7 +295,22 @@ class GovernedTrackingStore(SqlAlchemyStore):
             self.require_write("dataset", str(dataset_id))
         return None if key == USER_TAG else super().delete_dataset_tag(dataset_id, key)
 
-    delete_dataset = _guarded("dataset", "dataset_id")(SqlAlchemyStore.delete_dataset)
-    delete_dataset_records = _guarded("dataset", "dataset_id")(SqlAlchemyStore.delete_dataset_records)
-    add_dataset_to_experiments = _guarded("dataset", "dataset_id")(SqlAlchemyStore.add_dataset_to_experiments)
-    remove_dataset_from_experiments = _guarded("dataset", "dataset_id")(SqlAlchemyStore.remove_dataset_from_experiments)
+    delete_dataset = guarded("dataset", "dataset_id")(SqlAlchemyStore.delete_dataset)
+    delete_dataset_records = guarded("dataset", "dataset_id")(SqlAlchemyStore.delete_dataset_records)
+
+    def add_dataset_to_experiments(self, dataset_id: Any, experiment_ids: Any) -> Any:
+        """Have a data set belong to more experiments, which the acting principal logs into."""
+        with mlflow_errors():
+            self.require_write("dataset", str(dataset_id))
+            for one in experiment_ids:
+                self.experiments.require(one, Rank.LOG)
+        return super().add_dataset_to_experiments(dataset_id, experiment_ids)
+
+    remove_dataset_from_experiments = guarded("dataset", "dataset_id")(SqlAlchemyStore.remove_dataset_from_experiments)
+
+
+def _any_in(session: Any, folder: str) -> bool:
+    return (
+        session.query(SqlExperiment.experiment_id).filter(SqlExperiment.name.startswith(folder, autoescape=True)).first()
+        is not None
+    )

@@ -48,6 +48,7 @@ from boathouse.pipelines import page_endpoints as pipelines_page
 from boathouse.pipelines.api import EventLog, PipelineCommands, Pipelines, PipelineTaskKind, Places
 from boathouse.registry import artifact_endpoints as registry_artifact_endpoints
 from boathouse.registry import endpoints as registry_endpoints
+from boathouse.registry import experiment_endpoints as registry_experiment_endpoints
 from boathouse.registry import files_endpoints as registry_files
 from boathouse.registry import older_endpoints as registry_older_endpoints
 from boathouse.registry import older_permission_endpoints as registry_older_permissions
@@ -276,6 +277,7 @@ ROUTERS = (
     older_alerts.router,
     dashboard_endpoints.router,
     registry_artifact_endpoints.router,
+    registry_experiment_endpoints.router,
     registry_endpoints.router,
     registry_uc_endpoints.router,
     registry_older_endpoints.router,

@@ -59,6 +59,7 @@ SERVICES: tuple[tuple[str, str], ...] = (
     ("/api/2.0/feature-store/", "featureStore"),
     ("/api/2.0/serving-endpoints", "serving"),
     ("/api/2.0/permissions/serving-endpoints/", "serving"),
+    ("/api/2.0/permissions/experiments/", "mlflow"),
     ("/serving-endpoints/", "serving"),
 )
 """The service of a path, by its first prefix here; MLflow's paths are ``mlflow``, all others ``workspace``."""

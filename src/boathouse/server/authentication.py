@@ -63,6 +63,7 @@ SCOPES: tuple[tuple[str, str], ...] = (
     ("/api/2.0/feature-store/", "feature-store"),
     ("/api/2.0/serving-endpoints", "serving"),
     ("/api/2.0/permissions/serving-endpoints/", "serving"),
+    ("/api/2.0/permissions/experiments/", "mlflow"),
     ("/serving-endpoints/", "serving.invocations"),
     ("/api/2.0/mlflow/", "mlflow"),
     ("/api/2.0/mlflow-artifacts/", "mlflow"),

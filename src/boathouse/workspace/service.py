@@ -143,6 +143,17 @@ class WorkspaceService:
         """The asker's level on a path, by itself or by a folder above, whether anything is there or not."""
         return self._level(parts_of(path))
 
+    def access_at(self, path: str) -> list[Access]:
+        """Who may what at a path by the folders above it and by itself, whether anything is there or not, but for admins."""
+        parts = parts_of(path)
+        given = self._rows.permissions([text_of(one) for one in above(parts)])
+        return [*self._at_home(parts), *(Access(row.grantee, row.kind, row.level) for rows in given.values() for row in rows)]
+
+    def granted_paths(self) -> list[str]:
+        """The paths at which the asker has a level, with all below them; the folder that is everybody's is left out."""
+        own = [text_of(one) for one in (self.home, (REPOS, *self.home[1:])) if len(one) == 2]
+        return [*own, *(text_of(one) for one in self._granted)]
+
     def roots(self) -> list[str]:
         """The folders and objects of which, and of what they hold, the asker may know."""
         always: list[Parts] = [()] if self._principal.is_admin else [self.home, (REPOS, *self.home[1:]), (SHARED,)]
@@ -436,13 +447,17 @@ class WorkspaceService:
         highest = LEVELS.names[-1]
         if node.parts[:1] == (SHARED,):
             yield Permission(Access(ACCOUNT_USERS, "group_name", highest), inherited((SHARED,)))
-        if len(node.parts) > 1 and node.parts[0] in {USERS, REPOS}:
-            name = node.parts[1]
-            with suppress(PrincipalNotFound):
-                found = IamService(self._session).get_principal(name)
-                kind = "service_principal_name" if found.kind == "service_principal" else "user_name"
-                yield Permission(Access(name, kind, highest), inherited(node.parts[:2]))
+        for access in self._at_home(node.parts):
+            yield Permission(access, inherited(node.parts[:2]))
         yield Permission(Access(ADMINS, "group_name", highest), inherited(()))
+
+    def _at_home(self, parts: Parts) -> Iterable[Access]:
+        """Whose folder a path lies in."""
+        if len(parts) > 1 and parts[0] in {USERS, REPOS}:
+            with suppress(PrincipalNotFound):
+                found = IamService(self._session).get_principal(parts[1])
+                kind = "service_principal_name" if found.kind == "service_principal" else "user_name"
+                yield Access(parts[1], kind, LEVELS.names[-1])
 
     def set_permissions(self, kind: str, object_id: str, changes: Sequence[AccessBody], *, replace_all: bool) -> Permissions:
         """Give levels on an object; with ``replace_all``, its own ones that are not named go.

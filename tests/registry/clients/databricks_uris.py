@@ -34,7 +34,7 @@ mlflow.set_tracking_uri("databricks")
 mlflow.set_registry_uri("databricks-uc")
 client = MlflowClient()
 
-mlflow.set_experiment(f"/Users/someone/{SCHEMA}")
+mlflow.set_experiment(f"/Shared/{SCHEMA}")
 with mlflow.start_run() as run:
     mlflow.log_metric("auc", 0.7)
     mlflow.log_text("hello", "notes/a.txt")

@@ -21,7 +21,7 @@ mlflow.set_tracking_uri("databricks")
 mlflow.set_registry_uri("databricks")
 client = MlflowClient()
 
-mlflow.set_experiment(f"/Users/someone/{NAME}")
+mlflow.set_experiment(f"/Shared/{NAME}")
 with mlflow.start_run():
     info = mlflow.sklearn.log_model(model, name="model", input_example=x[:2], registered_model_name=NAME)
 first = client.get_model_version(NAME, "1")

@@ -29,7 +29,7 @@ x = rng.random((60, 3))
 y = (x[:, 0] > 0.5).astype(int)
 client = MlflowClient()
 
-mlflow.set_experiment(f"/Users/someone/{SCHEMA}")
+mlflow.set_experiment(f"/Shared/{SCHEMA}")
 with mlflow.start_run(run_name="parent", tags={"mlflow.user": "mallory"}) as run:
     for step in range(100):
         mlflow.log_metric("loss", 1 / (step + 1), step=step)
