@@ -27,6 +27,9 @@ def table(server: Server) -> str:
             "(id % 11) * 2.0 + (id % 7) AS price, CAST(id % 11 > 5 AS STRING) AS is_dear FROM range(300)"
         ).collect()
         spark.sql(
+            "CREATE TABLE main.searched.shops (shop BIGINT NOT NULL, at TIMESTAMP NOT NULL, size DOUBLE, CONSTRAINT k PRIMARY KEY (shop, at TIMESERIES))"
+        ).collect()
+        spark.sql(
             "CREATE TABLE main.searched.days AS SELECT *, timestamp_seconds(number * 86400) AS at, array(number) AS parts FROM main.searched.sales"
         ).collect()
     finally:
@@ -38,6 +41,7 @@ def test_what_is_wrong_with_a_search_is_named(server: Server, table: str) -> Non
     admin, table = server.client(), table.replace("sales", "days")
     usual = {"problem": "regress", "dataset": table, "target_col": "price"}
     forecast = {"problem": "forecast", "time_col": "At"}
+    shops = {"table_name": "main.searched.SHOPS", "lookup_key": "NUMBER", "timestamp_lookup_key": "AT"}
     for change, status, message in (
         ({"dataset": "main.searched.none"}, 404, "main.searched.none' does not exist"),
         ({"target_col": "cost"}, 400, "target_col names 'cost', which is no column"),
@@ -66,6 +70,20 @@ def test_what_is_wrong_with_a_search_is_named(server: Server, table: str) -> Non
             400,
             "time_col names 'number', which is of type LONG: it has to be a date or timestamp",
         ),
+        ({"feature_store_lookups": [{"table_name": "main.searched.days", "lookup_key": "number"}]}, 400, "has no primary key"),
+        ({"feature_store_lookups": [{"table_name": "main.searched.none", "lookup_key": "number"}]}, 404, "does not exist"),
+        (
+            {"feature_store_lookups": [shops | {"lookup_key": ["number", "other"]}]},
+            400,
+            "feature_store_lookups[0].lookup_key has 2 columns; main.searched.shops has the key shop",
+        ),
+        (
+            {"feature_store_lookups": [shops, shops | {"timestamp_lookup_key": "then"}]},
+            400,
+            "feature_store_lookups[1].timestamp_lookup_key names 'then', which is no column of main.searched.days",
+        ),
+        ({"feature_store_lookups": [{"table_name": "main.searched.shops"}]}, 400, "lookup_key"),
+        (forecast | {"feature_store_lookups": [shops]}, 400, "feature_store_lookups does not belong to forecast"),
         (forecast | {"imputers": {"price": "mean"}}, 400, "imputers does not belong to forecast"),
         (forecast | {"frequency": "fortnight"}, 400, "frequency is 'fortnight'; it is one of years, quarters"),
         (forecast | {"exclude_frameworks": ["prophet", "foo"]}, 400, "holds foo; the frameworks are naive, ets"),
@@ -77,11 +95,14 @@ def test_what_is_wrong_with_a_search_is_named(server: Server, table: str) -> Non
         assert message in answer.json()["message"]
     assert server.client("").post(URL, json=usual).status_code == 401
     # Columns are found in any case, as in SQL, and written as the table has them.
-    begun = admin.post(URL, json=usual | {"target_col": "PRICE", "exclude_cols": ["Number"], "imputers": {"OTHER": "mean"}})
+    changes = {"target_col": "PRICE", "exclude_cols": ["Number", "SIZE"], "imputers": {"OTHER": "mean"}}
+    begun = admin.post(URL, json=usual | changes | {"feature_store_lookups": [shops]})
     assert begun.status_code == 201
     admin.post("/api/2.2/jobs/runs/cancel", json={"run_id": begun.json()["run_id"]}).raise_for_status()
     export = admin.get("/api/2.0/workspace/export", params={"path": begun.json()["notebook_path"], "direct_download": "true"})
-    for argument in ("target_col='price'", "exclude_cols=['number']", "imputers={'other': 'mean'}"):
+    lookups = "[{'table_name': 'main.searched.shops', 'lookup_key': ['number'], 'timestamp_lookup_key': 'at'}]"
+    excluded = "exclude_cols=['number', 'size']"
+    for argument in ("target_col='price'", excluded, "imputers={'other': 'mean'}", f"feature_store_lookups={lookups}"):
         assert argument in export.text
     other = server.client(server.new_principal("searches@example.com"))
     assert other.post(URL, json=usual).status_code in {403, 404}

@@ -5,7 +5,7 @@ What comes of it is read from the run and from MLflow's experiment of the same p
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from boathouse.catalog.api import CatalogService, Privilege, SecurableType
 from boathouse.db import Database
 from boathouse.errors import InvalidParameterValue
+from boathouse.features.keys import feature_keys
 from boathouse.iam.api import Principal
 from boathouse.storage.layout import Layout
 from boathouse.training.problems import METRICS, Problem, check_frameworks, frequency_of
@@ -21,12 +22,26 @@ from boathouse.workspace.api import WorkspaceService
 from boathouse.workspace.notebooks import Cell, Language, Notebook, to_source
 
 _FORECAST_ONLY = ("time_col", "identity_col", "frequency", "horizon", "country_code", "output_database")
-_NOT_FORECAST = ("exclude_cols", "pos_label", "imputers", "split_col", "sample_weight_col")
+_NOT_FORECAST = ("feature_store_lookups", "exclude_cols", "pos_label", "imputers", "split_col", "sample_weight_col")
 _NUMBERS = frozenset({"BYTE", "SHORT", "INT", "LONG", "FLOAT", "DOUBLE", "DECIMAL"})
 _TEXTS = frozenset({"STRING", "CHAR", "VARCHAR"})
 """They may hold numbers, or moments, which is seen when they are read."""
 _TIMES = frozenset({"DATE", "TIMESTAMP", "TIMESTAMP_NTZ"})
 _Name = Annotated[str, Field(min_length=1, max_length=255)]
+
+
+class FeatureStoreLookup(BaseModel):
+    """A feature table whose features are joined to the rows first."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    table_name: Annotated[str, Field(description="catalog.schema.table, on which the asker has SELECT", max_length=800)]
+    lookup_key: Annotated[
+        _Name | list[_Name], Field(description="Columns of the data set for the table's primary key, in order")
+    ]
+    timestamp_lookup_key: Annotated[_Name | None, Field(description="As of which the features are: the data set's column")] = (
+        None
+    )
 
 
 class AutomlBody(BaseModel):
@@ -41,6 +56,7 @@ class AutomlBody(BaseModel):
     primary_metric: str | None = None
     exclude_cols: list[_Name] | None = None
     exclude_frameworks: list[_Name] | None = None
+    feature_store_lookups: Annotated[list[FeatureStoreLookup], Field(max_length=100)] | None = None
     imputers: dict[_Name, str | dict[str, Any]] | None = None
     split_col: _Name | None = None
     sample_weight_col: _Name | None = None
@@ -87,7 +103,9 @@ def prepare(database: Database, layout: Layout, principal: Principal, body: Auto
     with database.session(write=True) as session:
         catalog = CatalogService(session, principal, layout)
         table = catalog.get_table(body.dataset, Privilege.SELECT)
-        body = _as_in_table(body, {str(one["name"]): str(one.get("type_name") or "") for one in table.columns})
+        columns = {str(one["name"]): str(one.get("type_name") or "") for one in table.columns}
+        body, features = _with_lookups(catalog, body, columns)
+        body = _as_in_table(body, columns, features)
         _check(body)
         if body.output_database is not None:
             catalog.reach(SecurableType.SCHEMA, body.output_database, Privilege.CREATE_TABLE)
@@ -108,20 +126,60 @@ def task_of(prepared: Prepared) -> dict[str, Any]:
     return {"run_name": f"AutoML: {prepared.name}", "tasks": [task]}
 
 
-def _as_in_table(body: AutomlBody, columns: Mapping[str, str]) -> AutomlBody:
-    """The same with columns as the table writes them, which SQL finds in any case.
+def _with_lookups(catalog: CatalogService, body: AutomlBody, columns: Mapping[str, str]) -> tuple[AutomlBody, list[str]]:
+    """The same with lookups as the tables are written, and the names of the features that they give.
+
+    Raises:
+        InvalidParameterValue: If a lookup does not fit its table's keys, or names a column that the data set does not have.
+        SecurableNotFound: If there is no such table.
+        PrivilegeMissing: If the asker may not read it.
+    """
+    lookups: list[FeatureStoreLookup] = []
+    features: list[str] = []
+    for number, one in enumerate(body.feature_store_lookups or ()):
+        field = f"feature_store_lookups[{number}]"
+        table = catalog.get_table(one.table_name, Privilege.SELECT)
+        names = [str(column["name"]) for column in table.columns]
+        keys = feature_keys(table.full_name, names, table.constraints, table.properties)
+        given = [one.lookup_key] if isinstance(one.lookup_key, str) else one.lookup_key
+        given = [_column(f"{field}.lookup_key", name, columns, body.dataset) for name in given]
+        if len(given) != len(keys.primary_keys):
+            told = f"{field}.lookup_key has {len(given)} columns; {table.full_name} has the key {', '.join(keys.primary_keys)}."
+            raise InvalidParameterValue(told, field=f"{field}.lookup_key")
+        time_key = one.timestamp_lookup_key
+        if time_key is not None:
+            if keys.timeseries_key is None:
+                told = f"{field}.timestamp_lookup_key does not belong to {table.full_name}, whose primary key has no TIMESERIES column."
+                raise InvalidParameterValue(told, field=f"{field}.timestamp_lookup_key")
+            time_key = _column(f"{field}.timestamp_lookup_key", time_key, columns, body.dataset)
+        lookups.append(FeatureStoreLookup(table_name=table.full_name, lookup_key=given, timestamp_lookup_key=time_key))
+        features += [name for name in names if name not in keys.columns]
+    return body.model_copy(update={"feature_store_lookups": lookups or None}), features
+
+
+def _column(field: str, name: str, columns: Iterable[str], table: str) -> str:
+    """A column as the table writes it, which SQL finds in any case.
+
+    Raises:
+        InvalidParameterValue: If it is not there.
+    """
+    there = list(columns)
+    column = name if name in there else {one.lower(): one for one in there}.get(name.lower())
+    if column is None:
+        told = f"{field} names {name!r}, which is no column of {table}. Its columns: {', '.join(there)}."
+        raise InvalidParameterValue(told, field=field)
+    return column
+
+
+def _as_in_table(body: AutomlBody, columns: Mapping[str, str], features: Sequence[str]) -> AutomlBody:
+    """The same with columns as the table writes them; those that are left out or imputed may be features that are looked up.
 
     Raises:
         InvalidParameterValue: If a column is not there, or its type is none for what it is to be.
     """
-    by_lower = {name.lower(): name for name in columns}
 
     def found(field: str, name: str) -> str:
-        column = name if name in columns else by_lower.get(name.lower())
-        if column is None:
-            told = f"{field} names {name!r}, which is no column of {body.dataset}. Its columns: {', '.join(columns)}."
-            raise InvalidParameterValue(told, field=field)
-        return column
+        return _column(field, name, [*columns, *features] if field in {"exclude_cols", "imputers"} else columns, body.dataset)
 
     changes: dict[str, Any] = {}
     for field in ("target_col", "time_col", "split_col", "sample_weight_col"):

@@ -7439,6 +7439,8 @@ export interface components {
             exclude_cols?: string[] | null;
             /** Exclude Frameworks */
             exclude_frameworks?: string[] | null;
+            /** Feature Store Lookups */
+            feature_store_lookups?: components["schemas"]["FeatureStoreLookup"][] | null;
             /** Frequency */
             frequency?: string | null;
             /** Horizon */
@@ -9667,6 +9669,27 @@ export interface components {
             name: string;
             /** Type */
             type: string;
+        };
+        /**
+         * FeatureStoreLookup
+         * @description A feature table whose features are joined to the rows first.
+         */
+        FeatureStoreLookup: {
+            /**
+             * Lookup Key
+             * @description Columns of the data set for the table's primary key, in order
+             */
+            lookup_key: string | string[];
+            /**
+             * Table Name
+             * @description catalog.schema.table, on which the asker has SELECT
+             */
+            table_name: string;
+            /**
+             * Timestamp Lookup Key
+             * @description As of which the features are: the data set's column
+             */
+            timestamp_lookup_key?: string | null;
         };
         /**
          * FeatureTableBody
