@@ -248,3 +248,13 @@ def test_errors_of_arithmetic_have_their_class(spark: SparkSession) -> None:
     ):
         with pytest.raises(ArithmeticException, match=rf"\[{told}"):
             spark.sql(text).collect()
+
+
+def test_a_session_may_want_them_to_wrap_around(numbers: DataFrame, spark: SparkSession) -> None:
+    spark.conf.set("spark.sql.ansi.enabled", "false")
+    try:
+        assert numbers.filter("id = 2").selectExpr("i + 1").collect()[0][0] == -(2**31)
+    finally:
+        spark.conf.set("spark.sql.ansi.enabled", "true")
+    with pytest.raises(ArithmeticException, match="OVERFLOW"):
+        numbers.selectExpr("i + 1").collect()

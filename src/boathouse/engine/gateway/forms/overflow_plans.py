@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from grpc.aio import AioRpcError
@@ -106,7 +107,7 @@ class Overflow:
         types = Types()
         try:
             places = list(_places(relation, types))
-            if not places:
+            if not places or self._wraps:
                 return False
             types.others = self._others(relation)
             types.ask(node for place in places for node in place.nodes)
@@ -120,6 +121,11 @@ class Overflow:
             # Thousands of operations in one expression: the engine does not take that either.
             return False
         return any(changed)
+
+    @cached_property
+    def _wraps(self) -> bool:
+        """Whether the session wants whole numbers to wrap around."""
+        return (self.session.setting("spark.sql.ansi.enabled") or "true").lower() == "false"
 
     def _others(self, relation: Any) -> frozenset[str]:
         """Names that stand for no whole numbers, where all that is read is tables of the catalog, in SQL texts."""
