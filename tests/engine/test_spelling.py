@@ -271,3 +271,35 @@ def test_lists_of_tables_and_views(spark: SparkSession, schema: str) -> None:
     assert frame.columns == ["a", "m"]
     for exploded in (frame.select("a", functions.explode("m").alias("k", "v")), frame.selectExpr("a", "explode(m) AS (k, v)")):
         assert exploded.collect() == [(1, "k", 3)]
+
+
+MANY = "(VALUES (1), (1), (2), (NULL), (NULL), (NULL)) AS a(x)"
+FEW = "(VALUES (1), (NULL), (NULL), (3)) AS b(x)"
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        (f"SELECT * FROM {MANY} INTERSECT ALL SELECT * FROM {FEW}", [None, None, 1]),
+        (f"SELECT * FROM {FEW} INTERSECT ALL SELECT * FROM {MANY} ORDER BY x DESC LIMIT 2", [None, 1]),
+        (
+            f"SELECT 9 UNION ALL SELECT x FROM {MANY} INTERSECT ALL SELECT x FROM {FEW} UNION ALL SELECT 9",
+            [None, None, 1, 9, 9],
+        ),
+        (f"SELECT x FROM {MANY} INTERSECT SELECT x FROM {MANY} INTERSECT ALL SELECT * FROM {FEW}", [None, 1]),
+        (f"SELECT x FROM {MANY} INTERSECT ALL SELECT x FROM {MANY} INTERSECT ALL (SELECT * FROM {FEW})", [None, None, 1]),
+        (f"WITH w AS (SELECT * FROM {FEW} INTERSECT ALL SELECT * FROM {MANY}) SELECT count(*) FROM w", [3]),
+        ("VALUES (1), (1) INTERSECT ALL VALUES (1), (1), (1), (2)", [1, 1]),
+        ("SELECT 'SELECT 1 INTERSECT ALL SELECT 2'", ["SELECT 1 INTERSECT ALL SELECT 2"]),
+    ],
+)
+def test_rows_in_common_are_counted(spark: SparkSession, text: str, wanted: list[object]) -> None:
+    found = [row[0] for row in spark.sql(text).collect()]
+    assert sorted(found, key=lambda one: (one is not None, one)) == wanted
+
+
+def test_rows_in_common_of_frames_are_counted(spark: SparkSession) -> None:
+    many, few = spark.sql(f"SELECT * FROM {MANY}"), spark.sql(f"SELECT * FROM {FEW}")
+    assert sorted(row.x or 0 for row in many.intersectAll(few).collect()) == [0, 0, 1]
+    assert many.intersectAll(many).filter(many.x.isNull()).count() == 3
+    assert many.intersect(few).count() == 2

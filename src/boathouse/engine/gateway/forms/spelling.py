@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from boathouse.engine.gateway.forms.collations import without_collations
 from boathouse.engine.gateway.forms.colon_paths import with_functions
+from boathouse.engine.gateway.forms.common_rows import with_common_rows
 from boathouse.engine.gateway.forms.day_frames import with_days_counted
 from boathouse.engine.gateway.forms.relation_forms import with_forms, with_select_first
 from boathouse.engine.gateway.forms.select_lists import may_have_lists, with_lists
@@ -44,7 +45,7 @@ def spell(sql: str, schema: Schema) -> str:
     sql = with_days_counted(with_select_first(with_functions(sql)), schema)
     if may_have_lists(sql):
         sql = with_lists(sql, schema)
-    sql = with_forms(sql)
+    sql = with_common_rows(with_forms(sql))
     if _MAY_HAVE.search(sql) is None:
         return sql
     sql = _unpivots(sql)

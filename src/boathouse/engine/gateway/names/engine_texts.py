@@ -4,6 +4,7 @@ from typing import Any
 
 from boathouse.engine.catalog_access import CatalogAccess
 from boathouse.engine.gateway.forms.colon_paths import with_functions
+from boathouse.engine.gateway.forms.common_rows import put_common_rows
 from boathouse.engine.gateway.forms.day_frames import counts_days, put_days, types_of
 from boathouse.engine.gateway.forms.decimal_literals import Doubles
 from boathouse.engine.gateway.forms.exploded_maps import put_entries
@@ -88,10 +89,11 @@ class EngineTexts:
         return changed
 
     def put_literals(self, root: Any) -> bool:
-        """Give the literals of a plan their types, and have maps taken apart and days counted; whether there was anything to change."""
+        """Give the literals of a plan their types, and have maps taken apart, days and common rows counted; whether there was anything to change."""
         if self._session.capabilities.mixes_types or self._resolver.declares:
             return False
         changed = self._doubles.put(root)
+        changed |= put_common_rows(root)
         changed |= put_entries(self._session, root)
         if self._counts_days:
             changed |= put_days(self._session, root)
