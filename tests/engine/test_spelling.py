@@ -29,6 +29,17 @@ from boathouse.engine.gateway.forms.spelling import spell
             "SELECT k, sum(v), 1 FROM t GROUP BY 1, 3 ORDER BY 1 DESC, 2 DESC, 3 DESC",
         ),
         ("SELECT count(*) FROM t GROUP BY ALL", "SELECT count(*) FROM t "),
+        (
+            "SELECT DISTINCT a + 1, t.b AS c, upper(d) FROM t ORDER BY UPPER(d) DESC NULLS LAST, c, t.b, A+1",
+            "SELECT DISTINCT a + 1, t.b AS c, upper(d) FROM t ORDER BY 3 DESC NULLS LAST, c, 2, 1",
+        ),
+        *(
+            (text, text)
+            for text in (
+                "SELECT DISTINCT *, a + 1 FROM t ORDER BY a + 1",
+                "SELECT DISTINCT a, rank() OVER (ORDER BY a + 1) FROM (SELECT a + 1 FROM t ORDER BY a + 1) ORDER BY a, b + 1",
+            )
+        ),
         ("SELECT * FROM t PIVOT (sum(v) FOR t.k IN ('x'))", "SELECT * FROM t PIVOT (sum(v) FOR (t.k) IN ('x'))"),
         (
             "SELECT * FROM a JOIN t UNPIVOT EXCLUDE NULLS (m FOR k IN (x)) AS u",
@@ -303,3 +314,10 @@ def test_rows_in_common_of_frames_are_counted(spark: SparkSession) -> None:
     assert sorted(row.x or 0 for row in many.intersectAll(few).collect()) == [0, 0, 1]
     assert many.intersectAll(many).filter(many.x.isNull()).count() == 3
     assert many.intersect(few).count() == 2
+
+
+def test_distinct_rows_are_ordered_by_what_they_are_of(spark: SparkSession) -> None:
+    found = spark.sql(
+        "SELECT DISTINCT upper(a), length(a) AS n FROM (VALUES ('x'), ('yy'), ('x')) t(a) ORDER BY length(a) DESC, upper(a)"
+    )
+    assert [tuple(row) for row in found.collect()] == [("YY", 2), ("X", 1)]

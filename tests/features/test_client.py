@@ -457,7 +457,9 @@ def test_a_python_model_is_logged_as_any_other(fe: FeatureEngineeringClient, spa
     training = fe.create_training_set(df=rows, feature_lookups=lookup, label="y", exclude_columns="at")
     assert training.load_df().columns == ["origin", "temp", "y"]
     with mlflow.start_run(experiment_id=mlflow.create_experiment(f"/fe-{schema}")):
-        info = fe.log_model(model=Doubled(), artifact_path="model", flavor=mlflow.pyfunc, training_set=training)
+        info = fe.log_model(
+            model=Doubled(), artifact_path="model", flavor=mlflow.pyfunc, training_set=training, pip_requirements=[]
+        )
     assert fe.score_batch(model_uri=info.model_uri, df=rows.drop("y")).collect()[0].prediction == 3.0
 
 
@@ -497,7 +499,9 @@ def test_names_of_columns_have_no_large_and_small_letters(
         )
     with mlflow.start_run(experiment_id=mlflow.create_experiment(f"/fe-{schema}")):
         model = LinearRegression(fit_intercept=False).fit(np.eye(2), [10.0, 1.0])
-        info = fe.log_model(model=model, artifact_path="model", flavor=mlflow.sklearn, training_set=training)
+        info = fe.log_model(
+            model=model, artifact_path="model", flavor=mlflow.sklearn, training_set=training, pip_requirements=[]
+        )
     other = rows.toDF("ORIGIN", "AT", "FAR", "late")
     for form in ("engine", "local"):
         spark.conf.set("spark.boathouse.asOfJoin", form)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from boathouse.engine.gateway.forms.map_entries import has_positions, of_entries, without_maps
-from boathouse.engine.gateway.messages.protocol import proto
+from boathouse.engine.gateway.messages.protocol import function_call, proto
 from boathouse.engine.gateway.messages.spark_types import DataType, Map
 from boathouse.engine.gateway.messages.walk import in_lists, may_have
 from boathouse.engine.gateway.session import EngineSession
@@ -25,21 +25,13 @@ def put_entries(session: EngineSession, root: Any) -> bool:
             changed |= text != message.expression
             message.expression = text
         elif isinstance(session.type_of(message.arguments[0], below), Map):
-            entries = _call("map_entries", message.arguments[0])
+            entries = function_call("map_entries", message.arguments[0])
             if has_positions(message.function_name):
-                entries = _call("transform", entries, _with_position())
+                entries = function_call("transform", entries, _with_position())
             message.function_name = of_entries(message.function_name)
             message.arguments[0].CopyFrom(entries)
             changed = True
     return changed
-
-
-def _call(name: str, *arguments: Any) -> Any:
-    made = proto().Expression()
-    made.unresolved_function.function_name = name
-    for argument in arguments:
-        made.unresolved_function.arguments.add().CopyFrom(argument)
-    return made
 
 
 def _with_position() -> Any:
@@ -56,7 +48,7 @@ def _with_position() -> Any:
         part.unresolved_extract_value.child.unresolved_named_lambda_variable.CopyFrom(entry)
         part.unresolved_extract_value.extraction.CopyFrom(_text(key))
         parts += [_text(key), part]
-    made.lambda_function.function.CopyFrom(_call("named_struct", *parts))
+    made.lambda_function.function.CopyFrom(function_call("named_struct", *parts))
     return made
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from boathouse.engine.gateway.forms.overflow import Types, checked, edits, mark, summed
-from boathouse.engine.gateway.messages.protocol import proto
+from boathouse.engine.gateway.messages.protocol import function_call, proto
 from boathouse.engine.gateway.messages.walk import children
 from boathouse.engine.gateway.sql.arithmetic import OTHER, Node
 
@@ -141,22 +141,22 @@ class _Writer:
         return made
 
     def operation(self, sign: str, *parts: Any) -> Any:
-        return _call("negative" if len(parts) == 1 and sign == "-" else sign, *parts)
+        return function_call("negative" if len(parts) == 1 and sign == "-" else sign, *parts)
 
     def tried(self, name: str, *parts: Any) -> Any:
-        return _call(name, *parts)
+        return function_call(name, *parts)
 
     def unless_null(self, value: Any, operands: Sequence[Any], kind: str, message: str) -> Any:
         told = proto().Expression()
         told.literal.string = message
-        error = self.cast(_call("raise_error", told), kind.upper())
-        there = [_call("isnotnull", one) for one in operands]
+        error = self.cast(function_call("raise_error", told), kind.upper())
+        there = [function_call("isnotnull", one) for one in operands]
         if not there:
-            return _call("coalesce", value, error)
+            return function_call("coalesce", value, error)
         condition = there[0]
         for one in there[1:]:
-            condition = _call("and", condition, one)
-        return _call("coalesce", value, _call("when", condition, error))
+            condition = function_call("and", condition, one)
+        return function_call("coalesce", value, function_call("when", condition, error))
 
 
 def put_marks(nodes: Iterable[tuple[Node, bool]], types: Types) -> None:
@@ -177,19 +177,11 @@ def put_marks(nodes: Iterable[tuple[Node, bool]], types: Types) -> None:
             word, nothing = proto().Expression(), proto().Expression()
             word.literal.string = mark(number)
             nothing.literal.null.SetInParent()
-            condition = _call("==", _call("typeof", whole), word)
-            node.source.CopyFrom(_call("when", condition, nothing, _copy(node.source)))
+            condition = function_call("==", function_call("typeof", whole), word)
+            node.source.CopyFrom(function_call("when", condition, nothing, _copy(node.source)))
 
 
 def _copy(message: Any) -> Any:
     made = type(message)()
     made.CopyFrom(message)
-    return made
-
-
-def _call(name: str, *arguments: Any) -> Any:
-    made = proto().Expression()
-    made.unresolved_function.function_name = name
-    for one in arguments:
-        made.unresolved_function.arguments.add().CopyFrom(one)
     return made

@@ -1,8 +1,9 @@
 """Forms of Spark SQL that the embedded engine does not read, in forms that it does.
 
 ``SELECT a, b FROM t QUALIFY c`` is a query around one that has the condition as a column; what the query selects is packed into a
-struct where its names are not in the text (``*``). ``GROUP BY ALL`` and ``ORDER BY ALL`` count the columns. ``PIVOT (... FOR a IN``
-wants parentheses around the column, and ``UNPIVOT`` keeps NULLs, so those that are not asked for are left out around it.
+struct where its names are not in the text (``*``). ``GROUP BY ALL`` and ``ORDER BY ALL`` count the columns, and so does the ORDER BY of
+a ``SELECT DISTINCT``, which knows no relation any more. ``PIVOT (... FOR a IN`` wants parentheses around the column, and ``UNPIVOT``
+keeps NULLs, so those that are not asked for are left out around it.
 """
 
 import re
@@ -21,12 +22,13 @@ from boathouse.engine.gateway.sql.select_scopes import Schema
 from boathouse.engine.gateway.sql.statements import Edit, apply
 from boathouse.engine.gateway.sql.tokens import Kind, Token, after_parentheses, closing, quote, read_name, tokenize
 
-_MAY_HAVE = re.compile(r"\b(qualify|by\s+all|(un)?pivot)\b", re.IGNORECASE)
+_MAY_HAVE = re.compile(r"\b(qualify|by\s+all|(un)?pivot|select\s+distinct)\b", re.IGNORECASE)
 _ENDS = frozenset(
     {"ORDER", "SORT", "CLUSTER", "DISTRIBUTE", "LIMIT", "OFFSET", "UNION", "EXCEPT", "MINUS", "INTERSECT", "WINDOW"}
 )
 _SET_OPERATORS = frozenset({"UNION", "EXCEPT", "MINUS", "INTERSECT"})
 _NULLS = frozenset({"INCLUDE", "EXCLUDE"})
+_ORDERS = ("ASC", "DESC", "NULLS", "FIRST", "LAST")
 _TARGET, _SOURCE = "__bh_target", "__bh_source"
 _ROW, _KEPT = "__bh_row", "__bh_kept"
 
@@ -134,6 +136,8 @@ def _edits(sql: str, tokens: list[Token], at: int) -> list[Edit]:
             return _order_by_all(tokens, at)
         if tokens[at - 2].is_word("GROUP"):
             return _group_by_all(tokens, at)
+    if tokens[at].is_word("BY") and tokens[at - 1].is_word("ORDER"):
+        return _order_of_distinct(tokens, at)
     return []
 
 
@@ -224,11 +228,44 @@ def _order_by_all(tokens: Sequence[Token], at: int) -> list[Edit]:
     if not parts:
         return []
     end = at + 1
-    while end < len(tokens) and tokens[end].is_word("ASC", "DESC", "NULLS", "FIRST", "LAST"):
+    while end < len(tokens) and tokens[end].is_word(*_ORDERS):
         end += 1
     order = " ".join(token.raw for token in tokens[at + 1 : end])
     numbers = ", ".join(f"{number} {order}".strip() for number in range(1, len(parts) + 1))
     return [Edit(tokens[at].start, tokens[end - 1].end, numbers)]
+
+
+def _order_of_distinct(tokens: Sequence[Token], at: int) -> list[Edit]:
+    """What the rows of a SELECT DISTINCT are ordered by, where it is a column of theirs, by its number."""
+    first = _select_of(tokens, at, *_SET_OPERATORS)
+    begin = None if first is None else _from_of(tokens, first, at)
+    if first is None or begin is None or not tokens[first + 1].is_word("DISTINCT"):
+        return []
+    items = split(tokens[first + 2 : begin])
+    if any(not part or part[-1].is_mark("*") for part in items):
+        return []
+    columns = {_words(_value(part)): number for number, part in reversed(list(enumerate(items, 1)))}
+    edits: list[Edit] = []
+    for part in split(tokens[at + 1 : _end_of(tokens, at + 1)]):
+        value = list(part)
+        while value and value[-1].is_word(*_ORDERS):
+            value.pop()
+        number = columns.get(_words(value))
+        if number is not None and len(value) > 1:
+            edits.append(Edit(value[0].start, value[-1].end, str(number)))
+    return edits
+
+
+def _value(part: list[Token]) -> list[Token]:
+    """An expression in a list without the name that it is given."""
+    if len(part) > 1 and is_alias(part):
+        return part[: -2 if part[-2].is_word("AS") else -1]
+    return part
+
+
+def _words(part: Sequence[Token]) -> tuple[str, ...]:
+    """What has to be the same for two to be the same expression."""
+    return tuple(token.identifier.lower() if token.is_identifier else token.raw for token in part)
 
 
 # --------------------------------------------------------------------------------------------------------- the select list
@@ -260,8 +297,7 @@ def _item(sql: str, part: Sequence[Token]) -> _Item | None:
         return _Item(text, None, text, windowed)
     if all(token.is_identifier if number % 2 == 0 else token.is_mark(".") for number, token in enumerate(part)):
         return _Item(text, part[-1].identifier, text, windowed)
-    if len(part) > 1 and is_alias(part):
-        value = part[: -2 if part[-2].is_word("AS") else -1]
+    if (value := _value(list(part))) != list(part):
         value_text = sql[part[0].start : value[-1].end]
         return _Item(f"{value_text} AS {quote([part[-1].identifier])}", part[-1].identifier, value_text, windowed)
     return _Item(f"{text} AS {quote([text])}", text, text, windowed)

@@ -22,6 +22,15 @@ def proto() -> ModuleType:
     return module
 
 
+def function_call(name: str, *arguments: Any) -> Any:
+    """A function's call as an expression."""
+    made = proto().Expression()
+    made.unresolved_function.function_name = name
+    for one in arguments:
+        made.unresolved_function.arguments.add().CopyFrom(one)
+    return made
+
+
 def local_relation(table: pa.Table) -> Any:
     """A relation with the rows of an Arrow table."""
     sink = pa.BufferOutputStream()
