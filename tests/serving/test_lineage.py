@@ -211,6 +211,9 @@ def test_from_a_raw_file_to_a_dashboard(
     by_id = {one["id"]: one for one in graph["nodes"]}
     assert by_id[f"table:{chain.schema}.numbers"]["kind"] == "FEATURE_TABLE"
     assert by_id[f"dashboard:{dashboard}"]["title"] == f"Prices {chain.name}"
+    uses = chain.http.get(f"/api/boathouse/v1/features/{chain.schema}.numbers/uses").json()
+    assert [(one["model"], one["version"]) for one in uses["models"]] == [(chain.model, 1)]
+    assert [one["endpoint"] for one in uses["endpoints"]] == [chain.endpoint]
     upward = chain.graph(type="dashboard", name=dashboard, direction="upstream")
     assert chain.edges(upward) == {
         (raw, "bronze"),

@@ -53,10 +53,13 @@ class ModelLineage:
         with self._database.session() as session:
             catalog = CatalogService(session, acting_principal(), self._layout)
             found = [table for source in texts if (table := _table(catalog, source)) is not None]
-            lookups = [] if spec is None else [_named(catalog, lookup.table) for lookup in spec.lookups]
-            found += [table for table in lookups if table is not None]
+            known = [] if spec is None else [(one, _named(catalog, one.table)) for one in spec.lookups]
+            lookups = [(table, one.table_version) for one, table in known if table is not None]
+            found += [table for table, _ in lookups]
             functions = [] if spec is None else [AssetRef(kind="FUNCTION", name=one.udf.lower()) for one in spec.functions]
             pinned = [(table, one) for name, one in versions_in(texts) if (table := _named(catalog, name)) is not None]
+            # A training set that lies in a table of its own was made from them all the same.
+            pinned += [(table, one) for table, one in lookups if one is not None and (table.full_name, one) not in _keys(pinned)]
         self._pin(model, int(version), pinned)
         versions = {table.full_name: one for table, one in pinned}
         if found or functions:
@@ -91,6 +94,10 @@ class ModelLineage:
             except (BoathouseError, OSError) as error:
                 # The version is registered all the same, and VACUUM keeps the files.
                 log.warning("registry.log_not_held", table=table.full_name, error=str(error))
+
+
+def _keys(tables: Iterable[tuple[TableInfo, int]]) -> set[tuple[str, int]]:
+    return {(table.full_name, version) for table, version in tables}
 
 
 def _named(catalog: CatalogService, name: str) -> TableInfo | None:
