@@ -1,5 +1,6 @@
 """Many writers on one table: nothing is lost, nothing is there twice, and what cannot be repeated says so."""
 
+import asyncio
 import json
 import threading
 import time
@@ -20,9 +21,11 @@ from pyspark.sql import SparkSession
 
 from boathouse.engine.gateway.writes.delta_target import load
 from boathouse.engine.gateway.writes.retry import MOST_READS, Loss, Retry, loss_of
+from boathouse.engine.gateway.writes.turns import LOSSES, Turn
 from boathouse.engine.write_errors import ConcurrentModification
 from tests.conftest import Server
 from tests.engine.conftest import Connect
+from tests.loops import in_a_loop
 
 Location = Callable[[str], str]
 
@@ -197,6 +200,35 @@ class TestRules:
         assert Retry(target, replaces=True).next_wait(lost("Failed to commit transaction: 0")) is not None
         with pytest.raises(ConcurrentModification, match="identifier"):
             Retry(target).next_wait(lost("Concurrent transaction failed."))
+
+
+def test_who_has_lost_often_goes_first(spark: SparkSession, schema: str, location: Location) -> None:
+    spark.sql(f"CREATE TABLE {schema}.t (k INT)")
+    target = load(location(f"{schema}.t"), "t")
+    assert target is not None
+    done: list[str] = []
+
+    async def write(name: str, attempts: int, seconds: float, *, wanted: bool = True) -> None:
+        turn = Turn(Retry(target, attempts=attempts))
+        await turn.come(lambda: not wanted)
+        await asyncio.sleep(seconds)
+        turn.end()
+        done.append(name)
+
+    async def run() -> None:
+        first = asyncio.create_task(write("lost often", LOSSES + 1, 0.3))
+        second = asyncio.create_task(write("lost often, too", LOSSES + 1, 0.3))
+        await asyncio.sleep(0.1)
+        third = asyncio.create_task(write("new", 1, 0))
+        # Nobody waits for what its client does not want any more, or for what is about another table.
+        await write("given up", 1, 0, wanted=False)
+        await Turn(None).come(lambda: False)
+        assert done == ["given up"]
+        await asyncio.gather(first, second, third)
+
+    in_a_loop(run())
+    assert done[:2] == ["given up", "lost often"]
+    assert sorted(done[2:]) == ["lost often, too", "new"]
 
 
 def test_a_client_gets_deltas_own_exception(connect: Connect, spark: SparkSession, schema: str, location: Location) -> None:

@@ -59,7 +59,9 @@ class ModelLineage:
             functions = [] if spec is None else [AssetRef(kind="FUNCTION", name=one.udf.lower()) for one in spec.functions]
             pinned = [(table, one) for name, one in versions_in(texts) if (table := _named(catalog, name)) is not None]
             # A training set that lies in a table of its own was made from them all the same.
-            pinned += [(table, one) for table, one in lookups if one is not None and (table.full_name, one) not in _keys(pinned)]
+            pinned += [
+                (table, one) for table, one in lookups if one is not None and (table.full_name, one) not in _keys(pinned)
+            ]
         self._pin(model, int(version), pinned)
         versions = {table.full_name: one for table, one in pinned}
         if found or functions:

@@ -14,6 +14,7 @@ from boathouse.engine.gateway.forms.collations import without_collations
 from boathouse.engine.gateway.forms.colon_paths import with_functions
 from boathouse.engine.gateway.forms.common_rows import with_common_rows
 from boathouse.engine.gateway.forms.day_frames import with_days_counted
+from boathouse.engine.gateway.forms.pipes import with_pipes
 from boathouse.engine.gateway.forms.relation_forms import with_forms, with_select_first
 from boathouse.engine.gateway.forms.select_lists import may_have_lists, with_lists
 from boathouse.engine.gateway.sql.inserts import split
@@ -43,7 +44,7 @@ def spell(sql: str, schema: Schema) -> str:
     Raises:
         StatementRefused: If something in it cannot be said so that the engine reads it.
     """
-    sql = without_collations(sql)
+    sql = with_pipes(without_collations(sql), schema)
     sql = with_days_counted(with_select_first(with_functions(sql)), schema)
     if may_have_lists(sql):
         sql = with_lists(sql, schema)

@@ -21,6 +21,7 @@ from boathouse.engine.gateway.operations.causes import with_cause
 from boathouse.engine.gateway.session import as_principal
 from boathouse.engine.gateway.writes.completion import Completion
 from boathouse.engine.gateway.writes.retry import MOST_READS, is_torn_read, jittered
+from boathouse.engine.gateway.writes.turns import Turn
 from boathouse.engine.link import Engine
 from boathouse.iam.api import Principal
 
@@ -117,7 +118,23 @@ class Attempts:
 
     async def _completed(self, completion: Completion) -> AsyncGenerator[bytes]:
         """What the client is to get of an operation that the gateway has changed."""
+        turn = Turn(completion.retry)
+        try:
+            async with contextlib.aclosing(self._tried(completion, turn)) as parts:
+                async for part in parts:
+                    yield part
+        finally:
+            turn.end()
+        self.finishes = True
+        answer = await _to_the_end(completion.finished(self.end or b""))
+        if answer is not None:
+            self.rows += carried(answer).rows
+            yield answer
+
+    async def _tried(self, completion: Completion, turn: Turn) -> AsyncGenerator[bytes]:
+        """The same without its end, as often as its commit loses and it may be done again."""
         while True:
+            await turn.come(self.interrupted)
             try:
                 async with contextlib.aclosing(self._messages()) as messages:
                     async for message, rows in messages:
@@ -129,12 +146,7 @@ class Attempts:
                 if not await completion.again(told, self.interrupted):
                     raise
             else:
-                break
-        self.finishes = True
-        answer = await _to_the_end(completion.finished(self.end or b""))
-        if answer is not None:
-            self.rows += carried(answer).rows
-            yield answer
+                return
 
     async def _messages(self) -> AsyncGenerator[tuple[bytes, int]]:
         """What the engine sends, with the rows in it, until it says that this was all.
