@@ -161,6 +161,10 @@ SELECT name FROM {t} GROUP BY GROUPING SETS ((name), ())
 SELECT name FROM {t} GROUP BY ALL
 FROM {t} SELECT *
 FROM {t} |> SELECT *
+FROM {t} x |> WHERE x.id > 0 |> JOIN {t} y ON x.id = y.id |> SELECT y.*
+TABLE {t} |> AGGREGATE max(name) AS m GROUP BY salary |> ORDER BY m
+SELECT 1 AS id |> JOIN {t} USING (id) |> EXTEND name AS n |> DROP name
+FROM {t} |> SET id = id + 1 |> UNION ALL TABLE {t}
 SELECT * FROM {t} VERSION AS OF 1
 SELECT * FROM {t} VERSION AS OF 2
 SELECT * FROM {t} VERSION AS OF '1'

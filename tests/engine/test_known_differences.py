@@ -27,7 +27,6 @@ ROWS = {
     f"SELECT {MOST} + 1": ([(Decimal(10**38),)], None),
 }
 NOT_READ = (
-    "FROM VALUES (1) t(a) |> WHERE a > 1",
     "SELECT 'a' COLLATE UTF8_LCASE",
     "SELECT 'a' RLIKE '(?=a)a'",
 )
