@@ -5,6 +5,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -185,8 +186,9 @@ def test_an_aggregate_larger_than_memory_spills(new_server: NewServer) -> None:
     def watch() -> None:
         nonlocal peak
         while not done.wait(0.02):
-            sizes = [file.stat().st_size for file in (folder / "spill").rglob("*") if file.is_file()]
-            peak = max(peak, sum(sizes))
+            # A file may be gone by the time that it is looked at.
+            with suppress(FileNotFoundError):
+                peak = max(peak, sum(file.stat().st_size for file in (folder / "spill").rglob("*") if file.is_file()))
 
     watcher = threading.Thread(target=watch)
     watcher.start()
