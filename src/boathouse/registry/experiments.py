@@ -45,6 +45,7 @@ _WORKSPACE = "/Workspace"
 _MOST_SECONDS = 5.0
 """How long a folder that was moved keeps its old name here; all else is seen at once."""
 _VIEWS = 1000
+_LARGEST = 2**31 - 1
 
 
 class Rank(IntEnum):
@@ -110,7 +111,7 @@ class Experiments:
         principal = acting_principal()
         if principal.is_admin:
             return Rank.MANAGE
-        view, number = self._view(principal), _number(experiment_id)
+        view, number = self._view(principal), number_of(experiment_id)
         if number is None:
             return None
         known = view.ranks.get(number)
@@ -266,9 +267,10 @@ def _given(one: Access) -> Rank:
     return Rank.LOG if one.grantee == ACCOUNT_USERS and one.level == EDIT else _RANKS[one.level]
 
 
-def _number(experiment_id: str | int) -> int | None:
+def number_of(experiment_id: str | int) -> int | None:
+    """The number that an experiment's identifier is; None for what MLflow's tables cannot hold."""
     text = str(experiment_id).strip()
-    return int(text) if text.isdecimal() and len(text) < 19 else None
+    return int(text) if text.isdecimal() and len(text) <= len(str(_LARGEST)) and int(text) <= _LARGEST else None
 
 
 def _table(entity: Any) -> Table:

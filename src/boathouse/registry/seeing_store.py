@@ -6,6 +6,8 @@ from functools import wraps
 from typing import Any, TypeVar, cast
 
 from mlflow.entities.entity_type import EntityAssociationType
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST
 from mlflow.store.tracking.dbmodels.models import (
     SqlEvaluationDataset,
     SqlExperiment,
@@ -22,7 +24,7 @@ from sqlalchemy.orm import ORMExecuteState, Session
 from boathouse.registry.context import acting_or_nobody, acting_principal
 from boathouse.registry.engines import engine_of
 from boathouse.registry.errors import ExperimentRefused, NotYours, mlflow_errors
-from boathouse.registry.experiments import NEEDED, OWNER_TAG, Experiments, Rank
+from boathouse.registry.experiments import NEEDED, OWNER_TAG, Experiments, Rank, number_of
 
 USER_TAG = "mlflow.user"
 _REMEMBERED = 10_000
@@ -212,13 +214,23 @@ class SeeingStore(SqlAlchemyStore):
                     self.experiments.require(row[0], Rank.READ)
         return found
 
+    def get_experiment(self, experiment_id: Any) -> Any:
+        """An experiment that the acting principal may read."""
+        subject = str(experiment_id)
+        if subject.isdecimal() and number_of(subject) is None:
+            # The database would say that the number is too large.
+            message = f"No Experiment with id={subject} exists"
+            raise MlflowException(message, RESOURCE_DOES_NOT_EXIST)
+        with mlflow_errors():
+            self.require_read("experiment", subject)
+        return super().get_experiment(experiment_id)
+
     def search_logged_models(self, experiment_ids: Any, *args: Any, **kwargs: Any) -> Any:
         """Logged models of those experiments that may be read."""
         with mlflow_errors():
             self.readable(experiment_ids)
         return super().search_logged_models(experiment_ids, *args, **kwargs)
 
-    get_experiment = _readable("experiment", "experiment_id")(SqlAlchemyStore.get_experiment)
     get_run = _readable("run", "run_id")(SqlAlchemyStore.get_run)
     get_logged_model = _readable("model", "model_id")(SqlAlchemyStore.get_logged_model)
     get_trace_info = _readable("trace", "trace_id")(SqlAlchemyStore.get_trace_info)
@@ -283,7 +295,7 @@ def _owner_row(session: Any, kind: str, subject: str) -> Any:
         session.query(SqlExperimentTag.value, SqlExperimentTag.experiment_id)
         .filter(SqlExperimentTag.experiment_id == int(subject), SqlExperimentTag.key == OWNER_TAG)
         .one_or_none()
-        if subject.isdigit()
+        if number_of(subject) is not None
         else None
     )
     return tag or ("", subject)
