@@ -1,10 +1,17 @@
 """Whole numbers past the ends of their type are an error, whatever says so: no sum or product is wrong without a word."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from pyspark.errors import ArithmeticException, PySparkException
+from pyspark.errors import (
+    ArithmeticException,
+    DateTimeException,
+    NumberFormatException,
+    PySparkException,
+    SparkRuntimeException,
+)
 from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as sf
 
@@ -248,6 +255,26 @@ def test_errors_of_arithmetic_have_their_class(spark: SparkSession) -> None:
     ):
         with pytest.raises(ArithmeticException, match=rf"\[{told}"):
             spark.sql(text).collect()
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "told"),
+    [
+        (
+            "CAST('x y' AS INT)",
+            NumberFormatException,
+            '[CAST_INVALID_INPUT] The value \'x y\' of the type "STRING" cannot be cast to "INT"',
+        ),
+        ("CAST('x' AS DOUBLE)", NumberFormatException, "[CAST_INVALID_INPUT] The value 'x'"),
+        ("CAST('x' AS DECIMAL(5, 2))", NumberFormatException, "[CAST_INVALID_INPUT] The value 'x'"),
+        ("CAST('x' AS TIMESTAMP)", DateTimeException, "[CAST_INVALID_INPUT] The value 'x'"),
+        ("CAST('x' AS BOOLEAN)", SparkRuntimeException, "[CAST_INVALID_INPUT] The value 'x'"),
+        ("CAST(12345.678 AS DECIMAL(5, 2))", ArithmeticException, "[NUMERIC_VALUE_OUT_OF_RANGE"),
+    ],
+)
+def test_values_that_a_type_does_not_hold(spark: SparkSession, text: str, kind: type[Exception], told: str) -> None:
+    with pytest.raises(kind, match=re.escape(told)):
+        spark.sql(f"SELECT {text}").collect()
 
 
 def test_a_session_may_want_them_to_wrap_around(numbers: DataFrame, spark: SparkSession) -> None:

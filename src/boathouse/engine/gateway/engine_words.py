@@ -22,8 +22,16 @@ _DECIMALS = re.compile(r"Arithmetic overflow: Overflow happened on:")
 _CAST = re.compile(
     r"Can't cast value (?P<value>\S+) to type (?P<kind>U?Int\d+)|value of (?P<decimal>-?\d+) is out of range (?P<range>Int\d+)"
 )
+_MALFORMED = re.compile(
+    r"Cannot cast (?:string|value) '(?P<value>.*)' to value of (?P<kind>\w+?)(?:\([\d, ]+\))? type|invalid timestamp: (?P<time>.*)",
+    re.DOTALL,
+)
+_TOO_LARGE = re.compile(r"(?P<value>-?[\d.]+) is too (?:large|small) to store in a Decimal\d+ of precision (?P<precision>\d+)")
 _ZERO = re.compile(r"divide by zero", re.IGNORECASE)
 _ARITHMETIC = ("org.apache.spark.SparkArithmeticException", "java.lang.ArithmeticException")
+_NUMBER = ("org.apache.spark.SparkNumberFormatException", "java.lang.NumberFormatException")
+_TIME = ("org.apache.spark.SparkDateTimeException", "java.time.DateTimeException")
+_OTHER = ("org.apache.spark.SparkRuntimeException",)
 _TYPES = {
     **{f"{sign}Int{bits}": name for sign in ("", "U") for bits, name in ((8, "TINYINT"), (16, "SMALLINT"), (32, "INT"))},
     "Int64": "BIGINT",
@@ -71,7 +79,7 @@ def in_sparks_words(details: str) -> Told | None:
         kind = _TYPES.get(found["kind"], found["kind"].upper())
         text = f'The condition of a filter or of HAVING is of type "{kind}". It must be "BOOLEAN".'
         return Told("DATATYPE_MISMATCH.FILTER_NOT_BOOLEAN", "42K09", text)
-    if (told := _arithmetic(details)) is not None:
+    if (told := _arithmetic(details) or _malformed(details)) is not None:
         return told
     if _NO_TEXT.search(details) is not None:
         text = "A text of JSON is wanted, and this is no text. For a VARIANT use variant_get(v, '$.a', 'string')."
@@ -96,6 +104,20 @@ def _arithmetic(details: str) -> Told | None:
     if _ZERO.search(details) is not None:
         text = "Division by zero. Use try_divide to tolerate divisor being 0 and return NULL instead."
         return Told("DIVIDE_BY_ZERO", "22012", text, _ARITHMETIC)
+    return None
+
+
+def _malformed(details: str) -> Told | None:
+    """A text or number that a type does not hold."""
+    if (found := _MALFORMED.search(details)) is not None:
+        value, kind = (found["time"], "TIMESTAMP") if found["kind"] is None else (found["value"], found["kind"])
+        shown = _TYPES.get(kind, kind.upper())
+        text = f'The value \'{value}\' of the type "STRING" cannot be cast to "{shown}" because it is malformed. Use try_cast for NULL instead.'
+        classes = {"TIMESTAMP": _TIME, "BOOLEAN": _OTHER}.get(shown, _NUMBER)
+        return Told("CAST_INVALID_INPUT", "22018", text, classes)
+    if (found := _TOO_LARGE.search(details)) is not None:
+        text = f"The value {found['value']} cannot be represented with {found['precision']} digits. Use more, or try_cast for NULL instead."
+        return Told("NUMERIC_VALUE_OUT_OF_RANGE.WITHOUT_SUGGESTION", "22003", text, _ARITHMETIC)
     return None
 
 
