@@ -51,6 +51,11 @@ def guarded(kind: str, parameter: str) -> Callable[[F], F]:
     return _checked(lambda store, subject: store.require_write(kind, subject), parameter)
 
 
+def managed(parameter: str) -> Callable[[F], F]:
+    """A method on an experiment: only if the acting principal manages it."""
+    return _checked(lambda store, subject: store.require_manage(subject), parameter)
+
+
 def _readable(kind: str, parameter: str) -> Callable[[F], F]:
     return _checked(lambda store, subject: store.require_read(kind, subject), parameter)
 

@@ -24,7 +24,7 @@ from boathouse.registry.context import acting_principal
 from boathouse.registry.errors import LocationRefused, mlflow_errors, our_errors
 from boathouse.registry.experiments import OWNER_TAG, Experiments, Rank
 from boathouse.registry.inputs import dataset_inputs
-from boathouse.registry.seeing_store import USER_TAG, SeeingStore, guarded
+from boathouse.registry.seeing_store import USER_TAG, SeeingStore, guarded, managed
 from boathouse.registry.sources import versions_in
 from boathouse.storage.layout import Layout
 from boathouse.training.api import SOURCE_TAG, Training
@@ -132,17 +132,8 @@ class GovernedTrackingStore(SeeingStore):
         self.experiments.forget()
         return done
 
-    def delete_experiment(self, experiment_id: Any) -> Any:
-        """Delete an experiment that the acting principal manages."""
-        with mlflow_errors():
-            self.require_manage(str(experiment_id))
-        return super().delete_experiment(experiment_id)
-
-    def restore_experiment(self, experiment_id: Any) -> Any:
-        """Have an experiment again that was deleted."""
-        with mlflow_errors():
-            self.require_manage(str(experiment_id))
-        return super().restore_experiment(experiment_id)
+    delete_experiment = managed("experiment_id")(SqlAlchemyStore.delete_experiment)
+    restore_experiment = managed("experiment_id")(SqlAlchemyStore.restore_experiment)
 
     # --------------------------------------------------------------------------------------------------------- runs
 

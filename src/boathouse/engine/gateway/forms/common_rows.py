@@ -10,13 +10,13 @@ from typing import Any
 
 from boathouse.engine.gateway.messages.protocol import proto
 from boathouse.engine.gateway.messages.walk import walk
+from boathouse.engine.gateway.sql.select_items import SETS
 from boathouse.engine.gateway.sql.statements import Edit, apply
 from boathouse.engine.gateway.sql.tokens import Token, closing, tokenize
 
 _MAY_HAVE = re.compile(r"\bintersect\s+all\b", re.IGNORECASE)
-_SETS = ("UNION", "EXCEPT", "MINUS", "INTERSECT")
 _HOW = ("ALL", "DISTINCT")
-_ENDS = (*_SETS, "ORDER", "SORT", "CLUSTER", "DISTRIBUTE", "LIMIT", "OFFSET")
+_ENDS = (*SETS, "ORDER", "SORT", "CLUSTER", "DISTRIBUTE", "LIMIT", "OFFSET")
 
 
 def with_common_rows(sql: str) -> str:
@@ -30,13 +30,17 @@ def with_common_rows(sql: str) -> str:
     return sql
 
 
+def has_common_rows(operation: Any) -> bool:
+    """Whether a DataFrame's set operation is this one."""
+    return operation.is_all and operation.set_op_type == proto().SetOperation.SET_OP_TYPE_INTERSECT
+
+
 def put_common_rows(root: Any) -> bool:
     """Have the common rows of a plan's relations counted, in place; whether there were any to count."""
-    types = proto().SetOperation
     changed = False
     for message in walk(root):
-        if message.DESCRIPTOR.name == "SetOperation" and message.is_all and message.set_op_type == types.SET_OP_TYPE_INTERSECT:
-            message.set_op_type = types.SET_OP_TYPE_EXCEPT
+        if message.DESCRIPTOR.name == "SetOperation" and has_common_rows(message):
+            message.set_op_type = proto().SetOperation.SET_OP_TYPE_EXCEPT
             more = proto().Relation()
             more.set_op.CopyFrom(message)
             message.right_input.CopyFrom(more)
@@ -87,7 +91,7 @@ def _term_begin(tokens: list[Token], at: int) -> int | None:
 
 
 def _may_begin(before: Token | None) -> bool:
-    return before is None or before.is_mark("(") or before.is_mark(")") or before.is_word(*_SETS, *_HOW, "AS")
+    return before is None or before.is_mark("(") or before.is_mark(")") or before.is_word(*SETS, *_HOW, "AS")
 
 
 def _end(tokens: list[Token], begin: int) -> int:

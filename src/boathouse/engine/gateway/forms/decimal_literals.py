@@ -13,6 +13,7 @@ from typing import Any
 from boathouse.engine.gateway.messages.protocol import proto, sql_node
 from boathouse.engine.gateway.messages.walk import TEXTS, inputs, may_have, walk
 from boathouse.engine.gateway.session import EngineSession
+from boathouse.engine.gateway.sql.select_items import SETS
 from boathouse.engine.gateway.sql.statements import Edit, apply, parse
 from boathouse.engine.gateway.sql.tokens import Kind, Token
 
@@ -27,7 +28,6 @@ _COMPARED = frozenset("=<>")
 _ARITHMETIC = frozenset("+-*/%&|^~:.[")
 _CHOOSING = frozenset({"COALESCE", "GREATEST", "LEAST", "NVL2", "PMOD", "IF", "IFF"})
 _BEFORE = ("AND", "OR", "NOT", "BETWEEN", "WHEN", "THEN", "ELSE", "SELECT", "ALL", "DISTINCT", "WHERE", "ON", "HAVING")
-_SETS = ("UNION", "EXCEPT", "MINUS", "INTERSECT")
 _CHANGES = frozenset({"INSERT", "MERGE", "UPDATE", "DELETE"})
 
 
@@ -164,7 +164,7 @@ def literals(sql: str, begin: int = 0) -> Literals:
         return Literals()
     tokens = parse(sql).tokens
     at = {token.start: index for index, token in enumerate(tokens)}
-    has_sets = any(token.is_word(*_SETS) for token in tokens)
+    has_sets = any(token.is_word(*SETS) for token in tokens)
     compared: list[int] = []
     chosen: list[int] = []
     for start, end in spans:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from boathouse.engine.gateway.sql.relations import CallUse
 from boathouse.engine.gateway.sql.statements import Edit
-from boathouse.engine.gateway.sql.tokens import Kind, Token
+from boathouse.engine.gateway.sql.tokens import Kind, Token, words_of
 
 _ENDS = ("HAVING", "QUALIFY", "WINDOW", "ORDER", "SORT", "CLUSTER", "DISTRIBUTE", "LIMIT", "OFFSET", "UNION", "EXCEPT", "MINUS")
 _ENDS_GROUPING = (*_ENDS, "INTERSECT", "WITH", "GROUPING", "LATERAL")
@@ -33,7 +33,7 @@ class _Part:
     @property
     def words(self) -> tuple[str, ...]:
         """What has to be the same for two to be the same expression."""
-        return tuple(token.raw.lower() if token.is_identifier else token.raw for token in self.tokens)
+        return words_of(self.tokens)
 
 
 def by_number(tokens: Sequence[Token], calls: Sequence[CallUse], is_guest: Callable[[CallUse], bool]) -> list[Edit]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from boathouse.engine.gateway.forms.overflow import Types, checked, edits, mark, summed
 from boathouse.engine.gateway.sql.arithmetic import Node
-from boathouse.engine.gateway.sql.statements import Edit
+from boathouse.engine.gateway.sql.statements import Edit, apply
 from boathouse.engine.gateway.sql.tokens import literal
 
 _SUFFIXES = {"int": "", "bigint": "L"}
@@ -133,7 +133,4 @@ def _holds(outer: tuple[int, int], inner: tuple[int, int]) -> bool:
 
 def replaced(sql: str, start: int, end: int, found: Sequence[Edit]) -> str:
     """A part of a text, with pieces of it replaced."""
-    text = sql[start:end]
-    for one in sorted(found, key=lambda edit: edit.start, reverse=True):
-        text = text[: one.start - start] + one.text + text[one.end - start :]
-    return text
+    return apply(sql[start:end], [Edit(one.start - start, one.end - start, one.text) for one in found])

@@ -10,16 +10,15 @@ from itertools import pairwise
 
 from boathouse.engine.errors import StatementRefused
 from boathouse.engine.gateway.sql.inserts import split
-from boathouse.engine.gateway.sql.select_items import is_alias
+from boathouse.engine.gateway.sql.select_items import SETS, without_name
 from boathouse.engine.gateway.sql.select_scopes import Schema
 from boathouse.engine.gateway.sql.statements import Edit, apply
-from boathouse.engine.gateway.sql.tokens import Token, quote, read_name, tokenize
+from boathouse.engine.gateway.sql.tokens import Token, outside, quote, read_name, tokenize
 
 _PIPED = "`__bh_piped`"
 _BEGINS = ("SELECT", "FROM", "TABLE", "VALUES", "WITH")
 _JOINS = ("JOIN", "INNER", "CROSS", "LEFT", "RIGHT", "FULL", "OUTER", "SEMI", "ANTI", "NATURAL")
 _ORDERS = ("ORDER", "SORT", "CLUSTER", "DISTRIBUTE")
-_SETS = ("UNION", "EXCEPT", "MINUS", "INTERSECT")
 _SHAPES = ("PIVOT", "UNPIVOT", "TABLESAMPLE")
 
 
@@ -40,7 +39,7 @@ def with_pipes(sql: str, schema: Schema) -> str:
         if last is None:
             return sql
         begin, end = _around(tokens, last)
-        pipes = [at for at in _outside(tokens, begin, end) if _is_pipe(tokens, at)]
+        pipes = [at for at in outside(tokens, begin, end) if _is_pipe(tokens, at)]
         sql = apply(sql, [Edit(tokens[begin].start, tokens[end - 1].end, _query(sql, tokens, begin, [*pipes, end], schema))])
     return sql
 
@@ -48,15 +47,6 @@ def with_pipes(sql: str, schema: Schema) -> str:
 def _is_pipe(tokens: Sequence[Token], at: int) -> bool:
     following = tokens[at + 1] if at + 1 < len(tokens) else None
     return tokens[at].is_mark("|") and following is not None and following.is_mark(">") and following.start == tokens[at].end
-
-
-def _outside(tokens: Sequence[Token], begin: int, end: int) -> list[int]:
-    found, depth = list[int](), 0
-    for at in range(begin, end):
-        depth += tokens[at].is_mark("(") - tokens[at].is_mark(")")
-        if depth == 0:
-            found.append(at)
-    return found
 
 
 def _around(tokens: Sequence[Token], at: int) -> tuple[int, int]:
@@ -81,7 +71,7 @@ def _query_begin(tokens: Sequence[Token], end: int) -> int:
     if tokens[0].is_word("INSERT"):
         words = [
             at
-            for at in _outside(tokens, 1, end)
+            for at in outside(tokens, 1, end)
             if tokens[at].is_word(*_BEGINS) and not tokens[at - 1].is_word("INTO", "OVERWRITE")
         ]
         return words[0] if words else 0
@@ -147,7 +137,7 @@ def _first(sql: str, tokens: list[Token], begin: int, end: int) -> _Piped:
     """What stands before the first pipe."""
     first = begin
     if tokens[begin].is_word("WITH"):
-        words = [at for at in _outside(tokens, begin + 1, end) if tokens[at].is_word("SELECT", "FROM", "TABLE", "VALUES")]
+        words = [at for at in outside(tokens, begin + 1, end) if tokens[at].is_word("SELECT", "FROM", "TABLE", "VALUES")]
         first = words[0] if words else begin
     expressions = sql[tokens[begin].start : tokens[first].start]
     text = sql[tokens[first].start : tokens[end - 1].end]
@@ -188,7 +178,7 @@ def _rows(sql: str, piped: _Piped, part: Sequence[Token]) -> str | None:
         return piped.select()
     if word.is_word("AGGREGATE"):
         return _aggregated(sql, piped.ended(), part[1:])
-    if word.is_word(*_SETS):
+    if word.is_word(*SETS):
         return f"{piped.ended().select()} {text}"
     return f"SELECT * FROM ({piped.select()}) {text}" if word.is_word(*_SHAPES) else None  # noqa: S608 - pieces of the statement itself
 
@@ -232,21 +222,15 @@ def _changed(sql: str, piped: _Piped, part: Sequence[Token], schema: Schema) -> 
 
 def _aggregated(sql: str, piped: _Piped, part: Sequence[Token]) -> str:
     """Groups with their keys first."""
-    at = next((one for one in _outside(part, 0, len(part)) if part[one].is_word("GROUP")), len(part))
+    at = next((one for one in outside(part, 0, len(part)) if part[one].is_word("GROUP")), len(part))
     made = sql[part[0].start : part[at - 1].end] if at else ""
     if at == len(part):
         return piped.select(made)
     keys = split(part[at + 2 :])
     shown = [sql[one[0].start : one[-1].end] for one in keys]
-    plain = [sql[one[0].start : _value_end(one)] for one in keys]
+    plain = [sql[one[0].start : without_name(one)[-1].end] for one in keys]
     items = ", ".join([*shown, made] if made else shown)
     return piped.select(items, f" GROUP BY {', '.join(plain)}")
-
-
-def _value_end(key: Sequence[Token]) -> int:
-    if len(key) > 1 and is_alias(key):
-        return key[-3 if key[-2].is_word("AS") else -2].end
-    return key[-1].end
 
 
 def _name(relation: Sequence[Token]) -> str:

@@ -18,16 +18,15 @@ from boathouse.engine.gateway.forms.pipes import with_pipes
 from boathouse.engine.gateway.forms.relation_forms import with_forms, with_select_first
 from boathouse.engine.gateway.forms.select_lists import may_have_lists, with_lists
 from boathouse.engine.gateway.sql.inserts import split
-from boathouse.engine.gateway.sql.select_items import GROUPING, is_alias
+from boathouse.engine.gateway.sql.select_items import GROUPING, SETS, without_name
 from boathouse.engine.gateway.sql.select_scopes import Schema
 from boathouse.engine.gateway.sql.statements import Edit, apply
-from boathouse.engine.gateway.sql.tokens import Kind, Token, after_parentheses, closing, quote, read_name, tokenize
+from boathouse.engine.gateway.sql.tokens import Kind, Token, after_parentheses, closing, quote, read_name, tokenize, words_of
 
 _MAY_HAVE = re.compile(r"\b(qualify|by\s+all|(un)?pivot|select\s+distinct)\b", re.IGNORECASE)
 _ENDS = frozenset(
     {"ORDER", "SORT", "CLUSTER", "DISTRIBUTE", "LIMIT", "OFFSET", "UNION", "EXCEPT", "MINUS", "INTERSECT", "WINDOW"}
 )
-_SET_OPERATORS = frozenset({"UNION", "EXCEPT", "MINUS", "INTERSECT"})
 _NULLS = frozenset({"INCLUDE", "EXCLUDE"})
 _ORDERS = ("ASC", "DESC", "NULLS", "FIRST", "LAST")
 _TARGET, _SOURCE = "__bh_target", "__bh_source"
@@ -198,7 +197,7 @@ def _ordered(tokens: Sequence[Token], at: int) -> list[Edit]:
 
 def _counted(tokens: Sequence[Token], at: int) -> list[list[Token]]:
     """What is selected by the query of a clause; nothing where its columns cannot be counted."""
-    first = _select_of(tokens, at, *_SET_OPERATORS)
+    first = _select_of(tokens, at, *SETS)
     begin = None if first is None else _from_of(tokens, first, at)
     if first is None or begin is None:
         return []
@@ -238,35 +237,23 @@ def _order_by_all(tokens: Sequence[Token], at: int) -> list[Edit]:
 
 def _order_of_distinct(tokens: Sequence[Token], at: int) -> list[Edit]:
     """What the rows of a SELECT DISTINCT are ordered by, where it is a column of theirs, by its number."""
-    first = _select_of(tokens, at, *_SET_OPERATORS)
+    first = _select_of(tokens, at, *SETS)
     begin = None if first is None else _from_of(tokens, first, at)
     if first is None or begin is None or not tokens[first + 1].is_word("DISTINCT"):
         return []
     items = split(tokens[first + 2 : begin])
     if any(not part or part[-1].is_mark("*") for part in items):
         return []
-    columns = {_words(_value(part)): number for number, part in reversed(list(enumerate(items, 1)))}
+    columns = {words_of(without_name(part)): number for number, part in reversed(list(enumerate(items, 1)))}
     edits: list[Edit] = []
     for part in split(tokens[at + 1 : _end_of(tokens, at + 1)]):
         value = list(part)
         while value and value[-1].is_word(*_ORDERS):
             value.pop()
-        number = columns.get(_words(value))
+        number = columns.get(words_of(value))
         if number is not None and len(value) > 1:
             edits.append(Edit(value[0].start, value[-1].end, str(number)))
     return edits
-
-
-def _value(part: list[Token]) -> list[Token]:
-    """An expression in a list without the name that it is given."""
-    if len(part) > 1 and is_alias(part):
-        return part[: -2 if part[-2].is_word("AS") else -1]
-    return part
-
-
-def _words(part: Sequence[Token]) -> tuple[str, ...]:
-    """What has to be the same for two to be the same expression."""
-    return tuple(token.identifier.lower() if token.is_identifier else token.raw for token in part)
 
 
 # --------------------------------------------------------------------------------------------------------- the select list
@@ -298,7 +285,7 @@ def _item(sql: str, part: Sequence[Token]) -> _Item | None:
         return _Item(text, None, text, windowed)
     if all(token.is_identifier if number % 2 == 0 else token.is_mark(".") for number, token in enumerate(part)):
         return _Item(text, part[-1].identifier, text, windowed)
-    if (value := _value(list(part))) != list(part):
+    if (value := without_name(part)) is not part:
         value_text = sql[part[0].start : value[-1].end]
         return _Item(f"{value_text} AS {quote([part[-1].identifier])}", part[-1].identifier, value_text, windowed)
     return _Item(f"{text} AS {quote([text])}", text, text, windowed)

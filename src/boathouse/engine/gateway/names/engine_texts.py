@@ -4,7 +4,7 @@ from typing import Any
 
 from boathouse.engine.catalog_access import CatalogAccess
 from boathouse.engine.gateway.forms.colon_paths import with_functions
-from boathouse.engine.gateway.forms.common_rows import put_common_rows
+from boathouse.engine.gateway.forms.common_rows import has_common_rows, put_common_rows
 from boathouse.engine.gateway.forms.day_frames import counts_days, put_days, types_of
 from boathouse.engine.gateway.forms.decimal_literals import Doubles
 from boathouse.engine.gateway.forms.exploded_maps import put_entries
@@ -31,7 +31,7 @@ class EngineTexts:
         self._access, self._principal, self._session, self._resolver = access, principal, session, resolver
         self._doubles = Doubles(session)
         self._governed: list[tuple[Any, str]] = []
-        self._counts_days = False
+        self._counts_days = self._counts_rows = False
 
     def statement(self, statement: Statement, schema: Schema) -> Statement:
         """A statement in the forms that the engine reads.
@@ -76,6 +76,10 @@ class EngineTexts:
         """Take note of a DataFrame's window."""
         self._counts_days |= counts_days(window)
 
+    def look_at_set_operation(self, operation: Any) -> None:
+        """Take note of a DataFrame's UNION, EXCEPT or INTERSECT."""
+        self._counts_rows |= has_common_rows(operation)
+
     def put_windows(self) -> bool:
         """Change the windows of those texts, now that it is known which tables they are about; whether there was anything to change."""
         changed = False
@@ -93,7 +97,8 @@ class EngineTexts:
         if self._session.capabilities.mixes_types or self._resolver.declares:
             return False
         changed = self._doubles.put(root)
-        changed |= put_common_rows(root)
+        if self._counts_rows:
+            changed |= put_common_rows(root)
         changed |= put_entries(self._session, root)
         if self._counts_days:
             changed |= put_days(self._session, root)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from boathouse.engine.gateway.sql.tokens import Kind, Token, closing
+from boathouse.engine.gateway.sql.tokens import Kind, Token, closing, words_of
 
 _NO_OPERAND = frozenset(
     [
@@ -444,8 +444,7 @@ class Arithmetic:
         return self.tokens[begin].start, self.tokens[end - 1].end
 
     def _key(self, begin: int, end: int) -> tuple[Any, ...]:
-        words = tuple(token.raw.lower() if token.is_identifier else token.raw for token in self.tokens[begin:end])
-        return self.where, self._scope(begin), words
+        return self.where, self._scope(begin), words_of(self.tokens[begin:end])
 
     def _scope(self, at: int) -> int:
         """The SELECT of the innermost query around a token; -1 for none."""

@@ -21,9 +21,9 @@ _CLAUSES = (
     "LIMIT",
     "OFFSET",
 )
-_SETS = ("UNION", "EXCEPT", "MINUS", "INTERSECT")
-_ENDS_ITEM = (*_CLAUSES, *_SETS, "LATERAL")
-_BEFORE = (*_CLAUSES, *_SETS, "ON", "SET", "VALUES", "MERGE")
+SETS = ("UNION", "EXCEPT", "MINUS", "INTERSECT")
+_ENDS_ITEM = (*_CLAUSES, *SETS, "LATERAL")
+_BEFORE = (*_CLAUSES, *SETS, "ON", "SET", "VALUES", "MERGE")
 _AGGREGATING = ("GROUP", "HAVING")
 _NO_ALIAS = frozenset({"END", "NULL", "TRUE", "FALSE", "DISTINCT"})
 GROUPING = AGGREGATES | {
@@ -85,7 +85,7 @@ def _groups(tokens: Sequence[Token], at: int) -> bool:
             depth += 1
         elif token.is_mark(")"):
             depth -= 1
-        if depth < 0 or (depth == 0 and token.is_word(*_SETS)):
+        if depth < 0 or (depth == 0 and token.is_word(*SETS)):
             return False
         if depth == 0 and token.is_word(*_AGGREGATING):
             return True
@@ -126,3 +126,8 @@ def is_alias(part: Sequence[Token]) -> bool:
         return len(part) > 2
     is_unit = len(part) > 2 and part[-3].is_word("INTERVAL")
     return not is_unit and (before.kind is not Kind.MARK or before.value in ")]")
+
+
+def without_name(part: Sequence[Token]) -> Sequence[Token]:
+    """An expression in a list without the name that it is given."""
+    return part[: -2 if part[-2].is_word("AS") else -1] if len(part) > 1 and is_alias(part) else part

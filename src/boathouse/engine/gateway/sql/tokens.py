@@ -170,6 +170,11 @@ def _unclosed(what: str, sql: str, start: int) -> StatementRefused:
     return StatementRefused(f"The {what} that begins at character {start + 1} is not closed: {sql[start : start + 40]}")
 
 
+def words_of(tokens: Sequence[Token]) -> tuple[str, ...]:
+    """What has to be the same for two to be the same expression."""
+    return tuple(token.identifier.lower() if token.is_identifier else token.raw for token in tokens)
+
+
 def outside(tokens: Sequence[Token], begin: int, end: int) -> Iterator[int]:
     """The tokens of a range that stand in no parentheses."""
     depth = 0
