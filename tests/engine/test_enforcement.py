@@ -399,6 +399,33 @@ class TestConstraints:
         save(spark.sql("SELECT 'y' AS v"), name, folder)
         assert len({row.id for row in spark.table(name).collect()}) == 2
 
+    @pytest.mark.parametrize("write", [save, save_as_table, write_to, insert_by_name, overwrite])
+    def test_fields_of_structs_that_may_not_be_null(
+        self, spark: SparkSession, schema: str, location: Location, write: Write
+    ) -> None:
+        name = f"{schema}.structs"
+        spark.sql(f"CREATE TABLE {name} (id INT, p STRUCT<a: INT NOT NULL, b: STRING>, q STRUCT<r: STRUCT<x: INT NOT NULL>>)")
+        table = (name, location(name))
+        good = "named_struct('a', 1, 'b', 'x') AS p, named_struct('r', named_struct('x', 1)) AS q"
+        write(spark.sql(f"SELECT 1 AS id, {good}"), *table)
+        for bad, field in (
+            ("CAST(NULL AS STRUCT<a: INT, b: STRING>) AS p, named_struct('r', named_struct('x', 1)) AS q", "p.a"),
+            ("named_struct('a', CAST(NULL AS INT), 'b', 'x') AS p, named_struct('r', named_struct('x', 1)) AS q", "p.a"),
+            ("named_struct('a', 1, 'b', 'x') AS p, NULL AS q", "q.r.x"),
+            ("named_struct('a', 1, 'b', 'x') AS p, named_struct('r', NULL) AS q", "q.r.x"),
+            ("named_struct('a', 1, 'b', 'x') AS p", "q.r.x"),
+        ):
+            refused(write, spark.sql(f"SELECT 2 AS id, {bad}"), table, "NOT_NULL", field, kind=PySparkException)
+        assert spark.table(name).collect() == spark.sql(f"SELECT 1 AS id, {good}").collect()
+
+    def test_a_merge_leaves_out_no_struct_that_has_to_be_there(self, spark: SparkSession, schema: str) -> None:
+        name = f"{schema}.structs"
+        spark.sql(f"CREATE TABLE {name} (id INT, p STRUCT<a: INT NOT NULL, b: STRING>)")
+        merge = f"MERGE INTO {name} t USING (SELECT 1 AS id) s ON t.id = s.id WHEN NOT MATCHED THEN INSERT"
+        with pytest.raises(AnalysisException, match=r"DELTA_MISSING_NOT_NULL_COLUMN_VALUE.* p\.a"):
+            spark.sql(f"{merge} (id) VALUES (s.id)")
+        assert spark.table(name).count() == 0
+
     def test_rows_that_are_changed(self, spark: SparkSession, schema: str, location: Location) -> None:
         name = f"{schema}.t"
         spark.sql(

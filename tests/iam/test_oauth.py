@@ -95,6 +95,14 @@ def test_the_sdk_manages_secrets(server: Server) -> None:
     assert list(client.service_principal_secrets_proxy.list(robot.id)) == []
 
 
+def test_a_service_principal_asks_who_it_is(server: Server) -> None:
+    from databricks.sdk import WorkspaceClient
+
+    robot, _, secret = new_client(server)
+    me = WorkspaceClient(host=server.url, client_id=robot["applicationId"], client_secret=secret).current_user.me()
+    assert (me.id, me.user_name) == (robot["id"], robot["applicationId"])
+
+
 def test_spark_takes_the_access_token(server: Server) -> None:
     from pyspark.sql import SparkSession
 

@@ -82,9 +82,10 @@ def _page(total: int, start: int, resources: list[dict[str, Any]]) -> ScimList:
 
 @router.get("/Me")
 def me(principal: CurrentPrincipal, directory: Reading, response: Response, shown: ShownAttributes) -> dict[str, Any]:
-    """The principal who asks."""
+    """The principal who asks; a service principal's ``userName`` is its application id, by which clients know that it is one."""
     response.headers["X-Databricks-Org-Id"] = "0"
-    return shown.of(person_body(directory.person(principal.id)))
+    person = directory.person(principal.id)
+    return shown.of(person_body(person) | {"userName": person.name})
 
 
 # ---- users and service principals

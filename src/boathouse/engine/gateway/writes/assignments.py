@@ -120,6 +120,7 @@ def rewritten(
     others = _generated(target, table, known, inserts=action.inserts)
     if action.inserts:
         others += _defaults(target, known)
+        _refuse_missing(casts, target, known)
     if action.inserts and counted is not None:
         others += [
             (one.name, counted(one.name)) for one in target.schema.fields if one.is_identity and one.name.lower() not in known
@@ -186,6 +187,13 @@ def _root(column: tuple[str, ...], table: Side, target: DeltaTarget) -> str:
     if field is None:
         raise unknown_column(target.name, ".".join(column), target.schema.names)
     return field.name
+
+
+def _refuse_missing(casts: Casts, target: DeltaTarget, known: Mapping[str, str]) -> None:
+    """Refuse to insert rows without a struct in which a field may not be NULL; the engine itself sees to whole columns."""
+    for one in target.schema.fields:
+        if one.nullable and one.default is None and one.generation is None and one.name.lower() not in known:
+            casts.missing(one, one.name)
 
 
 def _inside(column: tuple[str, ...], table: Side) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from boathouse.engine.gateway.messages.spark_types import (
     Map,
     Struct,
     has_required,
+    nullable,
     same,
     sql,
 )
@@ -60,6 +61,24 @@ def null_of(kind: DataType) -> str:
     return "parse_json(CAST(NULL AS STRING))" if kind == Atomic("variant") else f"CAST(NULL AS {sql(kind)})"
 
 
+def required_inside(kind: DataType) -> str | None:
+    """The path of a field inside of a struct, at any depth of structs, that may not be NULL; None if there is none."""
+    if not isinstance(kind, Struct):
+        return None
+    for one in kind.fields:
+        if not one.nullable:
+            return one.name
+        inner = required_inside(one.type)
+        if inner is not None:
+            return f"{one.name}.{inner}"
+    return None
+
+
+def _violated(path: str) -> str:
+    message = f"[DELTA_NOT_NULL_CONSTRAINT_VIOLATED] NOT NULL constraint violated for column: {path}."
+    return f"raise_error({literal(message)})"
+
+
 @dataclass(frozen=True)
 class Casts:
     """Makes the expressions of one write.
@@ -77,8 +96,8 @@ class Casts:
     shown: tuple[str, str] = ("", "")
     _numbers: Callable[[], int] = field(default_factory=lambda: count().__next__, compare=False)
 
-    def convert(self, expression: str, source: DataType, target: DataType, path: str) -> str:
-        """The SQL expression that makes a value of the target's type of one of the source's.
+    def convert(self, expression: str, source: DataType, target: DataType, path: str, *, is_element: bool = False) -> str:
+        """The SQL expression that makes a value of the target's type of one of the source's; an element of an array may be NULL.
 
         Raises:
             WriteRefused: If there is none; it names the column by its path.
@@ -89,12 +108,12 @@ class Casts:
             case Atomic(), Atomic():
                 return self._atomic(expression, source, target, path)
             case Atomic(), _ if source == VOID:
-                return null_of(target)
+                return self._null(target, path)
             case Struct(), Struct():
-                return self._struct(expression, source, target, path)
+                return self._struct(expression, source, target, path, is_element=is_element)
             case Array(), Array():
                 item = f"x{self._numbers()}"
-                body = self.convert(item, source.element, target.element, f"{path}.element")
+                body = self.convert(item, source.element, target.element, f"{path}.element", is_element=True)
                 return expression if body == item else f"transform({expression}, {item} -> {body})"
             case Map(), Map():
                 return self._map(expression, source, target, path)
@@ -103,14 +122,25 @@ class Casts:
 
     def required(self, expression: str, path: str) -> str:
         """A value that has to be there; whether it is, is checked at run time."""
-        message = f"[DELTA_NOT_NULL_CONSTRAINT_VIOLATED] NOT NULL constraint violated for column: {path}."
-        return f"coalesce({expression}, raise_error({literal(message)}))"
+        return f"coalesce({expression}, {_violated(path)})"
 
     def missing(self, one: Field, path: str) -> str:
-        """The value of a column for which there is no data."""
-        if not one.nullable:
-            raise no_data_for(self.table, path)
+        """The value of a column for which there is no data.
+
+        Raises:
+            WriteRefused: If it, or a field inside of it, has to have one.
+        """
+        inner = required_inside(one.type)
+        if not one.nullable or inner is not None:
+            raise no_data_for(self.table, path if not one.nullable else f"{path}.{inner}")
         return null_of(one.type)
+
+    def _null(self, target: DataType, path: str) -> str:
+        """NULL for a column, or an error at run time where a field inside of it has to have a value."""
+        inside = required_inside(target)
+        if inside is None:
+            return null_of(target)
+        return f"CAST({_violated(f'{path}.{inside}')} AS {sql(nullable(target))})"
 
     def _atomic(self, expression: str, source: Atomic, target: Atomic, path: str) -> str:
         cast = f"CAST({expression} AS {sql(target)})"
@@ -150,7 +180,7 @@ class Casts:
         bad = f"{expression} IS NOT NULL AND {tried} IS NULL"
         return f"CASE WHEN {bad} THEN CAST(raise_error({literal(message)}) AS {sql(target)}) ELSE {tried} END"
 
-    def _struct(self, expression: str, source: Struct, target: Struct, path: str) -> str:
+    def _struct(self, expression: str, source: Struct, target: Struct, path: str, *, is_element: bool) -> str:
         extra = [one.name for one in source.fields if target.find(one.name) is None]
         if extra:
             raise self._extra([f"{path}.{name}" for name in extra])
@@ -166,6 +196,9 @@ class Casts:
                     value = self.required(value, inner)
             parts.append(f"{literal(one.name)}, {value}")
         made = f"named_struct({', '.join(parts)})"
+        if required_inside(target) is not None and not is_element:
+            # As in Delta, what a field inside of a struct has to have, the struct has to have: its field says that it is missing.
+            return f"CASE WHEN {expression} IS NULL THEN {self._null(target, path)} ELSE {made} END"
         return f"CASE WHEN {expression} IS NULL THEN NULL ELSE {made} END"
 
     def _map(self, expression: str, source: Map, target: Map, path: str) -> str:
