@@ -1,9 +1,13 @@
 """New names of securables and columns, for slices that keep something by names."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from sqlalchemy.orm import Session
+from sqlalchemy import Connection, event
+from sqlalchemy.orm import Mapper, Session
 
+from boathouse.catalog.models import RenameRow
+from boathouse.catalog.privileges import SecurableType
 from boathouse.catalog.repository import CatalogRepository
 
 COLUMN = "COLUMN"
@@ -24,6 +28,25 @@ class Rename:
     old: str
     new: str
     at: int
+
+    def of(self, full_name: str, kind: SecurableType) -> str:
+        """The name that something of a kind has after it, which had a full name before."""
+        if self.type in {SecurableType.CATALOG, SecurableType.SCHEMA}:
+            inside = f"{self.old}."
+            is_it = kind == self.type and full_name == self.old
+            return (
+                self.new if is_it else f"{self.new}.{full_name[len(inside) :]}" if full_name.startswith(inside) else full_name
+            )
+        return self.new if kind == self.type and full_name == self.old else full_name
+
+
+def on_rename(follow: Callable[[Connection, Rename], None]) -> None:
+    """Have something called at each new name from now on, in the transaction that gives it."""
+
+    def given(_mapper: Mapper[RenameRow], connection: Connection, row: RenameRow) -> None:
+        follow(connection, Rename(row.type, row.old_name, row.new_name, row.renamed_at))
+
+    event.listen(RenameRow, "after_insert", given)
 
 
 def take_renames(session: Session) -> list[Rename]:

@@ -23,6 +23,7 @@ from databricks.sdk.service.catalog import (
 )
 from databricks.sdk.service.dataquality import (
     AggregationGranularity,
+    AnomalyDetectionConfig,
     DataProfilingConfig,
     InferenceLogConfig,
     InferenceProblemType,
@@ -383,3 +384,51 @@ def test_a_monitor_sees_what_its_owner_may_see(
     assert profile.loc[":table", "count"] == 4
     assert (profile.loc["x", "max"], profile.loc["secret", "distinct_count"]) == (3, 1)
     assert client.tables.get(f"{table}_profile_metrics").owner == name
+
+
+def test_monitors_go_on_under_new_names(spark: SparkSession, client: WorkspaceClient) -> None:
+    """A monitored table, its schema and its catalog are renamed: the same metric tables are written, the same baseline is read."""
+    catalog = f"c{uuid.uuid4().hex[:8]}"
+    for statement in (
+        f"CREATE CATALOG {catalog}",
+        f"CREATE SCHEMA {catalog}.s",
+        f"CREATE TABLE {catalog}.s.t AS SELECT id AS x FROM range(10)",
+        f"CREATE TABLE {catalog}.s.base AS SELECT id AS x FROM range(20)",
+        f"CREATE TABLE {catalog}.s.out AS SELECT 1 AS x",
+    ):
+        spark.sql(statement).collect()
+    schema_id = client.schemas.get(f"{catalog}.s").schema_id
+    assert schema_id
+    left_out = AnomalyDetectionConfig(excluded_table_full_names=[f"{catalog}.s.out"])
+    client.data_quality.create_monitor(Monitor("schema", schema_id, anomaly_detection_config=left_out))
+    made = client.quality_monitors.create(
+        f"{catalog}.s.t", f"{catalog}.s", "/m", snapshot=MonitorSnapshot(), baseline_table_name=f"{catalog}.s.base"
+    )
+    refreshed(client, f"{catalog}.s.t")
+    spark.sql(f"ALTER TABLE {catalog}.s.t RENAME TO {catalog}.s.u").collect()
+    spark.sql(f"ALTER TABLE {catalog}.s.base RENAME TO {catalog}.s.first").collect()
+    client.schemas.update(f"{catalog}.s", new_name="r")
+    client.catalogs.update(catalog, new_name=f"{catalog}x")
+    schema = f"{catalog}x.r"
+    info = client.quality_monitors.get(f"{schema}.u")
+    assert (info.output_schema_name, info.baseline_table_name, info.profile_metrics_table_name, info.drift_metrics_table_name) == (
+        schema, f"{schema}.first", f"{schema}.t_profile_metrics", f"{schema}.t_drift_metrics",
+    )  # fmt: skip
+    assert info.monitor_version == made.monitor_version
+    config = client.data_quality.get_monitor("schema", schema_id).anomaly_detection_config
+    assert config is not None
+    assert config.excluded_table_full_names == [f"{schema}.out"]
+    spark.sql(f"INSERT INTO {schema}.u SELECT 100").collect()
+    client.quality_monitors.run_refresh(f"{schema}.u")
+    refreshed(client, f"{schema}.u")
+    counted = rows_of(
+        spark, f"SELECT count FROM {schema}.t_profile_metrics WHERE column_name = ':table' AND log_type = 'INPUT'"
+    )
+    assert sorted(counted["count"]) == [10, 11]
+    assert {one.name for one in client.tables.list(f"{catalog}x", "r")} == {
+        "u",
+        "first",
+        "out",
+        "t_profile_metrics",
+        "t_drift_metrics",
+    }

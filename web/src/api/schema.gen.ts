@@ -2588,7 +2588,7 @@ export interface paths {
         };
         /**
          * Me
-         * @description The principal who asks.
+         * @description The principal who asks; a service principal's ``userName`` is its application id, by which clients know that it is one.
          */
         get: operations["scim_me"];
         put?: never;

@@ -174,8 +174,14 @@ def window(start: int, end: int) -> dict[str, dt.datetime]:
     return {"start": epoch + dt.timedelta(microseconds=start), "end": epoch + dt.timedelta(microseconds=end)}
 
 
-def replaced(stretches: dict[str, list[Stretch]], *, baseline: bool) -> str | None:
-    """Which rows those of a refresh take the place of: of some windows of each granularity; as a condition for delta-rs."""
+def replaced(stretches: dict[str, list[Stretch]], *, baseline: bool, snapshot: int | None) -> str | None:
+    """Which rows those of a refresh take the place of, as a condition for delta-rs: all that are written have to be such.
+
+    Args:
+        stretches: Of time, by the granularity of their windows.
+        baseline: Whether the baseline's are among them.
+        snapshot: When it was taken, in microseconds since the epoch, if there is one.
+    """
     begin = "window['start']"
     parts = [
         f"(granularity = '{granularity}' AND {begin} >= {_literal(one.begin)} AND {begin} < {_literal(one.end)})"
@@ -184,6 +190,8 @@ def replaced(stretches: dict[str, list[Stretch]], *, baseline: bool) -> str | No
     ]
     if baseline:
         parts.append("(log_type = 'BASELINE')")
+        if snapshot is not None:
+            parts.append(f"(log_type = 'INPUT' AND granularity IS NULL AND {begin} = {_literal(snapshot)})")
     return " OR ".join(parts) or None
 
 

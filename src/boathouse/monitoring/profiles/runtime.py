@@ -253,7 +253,9 @@ class Monitors:
         for target, name in ((plan.profile, PROFILE), (plan.drift, DRIFT)):
             with pa.OSFile(str(folder / name)) as file, pa.ipc.open_file(file) as reader:
                 rows = reader.read_all()
-            condition = replaced(windows, baseline=target is plan.profile and plan.baseline is not None)
+            with_baseline = target is plan.profile and plan.baseline is not None
+            snapshot = None if plan.definition.granularities else plan.now
+            condition = replaced(windows, baseline=with_baseline, snapshot=snapshot)
             version = tables.replace_rows(target.storage_location, rows, condition)
             self._record(plan, target, version)
             counts.append(rows.num_rows)

@@ -59,7 +59,7 @@ class ProfileService:
             message = f"assets_dir '{body.assets_dir[:100]}' is not valid: it is an absolute path, such as /Workspace/Users/me/monitors."
             raise InvalidParameterValue(message, field="assets_dir")
         settings = self._checked(table, body)
-        profile, drift = self._metric_tables(table, settings)
+        profile, drift = self._metric_tables(table, settings, names_of(table.full_name, settings["output_schema_name"]))
         row = TableMonitorRow(
             table_id=table.id,
             settings=settings,
@@ -95,7 +95,9 @@ class ProfileService:
         self._managed(table_name)
         table, row = self.get(table_name)
         settings = self._checked(table, body)
-        row.profile_table, row.drift_table = self._metric_tables(table, settings)
+        stays = settings["output_schema_name"] == row.settings["output_schema_name"]
+        names = (row.profile_table, row.drift_table) if stays else names_of(table.full_name, settings["output_schema_name"])
+        row.profile_table, row.drift_table = self._metric_tables(table, settings, names)
         if any(settings.get(name) != row.settings.get(name) for name in _FIGURES):
             row.version += 1
         row.settings, row.runner_id, row.due_at = settings, self._principal.id, _due(settings, now_ms())
@@ -221,9 +223,8 @@ class ProfileService:
             message = f"baseline_table_name: {error.message}"
             raise InvalidParameterValue(message, field="baseline_table_name") from error
 
-    def _metric_tables(self, table: TableInfo, settings: Mapping[str, Any]) -> tuple[str, str]:
+    def _metric_tables(self, table: TableInfo, settings: Mapping[str, Any], names: tuple[str, str]) -> tuple[str, str]:
         """The two tables, made where they are missing. What is there must be writable by who asks."""
-        names = names_of(table.full_name, settings["output_schema_name"])
         self.catalog.reach(SecurableType.SCHEMA, settings["output_schema_name"], Privilege.CREATE_TABLE)
         definition = Definition.of(settings)
         for name, schema, what in (
@@ -243,7 +244,7 @@ class ProfileService:
 
     def ensure_metric_tables(self, table: TableInfo, row: TableMonitorRow) -> tuple[TableInfo, TableInfo]:
         """The metric tables of a monitor, made again where somebody has dropped them."""
-        names = self._metric_tables(table, row.settings)
+        names = self._metric_tables(table, row.settings, (row.profile_table, row.drift_table))
         return self.catalog.get_table(names[0], Privilege.MODIFY), self.catalog.get_table(names[1], Privilege.MODIFY)
 
 
