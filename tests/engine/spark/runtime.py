@@ -21,6 +21,8 @@ ROOT = Path(__file__).resolve().parents[3]
 POM = Path(__file__).with_name("pom.xml")
 START_SECONDS = 120
 _OPENS = ("lang", "lang.invoke", "lang.reflect", "io", "net", "nio", "util", "util.concurrent", "util.concurrent.atomic")
+_SMALL = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+"""For processes that live for a minute: to compile their code well takes longer than to run it."""
 _INNER = ("jdk.internal.ref", "sun.nio.ch", "sun.nio.cs", "sun.security.action", "sun.util.calendar")
 
 
@@ -73,8 +75,7 @@ def java(
             [
                 "java",
                 f"-Xmx{memory}",
-                "-XX:+UseSerialGC",
-                "-XX:TieredStopAtLevel=1",
+                *_SMALL,
                 *opens,
                 "-Djdk.reflect.useDirectMethodHandle=false",
                 "-Dio.netty.tryReflectionSetAccessible=true",
@@ -138,6 +139,7 @@ def connect_server(folder: Path, master: str = "local[2]", *, token: str, **sett
         "spark.sql.warehouse.dir": str(folder / "warehouse"),
         "spark.local.dir": str(folder / "local"),
         "spark.sql.session.timeZone": "UTC",
+        "spark.executor.extraJavaOptions": " ".join(_SMALL),
         **{key.replace("_", "."): value for key, value in settings.items()},
     }
     main = ["org.apache.spark.deploy.SparkSubmit", "--class", "org.apache.spark.sql.connect.service.SparkConnectServer"]
