@@ -44,6 +44,7 @@ class CatalogRepository:
 
     def __init__(self, session: Session) -> None:
         self.session = session
+        self._held: dict[str, SecurableRow | None] = {}
 
     def metastore(self) -> SecurableRow | None:
         """The root of all securables; None before the first start made it."""
@@ -51,7 +52,10 @@ class CatalogRepository:
 
     def by_id(self, securable_id: str) -> SecurableRow | None:
         """One securable by its identifier."""
-        return self.session.get(SecurableRow, securable_id)
+        row = self.session.get(SecurableRow, securable_id)
+        # The session knows it only as long as somebody has it, and what lies above a securable is asked for again and again.
+        self._held[securable_id] = row
+        return row
 
     def find(self, kind: SecurableType, full_name: str) -> SecurableRow | None:
         """One securable by its full name; names are compared without case, as they are stored in lower case."""
