@@ -78,6 +78,19 @@ class PresentCatalog:
         known = delta_schema.read(table.storage_location)
         return table if known is None else replace(table, columns=tuple(known[0]))
 
+    def location(self, principal: Principal, full_name: str) -> str | None:
+        """Where a table lies, as a URL; None where there is none.
+
+        Raises:
+            PermissionDenied: If the principal may not know of it.
+        """
+
+        def look_up() -> str | None:
+            table = self.lookups.table(principal, full_name)
+            return None if table is None else table.storage_location
+
+        return self._get(("location", principal, full_name.lower()), look_up)
+
     def function(self, principal: Principal | None, full_name: str) -> FunctionInfo | None:
         """A function that the principal may execute, or without a principal any; None where there is none."""
         return self._get(("function", principal, full_name.lower()), lambda: self.lookups.function(principal, full_name))

@@ -209,8 +209,7 @@ def _places(trace: Trace, visit: Visit) -> Mapping[str, int]:
     places, target = dict(visit.effects.versions), trace.target
     location = None if target is None else target.path
     if target is not None and target.full_name is not None and location is None:
-        table = visit.access.table(visit.principal, target.full_name)
-        location = None if table is None else table.storage_location
+        location = visit.access.memory.at_present().location(visit.principal, target.full_name)
     if location:
         places.setdefault(str(from_url(location)), -1)
     return places
