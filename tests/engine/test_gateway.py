@@ -219,6 +219,32 @@ class TestPassingThrough:
         assert other.conf.get("spark.sql.session.timeZone") == "Asia/Tokyo"
         assert spark.conf.get("spark.sql.session.timeZone") != "Asia/Tokyo"
 
+    def test_a_setting_is_what_was_set_last_however_it_was_set(self, connect: Connect) -> None:
+        """Answers of the engine to who asks for settings are kept, until something may have set one."""
+        session, key = connect(), "spark.sql.session.timeZone"
+        first = session.conf.get(key)
+        seen = [session.conf.get(key)]
+        session.conf.set(key, "Asia/Tokyo")
+        seen.append(session.conf.get(key))
+        session.sql("SET spark.sql.session.timeZone = America/Lima").collect()
+        seen.append(session.conf.get(key))
+        session.sql("SET TIME ZONE 'Asia/Seoul'").collect()
+        seen.append(session.conf.get(key))
+        session.sql("DECLARE text STRING DEFAULT 'SE' || 'T TIME ZONE ' || chr(39) || 'Asia/Baku' || chr(39)").collect()
+        seen.append(session.conf.get(key))
+        session.sql("EXECUTE IMMEDIATE text").collect()
+        seen.append(session.conf.get(key))
+        assert [row.tz for row in session.sql("SELECT current_timezone() AS tz").collect()] == ["Asia/Baku"]
+        session.sql("RESET spark.sql.session.timeZone").collect()
+        seen.append(session.conf.get(key))
+        session.conf.set(key, "Asia/Tokyo")
+        session.conf.unset(key)
+        seen.append(session.conf.get(key))
+        assert seen == [first, "Asia/Tokyo", "America/Lima", "Asia/Seoul", "Asia/Seoul", "Asia/Baku", first, first]
+        assert session.conf.get("no.such.setting", "nothing") == "nothing"
+        session.conf.set("no.such.setting", "something")
+        assert session.conf.get("no.such.setting", "nothing") == "something"
+
 
 def test_metrics_count_calls_and_engines(server: Server, spark: SparkSession) -> None:
     spark.sql("SELECT 1").collect()

@@ -111,6 +111,10 @@ class Engine(ABC):
     """What is to be ended before the channel is closed."""
     error_details: OrderedDict[str, bytes] = field(default_factory=OrderedDict[str, bytes], repr=False)
     """By an error's identifier, what the engine has told of it, and will not tell again."""
+    settings: dict[tuple[str, str], dict[bytes, bytes]] = field(
+        default_factory=dict[tuple[str, str], dict[bytes, bytes]], repr=False
+    )
+    """By a principal and a session, what the engine answers to requests for settings."""
     checkpoints: Path | None = None
     """Where the rows of checkpoints lie, in folders by session and below by relation; the engine leaves them there until the session ends."""
     _calls: dict[str, Any] = field(default_factory=dict[str, Any], repr=False)

@@ -12,6 +12,7 @@ from grpc.aio import AioRpcError
 
 from boathouse.engine.errors import OperationCanceled
 from boathouse.engine.gateway.governor import Governor
+from boathouse.engine.gateway.known_settings import forget_settings, may_set
 from boathouse.engine.gateway.messages.heads import for_engine
 from boathouse.engine.gateway.operations.attempts import Attempts
 from boathouse.engine.gateway.operations.operation import Operation
@@ -78,7 +79,7 @@ class Execution:
         """The answers to an ExecutePlanRequest; the message that they were all comes when the history knows of it."""
         with self._engine:
             end: bytes | None = None
-            async with self._watching():
+            async with self._watching(request):
                 operation = self._operation
                 named = for_engine(request, operation.head, operation.operation_id)
                 prepared = await self._prepared(named)
@@ -138,8 +139,8 @@ class Execution:
         return own(error)
 
     @asynccontextmanager
-    async def _watching(self) -> AsyncGenerator[None]:
-        """Record how it ends, before the client hears of it."""
+    async def _watching(self, request: bytes) -> AsyncGenerator[None]:
+        """Record how it ends, and that settings may be others now, before the client hears of it."""
         failure: BaseException | None = None
         try:
             yield
@@ -156,4 +157,6 @@ class Execution:
             failure = OperationCanceled() if is_cut else error
             raise
         finally:
+            if may_set(request):
+                forget_settings(self._engine, self._principal.id, self._operation.head.session_id)
             self._observer.ended(self._watched, failure, self._told)

@@ -149,6 +149,14 @@ class Governor:
         elif method == "AddArtifacts":
             bounds.check_artifacts(proto().AddArtifactsRequest.FromString(request))
 
+    async def unset(self, request: bytes, principal: Principal, engine: Engine) -> None:
+        """Give the settings that a ConfigRequest has unset the values of a new session, where the engine leaves them without one."""
+        parsed = proto().ConfigRequest.FromString(request)
+        keys = list(parsed.operation.unset.keys)
+        if keys and not engine.capabilities.sets_in_sql:
+            session = self._session(engine, asyncio.get_running_loop(), parsed, Reading(principal))
+            await self.work(lambda: session.reset(*keys))
+
     async def explain(self, error: AioRpcError, principal: Principal) -> BoathouseError | None:
         """The catalog's refusal in its own words, if an engine's error stands for one."""
         refusal = catalog_refusal(error)

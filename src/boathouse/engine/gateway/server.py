@@ -16,6 +16,7 @@ import structlog
 
 from boathouse.engine.gateway.execution import Execution, engine_failure, unexpected
 from boathouse.engine.gateway.governor import Governor
+from boathouse.engine.gateway.known_settings import forget_settings, settings_asked
 from boathouse.engine.gateway.messages.heads import ExecuteHead, InterruptHead, OperationHead, session_of
 from boathouse.engine.gateway.messages.wire import encoded
 from boathouse.engine.gateway.operations.causes import kept_details
@@ -155,6 +156,8 @@ class Gateway:
                     # No engine is started for that.
                     return encoded(1, session_of(request))
             engine = await self._engine_of(call)
+            if method == "ReleaseSession":
+                forget_settings(engine, principal.id, session_of(request))
             with engine:
                 kept = kept_details(request, engine) if method == "FetchErrorDetails" else None
                 if kept is not None:
@@ -165,11 +168,32 @@ class Gateway:
                     if analysis.answer is not None:
                         return analysis.answer
                     request = analysis.request
+                if method == "Config":
+                    return await self._settings(request, call, engine)
                 await self._governor.check(method, request, principal, engine)
                 answer: bytes = await engine.unary(method)(as_principal(request, principal), timeout=call.timeout)
                 self._observer.changed(method, context, principal, request)
                 return answer
         raise AssertionError
+
+    async def _settings(self, request: bytes, call: _Call, engine: Engine) -> bytes:
+        """Ask for settings of a session, or set them."""
+        principal = call.principal
+        asked = settings_asked(request, engine, principal.id)
+        if asked is not None and asked.answer is not None:
+            return asked.answer
+        await self._governor.check("Config", request, principal, engine)
+        try:
+            answer: bytes = await engine.unary("Config")(as_principal(request, principal), timeout=call.timeout)
+            if asked is None:
+                await self._governor.unset(request, principal, engine)
+        finally:
+            if asked is None:
+                forget_settings(engine, principal.id, session_of(request))
+        if asked is not None:
+            asked.learn(answer)
+        self._observer.changed("Config", call.context, principal, request)
+        return answer
 
     async def end_session(self, principal: Principal, session_id: str) -> None:
         """End a session whose client is gone with all that it has begun, and wait until nothing of that goes on."""

@@ -17,6 +17,7 @@ from boathouse.catalog.api import FunctionInfo
 from boathouse.engine.capabilities import Capabilities
 from boathouse.engine.endpoint_function import EndpointCall
 from boathouse.engine.gateway.effects import Sources
+from boathouse.engine.gateway.known_settings import forget_settings
 from boathouse.engine.gateway.messages.plan_text import sections
 from boathouse.engine.gateway.messages.protocol import proto, sql_node
 from boathouse.engine.gateway.messages.spark_types import DataType, Struct, from_message
@@ -365,7 +366,7 @@ class EngineSession:
         """Give a setting of the session a value."""
         request = proto().ConfigRequest()
         request.operation.set.pairs.add(key=key, value=value)
-        self._wait(self._config(self._own(request)))
+        self._change_settings(request)
 
     def reset(self, *keys: str) -> None:
         """Give settings of the session, or without a key all of them, the values that a new session has."""
@@ -373,9 +374,15 @@ class EngineSession:
         chosen = set(keys or (*self.settings(), *first))
         request = proto().ConfigRequest()
         request.operation.unset.keys.extend(sorted(chosen - first.keys()))
-        self._wait(self._config(self._own(request)))
+        self._change_settings(request)
         for key in sorted(chosen & first.keys()):
             self.set(key, first[key])
+
+    def _change_settings(self, request: Any) -> None:
+        try:
+            self._wait(self._config(self._own(request)))
+        finally:
+            forget_settings(self.engine, self.principal.id, self.request.session_id)
 
     def _own(self, request: Any) -> bytes:
         request.session_id = self.request.session_id
