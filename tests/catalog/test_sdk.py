@@ -320,3 +320,51 @@ class TestGrants:
             assert uc.PrivilegeAssignment(place.user_name, [privilege]) in after, kind
             taken = [uc.PermissionsChange(principal=place.user_name, remove=[privilege])]
             sdk.grants.update(kind, name, changes=taken)
+
+
+class TestTextsOverRest:
+    """What CREATE VIEW and CREATE FUNCTION refuse is refused over REST too; nothing is left of it."""
+
+    def test_views(self, place: Place) -> None:
+        place.grant("catalog", place.catalog, "USE_CATALOG", "USE_SCHEMA", "CREATE_TABLE")
+        body = {"name": "v", "catalog_name": place.catalog, "schema_name": place.schema, "table_type": "VIEW"}
+        # The names that are short are those of the schema.
+        for name, text in (("one", "SELECT 1 AS a"), ("two", "SELECT a FROM one -- all of it")):
+            place.admin.post(f"{UC}/tables", json=body | {"name": name, "view_definition": text}).raise_for_status()
+        for text, told in (
+            ("SELEC 1", "view_definition is not valid"),
+            ("SELECT * FROM nowhere", "nowhere"),
+            ("SELECT missing FROM (SELECT 1 AS a)", "missing"),
+            ("SELECT no_such_function(1)", "no_such_function"),
+            ("DROP VIEW one", "view_definition is not valid"),
+            ("SELECT * FROM two", "SELECT"),
+        ):
+            refused = place.user.post(f"{UC}/tables", json=body | {"view_definition": text})
+            assert (refused.status_code, refused.json()["error_code"]) == (400, "INVALID_PARAMETER_VALUE")
+            assert told in refused.json()["message"]
+            assert refused.json()["details"][0]["metadata"] == {"field": "view_definition"}
+        assert [one.name for one in place.sdk().tables.list(place.catalog, place.schema)] == ["one", "two"]
+
+    def test_functions(self, place: Place) -> None:
+        body = {
+            "name": "f",
+            "catalog_name": place.catalog,
+            "schema_name": place.schema,
+            "data_type": "BOOLEAN",
+            "full_data_type": "BOOLEAN",
+            "routine_body": "SQL",
+            "input_params": {"parameters": [{"name": "x", "type_text": "int", "parameter_default": "1"}]},
+        }
+        python = {"routine_definition": "return x >", "routine_body": "EXTERNAL", "external_language": "PYTHON"}
+        for parts, field in (
+            ({"routine_definition": "x >"}, "routine_definition"),
+            ({"routine_definition": "y > 1"}, "routine_definition"),
+            ({"routine_definition": "x > 1; DROP TABLE t"}, "routine_definition"),
+            ({"routine_definition": "EXISTS (SELECT 1 FROM nowhere)"}, "routine_definition"),
+            (python, "routine_definition"),
+            ({"routine_definition": "1", "full_data_type": "NUMBER"}, "data_type"),
+        ):
+            refused = place.admin.post(f"{UC}/functions", json={"function_info": body | parts})
+            assert (refused.status_code, refused.json()["error_code"]) == (400, "INVALID_PARAMETER_VALUE")
+            assert refused.json()["details"][0]["metadata"] == {"field": field}
+        assert list(place.sdk().functions.list(place.catalog, place.schema)) == []

@@ -3,6 +3,7 @@
 import contextlib
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,11 @@ from pyspark.errors import AnalysisException
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - its usual name
 
+from boathouse.catalog.api import CatalogService, Parameter
+from boathouse.db import Database
+from boathouse.errors import BoathouseError
+from boathouse.iam.api import IamService
+from boathouse.storage.layout import Layout
 from tests.conftest import Server
 
 SECRETS = ("hidden-bob", "hidden-dan", "7700001", "7700002", "7700003", "7700004", "vaulted")
@@ -27,6 +33,7 @@ class Case:
     values: dict[str, str]
     client: httpx.Client
     admins_client: httpx.Client
+    server: Server
 
     def fill(self, text: str) -> str:
         for key, value in self.values.items():
@@ -83,7 +90,7 @@ def case(server: Server, connect: Callable[..., SparkSession], admin_session: Sp
         "vp": path("v"),
     }
     values |= {"pdir": values["p"].rsplit("/", 1)[0], "pid": values["p"].rsplit("/", 1)[1], "root": str(server.root)}
-    return Case(session, admin, values, server.client(token), client)
+    return Case(session, admin, values, server.client(token), client, server)
 
 
 def told(found: Any) -> list[str]:
@@ -616,16 +623,31 @@ WITH x AS (SELECT * FROM delta.`{vp}`) SELECT * FROM x
 
 
 def _new(case: Case, kind: str, body: dict[str, Any], *, by_admin: bool = False) -> str:
-    """The name of a view or function that is made over REST, which checks no text."""
+    """The name of a view or function that is made past REST and SQL, which check texts."""
     catalog, schema = case.values["s" if by_admin else "mine"].split(".")
-    place = {"name": f"x{uuid.uuid4().hex[:8]}", "catalog_name": catalog, "schema_name": schema}
-    given = {"function_info": place | body} if kind == "functions" else place | body
-    (case.admins_client if by_admin else case.client).post(f"/api/2.1/unity-catalog/{kind}", json=given)
-    return ".".join((catalog, schema, place["name"]))
+    name = f"{catalog}.{schema}.x{uuid.uuid4().hex[:8]}"
+    maker = (case.admins_client if by_admin else case.client).get("/api/2.0/preview/scim/v2/Me").json()["id"]
+    with Database(case.server.database_url).session(write=True) as session:
+        own = CatalogService(session, IamService(session).get_principal(maker), Layout(case.server.root))
+        with suppress(BoathouseError):
+            if kind == "tables":
+                own.create_view(name, definition=body["view_definition"], columns=[])
+            else:
+                own.create_function(
+                    name,
+                    parameters=[
+                        Parameter(one["name"], one["type_text"], one.get("parameter_default"))
+                        for one in body.get("input_params", {}).get("parameters", ())
+                    ],
+                    return_type=body.get("full_data_type") or body["data_type"],
+                    language="SQL",
+                    body=body["routine_definition"],
+                )
+    return name
 
 
 @pytest.mark.parametrize("text", VIEWS)
-def test_views_made_over_rest(case: Case, text: str) -> None:
+def test_views_that_nobody_has_checked(case: Case, text: str) -> None:
     name = _new(case, "tables", {"table_type": "VIEW", "view_definition": case.fill(text)})
     assert attempt(case, lambda: case.session.table(name).collect()) == []
 
@@ -640,7 +662,7 @@ FUNCTIONS: tuple[tuple[dict[str, Any], str], ...] = (
 
 
 @pytest.mark.parametrize(("parts", "arguments"), FUNCTIONS)
-def test_functions_made_over_rest(case: Case, parts: dict[str, Any], arguments: str) -> None:
+def test_functions_that_nobody_has_checked(case: Case, parts: dict[str, Any], arguments: str) -> None:
     body: dict[str, Any] = {"data_type": "STRING", "routine_body": "SQL"} | {
         key: case.fill(text) for key, text in parts.items()
     }

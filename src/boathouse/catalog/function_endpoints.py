@@ -7,11 +7,12 @@ from fastapi import APIRouter
 from boathouse.catalog.container_endpoints import update_securable
 from boathouse.catalog.dependencies import Catalog, WritableCatalog
 from boathouse.catalog.function_schemas import CreateFunctionRequest, FunctionBody, FunctionList, UpdateFunction
-from boathouse.catalog.info import FunctionInfo, Parameter, function_info
+from boathouse.catalog.info import FunctionInfo, function_info
 from boathouse.catalog.paging import IncludeBrowse, MaxResults, PageToken, paged
 from boathouse.catalog.privileges import SecurableType
 from boathouse.catalog.schemas import UpdateSecurable
 from boathouse.catalog.service import CatalogService
+from boathouse.catalog.text_check import CheckedFunction
 
 router = APIRouter(prefix="/api/2.1/unity-catalog/functions", tags=["functions"])
 
@@ -37,16 +38,14 @@ def list_functions(
 
 
 @router.post("")
-def create_function(catalog: WritableCatalog, body: CreateFunctionRequest) -> FunctionBody:
-    """Make a function."""
+def create_function(_checked: CheckedFunction, catalog: WritableCatalog, body: CreateFunctionRequest) -> FunctionBody:
+    """Make a function; its body has to be valid."""
     asked = body.function_info
-    parameters = asked.input_params.parameters if asked.input_params is not None else []
-    columns = asked.return_params.parameters if asked.return_params is not None else []
     info = catalog.create_function(
         f"{asked.catalog_name}.{asked.schema_name}.{asked.name}",
-        parameters=[Parameter(one.name, one.type_text, one.parameter_default, one.comment) for one in parameters],
+        parameters=asked.parameters,
         return_type=asked.return_type,
-        return_columns=[(one.name, one.type_text) for one in columns],
+        return_columns=asked.return_columns,
         language=asked.language,
         body=asked.routine_definition,
         is_deterministic=asked.is_deterministic,

@@ -55,6 +55,18 @@ class CreateFunction(BaseModel):
         return "SQL" if self.routine_body.upper() == "SQL" else (self.external_language or "")
 
     @property
+    def parameters(self) -> list[Parameter]:
+        """What it takes."""
+        given = self.input_params.parameters if self.input_params is not None else []
+        return [Parameter(one.name, one.type_text, one.parameter_default, one.comment) for one in given]
+
+    @property
+    def return_columns(self) -> list[tuple[str, str]]:
+        """Name and type of each column of a table that it answers."""
+        given = self.return_params.parameters if self.return_params is not None else []
+        return [(one.name, one.type_text) for one in given]
+
+    @property
     def return_type(self) -> str:
         """The SQL text of the type, or ``TABLE_TYPE``."""
         if (self.data_type or "").upper() == TABLE_TYPE:

@@ -24,6 +24,7 @@ from boathouse.catalog.schemas import (
     UpdateSecurable,
 )
 from boathouse.catalog.service import CatalogService
+from boathouse.catalog.text_check import CheckedView
 from boathouse.errors import InvalidParameterValue, NotFound, PermissionDenied
 
 router = APIRouter(prefix="/api/2.1/unity-catalog", tags=["catalog"])
@@ -88,8 +89,8 @@ def create_staging_table(catalog: WritableCatalog, body: CreateStagingTable) -> 
 
 
 @router.post("/tables")
-def create_table(catalog: WritableCatalog, body: CreateTable) -> TableBody:
-    """Register a table at a staged location (managed) or in an external location (external), or make a view."""
+def create_table(_checked: CheckedView, catalog: WritableCatalog, body: CreateTable) -> TableBody:
+    """Register a table at a staged location (managed) or in an external location (external), or make a view, whose query has to be valid."""
     full_name = f"{body.catalog_name}.{body.schema_name}.{body.name}"
     columns = [column.model_dump(exclude_none=True) for column in body.columns]
     if body.table_type == "VIEW":

@@ -4390,7 +4390,7 @@ export interface paths {
         put?: never;
         /**
          * Create Function
-         * @description Make a function.
+         * @description Make a function; its body has to be valid.
          */
         post: operations["functions_create_function"];
         delete?: never;
@@ -4858,7 +4858,7 @@ export interface paths {
         put?: never;
         /**
          * Create Table
-         * @description Register a table at a staged location (managed) or in an external location (external), or make a view.
+         * @description Register a table at a staged location (managed) or in an external location (external), or make a view, whose query has to be valid.
          */
         post: operations["catalog_create_table"];
         delete?: never;

@@ -10,6 +10,7 @@ from boathouse.catalog.privileges import Privilege, SecurableType
 from boathouse.catalog.service.containers import Containers
 from boathouse.catalog.type_text import check_type
 from boathouse.errors import InvalidParameterValue
+from boathouse.kit.python_body import check_source
 
 LANGUAGES = ("SQL", "PYTHON", FEATURE_SPEC)
 
@@ -69,6 +70,28 @@ class Functions(Containers):
         there.details, there.comment = details, comment
         self.touch(there)
         return function_info(there)
+
+    @staticmethod
+    def check_function(
+        *,
+        parameters: Sequence[Parameter],
+        return_type: str,
+        return_columns: Sequence[tuple[str, str]],
+        language: str,
+        body: str,
+    ) -> None:
+        """Go on only if language, parameters and types are valid, and a body in Python is Python.
+
+        Raises:
+            InvalidParameterValue: If they are not; it names the field.
+        """
+        details = _details(parameters, return_type, return_columns, language, body, is_deterministic=False)
+        if details["language"] == "PYTHON":
+            try:
+                check_source("function", tuple(one.name for one in parameters), body)
+            except SyntaxError as error:
+                message = f"routine_definition is no valid Python: {error.msg} (line {(error.lineno or 2) - 1})."
+                raise InvalidParameterValue(message, field="routine_definition") from error
 
     def get_function(self, full_name: str, privilege: Privilege | None = Privilege.EXECUTE) -> FunctionInfo:
         """A function, if the principal has a privilege on it; with None, if it may know of it.
