@@ -21,7 +21,7 @@ export UV_PYTHON_DOWNLOADS := never
 # Where it is set, as images often do, each of the hundreds of processes that the tests start would compile all that it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo up test check check-python check-web fix web api docs bench clean test-python test-web browser
+.PHONY: help demo up test check check-python check-web fix web api docs bench clean jars test-python test-web browser
 
 help: ## Show what can be made
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,7 +34,7 @@ up: .venv/.demo src/boathouse/server/page/index.html ## Serve the lake
 	@$(RUN)boathouse up --root $(ROOT)
 
 test: .venv/.dev web/node_modules/.made src/boathouse/server/page/index.html browser ## Set up and run every check and every test
-	@$(MAKE) -j 2 check-python check-web test-web docs
+	@$(MAKE) -j 3 jars check-python check-web test-web docs
 	@$(MAKE) test-python
 
 check: check-python check-web ## Format, lint, types, layers, generated files
@@ -56,6 +56,9 @@ test-web: web/node_modules/.made
 # A test that fails is run once more, since real servers on two busy cores can be late; what it failed with is printed all the same.
 test-python: .venv/.dev src/boathouse/server/page/index.html browser
 	$(RUN)pytest -n 2 --dist loadfile --no-loadscope-reorder --reruns 1 --randomly-seed=$(SEED)
+
+jars: .venv/.dev
+	@$(RUN)python -m tests.jars
 
 fix: .venv/.dev ## Format and mend what can be mended
 	$(RUN)ruff check --fix .

@@ -21,6 +21,8 @@ __all__ = ["grant", "person", "user"]
 DBT = ["dbt-spark<1.11", "dbt-core<1.11"]
 
 
+# dbt is fetched anew, and a run that is cut off and begun again takes longer than a slow registry.
+@pytest.mark.timeout(400)
 def test_dbt(server: Server, user: Person, grant: Callable[..., None]) -> None:
     client, schema = user.client, f"shop_{uuid.uuid4().hex[:8]}"
     grant("catalog", "main", user.name, "USE_CATALOG", "CREATE_SCHEMA")

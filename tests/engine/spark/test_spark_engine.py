@@ -171,6 +171,7 @@ def test_a_server_that_is_not_there(tmp_path: Path) -> None:
         session.client.close()
 
 
+@pytest.mark.timeout(400)
 def test_two_workers(tmp_path: Path) -> None:
     """A standalone cluster: a master, two workers, and the Connect server as their driver."""
     folder, lake = tmp_path / "spark", tmp_path / "server"
