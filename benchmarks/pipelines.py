@@ -8,6 +8,8 @@ over the rounds of that round's ratio.
 - ``warn``: five expectations that warn, over the view without them.
 - ``drop``: five, two of which drop about 1 % of the rows, which nobody keeps, over the view without them.
 - ``set_aside``: the same with the dropped rows kept in a quarantine table, which is a second table to write.
+- ``three``: a pipeline of three tables, from Parquet files to bronze, to silver with the five expectations and quarantine, to a sum by
+  region and day in gold, over the same pipeline without expectations.
 - ``by_hand``: the view without expectations over ``saveAsTable`` of the same query by the same client.
 
 Each ratio is there by the clock, and as ``..._cpu`` by the processor time of the server and its engines, which a busy machine changes less.
@@ -52,6 +54,22 @@ def source(name: str) -> SourceFile:
     return SourceFile(f"{name}.sql", f"CREATE MATERIALIZED VIEW {name} ({rules}){properties} AS {QUERY}")
 
 
+def three_tables(name: str, folder: str) -> SourceFile:
+    """From files to bronze, silver and gold; silver with expectations, or without."""
+    rules = ", ".join(
+        f"CONSTRAINT {rule} EXPECT ({text}){' ON VIOLATION DROP ROW' if rule in DROPPING else ''}" for rule, text in RULES
+    )
+    expectations = f" ({rules})" if name == "three" else ""
+    return SourceFile(
+        f"{name}.sql",
+        f"CREATE STREAMING TABLE {name}_bronze AS SELECT * FROM STREAM read_files('{folder}', format => 'parquet');\n"
+        f"CREATE STREAMING TABLE {name}_silver{expectations} AS "
+        f"{QUERY.replace('FROM orders', f'FROM STREAM {name}_bronze')};\n"
+        f"CREATE MATERIALIZED VIEW {name}_gold AS SELECT region, day, sum(gross) AS gross, count(*) AS orders "
+        f"FROM {name}_silver GROUP BY region, day",
+    )
+
+
 def used(tree: psutil.Process) -> float:
     """Processor seconds of a process and all below it."""
     times = [one.cpu_times() for one in (tree, *tree.children(recursive=True))]
@@ -78,6 +96,9 @@ def main() -> None:
             f"CAST(id * 7919 % 1000 AS DOUBLE) - 5 AS amount, date_add(DATE'2021-01-01', CAST(id % 365 AS INT)) AS day "
             f"FROM range({arguments.rows})"
         ).collect()
+        spark.sql(f"CREATE VOLUME {pipeline.name('landing')}").collect()
+        landing = f"/Volumes/main/{pipeline.schema}/landing/orders"
+        spark.table(pipeline.name("orders")).repartition(8).write.parquet(landing)
         spark.sql(f"USE SCHEMA main.{pipeline.schema}").collect()
         results: dict[str, Any] = {}
 
@@ -87,11 +108,14 @@ def main() -> None:
 
         def refresh(name: str) -> Callable[[], None]:
             def work() -> None:
-                results[name] = pipeline.run(source(name), full_refresh=True)
+                file = three_tables(name, landing) if name.startswith("three") else source(name)
+                results[name] = pipeline.run(file, full_refresh=True)
 
             return work
 
-        ways = {name: refresh(name) for name in ("plain", "warn", "drop", "set_aside")} | {"by_hand": by_hand}
+        ways = {name: refresh(name) for name in ("plain", "warn", "drop", "set_aside", "three_plain", "three")} | {
+            "by_hand": by_hand
+        }
         taken: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
         for number in range(arguments.rounds + 1):
             for name in ways if number % 2 else reversed(ways):
@@ -100,12 +124,12 @@ def main() -> None:
                     taken[name].append(took)
         counted = ", ".join(f"count(CASE WHEN {text} THEN 1 END) AS {rule}" for rule, text in RULES)
         truth = spark.sql(f"SELECT {counted} FROM {pipeline.name('orders')}").collect()[0].asDict()
-        for name in ("warn", "drop", "set_aside"):
-            found = results[name].expectations[name]
+        for name, table in (("warn", "warn"), ("drop", "drop"), ("set_aside", "set_aside"), ("three", "three_silver")):
+            found = results[name].expectations[table]
             assert {rule: counts.passed for rule, counts in found.items()} == truth, (found, truth)
         kept, aside = (spark.table(pipeline.name(name)).count() for name in ("set_aside", "set_aside_quarantine"))
         assert kept + aside == arguments.rows
-        assert spark.table(pipeline.name("drop")).count() == kept
+        assert spark.table(pipeline.name("drop")).count() == kept == spark.table(pipeline.name("three_silver")).count()
         spark.sql("USE SCHEMA main.default").collect()
 
     def ratio(over: str, under: str, measure: int = 0) -> float:
@@ -119,6 +143,8 @@ def main() -> None:
             "warn_over_plain": ratio("warn", "plain"),
             "drop_over_plain": ratio("drop", "plain"),
             "set_aside_over_plain": ratio("set_aside", "plain"),
+            "three_over_plain": ratio("three", "three_plain"),
+            "three_over_plain_cpu": ratio("three", "three_plain", 1),
             "plain_over_by_hand": ratio("plain", "by_hand"),
             "warn_over_plain_cpu": ratio("warn", "plain", 1),
             "drop_over_plain_cpu": ratio("drop", "plain", 1),

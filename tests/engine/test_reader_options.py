@@ -4,7 +4,7 @@ import datetime as dt
 from pathlib import Path
 
 import pytest
-from pyspark.errors import AnalysisException
+from pyspark.errors import AnalysisException, SparkRuntimeException
 from pyspark.sql import SparkSession
 
 ROWS = 'id;n;d\n1;"x;y";31.01.2026\nbad;z;nope\n#c;;\n3;NA;\n'
@@ -73,3 +73,22 @@ def test_several_paths(spark: SparkSession, rows: str, tmp_path: Path) -> None:
 def test_who_may_not_read_a_path_reads_it_with_no_option(user: tuple[str, SparkSession], rows: str) -> None:
     with pytest.raises(AnalysisException, match="INSUFFICIENT_PERMISSIONS"):
         csv(user[1], rows, mode="PERMISSIVE")
+
+
+def test_csv_files_as_people_send_them(spark: SparkSession, tmp_path: Path) -> None:
+    """Short rows are filled with NULL, names that are doubled or none are made, and a separator may be a word."""
+
+    def read(text: str, **options: str) -> tuple[list[str], list[tuple[object, ...]]]:
+        (tmp_path / "some.csv").write_text(text)
+        frame = spark.read.csv(str(tmp_path / "some.csv"), header=True, **options)
+        return frame.columns, [tuple(row) for row in frame.collect()]
+
+    assert read("a,b\n1,2\n\n3\n") == (["a", "b"], [("1", "2"), ("3", None)])
+    assert read("a,b,A\n1,2,3\n") == (["a0", "b", "A2"], [("1", "2", "3")])
+    assert read('a,,"c,d"\n1,2,3\n') == (["a", "_c1", "c,d"], [("1", "2", "3")])
+    assert read("a||b\n1||2\n", sep="||") == (["a", "b"], [("1", "2")])
+    with pytest.raises(
+        SparkRuntimeException, match=r"MALFORMED_CSV_RECORD\] Line 2 .* 3 fields where 2 are expected.*PERMISSIVE"
+    ):
+        read("a,b\n1,2,3\n")
+    assert read("a,b\n1,2,3\n", mode="PERMISSIVE") == (["a", "b"], [("1", "2")])

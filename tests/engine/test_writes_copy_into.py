@@ -60,6 +60,13 @@ def test_columns_come_with_the_first_files(spark: SparkSession, schema: str, fil
     assert inserted(spark.sql(f"{copy} COPY_OPTIONS ('mergeSchema' = 'true')")) == 4
     assert inserted(spark.sql(f"{copy} COPY_OPTIONS ('mergeSchema' = 'true')")) == 0
     assert rows(spark.sql(f"SELECT id, v FROM {name} WHERE v IS NOT NULL")) == [("1", "001"), ("2", "002")]
+    (files / "empty.csv").write_text("")
+    spark.sql(f"CREATE TABLE {schema}.none")
+    with pytest.raises(AnalysisException, match=r"The files have no columns, and neither has .*none"):
+        spark.sql(f"COPY INTO {schema}.none FROM '{files}/empty.csv' {CSV} COPY_OPTIONS ('mergeSchema' = 'true')")
+    (files / "short.csv").write_text("id,v,day\n7\n")
+    assert inserted(spark.sql(f"COPY INTO {name} FROM '{files}/short.csv' {CSV}")) == 1
+    assert rows(spark.sql(f"SELECT id, v, day FROM {name} WHERE id = '7'")) == [("7", None, None)]
     detail = spark.sql(f"DESCRIBE DETAIL {name}").collect()[0]
     assert (detail.description, detail.properties["team"]) == ("what comes", "a")
     with pytest.raises(AnalysisException, match="has no columns"):

@@ -27,6 +27,9 @@ _MALFORMED = re.compile(
     re.DOTALL,
 )
 _TOO_LARGE = re.compile(r"(?P<value>-?[\d.]+) is too (?:large|small) to store in a Decimal\d+ of precision (?P<precision>\d+)")
+_FIELDS = re.compile(
+    r"Csv error: incorrect number of fields for line (?P<line>\d+), expected (?P<expected>\d+) got (?P<got>\d+)"
+)
 _ZERO = re.compile(r"divide by zero", re.IGNORECASE)
 _ARITHMETIC = ("org.apache.spark.SparkArithmeticException", "java.lang.ArithmeticException")
 _NUMBER = ("org.apache.spark.SparkNumberFormatException", "java.lang.NumberFormatException")
@@ -115,6 +118,12 @@ def _malformed(details: str) -> Told | None:
         text = f'The value \'{value}\' of the type "STRING" cannot be cast to "{shown}" because it is malformed. Use try_cast for NULL instead.'
         classes = {"TIMESTAMP": _TIME, "BOOLEAN": _OTHER}.get(shown, _NUMBER)
         return Told("CAST_INVALID_INPUT", "22018", text, classes)
+    if (found := _FIELDS.search(details)) is not None:
+        text = (
+            f"Line {found['line']} of a CSV file has {found['got']} fields where {found['expected']} are expected. Read it with the option "
+            "mode PERMISSIVE to leave additional fields out, DROPMALFORMED to leave such lines out, or with read_files to rescue them."
+        )
+        return Told("MALFORMED_CSV_RECORD", "KD000", text, _OTHER)
     if (found := _TOO_LARGE.search(details)) is not None:
         text = f"The value {found['value']} cannot be represented with {found['precision']} digits. Use more, or try_cast for NULL instead."
         return Told("NUMERIC_VALUE_OUT_OF_RANGE.WITHOUT_SUGGESTION", "22003", text, _ARITHMETIC)

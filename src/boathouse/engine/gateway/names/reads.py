@@ -1,7 +1,8 @@
 """What a DataFrame reads: tables by their names, files by their paths, streams, and changes; each becomes what its reader may see."""
 
+import csv
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +47,10 @@ _BESIDE: dict[str, tuple[str, ...]] = {
 """By format, the options that are handed on beside them."""
 _UTF8 = frozenset({"utf-8", "utf8", "us-ascii"})
 _CORRUPT = "_corrupt_record"
+SHORT_ROWS = "allowTruncatedRows"
+"""The embedded engine's option for CSV files in which rows have fewer fields than others: these are NULL then, as they are in Spark."""
+_PLAIN = frozenset({".csv", ".tsv", ".txt", ""})
+_LONGEST_HEADER = 1 << 16
 _NO_RESCUED = "__bh_rescued"
 
 if TYPE_CHECKING:
@@ -120,9 +125,10 @@ def _read_by_options(visit: "Visit", relation: Any) -> bool:
         return False
     given = {key.lower(): value for key, value in source.options.items()}
     asked = [name for name in _OPTIONS[file_format] if name.lower() in given and not _says_nothing(name, given[name.lower()])]
-    if not asked and not (file_format in {"csv", "json"} and _CORRUPT in source.schema):
-        return False
     paths = list(source.paths) or [given["path"]] * ("path" in given)
+    asked = asked or (file_format in {"csv", "json"} and _CORRUPT in source.schema)
+    if not asked and not (file_format == "csv" and _is_odd(visit, given, source.schema, paths)):
+        return False
     if not paths or _READ_FILES not in visit.access.functions:
         return False
     known = {name.lower(): name for name in (*_OPTIONS[file_format], *_BESIDE[file_format])}
@@ -150,6 +156,31 @@ def _union(left: Any, right: Any) -> Any:
     both.set_op.set_op_type = proto().SetOperation.SET_OP_TYPE_UNION
     both.set_op.is_all = both.set_op.by_name = both.set_op.allow_missing_columns = True
     return both
+
+
+def _is_odd(visit: "Visit", given: Mapping[str, str], schema: str, paths: Sequence[str]) -> bool:
+    """Whether CSV files have separators of several characters, or a header with names that are none, or are there twice."""
+    separator = given.get("sep", given.get("delimiter", ","))
+    if len(separator) > 1 and not separator.startswith("\\"):
+        return True
+    if schema or given.get("header", "false").lower() != "true" or len(separator) != 1:
+        return False
+    names = _header(visit, paths, separator, given.get("quote", '"'))
+    return not all(names) or len({name.lower() for name in names}) < len(names)
+
+
+def _header(visit: "Visit", paths: Sequence[str], separator: str, quote: str) -> list[str]:
+    """The names in the first line of the first file, where that is a plain one on this machine."""
+    for path in paths:
+        place = Path(visit.guard.resolve(path, Use.READ))
+        files = [place] if place.is_file() else sorted(place.glob("[!._]*")) if place.is_dir() else []
+        for file in files:
+            if file.is_file() and file.suffix.lower() in _PLAIN:
+                with file.open(encoding="utf-8-sig", errors="replace", newline="") as text:
+                    line = text.readline(_LONGEST_HEADER)
+                if line.strip():
+                    return next(csv.reader([line], delimiter=separator, quotechar=quote[:1] or None), [])
+    return []
 
 
 def _says_nothing(name: str, value: str) -> bool:
@@ -183,6 +214,9 @@ def look_at_read(visit: "Visit", read: Any) -> None:
     if source.format.lower() == "delta" and any(key.lower() in time_travel.MOMENTS for key in source.options):
         for place in source.paths:
             forget_checkpoint_hint(to_url(Path(place)))
+    if source.format.lower() == "csv" and not (read.is_streaming or visit.session.capabilities.reads_all_forms):
+        source.options.setdefault(SHORT_ROWS, "true")
+        visit.changed = True
     path = source.options.get("path")
     if path and not source.paths and source.format.lower() in FILE_FORMATS:
         # The engine does not look for the files of a reader there.

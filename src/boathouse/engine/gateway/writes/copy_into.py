@@ -7,6 +7,7 @@ import pyarrow as pa
 
 from boathouse.engine.errors import StatementRefused
 from boathouse.engine.gateway.messages.protocol import empty_answer, local_relation, proto
+from boathouse.engine.gateway.names.reads import SHORT_ROWS
 from boathouse.engine.gateway.names.visit import Visit
 from boathouse.engine.gateway.paths.guard import Use
 from boathouse.engine.gateway.sql.copy_statement import CopyInto, read_copy
@@ -65,6 +66,9 @@ def copy_into(visit: Visit, command: Any, statement: Statement) -> Change:
     if write is None:
         raise TypeError
     target = load(str(target.folder), target.name) or target
+    if not target.schema.fields:
+        message = f"The files have no columns, and neither has {target.name}: a table gets its columns from files with a header or rows."
+        raise StatementRefused(message)
     staging = open_staging(target)
     write.path = str(staging.folder)
     command.write_operation.CopyFrom(write)
@@ -105,6 +109,8 @@ def _rows(command: Any, copy: CopyInto, files: list[str]) -> Any:
     source.format = copy.file_format
     source.paths.extend(files)
     source.options.update({key: value for key, value in copy.format_options.items() if key.lower() != "ignorecorruptfiles"})
+    if copy.file_format == "csv":
+        source.options[SHORT_ROWS] = "true"
     if copy.select is None:
         return read
     rows = proto().Relation()
