@@ -1,15 +1,18 @@
 """What docs/compute.md says of the embedded engine: where one of these fails, the engine has changed, and that page has to."""
 
-from decimal import Decimal
-
 import pytest
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
-MOST = "9" * 38
 DIFFERENT = {
     # expression: what the engine says, what Apache Spark says (an error is None)
-    "CAST(1.1 / 3 AS STRING)": ("0.36666", "0.366667"),
+    "typeof(1.5 * 2)": ("decimal(13,1)", "decimal(4,1)"),
+    "array_contains(array(1, NULL), 2)": ("False", "None"),
+    "to_json(struct(TIMESTAMP'2024-01-01 10:00:00' AS t))": (
+        """{"t":"2024-01-01T10:00:00.000000Z"}""",
+        """{"t":"2024-01-01T10:00:00.000Z"}""",
+    ),
+    "typeof(DATE'2024-03-01' - DATE'2024-02-01')": ("bigint", "interval day"),
     "bround(2.5)": ("3.0", "2"),
     "round(1.005D, 2)": ("1.0", "1.01"),
     "rint(2.5D)": ("3.0", "2.0"),
@@ -22,10 +25,6 @@ DIFFERENT = {
     """get_json_object('[{"a":1},{"a":2}]', '$[*].a')""": ("None", "[1,2]"),
     """variant_get(parse_json('{"a":"x"}'), '$.a', 'int')""": ("None", None),
 }
-ROWS = {
-    f"SELECT sum(v) FROM VALUES ({MOST}), ({MOST}) t(v)": ([(Decimal(-140282366920938463463374607431768211458),)], None),
-    f"SELECT {MOST} + 1": ([(Decimal(10**38),)], None),
-}
 NOT_READ = (
     "SELECT 'a' COLLATE UTF8_LCASE",
     "SELECT 'a' RLIKE '(?=a)a'",
@@ -36,11 +35,6 @@ def test_values(spark: SparkSession) -> None:
     row = spark.sql(f"SELECT {', '.join(f'{text} AS c{number}' for number, text in enumerate(DIFFERENT))}").collect()[0]
     assert dict(zip(DIFFERENT, map(str, row), strict=True)) == {text: ours for text, (ours, _) in DIFFERENT.items()}
     assert all(ours != theirs for ours, theirs in DIFFERENT.values())
-
-
-def test_rows(spark: SparkSession) -> None:
-    for text, (ours, theirs) in ROWS.items():
-        assert sorted(map(tuple, spark.sql(text).collect())) == ours != theirs, text
 
 
 @pytest.mark.parametrize("text", NOT_READ)

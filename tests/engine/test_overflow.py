@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -285,3 +286,85 @@ def test_a_session_may_want_them_to_wrap_around(numbers: DataFrame, spark: Spark
         spark.conf.set("spark.sql.ansi.enabled", "true")
     with pytest.raises(ArithmeticException, match="OVERFLOW"):
         numbers.selectExpr("i + 1").collect()
+
+
+@pytest.fixture
+def decimals(spark: SparkSession) -> SparkSession:
+    rows = [(Decimal("2.00"), Decimal(3), 7, 2.0), (Decimal("5.00"), Decimal(-3), 7, 1.0)]
+    frame = spark.createDataFrame(rows, "a DECIMAL(10, 2), b DECIMAL(38, 18), n INT, f DOUBLE")
+    frame.createOrReplaceTempView("decimals")
+    return spark
+
+
+@pytest.mark.parametrize(
+    ("expression", "kind", "values"),
+    [
+        ("a / 3", "decimal(14,6)", "0.666667 1.666667"),
+        ("-a / 3", "decimal(14,6)", "-0.666667 -1.666667"),
+        ("a / b", "decimal(38,12)", "0.666666666667 -1.666666666667"),
+        ("a / n", "decimal(21,13)", "0.2857142857143 0.7142857142857"),
+        ("2 / a", "decimal(14,11)", "1.00000000000 0.40000000000"),
+        ("a / 1.5BD / 7", None, "0.19047614 0.47619043"),
+        ("b / b", "decimal(38,6)", "1.000000 1.000000"),
+        ("b * b", "decimal(38,6)", "9.000000 9.000000"),
+        ("b + CAST(a AS DECIMAL(38, 2))", "decimal(38,6)", "5.000000 2.000000"),
+        ("a / f", "double", "1.0 5.0"),
+        ("avg(a / 3) OVER (ORDER BY a)", "decimal(18,10)", "0.6666670000 1.1666670000"),
+        ("avg(b) OVER (ORDER BY a)", "decimal(38,22)", f"3.{'0' * 22} 0.{'0' * 22}"),
+        ("sum(b) OVER (ORDER BY a)", "decimal(38,18)", f"3.{'0' * 18} 0.{'0' * 18}"),
+        ("CAST(a AS DECIMAL(5, 1)) / (1 + 2)", None, None),
+    ],
+)
+def test_decimals(decimals: SparkSession, expression: str, kind: str | None, values: str | None) -> None:
+    """They have Spark's digits, rounded half up, in SQL and in DataFrames alike, and their columns keep their names."""
+    plain = decimals.table("decimals").orderBy("a")
+    frames = (
+        decimals.sql(f"SELECT {expression} FROM decimals ORDER BY a"),
+        plain.selectExpr(expression),
+        plain.select(sf.expr(expression)),
+    )
+    for frame in frames:
+        table = frame.toArrow()
+        found = frame.schema[0].dataType.simpleString()
+        assert table.schema.field(0).name == frame.columns[0]
+        assert "CAST((" not in frame.columns[0]
+        assert found == (kind or found)
+        assert values is None or [_shown(row) for row in table.column(0).to_pylist()] == values.split()
+
+
+def _shown(value: Any) -> str:
+    return f"{value:f}" if isinstance(value, Decimal) else str(value)
+
+
+def test_means_and_sums_of_decimals(decimals: SparkSession) -> None:
+    row = decimals.sql(
+        "SELECT sum(v) / count(*), avg(v), sum(v) / 3, avg(v) / 7.0, avg(DISTINCT v) FILTER (WHERE v > 2) FROM VALUES (1.5), (2.5), (3.1) AS t(v)"
+    ).collect()[0]
+    assert list(map(str, row)) == ["2.3666666666666666666667", "2.36667", "2.366667", "0.33809571", "2.80000"]
+    frame = decimals.table("decimals")
+    means = frame.groupBy("n").agg(sf.avg(sf.col("a") / sf.col("n")), sf.sum("a") / 3, sf.avg("b"))
+    assert means.columns == ["n", "avg((a / n))", "(sum(a) / 3)", "avg(b)"]
+    assert [_shown(value) for value in means.collect()[0]] == ["7", "0.50000000000000000", "2.333333", f"0.{'0' * 22}"]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        f"SELECT sum(v) FROM VALUES ({'9' * 38}), ({'9' * 38}) AS t(v)",
+        f"SELECT sum(v) OVER (ORDER BY v) FROM VALUES ({'9' * 38}), ({'9' * 38}) AS t(v)",
+        f"SELECT v + 1 FROM VALUES ({'9' * 38}), ({'9' * 38}) AS t(v)",
+        f"SELECT v / 0.1 FROM VALUES ({'9' * 38}), ({'9' * 38}) AS t(v)",
+    ],
+)
+def test_decimals_of_too_many_digits(spark: SparkSession, query: str) -> None:
+    with pytest.raises(ArithmeticException, match="OUT_OF_RANGE"):
+        spark.sql(query).collect()
+
+
+def test_decimals_that_are_kept(spark: SparkSession, schema: str) -> None:
+    spark.sql(f"CREATE TABLE {schema}.t AS SELECT CAST(2 AS DECIMAL(10, 2)) AS a, 3 AS n")
+    spark.sql(f"CREATE TABLE {schema}.u AS SELECT a / n AS q, avg(a) / 3 AS m FROM {schema}.t GROUP BY a, n")
+    assert [str(value) for value in spark.table(f"{schema}.u").collect()[0]] == ["0.6666666666667", "0.66666667"]
+    spark.sql(f"UPDATE {schema}.t SET a = a / n")
+    spark.sql(f"CREATE VIEW {schema}.v AS SELECT a, a / 7 AS q FROM {schema}.t")
+    assert [str(value) for value in spark.table(f"{schema}.v").collect()[0]] == ["0.67", "0.095714"]

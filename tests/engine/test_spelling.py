@@ -321,3 +321,54 @@ def test_distinct_rows_are_ordered_by_what_they_are_of(spark: SparkSession) -> N
         "SELECT DISTINCT upper(a), length(a) AS n FROM (VALUES ('x'), ('yy'), ('x')) t(a) ORDER BY length(a) DESC, upper(a)"
     )
     assert [tuple(row) for row in found.collect()] == [("YY", 2), ("X", 1)]
+
+
+@pytest.mark.parametrize(
+    ("query", "rows"),
+    [
+        (
+            "extract(DOW FROM DATE'2024-05-17'), date_part('dayofweek', DATE'2024-05-18'), extract(dow_iso FROM DATE'2024-05-19')",
+            [(6, 7, 7)],
+        ),
+        ("weekday(DATE'2024-05-19'), weekday(DATE'2024-05-20') + 1", [(6, 1)]),
+        ("extract(YEAROFWEEK FROM DATE'2024-12-30'), extract(YEAR FROM DATE'2024-12-30')", [(2025, 2024)]),
+        ("log(x), log(2, 8), log(log(1D + x)) IS NULL FROM VALUES (1D) AS t(x)", [(0.0, 3.0, False)]),
+        (
+            "decode(x, 1, 'a', NULL, 'b', 'z'), decode(x, 2, 'c') FROM VALUES (1), (NULL), (2) AS t(x)",
+            [("a", None), ("b", None), ("z", "c")],
+        ),
+        ("regexp_replace('aaa', 'a', 'b', 2), regexp_replace('aaa', 'a', 'b', 1)", [("abb", "bbb")]),
+        ("sum(a), sum(double(a)), sum(CAST(a AS STRING)), sum(a) FROM VALUES (1), (2) AS t(a)", [(3, 3.0, 3.0, 3)]),
+        (
+            "max(a), max(string(a)) AS m, max(a::double) FROM VALUES (9), (10) AS t(a) HAVING max(string(a)) = '9'",
+            [(10, "9", 10.0)],
+        ),
+        ("x, grouping(x) AS g FROM VALUES (1), (2) AS t(x) GROUP BY ROLLUP (x) HAVING g = 1", [(None, 1)]),
+        (
+            "x, count(*) AS n FROM VALUES (1), (2) AS t(x) GROUP BY CUBE (x) HAVING x IS NULL OR x > 1 ORDER BY n",
+            [(2, 1), (None, 2)],
+        ),
+    ],
+)
+def test_calls_in_forms_that_the_engine_does_not_have(spark: SparkSession, query: str, rows: list[tuple[object, ...]]) -> None:
+    assert [tuple(row) for row in spark.sql(f"SELECT {query}").collect()] == rows
+
+
+def test_calls_keep_their_columns_names(spark: SparkSession) -> None:
+    assert spark.sql("SELECT log(2D), extract(DOW FROM DATE'2024-05-17') AS d").columns == ["log(2D)", "d"]
+    assert spark.range(1).selectExpr("log(id + 1D) AS x").collect()[0][0] == 0.0
+    days = spark.range(1).select(functions.weekday(functions.lit("2024-05-19").cast("date")).alias("d"))
+    assert [days.columns, days.collect()[0][0]] == [["d"], 6]
+
+
+@pytest.mark.parametrize(
+    ("rows", "wanted"),
+    [("(1, 2)", [3, 5]), ("(1, NULL)", [3, 5]), ("(NULL, NULL)", []), ("(9, 9), (5, 6)", [1, None, 3])],
+)
+def test_lists_that_are_not_in_a_query(spark: SparkSession, rows: str, wanted: list[int | None]) -> None:
+    """What may be equal, for all that is known, is not kept."""
+    query = (
+        "SELECT a FROM VALUES (1, 2), (NULL, 2), (3, NULL), (5, 6) AS t(a, b) WHERE {} (SELECT x, y FROM VALUES {} AS u(x, y))"
+    )
+    for condition in ("(a, b) NOT IN", "NOT (a, b) IN", "true AND (t.a, b) NOT IN"):
+        assert [row[0] for row in spark.sql(query.format(condition, rows)).collect()] == wanted

@@ -18,7 +18,7 @@ _CONDITION = re.compile(r"^Cannot create filter with non-boolean predicate '.*' 
 _NO_TEXT = re.compile(r"Unexpected argument type to 'json_\w+' at position 1, expected a string")
 _OVERFLOW = re.compile(r"\[ARITHMETIC_OVERFLOW\] (?P<text>.*?)(?: SQLSTATE: \w+)?\s*\Z", re.DOTALL)
 _NEGATIVE = re.compile(r"Int\d+ overflow on negative\((?P<value>-\d+)\)")
-_DECIMALS = re.compile(r"Arithmetic overflow: Overflow happened on:")
+_DECIMALS = re.compile(r"Arithmetic overflow: Overflow happened on:|Cannot cast to Decimal\d+\([\d, ]+\)\. Overflowing on")
 _CAST = re.compile(
     r"Can't cast value (?P<value>\S+) to type (?P<kind>U?Int\d+)|value of (?P<decimal>-?\d+) is out of range (?P<range>Int\d+)"
 )

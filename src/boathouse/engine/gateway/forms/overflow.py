@@ -1,16 +1,18 @@
-"""Whole numbers that are added, subtracted or multiplied past the ends of their type are an error, as Spark has it.
+"""Whole numbers that are added, subtracted or multiplied past the ends of their type are an error, as Spark has it; decimals have its digits.
 
 The embedded engine wraps around. What its ``try_add`` and the like give is right or NULL, so such an operation becomes that, and an error
-where it is NULL and no operand is. ``sum`` of BIGINT is made with decimals. Which types operands have only the engine knows: it is asked
+where it is NULL and no operand is. ``sum`` of BIGINT is made with decimals. How decimals are computed says ``sql/decimal_types``. Which types operands have only the engine knows: it is asked
 for the plan of the same relation with a word beside each operand, and says there what is compared with that word.
 """
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
+from boathouse.engine.gateway.sql import decimal_types as decimals
 from boathouse.engine.gateway.sql.arithmetic import Node
+from boathouse.engine.gateway.sql.decimal_types import Cast, Digits
 
 _WIDTHS = {"tinyint": 0, "smallint": 1, "int": 2, "bigint": 3}
 WIDER = {"tinyint": "INT", "smallint": "INT", "int": "BIGINT", "bigint": "DECIMAL(19, 0)"}
@@ -59,13 +61,18 @@ class Types:
 
     Attributes:
         units: Keys of what rows are grouped by; it has to stay one expression.
-        others: Names of columns that hold no whole numbers.
+        others: The types of columns that hold no whole numbers, by their names.
+        whole: Whether whole numbers are checked.
+        tries: Whether a decimal of too many digits is NULL instead of an error.
     """
 
     units: frozenset[Any] = frozenset()
-    others: frozenset[str] = frozenset()
+    others: Mapping[str, str] = field(default_factory=dict[str, str])
+    whole: bool = True
+    tries: bool = False
     _numbers: dict[Any, int] = field(default_factory=dict[Any, int])
     _known: dict[int, set[str]] = field(default_factory=dict[int, set[str]])
+    _digits: dict[int, tuple[Node, Digits | None]] = field(default_factory=dict[int, "tuple[Node, Digits | None]"])
 
     def ask(self, nodes: Iterable[Node]) -> None:
         """Take note of the operands of which the type has to be known."""
@@ -73,7 +80,9 @@ class Types:
         while stack:
             node, matters = stack.pop()
             if node.sign:
-                stack += [(part, node.sign != "/") for part in node.parts]
+                # A quotient is asked for where it can be one of decimals.
+                matters = node.sign != "/" or not any(self._is_binary(part) for part in node.parts)
+                stack += [(part, matters) for part in node.parts]
                 continue
             if matters and node.number is None and node.kind is None and not self._is_other(node):
                 self._numbers.setdefault(node.key, len(self._numbers))
@@ -86,6 +95,13 @@ class Types:
         if node.sign:
             return node.sign == "/" or any(self._is_other(part) for part in node.parts)
         return node.name in self.others or (node.summed is not None and self._is_other(node.summed))
+
+    def _is_binary(self, node: Node) -> bool:
+        """Whether something is known to be neither a whole number nor a decimal."""
+        if node.sign:
+            return any(self._is_binary(part) for part in node.parts)
+        kind = node.kind or self.others.get(node.name)
+        return kind is not None and decimals.digits(kind) is None
 
     def number(self, node: Node) -> int | None:
         """Of an operand whose type is asked for."""
@@ -123,8 +139,53 @@ class Types:
     def is_checked(self, node: Node) -> bool:
         """Whether an operation can overflow: literals only are taken for what they are."""
         if node.sign not in _NAMES or self.kind(node) is None:
-            return False
-        return _value(node) is None
+            return self.casts(node) is not None
+        return self.whole and _value(node) is None
+
+    # ---------------------------------------------------------------------------------------------------------- decimals
+
+    def digits(self, node: Node) -> Digits | None:
+        """Those of a decimal or whole number; None for anything else."""
+        known = self._digits.get(id(node))
+        if known is None:
+            # With the node, so that no other one has its number.
+            known = self._digits[id(node)] = (node, self._digits_of(node))
+        return known[1]
+
+    def _digits_of(self, node: Node) -> Digits | None:
+        if node.number is not None:
+            return Digits(len(str(abs(node.number))), is_decimal=node.kind not in _WIDTHS)
+        if node.sign in {"-_", "+_"}:
+            return self.digits(node.parts[0])
+        if node.sign:
+            one, other = (self.digits(part) for part in node.parts)
+            kind = self.kind(node)
+            made = None if one is None or other is None else decimals.result(node.sign, one, other)
+            return made if kind is None else decimals.digits(kind)
+        kind = node.kind or self.others.get(node.name)
+        known = {kind} if kind is not None else self._known.get(self._numbers.get(node.key, -1), set())
+        found = {decimals.digits(one) for one in known}
+        if len(found) == 1:
+            return found.pop()
+        argument = None if node.summed is None or known else self.digits(node.summed)
+        if argument is None or not argument.is_decimal:
+            return None
+        return decimals.total(argument) if node.function == "sum" else decimals.mean(argument)
+
+    def casts(self, node: Node) -> Cast | None:
+        """How an operation, a sum or a mean of decimals is made; None where the engine does as Spark does, and for anything else."""
+        if node.sign:
+            parts = [self.digits(part) for part in node.parts]
+            one, other = parts if len(parts) == 2 else (None, None)
+            return None if one is None or other is None else decimals.casts(node.sign, one, other)
+        argument = None if node.summed is None else self.digits(node.summed)
+        if argument is None:
+            return None
+        return decimals.summed(argument) if node.function == "sum" else decimals.averaged(argument)
+
+    def is_summed(self, node: Node) -> bool:
+        """Whether something is a sum of BIGINT."""
+        return self.whole and node.function == "sum" and node.summed is not None and self.kind(node.summed) == "bigint"
 
 
 def _value(node: Node) -> int | None:
@@ -150,7 +211,13 @@ def _value(node: Node) -> int | None:
 
 
 def checked(node: Node, types: Types, writer: Writer[T]) -> T:
-    """An operation of whole numbers as one that is right or an error."""
+    """An operation as one that is right or an error."""
+    cast = types.casts(node)
+    if cast is not None:
+        kinds = (cast.left, cast.right)
+        parts = [writer.operand(part) for part in node.parts]
+        parts = [one if to is None else writer.cast(one, to) for one, to in zip(parts, kinds, strict=True)]
+        return writer.cast(writer.operation(node.sign, *parts), cast.made, tries=types.tries)
     kind = types.kind(node) or "bigint"
     operands: list[Node] = []
     _operands(node, types, operands, is_first=True)
@@ -165,7 +232,10 @@ def checked(node: Node, types: Types, writer: Writer[T]) -> T:
 
 
 def summed(node: Node, whole: T, types: Types, writer: Writer[T]) -> T:
-    """A sum of BIGINT that was made with decimals, as a BIGINT."""
+    """A sum of BIGINT that was made with decimals, as a BIGINT; a sum or mean of decimals as one of its type."""
+    cast = types.casts(node)
+    if cast is not None:
+        return writer.cast(whole, cast.made, tries=types.tries)
     operands: list[Node] = []
     if node.summed is not None:
         _operands(node.summed, types, operands, is_first=True)
@@ -185,6 +255,12 @@ def _operands(node: Node, types: Types, found: list[Node], *, is_first: bool = F
 
 def _is_opened(node: Node, types: Types, *, is_first: bool) -> bool:
     return bool(node.sign in {*_NAMES, "-_", "+_"} and (is_first or node.key not in types.units))
+
+
+def argument_kind(node: Node, types: Types) -> str:
+    """The type that what is summed is cast to."""
+    cast = types.casts(node)
+    return (cast.left if cast is not None else None) or "DECIMAL(19, 0)"
 
 
 def _written(node: Node, wanted: str, types: Types, writer: Writer[T], *, tries: bool, is_first: bool = False) -> T:
@@ -213,8 +289,7 @@ def edits(nodes: Iterable[Node], types: Types, change: Callable[[Node], None]) -
         change: Is given each operation and each sum.
     """
     for node in nodes:
-        is_sum = node.summed is not None and types.kind(node.summed) == "bigint"
-        if types.is_checked(node) or is_sum:
+        if types.is_checked(node) or types.is_summed(node):
             change(node)
         else:
             edits((*node.parts, *node.inner), types, change)

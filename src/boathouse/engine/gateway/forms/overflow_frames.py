@@ -4,10 +4,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from boathouse.engine.gateway.forms.overflow import Types, checked, edits, mark, summed
+from boathouse.engine.gateway.forms.overflow import Types, argument_kind, checked, edits, mark, summed
 from boathouse.engine.gateway.messages.protocol import function_call, proto
 from boathouse.engine.gateway.messages.walk import children
-from boathouse.engine.gateway.sql.arithmetic import OTHER, Node
+from boathouse.engine.gateway.sql.arithmetic import FUNCTIONS, OTHER, Node
 
 _SIGNS = frozenset("+-*/%")
 _KINDS = {"byte": "tinyint", "short": "smallint", "integer": "int", "long": "bigint"}
@@ -21,7 +21,11 @@ def read(expression: Any, where: Any, plain: frozenset[str]) -> Node | None:
     if kind == "literal":
         name = expression.literal.WhichOneof("literal_type")
         number = int(getattr(expression.literal, name)) if name in {"integer", "long"} else None
-        return Node(expression, number=number, kind=_KINDS.get(name, OTHER), key=key)
+        decimal = expression.literal.decimal
+        digits = (
+            f"decimal({decimal.precision},{decimal.scale})" if name == "decimal" and decimal.HasField("precision") else None
+        )
+        return Node(expression, number=number, kind=digits or _KINDS.get(name, OTHER), key=key)
     if kind == "unresolved_function":
         call = expression.unresolved_function
         name, arguments = call.function_name, call.arguments
@@ -43,7 +47,10 @@ def read(expression: Any, where: Any, plain: frozenset[str]) -> Node | None:
     if len(inside) > 1:
         parts = [read(one, where, plain) for one in expression.window.partition_spec]
         inner += [one for one in parts if one is not None and (one.sign or one.inner)]
-    return Node(expression, key=key, inner=tuple(inner), summed=summed, is_plain=_is_plain(expression, plain))
+    function = "" if call is None or summed is None else FUNCTIONS[call.function_name]
+    return Node(
+        expression, key=key, inner=tuple(inner), summed=summed, function=function, is_plain=_is_plain(expression, plain)
+    )
 
 
 def found(message: Any, where: Any, plain: frozenset[str]) -> Iterator[Node]:
@@ -62,7 +69,7 @@ def _sum_in(expression: Any) -> Any | None:
     if expression.WhichOneof("expr_type") == "window":
         expression = expression.window.window_function
     call = expression.unresolved_function
-    is_sum = expression.WhichOneof("expr_type") == "unresolved_function" and call.function_name == "sum"
+    is_sum = expression.WhichOneof("expr_type") == "unresolved_function" and call.function_name in FUNCTIONS
     return call if is_sum and len(call.arguments) == 1 else None
 
 
@@ -99,7 +106,7 @@ def _changed(node: Node, types: Types) -> Any:
     inside = checked(argument, types, writer) if types.is_checked(argument) else writer.operand(argument)
     call = _sum_in(made)
     if call is not None:
-        call.arguments[0].CopyFrom(writer.cast(inside, "DECIMAL(19, 0)"))
+        call.arguments[0].CopyFrom(writer.cast(inside, argument_kind(node, types)))
     return summed(node, made, types, writer)
 
 
@@ -117,7 +124,7 @@ class _Writer:
         return self._made[id(node)]
 
     def _operand(self, node: Node) -> Any:
-        if not node.sign and node.summed is not None and self.types.kind(node.summed) == "bigint":
+        if not node.sign and (self.types.is_summed(node) or self.types.casts(node) is not None):
             return _changed(node, self.types)
         if self.types.is_checked(node):
             return checked(node, self.types, self)

@@ -22,8 +22,8 @@ from boathouse.engine.gateway.sql.select_items import GROUPING, standing
 from boathouse.engine.gateway.sql.statements import Edit, Statement, apply, parse
 from boathouse.engine.gateway.sql.tokens import Token, quote
 
-_MAY_HAVE = re.compile(rb"[-+*]|\bnegative\b|\bsum\b", re.IGNORECASE)
-_MAY_HAVE_TEXT = re.compile(r"[-+*]|\bsum\b", re.IGNORECASE)
+_MAY_HAVE = re.compile(rb"[-+*/]|\bnegative\b|\bsum\b|\bavg\b|\bmean\b", re.IGNORECASE)
+_MAY_HAVE_TEXT = re.compile(r"[-+*/]|\b(?:sum|avg|mean)\b", re.IGNORECASE)
 _NO_NUMBERS = ("decimal", "double", "float", "date", "timestamp", "string")
 _PLAIN = frozenset(
     {
@@ -86,15 +86,17 @@ class _Frame:
 
 @dataclass
 class Overflow:
-    """Checks the arithmetic of one request.
+    """Checks the arithmetic of one request, and gives that of decimals Spark's digits.
 
     Attributes:
         session: Of the request.
         columns: The types of the columns of tables that it reads, by their names in lower case; of a name with several, nothing.
+        executes: Whether rows are wanted: else only what changes the types of columns is changed.
     """
 
     session: EngineSession
     columns: Mapping[str, str] = field(default_factory=dict[str, str])
+    executes: bool = True
 
     def put(self, root: Any) -> bool:
         """Have operations of whole numbers in a plan whose names are governed checked, in place; whether there were any."""
@@ -104,19 +106,23 @@ class Overflow:
         return any(changed)
 
     def _put(self, relation: Any) -> bool:
-        types = Types()
+        types = Types(whole=self.executes and not self._wraps, tries=self._wraps)
         try:
             places = list(_places(relation, types))
-            if not places or self._wraps:
+            if not places:
                 return False
             types.others = self._others(relation)
             types.ask(node for place in places for node in place.nodes)
             if types.are_asked:
                 types.learn(self._told(relation, types))
+            unnamed = self._unnamed_texts(relation, places)
             changed = [
                 self._change_text(relation, place, types) if isinstance(place, _Text) else self._change_frame(place, types)
                 for place in reversed(places)
             ]
+            for slot, text, name in unnamed:
+                if slot.expression_string.expression != text:
+                    _alias(slot, name)
         except RecursionError:
             # Thousands of operations in one expression: the engine does not take that either.
             return False
@@ -127,16 +133,17 @@ class Overflow:
         """Whether the session wants whole numbers to wrap around."""
         return (self.session.setting("spark.sql.ansi.enabled") or "true").lower() == "false"
 
-    def _others(self, relation: Any) -> frozenset[str]:
-        """Names that stand for no whole numbers, where all that is read is tables of the catalog, in SQL texts."""
+    def _others(self, relation: Any) -> dict[str, str]:
+        """The types of names that stand for no whole numbers, where all that is read is tables of the catalog, in SQL texts."""
         texts = [message.query for message in walk(relation) if message.DESCRIPTOR.name == "SQL"]
         kinds = {message.WhichOneof("rel_type") for message in walk(relation) if message.DESCRIPTOR.name == "Relation"}
         if not self.columns or self.session.names.temporary or not kinds <= {"sql"}:
-            return frozenset()
-        others = {name for name, kind in self.columns.items() if kind.startswith(_NO_NUMBERS)}
+            return {}
+        others = {name: kind for name, kind in self.columns.items() if kind.startswith(_NO_NUMBERS)}
         for text in texts:
-            others -= Arithmetic(parse(text).tokens, _PLAIN).named()
-        return frozenset(others)
+            for name in Arithmetic(parse(text).tokens, _PLAIN).named():
+                others.pop(name, None)
+        return others
 
     def _told(self, relation: Any, types: Types) -> str:
         """The engine's plan of a relation with words beside its operands."""
@@ -207,11 +214,25 @@ class Overflow:
                 _rename(place.relation, names)
             return True
         for at, name in zip(unnamed, names, strict=False):
-            inside = proto().Expression()
-            inside.CopyFrom(slots[at])
-            slots[at].alias.expr.CopyFrom(inside)
-            slots[at].alias.name.append(name)
+            _alias(slots[at], name)
         return True
+
+    def _unnamed_texts(self, root: Any, places: Sequence[_Text | _Frame]) -> list[tuple[Any, str, str]]:
+        """The columns of projections that are texts: their messages, the texts, and how the engine names them."""
+        if not any(isinstance(place, _Text) and place.name == "expression" for place in places):
+            return []
+        found: list[tuple[Any, str, str]] = []
+        for relation in walk(root):
+            if relation.DESCRIPTOR.name != "Relation" or relation.WhichOneof("rel_type") != "project":
+                continue
+            slots = _slots(relation)
+            texts = [at for at, one in enumerate(slots) if one.WhichOneof("expr_type") == "expression_string"]
+            texts = [at for at in texts if _MAY_HAVE_TEXT.search(slots[at].expression_string.expression) is not None]
+            names = self._names_of(relation, texts) if texts else []
+            if len(names) == len(texts):
+                pairs = zip(texts, names, strict=True)
+                found += [(slots[at], str(slots[at].expression_string.expression), name) for at, name in pairs]
+        return found
 
     def _names_of(self, relation: Any, places: Sequence[int]) -> list[str]:
         """How the engine names columns of a projection that have no alias, or all of an aggregation."""
@@ -225,6 +246,14 @@ class Overflow:
         asked.CopyFrom(relation)
         struct = self.session.struct(asked)
         return [] if struct is None else [one.name for one in struct.fields]
+
+
+def _alias(slot: Any, name: str) -> None:
+    """Give a column its name, in place."""
+    inside = proto().Expression()
+    inside.CopyFrom(slot)
+    slot.alias.expr.CopyFrom(inside)
+    slot.alias.name.append(name)
 
 
 def _rename(relation: Any, names: Sequence[str]) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from boathouse.engine.gateway.forms.overflow import Types, checked, edits, mark, summed
+from boathouse.engine.gateway.forms.overflow import Types, argument_kind, checked, edits, mark, summed
 from boathouse.engine.gateway.sql.arithmetic import Node
 from boathouse.engine.gateway.sql.statements import Edit, apply
 from boathouse.engine.gateway.sql.tokens import literal
@@ -28,7 +28,7 @@ class TextWriter:
         start, end = node.source
         if node.sign:
             return f"({replaced(self.sql, start, end, self.changes((node,)))})"
-        return replaced(self.sql, start, end, [self._sum(node)] if self._is_summed(node) else self.changes(node.inner))
+        return replaced(self.sql, start, end, [self._sum(node)] if self._is_changed(node) else self.changes(node.inner))
 
     def changes(self, nodes: Iterable[Node]) -> list[Edit]:
         """What has to change in the text for some nodes."""
@@ -36,8 +36,8 @@ class TextWriter:
         edits(nodes, self.types, lambda node: found.append(self._change(node)))
         return found
 
-    def _is_summed(self, node: Node) -> bool:
-        return node.summed is not None and self.types.kind(node.summed) == "bigint"
+    def _is_changed(self, node: Node) -> bool:
+        return self.types.is_summed(node) or self.types.casts(node) is not None
 
     def _change(self, node: Node) -> Edit:
         if not node.sign:
@@ -55,7 +55,9 @@ class TextWriter:
         )
         first, last = argument.source
         others = [one for one in self.changes(node.inner) if one.end <= first or one.start >= last]
-        whole = replaced(self.sql, start, end, [*others, Edit(first, last, f"CAST({inside} AS DECIMAL(19, 0))")])
+        whole = replaced(
+            self.sql, start, end, [*others, Edit(first, last, f"CAST({inside} AS {argument_kind(node, self.types)})")]
+        )
         return Edit(start, end, summed(node, whole, self.types, self))
 
     def number(self, value: int, kind: str) -> str:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from boathouse.engine.gateway.forms.call_forms import with_calls
 from boathouse.engine.gateway.forms.collations import without_collations
 from boathouse.engine.gateway.forms.colon_paths import with_functions
 from boathouse.engine.gateway.forms.common_rows import with_common_rows
@@ -23,13 +24,14 @@ from boathouse.engine.gateway.sql.select_scopes import Schema
 from boathouse.engine.gateway.sql.statements import Edit, apply
 from boathouse.engine.gateway.sql.tokens import Kind, Token, after_parentheses, closing, quote, read_name, tokenize, words_of
 
-_MAY_HAVE = re.compile(r"\b(qualify|by\s+all|(un)?pivot|select\s+distinct)\b", re.IGNORECASE)
+_MAY_HAVE = re.compile(r"\b(qualify|by\s+all|(un)?pivot|select\s+distinct|rollup|cube|sets)\b", re.IGNORECASE)
 _ENDS = frozenset(
     {"ORDER", "SORT", "CLUSTER", "DISTRIBUTE", "LIMIT", "OFFSET", "UNION", "EXCEPT", "MINUS", "INTERSECT", "WINDOW"}
 )
 _NULLS = frozenset({"INCLUDE", "EXCLUDE"})
 _ORDERS = ("ASC", "DESC", "NULLS", "FIRST", "LAST")
 _TARGET, _SOURCE = "__bh_target", "__bh_source"
+_SETS_OF_GROUPS = ("ROLLUP", "CUBE", "SETS")
 _ROW, _KEPT = "__bh_row", "__bh_kept"
 
 
@@ -43,7 +45,7 @@ def spell(sql: str, schema: Schema) -> str:
     Raises:
         StatementRefused: If something in it cannot be said so that the engine reads it.
     """
-    sql = with_pipes(without_collations(sql), schema)
+    sql = with_calls(with_pipes(without_collations(sql), schema), schema)
     sql = with_days_counted(with_select_first(with_functions(sql)), schema)
     if may_have_lists(sql):
         sql = with_lists(sql, schema)
@@ -129,6 +131,8 @@ def _edits(sql: str, tokens: list[Token], at: int) -> list[Edit]:
     """What is to be changed for the clause that begins at a token."""
     if tokens[at].is_word("QUALIFY"):
         return _qualify(sql, tokens, at)
+    if tokens[at].is_word("HAVING"):
+        return _having(sql, tokens, at)
     if tokens[at].is_word("PIVOT"):
         return _pivot(tokens, at)
     if tokens[at].is_word("ALL") and at > 1 and tokens[at - 1].is_word("BY"):
@@ -167,7 +171,9 @@ def _qualify(sql: str, tokens: Sequence[Token], at: int) -> list[Edit]:
         return []
     known = [item for item in items if item is not None]
     end = _end_of(tokens, at + 1)
-    condition = _with_aliases(sql, tokens[at + 1 : end], known)
+    # A condition on groups can call them by the name of their column, too.
+    called = [item for item in known if item.is_windowed or (tokens[at].is_word("HAVING") and "(" in item.value)]
+    condition = _with_aliases(sql, tokens[at + 1 : end], called)
     names = [item.name for item in known]
     if None in names or len({str(name).lower() for name in names}) < len(names):
         shown, inner = f"`{_ROW}`.*", f"struct({', '.join(item.text for item in known)}) AS `{_ROW}`"
@@ -179,6 +185,18 @@ def _qualify(sql: str, tokens: Sequence[Token], at: int) -> list[Edit]:
         Edit(tokens[at].start, tokens[end - 1].end, f") WHERE `{_KEPT}`"),
         *_ordered(tokens, end),
     ]
+
+
+def _having(sql: str, tokens: Sequence[Token], at: int) -> list[Edit]:
+    """A condition on groups of groups, which can name the columns that rows are grouped by."""
+    first = _select_of(tokens, at)
+    begin = None if first is None else _from_of(tokens, first, at)
+    end = _end_of(tokens, at + 1)
+    after = _end_of(tokens, end + 2) if end + 1 < len(tokens) and tokens[end].is_word("ORDER") else end
+    is_order_of_calls = any(token.is_mark("(") for token in tokens[end:after])
+    if begin is None or is_order_of_calls or not any(token.is_word(*_SETS_OF_GROUPS) for token in tokens[begin:at]):
+        return []
+    return _qualify(sql, tokens, at)
 
 
 def _ordered(tokens: Sequence[Token], at: int) -> list[Edit]:
@@ -292,8 +310,8 @@ def _item(sql: str, part: Sequence[Token]) -> _Item | None:
 
 
 def _with_aliases(sql: str, condition: Sequence[Token], items: Sequence[_Item]) -> str:
-    """A condition with the window functions that it calls by their columns' names."""
-    windows = {str(item.name).lower(): item.value for item in items if item.is_windowed and item.name is not None}
+    """A condition with columns that it calls by their names, such as those of window functions, as what they are."""
+    windows = {str(item.name).lower(): item.value for item in items if item.name is not None}
     begin = condition[0].start
     edits: list[Edit] = []
     for number, token in enumerate(condition):

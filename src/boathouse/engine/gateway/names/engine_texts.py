@@ -3,6 +3,7 @@
 from typing import Any
 
 from boathouse.engine.catalog_access import CatalogAccess
+from boathouse.engine.gateway.forms.call_forms import with_calls
 from boathouse.engine.gateway.forms.colon_paths import with_functions
 from boathouse.engine.gateway.forms.common_rows import has_common_rows, put_common_rows
 from boathouse.engine.gateway.forms.day_frames import counts_days, put_days, types_of
@@ -54,9 +55,9 @@ class EngineTexts:
 
     def expression(self, text: str) -> str:
         """The text of an expression in the forms that the engine reads."""
-        return (
-            text if self._session.capabilities.reads_all_forms else with_functions(with_prefixed(text, self._session.variables))
-        )
+        if self._session.capabilities.reads_all_forms:
+            return text
+        return with_calls(with_functions(with_prefixed(text, self._session.variables)))
 
     def _deletion(self, statement: Statement) -> str | None:
         """What does the work of a DELETE that the engine cannot do."""
@@ -108,8 +109,8 @@ class EngineTexts:
         """Make doubles of decimal literals in what has come into a plan since; whether there were any."""
         return not self._session.capabilities.mixes_types and self._doubles.put(root)
 
-    def put_checks(self, root: Any) -> bool:
-        """Have arithmetic of whole numbers checked in what is executed; whether there was any."""
+    def put_checks(self, root: Any, *, executes: bool) -> bool:
+        """Have arithmetic of decimals made as Spark makes it, and that of whole numbers checked in what is executed; whether there was any."""
         if self._session.capabilities.checks_overflow or self._resolver.declares:
             return False
-        return Overflow(self._session, types_of(table.columns for table in self._resolver.reads.values())).put(root)
+        return Overflow(self._session, types_of(table.columns for table in self._resolver.reads.values()), executes).put(root)

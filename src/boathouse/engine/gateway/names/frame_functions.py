@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from boathouse.engine.errors import StatementRefused
 from boathouse.engine.gateway.messages.model_functions import models_in
+from boathouse.engine.gateway.messages.protocol import function_call, proto
 from boathouse.engine.gateway.names.references import Reader
 from boathouse.engine.gateway.session import OWN_FUNCTIONS
 
@@ -19,6 +20,13 @@ def look_at_function(visit: "Visit", function: Any) -> None:
         function.arguments.add().literal.string = constant
         visit.changed = True
         return
+    if function.function_name == "weekday" and not visit.session.capabilities.reads_all_forms and len(function.arguments) == 1:
+        # Of a Sunday the engine says -1.
+        inside = proto().Expression()
+        inside.unresolved_function.CopyFrom(function)
+        function.CopyFrom(function_call("pmod", inside, _number(7)).unresolved_function)
+        visit.changed = True
+        return
     if function.function_name.lower() not in {"is_account_group_member", "is_member"}:
         return
     group = function.arguments[0].literal.string if len(function.arguments) == 1 else ""
@@ -28,6 +36,12 @@ def look_at_function(visit: "Visit", function: Any) -> None:
     function.function_name = "coalesce"
     function.arguments[0].literal.boolean = visit.resolver.functions.is_member(group)
     visit.changed = True
+
+
+def _number(value: int) -> Any:
+    made = proto().Expression()
+    made.literal.integer = value
+    return made
 
 
 def look_at_python(visit: "Visit", function: Any) -> None:

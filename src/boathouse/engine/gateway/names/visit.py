@@ -131,8 +131,7 @@ class Visit:
                 references.wrap(relation)
                 self.changed = True
         self.changed |= self.texts.put_literals(root)
-        if self.executes:
-            self.changed |= self.texts.put_checks(root)
+        self.changed |= self.texts.put_checks(root, executes=self.executes)
 
     # ------------------------------------------------------------------------------------------------------ messages
 

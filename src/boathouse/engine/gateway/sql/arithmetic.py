@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from boathouse.engine.gateway.sql.decimal_types import literal_kind
 from boathouse.engine.gateway.sql.tokens import Kind, Token, closing, words_of
 
 _NO_OPERAND = frozenset(
@@ -104,6 +105,8 @@ _AFTER_GROUPS = ("HAVING", "QUALIFY", "WINDOW", "ORDER", "SORT", "LIMIT", "OFFSE
 _WHOLE = re.compile(r"(\d+)(L?)\Z", re.IGNORECASE)
 _EXPONENT = re.compile(r"\d+E\Z", re.IGNORECASE)
 _MOST_INT, _MOST_BIGINT = 2**31 - 1, 2**63 - 1
+FUNCTIONS = {"sum": "sum", "avg": "avg", "mean": "avg"}
+"""Functions whose results need the type of their argument."""
 OTHER = "other"
 """The kind of what is no whole number, and is known to be none."""
 
@@ -120,7 +123,8 @@ class Node:
         kind: The type, where that can be told from the literal.
         key: The same for what is the same expression in the same place.
         inner: What stands inside of an operand.
-        summed: The argument, of a call of ``sum``.
+        summed: The argument, of a call of ``sum`` or of ``avg``.
+        function: Which of these.
         name: Of a column, in small letters.
         is_plain: Whether it gives the same value each time, and that costs nothing.
     """
@@ -133,6 +137,7 @@ class Node:
     key: tuple[Any, ...] = ()
     inner: tuple["Node", ...] = ()
     summed: "Node | None" = None
+    function: str = ""
     name: str = ""
     is_plain: bool = True
 
@@ -273,9 +278,10 @@ class Arithmetic:
         if at == first:
             return node, at
         summed = node.summed if self.tokens[first].is_word("FILTER", "OVER") else None
+        function = node.function if summed is not None else ""
         is_plain = node.is_plain and not node.sign and not any(self.tokens[one].is_word("SELECT") for one in range(begin, at))
         key = self._key(begin, at)
-        return Node(self._span(begin, at), key=key, inner=tuple(inner), summed=summed, is_plain=is_plain), at
+        return Node(self._span(begin, at), key=key, inner=tuple(inner), summed=summed, function=function, is_plain=is_plain), at
 
     def _suffix(self, at: int, end: int) -> int | None:
         """The end of what belongs to an operand and stands behind it: ``[1]``, ``.field``, ``::type``, ``OVER (...)``."""
@@ -342,6 +348,7 @@ class Arithmetic:
                     node.key,
                     node.inner,
                     node.summed,
+                    node.function,
                     node.name,
                     node.is_plain,
                 ),
@@ -360,9 +367,10 @@ class Arithmetic:
         name = self.tokens[begin].value if at == begin + 1 and self.tokens[begin].kind is Kind.WORD else ""
         inner = self.all(at + 1, after - 1)
         is_plain = name in self.plain and all(self._is_plain_inside(one) for one in range(at + 1, after - 1))
-        summed = self._summed(at + 1, after - 1) if name == "SUM" else None
-        key = self._key(begin, after)
-        return Node(self._span(begin, after), key=key, inner=tuple(inner), summed=summed, is_plain=is_plain), after
+        function = FUNCTIONS.get(name.lower(), "")
+        summed = self._summed(at + 1, after - 1) if function else None
+        key, span = self._key(begin, after), self._span(begin, after)
+        return Node(span, key=key, inner=tuple(inner), summed=summed, function=function, is_plain=is_plain), after
 
     def _is_plain_inside(self, at: int) -> bool:
         token = self.tokens[at]
@@ -425,7 +433,9 @@ class Arithmetic:
         if _EXPONENT.match(self.tokens[at - 1].raw) and touches(at) and self.tokens[at].value in ("+", "-") and touches(at + 1):
             at += 2
         if whole is None:
-            return Node(self._span(begin, at), kind=OTHER), at
+            span = self._span(begin, at)
+            raw = "".join(token.raw for token in self.tokens[begin:at])
+            return Node(span, kind=literal_kind(raw) or OTHER, key=self._key(begin, at)), at
         value = int(whole[1])
         kind = "bigint" if whole[2] or value > _MOST_INT else "int"
         return Node(self._span(begin, at), number=value, kind=kind if value <= _MOST_BIGINT + 1 else OTHER), at
