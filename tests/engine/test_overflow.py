@@ -332,6 +332,25 @@ def test_decimals(decimals: SparkSession, expression: str, kind: str | None, val
         assert values is None or [_shown(row) for row in table.column(0).to_pylist()] == values.split()
 
 
+def test_hours_of_a_date(spark: SparkSession) -> None:
+    """A date and an interval of less than days are a timestamp."""
+    made = (
+        "d + INTERVAL 1 HOUR",
+        "INTERVAL '30' MINUTE + d",
+        "DATE'2024-03-01' - INTERVAL 1 DAY 1 SECOND",
+        "d + INTERVAL 1 DAY",
+        "d - INTERVAL 1 MONTH",
+    )
+    relation = "FROM VALUES (DATE'2024-01-31') AS t(d)"
+    kinds = spark.sql(f"SELECT {', '.join(made)} {relation}").toArrow().schema.types
+    assert [str(kind).partition("[")[0] for kind in kinds] == ["timestamp"] * 3 + ["date32"] * 2
+    texts = ", ".join(f"CAST({one} AS STRING)" for one in made)
+    assert list(spark.sql(f"SELECT {texts} {relation}").collect()[0]) == [
+        *("2024-01-31 01:00:00", "2024-01-31 00:30:00", "2024-02-28 23:59:59"),
+        *("2024-02-01", "2023-12-31"),
+    ]
+
+
 def _shown(value: Any) -> str:
     return f"{value:f}" if isinstance(value, Decimal) else str(value)
 

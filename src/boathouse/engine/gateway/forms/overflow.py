@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from boathouse.engine.gateway.sql import decimal_types as decimals
-from boathouse.engine.gateway.sql.arithmetic import Node
+from boathouse.engine.gateway.sql.arithmetic import DATE, TIMED, Node
 from boathouse.engine.gateway.sql.decimal_types import Cast, Digits
 
 _WIDTHS = {"tinyint": 0, "smallint": 1, "int": 2, "bigint": 3}
@@ -139,7 +139,7 @@ class Types:
     def is_checked(self, node: Node) -> bool:
         """Whether an operation can overflow: literals only are taken for what they are."""
         if node.sign not in _NAMES or self.kind(node) is None:
-            return self.casts(node) is not None
+            return self.casts(node) is not None or self.is_moment(node)
         return self.whole and _value(node) is None
 
     # ---------------------------------------------------------------------------------------------------------- decimals
@@ -183,6 +183,16 @@ class Types:
             return None
         return decimals.summed(argument) if node.function == "sum" else decimals.averaged(argument)
 
+    def is_moment(self, node: Node) -> bool:
+        """Whether an operation is one of a date and an interval of hours, which makes a timestamp of both."""
+        return node.sign in {"+", "-"} and {self._word(part) for part in node.parts} == {DATE, TIMED}
+
+    def _word(self, node: Node) -> str:
+        """The type of an operand, so far as it is known."""
+        kind = None if node.sign else node.kind or self.others.get(node.name)
+        known = {kind} if kind else self._known.get(self._numbers.get(node.key, -1), set())
+        return next(iter(known)) or "" if len(known) == 1 else ""
+
     def is_summed(self, node: Node) -> bool:
         """Whether something is a sum of BIGINT."""
         return self.whole and node.function == "sum" and node.summed is not None and self.kind(node.summed) == "bigint"
@@ -212,6 +222,12 @@ def _value(node: Node) -> int | None:
 
 def checked(node: Node, types: Types, writer: Writer[T]) -> T:
     """An operation as one that is right or an error."""
+    if types.is_moment(node):
+        parts = [
+            writer.operand(part) if part.kind == TIMED else writer.cast(writer.operand(part), "TIMESTAMP")
+            for part in node.parts
+        ]
+        return writer.operation(node.sign, *parts)
     cast = types.casts(node)
     if cast is not None:
         kinds = (cast.left, cast.right)

@@ -194,7 +194,8 @@ def _having(sql: str, tokens: Sequence[Token], at: int) -> list[Edit]:
     end = _end_of(tokens, at + 1)
     after = _end_of(tokens, end + 2) if end + 1 < len(tokens) and tokens[end].is_word("ORDER") else end
     is_order_of_calls = any(token.is_mark("(") for token in tokens[end:after])
-    if begin is None or is_order_of_calls or not any(token.is_word(*_SETS_OF_GROUPS) for token in tokens[begin:at]):
+    has_more = any(token.is_word("QUALIFY", "WINDOW") for token in tokens[at : end + 1])
+    if begin is None or is_order_of_calls or has_more or not any(token.is_word(*_SETS_OF_GROUPS) for token in tokens[begin:at]):
         return []
     return _qualify(sql, tokens, at)
 

@@ -100,6 +100,7 @@ _UNITS = frozenset(
     for unit in ("YEAR", "QUARTER", "MONTH", "WEEK", "DAY", "HOUR", "MINUTE", "SECOND", "MILLISECOND", "MICROSECOND")
     for plural in ("", "S")
 )
+_TIMES = tuple(unit for unit in sorted(_UNITS) if unit.startswith(("HOUR", "MINUTE", "SECOND", "MILLI", "MICRO")))
 _TYPED = frozenset({"DATE", "TIMESTAMP", "TIMESTAMP_NTZ", "TIMESTAMP_LTZ", "TIME"})
 _AFTER_GROUPS = ("HAVING", "QUALIFY", "WINDOW", "ORDER", "SORT", "LIMIT", "OFFSET", "UNION", "EXCEPT", "MINUS", "INTERSECT")
 _WHOLE = re.compile(r"(\d+)(L?)\Z", re.IGNORECASE)
@@ -109,6 +110,10 @@ FUNCTIONS = {"sum": "sum", "avg": "avg", "mean": "avg"}
 """Functions whose results need the type of their argument."""
 OTHER = "other"
 """The kind of what is no whole number, and is known to be none."""
+
+
+DATE, TIMED = "date", "interval of time"
+"""The kinds of a date, and of an interval of hours and the like."""
 
 
 @dataclass(frozen=True)
@@ -325,7 +330,7 @@ class Arithmetic:
         if token.is_word("INTERVAL"):
             return self._interval(at, end)
         if token.is_word(*_TYPED) and following is not None and following.kind is Kind.STRING:
-            return Node(self._span(at, at + 2), kind=OTHER), at + 2
+            return Node(self._span(at, at + 2), kind=DATE if token.is_word("DATE") else OTHER), at + 2
         if not token.is_identifier or token.is_word(*_NO_OPERAND):
             return None
         return self._name(at, end)
@@ -416,7 +421,8 @@ class Arithmetic:
                 at += 2
         if at == begin + 1:
             return self._name(begin, end)
-        return Node(self._span(begin, at), kind=OTHER), at
+        is_timed = any(token.is_word(*_TIMES) for token in self.tokens[begin:at])
+        return Node(self._span(begin, at), kind=TIMED if is_timed else OTHER), at
 
     def _number(self, begin: int, end: int) -> tuple[Node, int]:
         at = begin + 1

@@ -109,8 +109,13 @@ def unnamed(tokens: Sequence[Token], first: int) -> tuple[int, int] | None:
     end = tokens[last]
     # What follows a bracket or a word, as in f(x) y, may be an alias.
     is_case = end.is_word("END") and any(token.is_word("CASE") for token in tokens[first:last])
+    # A unit follows its number; an alias would follow the unit.
+    is_interval = any(token.is_word("INTERVAL") for token in tokens[first:last]) and (
+        tokens[last - 1].kind is Kind.STRING or tokens[last - 1].raw[0].isdigit()
+    )
     is_whole = (
         is_case
+        or is_interval
         or end.is_mark(")")
         or (last > first and tokens[last - 1].kind is Kind.MARK and not tokens[last - 1].is_mark(")"))
     )
