@@ -21,10 +21,9 @@ def look_at_function(visit: "Visit", function: Any) -> None:
         visit.changed = True
         return
     if function.function_name == "weekday" and not visit.session.capabilities.reads_all_forms and len(function.arguments) == 1:
-        # Of a Sunday the engine says -1.
-        inside = proto().Expression()
-        inside.unresolved_function.CopyFrom(function)
-        function.CopyFrom(function_call("pmod", inside, _number(7)).unresolved_function)
+        # Of a Sunday the engine says -1. What is put here is looked at again, so it must not be the same function.
+        day = function_call("dayofweek", function.arguments[0])
+        function.CopyFrom(function_call("pmod", function_call("+", day, _number(5)), _number(7)).unresolved_function)
         visit.changed = True
         return
     if function.function_name.lower() not in {"is_account_group_member", "is_member"}:
