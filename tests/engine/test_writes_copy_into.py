@@ -136,6 +136,20 @@ def test_a_query_over_the_files(spark: SparkSession, table: str, files: Path) ->
     assert [row.id for row in spark.table(table).orderBy("id").collect()] == [1, 2]
 
 
+def test_a_query_tells_where_rows_are_from(spark: SparkSession, schema: str, files: Path) -> None:
+    name = f"{schema}.told"
+    spark.sql(f"CREATE TABLE {name} (id INT, v STRING, day DATE, file STRING, size BIGINT)")
+    query = f"(SELECT *, _metadata.file_name AS file, _metadata.file_size AS size FROM '{files}')"
+    assert inserted(spark.sql(f"COPY INTO {name} FROM {query} {CSV}")) == 4
+    told = rows(spark.sql(f"SELECT file, min(size), count(*), count(day) FROM {name} GROUP BY file ORDER BY file"))
+    assert told == [(one, (files / one).stat().st_size, 2, 1) for one in ("1.csv", "2.csv")]
+    assert inserted(spark.sql(f"COPY INTO {name} FROM {query} {CSV}")) == 0
+    with pytest.raises(AnalysisException, match=r"_metadata.*nothing"):
+        spark.sql(
+            f"COPY INTO {name} FROM (SELECT id, _metadata.nothing AS file FROM '{files}') {CSV} COPY_OPTIONS ('force' = 'true')"
+        )
+
+
 def test_formats(spark: SparkSession, schema: str, tmp_path: Path) -> None:
     for name in ("json", "parquet", "text", "bin"):
         (tmp_path / name).mkdir()
@@ -228,3 +242,6 @@ def test_grants(
     with pytest.raises(AnalysisException, match="refused"):
         other.sql(f"COPY INTO {table} FROM '{files}' {CSV}")
     assert inserted(other.sql(copy)) == 1
+    meta = f"COPY INTO {table} FROM (SELECT id, _metadata.file_name AS v FROM '{path}/p') FILEFORMAT = PARQUET COPY_OPTIONS ('force' = 'true')"
+    assert inserted(other.sql(meta)) == 1
+    assert spark.table(table).where("v LIKE '%.parquet'").count() == 1

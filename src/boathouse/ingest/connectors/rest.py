@@ -1,9 +1,11 @@
 """HTTP APIs, read by dlt's rest_api source from a declaration. Only a process of its own may import this."""
 
+import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import IO, Any
 from urllib.parse import urlsplit
 
 import requests
@@ -23,12 +25,14 @@ from boathouse.ingest.connectors.errors import (
     SourceTableMissing,
     SourceUnreachable,
 )
-from boathouse.ingest.connectors.extract import Extraction, Landed, query_based
+from boathouse.ingest.connectors.extract import Extraction, Landed, Stopped, query_based
 from boathouse.ingest.connectors.rest_fields import require_known
 from boathouse.ingest.connectors.rest_session import session_of
 
 FIELD = "ingestion_definition.source_configurations.api_source_connector_config.configs.rest_api"
 _LARGEST = 2**63
+_CHUNK = 10_000
+"""Rows that are turned into a file at once, or as many as a page has."""
 
 
 class RestReader:
@@ -72,18 +76,21 @@ class RestReader:
         return keys
 
     def read(self, one: TableObject) -> Landed:
-        """Bring what is new of a resource. All rows of it that are new are in memory at once."""
+        """Bring what is new of a resource, page by page: which types its columns have is known once all rows were seen."""
         keys, since = self.check(one), self._extraction.since(one)
-        try:
-            rows = [
-                row
-                for item in self._source({one.source_table or "": since}).resources[one.source_table or ""]
-                for row in _rows(item, one.source)
-            ]
-        except (DltException, requests.RequestException) as error:
-            raise self._unreachable(error) from error
-        found = query_based(self._extraction, one, columns=_columns(rows, one), keys=keys, rows=lambda _: iter([rows]))
-        return found if rows else replace(found, notice=self._unselected(one.source_table or ""))
+        kinds = _Kinds(one)
+        with tempfile.TemporaryFile("w+") as pages:
+            try:
+                for item in self._source({one.source_table or "": since}).resources[one.source_table or ""]:
+                    rows = _rows(item, one.source)
+                    kinds.take(rows)
+                    pages.write(json.dumps(rows, default=text_of) + "\n")
+                    if self._extraction.stopping.is_set():
+                        raise Stopped
+            except (DltException, requests.RequestException) as error:
+                raise self._unreachable(error) from error
+            found = query_based(self._extraction, one, columns=kinds.columns(), keys=keys, rows=lambda _: _chunks(pages))
+        return found if kinds.rows else replace(found, notice=self._unselected(one.source_table or ""))
 
     def _unselected(self, name: str) -> str:
         """That the data_selector of a resource without rows found nothing in the last answer; empty where that is not so."""
@@ -186,7 +193,7 @@ def _begin_at(resource: dict[str, Any], value: Any) -> None:
             one["initial_value"] = value
 
 
-def _rows(item: Any, resource: str) -> Iterable[Mapping[str, Any]]:
+def _rows(item: Any, resource: str) -> list[Mapping[str, Any]]:
     """The rows of what a resource gives.
 
     Raises:
@@ -209,25 +216,53 @@ _JSON: dict[type[Any], str] = {
 }
 
 
-def _columns(rows: Sequence[Mapping[str, Any]], one: TableObject) -> list[Column]:
-    """The columns of JSON objects: what is nested, or of several types, becomes text.
+def _chunks(pages: IO[str]) -> Iterator[list[Mapping[str, Any]]]:
+    """The rows of pages that were written down, some thousand at once."""
+    pages.seek(0)
+    chunk: list[Mapping[str, Any]] = []
+    for line in pages:
+        chunk += json.loads(line)
+        if len(chunk) >= _CHUNK:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
 
-    Raises:
-        ColumnsAlike: If two differ in case only.
-    """
-    include, exclude = set(one.settings.include), set(one.settings.exclude)
-    needed = {*one.settings.primary_keys, one.settings.cursor, one.settings.sequence_by}
-    kinds: dict[str, set[str]] = {}
-    for row in rows:
-        for name, value in row.items():
-            if value is not None and (name in needed or ((not include or name in include) and name not in exclude)):
-                kinds.setdefault(name, set()).add(_kind(value))
-    alike: dict[str, str] = {}
-    for name in kinds:
-        first = alike.setdefault(name.lower(), name)
-        if first != name:
-            raise ColumnsAlike(one.source, first, name)
-    return [_column(name, found) for name, found in kinds.items()]
+
+class _Kinds:
+    """The columns of JSON objects that come one after the other: what is nested, or of several types, becomes text."""
+
+    def __init__(self, one: TableObject) -> None:
+        settings = one.settings
+        self.rows = 0
+        self._source = one.source
+        self._include, self._exclude = set(settings.include), set(settings.exclude)
+        self._needed = {*settings.primary_keys, settings.cursor, settings.sequence_by}
+        self._kinds: dict[str, set[str]] = {}
+
+    def take(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Look at some rows."""
+        for row in rows:
+            self.rows += 1
+            for name, value in row.items():
+                if value is not None and (name in self._needed or self._is_wanted(name)):
+                    self._kinds.setdefault(name, set()).add(_kind(value))
+
+    def _is_wanted(self, name: str) -> bool:
+        return (not self._include or name in self._include) and name not in self._exclude
+
+    def columns(self) -> list[Column]:
+        """The columns that all of them have together.
+
+        Raises:
+            ColumnsAlike: If two differ in case only.
+        """
+        alike: dict[str, str] = {}
+        for name in self._kinds:
+            first = alike.setdefault(name.lower(), name)
+            if first != name:
+                raise ColumnsAlike(self._source, first, name)
+        return [_column(name, found) for name, found in self._kinds.items()]
 
 
 def _kind(value: Any) -> str:

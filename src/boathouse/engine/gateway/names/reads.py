@@ -131,21 +131,42 @@ def _read_by_options(visit: "Visit", relation: Any) -> bool:
         return False
     if not paths or _READ_FILES not in visit.access.functions:
         return False
-    known = {name.lower(): name for name in (*_OPTIONS[file_format], *_BESIDE[file_format])}
+    rows, _ = read_by_server(visit, file_format, given, paths, source.schema)
+    visit.replace(relation, rows, file_format)
+    return True
+
+
+def read_by_server(
+    visit: "Visit", file_format: str, given: Mapping[str, str], paths: Sequence[str], schema: str = "", hidden: str = ""
+) -> tuple[Any, list[str]]:
+    """Files as the server reads them.
+
+    Args:
+        visit: The request.
+        file_format: Of the files, in lower case.
+        given: The reader's options, their keys in lower case; those that are not known are left out.
+        paths: Of the files or folders.
+        schema: Of the rows, in SQL; empty to infer it.
+        hidden: A hidden column that the rows are to have; empty for none.
+
+    Returns:
+        The rows, and the names of their columns but for the hidden one, where there is one.
+    """
+    known = {name.lower(): name for name in (*_OPTIONS.get(file_format, ()), *_BESIDE.get(file_format, ()))}
     options = {known[key]: value for key, value in given.items() if key in known}
     infers = given.get("inferschema", "false") if file_format == "csv" else _opposite(given.get("primitivesasstring", "false"))
-    if file_format != "text" and not source.schema:
+    if file_format not in {"text", "binaryfile"} and not schema:
         options = {"rescuedDataColumn": _NO_RESCUED, "inferColumnTypes": infers, **options}
     arguments = [Argument("format", file_format)]
-    arguments += [Argument("schema", source.schema)] if source.schema and file_format != "text" else []
+    arguments += [Argument("schema", schema)] if schema and file_format != "text" else []
     arguments += [Argument(name, value) for name, value in options.items()]
-    reader = Reader(visit.principal, is_asker=True)
-    read = [visit.resolver.called(_READ_FILES, [Argument("path", path), *arguments], reader)[0] for path in paths]
-    shown = proto().Relation()
-    shown.drop.input.CopyFrom(functools.reduce(_union, read))
-    shown.drop.column_names.append(_NO_RESCUED)
-    visit.replace(relation, shown, file_format)
-    return True
+    reader, shown = Reader(visit.principal, is_asker=True), frozenset({hidden} if hidden else ())
+    read = [visit.resolver.called(_READ_FILES, [Argument("path", path), *arguments], reader, shown) for path in paths]
+    rows = proto().Relation()
+    rows.drop.input.CopyFrom(functools.reduce(_union, [relation for relation, _ in read]))
+    rows.drop.column_names.append(_NO_RESCUED)
+    names = dict.fromkeys(name for _, columns in read for name in columns if name != _NO_RESCUED)
+    return rows, list(names)
 
 
 def _union(left: Any, right: Any) -> Any:

@@ -77,7 +77,9 @@ TableFunctions: TypeAlias = Mapping[str, TableFunction]
 
 TABLE_CHANGES = "table_changes"
 """The change data feed of a table by its name, which the resolver has to know."""
-_HIDDEN = frozenset({"_metadata"})
+METADATA = "_metadata"
+"""The hidden column of files that are read: where each row is from."""
+_HIDDEN = frozenset({METADATA})
 _ENDS_FROM = (
     "WHERE",
     "GROUP",

@@ -7,11 +7,10 @@ from typing import Any
 from boathouse.engine.errors import StatementRefused
 from boathouse.engine.gateway.messages.protocol import proto
 from boathouse.engine.gateway.messages.walk import children, inputs
-from boathouse.engine.gateway.names.table_functions import stars_beside
+from boathouse.engine.gateway.names.table_functions import METADATA, stars_beside
 from boathouse.engine.gateway.sql.statements import apply
 from boathouse.engine.gateway.sql.tokens import parts_of, quote, tokenize
 
-METADATA = "_metadata"
 METADATA_OPTION = "boathouse.withMetadata"
 """Option by which a streaming source is told to give the column."""
 

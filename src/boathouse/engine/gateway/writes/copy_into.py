@@ -1,5 +1,6 @@
 """COPY INTO: files into a Delta table, each of them once."""
 
+import os
 from dataclasses import replace
 from typing import Any
 
@@ -7,11 +8,13 @@ import pyarrow as pa
 
 from boathouse.engine.errors import StatementRefused
 from boathouse.engine.gateway.messages.protocol import empty_answer, local_relation, proto
-from boathouse.engine.gateway.names.reads import SHORT_ROWS
+from boathouse.engine.gateway.names.reads import SHORT_ROWS, read_by_server
+from boathouse.engine.gateway.names.table_functions import METADATA, stars_beside
 from boathouse.engine.gateway.names.visit import Visit
 from boathouse.engine.gateway.paths.guard import Use
 from boathouse.engine.gateway.sql.copy_statement import CopyInto, read_copy
-from boathouse.engine.gateway.sql.statements import Statement
+from boathouse.engine.gateway.sql.statements import Statement, apply
+from boathouse.engine.gateway.sql.tokens import tokenize
 from boathouse.engine.gateway.writes import copy_log
 from boathouse.engine.gateway.writes.change import Change
 from boathouse.engine.gateway.writes.copy_files import find_files, without_corrupt
@@ -52,7 +55,7 @@ def copy_into(visit: Visit, command: Any, statement: Statement) -> Change:
     if not files:
         command.sql_command.input.CopyFrom(_result(0, corrupt))
         return Change()
-    rows = _rows(command, copy, files)
+    rows = _rows(visit, command, copy, place, files)
     match = Match.POSITION if copy.by_position else Match.NAME
     parses = copy.file_format in _UNTYPED and not is_true(option(copy.format_options, "inferschema"))
     evolve = is_true(option(copy.copy_options, "mergeschema"))
@@ -103,15 +106,26 @@ def _change(visit: Visit, staging: Staging, copy: CopyInto, files: list[str], co
     return Change(finish, undo, is_sql=True, answer=lambda: _result(counted[0], corrupt))
 
 
-def _rows(command: Any, copy: CopyInto, files: list[str]) -> Any:
-    read = proto().Relation()
-    source = read.read.data_source
-    source.format = copy.file_format
-    source.paths.extend(files)
-    source.options.update({key: value for key, value in copy.format_options.items() if key.lower() != "ignorecorruptfiles"})
-    if copy.file_format == "csv":
-        source.options[SHORT_ROWS] = "true"
-    if copy.select is None:
+def _rows(visit: Visit, command: Any, copy: CopyInto, place: str, files: list[str]) -> Any:
+    """The rows of the files, or what a query makes of them."""
+    options = {key: value for key, value in copy.format_options.items() if key.lower() != "ignorecorruptfiles"}
+    text = None if copy.select is None else f"{copy.select[0]} {_SOURCE} {copy.select[1]}"
+    if text is not None and METADATA in {token.identifier.lower() for token in tokenize(text)}:
+        asked = copy.path.rstrip("/")
+        paths = [asked if path == place else f"{asked}/{os.path.relpath(path, place)}" for path in files]
+        lower = {key.lower(): value for key, value in options.items()}
+        read, columns = read_by_server(visit, copy.file_format.lower(), lower, paths, hidden=METADATA)
+        tokens = tokenize(text)
+        start = next(token.start for token in tokens if token.identifier == _SOURCE)
+        text = apply(text, stars_beside(tokens, start, columns))
+    else:
+        read = proto().Relation()
+        read.read.data_source.format = copy.file_format
+        read.read.data_source.paths.extend(files)
+        read.read.data_source.options.update(options)
+        if copy.file_format == "csv":
+            read.read.data_source.options[SHORT_ROWS] = "true"
+    if text is None:
         return read
     rows = proto().Relation()
     given = command.sql_command.input
@@ -119,7 +133,7 @@ def _rows(command: Any, copy: CopyInto, files: list[str]) -> Any:
         rows.with_relations.CopyFrom(given.with_relations)
     else:
         rows.with_relations.root.sql.CopyFrom(given.sql)
-    rows.with_relations.root.sql.query = f"{copy.select[0]} {_SOURCE} {copy.select[1]}"
+    rows.with_relations.root.sql.query = text
     reference = rows.with_relations.references.add()
     reference.common.plan_id = _SOURCE_PLAN_ID
     reference.subquery_alias.alias = _SOURCE
