@@ -53,9 +53,10 @@ check-web: web/node_modules/.made
 test-web: web/node_modules/.made
 	$(NPM) test
 
+# Three processes on two cores, since a test waits for servers a quarter of its time.
 # A test that fails is run once more, since real servers on two busy cores can be late; what it failed with is printed all the same.
 test-python: .venv/.dev src/boathouse/server/page/index.html browser
-	$(RUN)pytest -n 2 --dist loadfile --no-loadscope-reorder --reruns 1 --randomly-seed=$(SEED)
+	$(RUN)pytest -n 3 --dist loadfile --no-loadscope-reorder --reruns 1 --randomly-seed=$(SEED)
 
 jars: .venv/.dev
 	@$(RUN)python -m tests.jars
