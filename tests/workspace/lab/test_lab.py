@@ -33,7 +33,7 @@ Grant = Callable[..., None]
 def text(shown: list[dict[str, Any]]) -> str:
     """All that a cell has shown. What it prints comes in as many pieces as the kernel likes."""
     printed = "".join(one["text"] for one in shown if set(one) == {"name", "text"})
-    return json.dumps([printed, *shown])
+    return json.dumps([printed, *(one for one in shown if set(one) != {"name", "text"})])
 
 
 def permit(server: Server, owner: Person, path: str, who: Person, level: str) -> None:
