@@ -9,8 +9,8 @@ from boathouse.engine.link import Engine
 
 _OPERATION = 3
 """The field of a ConfigRequest with what it is to do."""
-_ASKING = frozenset({2, 3, 4})
-"""What asks for settings by their keys: get, get_with_default, get_option."""
+_ASKING = frozenset({2, 3, 4, 5})
+"""What asks for settings: get, get_with_default, get_option, get_all."""
 _SETTING = re.compile(rb"\b(?:re)?set\b|\bimmediate\b", re.IGNORECASE)
 _LONGEST = 1 << 20
 _MOST = 1000
@@ -40,7 +40,7 @@ class SettingsAsked:
 
 
 def settings_asked(request: bytes, engine: Engine, principal_id: str) -> SettingsAsked | None:
-    """A ConfigRequest as one that asks for settings; None for one that sets some, or asks for what there are."""
+    """A ConfigRequest as one that asks for settings; None for one that sets some, or asks which can be set."""
     operation = next(((start, end) for number, start, end in fields(request) if number == _OPERATION), None)
     if operation is None or not {number for number, _, _ in fields(request, *operation)} <= _ASKING:
         return None

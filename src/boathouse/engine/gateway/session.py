@@ -17,7 +17,7 @@ from boathouse.catalog.api import FunctionInfo
 from boathouse.engine.capabilities import Capabilities
 from boathouse.engine.endpoint_function import EndpointCall
 from boathouse.engine.gateway.effects import Sources
-from boathouse.engine.gateway.known_settings import forget_settings
+from boathouse.engine.gateway.known_settings import forget_settings, settings_asked
 from boathouse.engine.gateway.messages.plan_text import sections
 from boathouse.engine.gateway.messages.protocol import proto, sql_node
 from boathouse.engine.gateway.messages.spark_types import DataType, Struct, from_message
@@ -321,8 +321,7 @@ class EngineSession:
         """The value of a setting of the session, or None where it has none."""
         request = proto().ConfigRequest()
         request.operation.get_option.keys.append(key)
-        answer = self._wait(self._config(self._own(request)))
-        return next((pair.value for pair in answer.pairs if pair.HasField("value")), None)
+        return next((pair.value for pair in self._asked(request).pairs if pair.HasField("value")), None)
 
     def functions(self) -> list[dict[str, Any]]:
         """The engine's own functions, and those that the client has registered, as ``spark.catalog.listFunctions`` tells them.
@@ -354,7 +353,7 @@ class EngineSession:
         request.operation.get_all.SetInParent()
         if prefix is not None:
             request.operation.get_all.prefix = prefix
-        pairs = self._wait(self._config(self._own(request))).pairs
+        pairs = self._asked(request).pairs
         begin = prefix or ""
         return {pair.key if pair.key.startswith(begin) else f"{begin}{pair.key}": pair.value for pair in pairs}
 
@@ -383,6 +382,18 @@ class EngineSession:
             self._wait(self._config(self._own(request)))
         finally:
             forget_settings(self.engine, self.principal.id, self.request.session_id)
+
+    def _asked(self, request: Any) -> Any:
+        """The answer to a ConfigRequest that asks for settings; the engine is asked once as long as none is set."""
+        own = self._own(request)
+        asked = settings_asked(own, self.engine, self.principal.id)
+        if asked is None:
+            raise TypeError
+        answer = asked.answer
+        if answer is None:
+            answer = self._wait(self._call("Config", own))
+            asked.learn(answer)
+        return proto().ConfigResponse.FromString(answer)
 
     def _own(self, request: Any) -> bytes:
         request.session_id = self.request.session_id
@@ -414,4 +425,8 @@ class EngineSession:
         return {pair.key: pair.value for pair in answer.pairs}
 
     async def _config(self, request: bytes) -> Any:
-        return proto().ConfigResponse.FromString(await self.engine.unary("Config")(request))
+        return proto().ConfigResponse.FromString(await self._call("Config", request))
+
+    async def _call(self, method: str, request: bytes) -> bytes:
+        answer: bytes = await self.engine.unary(method)(request)
+        return answer

@@ -106,11 +106,12 @@ class Overflow:
         return any(changed)
 
     def _put(self, relation: Any) -> bool:
-        types = Types(whole=self.executes and not self._wraps, tries=self._wraps)
+        types = Types()
         try:
             places = list(_places(relation, types))
             if not places:
                 return False
+            types.whole, types.tries = self.executes and not self._wraps, self._wraps
             types.others = self._others(relation)
             types.ask(node for place in places for node in place.nodes)
             if types.are_asked:
