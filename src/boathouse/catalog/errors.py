@@ -19,10 +19,11 @@ def _in_sql(kind: SecurableType, full_name: str) -> str:
     if kind is SecurableType.METASTORE:
         return "METASTORE"
     word = "MODEL" if kind is SecurableType.MODEL else term(kind).upper()
-    return f"{word} {'.'.join(part if _PLAIN.fullmatch(part) else _quoted(part) for part in full_name.split('.'))}"
+    return f"{word} {'.'.join(part if _PLAIN.fullmatch(part) else quoted(part) for part in full_name.split('.'))}"
 
 
-def _quoted(name: str) -> str:
+def quoted(name: str) -> str:
+    """A part of a name as SQL has it."""
     return f"`{name.replace('`', '``')}`"
 
 
@@ -58,7 +59,7 @@ class PrivilegeMissing(PermissionDenied):
     def __init__(self, principal: str, privilege: Privilege, kind: SecurableType, full_name: str) -> None:
         super().__init__(
             f"User '{principal}' does not have {privilege} on {term(kind)} '{full_name}'. "
-            f"Its owner can give it: GRANT {privilege} ON {_in_sql(kind, full_name)} TO {_quoted(principal)}.",
+            f"Its owner can give it: GRANT {privilege} ON {_in_sql(kind, full_name)} TO {quoted(principal)}.",
             privilege=privilege.value,
             securable_type=kind.value,
             full_name=full_name,

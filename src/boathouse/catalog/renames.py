@@ -31,13 +31,12 @@ class Rename:
 
     def of(self, full_name: str, kind: SecurableType) -> str:
         """The name that something of a kind has after it, which had a full name before."""
-        if self.type in {SecurableType.CATALOG, SecurableType.SCHEMA}:
-            inside = f"{self.old}."
-            is_it = kind == self.type and full_name == self.old
-            return (
-                self.new if is_it else f"{self.new}.{full_name[len(inside) :]}" if full_name.startswith(inside) else full_name
-            )
-        return self.new if kind == self.type and full_name == self.old else full_name
+        if kind == self.type and full_name == self.old:
+            return self.new
+        inside = f"{self.old}."
+        if self.type in {SecurableType.CATALOG, SecurableType.SCHEMA} and full_name.startswith(inside):
+            return f"{self.new}.{full_name[len(inside) :]}"
+        return full_name
 
 
 def on_rename(follow: Callable[[Connection, Rename], None]) -> None:

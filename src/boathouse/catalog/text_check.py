@@ -10,6 +10,7 @@ from typing import Annotated, Any, Protocol
 import anyio.to_thread
 from fastapi import Depends, Request
 
+from boathouse.catalog.errors import quoted
 from boathouse.catalog.function_schemas import CreateFunctionRequest
 from boathouse.catalog.info import FEATURE_SPEC, TABLE_TYPE
 from boathouse.catalog.privileges import Privilege
@@ -66,10 +67,10 @@ async def _function(request: Request, principal: CurrentPrincipal, body: CreateF
 def _definition(body: CreateFunctionRequest) -> str:
     asked = body.function_info
     parameters = ", ".join(
-        f"{_quoted(one.name)} {one.type_text}{'' if one.default is None else f' DEFAULT {one.default}'}"
+        f"{quoted(one.name)} {one.type_text}{'' if one.default is None else f' DEFAULT {one.default}'}"
         for one in asked.parameters
     )
-    columns = ", ".join(f"{_quoted(name)} {kind}" for name, kind in asked.return_columns)
+    columns = ", ".join(f"{quoted(name)} {kind}" for name, kind in asked.return_columns)
     returns = asked.return_type if asked.return_type.upper() != TABLE_TYPE else f"TABLE ({columns})" if columns else "TABLE"
     return f"CREATE OR REPLACE TEMPORARY FUNCTION {_NAME}({parameters}) RETURNS {returns} RETURN\n{asked.routine_definition}"
 
@@ -95,16 +96,12 @@ async def _check(
     async with acting.session(principal, _PURPOSE) as session:
         try:
             # Short names are those of the schema, as where the text is read.
-            await session.execute(f"USE {'.'.join(_quoted(name) for name in place)}")
+            await session.execute(f"USE {'.'.join(quoted(name) for name in place)}")
             for statement in statements:
                 await session.execute(statement)
         except BoathouseError as error:
             message = f"{field} is not valid: {error.message}"
             raise InvalidParameterValue(message, field=field) from error
-
-
-def _quoted(name: str) -> str:
-    return f"`{name.replace('`', '``')}`"
 
 
 CheckedView = Annotated[None, Depends(_view)]

@@ -183,15 +183,16 @@ class Gateway:
         if asked is not None and asked.answer is not None:
             return asked.answer
         await self._governor.check("Config", request, principal, engine)
-        try:
-            answer: bytes = await engine.unary("Config")(as_principal(request, principal), timeout=call.timeout)
-            if asked is None:
-                await self._governor.unset(request, principal, engine)
-        finally:
-            if asked is None:
-                forget_settings(engine, principal.id, session_of(request))
+        answering = engine.unary("Config")(as_principal(request, principal), timeout=call.timeout)
         if asked is not None:
+            answer: bytes = await answering
             asked.learn(answer)
+            return answer
+        try:
+            answer = await answering
+            await self._governor.unset(request, principal, engine)
+        finally:
+            forget_settings(engine, principal.id, session_of(request))
         self._observer.changed("Config", call.context, principal, request)
         return answer
 

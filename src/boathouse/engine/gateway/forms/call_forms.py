@@ -13,7 +13,7 @@ from boathouse.engine.gateway.sql.relations import CallUse
 from boathouse.engine.gateway.sql.select_items import standing
 from boathouse.engine.gateway.sql.select_scopes import Schema
 from boathouse.engine.gateway.sql.statements import Edit, apply
-from boathouse.engine.gateway.sql.tokens import Kind, Token, closing, quote, tokenize
+from boathouse.engine.gateway.sql.tokens import Kind, Token, closing, outside, quote, tokenize, words_of
 
 _MAY_HAVE = re.compile(
     r"\b(?:extract|date_?part|weekday|log|decode|regexp_replace)\s*\(|\b(?:sum|avg|mean|min|max)\s*\(.*(?:\bcast\b|::|\b(?:double|string|bigint|float|int|date|timestamp)\s*\()"
@@ -102,12 +102,12 @@ def _call(name: str, parts: Sequence[Sequence[Token]], texts: Sequence[str]) -> 
 def _aggregate(sql: str, tokens: Sequence[Token], at: int, part: Sequence[Token]) -> str | None:
     """An aggregate of a cast beside another one of the same that is not, or otherwise, cast."""
     inner = _uncast(part)
-    words = tuple(token.value for token in part)
+    words = words_of(part)
     if inner == words:
         return None
     calls = [one for one in range(len(tokens) - 2) if tokens[one].value == tokens[at].value and tokens[one + 1].is_mark("(")]
     arguments = [tokens[one + 2 : closing(tokens, one + 1)] for one in calls]
-    same = [tuple(token.value for token in argument) for argument in arguments]
+    same = [words_of(argument) for argument in arguments]
     if not any(
         argument and said != words and _uncast(argument) == inner for argument, said in zip(arguments, same, strict=True)
     ):
@@ -125,15 +125,12 @@ def _uncast(part: Sequence[Token]) -> tuple[str, ...]:
         if is_call and part[0].value in _CASTS:
             part = part[2:end]
         elif is_call and part[0].is_word("CAST", "TRY_CAST"):
-            depth, last = 0, end
-            for index in range(2, end):
-                depth += part[index].is_mark("(") - part[index].is_mark(")")
-                last = index if depth == 0 and part[index].is_word("AS") else last
-            part = part[2:last]
+            named = [index for index in outside(part, 2, end) if part[index].is_word("AS")]
+            part = part[2 : named[-1] if named else end]
         elif len(part) > 3 and part[-2].is_mark(":") and part[-3].is_mark(":"):
             part = part[:-3]
         else:
-            return tuple(token.value for token in part)
+            return words_of(part)
 
 
 def _not_in(sql: str, tokens: Sequence[Token], at: int, schema: Schema | None) -> Edit | None:
