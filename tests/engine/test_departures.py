@@ -28,17 +28,19 @@ def test_an_engine_ends_with_what_runs_in_it(server: Server, connect: Connect, c
     session = connect(server.new_principal(name))
     assert session.sql("SELECT current_user()").collect()[0][0] == name
     failed: list[PySparkException] = []
+    running = session.sql(LONG)
 
     def work() -> None:
         try:
-            session.sql(LONG).collect()
+            running.collect()
         except PySparkException as error:
             failed.append(error)
 
-    working = threading.Thread(target=work)
-    working.start()
+    working = [threading.Thread(target=work) for _ in range(4)]
+    for one in working:
+        one.start()
     until = time.monotonic() + 30
-    while " 0 open requests" in engine_of(server, name)["state_message"]:
+    while " 4 open requests" not in engine_of(server, name)["state_message"]:
         assert time.monotonic() < until
         time.sleep(0.05)
     found = server.client().get("/api/2.0/preview/scim/v2/Users", params={"filter": f'userName eq "{name}"'}).json()
@@ -48,9 +50,10 @@ def test_an_engine_ends_with_what_runs_in_it(server: Server, connect: Connect, c
     else:
         value = {key: f"new{name}" if key == "userName" else one for key, one in change.items()}
         server.client().patch(url, json={"Operations": [{"op": "replace", "value": value}]}).raise_for_status()
-    working.join(60)
-    assert not working.is_alive()
-    assert [str(one).count("ENGINE_") for one in failed] == [1]
+    for one in working:
+        one.join(60)
+    assert not any(one.is_alive() for one in working)
+    assert ["ENGINE_" in str(one) for one in failed] == [True] * 4, failed
     assert engine_of(server, name)["state"] == "TERMINATED"
     if change is not None and "userName" in change:
         assert session.sql("SELECT current_user()").collect()[0][0] == f"new{name}"

@@ -119,6 +119,7 @@ class Engine(ABC):
     """Where the rows of checkpoints lie, in folders by session and below by relation; the engine leaves them there until the session ends."""
     _calls: dict[str, Any] = field(default_factory=dict[str, Any], repr=False)
     _told: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]], repr=False)
+    _left: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
 
     def unary(self, method: str) -> Any:
         """A method with one message each way, as bytes."""
@@ -160,6 +161,15 @@ class Engine(ABC):
     def __exit__(self, *_: object) -> None:
         self.open_requests -= 1
         self.last_used_at = time.time()
+        self._left.set()
+
+    async def left(self, within: float) -> None:
+        """Wait, for so many seconds at most, until no request is open."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                while self.open_requests:
+                    self._left.clear()
+                    await self._left.wait()
 
     @property
     @abstractmethod

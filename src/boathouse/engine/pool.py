@@ -318,6 +318,8 @@ class EnginePool:
             with contextlib.suppress(ProcessLookupError):
                 engine.process.kill()
             await engine.process.wait()
+        # What runs in it fails with what has become of it; closing would cancel it, as if its client had wished that.
+        await engine.left(_STOP_SECONDS)
         await engine.channel.close(None)
         if engine.watch is not None:
             await engine.watch
