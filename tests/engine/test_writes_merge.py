@@ -261,3 +261,61 @@ def test_only_rows_that_match_a_clause_count(spark: SparkSession, table: str) ->
         spark.sql(
             f"MERGE INTO {table} t USING {source} WHEN MATCHED AND s.op = 'U' THEN DELETE WHEN MATCHED THEN UPDATE SET n = 1"
         )
+
+
+@pytest.mark.parametrize(
+    ("clauses", "kept"),
+    [
+        ("WHEN NOT MATCHED THEN INSERT (id, v) VALUES (s.id, s.v)", [(1, "x"), (2, "b"), (3, "c"), (9, "n"), (9, "n")]),
+        (
+            "WHEN NOT MATCHED BY TARGET AND s.op = 'I' THEN INSERT (id, v) VALUES (s.id, s.v)",
+            [(1, "x"), (2, "b"), (3, "c"), (9, "n")],
+        ),
+        ("WHEN NOT MATCHED BY SOURCE THEN DELETE", [(1, "x"), (2, "b")]),
+        (
+            (
+                "WHEN MATCHED AND t.v = 'b' AND s.v = 'zz' THEN DELETE WHEN NOT MATCHED THEN INSERT (id, v) VALUES (s.id, upper(s.v)) "
+                "WHEN NOT MATCHED BY SOURCE AND t.id = 3 THEN UPDATE SET v = 'alone'"
+            ),
+            [(1, "x"), (3, "alone"), (9, "N"), (9, "N")],
+        ),
+    ],
+)
+def test_rows_that_no_clause_is_for_are_neither_inserted_nor_alone(
+    spark: SparkSession, table: str, clauses: str, kept: list[tuple[Any, ...]]
+) -> None:
+    # Two rows of the source for 1, of which one counts; two for 2, of which none does.
+    spark.sql(f"INSERT INTO {table} (id, n, v) VALUES (3, 30, 'c')")
+    values = "(1, 'x', 'U'), (1, 'y', 'N'), (2, 'z', 'N'), (2, 'zz', 'N'), (9, 'n', 'I'), (9, 'n', 'J')"
+    told = spark.sql(
+        f"MERGE INTO {table} t USING (SELECT * FROM VALUES {values} AS s(id, v, op)) s ON t.id = s.id "
+        f"WHEN MATCHED AND s.op = 'U' THEN UPDATE SET v = s.v {clauses}"
+    ).first()
+    assert told is not None
+    assert told.num_updated_rows == 1 + clauses.count("alone")
+    assert rows(spark.table(table).select("id", "v")) == kept
+    newest = spark.sql(f"DESCRIBE HISTORY {table}").first()
+    assert newest is not None
+    assert (newest.operation, newest.version) == ("MERGE", 3)
+
+
+def test_rows_that_two_clauses_are_for_are_refused(spark: SparkSession, table: str) -> None:
+    source = "(VALUES (1, 'x', 'U'), (1, 'y', 'N'), (9, 'n', 'I')) AS s(id, v, op) ON t.id = s.id"
+    with pytest.raises(AnalysisException, match="MULTIPLE_SOURCE_ROW"):
+        spark.sql(
+            f"MERGE INTO {table} t USING {source} WHEN MATCHED AND s.op IN ('U', 'N') THEN UPDATE SET v = s.v "
+            "WHEN NOT MATCHED THEN INSERT (id, v) VALUES (s.id, s.v)"
+        )
+    assert spark.table(table).count() == 2
+
+
+def test_rows_told_apart_beside_an_identity_column(spark: SparkSession, schema: str) -> None:
+    spark.sql(f"CREATE TABLE {schema}.i (k BIGINT GENERATED ALWAYS AS IDENTITY, id INT, v STRING)")
+    spark.sql(f"INSERT INTO {schema}.i (id, v) VALUES (1, 'a')")
+    spark.sql(
+        f"MERGE INTO {schema}.i USING (SELECT * FROM VALUES (1, 'x', 'U'), (1, 'y', 'N'), (9, 'n', 'I') AS s(id, v, op)) s "
+        f"ON {schema}.i.id = s.id WHEN MATCHED AND s.op = 'U' THEN UPDATE SET v = s.v WHEN NOT MATCHED THEN INSERT (id, v) VALUES (s.id, s.v)"
+    )
+    (first, second) = rows(spark.table(f"{schema}.i"))
+    assert (first, second[1:]) == ((1, 1, "x"), (9, "n"))
+    assert second[0] > 1

@@ -7,6 +7,8 @@ from boathouse.errors import Conflict, InvalidParameterValue
 _ANALYSIS = "org.apache.spark.sql.AnalysisException"
 _SPARK = "org.apache.spark.SparkException"
 _CONCURRENT = "io.delta.exceptions.DeltaConcurrentModificationException"
+SEVERAL_ROWS = "DELTA_MULTIPLE_SOURCE_ROW_MATCHING_TARGET_ROW_IN_MERGE"
+"""The condition of a MERGE with several rows of the source for one of the table."""
 
 
 class WriteRefused(InvalidParameterValue):

@@ -326,7 +326,7 @@ class Governor:
             relation = empty_answer() if change.answer is None else change.answer()
             return rows_result(request, relation) if change.as_rows else command_result(request, relation)
 
-        return Completion(change.finish, change.undo, answer if change.is_sql else None, ended, change.retry)
+        return Completion(change.finish, change.undo, answer if change.is_sql else None, ended, change.retry, change.otherwise)
 
     def _explain(self, refusal: CatalogRefusal, principal: Principal) -> BoathouseError | None:
         kind, name = refusal.kind.rstrip("s"), refusal.name

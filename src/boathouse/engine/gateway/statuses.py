@@ -15,7 +15,7 @@ from grpc.aio import AioRpcError
 from boathouse.engine.errors import OperationCanceled, OperationRefused
 from boathouse.engine.gateway.engine_words import in_sparks_words
 from boathouse.engine.streaming.errors import StreamFailed
-from boathouse.engine.write_errors import ConcurrentModification, WriteRefused
+from boathouse.engine.write_errors import SEVERAL_ROWS, ConcurrentModification, WriteRefused
 from boathouse.errors import BoathouseError, TemporarilyUnavailable, Unauthenticated
 
 _ANALYSIS = "org.apache.spark.sql.AnalysisException"
@@ -160,17 +160,17 @@ _REFUSED_WRITES = (
     ),
     (re.compile(r"\[(?P<condition>(?:DELTA|CAST|INCOMPATIBLE)_[A-Z_.]+)\]"), ""),
     (re.compile(r"Can't cast value (?P<column>\S+) to type"), "CAST_OVERFLOW_IN_TABLE_INSERT"),
-    (re.compile(r"MERGE_CARDINALITY_VIOLATION"), "DELTA_MULTIPLE_SOURCE_ROW_MATCHING_TARGET_ROW_IN_MERGE"),
+    (re.compile(r"MERGE_CARDINALITY_VIOLATION"), SEVERAL_ROWS),
     (re.compile(r"Delta table is append-only|configured to only allow appends"), "DELTA_CANNOT_MODIFY_APPEND_ONLY"),
 )
-_STATES_OF = {"DELTA_MULTIPLE_SOURCE_ROW_MATCHING_TARGET_ROW_IN_MERGE": "21506"}
+_STATES_OF = {SEVERAL_ROWS: "21506"}
 _STATE = re.compile(r"\s*SQLSTATE: (?P<state>[0-9A-Z]{5})\b")
 
 
 _TOLD = {
     "DELTA_CANNOT_MODIFY_APPEND_ONLY": "This table is configured to only allow appends. If you would like to permit updates or "
     "deletes, use ALTER TABLE <table> SET TBLPROPERTIES (delta.appendOnly=false).",
-    "DELTA_MULTIPLE_SOURCE_ROW_MATCHING_TARGET_ROW_IN_MERGE": "Cannot perform Merge as multiple source rows matched and attempted to "
+    SEVERAL_ROWS: "Cannot perform Merge as multiple source rows matched and attempted to "
     "modify the same target row in the Delta table in possibly conflicting ways. Leave one row for each key in the source, as with "
     "QUALIFY row_number() OVER (PARTITION BY key ORDER BY time DESC) = 1.",
 }

@@ -58,6 +58,14 @@ def empty_answer() -> Any:
     return local_relation(pa.table({}))
 
 
+def without_command(request: bytes) -> bytes:
+    """An ExecutePlanRequest that does nothing in the place of its command."""
+    parsed = proto().ExecutePlanRequest.FromString(request)
+    parsed.plan.command.sql_command.Clear()
+    parsed.plan.command.sql_command.input.CopyFrom(empty_answer())
+    return parsed.SerializeToString()
+
+
 def command_result(request: Any, relation: Any) -> bytes:
     """The response that carries a SQL command's result."""
     response = proto().ExecutePlanResponse(

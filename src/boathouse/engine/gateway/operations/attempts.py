@@ -16,6 +16,7 @@ from grpc.aio import AioRpcError, UsageError
 
 from boathouse.engine.errors import OperationCanceled, OperationCutOff
 from boathouse.engine.gateway.messages.produced import carried
+from boathouse.engine.gateway.messages.protocol import without_command
 from boathouse.engine.gateway.messages.wire import encoded
 from boathouse.engine.gateway.operations.causes import with_cause
 from boathouse.engine.gateway.session import as_principal
@@ -145,6 +146,8 @@ class Attempts:
                 told = await with_cause(error, self.engine, self.session_id, self.principal)
                 if not await completion.again(told, self.interrupted):
                     raise
+                if completion.replaced:
+                    self.request = without_command(self.request)
             else:
                 return
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from boathouse.engine.gateway.writes.kept_sources import KeptSource
 from boathouse.engine.gateway.writes.retry import Retry
+from boathouse.engine.write_errors import WriteRefused
 
 
 def nothing() -> None:
@@ -25,6 +26,7 @@ class Change:
         as_rows: Whether the client waits for rows where the engine gives a SQL command's result.
         queries: Queries whose columns become those of the table, where the command itself holds none.
         kept: Rows that are computed before the command, which reads them.
+        otherwise: Does it another way after an error; False if there is none for that. Blocks.
     """
 
     finish: Callable[[], None] | None = None
@@ -35,3 +37,4 @@ class Change:
     as_rows: bool = False
     queries: tuple[Any, ...] = ()
     kept: KeptSource | None = None
+    otherwise: Callable[[WriteRefused], bool] | None = None

@@ -12,6 +12,7 @@ from boathouse.engine.gateway.messages.wire import encoded, fields
 from boathouse.engine.gateway.statuses import refused_write
 from boathouse.engine.gateway.writes.change import nothing
 from boathouse.engine.gateway.writes.retry import Retry
+from boathouse.engine.write_errors import WriteRefused
 
 
 @dataclass
@@ -25,6 +26,8 @@ class Completion:
         answer: Makes the message to send before the end, once ``finish`` is done; None for an operation without one.
         ended: Called when all has succeeded, before the client hears of it.
         retry: How it is done again when its commit lost, or None where it is not.
+        otherwise: Does it another way after the engine has refused it; False if it does not.
+        replaced: Whether it was done another way, so that the engine has nothing to do any more.
     """
 
     finish: Callable[[], None] | None
@@ -32,6 +35,8 @@ class Completion:
     answer: Callable[[], bytes] | None
     ended: Callable[[], None] = nothing
     retry: Retry | None = None
+    otherwise: Callable[[WriteRefused], bool] | None = None
+    replaced: bool = field(default=False, init=False)
     done: bool = field(default=False, init=False)
     answered: bool = field(default=False, init=False)
 
@@ -44,7 +49,7 @@ class Completion:
         return self.finish is None or not (response.HasField("arrow_batch") or response.HasField("sql_command_result"))
 
     async def again(self, error: AioRpcError, interrupted: Callable[[], bool]) -> bool:
-        """After an engine's error: whether to execute it once more; else the error stands. Waits for its turn.
+        """After an engine's error: whether to execute it once more, or nothing in its place if it is ``replaced``; else the error stands. Waits for its turn.
 
         Raises:
             ConcurrentModification: If its commit lost and it may not be repeated.
@@ -62,6 +67,10 @@ class Completion:
             raise OperationCanceled from error
         refusal = refused_write(error)
         if refusal is not None:
+            if self.otherwise is not None:
+                self.replaced = await asyncio.to_thread(self.otherwise, refusal)
+            if self.replaced:
+                return True
             raise refusal from error
         return False
 

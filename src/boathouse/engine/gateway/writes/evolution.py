@@ -5,9 +5,9 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from boathouse.engine.gateway.messages.spark_types import Array, DataType, Field, Map, Struct, to_json
-from boathouse.engine.gateway.writes.delta_target import DeltaTarget
-from boathouse.engine.write_errors import metadata_changed
+from boathouse.engine.gateway.messages.spark_types import Array, DataType, Field, Map, Struct, nullable, to_json
+from boathouse.engine.gateway.writes.delta_target import DeltaTarget, load
+from boathouse.engine.write_errors import ConcurrentModification, metadata_changed
 from boathouse.storage.opening import opened
 from boathouse.storage.paths import to_url
 from boathouse.tables.api import Operation, commit_info, info_action, replay, write_commit
@@ -15,6 +15,22 @@ from boathouse.tables.api import Operation, commit_info, info_action, replay, wr
 _MAPPING_ID = "delta.columnMapping.id"
 _MAPPING_NAME = "delta.columnMapping.physicalName"
 _MOST_ID = "delta.columnMapping.maxColumnId"
+_ATTEMPTS = 5
+
+
+def evolve(target: DeltaTarget, source: Struct) -> DeltaTarget:
+    """The table, with those columns of a source that it has not."""
+    for attempt in range(_ATTEMPTS):
+        new = tuple(Field(one.name, nullable(one.type)) for one in source.fields if target.schema.find(one.name) is None)
+        if not new:
+            break
+        try:
+            add_columns(target, Struct((*target.schema.fields, *new)))
+        except ConcurrentModification:
+            if attempt + 1 == _ATTEMPTS:
+                raise
+        target = load(str(target.folder), target.name) or target
+    return target
 
 
 def add_columns(target: DeltaTarget, schema: Struct) -> None:

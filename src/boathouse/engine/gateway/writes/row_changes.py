@@ -1,7 +1,7 @@
 """MERGE, UPDATE and DELETE: values made to fit, columns added where that is asked, done again when their commit loses."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote as quote_path
@@ -10,29 +10,28 @@ from grpc.aio import AioRpcError
 
 from boathouse.engine.errors import StatementRefused
 from boathouse.engine.gateway.messages.protocol import empty_answer, proto, sql_node
-from boathouse.engine.gateway.messages.spark_types import Field, Struct, from_message, has_variant, nullable
+from boathouse.engine.gateway.messages.spark_types import Struct, from_message, has_variant
 from boathouse.engine.gateway.names.references import References
 from boathouse.engine.gateway.names.visit import Visit
 from boathouse.engine.gateway.sql.inserts import split
 from boathouse.engine.gateway.sql.path_names import is_path_name
 from boathouse.engine.gateway.sql.statements import Edit, Statement, apply, parse
-from boathouse.engine.gateway.sql.tokens import Token, parts_of, quote, read_name
+from boathouse.engine.gateway.sql.tokens import Token, parts_of, quote, read_name, tokenize
 from boathouse.engine.gateway.writes.assignments import Action, Assigned, Side, pairs_of, rewritten, side_of, top_level
-from boathouse.engine.gateway.writes.by_path import target_text
+from boathouse.engine.gateway.writes.by_path import shortened, target_text
 from boathouse.engine.gateway.writes.change import Change, nothing
 from boathouse.engine.gateway.writes.counts import counted
-from boathouse.engine.gateway.writes.delta_target import DeltaTarget, load
-from boathouse.engine.gateway.writes.evolution import add_columns
+from boathouse.engine.gateway.writes.delta_target import DeltaTarget
+from boathouse.engine.gateway.writes.evolution import evolve
 from boathouse.engine.gateway.writes.frame_writes import require_readable
 from boathouse.engine.gateway.writes.hidden_change import Said, change_hidden, next_value
 from boathouse.engine.gateway.writes.insert_command import insert_target
 from boathouse.engine.gateway.writes.kept_sources import KeptSource
+from boathouse.engine.gateway.writes.merge_duplicates import Pairs, clauses_of
 from boathouse.engine.gateway.writes.retry import Retry
 from boathouse.engine.gateway.writes.rows_apart import has_rules
-from boathouse.engine.write_errors import ConcurrentModification
+from boathouse.engine.write_errors import SEVERAL_ROWS, WriteRefused
 from boathouse.tables.api import State
-
-_ATTEMPTS = 5
 
 
 def change_rows(visit: Visit, command: Any, statement: Statement) -> Change | None:
@@ -64,6 +63,7 @@ def change_rows(visit: Visit, command: Any, statement: Statement) -> Change | No
         answer=lambda: counted(before, statement.verb[0]),
         queries=tuple(work.queries),
         kept=work.kept,
+        otherwise=_otherwise(visit, target, work, said),
     )
 
 
@@ -71,12 +71,44 @@ def _hidden(
     visit: Visit, command: Any, verb: str, before: DeltaTarget, target: DeltaTarget, work: "_Rewrite", said: str | None
 ) -> Change | None:
     """What the engine's commit would not be all of: done in a hidden table, with values of identity columns after the last one."""
-    asked = proto().Command()
-    asked.CopyFrom(command)
-    node = sql_node(asked.sql_command.input)
-    if node is None:
+    asked = proto().Relation()
+    asked.CopyFrom(command.sql_command.input)
+    if sql_node(asked) is None:
         return None
     command.sql_command.input.CopyFrom(empty_answer())
+    otherwise = _otherwise(visit, target, work, said)
+
+    def finish() -> None:
+        try:
+            _change_hidden(visit, asked, target, work, work.kept, said)
+        except WriteRefused as error:
+            if otherwise is None or not otherwise(error):
+                raise
+
+    return Change(finish, is_sql=True, answer=lambda: counted(before, verb), queries=tuple(work.queries))
+
+
+def _otherwise(visit: Visit, target: DeltaTarget, work: "_Rewrite", said: str | None) -> Callable[[WriteRefused], bool] | None:
+    """Does a MERGE with several rows for one another way, where conditions may tell them apart; False if it cannot be known."""
+    exact = work.exact
+
+    def do(error: WriteRefused) -> bool:
+        found = exact() if exact is not None and error.condition == SEVERAL_ROWS else None
+        if found is None:
+            return False
+        _change_hidden(visit, found[0], target, work, found[1], said)
+        return True
+
+    return None if exact is None else do
+
+
+def _change_hidden(
+    visit: Visit, asked: Any, target: DeltaTarget, work: "_Rewrite", kept: KeptSource | None, said: str | None
+) -> None:
+    """Execute a statement in a hidden table, with the source of it computed before; blocks."""
+    command = proto().Command()
+    command.sql_command.input.CopyFrom(asked)
+    node: Any = sql_node(command.sql_command.input)
     text = node.query
 
     def run(hidden: DeltaTarget, state: State) -> None:
@@ -85,36 +117,15 @@ def _hidden(
             first, step = next_value(state, name)
             query = query.replace(counter.first, str(first)).replace(counter.step, str(step))
         node.query = target_text(parse(query), hidden)
-        if work.kept is None:
-            visit.session.run(asked)
+        if kept is None:
+            visit.session.run(command)
             return
         this = proto().Command()
-        this.CopyFrom(asked)
-        with work.kept.there(this):
+        this.CopyFrom(command)
+        with kept.there(this):
             visit.session.run(this)
 
-    told = Said(visit.principal.name, said, tuple(work.counters))
-    return Change(
-        lambda: change_hidden(target, run, told),
-        is_sql=True,
-        answer=lambda: counted(before, verb),
-        queries=tuple(work.queries),
-    )
-
-
-def evolve(target: DeltaTarget, source: Struct) -> DeltaTarget:
-    """The table, with those columns of a source that it has not."""
-    for attempt in range(_ATTEMPTS):
-        new = tuple(Field(one.name, nullable(one.type)) for one in source.fields if target.schema.find(one.name) is None)
-        if not new:
-            break
-        try:
-            add_columns(target, Struct((*target.schema.fields, *new)))
-        except ConcurrentModification:
-            if attempt + 1 == _ATTEMPTS:
-                raise
-        target = load(str(target.folder), target.name) or target
-    return target
+    change_hidden(target, run, Said(visit.principal.name, said, tuple(work.counters)))
 
 
 @dataclass(frozen=True)
@@ -132,6 +143,7 @@ class _Rewrite:
         queries: What is assigned, as queries that the engine can explain: each column of one becomes the table's of that name.
         counters: The identity columns that inserted rows get values of, and what stands for them in the text.
         kept: The source of a MERGE, where it is computed before.
+        exact: How a MERGE that the engine refuses since several rows of the source match one is made otherwise, if it can be.
         reads_itself: Whether that may read the table which is changed: then nobody else may have changed it meanwhile.
     """
 
@@ -141,11 +153,12 @@ class _Rewrite:
         self._asked = proto().Relation()
         self._asked.CopyFrom(self._input)
         self._target = _reference(visit, target, self._asked)
-        self._sql = statement.sql
+        self._sql, self._name = statement.sql, statement.targets[0]
         self.queries: list[Any] = []
         self.counters: dict[str, _Counter] = {}
         self.kept: KeptSource | None = None
         self.reads_itself = False
+        self.exact: Callable[[], tuple[Any, KeptSource] | None] | None = None
         self._tokens = list(statement.tokens)
 
     def update(self, target: DeltaTarget) -> None:
@@ -188,14 +201,57 @@ class _Rewrite:
                 self._note(action, assigned)
                 edits.append(assigned.edit)
         is_apart = self._visit.session.capabilities.filters_by_rules and has_rules(target) and bool(actions)
-        edits += self._narrowed(on[0])
+        place = tokens[using[0] + 1 : on[0]]
+        known = number if self.counters else None
+        clauses = None if count is None else clauses_of(self._sql, tokens, self._clauses(on[0]), self._short)
+        if clauses is not None and source.label is not None and table.alias is not None and "/" not in source.label:
+            first, last = tokens[on[0] + 1], tokens[self._clauses(on[0])[0][0] - 1]
+            text = self._short(self._sql[first.start : last.end])
+            pairs = Pairs(clauses, text, self._target, table.alias, source.text, source.label, target.schema)
+            if pairs.are_all_matched:
+                edits += pairs.edits((first, last))
+            elif pairs.may_be_told_apart:
+                self.exact = self._exact(pairs, target, [*edits, *pairs.edits((first, last))], place, known, is_apart=is_apart)
         references = References(self._visit.numbers)
-        edits += self._source(
-            tokens[using[0] + 1 : on[0]], source, target, references, number if self.counters else None, is_apart
-        )
+        edits += self._source(place, source, target, references, known, is_apart)
         self._apply(edits)
         references.wrap(self._input)
         return target
+
+    def _short(self, text: str) -> str:
+        """A text in which the table's columns have no more than its last name before them."""
+        return apply(text, shortened(list(tokenize(text)), self._name))
+
+    def _exact(
+        self,
+        pairs: Pairs,
+        target: DeltaTarget,
+        edits: list[Edit],
+        place: Sequence[Token],
+        number: str | None,
+        *,
+        is_apart: bool,
+    ) -> Callable[[], tuple[Any, KeptSource] | None]:
+        """How a MERGE is made of which the pairs are found first: with its source; None where the engine cannot find them."""
+        given = proto().Relation()
+        given.CopyFrom(self._input)
+
+        def make() -> tuple[Any, KeptSource] | None:
+            rows = self._query("*", pairs.found())
+            try:
+                self._visit.session.schema(rows)
+            except AioRpcError:
+                return None
+            kept = KeptSource(rows, target, self._visit.session)
+            references = References(self._visit.numbers)
+            name = quote([references.add("pairs", kept.relation())])
+            text = self._wrapped(name, pairs.label, number, is_apart=is_apart) or f"{name} AS {quote([pairs.label])}"
+            node: Any = sql_node(given)
+            node.query = apply(self._sql, [*edits, Edit(place[0].start, place[-1].end, text)])
+            references.wrap(given)
+            return given, kept
+
+        return make
 
     def _source(
         self,
@@ -207,20 +263,25 @@ class _Rewrite:
         is_apart: bool,
     ) -> list[Edit]:
         """What takes the place of the source of a MERGE."""
-        label = f" AS {quote([source.label])}" if source.label is not None else ""
         rows = self._query("*", source.text) if self._is_computed(tokens, source) else None
-        text = None
+        text, alias = source.text, "" if source.label is None else f" AS {quote([source.label])}"
         if rows is not None:
             self.kept = KeptSource(rows, target, self._visit.session)
             self.reads_itself = self._may_read(source, target)
-            source = replace(source, text=quote([references.add("source", self.kept.relation())]))
-            text = f"{source.text}{label}"
-        if number is not None or (is_apart and label and "/" not in label):
-            # A query with an end of its own, and with a number in each row.
-            counted = f", row_number() OVER (ORDER BY NULL) AS {quote([number])}" if number is not None else ""
-            end = self._visit.session.capabilities.barrier[1] if is_apart else ""
-            text = f"(SELECT *{counted} FROM {source.text}{end}){label}"  # noqa: S608 - pieces of the statement itself
-        return [] if text is None else [Edit(tokens[0].start, tokens[-1].end, text)]
+            text = quote([references.add("source", self.kept.relation())])
+        wrapped = self._wrapped(text, source.label, number, is_apart=is_apart)
+        if wrapped is None and rows is None:
+            return []
+        return [Edit(tokens[0].start, tokens[-1].end, wrapped or f"{text}{alias}")]
+
+    def _wrapped(self, text: str, label: str | None, number: str | None, *, is_apart: bool) -> str | None:
+        """The source of a MERGE as a query with an end of its own, and with a number in each row; None where it needs neither."""
+        if number is None and not (is_apart and label and "/" not in label):
+            return None
+        counted = f", row_number() OVER (ORDER BY NULL) AS {quote([number])}" if number is not None else ""
+        end = self._visit.session.capabilities.barrier[1] if is_apart else ""
+        alias = f" AS {quote([label])}" if label is not None else ""
+        return f"(SELECT *{counted} FROM {text}{end}){alias}"  # noqa: S608 - pieces of the statement itself
 
     def _is_computed(self, tokens: Sequence[Token], source: Side) -> bool:
         """Whether the source of a MERGE has to be computed, and can be before."""
@@ -259,24 +320,6 @@ class _Rewrite:
         """Where clauses begin and end."""
         starts = top_level(self._tokens, "WHEN", begin=begin)
         return list(zip(starts, [*starts[1:], len(self._tokens)], strict=True))
-
-    def _narrowed(self, on: int) -> list[Edit]:
-        """The condition of a MERGE that only changes rows which match, with those of its clauses: other rows of the source do not count.
-
-        The engine alone would refuse two rows of the source that match one of the table by ON, and no clause but for one of them.
-        """
-        clauses = self._clauses(on)
-        if not clauses or self._visit.session.capabilities.completes_changes:
-            return []
-        conditions: list[str] = []
-        for begin, end in clauses:
-            then = next((at for at in top_level(self._tokens, "THEN", begin=begin + 1) if at < end), end)
-            if not (self._tokens[begin + 1].is_word("MATCHED") and self._tokens[begin + 2].is_word("AND") and begin + 3 < then):
-                return []
-            conditions.append(self._sql[self._tokens[begin + 3].start : self._tokens[then - 1].end])
-        first, last = self._tokens[on + 1], self._tokens[clauses[0][0] - 1]
-        wanted = " OR ".join(f"({one})" for one in conditions)
-        return [Edit(first.start, first.start, "("), Edit(last.end, last.end, f") AND ({wanted})")]
 
     def _clause(self, place: tuple[int, int], table: Side, source: Side) -> Action | None:
         begin, end = place
