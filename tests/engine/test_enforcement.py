@@ -426,6 +426,37 @@ class TestConstraints:
             spark.sql(f"{merge} (id) VALUES (s.id)")
         assert spark.table(name).count() == 0
 
+    def test_whole_structs_are_assigned_and_replaced(self, spark: SparkSession, schema: str) -> None:
+        # The engine alone takes no such struct, and reads no file in which such a field may be NULL.
+        name = f"{schema}.structs"
+        spark.sql(f"CREATE TABLE {name} (id INT, d INT, p STRUCT<a: INT NOT NULL, b: STRING>) PARTITIONED BY (d)")
+        spark.sql(f"INSERT INTO {name} VALUES (1, 1, named_struct('a', 1, 'b', 'x')), (2, 2, named_struct('a', 2, 'b', 'y'))")
+        merge = f"MERGE INTO {name} t USING (SELECT {{}} AS id, 1 AS d, {{}} AS p) s ON t.id = s.id WHEN {{}}"
+        good, bad = "named_struct('a', 3, 'b', 'n')", "named_struct('a', CAST(NULL AS INT), 'b', 'n')"
+        for text in (
+            f"UPDATE {name} SET p = {bad} WHERE id = 1",
+            f"UPDATE {name} SET p.a = NULL WHERE id = 1",
+            merge.format(1, bad, "MATCHED THEN UPDATE SET p = s.p"),
+            merge.format(7, bad, "NOT MATCHED THEN INSERT *"),
+            f"INSERT INTO {name} REPLACE WHERE id = 1 SELECT 1, 1, {bad}",
+        ):
+            with pytest.raises(PySparkException, match=r"DELTA_NOT_NULL_CONSTRAINT_VIOLATED.* p\.a"):
+                spark.sql(text).collect()
+        with pytest.raises(PySparkException, match=r"CAST_OVERFLOW.*`p\.a`"):
+            spark.sql(f"UPDATE {name} SET p.a = 2.5 WHERE id = 1").collect()
+        spark.sql(f"UPDATE {name} SET p = {good} WHERE id = 1")
+        spark.sql(f"UPDATE {name} SET p.b = NULL, p.a = p.a + 1 WHERE id = 2")
+        spark.sql(merge.format(7, good, "MATCHED THEN UPDATE SET p = s.p WHEN NOT MATCHED THEN INSERT *"))
+        one, two, seven = (1, 1, (3, "n")), (2, 2, (3, None)), (7, 1, (3, "n"))
+        assert sorted(tuple(row) for row in spark.table(name).collect()) == [one, two, seven]
+        spark.sql(f"DELETE FROM {name} WHERE id = 7")
+        rows = spark.sql(f"SELECT 2 AS id, 2 AS d, {good} AS p")
+        rows.writeTo(name).overwrite(functions.col("id") == 2)
+        assert sorted(tuple(row) for row in spark.table(name).collect()) == [one, (2, 2, (3, "n"))]
+        rows.withColumn("id", functions.lit(5)).writeTo(name).overwritePartitions()
+        spark.sql(f"INSERT INTO {name} REPLACE USING (id) SELECT 1, 1, named_struct('a', 9, 'b', 'u')")
+        assert sorted(tuple(row) for row in spark.table(name).collect()) == [(1, 1, (9, "u")), (5, 2, (3, "n"))]
+
     def test_rows_that_are_changed(self, spark: SparkSession, schema: str, location: Location) -> None:
         name = f"{schema}.t"
         spark.sql(

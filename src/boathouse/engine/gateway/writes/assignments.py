@@ -97,18 +97,15 @@ def rewritten(
     names = [_column(column, table, target) for column, _ in pairs]
     pairs, names = _without_identity(pairs, names, target, inserts=action.inserts)
     pairs = [(column, _default_or(text, name, target)) for (column, text), name in zip(pairs, names, strict=True)]
-    asked = [(index, text) for index, (_, text) in enumerate(pairs) if names[index] is not None and text.upper() != "DEFAULT"]
+    fields = [_field(column, table, target) for column, _ in pairs]
+    asked = [(index, text) for index, (_, text) in enumerate(pairs) if fields[index] is not None and text.upper() != "DEFAULT"]
     found = types([text for _, text in asked], action.relations) if asked else Struct(())
     if found is None:
         return None
     casts = Casts(target.name, strict=False)
     values = {index: text for index, (_, text) in enumerate(pairs)}
     for (index, text), given in zip(asked, found.fields, strict=True):
-        field = target.schema.find(names[index] or "")
-        if field is not None:
-            whole = f"({text})"
-            made = casts.convert(whole, given.type, field.type, field.name)
-            values[index] = text if made == whole else made
+        values[index] = _converted(text, given, fields[index], _inside(pairs[index][0], table), casts)
     known = {name.lower(): values[index] for index, name in enumerate(names) if name is not None}
     for index, name in enumerate(names):
         field = None if name is None else target.schema.find(name)
@@ -133,6 +130,17 @@ def rewritten(
     else:
         edit = Edit(action.start, action.end, ", ".join(f"{name} = {value}" for name, value in texts))
     return Assigned(edit, (*assigned, *others))
+
+
+def _converted(text: str, given: Field, field: Field | None, path: tuple[str, ...], casts: Casts) -> str:
+    """A value as its column, or a field inside of one, takes it; the engine itself sees to whole columns that may not be NULL."""
+    if field is None:
+        return text
+    whole = f"({text})"
+    made = casts.convert(whole, given.type, field.type, ".".join(path))
+    if len(path) > 1 and not field.nullable:
+        made = casts.required(made, ".".join(path))
+    return text if made == whole else made
 
 
 def _without_identity(
@@ -179,6 +187,17 @@ def _defaults(target: DeltaTarget, known: Mapping[str, str]) -> list[tuple[str, 
 def _column(column: tuple[str, ...], table: Side, target: DeltaTarget) -> str | None:
     """The table's name for a column that is assigned; None for a field inside of one."""
     return _root(column, table, target) if len(_inside(column, table)) == 1 else None
+
+
+def _field(column: tuple[str, ...], table: Side, target: DeltaTarget) -> Field | None:
+    """The column that is assigned, or the field inside of it; None where it lies in no structs."""
+    found, kind = None, target.schema
+    for name in _inside(column, table):
+        found = kind.find(name) if isinstance(kind, Struct) else None
+        if found is None:
+            return None
+        kind = found.type
+    return found
 
 
 def _root(column: tuple[str, ...], table: Side, target: DeltaTarget) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
-from boathouse.engine.gateway.messages.spark_types import Struct, from_json
+from boathouse.engine.gateway.messages.spark_types import Struct, from_json, has_required
 from boathouse.storage.opening import opened
 from boathouse.storage.paths import from_url, to_url
 from boathouse.tables.api import TableUnreadable, replay, require_sound
@@ -52,6 +52,11 @@ class DeltaTarget:
             for one in self.schema.fields
         ]
         return json.dumps([self.table_id, fields, self.partition_by, sorted(self.configuration.items())])
+
+    @property
+    def requires_inside(self) -> bool:
+        """Whether something inside of a column may not be NULL."""
+        return any(has_required(one.type) for one in self.schema.fields)
 
 
 def load(location: str, name: str) -> DeltaTarget | None:

@@ -89,7 +89,11 @@ def _put(
     write = Ingest(visit.session).command(target, rows, plan)
     if write is None:
         return _nothing_to_do(command)
-    if "replaceWhere" in write.options and has_map(target.schema) and not visit.session.capabilities.mixes_types:
+    if (
+        "replaceWhere" in write.options
+        and (has_map(target.schema) or target.requires_inside)
+        and not visit.session.capabilities.mixes_types
+    ):
         return put_aside(visit, command, target, write, identifier, is_sql=is_sql)
     command.write_operation.CopyFrom(write)
     if identifier is None or plan.mode is not Mode.APPEND:

@@ -16,6 +16,7 @@ from urllib.parse import unquote
 
 import pyarrow.parquet as pq
 
+from boathouse.engine.gateway.messages.protocol import proto
 from boathouse.engine.gateway.writes.delta_target import DeltaTarget
 from boathouse.engine.gateway.writes.retry import Retry, change_of, jittered, until_committed
 from boathouse.engine.gateway.writes.staging import move
@@ -59,13 +60,19 @@ class Said:
     counted: tuple[str, ...] = ()
 
 
-def change_hidden(target: DeltaTarget, run: Callable[[DeltaTarget, State], object], said: Said) -> None:
+def change_hidden(
+    target: DeltaTarget,
+    run: Callable[[DeltaTarget, State], object],
+    said: Said,
+    execute: Callable[[Any], object],
+) -> None:
     """Change a table by way of a hidden one, again where another writer was faster; blocks.
 
     Args:
         target: The table, as the change was planned for it.
         run: Has the engine change the hidden table, which it is given with the state of the real one.
         said: What the commit says.
+        execute: Has the engine execute a command.
 
     Raises:
         ConcurrentModification: If the table's schema, properties or protocol have changed, or other writers always came first.
@@ -85,7 +92,7 @@ def change_hidden(target: DeltaTarget, run: Callable[[DeltaTarget, State], objec
             shadow(place, target.folder, state.protocol, _plain(state), state.files.values(), kept=_KEPT)
             hidden = replace(target, folder=place)
             until_committed(Retry(hidden), lambda hidden=hidden, state=state: run(hidden, state))
-            if _commit(target, place, state, said):
+            if _commit(target, place, state, said, _strict(target, place, state, execute)):
                 return
         finally:
             shutil.rmtree(place, ignore_errors=True)
@@ -100,21 +107,63 @@ def next_value(state: State, column: str) -> tuple[int, int]:
     return (int(metadata[_START]) if mark is None else int(mark) + step), step
 
 
-def _plain(state: State) -> Action:
-    """The metadata without what makes a column an identity column, so that its values can be given."""
+def _plain(state: State, *, loose: bool = True) -> Action:
+    """The metadata without what makes a column an identity column, so that its values can be given.
+
+    What is inside of a column may be NULL there: the engine cannot give it rows otherwise, and the gateway has them checked.
+    """
     schema: dict[str, Any] = json.loads(state.metadata["schemaString"])
     for one in schema["fields"]:
+        one["type"] = _loose(one["type"]) if loose else one["type"]
         one["metadata"] = {
             key: value for key, value in one.get("metadata", {}).items() if not key.startswith("delta.identity.")
         }
     return {**state.metadata, "schemaString": json.dumps(schema, ensure_ascii=False)}
 
 
-def _commit(target: DeltaTarget, place: Path, state: State, said: Said) -> bool:
-    """Commit what the engine has done in the hidden table; False where another writer was there first."""
+def _loose(kind: Any) -> Any:
+    """A type, as a log has it, inside of which all may be NULL."""
+    if not isinstance(kind, dict):
+        return kind
+    given: dict[str, Any] = kind
+    match given["type"]:
+        case "struct":
+            return {**given, "fields": [{**one, "type": _loose(one["type"]), "nullable": True} for one in given["fields"]]}
+        case "array":
+            return {**given, "elementType": _loose(given["elementType"]), "containsNull": True}
+        case _:
+            return {
+                **given,
+                "keyType": _loose(given["keyType"]),
+                "valueType": _loose(given["valueType"]),
+                "valueContainsNull": True,
+            }
+
+
+def _strict(target: DeltaTarget, place: Path, state: State, execute: Callable[[Any], object]) -> Path:
+    """Where the files lie that are added, with what may not be NULL inside of columns as their table has it.
+
+    The engine reads no others, but gives such to a table that rows are appended to.
+    """
+    added = [add for version in commits(place)[1:] for add in _adds(place, version)]
+    if not (target.requires_inside and added):
+        return place
+    strict = place / STAGING
+    shadow(strict, target.folder, state.protocol, _plain(state, loose=False), (), kept=_KEPT)
+    write = proto().Command()
+    write.write_operation.CopyFrom(proto().WriteOperation(source="delta", path=str(strict)))
+    write.write_operation.mode = proto().WriteOperation.SAVE_MODE_APPEND
+    write.write_operation.input.CopyFrom(shadow(place / "added", place, state.protocol, _plain(state), added, kept=_KEPT))
+    write.write_operation.partitioning_columns.extend(target.partition_by)
+    execute(write)
+    return strict
+
+
+def _commit(target: DeltaTarget, place: Path, state: State, said: Said, source: Path) -> bool:
+    """Commit what the engine has done in the hidden table, and the files of a source; False where another writer was there first."""
     linked = {unquote(one["path"]): add for one, add in zip(_adds(place, 0), state.files.values(), strict=True)}
     made = [action for version in commits(place)[1:] for action in actions_of(place, version)]
-    added = [action["add"] for action in made if "add" in action]
+    added = [add for version in commits(source)[1:] for add in _adds(source, version)]
     gone = [linked[unquote(action["remove"]["path"])] for action in made if "remove" in action]
     if not added and not gone:
         return True
@@ -131,7 +180,7 @@ def _commit(target: DeltaTarget, place: Path, state: State, said: Said) -> bool:
     if said.metadata is not None:
         told["commitInfo"]["userMetadata"] = said.metadata
     for add in added:
-        move(place, target.folder, unquote(add["path"]))
+        move(source, target.folder, unquote(add["path"]))
     now = now_ms()
     written = [target.folder / unquote(add["path"]) for add in added]
     actions = [

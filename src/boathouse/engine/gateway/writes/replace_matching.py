@@ -83,10 +83,11 @@ def put_matching(
         try:
             location = to_url(staging.folder)
             if is_table(location) and replay(location).files:
-                if note_of_user is None and not any(one.is_identity for one in target.schema.fields):
+                is_hidden = target.requires_inside and not visit.session.capabilities.mixes_types
+                if note_of_user is None and not (is_hidden or any(one.is_identity for one in target.schema.fields)):
                     until_committed(retry, lambda: visit.session.run(merge))
                 else:
-                    change_hidden(target, run_hidden, said)
+                    change_hidden(target, run_hidden, said, visit.session.run)
             if identifier is not None:
                 note(target, identifier)
         finally:

@@ -49,7 +49,8 @@ def change_rows(visit: Visit, command: Any, statement: Statement) -> Change | No
     elif statement.verb[:1] == ("UPDATE",):
         work.update(target)
     said = None if visit.session.capabilities.completes_changes else visit.session.user_metadata
-    if work.counters or said is not None or work.reads_itself:
+    requires = target.requires_inside and not visit.session.capabilities.mixes_types and statement.verb[0] != "DELETE"
+    if work.counters or said is not None or work.reads_itself or requires:
         return _hidden(visit, command, statement.verb[0], before, target, work, said)
     node = sql_node(command.sql_command.input)
     # The engine's client of the catalog does not read VARIANT among a table's columns.
@@ -125,7 +126,7 @@ def _change_hidden(
         with kept.there(this):
             visit.session.run(this)
 
-    change_hidden(target, run, Said(visit.principal.name, said, tuple(work.counters)))
+    change_hidden(target, run, Said(visit.principal.name, said, tuple(work.counters)), visit.session.run)
 
 
 @dataclass(frozen=True)
