@@ -10,7 +10,6 @@ from boathouse.tables import fields, properties
 from boathouse.tables.errors import DeltaRefused
 from boathouse.tables.log import Action, Operation, State, change
 
-_BAD_IN_NAMES = re.compile(r"[ ,;{}()\n\t=]")
 _WIDER_IN_PLACE = {("byte", "short"), ("byte", "integer"), ("short", "integer")}
 """Types that lie in the files the same way, so that a wider one reads what a narrower one wrote."""
 KEPT_OUT = frozenset({"external", "location", "provider", "owner"})
@@ -82,16 +81,7 @@ class Edit:
             following = fields.map_new(self.columns, following, fields.random_physical)
             self.configuration[properties.MAPPING_MAX] = str(following - 1)
         else:
-            for field in fields.walk(self.schema):
-                self._check_name(field["name"])
-
-    def _check_name(self, name: str) -> None:
-        if _BAD_IN_NAMES.search(name):
-            message = (
-                f"Found invalid character(s) among ' ,;{{}}()\\n\\t=' in the column name '{name}'. Rename it, or enable column "
-                "mapping: ALTER TABLE <table> SET TBLPROPERTIES ('delta.columnMapping.mode' = 'name')."
-            )
-            raise DeltaRefused("DELTA_INVALID_CHARACTERS_IN_COLUMN_NAMES", message)
+            properties.check_names((field["name"] for field in fields.walk(self.schema)), self.configuration)
 
     def check_types(self) -> None:
         """Have the protocol name what the columns' types need."""

@@ -54,7 +54,7 @@ from boathouse.tables.log import (
     write_commit,
 )
 from boathouse.tables.optimize import Optimized, optimize
-from boathouse.tables.properties import CHANGE_FEED, FEED_SINCE, check_new, shown
+from boathouse.tables.properties import CHANGE_FEED, FEED_SINCE, MAPPING_MODE, check_names, check_new, shown
 from boathouse.tables.repair import generate_manifest, missing_files, remove_missing
 from boathouse.tables.replace_columns import replace_columns
 from boathouse.tables.replacing import replace_by
@@ -74,6 +74,7 @@ from boathouse.tables.versions import (
 __all__ = [
     "CHANGE_FEED",
     "FEED_SINCE",
+    "MAPPING_MODE",
     "STAGING",
     "Action",
     "Arrival",
@@ -107,6 +108,7 @@ __all__ = [
     "change_columns",
     "change_range",
     "changes",
+    "check_names",
     "check_new",
     "clone",
     "cluster",

@@ -84,6 +84,7 @@ _UNSUPPORTED = {
     "delta.enableIcebergCompatV3": "Iceberg compatibility",
     "delta.universalFormat.enabledFormats": "UniForm",
 }
+_BAD_IN_NAMES = re.compile(r"[ ,;{}()\n\t=]")
 _UNITS = {"millisecond": 1, "second": 1000, "minute": 60_000, "hour": 3_600_000, "day": 86_400_000, "week": 604_800_000}
 WEEK_MS = _UNITS["week"]
 
@@ -192,6 +193,24 @@ def check_new(properties: Mapping[str, str]) -> None:
     """Go on only with properties that a table can be made with, features and constraints too; raises DeltaRefused."""
     check({key: value for key, value in properties.items() if not key.startswith(CONSTRAINT)})
     features_of(properties)
+
+
+def check_names(names: Iterable[str], configuration: Mapping[str, str]) -> None:
+    """Go on only with names of columns that a table can have; where it maps its columns, with any.
+
+    Raises:
+        DeltaRefused: It names the first that it cannot.
+    """
+    if configuration.get(MAPPING_MODE, "none") != "none":
+        return
+    bad = next((name for name in names if _BAD_IN_NAMES.search(name)), None)
+    if bad is not None:
+        message = (
+            f"Found invalid character(s) among ' ,;{{}}()\\n\\t=' in the column name '{bad}'. Rename it, or enable column mapping, "
+            f"with TBLPROPERTIES ('{MAPPING_MODE}' = 'name') in CREATE TABLE, or ALTER TABLE <table> SET TBLPROPERTIES "
+            f"('{MAPPING_MODE}' = 'name')."
+        )
+        raise DeltaRefused("DELTA_INVALID_CHARACTERS_IN_COLUMN_NAMES", message)
 
 
 def _invalid(key: str, value: str, valid: str) -> DeltaRefused:

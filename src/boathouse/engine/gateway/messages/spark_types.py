@@ -5,7 +5,7 @@ pyspark has classes for the same, but importing them costs more than a second, a
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -286,6 +286,22 @@ def has_required(data_type: DataType) -> bool:
             return not contains_null or has_required(value)
         case _:
             return False
+
+
+def names_in(data_type: DataType) -> Iterator[str]:
+    """The names of all fields of a type, at any depth."""
+    match data_type:
+        case Struct(fields):
+            for one in fields:
+                yield one.name
+                yield from names_in(one.type)
+        case Array(element):
+            yield from names_in(element)
+        case Map(key, value):
+            yield from names_in(key)
+            yield from names_in(value)
+        case _:
+            return
 
 
 def has_map(data_type: DataType) -> bool:

@@ -14,7 +14,7 @@ from boathouse.engine.gateway.names.visit import Visit
 from boathouse.engine.gateway.sql.key_clauses import Key, without_keys
 from boathouse.engine.gateway.sql.path_names import is_path_name
 from boathouse.engine.gateway.sql.statements import CreateTable, Edit, Statement, apply, parse, scratch_text
-from boathouse.engine.gateway.sql.tokens import literal, quote
+from boathouse.engine.gateway.sql.tokens import Kind, literal, quote
 from boathouse.engine.gateway.writes.by_path import path_text
 from boathouse.engine.gateway.writes.change import Change, nothing
 from boathouse.engine.gateway.writes.check_clauses import with_checks
@@ -22,7 +22,7 @@ from boathouse.engine.gateway.writes.copy_into import copy_into
 from boathouse.engine.gateway.writes.delta_target import load
 from boathouse.engine.gateway.writes.frame_writes import target_of, write_v1, write_v2
 from boathouse.engine.gateway.writes.insert_command import insert
-from boathouse.engine.gateway.writes.new_tables import TableDraft, TableWriter, Target, default_properties
+from boathouse.engine.gateway.writes.new_tables import TableDraft, TableWriter, Target, default_properties, require_names
 from boathouse.engine.gateway.writes.retry import Retry
 from boathouse.engine.gateway.writes.row_changes import change_rows
 from boathouse.engine.pool import SCRATCH_CATALOG
@@ -112,6 +112,7 @@ def _create_table(visit: Visit, command: Any, statement: Statement, create: Crea
     if query is not None:
         return _create_from_query(visit, command, writer, writer.target(draft, existing), query)
     if create.columns_end is not None:
+        require_names(_names_of(statement, create), draft)
         return _create_with_columns(visit, command, writer, writer.target(draft, existing), statement, create)
     if location is None:
         return _create_without_columns(command, writer, writer.target(draft, existing))
@@ -207,6 +208,7 @@ def _create_at_path(visit: Visit, command: Any, statement: Statement, create: Cr
     if create.columns_end is None:
         message = f"CREATE TABLE delta.`{path}` has no columns: give a list of columns, or AS and a query."
         raise StatementRefused(message)
+    require_names(_names_of(statement, create), draft)
     node = sql_node(command.sql_command.input)
     if node is not None:
         node.query = _with_columns(visit, statement, create, to_url(Path(target.folder)))
@@ -262,6 +264,12 @@ def _replace_by_path(
         writer.finish(target, describe=False)
 
     return Change(finish, discard, is_sql=True)
+
+
+def _names_of(statement: Statement, create: CreateTable) -> list[str]:
+    """The quoted names in the list of columns: only such have characters that a table may not take."""
+    end = create.columns_end or create.name_end
+    return [token.value for token in statement.tokens if token.kind is Kind.NAME and create.name_end <= token.start < end]
 
 
 def _query_of(statement: Statement, create: CreateTable) -> str | None:

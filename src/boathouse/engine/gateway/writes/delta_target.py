@@ -2,13 +2,13 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
-from boathouse.engine.gateway.messages.spark_types import Struct, from_json, has_required
+from boathouse.engine.gateway.messages.spark_types import Struct, from_json, has_required, to_json
 from boathouse.storage.opening import opened
 from boathouse.storage.paths import from_url, to_url
 from boathouse.tables.api import TableUnreadable, replay, require_sound
@@ -48,10 +48,12 @@ class DeltaTarget:
     def fingerprint(self) -> str:
         """Two versions of a table with the same one take the same rows; where an identity column stands is no part of it."""
         fields = [
-            (one.name, repr(one.type), one.nullable, sorted((k, str(v)) for k, v in one.metadata.items() if k not in _COUNTERS))
+            replace(one, metadata={key: value for key, value in one.metadata.items() if key not in _COUNTERS})
             for one in self.schema.fields
         ]
-        return json.dumps([self.table_id, fields, self.partition_by, sorted(self.configuration.items())])
+        told = [self.table_id, to_json(Struct(tuple(fields))), self.partition_by, dict(self.configuration)]
+        # What a field says of itself comes in another order each time.
+        return json.dumps(told, sort_keys=True)
 
     @property
     def requires_inside(self) -> bool:

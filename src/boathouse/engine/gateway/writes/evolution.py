@@ -5,12 +5,12 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from boathouse.engine.gateway.messages.spark_types import Array, DataType, Field, Map, Struct, nullable, to_json
+from boathouse.engine.gateway.messages.spark_types import Array, DataType, Field, Map, Struct, names_in, nullable, to_json
 from boathouse.engine.gateway.writes.delta_target import DeltaTarget, load
 from boathouse.engine.write_errors import ConcurrentModification, metadata_changed
 from boathouse.storage.opening import opened
 from boathouse.storage.paths import to_url
-from boathouse.tables.api import Operation, commit_info, info_action, replay, write_commit
+from boathouse.tables.api import Operation, check_names, commit_info, info_action, replay, write_commit
 
 _MAPPING_ID = "delta.columnMapping.id"
 _MAPPING_NAME = "delta.columnMapping.physicalName"
@@ -42,7 +42,9 @@ def add_columns(target: DeltaTarget, schema: Struct) -> None:
 
     Raises:
         ConcurrentModification: If another commit was made since.
+        DeltaRefused: If the table cannot have a new column's name.
     """
+    check_names(set(names_in(schema)) - set(names_in(target.schema)), target.configuration)
     configuration = dict(target.configuration)
     if configuration.get("delta.columnMapping.mode", "none") != "none":
         highest = int(configuration.get(_MOST_ID, "0"))

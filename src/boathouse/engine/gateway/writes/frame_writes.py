@@ -9,7 +9,7 @@ from typing import Any
 from boathouse.catalog.api import Privilege, SecurableNotFound, SecurableType, TableInfo
 from boathouse.engine.errors import StatementRefused, TableAlreadyExists
 from boathouse.engine.gateway.messages.protocol import empty_answer, nullable_schema, proto
-from boathouse.engine.gateway.messages.spark_types import has_map
+from boathouse.engine.gateway.messages.spark_types import from_message, has_map, names_in
 from boathouse.engine.gateway.names.visit import Visit
 from boathouse.engine.gateway.paths.guard import Use
 from boathouse.engine.gateway.sql.expression_text import expression_text
@@ -33,7 +33,7 @@ from boathouse.engine.gateway.writes.ingest import (
     overwrite_mode,
     session_options,
 )
-from boathouse.engine.gateway.writes.new_tables import TableDraft, TableWriter, default_properties
+from boathouse.engine.gateway.writes.new_tables import TableDraft, TableWriter, default_properties, require_names
 from boathouse.engine.gateway.writes.put_aside import put_aside
 from boathouse.engine.gateway.writes.replace_matching import put_matching
 from boathouse.engine.gateway.writes.retry import Retry
@@ -212,6 +212,8 @@ def _new_at_path(visit: Visit, write: Any, path: str, *, is_new: bool) -> Change
     for key in draft.properties:
         del write.options[key]
     del write.clustering_columns[:]
+    if is_new:
+        require_names(names_in(from_message(visit.session.schema(write.input))), draft)
     if not is_new or not (draft.properties or draft.defaults or draft.cluster_by):
         return None
     writer = TableWriter(visit.access, visit.principal, visit.guard)

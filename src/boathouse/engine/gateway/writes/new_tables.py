@@ -7,7 +7,7 @@ path, in one commit, and registers the table afterwards.
 
 import shutil
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,8 +17,10 @@ from boathouse.catalog.api import Privilege, TableInfo
 from boathouse.engine.catalog_access import CatalogAccess
 from boathouse.engine.errors import TableAlreadyExists
 from boathouse.engine.gateway.messages.protocol import local_relation, nullable_schema, proto
+from boathouse.engine.gateway.messages.spark_types import from_message, names_in
 from boathouse.engine.gateway.paths.guard import PathGuard, Use
 from boathouse.engine.gateway.session import EngineSession
+from boathouse.engine.gateway.writes.delta_target import load
 from boathouse.engine.gateway.writes.ingest import option
 from boathouse.iam.api import Principal
 from boathouse.storage.opening import opened
@@ -91,6 +93,26 @@ class Target:
         return str(self.beside or from_url(self.location))
 
 
+def require_names(names: Iterable[str], draft: TableDraft, path: str | None = None) -> None:
+    """Go on only with names of columns that a table can have.
+
+    Args:
+        names: The names, of fields inside of columns too.
+        draft: The table as it is wanted.
+        path: Where one may be already, whose properties it keeps.
+
+    Raises:
+        DeltaRefused: If one has characters in it for which a table has to map its columns, and it does not.
+    """
+    wanted = {**draft.defaults, **draft.properties}
+    try:
+        tables.check_names(names, wanted)
+    except tables.DeltaRefused:
+        there = None if path is None else load(path, path)
+        if there is None or tables.MAPPING_MODE in wanted or there.configuration.get(tables.MAPPING_MODE, "none") == "none":
+            raise
+
+
 def default_properties(session: EngineSession) -> dict[str, str]:
     """The properties that the session's settings give to new tables."""
     found = session.settings(_DEFAULTS)
@@ -139,7 +161,9 @@ class TableWriter:
         """The write command that makes a table at a path of rows."""
         write = proto().WriteOperation(source="delta", path=path)
         write.mode = proto().WriteOperation.SAVE_MODE_OVERWRITE
-        write.input.CopyFrom(self._nullable(rows, session))
+        schema = session.schema(rows)
+        require_names(names_in(from_message(schema)), draft, path)
+        write.input.CopyFrom(self._nullable(rows, schema))
         partition_by: Sequence[str] = draft.partition_by
         write.partitioning_columns.extend(partition_by)
         write.options.update({key: value for key, value in options.items() if not key.lower().startswith("delta.")})
@@ -149,8 +173,8 @@ class TableWriter:
             write.options["userMetadata"] = said
         return write
 
-    def _nullable(self, rows: Any, session: EngineSession) -> Any:
-        schema, differs = nullable_schema(session.schema(rows))
+    def _nullable(self, rows: Any, given: Any) -> Any:
+        schema, differs = nullable_schema(given)
         if not differs:
             return rows
         union = proto().Relation()
