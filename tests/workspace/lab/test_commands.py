@@ -104,6 +104,34 @@ def test_cancelling(ann: Person, cluster: str, context: str) -> None:
     assert after.results.data == "goes on"
 
 
+def test_cancelling_what_has_just_begun(ann: Person, cluster: str, context: str) -> None:
+    execution = ann.client.command_execution
+    for _ in range(10):
+        begun = execution.execute(cluster_id=cluster, context_id=context, command="import time\ntime.sleep(100)").command_id
+        execution.cancel(cluster_id=cluster, context_id=context, command_id=begun)
+        assert ended(ann.client, cluster, context, begun).status is CommandStatus.CANCELLED
+
+
+INTERRUPTS_THE_NEXT = """
+import os, signal
+seen = 'not run'
+def interrupt(info):
+    get_ipython().events.unregister('pre_run_cell', interrupt)
+    os.kill(os.getpid(), signal.SIGINT)
+get_ipython().events.register('pre_run_cell', interrupt)
+"""
+
+
+def test_an_interrupt_before_the_code_is_not_lost(ann: Person, cluster: str, context: str) -> None:
+    run(ann, cluster, context, INTERRUPTS_THE_NEXT)
+    told = run(ann, cluster, context, "seen = 'run'")
+    assert told.results is not None
+    assert told.results.summary == "KeyboardInterrupt: "
+    shown = run(ann, cluster, context, "print(seen)")
+    assert shown.results is not None
+    assert shown.results.data == "not run"
+
+
 def test_whose_it_is(server: Server, ann: Person, person: Callable[[], Person], cluster: str, context: str) -> None:
     bob = person()
     for client in (bob.client, WorkspaceClient(host=server.url, token=server.token, auth_type="pat")):

@@ -2,9 +2,10 @@
 
 import asyncio
 import importlib.util
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal
 
 import structlog
@@ -37,12 +38,14 @@ class Command:
         code: What it runs.
         status: How far it is.
         results: What it has shown, once it has ended.
+        taken: Whether the kernel has said that it runs it. It ignores interrupts before.
     """
 
     id: str
     code: str
     status: CommandStatus = "Queued"
     results: dict[str, Any] | None = None
+    taken: bool = False
 
     @property
     def canceling(self) -> bool:
@@ -154,9 +157,15 @@ class Commands:
         """Interrupt a command, or do not begin it; one that has ended stays as it is."""
         if command.status == "Queued":
             command.status = "Cancelled"
-        elif command.status == "Running" and context.kernel is not None:
+        elif command.status == "Running":
             command.status = "Cancelling"
-            self._kernels.interrupt(context.kernel)
+            if command.taken and context.kernel is not None:
+                self._kernels.interrupt(context.kernel)
+
+    def _taken(self, kernel: Kernel, command: Command) -> None:
+        command.taken = True
+        if command.canceling:
+            self._kernels.interrupt(kernel)
 
     async def destroy(self, context: Context) -> None:
         """End a context with all that runs in it."""
@@ -210,7 +219,8 @@ class Commands:
                 continue
             command.status = "Running"
             shown = Shown()
-            running = asyncio.ensure_future(_execute(context.client, command.code, shown))
+            taken = partial(self._taken, kernel, command)
+            running = asyncio.ensure_future(_execute(context.client, command.code, shown, taken))
             try:
                 done, _ = await asyncio.wait({running, ended}, return_when=asyncio.FIRST_COMPLETED)
             finally:
@@ -239,8 +249,8 @@ async def _connected(connection: Mapping[str, Any]) -> Any:
                 return client
 
 
-async def _execute(client: Any, code: str, shown: Shown) -> None:
-    """Run code and gather what it shows."""
+async def _execute(client: Any, code: str, shown: Shown, taken: Callable[[], None]) -> None:
+    """Run code and gather what it shows; ``taken`` is called once the kernel is about to run it."""
     message = client.execute(code, store_history=False, allow_stdin=False, stop_on_error=False)
     while True:
         told = await client.get_iopub_msg(timeout=None)
@@ -248,6 +258,8 @@ async def _execute(client: Any, code: str, shown: Shown) -> None:
             continue
         if told["msg_type"] == "status" and told["content"]["execution_state"] == "idle":
             break
+        if told["msg_type"] == "execute_input":
+            taken()
         shown.add(told["msg_type"], told["content"])
     while True:
         answer = await client.get_shell_msg(timeout=None)

@@ -21,6 +21,7 @@ from boathouse.kit.ids import new_id
 from boathouse.kit.wire import Wire
 from boathouse.workspace.notebooks import Cell
 from boathouse.workspace.runtime.control import NotebookExit, PythonRestart
+from boathouse.workspace.runtime.interrupts import Interrupts
 from boathouse.workspace.runtime.notebook import Cells
 from boathouse.workspace.runtime.outputs import Outputs
 from boathouse.workspace.runtime.packages import Packages
@@ -84,6 +85,11 @@ class _Shell(Programs, ZMQInteractiveShell):
     by_sql: bool = False
     trace: str = ""
     """Of the last error."""
+    interrupts: Interrupts
+
+    async def run_code(self, code_obj: Any, result: Any = None, *, async_: bool = False) -> bool:
+        with self.interrupts.code():
+            return await super().run_code(code_obj, result, async_=async_)
 
     def _showtraceback(self, etype: Any, evalue: Any, stb: Any) -> None:
         self.trace = "\n".join(stb)
@@ -110,6 +116,7 @@ class _Kernel(IPythonKernel):
     """The kernel."""
 
     shell_class = Type(_Shell)
+    interrupts: Interrupts
     restart: Callable[[], None]
     ends: bool = False
 
@@ -119,6 +126,10 @@ class _Kernel(IPythonKernel):
             self._aborting = True
             return
         super()._abort_queues(subshell_id)
+
+    async def execute_request(self, stream: Any, ident: Any, parent: Any) -> None:
+        self.interrupts.begin()
+        await super().execute_request(stream, ident, parent)
 
     async def do_execute(self, code: Any, silent: Any, *more: Any, **named: Any) -> Any:
         answer = await super().do_execute(code, silent, *more, **named)
@@ -155,6 +166,7 @@ def serve(session: Session, packages: Packages, folder: str, wire: Wire, told: M
     # Its log goes to the server's, where messages of users have no place.
     config.Application.log_level = "CRITICAL"
     namespace = session.namespace()
+    _Kernel.interrupts = _Shell.interrupts = Interrupts()
     app = IPKernelApp.instance(
         config=config, kernel_class=_Kernel, connection_file=str(connection), session=_Messages(), user_ns=namespace
     )
@@ -178,6 +190,7 @@ def serve(session: Session, packages: Packages, folder: str, wire: Wire, told: M
         again({"widgets": kept, "given": widgets.given, "packages": packages.installed, "connection": spoken_to})
 
     app.kernel.restart = restart
+    _Kernel.interrupts.watch()
     wire.send(connection=spoken_to)
     app.start()
     os._exit(0)
