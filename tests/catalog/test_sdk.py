@@ -338,12 +338,35 @@ class TestTextsOverRest:
             ("SELECT no_such_function(1)", "no_such_function"),
             ("DROP VIEW one", "view_definition is not valid"),
             ("SELECT * FROM two", "SELECT"),
+            ("SELECT 1 AS a, 2 AS A", "more than one column named a"),
+            ("SELECT * FROM delta.`/nowhere`", "is a path"),
+            ("SELECT * FROM (SELECT 1), csv.`/etc/passwd`", "is a path"),
         ):
             refused = place.user.post(f"{UC}/tables", json=body | {"view_definition": text})
             assert (refused.status_code, refused.json()["error_code"]) == (400, "INVALID_PARAMETER_VALUE")
             assert told in refused.json()["message"]
             assert refused.json()["details"][0]["metadata"] == {"field": "view_definition"}
         assert [one.name for one in place.sdk().tables.list(place.catalog, place.schema)] == ["one", "two"]
+
+    def test_columns_of_views(self, place: Place) -> None:
+        # They are those of the query; what is said of them else is their comments.
+        body = {"name": "v", "catalog_name": place.catalog, "schema_name": place.schema, "table_type": "VIEW"}
+        body["view_definition"] = "SELECT 1 AS a, array(2.5D) AS `b c`"
+        for names, told in (
+            (["a", "A"], "'A', which is there twice"),
+            (["a", "z"], "'z', which is not one of view_definition"),
+        ):
+            refused = place.admin.post(f"{UC}/tables", json=body | {"columns": [{"name": name} for name in names]})
+            assert (refused.status_code, refused.json()["error_code"]) == (400, "INVALID_PARAMETER_VALUE")
+            assert told in refused.json()["message"]
+            assert refused.json()["details"][0]["metadata"] == {"field": "columns"}
+        said = {"name": "B C", "comment": "two", "type_text": "string", "type_name": "STRING", "position": 0}
+        place.admin.post(f"{UC}/tables", json=body | {"columns": [said]}).raise_for_status()
+        shown = place.sdk().tables.get(f"{place.full}.v").columns or []
+        assert [(one.name, one.type_text, one.position, one.comment) for one in shown] == [
+            ("a", "int", 0, None),
+            ("b c", "array<double>", 1, "two"),
+        ]
 
     def test_functions(self, place: Place) -> None:
         body = {

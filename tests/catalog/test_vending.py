@@ -234,6 +234,37 @@ class TestTables:
             assert secret.encode() not in kept
 
 
+class TestColumns:
+    def test_a_table_that_is_registered_without_columns_has_those_of_its_log(self, outside: Outside) -> None:
+        place, store, url = outside.place, outside.store, outside.url.removesuffix("/t")
+        keys = {"aws_access_key_id": store.key_id, "aws_secret_access_key": store.secret, "aws_endpoint": store.url}
+        rows = pa.table(
+            {"id": [1], "at": pa.array([None], pa.timestamp("us", "UTC")), "price": pa.array([None], pa.decimal128(9, 2))}
+        )
+        options = keys | {"aws_allow_http": "true", "aws_region": REGION}
+        write_deltalake(f"{url}/known", rows, partition_by=["id"], storage_options=options)
+        body = {"catalog_name": place.catalog, "schema_name": "s", "data_source_format": "DELTA"}
+        made = place.admin.post(f"{UC}/tables", json=body | {"name": "known", "storage_location": f"{url}/known/"})
+        assert made.status_code == 200
+        shown = [(one["name"], one["type_text"], one["partition_index"]) for one in made.json()["columns"]]
+        assert shown == [("id", "bigint", 0), ("at", "timestamp", None), ("price", "decimal(9,2)", None)]
+        assert place.admin.get(f"{UC}/tables/{place.full}.known").json()["columns"] == made.json()["columns"]
+        # A table may be registered before it is written.
+        later = place.admin.post(f"{UC}/tables", json=body | {"name": "later", "storage_location": f"{url}/later"})
+        assert (later.status_code, later.json()["columns"]) == (200, [])
+
+    def test_a_place_that_no_location_covers(self, outside: Outside) -> None:
+        place, nowhere = outside.place, "s3://elsewhere/t"
+        body = {"catalog_name": place.catalog, "schema_name": "s", "name": "n", "storage_location": nowhere}
+        asked = {"url": nowhere, "operation": "PATH_READ"}
+        for refused in (
+            place.admin.post(f"{UC}/tables", json=body),
+            place.admin.post(f"{UC}/temporary-path-credentials", json=asked),
+        ):
+            assert (refused.status_code, refused.json()["error_code"]) == (403, "PERMISSION_DENIED")
+            assert f"No external location covers '{nowhere}'" in refused.json()["message"]
+
+
 class TestGuarded:
     def test_no_credentials_for_a_view_or_a_table_with_policies(self, outside: Outside) -> None:
         place = outside.place

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,12 @@ def column_info(field: dict[str, Any], position: int, partition_index: int | Non
     return column | ({"comment": comment} if comment else {})
 
 
+def columns_of(fields: Sequence[dict[str, Any]], partition_by: Sequence[str]) -> list[dict[str, Any]]:
+    """The fields of a Delta schema as columns of Unity Catalog."""
+    partitions = {name: index for index, name in enumerate(partition_by)}
+    return [column_info(field, index, partitions.get(field["name"])) for index, field in enumerate(fields)]
+
+
 def last_version(folder: Path) -> int | None:
     """The newest version in a table's log folder, or None where there is no log."""
     try:
@@ -122,8 +129,7 @@ def read(location: str) -> tuple[list[dict[str, Any]], dict[str, str]] | None:
         metadata = table.metadata()
     except (TableNotFoundError, DeltaError, OSError):
         return None
-    partitions = {name: index for index, name in enumerate(metadata.partition_columns)}
-    columns = [column_info(field, index, partitions.get(field["name"])) for index, field in enumerate(fields)]
+    columns = columns_of(fields, metadata.partition_columns)
     properties = dict(metadata.configuration)
     with _lock:
         if len(_cache) > 50_000:

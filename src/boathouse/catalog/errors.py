@@ -66,6 +66,17 @@ class PrivilegeMissing(PermissionDenied):
         )
 
 
+class NoLocation(PermissionDenied):
+    """No external location covers a place."""
+
+    def __init__(self, location: str) -> None:
+        super().__init__(
+            f"No external location covers '{location}'. Name a path in one, or have one made for it or for a folder above it: "
+            "CREATE EXTERNAL LOCATION on the metastore is needed for that.",
+            url=location,
+        )
+
+
 class ServersOwn(PermissionDenied):
     """What the server itself records can be read and granted, not changed."""
 

@@ -10,6 +10,7 @@ from boathouse.catalog.dependencies import Catalog, WritableCatalog
 from boathouse.catalog.info import TableInfo
 from boathouse.catalog.paging import IncludeBrowse, MaxResults, PageToken, after_of, paged
 from boathouse.catalog.privileges import SecurableType
+from boathouse.catalog.remote_columns import RemoteColumns
 from boathouse.catalog.schemas import (
     CreateStagingTable,
     CreateTable,
@@ -89,15 +90,15 @@ def create_staging_table(catalog: WritableCatalog, body: CreateStagingTable) -> 
 
 
 @router.post("/tables")
-def create_table(_checked: CheckedView, catalog: WritableCatalog, body: CreateTable) -> TableBody:
+def create_table(view_columns: CheckedView, found: RemoteColumns, catalog: WritableCatalog, body: CreateTable) -> TableBody:
     """Register a table at a staged location (managed) or in an external location (external), or make a view, whose query has to be valid."""
     full_name = f"{body.catalog_name}.{body.schema_name}.{body.name}"
-    columns = [column.model_dump(exclude_none=True) for column in body.columns]
+    columns = [column.model_dump(exclude_none=True) for column in body.columns] or found
     if body.table_type == "VIEW":
         view = catalog.create_view(
             full_name,
             definition=body.view_definition or "",
-            columns=columns,
+            columns=view_columns,
             comment=body.comment,
             properties=body.properties,
         )

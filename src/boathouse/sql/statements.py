@@ -12,7 +12,7 @@ from typing import Any
 import grpc.aio
 import pyarrow as pa
 
-from boathouse.engine.api import CHANNEL_OPTIONS, SERVICE, STATEMENT_ID, proto
+from boathouse.engine.api import CHANNEL_OPTIONS, SERVICE, STATEMENT_ID, proto, type_from_message, type_to_json
 from boathouse.sql.errors import StatementFailed
 
 MOST_ROWS = 1000
@@ -112,6 +112,23 @@ class SqlSession:
             rows.plan.root.limit.input.CopyFrom(relation)
             rows.plan.root.limit.limit = most
         await self._run(rows, take)
+
+    async def fields(self, text: str) -> list[dict[str, Any]]:
+        """The columns of a query, in the form of Delta's schemas; nothing is computed.
+
+        Raises:
+            StatementFailed: If the gateway or the engine refuses it.
+        """
+        request = proto().AnalyzePlanRequest(session_id=self._id, client_type=_CLIENT)
+        request.user_context.SetInParent()
+        request.schema.plan.root.sql.query = text
+        call = self._channel.unary_unary(f"{SERVICE}AnalyzePlan")(request.SerializeToString(), metadata=self._metadata)
+        try:
+            response = proto().AnalyzePlanResponse.FromString(await call)
+        except grpc.aio.AioRpcError as error:
+            raise StatementFailed(error.details() or str(error.code().name)) from error
+        found = type_to_json(type_from_message(response.schema.schema))
+        return list(found["fields"])
 
     async def release(self) -> None:
         """End what still runs, and forget the session."""

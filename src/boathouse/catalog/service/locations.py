@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from boathouse.catalog.errors import LocationInUse, LocationReadOnly, LocationTaken, PrivilegeMissing, term
+from boathouse.catalog.errors import LocationInUse, LocationReadOnly, LocationTaken, NoLocation, PrivilegeMissing, term
 from boathouse.catalog.info import LocationInfo, location_info
 from boathouse.catalog.models import METASTORE_ID, SecurableRow
 from boathouse.catalog.privileges import Privilege, SecurableType
@@ -178,11 +178,12 @@ class Locations(Credentials, Containers):
         """The external location that covers a place, if the principal has a privilege on it.
 
         Raises:
-            PrivilegeMissing: Without the privilege, or where no external location covers the place.
+            PrivilegeMissing: Without the privilege.
+            NoLocation: Where no external location covers the place.
         """
         row = self._covering(canonical(location))
         if row is None:
-            raise PrivilegeMissing(self.principal.name, privilege, SecurableType.EXTERNAL_LOCATION, location)
+            raise NoLocation(location)
         self.access.require(row, privilege)
         return self.location_of_row(row)
 

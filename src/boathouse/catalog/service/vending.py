@@ -98,6 +98,17 @@ class Vending(Volumes, Tables):
         """
         return self._lend_path(url, (Privilege.READ_FILES,), write=False)
 
+    def read_new_table(self, full_name: str, location: str) -> Loan:
+        """For the server itself, which reads the log of a table in an object store that the principal may register.
+
+        Raises:
+            PrivilegeMissing: Without CREATE TABLE on the schema, or CREATE EXTERNAL TABLE on the location.
+            LocationTaken: If another table or volume lies there.
+        """
+        parent = self.container_of(full_name, Privilege.CREATE_TABLE)
+        location = self.check_external(location, Privilege.CREATE_EXTERNAL_TABLE, parent)
+        return self._loan(f"Table '{full_name}'", location, write=False)
+
     def _lend_path(self, url: str, privileges: tuple[Privilege, ...], *, write: bool) -> Loan:
         url = canonical(url)
         for privilege in privileges:
