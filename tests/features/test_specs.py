@@ -1,6 +1,7 @@
 """Feature specs, endpoints that answer features, and functions in them, against a server."""
 
 import datetime as dt
+import json
 import re
 import uuid
 from time import monotonic, sleep
@@ -279,3 +280,61 @@ def test_specs_are_checked(tables: FeatureTables, schema: str) -> None:
         config = EndpointCoreConfig([ServedEntity(entity)])
         with pytest.raises(DatabricksError, match=message):
             fe.create_feature_serving_endpoint(name=f"fs-{uuid.uuid4().hex[:8]}", config=config)
+
+
+def test_endpoints_specs_and_online_tables_follow_renames(tables: FeatureTables, spark: SparkSession, schema: str) -> None:
+    fe, workspace, store = FeatureEngineeringClient(tables=tables), tables.workspace, f"store-{schema}"
+    features: list[FeatureLookup | FeatureFunction] = [
+        FeatureLookup(f"{schema}.weather", "origin", feature_names=["temp"], timestamp_lookup_key="at"),
+        FeatureFunction(
+            udf_name=f"{schema}.feels", input_bindings={"t": "temp", "wind": "wind", "at": "at"}, output_name="feels"
+        ),
+    ]
+    fe.create_feature_spec(name=f"{schema}.near", features=features)
+    fe.create_online_store(name=store)
+    fe.publish_table(
+        online_store=store,
+        source_table_name=f"{schema}.weather",
+        online_table_name=f"{schema}.{PUBLISHED}",
+        publish_mode="TRIGGERED",
+    )
+    endpoint, (catalog, old) = f"fs-{uuid.uuid4().hex[:8]}", schema.split(".")
+    capture = serving.AutoCaptureConfigInput(catalog_name=catalog, schema_name=old, table_name_prefix="kept")
+    served = [serving.ServedEntityInput(entity_name=f"{schema}.near", name="near")]
+    workspace.serving_endpoints.create_and_wait(
+        endpoint, config=serving.EndpointCoreConfigInput(name=endpoint, served_entities=served, auto_capture_config=capture)
+    )
+    record = {"origin": "EWR", "at": "2024-01-01T03:00:00Z", "wind": 2}
+    before = ask(tables, endpoint, record)
+    spark.sql(f"ALTER TABLE {schema}.weather RENAME TO {schema}.rain").collect()
+    new = f"{old}x"
+    workspace.schemas.update(schema, new_name=new)
+    shown = workspace.serving_endpoints.get(endpoint).config
+    assert shown is not None
+    assert shown.served_entities is not None
+    assert [one.entity_name for one in shown.served_entities] == [f"{catalog}.{new}.near"]
+    assert shown.auto_capture_config is not None
+    assert (shown.auto_capture_config.schema_name, shown.auto_capture_config.table_name_prefix) == (new, "kept")
+    assert ask(tables, endpoint, record) == before
+    body = json.loads(workspace.functions.get(f"{catalog}.{new}.near").routine_definition or "")
+    assert [one["table"] for one in body["lookups"]] == [f"{catalog}.{new}.rain"]
+    assert [one["udf"] for one in body["functions"]] == [f"{catalog}.{new}.feels"]
+    # The table under its new name feeds the same online table, and another process of the endpoint finds all of it.
+    spark.sql(f"INSERT INTO {catalog}.{new}.rain VALUES ('EWR', timestamp'2024-01-01 03:00:00', 9.5, NULL)")
+    fe.publish_table(
+        online_store=store,
+        source_table_name=f"{catalog}.{new}.rain",
+        online_table_name=f"{schema}.{PUBLISHED}",
+        publish_mode="TRIGGERED",
+    )
+    again = [serving.ServedEntityInput(entity_name=f"{catalog}.{new}.near", name="again")]
+    workspace.serving_endpoints.update_config_and_wait(endpoint, served_entities=again)
+    assert ask(tables, endpoint, record) == [{"temp": 9.5, "feels": 11.5}]
+    spark.sql(f"ALTER TABLE {catalog}.{new}.kept_payload RENAME TO {catalog}.{new}.requests").collect()
+    renamed = workspace.serving_endpoints.get(endpoint).config
+    assert renamed is not None
+    assert renamed.auto_capture_config is not None
+    assert renamed.auto_capture_config.state is not None
+    assert renamed.auto_capture_config.state.payload_table is not None
+    assert renamed.auto_capture_config.state.payload_table.name == "requests"
+    workspace.serving_endpoints.delete(endpoint)

@@ -18,7 +18,7 @@ from boathouse.catalog.paging import paged, paged_by_creation
 from boathouse.catalog.private import private_schema
 from boathouse.catalog.privileges import SYSTEM, Privilege, SecurableType
 from boathouse.catalog.references import CatalogReferences
-from boathouse.catalog.renames import COLUMN, Rename, on_rename, take_renames
+from boathouse.catalog.renames import COLUMN, Rename, change_function_bodies, id_of, on_rename, take_renames
 from boathouse.catalog.service import CatalogService
 from boathouse.catalog.service.containers import DEFAULT_CATALOG, DEFAULT_SCHEMA
 from boathouse.catalog.service.grants import GrantChange
@@ -54,6 +54,8 @@ __all__ = [
     "TagChange",
     "VolumeInfo",
     "WritableCatalog",
+    "change_function_bodies",
+    "id_of",
     "on_rename",
     "paged",
     "paged_by_creation",

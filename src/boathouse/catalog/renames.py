@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection, event, select, update
 from sqlalchemy.orm import Mapper, Session
 
-from boathouse.catalog.models import RenameRow
+from boathouse.catalog.models import RenameRow, SecurableRow
 from boathouse.catalog.privileges import SecurableType
 from boathouse.catalog.repository import CatalogRepository
 
@@ -46,6 +46,24 @@ def on_rename(follow: Callable[[Connection, Rename], None]) -> None:
         follow(connection, Rename(row.type, row.old_name, row.new_name, row.renamed_at))
 
     event.listen(RenameRow, "after_insert", given)
+
+
+def change_function_bodies(connection: Connection, language: str, change: Callable[[str], str]) -> None:
+    """Give the functions of a language other bodies, where the change gives others."""
+    query = select(SecurableRow.id, SecurableRow.details).where(SecurableRow.type == SecurableType.FUNCTION)
+    for row in connection.execute(query).all():
+        if row.details.get("language") != language:
+            continue
+        body = change(row.details["body"])
+        if body != row.details["body"]:
+            of_row = update(SecurableRow).where(SecurableRow.id == row.id)
+            connection.execute(of_row.values(details={**row.details, "body": body}))
+
+
+def id_of(connection: Connection, kind: SecurableType, full_name: str) -> str | None:
+    """The identifier of the securable of a name."""
+    query = select(SecurableRow.id).where(SecurableRow.type == kind, SecurableRow.full_name == full_name)
+    return connection.execute(query).scalar()
 
 
 def take_renames(session: Session) -> list[Rename]:

@@ -58,6 +58,7 @@ class Capture:
 
     Attributes:
         field: The field of the API by which it was asked for: ``auto_capture_config`` or ``inference_table_config``.
+        table_name: What the inference table is called since it was renamed; None while it has its usual name.
     """
 
     catalog_name: str
@@ -65,11 +66,13 @@ class Capture:
     table_name_prefix: str
     enabled: bool = True
     field: str = "auto_capture_config"
+    table_name: str | None = None
 
     @property
     def full_name(self) -> str:
         """The inference table."""
-        return f"{self.catalog_name}.{self.schema_name}.{self.table_name_prefix}_payload".lower()
+        name = self.table_name or f"{self.table_name_prefix}_payload"
+        return f"{self.catalog_name}.{self.schema_name}.{name}".lower()
 
 
 @dataclass(frozen=True)

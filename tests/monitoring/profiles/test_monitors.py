@@ -386,6 +386,29 @@ def test_a_monitor_sees_what_its_owner_may_see(
     assert client.tables.get(f"{table}_profile_metrics").owner == name
 
 
+def test_monitors_follow_columns(spark: SparkSession, client: WorkspaceClient, schema: str) -> None:
+    table = f"{schema}.mapped"
+    spark.sql(
+        f"CREATE TABLE {table} (id INT, at TIMESTAMP, p INT, y INT, m STRING) "
+        "TBLPROPERTIES ('delta.columnMapping.mode' = 'name')"
+    ).collect()
+    log = MonitorInferenceLog(
+        granularities=["1 day"],
+        timestamp_col="at",
+        prediction_col="P",
+        label_col="y",
+        model_id_col="m",
+        problem_type=REGRESSION,
+    )
+    client.quality_monitors.create(table, schema, "/m", inference_log=log)
+    spark.sql(f"ALTER TABLE {table} RENAME COLUMN p TO guess").collect()
+    spark.sql(f"ALTER TABLE {table} RENAME COLUMN at TO `the.time`").collect()
+    after = client.quality_monitors.get(table).inference_log
+    assert after is not None
+    assert (after.timestamp_col, after.prediction_col, after.label_col) == ("the.time", "guess", "y")
+    client.quality_monitors.delete(table)
+
+
 def test_monitors_go_on_under_new_names(spark: SparkSession, client: WorkspaceClient) -> None:
     """A monitored table, its schema and its catalog are renamed: the same metric tables are written, the same baseline is read."""
     catalog = f"c{uuid.uuid4().hex[:8]}"
