@@ -8,6 +8,7 @@ in one query: the cast becomes a part of another call. ``(a, b) NOT IN (SELECT .
 import re
 from collections.abc import Sequence
 
+from boathouse.engine.gateway.forms.calls import HIGHER, NAMES, PERCENTILE, PERCENTILES, Higher, pattern
 from boathouse.engine.gateway.sql.inserts import split
 from boathouse.engine.gateway.sql.relations import CallUse
 from boathouse.engine.gateway.sql.select_items import standing
@@ -16,12 +17,14 @@ from boathouse.engine.gateway.sql.statements import Edit, apply
 from boathouse.engine.gateway.sql.tokens import Kind, Token, closing, outside, quote, tokenize, words_of
 
 _MAY_HAVE = re.compile(
-    r"\b(?:extract|date_?part|weekday|log|decode|regexp_replace)\s*\(|\b(?:sum|avg|mean|min|max)\s*\(.*(?:\bcast\b|::|\b(?:double|string|bigint|float|int|date|timestamp)\s*\()"
-    r"|\)\s*not\s+in\s*\(|\bnot\s*\(.*\)\s*in\s*\(",
+    rf"\b(?:extract|date_?part|weekday|log|decode|regexp_replace|timestampdiff|{'|'.join(sorted(NAMES | PERCENTILES))}|percentile)\s*\(|\b(?:sum|avg|mean|min|max)\s*\(.*(?:\bcast\b|::|\b(?:double|string|bigint|float|int|date|timestamp)\s*\()"
+    r"|\)\s*in\s*\(\s*\(|\)\s*not\s+in\s*\(|\bnot\s*\(.*\)\s*in\s*\(",
     re.IGNORECASE | re.DOTALL,
 )
 _CASTS = frozenset({"DOUBLE", "FLOAT", "STRING", "BIGINT", "INT", "SMALLINT", "TINYINT", "DATE", "TIMESTAMP", "BOOLEAN"})
 _AGGREGATES = ("SUM", "AVG", "MEAN", "MIN", "MAX")
+_WHOLES = {"HOUR": 24, "MINUTE": 60, "SECOND": 60}
+"""How many of a part of a time make the next larger one."""
 _PARTS = {
     "DOW": "dayofweek({})",
     "DAYOFWEEK": "dayofweek({})",
@@ -58,7 +61,7 @@ def with_calls(sql: str, schema: Schema | None = None) -> str:
 def _edit(sql: str, tokens: Sequence[Token], at: int, schema: Schema | None) -> Edit | None:
     """How the call, or the comparison with the rows of a query, is to be written that begins at a token."""
     if tokens[at].is_mark("("):
-        return _not_in(sql, tokens, at, schema)
+        return _not_in(sql, tokens, at, schema) or _in(sql, tokens, at)
     is_call = tokens[at].kind is Kind.WORD and tokens[at + 1].is_mark("(") and not (at and tokens[at - 1].is_mark("."))
     closed = closing(tokens, at + 1) if is_call else None
     if closed is None or closed == at + 2:
@@ -67,7 +70,11 @@ def _edit(sql: str, tokens: Sequence[Token], at: int, schema: Schema | None) -> 
     if not all(parts):
         return None
     texts = [sql[part[0].start : part[-1].end] for part in parts]
+    if tokens[at].value.lower() in PERCENTILES and len(parts) > 1:
+        return _percentile(sql, tokens, at, closed)
     made = _call(tokens[at].value, parts, texts)
+    if made is None:
+        made = _patterned(sql, tokens[at], parts, texts)
     if made is None and tokens[at].is_word(*_AGGREGATES) and len(parts) == 1:
         made = _aggregate(sql, tokens, at, parts[0])
     return None if made is None else Edit(tokens[at].start, tokens[closed].end, made)
@@ -77,6 +84,9 @@ def _call(name: str, parts: Sequence[Sequence[Token]], texts: Sequence[str]) -> 
     match name, len(parts):
         case "WEEKDAY", 1:
             return f"pmod(weekday({texts[0]}), 7)"
+        case (("DATEDIFF" | "DATE_DIFF" | "TIMESTAMPDIFF"), 3) if parts[0][0].is_word("DAY"):
+            # Of days the engine counts those that begin.
+            return f"div(timestampdiff(HOUR, {texts[1]}, {texts[2]}), 24)"
         case "LOG", 1:
             return f"ln({texts[0]})"
         case "REGEXP_REPLACE", 4:
@@ -90,13 +100,89 @@ def _call(name: str, parts: Sequence[Sequence[Token]], texts: Sequence[str]) -> 
             return f"CASE {cases}{f' ELSE {texts[-1]}' if count % 2 == 0 else ''} END"
         case "EXTRACT", 1:
             part = parts[0]
-            form = _PARTS.get(part[0].value) if len(part) > 2 and part[1].is_word("FROM") else None
-            return None if form is None else form.format(texts[0][part[2].start - part[0].start :])
+            if len(part) < 3 or not part[1].is_word("FROM"):
+                return None
+            return _part(part[0].value, texts[0][part[2].start - part[0].start :])
         case (("DATE_PART" | "DATEPART"), 2):
-            form = _PARTS.get(texts[0].strip("'\"").upper()) if parts[0][0].kind is Kind.STRING else None
-            return None if form is None else form.format(texts[1])
+            return _part(texts[0].strip("'\"").upper(), texts[1]) if parts[0][0].kind is Kind.STRING else None
         case _:
             return None
+
+
+def _part(field: str, value: str) -> str | None:
+    """A part of a time, or of an interval: the engine gives all of its hours, though a day has 24."""
+    form = _PARTS.get(field)
+    whole = _WHOLES.get(field.removesuffix("S"))
+    if whole is None:
+        return None if form is None else form.format(value)
+    return f"mod(date_part('{field}', {value}), {whole})"
+
+
+def _patterned(sql: str, name: Token, parts: Sequence[Sequence[Token]], texts: Sequence[str]) -> str | None:
+    """A call by its pattern."""
+    higher = HIGHER.get((name.value.lower(), len(parts)))
+    element = f"`__bh_element_{name.start}`"
+    if higher is not None:
+        return _higher(higher, sql, parts[-1], texts, element)
+    text = pattern(
+        name.value.lower(), [_literal(part) for part in parts], [len(one) == 1 and one[0].is_word("NULL") for one in parts]
+    )
+    return None if text is None else _filled(text, texts, element)
+
+
+def _filled(text: str, texts: Sequence[str], element: str, body: str = "") -> str:
+    return re.sub(r"\{(\w+)\}", lambda found: {"element": element, "body": body}.get(found[1]) or texts[int(found[1])], text)
+
+
+def _literal(part: Sequence[Token]) -> str | int | None:
+    """What a plain number or string is."""
+    if len(part) == 1 and part[0].kind is Kind.STRING and not part[0].opaque:
+        return part[0].value
+    is_negative = len(part) == 2 and part[0].is_mark("-")
+    return int(part[-1].raw) * (1 - 2 * is_negative) if len(part) == 1 + is_negative and part[-1].raw.isdecimal() else None
+
+
+def _higher(higher: Higher, sql: str, function: Sequence[Token], texts: Sequence[str], element: str) -> str | None:
+    """A call with a lambda function."""
+    arrow = next((at for at in range(len(function) - 1) if function[at].is_mark("-") and function[at + 1].is_mark(">")), None)
+    names = [] if arrow is None else [one.identifier.lower() for one in function[:arrow] if one.is_identifier]
+    if arrow is None or len(names) != len(higher.parameters):
+        return None
+    values = {name: _filled(text, texts, element) for name, text in zip(names, higher.parameters, strict=True)}
+    begin = function[arrow + 2].start
+    edits: list[Edit] = []
+    for at in range(arrow + 2, len(function)):
+        token = function[at]
+        is_part = function[at - 1].is_mark(".") or (at + 1 < len(function) and function[at + 1].is_mark("("))
+        if token.is_identifier and token.identifier.lower() in values and not is_part:
+            edits.append(Edit(token.start - begin, token.end - begin, values[token.identifier.lower()]))
+    body = apply(sql[begin : function[-1].end], edits)
+    return _filled(higher.pattern, texts, element, body)
+
+
+def _percentile(sql: str, tokens: Sequence[Token], at: int, closed: int) -> Edit | None:
+    """``percentile_approx`` of one percentage, or of several, with its FILTER and OVER."""
+    parts = split(tokens[at + 2 : closed])
+    if parts[0][0].is_word("DISTINCT"):
+        return None
+    end = closed
+    while end + 2 < len(tokens) and tokens[end + 1].is_word("FILTER", "OVER"):
+        after = closing(tokens, end + 2) if tokens[end + 2].is_mark("(") else end + 2
+        if after is None:
+            return None
+        end = after
+    suffix = f" {sql[tokens[closed].end : tokens[end].end].strip()}" if end > closed else ""
+    value, given = (sql[part[0].start : part[-1].end] for part in parts[:2])
+    listed = (
+        parts[1][2:-1]
+        if parts[1][0].is_word("ARRAY") and len(parts[1]) > 3 and closing(parts[1], 1) == len(parts[1]) - 1
+        else None
+    )
+    percentages = [given] if listed is None else [sql[part[0].start : part[-1].end] for part in split(listed)]
+    text = re.sub(r"((?:count|collect_list)\(\{0\}\))", r"\1{2}", PERCENTILE)
+    made = [_filled(text, (value, one, suffix), "") for one in percentages]
+    whole = made[0] if listed is None else f"if((count({value}){suffix} > 0), array({', '.join(made)}), NULL)"
+    return Edit(tokens[at].start, tokens[end].end, whole)
 
 
 def _aggregate(sql: str, tokens: Sequence[Token], at: int, part: Sequence[Token]) -> str | None:
@@ -150,6 +236,8 @@ def _not_in(sql: str, tokens: Sequence[Token], at: int, schema: Schema | None) -
     ):
         return None
     end = closing(tokens, opening) if opening + 1 < len(tokens) and tokens[opening].is_mark("(") else None
+    if end is not None and tokens[opening + 1].is_mark("("):
+        return _in_list(sql, tokens, (at - is_denied, end), (values, split(tokens[opening + 1 : end])), denies=True)
     if end is None or not tokens[opening + 1].is_word("SELECT", "WITH", "VALUES", "FROM", "TABLE"):
         return None
     query = sql[tokens[opening + 1].start : tokens[end - 1].end]
@@ -162,6 +250,40 @@ def _not_in(sql: str, tokens: Sequence[Token], at: int, schema: Schema | None) -
     )
     text = f"NOT EXISTS (SELECT 1 FROM ({query}) AS `__bh_in`({', '.join(names)}) WHERE {equal})"  # noqa: S608 - pieces of the statement itself
     return Edit(tokens[at - is_denied].start, tokens[end].end, text)
+
+
+def _in(sql: str, tokens: Sequence[Token], at: int) -> Edit | None:
+    """``(a, b) IN ((1, 2), ...)``, where the first is no function's arguments."""
+    closed = closing(tokens, at)
+    if closed is None or closed + 3 >= len(tokens) or not tokens[closed + 1].is_word("IN"):
+        return None
+    end = closing(tokens, closed + 2) if tokens[closed + 2].is_mark("(") and tokens[closed + 3].is_mark("(") else None
+    values = split(tokens[at + 1 : closed])
+    is_named = bool(at) and tokens[at - 1].is_identifier and not _begins(tokens, at)
+    if end is None or is_named or len(values) < 2 or not all(values):
+        return None
+    return _in_list(sql, tokens, (at, end), (values, split(tokens[closed + 3 : end])))
+
+
+def _in_list(
+    sql: str,
+    tokens: Sequence[Token],
+    span: tuple[int, int],
+    parts: tuple[Sequence[Sequence[Token]], Sequence[Sequence[Token]]],
+    *,
+    denies: bool = False,
+) -> Edit | None:
+    """``(a, b) IN ((1, 2), (3, 4))`` as comparisons; rows of which fields are NULL are equal, as structs are."""
+    values, rows = parts
+    found: list[str] = []
+    for row in rows:
+        listed = split(row[1:-1]) if len(row) > 2 and row[0].is_mark("(") and closing(row, 0) == len(row) - 1 else []
+        if len(listed) != len(values) or not all(listed):
+            return None
+        pairs = zip(values, listed, strict=True)
+        equal = (f"({sql[a[0].start : a[-1].end]}) <=> ({sql[b[0].start : b[-1].end]})" for a, b in pairs)
+        found.append(f"({' AND '.join(equal)})")
+    return Edit(tokens[span[0]].start, tokens[span[1]].end, f"{'NOT ' * denies}({' OR '.join(found)})")
 
 
 def _begins(tokens: Sequence[Token], at: int) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from boathouse.engine.gateway.sql import decimal_types as decimals
-from boathouse.engine.gateway.sql.arithmetic import DATE, TIMED, Node
+from boathouse.engine.gateway.sql.arithmetic import DATE, TEXT, TIMED, Node
 from boathouse.engine.gateway.sql.decimal_types import Cast, Digits
 
 _WIDTHS = {"tinyint": 0, "smallint": 1, "int": 2, "bigint": 3}
@@ -64,12 +64,14 @@ class Types:
         others: The types of columns that hold no whole numbers, by their names.
         whole: Whether whole numbers are checked.
         tries: Whether a decimal of too many digits is NULL instead of an error.
+        is_loose: Whether NULL stands for what is computed, as the engine does not compare, add, or the like, what Spark does.
     """
 
     units: frozenset[Any] = frozenset()
     others: Mapping[str, str] = field(default_factory=dict[str, str])
     whole: bool = True
     tries: bool = False
+    is_loose: bool = False
     _numbers: dict[Any, int] = field(default_factory=dict[Any, int])
     _known: dict[int, set[str]] = field(default_factory=dict[int, set[str]])
     _digits: dict[int, tuple[Node, Digits | None]] = field(default_factory=dict[int, "tuple[Node, Digits | None]"])
@@ -112,6 +114,12 @@ class Types:
         """Whether there are any."""
         return bool(self._numbers)
 
+    def operands_of(self, node: Node) -> list[Node]:
+        """The operands of an operation whose types are asked for; of an operand, itself."""
+        if node.sign:
+            return [one for part in node.parts for one in self.operands_of(part)]
+        return [] if self.number(node) is None else [node]
+
     def learn(self, plan: str) -> None:
         """Take what a plan says."""
         for kind, number in _TOLD.findall(plan):
@@ -122,6 +130,9 @@ class Types:
         if not node.sign:
             return self._kind_of_operand(node)
         kinds = [self.kind(part) for part in node.parts]
+        if None in kinds and node.sign in _NAMES and any(kinds) and TEXT in (self._word(part) for part in node.parts):
+            # A string beside a whole number is a BIGINT.
+            return "bigint"
         if node.sign == "/" or None in kinds:
             return None
         if node.sign.upper() == "DIV":
@@ -138,9 +149,38 @@ class Types:
 
     def is_checked(self, node: Node) -> bool:
         """Whether an operation can overflow: literals only are taken for what they are."""
+        if node.tried and _value(node) is None:
+            return all(self._is_known(part) for part in node.parts)
         if node.sign not in _NAMES or self.kind(node) is None:
-            return self.casts(node) is not None or self.is_moment(node)
-        return self.whole and _value(node) is None
+            return self.casts(node) is not None or self.operands(node) is not None or self.is_span(node)
+        return (self.whole or self.has_text(node)) and _value(node) is None
+
+    def _is_known(self, node: Node) -> bool:
+        return bool(node.number is not None or self.kind(node) or self.digits(node) or self._word(node))
+
+    def has_text(self, node: Node) -> bool:
+        """Whether an operand is a string."""
+        return any(self._word(part) == TEXT for part in node.parts)
+
+    def operands(self, node: Node) -> tuple[str | None, ...] | None:
+        """The types that operands of dates, times and strings are cast to; None where the engine does as Spark does."""
+        words = [self._word(part) for part in node.parts]
+        if node.sign in {"+", "-"} and set(words) == {DATE, TIMED}:
+            return tuple("TIMESTAMP" if one == DATE else None for one in words)
+        if node.sign == "-" and set(words) == {DATE, "timestamp"}:
+            return tuple("TIMESTAMP" if one == DATE else None for one in words)
+        if len(words) != 2 or words.count(TEXT) != 1 or not node.sign:
+            return None
+        other = node.parts[words[0] == TEXT]
+        is_whole = self.kind(other) is not None or (other.number is not None and other.kind in _WIDTHS)
+        if not is_whole and self.digits(other) is None and self._word(other) not in {"double", "float"}:
+            return None
+        kind = "BIGINT" if is_whole and node.sign != "/" else "DOUBLE"
+        return tuple(kind if one == TEXT else None for one in words)
+
+    def is_span(self, node: Node) -> bool:
+        """Whether an operation is the difference of two dates, which is an interval."""
+        return node.sign == "-" and not node.is_number and [self._word(part) for part in node.parts] == [DATE, DATE]
 
     # ---------------------------------------------------------------------------------------------------------- decimals
 
@@ -177,18 +217,20 @@ class Types:
         if node.sign:
             parts = [self.digits(part) for part in node.parts]
             one, other = parts if len(parts) == 2 else (None, None)
-            return None if one is None or other is None else decimals.casts(node.sign, one, other)
+            make = decimals.tried if node.tried else decimals.casts
+            return None if one is None or other is None else make(node.sign, one, other)
         argument = None if node.summed is None else self.digits(node.summed)
         if argument is None:
-            return None
+            is_text = node.function == "avg" and node.summed is not None and self._word(node.summed) == TEXT
+            return Cast("DOUBLE", None, "DOUBLE") if is_text else None
         return decimals.summed(argument) if node.function == "sum" else decimals.averaged(argument)
-
-    def is_moment(self, node: Node) -> bool:
-        """Whether an operation is one of a date and an interval of hours, which makes a timestamp of both."""
-        return node.sign in {"+", "-"} and {self._word(part) for part in node.parts} == {DATE, TIMED}
 
     def _word(self, node: Node) -> str:
         """The type of an operand, so far as it is known."""
+        if node.sign in {"+", "-"} and len(node.parts) == 2:
+            # So many days after a date.
+            one, other = node.parts
+            return DATE if self._word(one) == DATE and self.kind(other) is not None else ""
         kind = None if node.sign else node.kind or self.others.get(node.name)
         known = {kind} if kind else self._known.get(self._numbers.get(node.key, -1), set())
         return next(iter(known)) or "" if len(known) == 1 else ""
@@ -222,19 +264,20 @@ def _value(node: Node) -> int | None:
 
 def checked(node: Node, types: Types, writer: Writer[T]) -> T:
     """An operation as one that is right or an error."""
-    if types.is_moment(node):
-        parts = [
-            writer.operand(part) if part.kind == TIMED else writer.cast(writer.operand(part), "TIMESTAMP")
-            for part in node.parts
-        ]
-        return writer.operation(node.sign, *parts)
+    if types.is_span(node):
+        return writer.tried("make_dt_interval", writer.operation("-", *(writer.operand(part) for part in node.parts)))
+    kind = types.kind(node)
+    given = types.operands(node) if kind is None else None
+    if given is not None:
+        return writer.operation(node.sign, *_cast(node, given, writer))
     cast = types.casts(node)
     if cast is not None:
-        kinds = (cast.left, cast.right)
-        parts = [writer.operand(part) for part in node.parts]
-        parts = [one if to is None else writer.cast(one, to) for one, to in zip(parts, kinds, strict=True)]
-        return writer.cast(writer.operation(node.sign, *parts), cast.made, tries=types.tries)
-    kind = types.kind(node) or "bigint"
+        parts = _cast(node, (cast.left, cast.right), writer)
+        return writer.cast(writer.operation(node.sign, *parts), cast.made, tries=types.tries or node.tried)
+    if kind is None:
+        return writer.operation(node.sign, *(writer.operand(part) for part in node.parts))
+    if node.tried:
+        return _written(node, kind, types, writer, tries=True, is_first=True)
     operands: list[Node] = []
     _operands(node, types, operands, is_first=True)
     plain = all(one.is_plain for one in operands)
@@ -245,6 +288,12 @@ def checked(node: Node, types: Types, writer: Writer[T]) -> T:
     doing = {"+": "addition", "-": "subtraction", "*": "multiplication"}[node.sign]
     message = f"[ARITHMETIC_OVERFLOW] {kind} overflow in a{'n' if doing[0] == 'a' else ''} {doing}. Use 'try_{_NAMES[node.sign]}' to tolerate overflow and return NULL instead."
     return writer.unless_null(made, values, kind, message)
+
+
+def _cast(node: Node, kinds: Sequence[str | None], writer: Writer[T]) -> list[T]:
+    """The operands of an operation as values of some types."""
+    parts = [writer.operand(part) for part in node.parts]
+    return [one if to is None else writer.cast(one, to) for one, to in zip(parts, kinds, strict=True)]
 
 
 def summed(node: Node, whole: T, types: Types, writer: Writer[T]) -> T:
@@ -270,7 +319,8 @@ def _operands(node: Node, types: Types, found: list[Node], *, is_first: bool = F
 
 
 def _is_opened(node: Node, types: Types, *, is_first: bool) -> bool:
-    return bool(node.sign in {*_NAMES, "-_", "+_"} and (is_first or node.key not in types.units))
+    is_part = node.key not in types.units and not node.tried
+    return bool(node.sign in {*_NAMES, "-_", "+_"} and (is_first or is_part))
 
 
 def argument_kind(node: Node, types: Types) -> str:
@@ -286,6 +336,9 @@ def _written(node: Node, wanted: str, types: Types, writer: Writer[T], *, tries:
         return writer.number(node.number, wanted)
     if not _is_opened(node, types, is_first=is_first):
         made = writer.operand(node)
+        if types.kind(node) is None:
+            # A string.
+            return writer.cast(made, wanted.upper())
     elif node.sign in {"-_", "+_"}:
         made = writer.operation(node.sign[0], _written(node.parts[0], kind, types, writer, tries=tries))
     elif tries and kind in {"int", "bigint"}:

@@ -1,16 +1,16 @@
 """Checked arithmetic in the expressions of DataFrames."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from boathouse.engine.gateway.forms.overflow import Types, argument_kind, checked, edits, mark, summed
 from boathouse.engine.gateway.messages.protocol import function_call, proto
 from boathouse.engine.gateway.messages.walk import children
-from boathouse.engine.gateway.sql.arithmetic import FUNCTIONS, OTHER, Node
+from boathouse.engine.gateway.sql.arithmetic import DATE, FUNCTIONS, NUMBERS, OTHER, TEXT, TRIED, Node
 
 _SIGNS = frozenset("+-*/%")
-_KINDS = {"byte": "tinyint", "short": "smallint", "integer": "int", "long": "bigint"}
+_KINDS = {"byte": "tinyint", "short": "smallint", "integer": "int", "long": "bigint", "string": TEXT, "date": DATE}
 _PLAIN = frozenset({"unresolved_attribute", "unresolved_named_lambda_variable"})
 
 
@@ -29,12 +29,13 @@ def read(expression: Any, where: Any, plain: frozenset[str]) -> Node | None:
     if kind == "unresolved_function":
         call = expression.unresolved_function
         name, arguments = call.function_name, call.arguments
-        is_operation = (name in _SIGNS and len(arguments) == 2) or (name == "negative" and len(arguments) == 1)
+        is_tried = name in TRIED and len(arguments) == 2
+        is_operation = is_tried or (name in _SIGNS and len(arguments) == 2) or (name == "negative" and len(arguments) == 1)
         if is_operation:
             parts = [read(one, where, plain) for one in arguments]
             if None not in parts:
-                sign = "-_" if name == "negative" else name
-                return Node(expression, sign, tuple(part for part in parts if part is not None), key=key)
+                sign = "-_" if name == "negative" else str(TRIED.get(name, name))
+                return Node(expression, sign, tuple(part for part in parts if part is not None), key=key, tried=is_tried)
     if kind in {None, "unresolved_star", "unresolved_regex", "expression_string", "lambda_function", "sort_order"}:
         return None
     call = _sum_in(expression)
@@ -44,6 +45,8 @@ def read(expression: Any, where: Any, plain: frozenset[str]) -> Node | None:
         # Not the call itself: what it gives is made one with its window.
         inside = [call, *expression.window.order_spec]
     inner = [node for one in inside for node in found(one, where, plain)]
+    if kind == "cast" and _is_number(expression.cast):
+        inner = [replace(one, is_number=one.source is expression.cast.expr) for one in inner]
     if len(inside) > 1:
         parts = [read(one, where, plain) for one in expression.window.partition_spec]
         inner += [one for one in parts if one is not None and (one.sign or one.inner)]
@@ -51,6 +54,13 @@ def read(expression: Any, where: Any, plain: frozenset[str]) -> Node | None:
     return Node(
         expression, key=key, inner=tuple(inner), summed=summed, function=function, is_plain=_is_plain(expression, plain)
     )
+
+
+def _is_number(cast: Any) -> bool:
+    return cast.type_str.upper() in NUMBERS or cast.type.WhichOneof("kind") in {*_KINDS, "double", "float", "decimal"} - {
+        "string",
+        "date",
+    }
 
 
 def found(message: Any, where: Any, plain: frozenset[str]) -> Iterator[Node]:
@@ -169,23 +179,44 @@ class _Writer:
 def put_marks(nodes: Iterable[tuple[Node, bool]], types: Types) -> None:
     """Put words beside the operands whose types are asked for, in place."""
     for node, matters in nodes:
+        if node.sign and types.is_loose:
+            asked = types.operands_of(node)
+            put_marks([pair for one in asked for pair in _inside(one)], types)
+            node.source.CopyFrom(function_call("when", *_told(asked, [_copy(one.source) for one in asked], types)))
+            continue
         if node.sign:
             put_marks([(part, True) for part in node.parts], types)
             continue
         whole = _copy(node.source)
-        inner = [(one, False) for one in node.inner]
-        if node.summed is not None:
-            inside = node.summed
-            # It may be an operation that is inside of it as well.
-            inner = [(one, False) for one in node.inner if one.key != inside.key] + [(inside, True)]
-        put_marks(inner, types)
-        number = types.number(node) if matters else None
-        if number is not None:
-            word, nothing = proto().Expression(), proto().Expression()
-            word.literal.string = mark(number)
-            nothing.literal.null.SetInParent()
-            condition = function_call("==", function_call("typeof", whole), word)
-            node.source.CopyFrom(function_call("when", condition, nothing, _copy(node.source)))
+        put_marks(_inside(node), types)
+        if matters and types.number(node) is not None:
+            condition, nothing = _told([node], [whole], types)
+            zero = proto().Expression()
+            zero.literal.integer = 0
+            values = [zero] if types.is_loose else [nothing, _copy(node.source)]
+            node.source.CopyFrom(function_call("when", condition, *values))
+
+
+def _inside(node: Node) -> list[tuple[Node, bool]]:
+    """What stands inside of an operand, and whether its type matters whatever it is."""
+    inner = [(one, False) for one in node.inner]
+    if node.summed is None:
+        return inner
+    # It may be an operation that is inside of it as well.
+    return [(one, False) for one in node.inner if one.key != node.summed.key] + [(node.summed, True)]
+
+
+def _told(nodes: Sequence[Node], values: Sequence[Any], types: Types) -> tuple[Any, Any]:
+    """A condition with the words of some operands, and NULL."""
+    nothing, condition = proto().Expression(), proto().Expression()
+    nothing.literal.null.SetInParent()
+    condition.literal.boolean = False
+    for node, value in zip(nodes, values, strict=True):
+        word = proto().Expression()
+        word.literal.string = mark(types.number(node) or 0)
+        told = function_call("==", function_call("typeof", value), word)
+        condition = told if node is nodes[0] else function_call("or", condition, told)
+    return condition, nothing
 
 
 def _copy(message: Any) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 from grpc.aio import AioRpcError
 
 from boathouse.engine.gateway.forms import overflow_frames as frames
+from boathouse.engine.gateway.forms.frame_calls import shown
 from boathouse.engine.gateway.forms.overflow import Types
 from boathouse.engine.gateway.forms.overflow_texts import TextWriter, items, marked, replaced
 from boathouse.engine.gateway.messages.plan_text import sections
@@ -22,8 +23,12 @@ from boathouse.engine.gateway.sql.select_items import GROUPING, standing
 from boathouse.engine.gateway.sql.statements import Edit, Statement, apply, parse
 from boathouse.engine.gateway.sql.tokens import Token, quote
 
-_MAY_HAVE = re.compile(rb"[-+*/]|\bnegative\b|\bsum\b|\bavg\b|\bmean\b", re.IGNORECASE)
-_MAY_HAVE_TEXT = re.compile(r"[-+*/]|\b(?:sum|avg|mean)\b", re.IGNORECASE)
+_MAY_HAVE = re.compile(rb"[-+*/%]|\bnegative\b|\bsum\b|\bavg\b|\bmean\b|\btry_", re.IGNORECASE)
+_MAY_HAVE_TEXT = re.compile(r"[-+*/%]|\b(?:sum|avg|mean)\b|\btry_", re.IGNORECASE)
+_MIXED = re.compile(
+    "Cannot coerce arithmetic expression|Cannot infer common argument type|failed to match any signature|Unsupported Data Type",
+    re.IGNORECASE,
+)
 _NO_NUMBERS = ("decimal", "double", "float", "date", "timestamp", "string")
 _PLAIN = frozenset(
     {
@@ -163,20 +168,27 @@ class Overflow:
                 setattr(place.message, place.name, marked(place.text, place.nodes, types))
         try:
             return sections(self.session.explain(request)).get("Parsed Logical Plan", "")
-        except AioRpcError:
-            return ""
+        except AioRpcError as error:
+            if types.is_loose or _MIXED.search(error.details() or "") is None:
+                return ""
+        types.is_loose = True
+        return self._told(relation, types)
 
     def _change_text(self, relation: Any, place: _Text, types: Types) -> bool:
         edits = TextWriter(place.text, types).changes(place.nodes)
         if not edits:
             return False
         given, message = place.text, place.message
-        text = apply(given, edits)
         statement = parse(given)
         holder = _holder(relation, message)
         names = None
         if holder is not None and (statement.is_query or statement.create is not None or statement.temporary_views):
-            names = self._names(holder, statement, place.begin) if _has_unnamed(statement.tokens, edits) else None
+            unnamed = _unnamed(statement.tokens, edits)
+            names = self._names(holder, statement, place.begin) if unnamed else None
+            if unnamed and names is None:
+                # The engine does not take it as it stands.
+                edits += [Edit(end, end, f" AS {quote([_shown(given[start:end])])}") for start, end in unnamed]
+        text = apply(given, edits)
         if names is not None and not statement.is_query:
             listed = ", ".join(quote([name]) for name in names)
             text = f"{text[: place.begin]}SELECT * FROM ({text[place.begin :]}) AS `__bh_named`({listed})"  # noqa: S608 - pieces of the statement itself
@@ -243,10 +255,10 @@ class Overflow:
             asked.project.input.CopyFrom(relation.project.input)
             asked.project.expressions.extend(slots[at] for at in places)
             struct = self.session.struct(asked)
-            return [] if struct is None else [one.name for one in struct.fields]
+            return [shown(slots[at]) for at in places] if struct is None else [one.name for one in struct.fields]
         asked.CopyFrom(relation)
         struct = self.session.struct(asked)
-        return [] if struct is None else [one.name for one in struct.fields]
+        return [shown(one) for one in slots] if struct is None else [one.name for one in struct.fields]
 
 
 def _alias(slot: Any, name: str) -> None:
@@ -276,9 +288,16 @@ def _slots(relation: Any) -> list[Any]:
             return []
 
 
-def _has_unnamed(tokens: Sequence[Token], edits: Iterable[Edit]) -> bool:
-    """Whether a column that is changed is named by what it is."""
-    return any(standing(tokens, CallUse((), edit.start, edit.end, ())).unnamed is not None for edit in edits)
+def _unnamed(tokens: Sequence[Token], edits: Iterable[Edit]) -> list[tuple[int, int]]:
+    """Where columns stand that are changed, and named by what they are."""
+    found = (standing(tokens, CallUse((), edit.start, edit.end, ())).unnamed for edit in edits)
+    return sorted({one for one in found if one is not None})
+
+
+def _shown(text: str) -> str:
+    """How an expression is shown: an operation in brackets."""
+    text = " ".join(text.split())
+    return text if text.endswith(")") else f"({text})"
 
 
 def _holder(root: Any, node: Any) -> Any | None:

@@ -93,6 +93,11 @@ def _marked(sql: str, nodes: Sequence[tuple[Node, bool]], types: Types, start: i
     found: list[Edit] = []
     for node in _asked(nodes, types):
         first, last = node.source
+        if types.is_loose:
+            asked = [(one, _marked(sql, _inside(one), types, *one.source)) for one in types.operands_of(node)]
+            words = " OR ".join(f"typeof({inside}) = '{mark(types.number(one) or 0)}'" for one, inside in asked)
+            found.append(Edit(first, last, f"CASE WHEN {words or 'TRUE'} THEN {'NULL' if node.sign else '0'} END"))
+            continue
         inside = _marked(sql, _inside(node), types, first, last)
         word = mark(types.number(node) or 0)
         found.append(Edit(first, last, f"CASE WHEN typeof({sql[first:last]}) = '{word}' THEN NULL ELSE {inside} END"))
@@ -119,7 +124,9 @@ def _asked(nodes: Iterable[tuple[Node, bool]], types: Types) -> list[Node]:
     stack = list(nodes)
     while stack:
         node, matters = stack.pop()
-        if node.sign:
+        if node.sign and types.is_loose:
+            found[node.source] = node
+        elif node.sign:
             stack += [(part, True) for part in node.parts]
         elif matters and types.number(node) is not None:
             found[node.source] = node

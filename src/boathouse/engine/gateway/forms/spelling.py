@@ -25,6 +25,7 @@ from boathouse.engine.gateway.sql.statements import Edit, apply
 from boathouse.engine.gateway.sql.tokens import Kind, Token, after_parentheses, closing, quote, read_name, tokenize, words_of
 
 _MAY_HAVE = re.compile(r"\b(qualify|by\s+all|(un)?pivot|select\s+distinct|rollup|cube|sets)\b", re.IGNORECASE)
+_PIVOT = re.compile(r"\bvalues\b.*pivot\b", re.IGNORECASE | re.DOTALL)
 _ENDS = frozenset(
     {"ORDER", "SORT", "CLUSTER", "DISTRIBUTE", "LIMIT", "OFFSET", "UNION", "EXCEPT", "MINUS", "INTERSECT", "WINDOW"}
 )
@@ -45,7 +46,7 @@ def spell(sql: str, schema: Schema) -> str:
     Raises:
         StatementRefused: If something in it cannot be said so that the engine reads it.
     """
-    sql = with_calls(with_pipes(without_collations(sql), schema), schema)
+    sql = with_calls(with_selected_values(with_pipes(without_collations(sql), schema)), schema)
     sql = with_days_counted(with_select_first(with_functions(sql)), schema)
     if may_have_lists(sql):
         sql = with_lists(sql, schema)
@@ -87,6 +88,27 @@ def delete_as_merge(sql: str, tokens: list[Token], columns: Sequence[str]) -> st
     return f"MERGE INTO {target} AS `{_TARGET}` USING ({found}) AS `{_SOURCE}` ON {matched} WHEN MATCHED THEN DELETE"
 
 
+def with_selected_values(sql: str) -> str:
+    """A text in which what is pivoted is no list of rows: ``VALUES ... PIVOT (...)`` is of ``(SELECT * FROM VALUES ...)``."""
+    if _PIVOT.search(sql) is None:
+        return sql
+    done = len(sql)
+    while True:
+        tokens = tokenize(sql)
+        edits: list[Edit] = []
+        for at in range(len(tokens) - 1, 0, -1):
+            if tokens[at].start >= done or not tokens[at].is_word("PIVOT", "UNPIVOT"):
+                continue
+            begin = _relation_of(tokens, at, is_listed=True)
+            if begin is not None and tokens[begin].is_word("VALUES"):
+                done, last = tokens[at].start, tokens[at - 1].end
+                edits = [Edit(tokens[begin].start, tokens[begin].start, "(SELECT * FROM "), Edit(last, last, ")")]
+                break
+        if not edits:
+            return sql
+        sql = apply(sql, edits)
+
+
 def _unpivots(sql: str) -> str:
     done = 0
     while True:
@@ -117,12 +139,12 @@ def _unpivot(tokens: list[Token], at: int) -> list[Edit]:
     ]
 
 
-def _relation_of(tokens: Sequence[Token], at: int) -> int | None:
-    """Where the relation begins that ends before a token."""
+def _relation_of(tokens: Sequence[Token], at: int, *, is_listed: bool = False) -> int | None:
+    """Where the relation begins that ends before a token; the first one of a list, if that is said."""
     depth = 0
     for index in range(at - 1, -1, -1):
         depth += tokens[index].is_mark(")") - tokens[index].is_mark("(")
-        if depth == 0 and (tokens[index].is_word("FROM", "JOIN") or tokens[index].is_mark(",")):
+        if depth == 0 and (tokens[index].is_word("FROM", "JOIN") or (tokens[index].is_mark(",") and not is_listed)):
             return index + 1
     return None
 

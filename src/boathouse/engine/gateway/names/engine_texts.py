@@ -10,6 +10,7 @@ from boathouse.engine.gateway.forms.day_frames import counts_days, put_days, typ
 from boathouse.engine.gateway.forms.decimal_literals import Doubles
 from boathouse.engine.gateway.forms.exploded_maps import put_entries
 from boathouse.engine.gateway.forms.first_values import put_types
+from boathouse.engine.gateway.forms.frame_calls import put_calls
 from boathouse.engine.gateway.forms.overflow_plans import Overflow
 from boathouse.engine.gateway.forms.spelling import delete_as_merge, spell
 from boathouse.engine.gateway.names.resolver import Resolver
@@ -100,6 +101,7 @@ class EngineTexts:
         changed = self._doubles.put(root)
         if self._counts_rows:
             changed |= put_common_rows(root)
+        changed |= put_calls(self._session, root)
         changed |= put_entries(self._session, root)
         if self._counts_days:
             changed |= put_days(self._session, root)

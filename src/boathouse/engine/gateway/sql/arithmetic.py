@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from boathouse.engine.gateway.sql.decimal_types import literal_kind
@@ -110,10 +110,12 @@ FUNCTIONS = {"sum": "sum", "avg": "avg", "mean": "avg"}
 """Functions whose results need the type of their argument."""
 OTHER = "other"
 """The kind of what is no whole number, and is known to be none."""
-
-
-DATE, TIMED = "date", "interval of time"
-"""The kinds of a date, and of an interval of hours and the like."""
+DATE, TIMED, TEXT = "date", "interval of time", "string"
+"""The kinds of a date, of an interval of hours and the like, and of a string."""
+TRIED = {"try_add": "+", "try_subtract": "-", "try_multiply": "*"}
+"""Functions that are an operation."""
+NUMBERS = frozenset({"TINYINT", "SMALLINT", "INT", "INTEGER", "BIGINT", "LONG", "FLOAT", "DOUBLE", "DECIMAL"})
+"""Types of numbers."""
 
 
 @dataclass(frozen=True)
@@ -132,6 +134,8 @@ class Node:
         function: Which of these.
         name: Of a column, in small letters.
         is_plain: Whether it gives the same value each time, and that costs nothing.
+        tried: Whether it is NULL where it cannot be computed: a call such as ``try_add``.
+        is_number: Whether it is cast to a number.
     """
 
     source: Any
@@ -145,6 +149,8 @@ class Node:
     function: str = ""
     name: str = ""
     is_plain: bool = True
+    tried: bool = False
+    is_number: bool = False
 
 
 @dataclass
@@ -319,7 +325,7 @@ class Arithmetic:
         if token.is_mark("("):
             return self._parentheses(at, end)
         if token.kind is Kind.STRING:
-            return Node(self._span(at, at + 1), kind=OTHER), at + 1
+            return Node(self._span(at, at + 1), kind=TEXT), at + 1
         if (token.is_mark(":") and following is not None and following.is_identifier) or token.is_mark("?"):
             after = at + 1 + token.is_mark(":")
             return Node(self._span(at, after), key=self._key(at, after)), after
@@ -330,7 +336,8 @@ class Arithmetic:
         if token.is_word("INTERVAL"):
             return self._interval(at, end)
         if token.is_word(*_TYPED) and following is not None and following.kind is Kind.STRING:
-            return Node(self._span(at, at + 2), kind=DATE if token.is_word("DATE") else OTHER), at + 2
+            kind = {"DATE": DATE, "TIMESTAMP": "timestamp"}.get(token.value, OTHER)
+            return Node(self._span(at, at + 2), kind=kind), at + 2
         if not token.is_identifier or token.is_word(*_NO_OPERAND):
             return None
         return self._name(at, end)
@@ -342,23 +349,7 @@ class Arithmetic:
         span, key = self._span(at, closed + 1), self._key(at, closed + 1)
         read = self._sum(at + 1, closed)
         if read is not None and read[1] == closed:
-            node = read[0]
-            return (
-                Node(
-                    span,
-                    node.sign,
-                    node.parts,
-                    node.number,
-                    node.kind,
-                    node.key,
-                    node.inner,
-                    node.summed,
-                    node.function,
-                    node.name,
-                    node.is_plain,
-                ),
-                closed + 1,
-            )
+            return replace(read[0], source=span), closed + 1
         return Node(span, key=key, inner=tuple(self.all(at + 1, closed)), is_plain=False), closed + 1
 
     def _name(self, at: int, end: int) -> tuple[Node, int]:
@@ -370,12 +361,30 @@ class Arithmetic:
             return Node(self._span(begin, at), key=self._key(begin, at), name=self.tokens[at - 1].identifier.lower()), at
         after = self._past(at, "(", ")")
         name = self.tokens[begin].value if at == begin + 1 and self.tokens[begin].kind is Kind.WORD else ""
+        parts = self._tried(at + 1, after - 1) if name.lower() in TRIED else ()
+        if parts:
+            key = self._key(begin, after)
+            return Node(self._span(begin, after), TRIED[name.lower()], parts, key=key, tried=True), after
         inner = self.all(at + 1, after - 1)
+        end_of_value = next((one for one in range(after - 2, at, -1) if self.tokens[one].is_word("AS")), after - 1)
+        if name in NUMBERS or (
+            name in {"CAST", "TRY_CAST"} and self.tokens[min(end_of_value + 1, after - 1)].is_word(*NUMBERS)
+        ):
+            span = self._span(at + 1, max(end_of_value, at + 2))
+            inner = [replace(one, is_number=one.source == span) for one in inner]
         is_plain = name in self.plain and all(self._is_plain_inside(one) for one in range(at + 1, after - 1))
         function = FUNCTIONS.get(name.lower(), "")
         summed = self._summed(at + 1, after - 1) if function else None
         key, span = self._key(begin, after), self._span(begin, after)
         return Node(span, key=key, inner=tuple(inner), summed=summed, function=function, is_plain=is_plain), after
+
+    def _tried(self, begin: int, end: int) -> tuple[Node, ...]:
+        """The two arguments of a call; none where there are not two that can be told."""
+        first = self._sum(begin, end)
+        if first is None or first[1] >= end or not self.tokens[first[1]].is_mark(","):
+            return ()
+        second = self._sum(first[1] + 1, end)
+        return () if second is None or second[1] != end else (first[0], second[0])
 
     def _is_plain_inside(self, at: int) -> bool:
         token = self.tokens[at]
@@ -441,7 +450,7 @@ class Arithmetic:
         if whole is None:
             span = self._span(begin, at)
             raw = "".join(token.raw for token in self.tokens[begin:at])
-            return Node(span, kind=literal_kind(raw) or OTHER, key=self._key(begin, at)), at
+            return Node(span, kind=literal_kind(raw) or "double", key=self._key(begin, at)), at
         value = int(whole[1])
         kind = "bigint" if whole[2] or value > _MOST_INT else "int"
         return Node(self._span(begin, at), number=value, kind=kind if value <= _MOST_BIGINT + 1 else OTHER), at

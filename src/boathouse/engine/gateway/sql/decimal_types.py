@@ -130,6 +130,14 @@ def casts(sign: str, one: Digits, other: Digits) -> Cast | None:
     return Cast(Digits(_WIDEST, one.scale).kind, Digits(_WIDEST, other.scale).kind, made.kind)
 
 
+def tried(sign: str, one: Digits, other: Digits) -> Cast | None:
+    """How an operation is made that is NULL where 38 digits do not suffice; None where they always do, and for no decimals."""
+    made = result(sign, one, other)
+    if made is None or _plain(sign, one, other).precision <= _MOST:
+        return None
+    return casts(sign, one, other) or Cast(Digits(_WIDEST, one.scale).kind, Digits(_WIDEST, other.scale).kind, made.kind)
+
+
 def summed(one: Digits) -> Cast | None:
     """How decimals are summed; None where the engine does as Spark does."""
     if not one.is_decimal or one.precision <= _SUMMABLE:

@@ -1,0 +1,288 @@
+"""The calls in expressions of DataFrames that the embedded engine knows otherwise than Spark, as those of ``calls``."""
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import count
+from typing import Any
+
+from boathouse.engine.gateway.forms.calls import ELEMENT, HIGHER, NAMES, PERCENTILE, PERCENTILES, pattern
+from boathouse.engine.gateway.messages.protocol import function_call, proto
+from boathouse.engine.gateway.messages.walk import children, may_have, walk
+from boathouse.engine.gateway.session import EngineSession
+from boathouse.engine.gateway.sql.tokens import Token, tokenize
+
+_KNOWN = NAMES | PERCENTILES | {"percentile"}
+_SIGNS = frozenset("+-*/%")
+_MAY_HAVE = re.compile("|".join(sorted(_KNOWN)).encode(), re.IGNORECASE)
+
+
+def put_calls(session: EngineSession, root: Any) -> bool:
+    """Have the calls of a plan made as the engine has them, in place; whether there were any."""
+    if not may_have(root, _MAY_HAVE):
+        return False
+    numbers = count()
+    changed = False
+    for relation in [one for one in walk(root) if one.DESCRIPTOR.full_name == "spark.connect.Relation"]:
+        slots = _slots(relation)
+        before = [one.SerializeToString(deterministic=True) for one in slots]
+        copy = proto().Relation()
+        copy.CopyFrom(relation)
+        if not _put(_own(relation), numbers):
+            continue
+        changed = True
+        is_named = [one.WhichOneof("expr_type") == "alias" for one in slots]
+        unnamed = [
+            at for at, one in enumerate(slots) if not is_named[at] and one.SerializeToString(deterministic=True) != before[at]
+        ]
+        if unnamed:
+            _name(session, copy, slots, unnamed)
+    return changed
+
+
+def _own(relation: Any) -> list[Any]:
+    """The expressions of a relation, without those of relations below it, the outermost first."""
+    found: list[Any] = []
+    stack = children(relation)
+    while stack:
+        message = stack.pop()
+        if message.DESCRIPTOR.name == "Relation":
+            continue
+        if message.DESCRIPTOR.full_name == "spark.connect.Expression":
+            found.append(message)
+        stack.extend(children(message))
+    return found
+
+
+def _slots(relation: Any) -> list[Any]:
+    match relation.WhichOneof("rel_type"):
+        case "project":
+            return list(relation.project.expressions)
+        case "aggregate":
+            return list(relation.aggregate.aggregate_expressions)
+        case _:
+            return []
+
+
+def _name(session: EngineSession, before: Any, slots: Sequence[Any], unnamed: Sequence[int]) -> None:
+    """Give columns the names that they had, in place."""
+    struct = session.struct(before)
+    old = _slots(before)
+    # Of an aggregation what rows are grouped by stands before the others.
+    first = 0 if struct is None else len(struct.fields) - len(slots)
+    has_stars = any(one.WhichOneof("expr_type") in {"unresolved_star", "unresolved_regex"} for one in old)
+    for at in unnamed:
+        name = shown(old[at]) if struct is None or has_stars or first < 0 else struct.fields[first + at].name
+        inside = proto().Expression()
+        inside.CopyFrom(slots[at])
+        slots[at].alias.expr.CopyFrom(inside)
+        slots[at].alias.name.append(name)
+
+
+def shown(expression: Any) -> str:
+    """How Spark would name a column that is an expression."""
+    kind = expression.WhichOneof("expr_type")
+    value = getattr(expression, kind)
+    match kind:
+        case "unresolved_attribute":
+            return str(value.unparsed_identifier)
+        case "literal":
+            held = value.WhichOneof("literal_type")
+            return "NULL" if held == "null" else str(getattr(value, held)) if held != "decimal" else value.decimal.value
+        case "unresolved_function" if value.function_name in _SIGNS and len(value.arguments) == 2:
+            return f"({shown(value.arguments[0])} {value.function_name} {shown(value.arguments[1])})"
+        case "unresolved_function":
+            return f"{value.function_name}({', '.join(map(shown, value.arguments))})"
+        case "call_function":
+            return f"{value.function_name}({', '.join(map(shown, value.arguments))})"
+        case "lambda_function":
+            return "lambdafunction()"
+        case "window":
+            return f"{shown(value.window_function)} OVER ()"
+        case "cast" | "alias":
+            return shown(value.expr)
+        case _:
+            return "value"
+
+
+def _put(expressions: Sequence[Any], numbers: Iterator[int]) -> bool:
+    """Have the calls among some expressions made otherwise, in place; whether there were any."""
+    windows = [
+        one for one in expressions if one.WhichOneof("expr_type") == "window" and _is_percentile(one.window.window_function)
+    ]
+    # What is made of these has several windows.
+    inside = {id(one.window.window_function) for one in windows}
+    changed = False
+    for expression in reversed(expressions):
+        if id(expression) in inside:
+            continue
+        window = expression.window if any(one is expression for one in windows) else None
+        call = _call(expression if window is None else window.window_function)
+        made = None if call is None else _made(call.function_name.lower(), list(call.arguments), window, numbers)
+        if made is not None:
+            expression.CopyFrom(made)
+            changed = True
+    return changed
+
+
+def _call(expression: Any) -> Any | None:
+    kind = expression.WhichOneof("expr_type")
+    return getattr(expression, kind) if kind in {"unresolved_function", "call_function"} else None
+
+
+def _is_percentile(expression: Any) -> bool:
+    call = _call(expression)
+    return call is not None and call.function_name.lower() in PERCENTILES
+
+
+def _made(name: str, arguments: Sequence[Any], window: Any | None, numbers: Iterator[int]) -> Any | None:
+    """What a call becomes; None where the engine does as Spark does."""
+    if name not in _KNOWN:
+        return None
+    if name in PERCENTILES:
+        return _percentile(arguments, window) if len(arguments) > 1 else None
+    element = f"__bh_element_{next(numbers)}"
+    higher = HIGHER.get((name, len(arguments)))
+    if higher is None:
+        nulls = [
+            one.WhichOneof("expr_type") == "literal" and one.literal.WhichOneof("literal_type") == "null" for one in arguments
+        ]
+        text = pattern(name, [_literal(one) for one in arguments], nulls)
+        return None if text is None else _Pattern(text, element, arguments).made()
+    function = arguments[-1].lambda_function
+    if len(function.arguments) != len(higher.parameters):
+        return None
+    values = {
+        tuple(parameter.name_parts): _Pattern(text, element, arguments).made()
+        for parameter, text in zip(function.arguments, higher.parameters, strict=True)
+    }
+    body = proto().Expression()
+    body.CopyFrom(function.function)
+    for one in list(walk(body)):
+        if one.DESCRIPTOR.full_name == "spark.connect.Expression":
+            known = values.get(tuple(one.unresolved_named_lambda_variable.name_parts))
+            if known is not None:
+                one.CopyFrom(known)
+    return _Pattern(higher.pattern, element, arguments, body).made()
+
+
+def _literal(expression: Any) -> str | int | None:
+    if expression.WhichOneof("expr_type") != "literal":
+        return None
+    kind = expression.literal.WhichOneof("literal_type")
+    return getattr(expression.literal, kind) if kind in {"string", "byte", "short", "integer", "long"} else None
+
+
+def _percentile(arguments: Sequence[Any], window: Any | None) -> Any | None:
+    """``percentile_approx`` of one percentage, or of several."""
+    call = _call(arguments[1])
+    listed = list(call.arguments) if call is not None and call.function_name.lower() == "array" else None
+    made = [_of_one(arguments[0], one, window) for one in (listed or [arguments[1]])]
+    if listed is None:
+        return made[0]
+    there = _Pattern("(count({0}) > 0)", "", arguments).made()
+    nothing = proto().Expression()
+    nothing.literal.null.SetInParent()
+    return function_call("if", _windowed(there, window), function_call("array", *made), nothing)
+
+
+def _of_one(value: Any, percentage: Any, window: Any | None) -> Any:
+    return _windowed(_Pattern(PERCENTILE, "", [value, percentage]).made(), window)
+
+
+def _windowed(expression: Any, window: Any | None) -> Any:
+    """With the aggregates in it over a window."""
+    if window is None:
+        return expression
+    for one in reversed(list(walk(expression))):
+        call = _call(one) if one.DESCRIPTOR.full_name == "spark.connect.Expression" else None
+        if call is not None and call.function_name in {"count", "collect_list"}:
+            inside = proto().Expression()
+            inside.CopyFrom(one)
+            one.window.CopyFrom(window)
+            one.window.window_function.CopyFrom(inside)
+    return expression
+
+
+class _Pattern:
+    """Reads a pattern as an expression.
+
+    Args:
+        text: The pattern.
+        element: The name of the parameter of its lambda function.
+        arguments: Of the call.
+        body: What the call's lambda function gives.
+    """
+
+    def __init__(self, text: str, element: str, arguments: Sequence[Any], body: Any | None = None) -> None:
+        for at in range(len(arguments)):
+            text = text.replace(f"{{{at}}}", f"__bh_{at}")
+        self._tokens = tokenize(text.replace(ELEMENT, element or "__bh_element").replace("{body}", "__bh_body"))
+        self._element = element
+        self._known: dict[str, Any] = {f"__bh_{at}": one for at, one in enumerate(arguments)}
+        if body is not None:
+            self._known["__bh_body"] = body
+        self._at = 0
+
+    def made(self) -> Any:
+        """The expression."""
+        token = self._next()
+        following = self._tokens[self._at] if self._at < len(self._tokens) else None
+        if token.is_mark("("):
+            left, sign = self.made(), self._next().value
+            if sign in {"<", ">"} and self._tokens[self._at].value in {"=", ">"}:
+                sign = (sign + self._next().value).replace("<>", "!=")
+            right = self.made()
+            self._next()
+            return function_call(sign.lower(), left, right)
+        if token.identifier == self._element and self._element:
+            return self._parameter(following)
+        if token.identifier in self._known:
+            return self._known[token.identifier]
+        if following is not None and following.is_mark("("):
+            self._next()
+            return self._cast() if token.is_word("CAST") else function_call(token.identifier, *self._list())
+        made = proto().Expression()
+        if token.is_word("NULL"):
+            made.literal.null.SetInParent()
+        elif token.is_word("TRUE", "FALSE"):
+            made.literal.boolean = token.is_word("TRUE")
+        else:
+            made.literal.integer = int(token.raw)
+        return made
+
+    def _next(self) -> Token:
+        self._at += 1
+        return self._tokens[self._at - 1]
+
+    def _list(self) -> list[Any]:
+        found: list[Any] = []
+        while not self._tokens[self._at].is_mark(")"):
+            found.append(self.made())
+            if self._tokens[self._at].is_mark(","):
+                self._next()
+        self._next()
+        return found
+
+    def _cast(self) -> Any:
+        made = proto().Expression()
+        made.cast.expr.CopyFrom(self.made())
+        self._next()
+        made.cast.type_str = self._next().value
+        self._next()
+        return made
+
+    def _parameter(self, following: Token | None) -> Any:
+        """The lambda function that begins with its parameter, or a use of that."""
+        made = proto().Expression()
+        if following is not None and following.is_mark("-"):
+            self._at += 2
+            made.lambda_function.arguments.add().name_parts.append(self._element)
+            made.lambda_function.function.CopyFrom(self.made())
+        elif following is not None and following.is_mark("."):
+            self._next()
+            value = made.unresolved_extract_value
+            value.child.unresolved_named_lambda_variable.name_parts.append(self._element)
+            value.extraction.literal.string = self._next().identifier
+        else:
+            made.unresolved_named_lambda_variable.name_parts.append(self._element)
+        return made

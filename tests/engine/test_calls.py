@@ -1,0 +1,174 @@
+"""Calls and operators of which the engine gives another value than Spark, or that it has not: the values here are Apache Spark 4.2's."""
+
+from collections.abc import Callable
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from pyspark.errors import PySparkException
+from pyspark.sql import Column, DataFrame, SparkSession, Window
+from pyspark.sql import functions as sf
+
+A_DAY = timedelta(days=1)
+T = "t(i, a, m, d, e, s, p, f)"
+ROWS = (
+    "(1, array(1, NULL), map('a', 1, 'b', 2), DATE'2024-03-01', DATE'2024-02-01', '5', CAST(1.5 AS DECIMAL(10, 2)), 2.5D)",
+    "(2, array(3), map('c', 3), DATE'2024-03-02', DATE'2024-02-01', '7', CAST(2.25 AS DECIMAL(10, 2)), 0.5D)",
+    "(25, NULL, NULL, NULL, NULL, NULL, NULL, NULL)",
+)
+FROM = f"FROM VALUES {', '.join(ROWS)} AS {T}"
+
+
+@pytest.fixture
+def rows(spark: SparkSession) -> DataFrame:
+    return spark.sql(f"SELECT * {FROM}")
+
+
+@pytest.mark.parametrize(
+    ("expression", "wanted"),
+    [
+        ("array_contains(a, 5)", [None, False, None]),
+        ("array_contains(a, i)", [True, False, None]),
+        ("array_contains(array(1, 2), nullif(i, 1))", [None, True, False]),
+        ("transform_values(m, (k, v) -> v * i + length(k))", [{"a": 2, "b": 3}, {"c": 7}, None]),
+        ("transform_keys(m, (k, v) -> concat(k, v))", [{"a1": 1, "b2": 2}, {"c3": 3}, None]),
+        ("zip_with(a, array(i, i, i), (x, y) -> x + y)", [[2, None, None], [5, None, None], None]),
+        ("zip_with(array('a', 'b'), array('c'), (x, y) -> concat(x, coalesce(y, '-')))", [["ac", "b-"]] * 3),
+        ("map_zip_with(m, map('a', i), (k, x, y) -> x + y)", [{"a": 2, "b": None}, {"a": None, "c": None}, None]),
+        (
+            "transform_values(m, (k, v) -> size(transform_values(map(k, v), (q, w) -> w + v)))",
+            [{"a": 1, "b": 1}, {"c": 1}, None],
+        ),
+        ("factorial(i)", [1, 2, None]),
+        ("factorial(-i)", [None, None, None]),
+        ("size(NULL)", [None, None, None]),
+        ("try_to_date(concat('2024-0', s, '-01'))", [date(2024, 5, 1), date(2024, 7, 1), None]),
+        ("try_to_date('x', 'yyyy')", [None, None, None]),
+        ("left('abc', -i)", ["", "", ""]),
+        ("substring('hello', -10, 3)", [""] * 3),
+        ("substring('hello', -3, 2)", ["ll"] * 3),
+        ("split('abc', '')", [["a", "b", "c"]] * 3),
+        ("datediff(d, e)", [29, 30, None]),
+        ("d - e", [29 * A_DAY, 30 * A_DAY, None]),
+        ("extract(DAY FROM d - e)", [29, 30, None]),
+        ("CAST(d - e AS INT)", [29, 30, None]),
+        ("d - e > INTERVAL 29 DAYS", [False, True, None]),
+        ("d + 1 - e", [30 * A_DAY, 31 * A_DAY, None]),
+        ("CAST(d AS TIMESTAMP) - e", [29 * A_DAY, 30 * A_DAY, None]),
+        ("extract(HOUR FROM INTERVAL '3 04:05:06' DAY TO SECOND)", [4, 4, 4]),
+        ("extract(MINUTE FROM TIMESTAMP'2024-05-17 10:11:12')", [11, 11, 11]),
+        ("timestampdiff(DAY, TIMESTAMP'2024-05-17 23:00:00', TIMESTAMP'2024-05-18 01:00:00')", [0, 0, 0]),
+        ("s + 1", [6, 8, None]),
+        ("3 - s", [-2, -4, None]),
+        ("s * p", [7.5, 15.75, None]),
+        ("s + 0.5", [5.5, 7.5, None]),
+        ("s % 4", [1, 3, None]),
+        ("try_divide(p, f)", [0.6, 4.5, None]),
+        ("try_divide(p, i - 1)", [None, Decimal("2.2500000000000"), None]),
+        ("try_add(i, 2147483647)", [None, None, None]),
+        ("try_add(CAST(i AS BIGINT), 9223372036854775806)", [9223372036854775807, None, None]),
+        ("try_multiply(CAST(i AS TINYINT), CAST(100 AS TINYINT))", [100, None, None]),
+        ("try_subtract(d, e)", [29 * A_DAY, 30 * A_DAY, None]),
+        ("try_multiply(p, p)", [Decimal("2.2500"), Decimal("5.0625"), None]),
+        ("try_multiply(CAST(p AS DECIMAL(38, 2)), CAST(9e35 AS DECIMAL(38, 0)))", [None, None, None]),
+    ],
+)
+def test_an_expression(rows: DataFrame, spark: SparkSession, expression: str, wanted: list[Any]) -> None:
+    found = spark.sql(f"SELECT {expression} AS v {FROM} ORDER BY i")
+    assert [row.v for row in found.collect()] == wanted
+    named = rows.orderBy("i").select(sf.expr(expression).alias("v"))
+    assert [row.v for row in named.collect()] == wanted
+
+
+@pytest.mark.parametrize(
+    ("expression", "wanted"),
+    [
+        (lambda: sf.array_contains("a", 5), [None, False, None]),
+        (lambda: ~sf.array_contains("a", sf.col("i")), [False, True, None]),
+        (lambda: sf.transform_values("m", lambda k, v: v * sf.col("i") + sf.length(k)), [{"a": 2, "b": 3}, {"c": 7}, None]),
+        (lambda: sf.transform_keys("m", lambda k, v: sf.concat(k, v, sf.lit(""))), [{"a1": 1, "b2": 2}, {"c3": 3}, None]),
+        (lambda: sf.zip_with("a", sf.array("i", "i", "i"), lambda x, y: x + y), [[2, None, None], [5, None, None], None]),
+        (
+            lambda: sf.map_zip_with("m", sf.create_map(sf.lit("a"), sf.col("i")), lambda k, x, y: x + y + sf.length(k) - 1),
+            [{"a": 2, "b": None}, {"a": None, "c": None}, None],
+        ),
+        (lambda: sf.factorial("i"), [1, 2, None]),
+        (lambda: sf.split("s", ""), [["5"], ["7"], None]),
+        (lambda: sf.datediff("d", "e"), [29, 30, None]),
+        (lambda: sf.col("d") - sf.col("e"), [29 * A_DAY, 30 * A_DAY, None]),
+        (lambda: (sf.col("d") - sf.col("e")).cast("int"), [29, 30, None]),
+        (lambda: sf.col("s") + 1, [6, 8, None]),
+        (lambda: sf.col("s") * sf.col("p"), [7.5, 15.75, None]),
+        (lambda: sf.try_divide("p", sf.col("i") - 1), [None, Decimal("2.2500000000000"), None]),
+        (lambda: sf.try_add("i", sf.lit(2147483647)), [None, None, None]),
+        (lambda: sf.try_subtract("d", "e"), [29 * A_DAY, 30 * A_DAY, None]),
+        (lambda: sf.call_function("array_contains", sf.col("a"), sf.lit(7)), [None, False, None]),
+        (lambda: sf.percentile_approx("i", 0.5).over(Window.partitionBy(sf.lit(1))), [2, 2, 2]),
+    ],
+)
+def test_an_expression_of_a_data_frame(rows: DataFrame, expression: Callable[[], Column], wanted: list[Any]) -> None:
+    assert [row.v for row in rows.orderBy("i").select(expression().alias("v")).collect()] == wanted
+
+
+def test_names(rows: DataFrame, spark: SparkSession) -> None:
+    """Columns keep the names of what was asked for."""
+    found = rows.select(sf.array_contains("a", 5), sf.datediff("d", "e"), sf.col("s") + 1)
+    assert found.columns == ["array_contains(a, 5)", "datediff(d, e)", "(s + 1)"]
+    assert rows.agg(sf.percentile_approx("i", 0.5)).columns == ["percentile_approx(i, 0.5, 10000)"]
+    assert spark.sql(f"SELECT array_contains(a, 5), s + 1, d - e {FROM}").columns == [
+        "array_contains(a, 5)",
+        "(s + 1)",
+        "(d - e)",
+    ]
+    assert spark.sql(f"SELECT d - e AS days {FROM}").schema["days"].dataType.simpleString() == "interval day to second"
+
+
+def test_percentiles(rows: DataFrame, spark: SparkSession) -> None:
+    """They are elements, of the type that these have, and of several percentages an array."""
+    found = spark.sql(
+        "SELECT g, percentile_approx(x, 0.5) AS m, approx_percentile(x, array(0, 0.9), 100) AS q, "
+        "percentile_approx(x, 0.5) FILTER (WHERE x > 1) AS k, percentile_approx(d, 1.0) AS d "
+        "FROM VALUES ('a', 1, DATE'2024-01-01'), ('a', 3, NULL), ('b', 7, NULL), ('b', NULL, NULL), ('c', NULL, NULL) AS t(g, x, d) "
+        "GROUP BY g ORDER BY g"
+    )
+    assert [tuple(row) for row in found.collect()] == [
+        ("a", 1, [1, 3], 3, date(2024, 1, 1)),
+        ("b", 7, [7, 7], 7, None),
+        ("c", None, None, None, None),
+    ]
+    assert found.schema["q"].dataType.simpleString() == "array<int>"
+    several = rows.agg(sf.percentile_approx("i", [0.25, 0.75]).alias("q"), sf.percentile("i", 0.5).alias("p"))
+    assert tuple(several.collect()[0]) == ([1, 25], 2.0)
+    with pytest.raises(PySparkException, match="array_repeat"):
+        spark.sql("SELECT percentile(x, 0.5, n) FROM VALUES (0, 1), (10, 3) AS t(x, n)").collect()
+
+
+def test_means_of_strings(rows: DataFrame, spark: SparkSession) -> None:
+    assert spark.sql(f"SELECT avg(s) AS v, avg(s + 1) AS w {FROM}").collect()[0] == (6.0, 7.0)
+    assert rows.agg(sf.avg("s").alias("v")).collect()[0].v == 6.0
+    with pytest.raises(PySparkException, match="CAST_INVALID_INPUT"):
+        spark.sql("SELECT x + 1 FROM VALUES ('a') AS t(x)").collect()
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        (
+            "SELECT * FROM VALUES (1, 'a', 10), (1, 'b', 20), (2, 'a', 5) AS t(g, k, v) PIVOT (sum(v) FOR k IN ('a', 'b')) ORDER BY g",
+            [(1, 10, 20), (2, 5, None)],
+        ),
+        (
+            "SELECT x FROM VALUES (1, 2), (NULL, 2), (5, 6) AS t(x, z) WHERE (x, z) NOT IN ((1, 2), (3, 4)) ORDER BY x",
+            [(None,), (5,)],
+        ),
+        (
+            "SELECT x FROM VALUES (1, 2), (NULL, 2), (5, 6) AS t(x, z) WHERE (x, t.z) IN ((1, 2), (5, 6)) ORDER BY x",
+            [(1,), (5,)],
+        ),
+        ("SELECT (1, NULL) NOT IN ((1, 2)) AS v, (1, 2) IN ((1, 3), (1, 2)) AS w", [(True, True)]),
+        ("SELECT x FROM VALUES (1, array(1, NULL)), (2, array(1, NULL)) AS t(x, a) WHERE NOT array_contains(a, x)", []),
+    ],
+)
+def test_rows(spark: SparkSession, text: str, wanted: list[tuple[Any, ...]]) -> None:
+    assert [tuple(row) for row in spark.sql(text).collect()] == wanted
