@@ -3,13 +3,14 @@
 import datetime as dt
 from collections.abc import Callable
 from decimal import Decimal
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
 from pyspark.errors import AnalysisException
-from pyspark.sql import SparkSession, functions
+from pyspark.sql import DataFrame, Observation, Row, SparkSession, functions
 from pyspark.sql.types import LongType, StringType, StructType
 from pyspark.storagelevel import StorageLevel
 
@@ -186,6 +187,51 @@ def test_caching_tables(spark: SparkSession, table: str) -> None:
         with pytest.raises(AnalysisException, match="TABLE_OR_VIEW_NOT_FOUND"):
             attempt(f"{table}_missing")
     spark.sql(f"UNCACHE TABLE IF EXISTS {table}_missing")
+
+
+def test_observations(spark: SparkSession, schema: str) -> None:
+    table = f"{schema}.seen"
+    spark.sql(f"CREATE TABLE {table} AS SELECT id, id % 3 AS g FROM range(10)")
+
+    def observed(frame: DataFrame, act: Callable[[DataFrame], object]) -> dict[str, Any]:
+        observation = Observation()
+        metrics = (
+            functions.count(functions.lit(1)).alias("rows"),
+            functions.max("id").alias("most"),
+            functions.sum(functions.expr("CAST(g AS DECIMAL(9, 2))")).alias("sum"),
+            functions.sort_array(functions.collect_set("g")).alias("groups"),
+            functions.max(functions.expr("named_struct('at', DATE'2024-01-31')")).alias("last"),
+        )
+        act(frame.observe(observation, *metrics))
+        return observation.get
+
+    whole = {"rows": 10, "most": 9, "sum": Decimal("9.00"), "groups": [0, 1, 2], "last": Row(at=dt.date(2024, 1, 31))}
+    for act in (
+        lambda frame: frame.collect(),
+        lambda frame: frame.where("id > 7").groupBy("g").count().toPandas(),
+        lambda frame: frame.alias("f").select("f.id", frame.g).toArrow(),
+        lambda frame: frame.write.saveAsTable(f"{table}2"),
+        lambda frame: frame.writeTo(f"{table}2").append(),
+    ):
+        assert observed(spark.table(table), act) == whole
+    none = observed(spark.table(table).where("id < 0"), lambda frame: frame.count())
+    assert none == {"rows": 0, "most": None, "sum": None, "groups": [], "last": None}
+    assert spark.table(f"{table}2").count() == 20
+    # Two of them, the outer one of rows that the inner one has seen before.
+    inner, outer = Observation("inner"), Observation("outer")
+    both = (
+        spark.table(table)
+        .observe(inner, functions.count("id").alias("n"))
+        .where("id < 4")
+        .observe(outer, functions.count("id").alias("n"))
+    )
+    assert both.columns == ["id", "g"]
+    assert (both.count(), inner.get, outer.get) == (4, {"n": 10}, {"n": 4})
+    spark.sql(f"CREATE FUNCTION {schema}.few(id BIGINT) RETURNS BOOLEAN RETURN id < 3")
+    spark.sql(f"ALTER TABLE {table} SET ROW FILTER {schema}.few ON (id)")
+    assert observed(spark.table(table), lambda frame: frame.collect())["rows"] == 3
+    with pytest.raises(AnalysisException, match="UNRESOLVED_COLUMN"):
+        observed(spark.range(3), lambda frame: frame.collect())
 
 
 def test_caching_frames(spark: SparkSession, table: str) -> None:

@@ -32,6 +32,7 @@ class Capabilities:
             such operations checked.
         runs_streams: Whether it has streaming queries of its own. Else the gateway runs them, in micro-batches.
         computes_sources_once: Whether MERGE computes its source once. Else the gateway has it computed before.
+        observes: Whether it computes what DataFrames observe. Else the gateway has it computed before.
         filters_by_rules: Whether it makes filters of the rules of a table that is written, which may become one with a query's own.
         settings: Names of the session's settings that change what it or the gateway does; one that ends in a dot stands for all that
             begin so. None: its own answer counts.
@@ -54,6 +55,7 @@ class Capabilities:
     checks_overflow: bool
     runs_streams: bool
     computes_sources_once: bool
+    observes: bool
     filters_by_rules: bool
     settings: frozenset[str] | None
     barrier: tuple[str, str]
@@ -77,6 +79,7 @@ SAIL = Capabilities(
     checks_overflow=False,
     runs_streams=False,
     computes_sources_once=False,
+    observes=False,
     filters_by_rules=True,
     settings=frozenset(
         {
@@ -114,6 +117,7 @@ SPARK = Capabilities(
     checks_overflow=True,
     runs_streams=True,
     computes_sources_once=True,
+    observes=True,
     filters_by_rules=False,
     settings=None,
     # A limit would be the end of parallel work. Spark moves nothing below a condition that is not deterministic; it has to

@@ -93,6 +93,7 @@ class Execution:
                     answer, end = declaration.answer()
                     yield answer
                 else:
+                    observed = None if prepared.observed is None else await prepared.observed()
                     async with prepared.ready() as ready:
                         attempts = Attempts(
                             self._engine,
@@ -111,6 +112,8 @@ class Execution:
                                 else:
                                     self._watched.rows = attempts.rows
                                 yield message
+                        if observed is not None:
+                            yield observed
                         end = attempts.end
             if end is not None and operation.head.is_reattachable:
                 yield end

@@ -18,6 +18,7 @@ from boathouse.engine.gateway.answers.spark_catalog import translate_catalog
 from boathouse.engine.gateway.as_of_joins import LocalJoins, choices
 from boathouse.engine.gateway.delta_connect.translate import translate
 from boathouse.engine.gateway.frames import Frames
+from boathouse.engine.gateway.messages.observed import Observed, may_observe, take_observed, told
 from boathouse.engine.gateway.messages.protocol import command_result, empty_answer, proto, rows_result, sql_node
 from boathouse.engine.gateway.names.immediate import expand_immediate, says_immediate
 from boathouse.engine.gateway.names.shared_engine import SharedEngine
@@ -188,10 +189,7 @@ class Governor:
         parsed = proto().ExecutePlanRequest.FromString(request)
         if says_immediate(request) and expand_immediate(parsed, self._session(engine, loop, parsed, reading).variables):
             request = parsed.SerializeToString()
-        if says_behind(request) and spell_out(parsed):
-            request = parsed.SerializeToString()
-        if may_stream(request) and expand_streams(parsed):
-            request = parsed.SerializeToString()
+        request = _spelled_out(parsed, request)
         if parsed.plan.WhichOneof("op_type") == "compressed_operation":
             message = "Compressed plans are not accepted: set spark.connect.session.planCompression.threshold to -1."
             raise StatementRefused(message)
@@ -204,6 +202,9 @@ class Governor:
             request = parsed.SerializeToString()
         if self.streams.handles(parsed.plan.command):
             return Prepared(request, own=self.streams.execute(session, self.prepare, note))
+        if not engine.capabilities.observes and may_observe(request) and (observed := take_observed(parsed.plan)):
+            request, reads = parsed.SerializeToString(), self.streams.executed(session)
+            return self._observing(self._prepare(parsed, request, session, note, reads), observed, session, reads)
         view = None if engine.capabilities.runs_streams else defined_view(parsed.plan.command, session)
         if view is None:
             return self._prepare(parsed, request, session, note, self.streams.executed(session))
@@ -212,6 +213,15 @@ class Governor:
         prepared = self._prepare(parsed, request, session, note, self.streams.analysed(session))
         session.names.streams[parsed.session_id, name] = rows
         return prepared
+
+    def _observing(self, prepared: Prepared, observed: list[Observed], session: EngineSession, reads: StreamReads) -> Prepared:
+        """A request with what is observed of its rows, unless it only gives them a name."""
+        if session.request.plan.command.WhichOneof("command_type") == "create_dataframe_view":
+            return prepared
+        visit = Visit(self._access, session.principal, session, executes=True, streams=reads)
+        for one in observed:
+            visit.walk(one.relation)
+        return replace(prepared, observed=lambda: told(session.request, observed, session.table))
 
     def prepare(self, request: bytes, session: EngineSession, reads: StreamReads) -> Prepared:
         """Look at an ExecutePlanRequest of a streaming query in its session; blocks."""
@@ -275,10 +285,7 @@ class Governor:
 
     def _analyze(self, request: bytes, engine: Engine, loop: asyncio.AbstractEventLoop, reading: Reading) -> Analysis:
         parsed = proto().AnalyzePlanRequest.FromString(request)
-        if says_behind(request) and spell_out(parsed):
-            request = parsed.SerializeToString()
-        if may_stream(request) and expand_streams(parsed):
-            request = parsed.SerializeToString()
+        request = _spelled_out(parsed, request)
         asked = None if engine.capabilities.keeps_frames else Frames.of(parsed)
         session = self._session(engine, loop, parsed, reading)
         if expand_views(parsed, session):
@@ -286,7 +293,9 @@ class Governor:
         if METADATA.encode() in request and self.streams.expand_hidden(session, parsed):
             request = parsed.SerializeToString()
         reads = self.streams.analysed(session)
+        observes = not engine.capabilities.observes and may_observe(request) and bool(take_observed(parsed))
         visit = Visit(self._access, reading.principal, session, streams=reads)
+        visit.changed |= observes
         visit.changed |= translate(parsed, visit.guard).changed
         visit.walk(parsed)
         if parsed.WhichOneof("analyze") == "explain":
@@ -344,6 +353,15 @@ class Governor:
         return PermissionDenied(
             f"User '{principal.name}' lacks the privilege for this on {what}. Its owner, or an admin, can grant it."
         )
+
+
+def _spelled_out(parsed: Any, request: bytes) -> bytes:
+    """A request, as parsed and as it came, with what texts say of versions and streams in the form of plans."""
+    if says_behind(request) and spell_out(parsed):
+        request = parsed.SerializeToString()
+    if may_stream(request) and expand_streams(parsed):
+        request = parsed.SerializeToString()
+    return request
 
 
 def _asks(plan: Any) -> bool:

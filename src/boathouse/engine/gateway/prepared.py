@@ -1,6 +1,6 @@
 """A request that the gateway has looked at, as it goes to the engine."""
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -23,6 +23,8 @@ class Prepared:
     """As-of joins that are made before, beside the engine."""
     kept: KeptSource | None = None
     """Rows that are computed before."""
+    observed: Callable[[], Awaitable[bytes]] | None = None
+    """Computes what is observed; the message that tells of it."""
 
     @asynccontextmanager
     async def ready(self) -> AsyncGenerator[bytes]:

@@ -193,9 +193,13 @@ class EngineSession:
 
     def rows(self, relation: Any) -> pa.Table:
         """The rows of a relation as it stands."""
+        return self._wait(self.table(relation))
+
+    async def table(self, relation: Any) -> pa.Table:
+        """The same, on the event loop."""
         request = proto().ExecutePlanRequest()
         request.plan.root.CopyFrom(relation)
-        return self._wait(self._execute(self._own(request)))
+        return await self._execute(self._own(request))
 
     def run(self, command: Any) -> pa.Table:
         """Execute a command as it stands, and answer the rows that it gives."""
