@@ -172,3 +172,55 @@ def test_means_of_strings(rows: DataFrame, spark: SparkSession) -> None:
 )
 def test_rows(spark: SparkSession, text: str, wanted: list[tuple[Any, ...]]) -> None:
     assert [tuple(row) for row in spark.sql(text).collect()] == wanted
+
+
+@pytest.mark.parametrize(
+    ("expression", "kind", "wanted"),
+    [
+        ("coalesce(p, f)", "double", [1.5, 2.25, None]),
+        ("coalesce(f, p) + i", "double", [3.5, 2.5, None]),
+        ("if(i > 1, p, f)", "double", [2.5, 2.25, None]),
+        ("CASE WHEN i = 1 THEN p * 2 WHEN i = 2 THEN f END", "double", [3.0, 0.5, None]),
+        ("CASE i WHEN 1 THEN p ELSE CAST(2 AS DECIMAL(10, 4)) END", "decimal(12,4)", [Decimal("1.5000"), 2, 2]),
+        ("greatest(p, f)", "double", [2.5, 2.25, None]),
+        ("array(p, f)", "array<double>", [[1.5, 2.5], [2.25, 0.5], [None, None]]),
+        ("coalesce(i, 'none')", "bigint", [1, 2, 25]),
+        ("nvl(s, i)", "bigint", [5, 7, 25]),
+        ("coalesce(s, p)", "double", [5.0, 7.0, None]),
+        ("CASE WHEN i > 99 THEN 'many' ELSE i END", "bigint", [1, 2, 25]),
+        ("if(i > 1, i, CAST(3 AS BIGINT))", "bigint", [3, 2, 25]),
+        ("CAST(0.3 AS DECIMAL(10, 2)) = f - 2.5D + 0.1D + 0.2D", "boolean", [False, False, None]),
+        ("CAST(i + 0.5 AS DECIMAL(4, 1)) < f", "boolean", [True, False, None]),
+        ("p IN (f, 1.5D)", "boolean", [True, False, None]),
+        ("p BETWEEN f - 1 AND f", "boolean", [True, False, None]),
+        ("sum(coalesce(p, f)) OVER (ORDER BY i)", "double", [1.5, 3.75, 3.75]),
+    ],
+)
+def test_values_of_several_types(rows: DataFrame, spark: SparkSession, expression: str, kind: str, wanted: list[Any]) -> None:
+    """Decimals beside floating-point numbers are such, and strings beside numbers are these."""
+    for found in (
+        spark.sql(f"SELECT {expression} AS v, i {FROM} ORDER BY i"),
+        rows.select(sf.expr(expression).alias("v"), "i").orderBy("i"),
+    ):
+        assert found.schema["v"].dataType.simpleString() == kind
+        assert [row.v for row in found.collect()] == wanted
+
+
+def test_columns_of_several_types(rows: DataFrame, spark: SparkSession) -> None:
+    """In DataFrames and in conditions of joins, too."""
+    p, f, i, s = (sf.col(name) for name in "pfis")
+    found = rows.orderBy("i").select(
+        sf.coalesce(p, f),
+        sf.when(i == 1, p).otherwise(f).alias("w"),
+        (p < f).alias("l"),
+        sf.coalesce(i, sf.lit("none")).alias("n"),
+    )
+    assert found.columns == ["coalesce(p, f)", "w", "l", "n"]
+    assert [tuple(row) for row in found.collect()] == [(1.5, 1.5, True, 1), (2.25, 0.5, False, 2), (None, None, None, 25)]
+    assert rows.select(sf.coalesce(s, i).alias("v")).schema["v"].dataType.simpleString() == "bigint"
+    sides = (
+        "(SELECT CAST(0.3 AS DECIMAL(10, 2)) AS a) AS l JOIN (SELECT 0.1D + 0.2D AS b UNION ALL SELECT 0.3D) AS r ON l.a = r.b"
+    )
+    assert [row.b for row in spark.sql(f"SELECT b FROM {sides}").collect()] == [0.3]
+    with pytest.raises(PySparkException, match="CAST_INVALID_INPUT"):
+        spark.sql("SELECT coalesce(x, 'none') FROM VALUES (1), (NULL) AS t(x)").collect()

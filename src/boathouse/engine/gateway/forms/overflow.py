@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
+from boathouse.engine.gateway.sql import common_types
 from boathouse.engine.gateway.sql import decimal_types as decimals
-from boathouse.engine.gateway.sql.arithmetic import DATE, TEXT, TIMED, Node
+from boathouse.engine.gateway.sql.arithmetic import COMPARED, DATE, TEXT, TIMED, VOID, Node
 from boathouse.engine.gateway.sql.decimal_types import Cast, Digits
 
 _WIDTHS = {"tinyint": 0, "smallint": 1, "int": 2, "bigint": 3}
@@ -61,6 +62,7 @@ class Types:
 
     Attributes:
         units: Keys of what rows are grouped by; it has to stay one expression.
+        known: The types of columns, by their names.
         others: The types of columns that hold no whole numbers, by their names.
         whole: Whether whole numbers are checked.
         tries: Whether a decimal of too many digits is NULL instead of an error.
@@ -68,6 +70,7 @@ class Types:
     """
 
     units: frozenset[Any] = frozenset()
+    known: Mapping[str, str] = field(default_factory=dict[str, str])
     others: Mapping[str, str] = field(default_factory=dict[str, str])
     whole: bool = True
     tries: bool = False
@@ -91,6 +94,8 @@ class Types:
             stack += [(one, False) for one in node.inner]
             if node.summed is not None:
                 stack.append((node.summed, True))
+            if node.choices and common_types.may_differ(node, self.known):
+                stack += [(one, True) for one in node.choices]
 
     def _is_other(self, node: Node) -> bool:
         """Whether something is known to be no whole number."""
@@ -113,6 +118,10 @@ class Types:
     def are_asked(self) -> bool:
         """Whether there are any."""
         return bool(self._numbers)
+
+    def is_marked(self, node: Node) -> bool:
+        """Whether words stand beside an operand: those of strings only where the engine does not take them as they stand."""
+        return self.number(node) is not None or (self.is_loose and node.kind == TEXT)
 
     def operands_of(self, node: Node) -> list[Node]:
         """The operands of an operation whose types are asked for; of an operand, itself."""
@@ -139,7 +148,25 @@ class Types:
             return "bigint"
         return max((kind for kind in kinds if kind is not None), key=_WIDTHS.__getitem__)
 
+    def common(self, node: Node) -> str | None:
+        """The type that the values of a call, a CASE or a comparison are cast to; None where the engine does as Spark does."""
+        if not node.choices:
+            return None
+        words = [self._value_type(one) for one in node.choices if one.kind != VOID]
+        return common_types.common(words, node.function)
+
+    def _value_type(self, node: Node) -> str:
+        """The type of a value; empty where it is not known."""
+        if node.number is not None and node.kind in _WIDTHS:
+            return node.kind or ""
+        made = self.kind(node) or self._word(node)
+        found = self.digits(node) if not made else None
+        return made or (found.kind.lower() if found is not None else "")
+
     def _kind_of_operand(self, node: Node) -> str | None:
+        made = self._made(node)
+        if made is not None:
+            return made if made in _WIDTHS else None
         if node.kind is not None:
             return node.kind if node.kind in _WIDTHS else None
         known = self._known.get(self._numbers.get(node.key, -1), set())
@@ -149,6 +176,8 @@ class Types:
 
     def is_checked(self, node: Node) -> bool:
         """Whether an operation can overflow: literals only are taken for what they are."""
+        if node.choices:
+            return self.common(node) is not None
         if node.tried and _value(node) is None:
             return all(self._is_known(part) for part in node.parts)
         if node.sign not in _NAMES or self.kind(node) is None:
@@ -178,6 +207,10 @@ class Types:
         kind = "BIGINT" if is_whole and node.sign != "/" else "DOUBLE"
         return tuple(kind if one == TEXT else None for one in words)
 
+    def _made(self, node: Node) -> str | None:
+        """The type of what its values are cast to."""
+        return None if node.function == COMPARED else self.common(node)
+
     def is_span(self, node: Node) -> bool:
         """Whether an operation is the difference of two dates, which is an interval."""
         return node.sign == "-" and not node.is_number and [self._word(part) for part in node.parts] == [DATE, DATE]
@@ -202,7 +235,7 @@ class Types:
             kind = self.kind(node)
             made = None if one is None or other is None else decimals.result(node.sign, one, other)
             return made if kind is None else decimals.digits(kind)
-        kind = node.kind or self.others.get(node.name)
+        kind = self._made(node) or node.kind or self.others.get(node.name)
         known = {kind} if kind is not None else self._known.get(self._numbers.get(node.key, -1), set())
         found = {decimals.digits(one) for one in known}
         if len(found) == 1:
@@ -227,11 +260,16 @@ class Types:
 
     def _word(self, node: Node) -> str:
         """The type of an operand, so far as it is known."""
-        if node.sign in {"+", "-"} and len(node.parts) == 2:
+        if node.sign:
+            words = [self._word(part) for part in node.parts]
+            if "double" in words or "float" in words:
+                return "double"
+            if node.sign == "/" and all(self.kind(part) or part.number is not None for part in node.parts):
+                return "double"
             # So many days after a date.
-            one, other = node.parts
-            return DATE if self._word(one) == DATE and self.kind(other) is not None else ""
-        kind = None if node.sign else node.kind or self.others.get(node.name)
+            is_date = node.sign in {"+", "-"} and words[0] == DATE and self.kind(node.parts[-1]) is not None
+            return DATE if is_date else ""
+        kind = None if node.sign else self._made(node) or node.kind or self.others.get(node.name)
         known = {kind} if kind else self._known.get(self._numbers.get(node.key, -1), set())
         return next(iter(known)) or "" if len(known) == 1 else ""
 

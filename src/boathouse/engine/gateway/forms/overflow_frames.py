@@ -7,10 +7,34 @@ from typing import Any
 from boathouse.engine.gateway.forms.overflow import Types, argument_kind, checked, edits, mark, summed
 from boathouse.engine.gateway.messages.protocol import function_call, proto
 from boathouse.engine.gateway.messages.walk import children
-from boathouse.engine.gateway.sql.arithmetic import DATE, FUNCTIONS, NUMBERS, OTHER, TEXT, TRIED, Node
+from boathouse.engine.gateway.sql.arithmetic import (
+    CHOICES,
+    COMPARED,
+    DATE,
+    EXTREME,
+    FUNCTIONS,
+    NUMBERS,
+    OTHER,
+    TEXT,
+    TRIED,
+    VOID,
+    Node,
+)
+from boathouse.engine.gateway.sql.common_types import malformed
 
 _SIGNS = frozenset("+-*/%")
-_KINDS = {"byte": "tinyint", "short": "smallint", "integer": "int", "long": "bigint", "string": TEXT, "date": DATE}
+_KINDS = {
+    "byte": "tinyint",
+    "short": "smallint",
+    "integer": "int",
+    "long": "bigint",
+    "string": TEXT,
+    "date": DATE,
+    "null": VOID,
+    "double": "double",
+    "float": "float",
+}
+_COMPARING = frozenset({"==", "!=", "<", ">", "<=", ">=", "<=>", "in"})
 _PLAIN = frozenset({"unresolved_attribute", "unresolved_named_lambda_variable"})
 
 
@@ -51,9 +75,23 @@ def read(expression: Any, where: Any, plain: frozenset[str]) -> Node | None:
         parts = [read(one, where, plain) for one in expression.window.partition_spec]
         inner += [one for one in parts if one is not None and (one.sign or one.inner)]
     function = "" if call is None or summed is None else FUNCTIONS[call.function_name]
-    return Node(
-        expression, key=key, inner=tuple(inner), summed=summed, function=function, is_plain=_is_plain(expression, plain)
-    )
+    choices: tuple[Node, ...] = ()
+    if kind == "unresolved_function":
+        name = expression.unresolved_function.function_name.lower()
+        function = COMPARED if name in _COMPARING else EXTREME if name in {"greatest", "least"} else function
+        values = [read(expression.unresolved_function.arguments[at], where, plain) for at in _chosen(expression)]
+        choices = tuple(one for one in values if one is not None) if None not in values else ()
+    is_plain = _is_plain(expression, plain)
+    return Node(expression, key=key, inner=tuple(inner), summed=summed, function=function, is_plain=is_plain, choices=choices)
+
+
+def _chosen(expression: Any) -> list[int]:
+    """Which arguments of a call have to be of one type."""
+    name, count = expression.unresolved_function.function_name.lower(), len(expression.unresolved_function.arguments)
+    if name == "when":
+        return [*range(1, count, 2), *([count - 1] if count % 2 else [])]
+    first = 0 if name in _COMPARING else CHOICES.get(name, count)
+    return list(range(first, count))
 
 
 def _is_number(cast: Any) -> bool:
@@ -71,7 +109,7 @@ def found(message: Any, where: Any, plain: frozenset[str]) -> Iterator[Node]:
         node = read(one, where, plain) if one.DESCRIPTOR.full_name == "spark.connect.Expression" else None
         if node is None:
             yield from found(one, where, plain)
-        elif node.sign or node.inner or node.summed is not None:
+        elif node.holds:
             yield node
 
 
@@ -110,6 +148,22 @@ def _changed(node: Node, types: Types) -> Any:
     writer = _Writer(types)
     if node.sign:
         return checked(node, types, writer)
+    kind = types.common(node)
+    if kind is not None:
+        keys = {one.key for one in node.choices}
+        change([one for one in node.inner if one.key not in keys], types)
+        made = _copy(node.source)
+        for at, one in zip(_chosen(node.source), node.choices, strict=True):
+            is_one = one.kind == VOID or (one.number is None and one.kind == kind)
+            value = writer.operand(one)
+            error = malformed(one.source.literal.string, kind) if one.kind == TEXT else None
+            if error is not None:
+                # A string that is no number is an error where it is chosen, not wherever it stands.
+                told = proto().Expression()
+                told.literal.string = error
+                value = function_call("raise_error", told)
+            made.unresolved_function.arguments[at].CopyFrom(value if is_one else writer.cast(value, kind.upper()))
+        return made
     argument = node.summed or node
     change([one for one in node.inner if one.key != argument.key], types)
     made = _copy(node.source)
@@ -134,7 +188,8 @@ class _Writer:
         return self._made[id(node)]
 
     def _operand(self, node: Node) -> Any:
-        if not node.sign and (self.types.is_summed(node) or self.types.casts(node) is not None):
+        types = self.types
+        if not node.sign and (types.is_summed(node) or types.casts(node) is not None or types.common(node) is not None):
             return _changed(node, self.types)
         if self.types.is_checked(node):
             return checked(node, self.types, self)
@@ -189,21 +244,22 @@ def put_marks(nodes: Iterable[tuple[Node, bool]], types: Types) -> None:
             continue
         whole = _copy(node.source)
         put_marks(_inside(node), types)
-        if matters and types.number(node) is not None:
-            condition, nothing = _told([node], [whole], types)
-            zero = proto().Expression()
-            zero.literal.integer = 0
-            values = [zero] if types.is_loose else [nothing, _copy(node.source)]
+        if matters and types.is_marked(node):
+            condition, nothing = _told(types.operands_of(node), [whole], types)
+            values = [nothing, _copy(node.source)]
+            if types.is_loose and (node.is_number or node.kind == TEXT):
+                zero = proto().Expression()
+                zero.literal.integer = 0
+                values = [zero] if node.is_number else [nothing]
             node.source.CopyFrom(function_call("when", condition, *values))
 
 
 def _inside(node: Node) -> list[tuple[Node, bool]]:
     """What stands inside of an operand, and whether its type matters whatever it is."""
-    inner = [(one, False) for one in node.inner]
-    if node.summed is None:
-        return inner
-    # It may be an operation that is inside of it as well.
-    return [(one, False) for one in node.inner if one.key != node.summed.key] + [(node.summed, True)]
+    values = [*node.choices, *([] if node.summed is None else [replace(node.summed, is_number=True)])]
+    # These may be operations that are inside of it as well.
+    keys = {one.key for one in values}
+    return [*((one, False) for one in node.inner if one.key not in keys), *((one, True) for one in values)]
 
 
 def _told(nodes: Sequence[Node], values: Sequence[Any], types: Types) -> tuple[Any, Any]:
@@ -211,7 +267,7 @@ def _told(nodes: Sequence[Node], values: Sequence[Any], types: Types) -> tuple[A
     nothing, condition = proto().Expression(), proto().Expression()
     nothing.literal.null.SetInParent()
     condition.literal.boolean = False
-    for node, value in zip(nodes, values, strict=True):
+    for node, value in zip(nodes, values, strict=False):
         word = proto().Expression()
         word.literal.string = mark(types.number(node) or 0)
         told = function_call("==", function_call("typeof", value), word)

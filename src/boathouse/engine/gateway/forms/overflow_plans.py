@@ -23,10 +23,18 @@ from boathouse.engine.gateway.sql.select_items import GROUPING, standing
 from boathouse.engine.gateway.sql.statements import Edit, Statement, apply, parse
 from boathouse.engine.gateway.sql.tokens import Token, quote
 
-_MAY_HAVE = re.compile(rb"[-+*/%]|\bnegative\b|\bsum\b|\bavg\b|\bmean\b|\btry_", re.IGNORECASE)
-_MAY_HAVE_TEXT = re.compile(r"[-+*/%]|\b(?:sum|avg|mean)\b|\btry_", re.IGNORECASE)
+_MAY_HAVE = re.compile(
+    rb"[-+*/%]|\bnegative\b|\bsum\b|\bavg\b|\bmean\b|\btry_"
+    rb"|[=<>]|\bin\b|\bbetween\b|\bcase\b|\bwhen\b|\bcoalesce\b|\bnvl|\bif|\bgreatest\b|\bleast\b|\barray\b",
+    re.IGNORECASE,
+)
+_MAY_HAVE_TEXT = re.compile(
+    r"[-+*/%]|\b(?:sum|avg|mean)\b|\btry_"
+    r"|[=<>]|\bin\b|\bbetween\b|\bcase\b|\bcoalesce\b|\bnvl|\bif|\bgreatest\b|\bleast\b|\barray\b",
+    re.IGNORECASE,
+)
 _MIXED = re.compile(
-    "Cannot coerce arithmetic expression|Cannot infer common argument type|failed to match any signature|Unsupported Data Type",
+    "Cannot coerce arithmetic expression|Cannot cast string|Cannot infer common argument type|failed to match any signature|Unsupported Data Type",
     re.IGNORECASE,
 )
 _NO_NUMBERS = ("decimal", "double", "float", "date", "timestamp", "string")
@@ -117,7 +125,8 @@ class Overflow:
             if not places:
                 return False
             types.whole, types.tries = self.executes and not self._wraps, self._wraps
-            types.others = self._others(relation)
+            types.known = self._known(relation)
+            types.others = {name: kind for name, kind in types.known.items() if kind.startswith(_NO_NUMBERS)}
             types.ask(node for place in places for node in place.nodes)
             if types.are_asked:
                 types.learn(self._told(relation, types))
@@ -139,13 +148,13 @@ class Overflow:
         """Whether the session wants whole numbers to wrap around."""
         return (self.session.setting("spark.sql.ansi.enabled") or "true").lower() == "false"
 
-    def _others(self, relation: Any) -> dict[str, str]:
-        """The types of names that stand for no whole numbers, where all that is read is tables of the catalog, in SQL texts."""
+    def _known(self, relation: Any) -> dict[str, str]:
+        """The types of columns, where all that is read is tables of the catalog, in SQL texts."""
         texts = [message.query for message in walk(relation) if message.DESCRIPTOR.name == "SQL"]
         kinds = {message.WhichOneof("rel_type") for message in walk(relation) if message.DESCRIPTOR.name == "Relation"}
         if not self.columns or self.session.names.temporary or not kinds <= {"sql"}:
             return {}
-        others = {name: kind for name, kind in self.columns.items() if kind.startswith(_NO_NUMBERS)}
+        others = dict(self.columns)
         for text in texts:
             for name in Arithmetic(parse(text).tokens, _PLAIN).named():
                 others.pop(name, None)
@@ -357,15 +366,15 @@ def _own(relation: Any) -> tuple[list[Any], list[Any]]:
 def _text(message: Any, name: str, where: int, types: Types, *, is_top: bool) -> _Text | None:
     text = getattr(message, name)
     if name == "expression":
-        begin, tokens = 0, list(parse(text).tokens)
+        begin, tokens, compares = 0, list(parse(text).tokens), True
     else:
         statement = parse(text)
         first = _begin(statement, is_top=is_top)
         if first is None:
             return None
-        begin = first
+        begin, compares = first, statement.is_query
         tokens = [token for token in statement.tokens if token.start >= begin]
-    reader = Arithmetic(tokens, _PLAIN, where)
+    reader = Arithmetic(tokens, _PLAIN, where, compares=compares)
     types.units |= reader.grouped()
     nodes = tuple(reader.all())
     return _Text(message, name, nodes, begin) if nodes else None

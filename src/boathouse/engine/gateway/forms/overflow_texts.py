@@ -1,12 +1,13 @@
 """Checked arithmetic in SQL texts."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from boathouse.engine.gateway.forms.overflow import Types, argument_kind, checked, edits, mark, summed
-from boathouse.engine.gateway.sql.arithmetic import Node
+from boathouse.engine.gateway.sql.arithmetic import TEXT, VOID, Node
+from boathouse.engine.gateway.sql.common_types import malformed
 from boathouse.engine.gateway.sql.statements import Edit, apply
-from boathouse.engine.gateway.sql.tokens import literal
+from boathouse.engine.gateway.sql.tokens import literal, tokenize
 
 _SUFFIXES = {"int": "", "bigint": "L"}
 
@@ -37,7 +38,7 @@ class TextWriter:
         return found
 
     def _is_changed(self, node: Node) -> bool:
-        return self.types.is_summed(node) or self.types.casts(node) is not None
+        return self.types.is_summed(node) or self.types.casts(node) is not None or self.types.common(node) is not None
 
     def _change(self, node: Node) -> Edit:
         if not node.sign:
@@ -45,14 +46,36 @@ class TextWriter:
         start, end = node.source
         return Edit(start, end, checked(node, self.types, self))
 
+    def _inner(self, node: Node) -> str:
+        """A value with what is inside of it changed."""
+        if node.sign and self.types.is_checked(node):
+            return checked(node, self.types, self)
+        return replaced(self.sql, node.source[0], node.source[1], self.changes((node,)))
+
+    def _choice(self, node: Node, kind: str) -> Edit:
+        """Values as ones of a type."""
+        found: list[Edit] = []
+        for one in node.choices:
+            inner = self._inner(one)
+            # A string that is no number is an error where it is chosen, not wherever it stands.
+            error = malformed(tokenize(inner)[0].value, kind) if one.kind == TEXT and one.name == "" else None
+            if error is not None:
+                inner = f"raise_error({literal(error)})"
+            is_one = one.kind == VOID or (one.number is None and one.kind == kind.lower())
+            start, end = one.source
+            found.append(Edit(start, end, inner if is_one else f"CAST({inner} AS {kind})"))
+        spans = [one.source for one in node.choices]
+        others = [one for one in self.changes(node.inner) if not any(_within(one, span) for span in spans)]
+        start, end = node.source
+        return Edit(start, end, replaced(self.sql, start, end, [*found, *others]))
+
     def _sum(self, node: Node) -> Edit:
+        kind = self.types.common(node)
+        if kind is not None:
+            return self._choice(node, kind.upper())
         start, end = node.source
         argument = node.summed or node
-        inside = (
-            checked(argument, self.types, self)
-            if self.types.is_checked(argument)
-            else replaced(self.sql, argument.source[0], argument.source[1], self.changes((argument,)))
-        )
+        inside = self._inner(argument)
         first, last = argument.source
         others = [one for one in self.changes(node.inner) if one.end <= first or one.start >= last]
         whole = replaced(
@@ -96,7 +119,7 @@ def _marked(sql: str, nodes: Sequence[tuple[Node, bool]], types: Types, start: i
         if types.is_loose:
             asked = [(one, _marked(sql, _inside(one), types, *one.source)) for one in types.operands_of(node)]
             words = " OR ".join(f"typeof({inside}) = '{mark(types.number(one) or 0)}'" for one, inside in asked)
-            found.append(Edit(first, last, f"CASE WHEN {words or 'TRUE'} THEN {'NULL' if node.sign else '0'} END"))
+            found.append(Edit(first, last, f"CASE WHEN {words or 'TRUE'} {_loosely(node, sql)} END"))
             continue
         inside = _marked(sql, _inside(node), types, first, last)
         word = mark(types.number(node) or 0)
@@ -115,7 +138,8 @@ def items(sql: str, nodes: Iterable[Node], types: Types) -> list[tuple[Node, str
 
 def _inside(node: Node) -> list[tuple[Node, bool]]:
     """What stands inside of an operand, and whether its type matters whatever it is."""
-    return [*((one, False) for one in node.inner), *([(node.summed, True)] if node.summed is not None else [])]
+    values = [*node.choices, *([] if node.summed is None else [replace(node.summed, is_number=True)])]
+    return [*((one, False) for one in node.inner), *((one, True) for one in values)]
 
 
 def _asked(nodes: Iterable[tuple[Node, bool]], types: Types) -> list[Node]:
@@ -128,12 +152,23 @@ def _asked(nodes: Iterable[tuple[Node, bool]], types: Types) -> list[Node]:
             found[node.source] = node
         elif node.sign:
             stack += [(part, True) for part in node.parts]
-        elif matters and types.number(node) is not None:
+        elif matters and types.is_marked(node):
             found[node.source] = node
         else:
             stack += _inside(node)
     # What is summed is also what is inside of the sum.
     return [one for span, one in found.items() if not any(_holds(other, span) for other in found)]
+
+
+def _loosely(node: Node, sql: str) -> str:
+    """What stands for an operand, or an operation, in a question that is asked again: a number where one is summed."""
+    if node.sign or node.kind == TEXT:
+        return "THEN NULL"
+    return "THEN 0" if node.is_number else f"THEN NULL ELSE {sql[node.source[0] : node.source[1]]}"
+
+
+def _within(edit: Edit, span: tuple[int, int]) -> bool:
+    return span[0] <= edit.start and edit.end <= span[1]
 
 
 def _holds(outer: tuple[int, int], inner: tuple[int, int]) -> bool:

@@ -116,6 +116,13 @@ TRIED = {"try_add": "+", "try_subtract": "-", "try_multiply": "*"}
 """Functions that are an operation."""
 NUMBERS = frozenset({"TINYINT", "SMALLINT", "INT", "INTEGER", "BIGINT", "LONG", "FLOAT", "DOUBLE", "DECIMAL"})
 """Types of numbers."""
+CHOICES = {"coalesce": 0, "nvl": 0, "ifnull": 0, "if": 1, "iff": 1, "nvl2": 1, "greatest": 0, "least": 0, "array": 0}
+"""Functions of which arguments have to be of one type -> where the first of these stands."""
+VOID = "void"
+"""The kind of NULL."""
+COMPARED, EXTREME = "compared", "extreme"
+"""What stands as the function of a comparison, and of one that takes no strings for numbers."""
+_COMPARING = ("<=>", "<>", "<=", ">=", "==", "!=", "=", "<", ">")
 
 
 @dataclass(frozen=True)
@@ -136,6 +143,7 @@ class Node:
         is_plain: Whether it gives the same value each time, and that costs nothing.
         tried: Whether it is NULL where it cannot be computed: a call such as ``try_add``.
         is_number: Whether it is cast to a number.
+        choices: The values that have to be of one type, of a call such as ``coalesce``, a ``CASE`` or a comparison.
     """
 
     source: Any
@@ -151,6 +159,12 @@ class Node:
     is_plain: bool = True
     tried: bool = False
     is_number: bool = False
+    choices: tuple["Node", ...] = ()
+
+    @property
+    def holds(self) -> bool:
+        """Whether there is anything in it that may have to be changed."""
+        return bool(self.sign or self.inner or self.summed is not None or self.choices)
 
 
 @dataclass
@@ -161,11 +175,13 @@ class Arithmetic:
         tokens: Of the text.
         plain: Names of functions that give the same each time, in capitals.
         where: What tells this text from others.
+        compares: Whether ``=`` is a comparison, and not an assignment.
     """
 
     tokens: Sequence[Token]
     plain: frozenset[str]
     where: Any = None
+    compares: bool = False
     _scopes: dict[int, int] = field(default_factory=dict[int, int])
     _read: dict[int, tuple[Node, int] | None] = field(default_factory=dict[int, "tuple[Node, int] | None"])
 
@@ -183,10 +199,65 @@ class Arithmetic:
             if read is None:
                 at += 1
                 continue
-            node, at = read
-            if node.sign or node.inner or node.summed is not None:
+            node, after = read
+            read = self._comparison(node, at, after, end) if self.compares else None
+            node, at = (node, after) if read is None else read
+            if node.holds:
                 found.append(node)
         return found
+
+    def _comparison(self, node: Node, begin: int, at: int, end: int) -> tuple[Node, int] | None:
+        """``a = b``, ``a IN (b, c)`` or ``a BETWEEN b AND c``, of which the first has been read."""
+        others: list[tuple[Node, int] | None]
+        start = at + (at < end and self.tokens[at].is_word("NOT"))
+        marks = "".join(token.value if token.kind is Kind.MARK else " " for token in self.tokens[at : min(at + 3, end)])
+        sign = next((one for one in _COMPARING if marks.startswith(one)), "")
+        if sign and not marks.startswith("=>"):
+            others = [self._sum(at + len(sign), end)]
+        elif start + 1 < end and self.tokens[start].is_word("BETWEEN"):
+            first = self._sum(start + 1, end)
+            has_second = first is not None and first[1] < end and self.tokens[first[1]].is_word("AND")
+            others = [first, self._sum(first[1] + 1, end) if first is not None and has_second else None]
+        elif start + 1 < end and self.tokens[start].is_word("IN") and self.tokens[start + 1].is_mark("("):
+            after = self._past(start + 1, "(", ")")
+            parts = self._listed_values(start + 2, after - 1)
+            others = [(one, after) for one in parts]
+        else:
+            return None
+        known = [one for one in others if one is not None]
+        if not known or len(known) < len(others):
+            return None
+        after = known[-1][1]
+        choices = (node, *(one for one, _ in known))
+        inner = tuple(one for one in choices if one.holds)
+        key = self._key(begin, after)
+        return Node(self._span(begin, after), key=key, inner=inner, function=COMPARED, choices=choices, is_plain=False), after
+
+    def _listed_values(self, begin: int, end: int) -> tuple[Node, ...]:
+        """What stands in a list, each as an operand; nothing where one is something else."""
+        found: list[Node] = []
+        at = begin
+        while at < end:
+            after = self._comma(at, end)
+            read = self._sum(at, after)
+            if read is not None and read[1] == after:
+                found.append(read[0])
+            elif self.tokens[at].is_word("SELECT", "WITH", "DISTINCT"):
+                return ()
+            else:
+                found.append(Node(self._span(at, after), key=self._key(at, after), inner=tuple(self.all(at, after))))
+            at = after + 1
+        return tuple(found)
+
+    def _comma(self, begin: int, end: int) -> int:
+        """The next comma that is in no brackets, or the end."""
+        depth = 0
+        for at in range(begin, end):
+            token = self.tokens[at]
+            depth += (token.is_mark("(") or token.is_mark("[")) - (token.is_mark(")") or token.is_mark("]"))
+            if depth == 0 and token.is_mark(","):
+                return at
+        return end
 
     def named(self) -> set[str]:
         """Words, in small letters, that the text itself may give to what is no column of a table: aliases and names in their lists."""
@@ -280,7 +351,7 @@ class Arithmetic:
         if read is None:
             return None
         node, at = read
-        inner = list(node.inner)
+        inner = [node] if node.choices else list(node.inner)
         first = at
         while (after := self._suffix(at, end)) is not None:
             if not self.tokens[at].is_word("WITHIN"):
@@ -331,6 +402,8 @@ class Arithmetic:
             return Node(self._span(at, after), key=self._key(at, after)), after
         if token.raw[0].isdigit() or (token.is_mark(".") and following is not None and following.raw[0].isdigit()):
             return self._number(at, end)
+        if token.is_word("NULL"):
+            return Node(self._span(at, at + 1), kind=VOID), at + 1
         if token.is_word("CASE"):
             return self._case(at, end)
         if token.is_word("INTERVAL"):
@@ -373,6 +446,13 @@ class Arithmetic:
             span = self._span(at + 1, max(end_of_value, at + 2))
             inner = [replace(one, is_number=one.source == span) for one in inner]
         is_plain = name in self.plain and all(self._is_plain_inside(one) for one in range(at + 1, after - 1))
+        first = CHOICES.get(name.lower())
+        if first is not None:
+            choices = self._listed_values(at + 1, after - 1)[first:]
+            function = EXTREME if name in {"GREATEST", "LEAST"} else ""
+            key, span = self._key(begin, after), self._span(begin, after)
+            made = Node(span, key=key, inner=tuple(inner), function=function, is_plain=is_plain, choices=choices)
+            return made, after
         function = FUNCTIONS.get(name.lower(), "")
         summed = self._summed(at + 1, after - 1) if function else None
         key, span = self._key(begin, after), self._span(begin, after)
@@ -403,12 +483,23 @@ class Arithmetic:
         return Node(self._span(begin, end), key=self._key(begin, end), inner=tuple(self.all(begin, end)))
 
     def _case(self, at: int, end: int) -> tuple[Node, int] | None:
-        depth = 0
+        depth, values = 0, list[tuple[int, int]]()
+        first: int | None = None
         for index in range(at, end):
-            depth += self.tokens[index].is_word("CASE") - self.tokens[index].is_word("END")
+            token = self.tokens[index]
+            depth += token.is_word("CASE") + token.is_mark("(") - token.is_word("END") - token.is_mark(")")
+            if first is not None and ((depth == 1 and token.is_word("WHEN", "ELSE")) or depth == 0):
+                values.append((first, index))
+                first = None
+            if depth == 1 and token.is_word("THEN", "ELSE"):
+                first = index + 1
             if depth == 0:
                 inner = tuple(self.all(at + 1, index))
-                return Node(self._span(at, index + 1), key=self._key(at, index + 1), inner=inner, is_plain=False), index + 1
+                choices = [self._listed_values(*one) for one in values]
+                key, span = self._key(at, index + 1), self._span(at, index + 1)
+                is_known = all(len(one) == 1 for one in choices)
+                listed = tuple(one[0] for one in choices) if is_known else ()
+                return Node(span, key=key, inner=inner, is_plain=False, choices=listed), index + 1
         return None
 
     def _interval(self, begin: int, end: int) -> tuple[Node, int] | None:

@@ -6,6 +6,7 @@ and then cast to the type that Spark gives, which rounds half up and is an error
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 _MOST = 38
@@ -52,6 +53,13 @@ def digits(kind: str) -> Digits | None:
     if found is not None:
         return Digits(int(found[1]), int(found[2]))
     return Digits(_WHOLE[kind], is_decimal=False) if kind in _WHOLE else None
+
+
+def widest(found: Iterable[Digits]) -> Digits:
+    """The type that holds decimals and whole numbers of several types; beyond 38 digits places give way."""
+    listed = list(found)
+    before, scale = max(one.before for one in listed), max(one.scale for one in listed)
+    return Digits(min(before + scale, _MOST), min(scale, max(_MOST - before, 0)))
 
 
 def literal_kind(raw: str) -> str:

@@ -1,0 +1,83 @@
+"""The type of values of which one is the result, or which are compared, where the embedded engine takes another one than Spark.
+
+Beside a floating-point number the engine makes decimals of decimals, and of a string and a number strings or what stands first.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+from boathouse.engine.gateway.sql.arithmetic import COMPARED, EXTREME, TEXT, VOID, Node
+from boathouse.engine.gateway.sql.decimal_types import digits, widest
+
+_WHOLE = ("tinyint", "smallint", "int", "bigint")
+_BINARY = ("float", "double")
+
+
+def may_differ(node: Node, known: Mapping[str, str]) -> bool:
+    """Whether the types of values have to be asked for.
+
+    Args:
+        node: The call, CASE or comparison.
+        known: The types of columns, by their names.
+    """
+    kinds = [_kind(one, known) for one in node.choices if one.kind != VOID]
+    open_ones = kinds.count("")
+    if len(kinds) < 2 or not open_ones:
+        return False
+    told = {kind for kind in kinds if kind}
+    if node.function == COMPARED:
+        # A decimal literal is none where something floating-point stands beside it.
+        return open_ones > 1 or any(kind in _BINARY or kind.startswith("decimal(") for kind in told - {"decimal literal"})
+    return True
+
+
+def _kind(node: Node, known: Mapping[str, str]) -> str:
+    """The type of a value, so far as that can be told; empty where not."""
+    if node.sign:
+        return ""
+    if node.number is not None or node.kind in _WHOLE:
+        return "int"
+    if node.kind is not None:
+        return "decimal literal" if node.kind.startswith("decimal") else node.kind
+    return known.get(node.name, "") if node.name else ""
+
+
+def common(kinds: Sequence[str], function: str = "") -> str | None:
+    """The type that values are cast to.
+
+    Args:
+        kinds: The types of the values; empty for one that is not known.
+        function: What they are the values of.
+    """
+    if not kinds or not all(kinds):
+        return None
+    told = set(kinds)
+    numbers = [kind for kind in told if kind in _WHOLE or kind in _BINARY or digits(kind) is not None]
+    if len(numbers) + (TEXT in told) < len(told) or not numbers:
+        return None
+    has_decimals = any(kind.startswith("decimal") for kind in numbers)
+    if any(kind in _BINARY for kind in numbers):
+        return "double" if has_decimals or (TEXT in told and function not in {COMPARED, EXTREME}) else None
+    if function == COMPARED:
+        return None
+    if TEXT in told:
+        return None if function == EXTREME else "double" if has_decimals else "bigint"
+    if has_decimals:
+        return (
+            widest(found for found in map(digits, _spelled(numbers)) if found is not None).kind.lower()
+            if len(told) > 1
+            else None
+        )
+    return max(numbers, key=_WHOLE.index) if len(told) > 1 else None
+
+
+def malformed(text: str, kind: str) -> str | None:
+    """What the engine would say of a string that is no number of a type; None where it is one."""
+    pattern = r"[+-]?\d{1,18}" if kind.lower() == "bigint" else r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(nan|inf(inity)?)"
+    if re.fullmatch(pattern, text.strip(), re.IGNORECASE) is not None:
+        return None
+    return f"Cannot cast string '{text}' to value of {'Int64' if kind.lower() == 'bigint' else 'Float64'} type"
+
+
+def _spelled(kinds: Iterable[str]) -> Iterable[str]:
+    return sorted(kinds)
