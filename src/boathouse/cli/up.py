@@ -6,6 +6,7 @@ import socket
 import sys
 import webbrowser
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -27,6 +28,7 @@ from boathouse.storage.layout import Layout
 from boathouse.storage.scratch import scratch
 
 _SWITCH_SECONDS = 0.0005
+_EXPERIMENTS = "GRPC_EXPERIMENTS"
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 STOP_SECONDS = 3
@@ -115,10 +117,22 @@ def serve(settings: Settings, *, open_browser: bool) -> None:
         _run(settings.model_copy(update={"spark_port": spark_port}), layout, listener, open_browser=open_browser)
 
 
+def _load_grpc() -> None:
+    """Load gRPC so that it waits for its connections by itself, without a pool of threads between: each message passes fewer of them."""
+    chosen = os.environ.get(_EXPERIMENTS)
+    if chosen is None:
+        os.environ[_EXPERIMENTS] = "-event_engine_client,-event_engine_listener"
+    import_module("grpc.aio")
+    if chosen is None:
+        # Not for the processes that are started from here, whose gRPC is another one.
+        del os.environ[_EXPERIMENTS]
+
+
 def _run(settings: Settings, layout: Layout, listener: socket.socket, *, open_browser: bool) -> None:
     # The server's modules are loaded only after the cheap checks above had their say.
     import uvicorn  # noqa: PLC0415
 
+    _load_grpc()
     from boathouse.server.app import Addresses, create_app  # noqa: PLC0415
 
     # Everybody's queries go through one thread, which must not wait for five milliseconds each time that another is at work.
