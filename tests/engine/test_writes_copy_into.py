@@ -168,6 +168,21 @@ def test_formats(spark: SparkSession, schema: str, tmp_path: Path) -> None:
     assert inserted(spark.sql(text)) == 1
 
 
+def test_long_rows(spark: SparkSession, schema: str, tmp_path: Path) -> None:
+    (tmp_path / "long.csv").write_text("id,v\n1,a\n2,b,more\n3\n")
+    for mode, loaded in (("PERMISSIVE", [(1, "a"), (2, "b"), (3, None)]), ("DROPMALFORMED", [(1, "a")])):
+        name = f"{schema}.{mode.lower()}"
+        spark.sql(f"CREATE TABLE {name} (id INT, v STRING)")
+        copy = f"COPY INTO {name} FROM '{tmp_path}' FILEFORMAT = CSV FORMAT_OPTIONS ('header' = 'true'"
+        with pytest.raises(PySparkException, match="Line 3 of a CSV file has 3 fields where 2 are expected"):
+            spark.sql(f"{copy})").collect()
+        assert spark.sql(f"{copy}, 'mode' = '{mode}')").collect()[0].num_inserted_rows == len(loaded)
+        assert sorted(tuple(row) for row in spark.table(name).collect()) == loaded
+        query = copy.replace(f"'{tmp_path}'", f"(SELECT id::INT + 10 AS id, v FROM '{tmp_path}')")
+        spark.sql(f"{query}, 'mode' = '{mode}') COPY_OPTIONS ('force' = 'true')").collect()
+        assert spark.table(name).where("id > 10").count() == len(loaded)
+
+
 def test_corrupt_files(spark: SparkSession, schema: str, tmp_path: Path) -> None:
     pq.write_table(pa.table({"a": [1, 2]}), tmp_path / "good.parquet")
     (tmp_path / "bad.parquet").write_bytes(b"nothing")

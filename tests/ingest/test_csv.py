@@ -87,6 +87,15 @@ def test_what_does_not_fit_is_rescued(folder: Path):
     ]
 
 
+def test_records_of_another_width_are_corrupt_where_such_are_left_out(folder: Path):
+    (folder / "a.csv").write_text("id,v\n1,a\n2,b,more\n3\n4,d\n")
+    schema = struct(id="long", v="string")
+    assert rows_of(folder, "csv", schema, header="true", mode="DROPMALFORMED") == [{"id": 1, "v": "a"}, {"id": 4, "v": "d"}]
+    with pytest.raises(RecordCorrupt, match="line 3: it has 3 fields where 2 are expected"):
+        rows_of(folder, "csv", schema, header="true", mode="FAILFAST")
+    assert {row["id"]: row["v"] for row in rows_of(folder, "csv", schema, header="true")} == {1: "a", 2: "b", 3: None, 4: "d"}
+
+
 def test_values_of_another_type_are_corrupt_where_nothing_else_keeps_them(folder: Path):
     (folder / "a.csv").write_text("id,v\n1,a\nx,b\n3,c,more\ny,d,more\n")
     schema = struct(id="long", v="string")

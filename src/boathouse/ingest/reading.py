@@ -111,6 +111,11 @@ class Reading:
         takes = options.bad_records is not None or options.mode != "PERMISSIVE" or self.corrupt_column is not None
         return takes and options.rescued_column is None
 
+    @property
+    def counts_values(self) -> bool:
+        """Whether a record with fewer or more values than there are columns is a corrupt one."""
+        return self.options.mode != "PERMISSIVE"
+
     def judge(self, piece: Piece, path: str, records: Sequence[tuple[int, str]]) -> None:
         """Decide about rows with values that are not of their types, where those are corrupt records.
 

@@ -46,7 +46,12 @@ def read(path: Path, shown: str, reading: Reading) -> Iterator[Piece]:
             layout, text, line = _layout(given, options, reading.schema)
         found = _at_once(text, layout, options)
         piece = None if found is None else _of_columns(found[0], layout, reading)
-        if found is None or piece is None or (reading.is_strict and (piece.misfits or found[1])):
+        judged = (
+            found is not None
+            and piece is not None
+            and ((reading.is_strict and piece.misfits) or (reading.counts_values and found[1]))
+        )
+        if found is None or piece is None or judged:
             # Only where records are read one by one is it known on which line each of them stands.
             rows = records(text.decode(errors="replace"), options.csv, multi_line=options.multi_line, first=line)
             yield _of_records(rows, layout, shown, reading)
@@ -171,12 +176,12 @@ def _of_records(rows: Iterator[Record], layout: _Layout, shown: str, reading: Re
     corrupt: dict[int, str] = {}
     written: list[tuple[int, str]] = []
     for record in rows:
-        values = record.values
-        if record.reason:
-            if not reading.takes_corrupt(shown, record.line, record.text, record.reason):
+        values = [] if record.reason else record.values
+        reason = record.reason or _miscounted(record, len(names), reading)
+        if reason:
+            if not reading.takes_corrupt(shown, record.line, record.text, reason):
                 continue
             corrupt[piece.count] = record.text
-            values = []
         for at, column in enumerate(columns):
             column.append(values[at] if at < len(values) else None)
         for at, value in enumerate(values[len(names) :], len(names)):
@@ -193,6 +198,12 @@ def _of_records(rows: Iterator[Record], layout: _Layout, shown: str, reading: Re
             piece.rescue(row, reading.options.corrupt_column, json_text(text))
     reading.judge(piece, shown, written)
     return piece
+
+
+def _miscounted(record: Record, expected: int, reading: Reading) -> str:
+    """What is wrong with the number of a record's values, if that matters."""
+    given = len(record.values)
+    return f"it has {given} fields where {expected} are expected" if given != expected and reading.counts_values else ""
 
 
 def _converted(piece: Piece, texts: Sequence[pa.Array], names: list[str], reading: Reading) -> Piece:

@@ -124,7 +124,7 @@ def _read_by_options(visit: "Visit", relation: Any) -> bool:
     if visit.session.capabilities.reads_all_forms or relation.read.is_streaming or file_format not in _OPTIONS:
         return False
     given = {key.lower(): value for key, value in source.options.items()}
-    asked = [name for name in _OPTIONS[file_format] if name.lower() in given and not _says_nothing(name, given[name.lower()])]
+    asked = asks_server(file_format, given)
     paths = list(source.paths) or [given["path"]] * ("path" in given)
     asked = asked or (file_format in {"csv", "json"} and _CORRUPT in source.schema)
     if not asked and not (file_format == "csv" and _is_odd(visit, given, source.schema, paths)):
@@ -134,6 +134,12 @@ def _read_by_options(visit: "Visit", relation: Any) -> bool:
     rows, _ = read_by_server(visit, file_format, given, paths, source.schema)
     visit.replace(relation, rows, file_format)
     return True
+
+
+def asks_server(file_format: str, given: Mapping[str, str]) -> bool:
+    """Whether a reader has options that the embedded engine does not know; format and the options' keys in lower case."""
+    names = _OPTIONS.get(file_format, ())
+    return any(name.lower() in given and not _says_nothing(name, given[name.lower()]) for name in names)
 
 
 def read_by_server(

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from boathouse.engine.errors import StatementRefused
 from boathouse.engine.gateway.messages.protocol import empty_answer, local_relation, proto
-from boathouse.engine.gateway.names.reads import SHORT_ROWS, read_by_server
+from boathouse.engine.gateway.names.reads import SHORT_ROWS, asks_server, read_by_server
 from boathouse.engine.gateway.names.table_functions import METADATA, stars_beside
 from boathouse.engine.gateway.names.visit import Visit
 from boathouse.engine.gateway.paths.guard import Use
@@ -108,23 +108,13 @@ def _change(visit: Visit, staging: Staging, copy: CopyInto, files: list[str], co
 
 def _rows(visit: Visit, command: Any, copy: CopyInto, place: str, files: list[str]) -> Any:
     """The rows of the files, or what a query makes of them."""
-    options = {key: value for key, value in copy.format_options.items() if key.lower() != "ignorecorruptfiles"}
     text = None if copy.select is None else f"{copy.select[0]} {_SOURCE} {copy.select[1]}"
-    if text is not None and METADATA in {token.identifier.lower() for token in tokenize(text)}:
-        asked = copy.path.rstrip("/")
-        paths = [asked if path == place else f"{asked}/{os.path.relpath(path, place)}" for path in files]
-        lower = {key.lower(): value for key, value in options.items()}
-        read, columns = read_by_server(visit, copy.file_format.lower(), lower, paths, hidden=METADATA)
+    hidden = METADATA if text is not None and METADATA in {token.identifier.lower() for token in tokenize(text)} else ""
+    read, columns = _read(visit, copy, place, files, hidden)
+    if text is not None and hidden:
         tokens = tokenize(text)
         start = next(token.start for token in tokens if token.identifier == _SOURCE)
         text = apply(text, stars_beside(tokens, start, columns))
-    else:
-        read = proto().Relation()
-        read.read.data_source.format = copy.file_format
-        read.read.data_source.paths.extend(files)
-        read.read.data_source.options.update(options)
-        if copy.file_format == "csv":
-            read.read.data_source.options[SHORT_ROWS] = "true"
     if text is None:
         return read
     rows = proto().Relation()
@@ -139,6 +129,23 @@ def _rows(visit: Visit, command: Any, copy: CopyInto, place: str, files: list[st
     reference.subquery_alias.alias = _SOURCE
     reference.subquery_alias.input.CopyFrom(read)
     return rows
+
+
+def _read(visit: Visit, copy: CopyInto, place: str, files: list[str], hidden: str) -> tuple[Any, list[str]]:
+    """The files as the engine reads them, or the server where they are to have a hidden column or options of its own; columns then."""
+    options = {key: value for key, value in copy.format_options.items() if key.lower() != "ignorecorruptfiles"}
+    lower, file_format = {key.lower(): value for key, value in options.items()}, copy.file_format.lower()
+    if hidden or (asks_server(file_format, lower) and not visit.session.capabilities.reads_all_forms):
+        asked = copy.path.rstrip("/")
+        paths = [asked if path == place else f"{asked}/{os.path.relpath(path, place)}" for path in files]
+        return read_by_server(visit, file_format, lower, paths, hidden=hidden)
+    read = proto().Relation()
+    read.read.data_source.format = copy.file_format
+    read.read.data_source.paths.extend(files)
+    read.read.data_source.options.update(options)
+    if file_format == "csv":
+        read.read.data_source.options[SHORT_ROWS] = "true"
+    return read, []
 
 
 def _preview(visit: Visit, rows: Any, most: int) -> Any:
