@@ -37,6 +37,8 @@ CHROMIUM_ARGUMENTS = [
 START_SECONDS = 90
 STOP_SECONDS = 60
 
+# What trains would wait for its other threads by spinning, on cores that other tests' processes need.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 if not hasattr(sys.modules["__main__"], "__file__"):
     # pyspark takes a process without a main file, as pytest-xdist's workers are, for a run of its own doctests.
     sys.modules["__main__"].__file__ = __file__

@@ -23,7 +23,7 @@ wire = Wire(assignment["descriptor"])
 wire.listen()
 """
 TALKS = """
-print("to the log", os.environ.get("SECRET"))
+print("to the log", os.environ.get("SECRET"), os.environ.get("OMP_NUM_THREADS"))
 answer = wire.ask(question=assignment["number"])
 block = bytearray(200_000_000)
 until = time.process_time() + 0.3
@@ -92,7 +92,7 @@ def test_it_is_given_an_assignment_tells_messages_and_is_measured(tmp_path: Path
     finally:
         del os.environ["SECRET"]
     assert (told, code) == ([{"got": 6}], 7)
-    assert log.read_text() == "to the log None\n"
+    assert log.read_text() == "to the log None 1\n"
     assert 0.3 <= child.usage.cpu_seconds < 30
     assert 200_000_000 < child.usage.peak_bytes < 300_000_000
 
