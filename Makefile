@@ -21,7 +21,7 @@ export UV_PYTHON_DOWNLOADS := never
 # Where it is set, as images often do, each of the hundreds of processes that the tests start would compile all that it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo up test check check-python check-web fix web api docs bench clean jars test-python test-web browser
+.PHONY: help demo up test check check-beside check-python check-web fix web api docs bench clean jars test-python test-web browser
 
 help: ## Show what can be made
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,11 +33,15 @@ demo: .venv/.demo src/boathouse/server/page/index.html ## Run the whole loop on 
 up: .venv/.demo src/boathouse/server/page/index.html ## Serve the lake
 	@$(RUN)boathouse up --root $(ROOT)
 
-test: .venv/.dev web/node_modules/.made src/boathouse/server/page/index.html browser ## Set up and run every check and every test
-	@$(MAKE) -j 3 jars check-python check-web test-web docs
-	@$(MAKE) test-python
+# The checks of Python's code take a core for minutes: they get what the tests leave, which wait for servers now and then.
+test: ## Set up and run every check and every test
+	@$(MAKE) -j 4 jars src/boathouse/server/page/index.html browser check-web test-web
+	@$(MAKE) -j 2 test-python check-beside
 
 check: check-python check-web ## Format, lint, types, layers, generated files
+
+check-beside:
+	@nice -n 10 $(MAKE) check-python docs
 
 check-python: .venv/.dev web/node_modules/.made
 	$(RUN)ruff format --check .
