@@ -12,6 +12,7 @@ NODE_MAJOR := 20
 RUN := .venv/bin/
 
 EXIT ?=
+FIRST ?=
 JSON ?=
 ROOT ?= lake
 SPARK_JARS ?= $(firstword $(wildcard .tools/spark-*))
@@ -21,7 +22,7 @@ export UV_PYTHON_DOWNLOADS := never
 # Where it is set, as images often do, each of the hundreds of processes that the tests start would compile all that it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo up test check check-beside check-python check-web fix web api docs bench clean jars test-python test-web browser
+.PHONY: help demo up test check check-python check-web fix web api docs bench clean jars test-python test-web browser
 
 help: ## Show what can be made
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,20 +36,17 @@ up: .venv/.demo src/boathouse/server/page/index.html ## Serve the lake
 
 # The checks of Python's code take a core for minutes: they get what the tests leave, which wait for servers now and then.
 test: ## Set up and run every check and every test
-	@$(MAKE) -j 4 jars src/boathouse/server/page/index.html browser check-web test-web
-	@$(MAKE) -j 2 test-python check-beside
+	@$(MAKE) -j 4 jars src/boathouse/server/page/index.html browser check-web test-web docs
+	@$(MAKE) -j 2 test-python check-python FIRST='nice -n 10'
 
 check: check-python check-web ## Format, lint, types, layers, generated files
 
-check-beside:
-	@nice -n 10 $(MAKE) check-python docs
-
 check-python: .venv/.dev web/node_modules/.made
-	$(RUN)ruff format --check .
-	$(RUN)ruff check .
-	$(RUN)pyright
-	$(RUN)lint-imports
-	$(RUN)python tools/openapi.py --check
+	$(FIRST) $(RUN)ruff format --check .
+	$(FIRST) $(RUN)ruff check .
+	$(FIRST) $(RUN)pyright
+	$(FIRST) $(RUN)lint-imports
+	$(FIRST) $(RUN)python tools/openapi.py --check
 
 check-web: web/node_modules/.made
 	$(NPM) run --silent lint
