@@ -224,3 +224,30 @@ def test_columns_of_several_types(rows: DataFrame, spark: SparkSession) -> None:
     assert [row.b for row in spark.sql(f"SELECT b FROM {sides}").collect()] == [0.3]
     with pytest.raises(PySparkException, match="CAST_INVALID_INPUT"):
         spark.sql("SELECT coalesce(x, 'none') FROM VALUES (1), (NULL) AS t(x)").collect()
+
+
+def test_overflow_in_what_a_table_says(spark: SparkSession, schema: str) -> None:
+    """Generated columns, CHECK constraints, WITH before INSERT and PIVOT are checked as other arithmetic is."""
+    spark.sql(
+        f"CREATE TABLE {schema}.made (i INT, j INT GENERATED ALWAYS AS (i + 1), k BIGINT GENERATED ALWAYS AS (CAST(i AS BIGINT) * 2))"
+    )
+    spark.sql(f"CREATE TABLE {schema}.told (i INT, CHECK (i * 2 < 100))")
+    spark.sql(f"INSERT INTO {schema}.made (i) VALUES (1)")
+    spark.sql(f"INSERT INTO {schema}.told VALUES (1)")
+    for statement in (
+        f"INSERT INTO {schema}.made (i) VALUES (2147483647)",
+        f"INSERT INTO {schema}.told VALUES (2000000000)",
+        f"UPDATE {schema}.made SET i = 2147483647",
+        f"WITH x AS (SELECT 2147483647 AS n) INSERT INTO {schema}.made (i) SELECT n + 1 FROM x",
+        "SELECT * FROM (SELECT 1 AS g, 2147483647 AS v) PIVOT (sum(v + 1) FOR g IN (1))",
+        "SELECT * FROM (SELECT 1 AS g, 9223372036854775807 AS v UNION ALL SELECT 1, 5) PIVOT (sum(v), max(v) FOR g IN (1))",
+    ):
+        with pytest.raises(PySparkException, match="ARITHMETIC_OVERFLOW"):
+            spark.sql(statement).collect()
+    assert [tuple(row) for row in spark.table(f"{schema}.made").collect()] == [(1, 2, 2)]
+    assert spark.table(f"{schema}.told").count() == 1
+    spark.sql(f"WITH x AS (SELECT 5 AS n) INSERT INTO {schema}.made (i) SELECT n * 2 + 1 FROM x")
+    assert {row.j for row in spark.table(f"{schema}.made").collect()} == {2, 12}
+    pivoted = spark.sql("SELECT * FROM (SELECT 1 AS g, 5 AS v) PIVOT (sum(v + 1), max(v) FOR g IN (1 AS a))")
+    assert pivoted.columns == ["a_sum((v + 1))", "a_max(v)"]
+    assert tuple(pivoted.collect()[0]) == (6, 5)

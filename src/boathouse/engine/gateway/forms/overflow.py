@@ -167,8 +167,9 @@ class Types:
         made = self._made(node)
         if made is not None:
             return made if made in _WIDTHS else None
-        if node.kind is not None:
-            return node.kind if node.kind in _WIDTHS else None
+        kind = node.kind or self.others.get(node.name)
+        if kind is not None:
+            return kind if kind in _WIDTHS else None
         known = self._known.get(self._numbers.get(node.key, -1), set())
         if not known or not known <= _WIDTHS.keys():
             return None

@@ -17,7 +17,7 @@ from boathouse.engine.gateway.messages.protocol import proto, sql_node
 from boathouse.engine.gateway.messages.walk import TEXTS, children, inputs, may_have, walk
 from boathouse.engine.gateway.session import EngineSession
 from boathouse.engine.gateway.sql.arithmetic import Arithmetic, Node
-from boathouse.engine.gateway.sql.inserts import query_start
+from boathouse.engine.gateway.sql.inserts import query_start, read_insert
 from boathouse.engine.gateway.sql.relations import CallUse
 from boathouse.engine.gateway.sql.select_items import GROUPING, standing
 from boathouse.engine.gateway.sql.statements import Edit, Statement, apply, parse
@@ -193,7 +193,8 @@ class Overflow:
         names = None
         if holder is not None and (statement.is_query or statement.create is not None or statement.temporary_views):
             unnamed = _unnamed(statement.tokens, edits)
-            names = self._names(holder, statement, place.begin) if unnamed else None
+            is_pivoted = any(token.is_word("PIVOT") for token in statement.tokens)
+            names = self._names(holder, statement, place.begin) if unnamed or is_pivoted else None
             if unnamed and names is None:
                 # The engine does not take it as it stands.
                 edits += [Edit(end, end, f" AS {quote([_shown(given[start:end])])}") for start, end in unnamed]
@@ -394,6 +395,9 @@ def _begin(statement: Statement, *, is_top: bool) -> int | None:
         return None if found is None else tokens[found + 1].start
     if tokens[0].is_word("UPDATE", "DELETE", "MERGE"):
         return tokens[1].start
+    if tokens[0].is_word("WITH"):
+        insert = read_insert(statement)
+        return 0 if insert is not None and insert.query else None
     return query_start(statement)
 
 
@@ -401,7 +405,10 @@ def _question(statement: Statement, place: _Text, types: Types) -> str:
     """The query that is asked about a statement."""
     sql, tokens = statement.sql, statement.tokens
     if statement.is_query or not tokens[0].is_word("UPDATE", "DELETE", "MERGE"):
-        return marked(sql, place.nodes, types)[place.begin :]
+        text = marked(sql, place.nodes, types)
+        # Of WITH ... INSERT the query is in two pieces.
+        insert = read_insert(parse(text)) if tokens[0].is_word("WITH") and not statement.is_query else None
+        return text[place.begin :] if insert is None else insert.query or ""
     ends = ("SET", "WHERE") if not tokens[0].is_word("MERGE") else ("ON",)
     depth, first, end, using = 0, 1, len(tokens), None
     for at, token in enumerate(tokens):

@@ -116,6 +116,7 @@ TRIED = {"try_add": "+", "try_subtract": "-", "try_multiply": "*"}
 """Functions that are an operation."""
 NUMBERS = frozenset({"TINYINT", "SMALLINT", "INT", "INTEGER", "BIGINT", "LONG", "FLOAT", "DOUBLE", "DECIMAL"})
 """Types of numbers."""
+_WHOLE_TYPES = frozenset({"tinyint", "smallint", "int", "bigint"})
 CHOICES = {"coalesce": 0, "nvl": 0, "ifnull": 0, "if": 1, "iff": 1, "nvl2": 1, "greatest": 0, "least": 0, "array": 0}
 """Functions of which arguments have to be of one type -> where the first of these stands."""
 VOID = "void"
@@ -191,10 +192,6 @@ class Arithmetic:
         found: list[Node] = []
         at = begin
         while at < end:
-            token = self.tokens[at]
-            if token.is_word("PIVOT") and at + 1 < end and self.tokens[at + 1].is_mark("("):
-                at = (closing(self.tokens, at + 1) or end) + 1
-                continue
             read = self._sum(at, end)
             if read is None:
                 at += 1
@@ -208,6 +205,9 @@ class Arithmetic:
 
     def _comparison(self, node: Node, begin: int, at: int, end: int) -> tuple[Node, int] | None:
         """``a = b``, ``a IN (b, c)`` or ``a BETWEEN b AND c``, of which the first has been read."""
+        if begin and self.tokens[begin - 1].is_word("FOR"):
+            # What is pivoted.
+            return None
         others: list[tuple[Node, int] | None]
         start = at + (at < end and self.tokens[at].is_word("NOT"))
         marks = "".join(token.value if token.kind is Kind.MARK else " " for token in self.tokens[at : min(at + 3, end)])
@@ -445,6 +445,11 @@ class Arithmetic:
         ):
             span = self._span(at + 1, max(end_of_value, at + 2))
             inner = [replace(one, is_number=one.source == span) for one in inner]
+            kind = self.tokens[after - 2].value.lower() if end_of_value == after - 3 else name.lower()
+            if kind in _WHOLE_TYPES:
+                is_plain = all(self._is_plain_inside(one) for one in range(at + 1, after - 1))
+                key, span = self._key(begin, after), self._span(begin, after)
+                return Node(span, kind=kind, key=key, inner=tuple(inner), is_plain=is_plain), after
         is_plain = name in self.plain and all(self._is_plain_inside(one) for one in range(at + 1, after - 1))
         first = CHOICES.get(name.lower())
         if first is not None:

@@ -6,6 +6,7 @@ The engine alone would round a fraction for an integer column without a word, an
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from boathouse.engine.gateway.forms.overflow_schema import checked_expression
 from boathouse.engine.gateway.messages.spark_types import Field, Struct, sql
 from boathouse.engine.gateway.sql.inserts import split
 from boathouse.engine.gateway.sql.statements import Edit
@@ -244,7 +245,7 @@ def _generated(target: DeltaTarget, table: Side, known: Mapping[str, str], *, in
 
 def _made(one: Field, target: DeltaTarget, table: Side, known: Mapping[str, str], *, inserts: bool) -> str:
     """What a generated column has to be, where its row gets the values that are known."""
-    text = one.generation or ""
+    text = checked_expression(one.generation or "", target.schema)
     for token in reversed(tokenize(text)):
         column = target.schema.find(token.identifier) if _is_column(token, text) else None
         if column is not None:

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
 
+from boathouse.engine.gateway.forms.overflow_schema import checked_expression
 from boathouse.engine.gateway.messages.protocol import proto
 from boathouse.engine.gateway.messages.spark_types import Array, Atomic, DataType, Field, Map, Struct, nullable, sql
-from boathouse.engine.gateway.sql.tokens import literal, quote
+from boathouse.engine.gateway.sql.tokens import literal, quote, tokenize
 from boathouse.engine.gateway.writes.casts import Casts
 from boathouse.engine.gateway.writes.delta_target import DeltaTarget
 from boathouse.engine.write_errors import arity_mismatch, duplicate_column, identity_given, schema_mismatch, unknown_column
@@ -37,6 +38,10 @@ class Rules:
     strict: bool = False
     evolve: bool = False
     parse: bool = False
+
+
+CONSTRAINT = "delta.constraints."
+"""How properties begin that are CHECK constraints."""
 
 
 @dataclass(frozen=True)
@@ -93,14 +98,35 @@ def fit(source: Struct, target: DeltaTarget, rules: Rules) -> Fit:
     return Fit(schema, tuple(values), tuple(omitted), tuple(f"__c{index}" for index in range(len(source.fields))), as_is)
 
 
-def rows_that_fit(rows: Any, found: Fit) -> Any:
-    """The rows with the columns of the table."""
-    if found.as_is:
-        return rows
-    renamed = proto().Relation()
-    renamed.to_df.input.CopyFrom(rows)
-    renamed.to_df.column_names.extend(found.renamed)
-    return project(renamed, found.values)
+def rows_that_fit(rows: Any, found: Fit, target: DeltaTarget) -> Any:
+    """The rows with the columns of the table, and an error at run time where a generated column or a constraint overflows."""
+    if not found.as_is:
+        renamed = proto().Relation()
+        renamed.to_df.input.CopyFrom(rows)
+        renamed.to_df.column_names.extend(found.renamed)
+        rows = project(renamed, found.values)
+    names = [name for name, _ in found.values]
+    return required(rows, names, found.schema, _overflows(found, target, {name.lower() for name in names}))
+
+
+def _overflows(found: Fit, target: DeltaTarget, names: set[str]) -> list[tuple[str, str]]:
+    """Conditions that are errors of themselves where the engine would wrap around what it generates, or asks of the rows."""
+    conditions: list[tuple[str, str]] = []
+    columns = {column.name.lower() for column in found.schema.fields}
+    generated = [(one.name, one.generation) for one in found.omitted if one.generation]
+    checks = [(key, text) for key, text in target.configuration.items() if key.startswith(CONSTRAINT)]
+    for name, text in (*generated, *checks):
+        checked = checked_expression(text, found.schema)
+        named = {token.identifier.lower() for token in tokenize(text) if token.is_identifier} & columns
+        if checked == text or not named <= names:
+            continue
+        shown = name.removeprefix(CONSTRAINT)
+        if shown == name:
+            conditions.append((f"({checked}) <=> ({text})", f"The generated column {name} overflows."))
+        else:
+            message = f"[DELTA_VIOLATE_CONSTRAINT_WITH_VALUES] CHECK constraint {shown} ({text}) violated. SQLSTATE: 23001"
+            conditions.append((f"({checked}) IS NOT FALSE", message))
+    return conditions
 
 
 def project(rows: Any, values: Sequence[tuple[str, str]]) -> Any:
@@ -124,6 +150,11 @@ def in_utc(rows: Any, found: Fit) -> Any:
     return project(rows, shown)
 
 
+def omitted_value(one: Field, schema: Struct) -> str:
+    """The text of what a column is that is not written: its generation expression, with checked arithmetic, or its default."""
+    return checked_expression(one.generation, schema) if one.generation else one.default or "NULL"
+
+
 def only_where(rows: Any, found: Fit, condition: str, shown: str) -> Any:
     """The rows, with an error at run time for one of which a condition is not true.
 
@@ -133,7 +164,7 @@ def only_where(rows: Any, found: Fit, condition: str, shown: str) -> Any:
         condition: SQL text over the columns of the table.
         shown: The condition as the error is to show it.
     """
-    made = [(one.name, one.generation or one.default or "NULL") for one in found.omitted if not one.is_identity]
+    made = [(one.name, omitted_value(one, found.schema)) for one in found.omitted if not one.is_identity]
     names = [name for name, _ in found.values]
     if made:
         # The condition may speak of a column that the engine would fill; it looks for it among those of the rows.

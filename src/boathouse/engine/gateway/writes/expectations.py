@@ -24,6 +24,7 @@ import pyarrow.parquet as pq
 from boathouse.catalog.api import Privilege
 from boathouse.engine.errors import ExpectationViolated, StatementRefused
 from boathouse.engine.expected import KEPT, OPTION, REASON, columns
+from boathouse.engine.gateway.forms.overflow_schema import checked_expression
 from boathouse.engine.gateway.forms.repeatable import fix_versions, is_row_by_row, unrepeatable
 from boathouse.engine.gateway.messages.plan_text import parsed
 from boathouse.engine.gateway.messages.protocol import proto
@@ -32,7 +33,7 @@ from boathouse.engine.gateway.names.visit import Visit
 from boathouse.engine.gateway.sql.tokens import quote
 from boathouse.engine.gateway.writes.change import Change
 from boathouse.engine.gateway.writes.delta_target import DeltaTarget, load
-from boathouse.engine.gateway.writes.enforcement import Rules, fit, project, required
+from boathouse.engine.gateway.writes.enforcement import CONSTRAINT, Rules, fit, omitted_value, project, required
 from boathouse.engine.gateway.writes.evolution import add_columns
 from boathouse.engine.gateway.writes.ingest import Plan, option
 from boathouse.engine.gateway.writes.staging import Staging, write_into
@@ -41,8 +42,6 @@ from boathouse.engine.write_errors import metadata_changed
 from boathouse.kit.clock import now_ms
 from boathouse.storage.paths import to_url
 from boathouse.tables.api import STAGING, Action, Operation, State, change, removal
-
-_CONSTRAINT = "delta.constraints."
 
 
 @dataclass(frozen=True)
@@ -273,7 +272,7 @@ def _fitting(
     values = [*found.values, *((name, quote([name])) for name in said.columns)]
     relation = project(renamed, values)
     if found.omitted:
-        made = [(one.name, f"CAST({one.generation or one.default or 'NULL'} AS {sql(one.type)})") for one in found.omitted]
+        made = [(one.name, f"CAST({omitted_value(one, found.schema)} AS {sql(one.type)})") for one in found.omitted]
         relation = project(relation, [*((name, quote([name])) for name, _ in values), *made])
         values += made
     return _constrained(relation, [name for name, _ in values], target, said), found.schema, target
@@ -282,13 +281,13 @@ def _fitting(
 def _constrained(rows: Any, names: Sequence[str], target: DeltaTarget, said: Expected) -> Any:
     """Rows that raise an error where one that is kept would break a rule of the table, which the engine does not know here."""
     rules = {f"NOT NULL {one.name}": f"{quote([one.name])} IS NOT NULL" for one in target.schema.fields if not one.nullable}
-    checks = {key: text for key, text in target.configuration.items() if key.startswith(_CONSTRAINT)}
-    rules |= {f"CHECK {key.removeprefix(_CONSTRAINT)} {text}": text for key, text in checks.items()}
+    checks = {key: text for key, text in target.configuration.items() if key.startswith(CONSTRAINT)}
+    rules |= {f"CHECK {key.removeprefix(CONSTRAINT)} {text}": text for key, text in checks.items()}
     dropped = f"NOT {quote([KEPT])} OR " if said.drops else ""
     conditions = [
         (
-            f"{dropped}({condition})",
-            f"[DELTA_VIOLATE_CONSTRAINT_WITH_VALUES] {name} of {target.name} is violated by a row. SQLSTATE: 23001",
+            f"{dropped}({checked_expression(condition, target.schema)})",
+            f"[DELTA_VIOLATECONSTRAINT_WITH_VALUES] {name} of {target.name} is violated by a row. SQLSTATE: 23001",
         )
         for name, condition in rules.items()
     ]

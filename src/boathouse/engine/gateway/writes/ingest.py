@@ -171,7 +171,7 @@ class Ingest:
             AioRpcError: If the engine cannot analyse them.
         """
         _, found, target = self.fitted(target, rows, plan)
-        fitting = rows_that_fit(rows, found)
+        fitting = rows_that_fit(rows, found, target)
         condition = plan.condition
         if plan.mode is Mode.PARTITIONS and target.partition_by:
             condition = self._partitions(fitting, target)

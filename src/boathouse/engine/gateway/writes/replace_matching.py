@@ -19,7 +19,7 @@ from boathouse.engine.gateway.sql.tokens import parts_of, quote, tokenize
 from boathouse.engine.gateway.writes.by_path import shortened
 from boathouse.engine.gateway.writes.change import Change
 from boathouse.engine.gateway.writes.delta_target import DeltaTarget
-from boathouse.engine.gateway.writes.enforcement import Fit, project
+from boathouse.engine.gateway.writes.enforcement import Fit, omitted_value, project
 from boathouse.engine.gateway.writes.hidden_change import Said, change_hidden, next_value
 from boathouse.engine.gateway.writes.ingest import Ingest, Matching, Plan, option
 from boathouse.engine.gateway.writes.retry import Retry, until_committed
@@ -105,7 +105,7 @@ def _staged(rows: Any, found: Fit, own: Mapping[int, Field]) -> Any:
     more = [(f"{_OWN}{index}", f"CAST(`__c{index}` AS {_type(one.type)})") for index, one in own.items()]
     given = [*found.values, *more]
     fitting = project(renamed, given)
-    made = [(one.name, f"CAST({one.generation or one.default or 'NULL'} AS {sql(one.type)})") for one in found.omitted]
+    made = [(one.name, f"CAST({omitted_value(one, found.schema)} AS {sql(one.type)})") for one in found.omitted]
     return project(fitting, [*((name, quote([name])) for name, _ in given), *made]) if made else fitting
 
 
