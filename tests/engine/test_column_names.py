@@ -58,8 +58,15 @@ def test_a_path_has_no_such_names(spark: SparkSession, schema: str) -> None:
         spark.sql("SELECT 1 AS `a b`").write.format("delta").save(path)
     with pytest.raises(AnalysisException, match=REFUSED):
         spark.sql(f"CREATE TABLE delta.`{path}` (`a b` INT)")
+    spark.sql("SELECT 1 AS a, array(named_struct('b c', 1)) AS s").write.parquet(f"{path}-parquet")
+    with pytest.raises(AnalysisException, match=f"{REFUSED}.*'b c'"):
+        spark.sql(f"CONVERT TO DELTA parquet.`{path}-parquet`")
     spark.sql("SELECT 1 AS `a b`").write.format("delta").option("delta.columnMapping.mode", "name").save(path)
     assert spark.read.format("delta").load(path).columns == ["a b"]
+    with pytest.raises(AnalysisException, match=rf"DELTA_PATH_EXISTS.* {path}: there is a Delta table"):
+        spark.sql("SELECT 1 AS a").write.format("delta").save(path)
+    spark.sql("SELECT 2 AS a").write.format("delta").mode("ignore").save(path)
+    assert spark.read.format("delta").load(path).collect() == [(1,)]
 
 
 def test_any_name_where_columns_are_mapped(spark: SparkSession, schema: str, location: Callable[[str], str]) -> None:

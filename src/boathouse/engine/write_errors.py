@@ -41,6 +41,16 @@ def schema_mismatch(table: str, what: str, table_schema: str, data_schema: str) 
     )
 
 
+def path_exists(path: str) -> WriteRefused:
+    """A table where a new one was to be."""
+    return WriteRefused(
+        "DELTA_PATH_EXISTS",
+        f"Cannot write to the path {path}: there is a Delta table. Say mode('append'), mode('overwrite') or mode('ignore'), or choose another.",
+        "42K04",
+        path=path,
+    )
+
+
 def cannot_merge_field(column: str, current: str, update: str) -> WriteRefused:
     """A column whose type is another than the table's."""
     return WriteRefused(

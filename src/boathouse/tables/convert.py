@@ -4,12 +4,13 @@ import datetime as dt
 import os
 import re
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 from deltalake import CommitProperties, Schema, convert_to_deltalake
 from deltalake.exceptions import DeltaError
@@ -19,6 +20,7 @@ from boathouse.tables import fields
 from boathouse.tables.errors import DeltaRefused, TableUnreadable
 from boathouse.tables.files import quoted
 from boathouse.tables.log import State, file_key, is_table, replay
+from boathouse.tables.properties import check_names
 
 _NULL = "__HIVE_DEFAULT_PARTITION__"
 _INTEGER = re.compile(r"-?[0-9]{1,18}")
@@ -86,7 +88,7 @@ def convert(location: str, partition_by: Sequence[fields.Field] = (), user: str 
         user: Who converts it.
 
     Raises:
-        DeltaRefused: If there is no Parquet file, or the files are not in folders of those columns.
+        DeltaRefused: If there is no Parquet file, the files are not in folders of those columns, or a column's name needs column mapping.
         TableUnreadable: If delta-rs cannot read the files.
     """
     if is_table(location):
@@ -103,10 +105,11 @@ def convert(location: str, partition_by: Sequence[fields.Field] = (), user: str 
         raise DeltaRefused("DELTA_UNEXPECTED_NUM_PARTITION_COLUMNS_FROM_FILE_NAME", message)
     for path in found:
         try:
-            pq.read_schema(path)
+            schema = pq.read_schema(path)
         except (OSError, ValueError) as error:
             message = f"{path.name} is not a Parquet file: {str(error).splitlines()[0]}"
             raise DeltaRefused("DELTA_FAILED_READ_FILE_FOOTER", message) from error
+        check_names(_names(pa.struct(list(schema))), {})
     arguments: dict[str, Any] = {}
     if partition_by:
         schema = Schema.from_json(fields.text({"type": "struct", "fields": list(partition_by)}))
@@ -117,6 +120,14 @@ def convert(location: str, partition_by: Sequence[fields.Field] = (), user: str 
     except (DeltaError, OSError, ValueError) as error:
         raise TableUnreadable(location, str(error).splitlines()[0]) from error
     return len(found)
+
+
+def _names(kind: Any) -> Iterator[str]:
+    """The names of the fields of a type of Arrow's, at any depth."""
+    for one in (kind.field(at) for at in range(kind.num_fields)):
+        if pa.types.is_struct(kind):
+            yield one.name
+        yield from _names(one.type)
 
 
 def _files(folder: Path) -> list[Path]:

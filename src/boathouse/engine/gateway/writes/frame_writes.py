@@ -41,6 +41,7 @@ from boathouse.engine.gateway.writes.staging import open_staging, publish
 from boathouse.engine.gateway.writes.transactions import Identifier, identifier_of, note, was_done
 from boathouse.engine.streaming.kafka.client import configuration, require_brokers
 from boathouse.engine.streaming.kafka.sending import Sender
+from boathouse.engine.write_errors import path_exists
 from boathouse.tables.api import Operation
 
 
@@ -145,13 +146,13 @@ def write_v1(visit: Visit, command: Any) -> Change | None:
         path = parts_of(write.table.table_name)[1]
         write.source = "delta"
         return _save_path(visit, command, path, Match.POSITION if is_insert else Match.NAME)
-    before = dict(write.options)
+    before, asked = dict(write.options), write.path or option(write.options, "path") or ""
     if write.path:
         write.path = visit.path(write.path, write.source, Use.of_sink(write.source))
     visit.look_at_options(write.options, write.source, Use.of_sink(write.source))
     visit.changed |= before != dict(write.options)
     path = write.path or option(write.options, "path")
-    return _save_path(visit, command, path, Match.NAME) if path else None
+    return _save_path(visit, command, path, Match.NAME, asked) if path else None
 
 
 def _send_to_kafka(visit: Visit, write: Any) -> Change:
@@ -178,7 +179,7 @@ def _send_to_kafka(visit: Visit, write: Any) -> Change:
     return Change(finish, discard)
 
 
-def _save_path(visit: Visit, command: Any, path: str, match: Match) -> Change | None:
+def _save_path(visit: Visit, command: Any, path: str, match: Match, asked: str = "") -> Change | None:
     """Rows for a path: where there is a Delta table, they have to fit."""
     write = command.write_operation
     modes = proto().WriteOperation
@@ -187,6 +188,8 @@ def _save_path(visit: Visit, command: Any, path: str, match: Match) -> Change | 
     write.source = "delta"
     target = load(path, f"delta.`{path}`")
     options = dict(write.options)
+    if target is not None and write.mode in {modes.SAVE_MODE_UNSPECIFIED, modes.SAVE_MODE_ERROR_IF_EXISTS}:
+        raise path_exists(asked or path)
     if target is None or write.mode not in {modes.SAVE_MODE_APPEND, modes.SAVE_MODE_OVERWRITE}:
         visit.changed = True
         write.path = path
