@@ -49,6 +49,8 @@ def rows(spark: SparkSession) -> DataFrame:
         ("substring('hello', -10, 3)", [""] * 3),
         ("substring('hello', -3, 2)", ["ll"] * 3),
         ("split('abc', '')", [["a", "b", "c"]] * 3),
+        ("rint(2.5)", [2.0] * 3),
+        ("unix_millis(timestamp_seconds(1.5))", [1500] * 3),
         ("datediff(d, e)", [29, 30, None]),
         ("d - e", [29 * A_DAY, 30 * A_DAY, None]),
         ("extract(DAY FROM d - e)", [29, 30, None]),
@@ -165,6 +167,14 @@ def test_means_of_strings(rows: DataFrame, spark: SparkSession) -> None:
         (
             "SELECT x FROM VALUES (1, 2), (NULL, 2), (5, 6) AS t(x, z) WHERE (x, t.z) IN ((1, 2), (5, 6)) ORDER BY x",
             [(1,), (5,)],
+        ),
+        (
+            "SELECT * FROM VALUES (1, 10, 20), (2, NULL, 5) AS t(g, a, b) UNPIVOT (v FOR k IN (a AS `A1`, b)) ORDER BY g, k",
+            [(1, "A1", 10), (1, "b", 20), (2, "b", 5)],
+        ),
+        (
+            "SELECT regr_count(y, x) AS n, try_avg(p) AS a FROM VALUES (1, 2, 1.5), (2, NULL, 2.55) AS t(y, x, p)",
+            [(1, Decimal("2.025000"))],
         ),
         ("SELECT (1, NULL) NOT IN ((1, 2)) AS v, (1, 2) IN ((1, 3), (1, 2)) AS w", [(True, True)]),
         ("SELECT x FROM VALUES (1, array(1, NULL)), (2, array(1, NULL)) AS t(x, a) WHERE NOT array_contains(a, x)", []),

@@ -29,6 +29,12 @@ _PATTERNS = {
     ("factorial", 1): _FACTORIAL,
     ("datediff", 2): _DAYS,
     ("date_diff", 2): _DAYS,
+    ("rint", 1): "bround(CAST({0} AS DOUBLE))",
+    ("regexp_count", 2): "CAST(regexp_count({0}, {1}) AS INT)",
+    ("timestamp_seconds", 1): "timestamp_micros(CAST(round((CAST({0} AS DOUBLE) * 1000000)) AS BIGINT))",
+    # What counts pairs gives a type that there is no name for.
+    ("regr_count", 2): "count(if(isnull({0}), NULL, {1}))",
+    ("try_avg", 1): "avg({0})",
 }
 
 

@@ -16,6 +16,7 @@ from boathouse.engine.gateway.forms.colon_paths import with_functions
 from boathouse.engine.gateway.forms.common_rows import with_common_rows
 from boathouse.engine.gateway.forms.day_frames import with_days_counted
 from boathouse.engine.gateway.forms.pipes import with_pipes
+from boathouse.engine.gateway.forms.pivoted import relation_before, with_optional_columns, with_selected_values
 from boathouse.engine.gateway.forms.relation_forms import with_forms, with_select_first
 from boathouse.engine.gateway.forms.select_lists import may_have_lists, with_lists
 from boathouse.engine.gateway.sql.inserts import split
@@ -25,7 +26,6 @@ from boathouse.engine.gateway.sql.statements import Edit, apply
 from boathouse.engine.gateway.sql.tokens import Kind, Token, after_parentheses, closing, quote, read_name, tokenize, words_of
 
 _MAY_HAVE = re.compile(r"\b(qualify|by\s+all|(un)?pivot|select\s+distinct|rollup|cube|sets)\b", re.IGNORECASE)
-_PIVOT = re.compile(r"\bvalues\b.*pivot\b", re.IGNORECASE | re.DOTALL)
 _ENDS = frozenset(
     {"ORDER", "SORT", "CLUSTER", "DISTRIBUTE", "LIMIT", "OFFSET", "UNION", "EXCEPT", "MINUS", "INTERSECT", "WINDOW"}
 )
@@ -46,7 +46,7 @@ def spell(sql: str, schema: Schema) -> str:
     Raises:
         StatementRefused: If something in it cannot be said so that the engine reads it.
     """
-    sql = with_calls(with_selected_values(with_pipes(without_collations(sql), schema)), schema)
+    sql = with_calls(with_optional_columns(with_selected_values(with_pipes(without_collations(sql), schema))), schema)
     sql = with_days_counted(with_select_first(with_functions(sql)), schema)
     if may_have_lists(sql):
         sql = with_lists(sql, schema)
@@ -88,27 +88,6 @@ def delete_as_merge(sql: str, tokens: list[Token], columns: Sequence[str]) -> st
     return f"MERGE INTO {target} AS `{_TARGET}` USING ({found}) AS `{_SOURCE}` ON {matched} WHEN MATCHED THEN DELETE"
 
 
-def with_selected_values(sql: str) -> str:
-    """A text in which what is pivoted is no list of rows: ``VALUES ... PIVOT (...)`` is of ``(SELECT * FROM VALUES ...)``."""
-    if _PIVOT.search(sql) is None:
-        return sql
-    done = len(sql)
-    while True:
-        tokens = tokenize(sql)
-        edits: list[Edit] = []
-        for at in range(len(tokens) - 1, 0, -1):
-            if tokens[at].start >= done or not tokens[at].is_word("PIVOT", "UNPIVOT"):
-                continue
-            begin = _relation_of(tokens, at, is_listed=True)
-            if begin is not None and tokens[begin].is_word("VALUES"):
-                done, last = tokens[at].start, tokens[at - 1].end
-                edits = [Edit(tokens[begin].start, tokens[begin].start, "(SELECT * FROM "), Edit(last, last, ")")]
-                break
-        if not edits:
-            return sql
-        sql = apply(sql, edits)
-
-
 def _unpivots(sql: str) -> str:
     done = 0
     while True:
@@ -125,7 +104,7 @@ def _unpivots(sql: str) -> str:
 def _unpivot(tokens: list[Token], at: int) -> list[Edit]:
     said = tokens[at + 1] if tokens[at + 1].value in _NULLS else None
     words = [] if said is None else [Edit(said.start, tokens[at + 2].end, "")]
-    begin, opening = _relation_of(tokens, at), at + 1 + 2 * len(words)
+    begin, opening = relation_before(tokens, at), at + 1 + 2 * len(words)
     closed = closing(tokens, opening) if opening < len(tokens) and tokens[opening].is_mark("(") else None
     if begin is None or closed is None or (said is not None and said.value == "INCLUDE"):
         return words
@@ -137,16 +116,6 @@ def _unpivot(tokens: list[Token], at: int) -> list[Edit]:
         *words,
         Edit(tokens[closed].end, tokens[closed].end, f" WHERE {some})"),
     ]
-
-
-def _relation_of(tokens: Sequence[Token], at: int, *, is_listed: bool = False) -> int | None:
-    """Where the relation begins that ends before a token; the first one of a list, if that is said."""
-    depth = 0
-    for index in range(at - 1, -1, -1):
-        depth += tokens[index].is_mark(")") - tokens[index].is_mark("(")
-        if depth == 0 and (tokens[index].is_word("FROM", "JOIN") or (tokens[index].is_mark(",") and not is_listed)):
-            return index + 1
-    return None
 
 
 def _edits(sql: str, tokens: list[Token], at: int) -> list[Edit]:

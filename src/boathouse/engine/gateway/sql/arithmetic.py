@@ -230,8 +230,7 @@ class Arithmetic:
         after = known[-1][1]
         choices = (node, *(one for one, _ in known))
         inner = tuple(one for one in choices if one.holds)
-        key = self._key(begin, after)
-        return Node(self._span(begin, after), key=key, inner=inner, function=COMPARED, choices=choices, is_plain=False), after
+        return Node(self._span(begin, after), inner=inner, function=COMPARED, choices=choices, is_plain=False), after
 
     def _listed_values(self, begin: int, end: int) -> tuple[Node, ...]:
         """What stands in a list, each as an operand; nothing where one is something else."""
