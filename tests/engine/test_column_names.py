@@ -93,3 +93,15 @@ def test_any_name_where_columns_are_mapped(spark: SparkSession, schema: str, loc
     assert spark.table(f"{name}2").collect() == [(1,)]
     # What fields inside of columns say of themselves comes in another order each time: so writes were told that a table had changed.
     assert len({one.fingerprint for _ in range(20) if (one := load(location(name), name)) is not None}) == 1
+
+
+def test_rows_of_a_table_come_back_to_it_with_a_new_column(spark: SparkSession, schema: str) -> None:
+    # The table has the column before its own rows are read: they have to be those from before.
+    name = f"{schema}.t"
+    spark.sql(f"CREATE TABLE {name} (`a b` INT, s STRUCT<c: INT>) TBLPROPERTIES ({MAPPED})")
+    spark.sql(f"INSERT INTO {name} VALUES (1, named_struct('c', 1))")
+    rows = spark.table(name).selectExpr("*", "7 AS `new one`")
+    rows.write.mode("append").option("mergeSchema", "true").saveAsTable(name)
+    assert sorted((tuple(row) for row in spark.table(name).collect()), key=str) == [(1, (1,), 7), (1, (1,), None)]
+    spark.sql(f"INSERT WITH SCHEMA EVOLUTION INTO {name} BY NAME SELECT *, 8 AS more FROM {name} WHERE `new one` = 7")
+    assert spark.table(name).where("more = 8").count() == 1

@@ -171,6 +171,10 @@ def test_what_the_provider_refuses_is_told(sso: Server, issuer: str) -> None:
     browser, location = to_callback(sso)
     shown = browser.get(location, headers={"Accept": "text/html"})
     assert (shown.status_code, shown.headers["location"]) == (303, "/sign-in?error=SSO_DENIED")
+    # Some providers leave the state out then.
+    told = sso.client("").get("/api/boathouse/v1/sso/callback", params={"error": "access_denied"})
+    assert refusal(told) == (401, "SSO_DENIED")
+    assert "access_denied" in told.json()["message"]
 
 
 @pytest.mark.parametrize("fault", ["error page"])

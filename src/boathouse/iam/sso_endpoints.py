@@ -89,12 +89,19 @@ def sso_callback(request: Request, identity: CurrentIdentity, state: str = "", c
     return response
 
 
+def _shown(error: str) -> str:
+    return error[:100] if error.isprintable() else "no code"
+
+
 def _finish(request: Request, identity: Identity, provider: Provider, state: str, code: str, error: str) -> Response:
+    if error and not state:
+        # Some providers leave the state out where they refuse.
+        raise SsoDenied(_shown(error))
     # The flow is used up in a transaction of its own: whatever fails after it, the same state does not come in twice.
     with get_database(request).session(write=True) as session:
         flow = SingleSignOn(session, provider.config).take(state, request.cookies.get(FLOW_COOKIE, ""))
     if error or not code:
-        raise SsoDenied(error[:100] if error.isprintable() and error else "no code")
+        raise SsoDenied(_shown(error) if error else "no code")
     claims = provider.finish(code, flow.code_verifier, flow.nonce)
     with get_database(request).session(write=True) as session:
         single_sign_on = SingleSignOn(session, provider.config)

@@ -15,6 +15,7 @@ from boathouse.engine.errors import StatementRefused
 from boathouse.engine.gateway.forms.decimal_literals import condition_with_doubles
 from boathouse.engine.gateway.messages.protocol import proto
 from boathouse.engine.gateway.messages.spark_types import Struct, from_message, sql
+from boathouse.engine.gateway.messages.walk import walk
 from boathouse.engine.gateway.session import USER_METADATA, EngineSession
 from boathouse.engine.gateway.sql.tokens import literal, parts_of, quote
 from boathouse.engine.gateway.writes.delta_target import DeltaTarget
@@ -204,8 +205,11 @@ class Ingest:
         source = from_message(self._session.schema(rows))
         if not isinstance(source, Struct):
             raise TypeError
-        found, target = self._fit(source, target, plan)
-        return source, found, target
+        found, fitting = self._fit(source, target, plan)
+        if fitting.version > target.version and plan.mode is Mode.APPEND:
+            # Of the table's own rows, those that were looked at: read now, they would have the new columns too.
+            _read_as_of(rows, target)
+        return source, found, fitting
 
     def _fit(self, source: Struct, target: DeltaTarget, plan: Plan) -> tuple[Fit, DeltaTarget]:
         """How the rows fit, after new columns were added if they are to be."""
@@ -242,6 +246,15 @@ class Ingest:
             for row in zip(*(column.to_pylist() for column in table.columns), strict=True)
         ]
         return " OR ".join(f"({place})" for place in places)
+
+
+def _read_as_of(rows: Any, target: DeltaTarget) -> None:
+    """Have rows that are read from a table be those of its version, in place."""
+    for one in walk(rows):
+        if one.DESCRIPTOR.full_name == "spark.connect.Read.DataSource" and list(one.paths) == [str(target.folder)]:
+            lower = {key.lower() for key in one.options}
+            if one.format.lower() == "delta" and not lower & {"versionasof", "timestampasof"}:
+                one.options["versionAsOf"] = str(target.version)
 
 
 def _value(value: Any, kind: str) -> str:
