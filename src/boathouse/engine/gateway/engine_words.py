@@ -31,9 +31,19 @@ _FIELDS = re.compile(
     r"Csv error: incorrect number of fields for line (?P<line>\d+), expected (?P<expected>\d+) got (?P<got>\d+)"
 )
 _ZERO = re.compile(r"divide by zero", re.IGNORECASE)
+_REMAINDER = re.compile(r"remainder by zero", re.IGNORECASE)
+_ROUNDING = re.compile(r"Overflow while rounding")
+_BOUNDS = re.compile(r"element_at: the index is out of bounds")
+_INDEX_ZERO = re.compile(r"the index 0 is invalid|field position must not be zero")
+_ROWS = re.compile(r"Scalar subquery returned more than one row")
+_UNPARSED = re.compile(r"expected \w+(?: \w+)* at byte offset \d+|invalid parsed (?:date|timestamp): .*")
+_DAY = re.compile(r"Illegal input for day of week: (?P<day>.*)")
+_MIXED = re.compile(r"Cannot coerce arithmetic expression (?P<text>.*?) to valid types")
+_NOT_IN = re.compile(r"null_aware anti join only supports")
 _ARITHMETIC = ("org.apache.spark.SparkArithmeticException", "java.lang.ArithmeticException")
 _NUMBER = ("org.apache.spark.SparkNumberFormatException", "java.lang.NumberFormatException")
 _TIME = ("org.apache.spark.SparkDateTimeException", "java.time.DateTimeException")
+_INDEX = ("org.apache.spark.SparkArrayIndexOutOfBoundsException", "java.lang.ArrayIndexOutOfBoundsException")
 _OTHER = ("org.apache.spark.SparkRuntimeException",)
 _TYPES = {
     **{f"{sign}Int{bits}": name for sign in ("", "U") for bits, name in ((8, "TINYINT"), (16, "SMALLINT"), (32, "INT"))},
@@ -82,7 +92,7 @@ def in_sparks_words(details: str) -> Told | None:
         kind = _TYPES.get(found["kind"], found["kind"].upper())
         text = f'The condition of a filter or of HAVING is of type "{kind}". It must be "BOOLEAN".'
         return Told("DATATYPE_MISMATCH.FILTER_NOT_BOOLEAN", "42K09", text)
-    if (told := _arithmetic(details) or _malformed(details)) is not None:
+    if (told := _arithmetic(details) or _malformed(details) or _places(details) or _unsupported(details)) is not None:
         return told
     if _NO_TEXT.search(details) is not None:
         text = "A text of JSON is wanted, and this is no text. For a VARIANT use variant_get(v, '$.a', 'string')."
@@ -104,9 +114,47 @@ def _arithmetic(details: str) -> Told | None:
         kind = found["kind"] or found["range"]
         text = f'The value {found["value"] or found["decimal"]} does not fit into "{_TYPES.get(kind, kind.upper())}": an overflow. Use a wider type, or try_cast for NULL instead.'
         return Told("CAST_OVERFLOW", "22003", text, _ARITHMETIC)
+    if _REMAINDER.search(details) is not None:
+        text = "Remainder by zero. Use try_mod to tolerate divisor being 0 and return NULL instead."
+        return Told("REMAINDER_BY_ZERO", "22012", text, _ARITHMETIC)
+    if _ROUNDING.search(details) is not None:
+        text = "A rounded number does not fit into its type: cast it to a wider one before."
+        return Told("ARITHMETIC_OVERFLOW", "22003", text, _ARITHMETIC)
     if _ZERO.search(details) is not None:
         text = "Division by zero. Use try_divide to tolerate divisor being 0 and return NULL instead."
         return Told("DIVIDE_BY_ZERO", "22012", text, _ARITHMETIC)
+    return None
+
+
+def _places(details: str) -> Told | None:
+    """A place that an array or a text does not have, or rows where there has to be one."""
+    if _BOUNDS.search(details) is not None:
+        text = "The index is out of bounds of the array. Use `try_element_at` for NULL instead."
+        return Told("INVALID_ARRAY_INDEX_IN_ELEMENT_AT", "22003", text, _INDEX)
+    if _INDEX_ZERO.search(details) is not None:
+        text = "The index 0 is invalid. An index shall be either < 0 or > 0 (the first element has index 1)."
+        return Told("INVALID_INDEX_OF_ZERO", "22003", text, _OTHER)
+    if _ROWS.search(details) is not None:
+        text = "More than one row returned by a subquery used as an expression."
+        return Told("SCALAR_SUBQUERY_TOO_MANY_ROWS", "21000", text, _OTHER)
+    return None
+
+
+def _unsupported(details: str) -> Told | None:
+    """A time or day that cannot be read, or operands that do not fit together."""
+    if _UNPARSED.search(details) is not None:
+        text = f"A text could not be parsed: {details.strip()}. Use `try_to_timestamp` or `try_to_date` for NULL instead."
+        return Told("CANNOT_PARSE_TIMESTAMP", "22007", text, _TIME)
+    if (found := _DAY.search(details)) is not None:
+        return Told("ILLEGAL_DAY_OF_WEEK", "22009", f"Illegal input for day of week: {found['day'].strip()}.", _OTHER)
+    if (found := _MIXED.search(details)) is not None:
+        kinds = re.sub(r"\b[A-Z]\w*\b", lambda one: _TYPES.get(one[0], one[0]), found["text"])
+        return Told(
+            "DATATYPE_MISMATCH.BINARY_OP_WRONG_TYPE", "42K09", f"The operands of {kinds} do not fit together: cast one of them."
+        )
+    if _NOT_IN.search(details) is not None:
+        text = "NOT IN of a query that names columns of the query around it is not supported by this engine: write NOT EXISTS."
+        return Told("UNSUPPORTED_FEATURE.CORRELATED_NOT_IN", "0A000", text)
     return None
 
 

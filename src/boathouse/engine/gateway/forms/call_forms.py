@@ -8,11 +8,12 @@ in one query: the cast becomes a part of another call. ``(a, b) NOT IN (SELECT .
 import re
 from collections.abc import Sequence
 
+from boathouse.engine.errors import StatementRefused
 from boathouse.engine.gateway.forms.calls import HIGHER, NAMES, PERCENTILE, PERCENTILES, Higher, pattern
 from boathouse.engine.gateway.sql.inserts import split
 from boathouse.engine.gateway.sql.relations import CallUse
 from boathouse.engine.gateway.sql.select_items import standing
-from boathouse.engine.gateway.sql.select_scopes import Schema
+from boathouse.engine.gateway.sql.select_scopes import Schema, common_before
 from boathouse.engine.gateway.sql.statements import Edit, apply
 from boathouse.engine.gateway.sql.tokens import Kind, Token, closing, outside, quote, tokenize, words_of
 
@@ -241,9 +242,15 @@ def _not_in(sql: str, tokens: Sequence[Token], at: int, schema: Schema | None) -
     if end is None or not tokens[opening + 1].is_word("SELECT", "WITH", "VALUES", "FROM", "TABLE"):
         return None
     query = sql[tokens[opening + 1].start : tokens[end - 1].end]
-    if schema(query) is None:
-        # It names columns of the query around it.
+    if any(token.is_mark(":") or token.is_mark("?") for token in tokens[opening:end]):
+        # A parameter, of which nothing is known here.
         return None
+    if schema(common_before(sql, tokens, opening + 1) + query) is None:
+        message = (
+            "(a, b) NOT IN (SELECT ...) of a query that names columns of the query around it, or something that is not there, is not "
+            "supported by this engine: write NOT EXISTS (SELECT 1 FROM ... WHERE a = x AND b = y)."
+        )
+        raise StatementRefused(message)
     names = [f"`__bh_in_{number}`" for number in range(len(values))]
     equal = " AND ".join(
         f"coalesce(({sql[part[0].start : part[-1].end]}) = {name}, TRUE)" for part, name in zip(values, names, strict=True)

@@ -69,7 +69,7 @@ def _scope(sql: str, tokens: Sequence[Token], at: int) -> Scope | None:
     end = stop if source is None else end
     if begin >= end:
         return None
-    return Scope((begin, end), None if source is None else (source + 1, stop), _before(sql, tokens, at))
+    return Scope((begin, end), None if source is None else (source + 1, stop), common_before(sql, tokens, at))
 
 
 def _goes_on(tokens: Sequence[Token], index: int, source: int | None) -> bool:
@@ -79,8 +79,8 @@ def _goes_on(tokens: Sequence[Token], index: int, source: int | None) -> bool:
     return tokens[index].value in {"WHEN", "ON"} and (tokens[index].value == "ON" or source is None)
 
 
-def _before(sql: str, tokens: Sequence[Token], at: int) -> str:
-    """The common table expressions that the SELECT at a token can name, with WITH."""
+def common_before(sql: str, tokens: Sequence[Token], at: int) -> str:
+    """The common table expressions that the SELECT at a token can name, with WITH; empty where there are none."""
     lists: list[str] = []
     depth, index = 0, at - 1
     inside = at
