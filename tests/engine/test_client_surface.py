@@ -232,6 +232,11 @@ def test_observations(spark: SparkSession, schema: str) -> None:
     assert observed(spark.table(table), lambda frame: frame.collect())["rows"] == 3
     with pytest.raises(AnalysisException, match="UNRESOLVED_COLUMN"):
         observed(spark.range(3), lambda frame: frame.collect())
+    for metric in (functions.col("id"), functions.col("id") + functions.max("id")):
+        with pytest.raises(AnalysisException, match=r"INVALID_OBSERVED_METRICS.*wrong is no aggregate"):
+            spark.range(3).observe(Observation("wrong"), metric).collect()
+    plain = Observation("plain")
+    assert (spark.range(3).observe(plain, functions.lit("x").alias("c")).count(), plain.get) == (3, {"c": "x"})
 
 
 def test_caching_frames(spark: SparkSession, table: str) -> None:

@@ -3,13 +3,16 @@
 An ``Observation`` of the client's gets them in the answer, as from an engine that computes them while the rows pass.
 """
 
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.types as kinds
+from grpc.aio import AioRpcError
 
+from boathouse.engine.errors import StatementRefused
 from boathouse.engine.gateway.messages.protocol import proto
 from boathouse.engine.gateway.messages.walk import walk
 from boathouse.engine.gateway.messages.wire import encoded
@@ -17,6 +20,9 @@ from boathouse.engine.gateway.messages.wire import encoded
 _RELATION = "spark.connect.Relation"
 _TAG = encoded(29, b"")[:-1]
 """How the field ``collect_metrics`` of a Relation begins on the wire."""
+
+_NO_AGGREGATE = re.compile(r'No field named "?#\d+')
+"""What the embedded engine says of a column outside of all aggregates."""
 
 Rows = Callable[[Any], Awaitable[pa.Table]]
 """Computes a relation."""
@@ -54,6 +60,8 @@ def take_observed(plan: Any) -> list[Observed]:
         metrics.aggregate.input.CopyFrom(asked.input)
         metrics.aggregate.group_type = proto().Aggregate.GROUP_TYPE_GROUPBY
         metrics.aggregate.aggregate_expressions.extend(asked.metrics)
+        # Without an aggregate the engine would want none of them.
+        metrics.aggregate.aggregate_expressions.add().expression_string.expression = "count(1)"
         found.append(Observed(asked.name, relation.common.plan_id, metrics))
         relation.project.input.CopyFrom(asked.input)
         relation.project.expressions.add().unresolved_star.SetInParent()
@@ -67,6 +75,10 @@ async def told(request: Any, observed: Sequence[Observed], rows: Rows) -> bytes:
         request: The ExecutePlanRequest.
         observed: What is observed, all of whose names are resolved.
         rows: Computes it.
+
+    Raises:
+        StatementRefused: If a metric is a column and no aggregate of it.
+        AioRpcError: If the engine cannot compute one.
     """
     response = proto().ExecutePlanResponse(
         session_id=request.session_id,
@@ -74,9 +86,15 @@ async def told(request: Any, observed: Sequence[Observed], rows: Rows) -> bytes:
         operation_id=request.operation_id,
     )
     for one in observed:
-        table = await rows(one.relation)
+        try:
+            table = await rows(one.relation)
+        except AioRpcError as error:
+            if _NO_AGGREGATE.search(error.details() or "") is None:
+                raise
+            message = f"[INVALID_OBSERVED_METRICS] A metric of the observation {one.name} is no aggregate: give each column in one, as in max(id)."
+            raise StatementRefused(message) from error
         metrics = response.observed_metrics.add(name=one.name, plan_id=one.plan_id)
-        for name, column in zip(table.column_names, table.columns, strict=True):
+        for name, column in zip(table.column_names[:-1], table.columns[:-1], strict=True):
             metrics.keys.append(name)
             _fill(metrics.values.add(), column[0])
     return response.SerializeToString()
