@@ -13,7 +13,7 @@ import psutil
 import pytest
 from deltalake import DeltaTable
 
-from tests.conftest import server_environment
+from tests.conftest import running_server, server_environment
 
 TABLES = Path("tables/main/flights")
 
@@ -126,8 +126,11 @@ def test_killed_on_the_way_it_ends_with_the_same_rows(tmp_path: Path) -> None:
     assert monitor["predictions"] == counts["delay_predictions"]
     # What the endpoint looked up is what the training join gives.
     assert monitor["largest_skew"] == 0
-    assert figures_of(tmp_path, "--step", "6")["06_serve"]["figures"]["requests"] == 0
-    assert figures_of(tmp_path, "--step", "7")["07_monitor"]["figures"]["new_version"] == monitor["new_version"]
+    # Both find a server that runs, and start none.
+    with running_server(tmp_path) as server:
+        assert figures_of(tmp_path, "--step", "6")["06_serve"]["figures"]["requests"] == 0
+        assert figures_of(tmp_path, "--step", "7")["07_monitor"]["figures"]["new_version"] == monitor["new_version"]
+        assert server.process.poll() is None
     assert rows(tmp_path) == counts
 
 
