@@ -32,7 +32,7 @@ ROWS = {
     f"WITH n AS (SELECT id FROM {T} WHERE id < n) SELECT * FROM n": [(1,)],
     "SELECT * FROM VALUES (n, 1), (5, 2) AS v(n, z)": [(2, 1), (5, 2)],
     "SELECT transform(array(1, 2), n -> n + 1), n AS n": [([2, 3], 2)],
-    f"SELECT CASE WHEN id IN (n, 3) THEN 'is' ELSE x END AS x, count(*) FROM {T} GROUP BY ALL": [("10", 1), ("is", 2)],
+    f"SELECT CASE WHEN id IN (n, 3) THEN 'is' ELSE string(x) END AS x, count(*) FROM {T} GROUP BY ALL": [("10", 1), ("is", 2)],
     f"SELECT (SELECT max(id) FROM {T} WHERE id < n)": [(1,)],
 }
 
