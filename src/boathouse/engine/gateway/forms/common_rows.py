@@ -10,13 +10,11 @@ from typing import Any
 
 from boathouse.engine.gateway.messages.protocol import proto
 from boathouse.engine.gateway.messages.walk import walk
-from boathouse.engine.gateway.sql.select_items import SETS
+from boathouse.engine.gateway.sql.set_operations import HOW, term_begin, term_end
 from boathouse.engine.gateway.sql.statements import Edit, apply
-from boathouse.engine.gateway.sql.tokens import Token, closing, tokenize
+from boathouse.engine.gateway.sql.tokens import Token, tokenize
 
 _MAY_HAVE = re.compile(r"\bintersect\s+all\b", re.IGNORECASE)
-_HOW = ("ALL", "DISTINCT")
-_ENDS = (*SETS, "ORDER", "SORT", "CLUSTER", "DISTRIBUTE", "LIMIT", "OFFSET")
 
 
 def with_common_rows(sql: str) -> str:
@@ -51,7 +49,7 @@ def put_common_rows(root: Any) -> bool:
 def _edit(sql: str, tokens: list[Token], at: int) -> Edit | None:
     if not (tokens[at].is_word("INTERSECT") and tokens[at + 1].is_word("ALL")):
         return None
-    begin, end = _begin(tokens, at), _end(tokens, at + 2)
+    begin, end = _begin(tokens, at), term_end(tokens, at + 2)
     if begin is None or end == at + 2:
         return None
     left = _term(sql, tokens, begin, at)
@@ -66,39 +64,10 @@ def _term(sql: str, tokens: Sequence[Token], begin: int, end: int) -> str:
 
 def _begin(tokens: list[Token], at: int) -> int | None:
     """Where what stands left of a set operator begins: INTERSECT holds together more than the others, and from left to right."""
-    begin = _term_begin(tokens, at)
+    begin = term_begin(tokens, at)
     while begin is not None and begin > 1:
-        before = begin - 1 - tokens[begin - 1].is_word(*_HOW)
+        before = begin - 1 - tokens[begin - 1].is_word(*HOW)
         if not tokens[before].is_word("INTERSECT"):
             break
-        begin = _term_begin(tokens, before)
+        begin = term_begin(tokens, before)
     return begin
-
-
-def _term_begin(tokens: list[Token], at: int) -> int | None:
-    depth = 0
-    for index in range(at - 1, -1, -1):
-        token = tokens[index]
-        depth += token.is_mark(")") - token.is_mark("(")
-        if depth < 0:
-            return None
-        before = tokens[index - 1] if index else None
-        if depth == 0 and token.is_mark("(") and closing(tokens, index) == at - 1 and _may_begin(before):
-            return index
-        if depth == 0 and (token.is_word("SELECT") or (token.is_word("VALUES") and _may_begin(before))):
-            return index
-    return None
-
-
-def _may_begin(before: Token | None) -> bool:
-    return before is None or before.is_mark("(") or before.is_mark(")") or before.is_word(*SETS, *_HOW, "AS")
-
-
-def _end(tokens: list[Token], begin: int) -> int:
-    depth = 0
-    for index in range(begin, len(tokens)):
-        token = tokens[index]
-        depth += token.is_mark("(") - token.is_mark(")")
-        if depth < 0 or (depth == 0 and (token.is_mark(";") or (index > begin and token.is_word(*_ENDS)))):
-            return index
-    return len(tokens)

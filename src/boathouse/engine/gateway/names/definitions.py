@@ -14,6 +14,7 @@ from boathouse.catalog.api import FunctionInfo, Parameter, Policy, Privilege, Se
 from boathouse.engine.catalog_access import CatalogAccess
 from boathouse.engine.errors import StatementRefused
 from boathouse.engine.gateway.messages.protocol import proto
+from boathouse.engine.gateway.names.engine_texts import put_types_of_results
 from boathouse.engine.gateway.names.references import Reader, References
 from boathouse.engine.gateway.names.resolver import Resolver
 from boathouse.engine.gateway.session import EngineSession
@@ -186,6 +187,7 @@ class Definitions:
         relation = proto().Relation()
         relation.sql.query = self._resolver.govern(query, Reader(self._principal, is_asker=False), references)
         references.wrap(relation)
+        put_types_of_results(self._session, relation, self._resolver.reads.values())
         schema: Any = proto_schema_to_pyspark_data_type(self._session.schema(relation))
         return list(schema.jsonValue()["fields"])
 
@@ -380,6 +382,7 @@ class Definitions:
         relation = proto().Relation()
         relation.sql.query = governed if return_type == "TABLE_TYPE" else f"SELECT ({governed}) AS value"
         references.wrap(relation)
+        put_types_of_results(self._session, relation, self._resolver.reads.values())
         schema = self._session.schema(relation)
         if return_type:
             if return_type != "TABLE_TYPE":

@@ -1,7 +1,9 @@
 """The texts of one plan as its engine has to have them: in the forms that it reads, with windows and literals that it takes for what they are."""
 
+from collections.abc import Iterable
 from typing import Any
 
+from boathouse.catalog.api import TableInfo
 from boathouse.engine.catalog_access import CatalogAccess
 from boathouse.engine.gateway.forms.call_forms import with_calls
 from boathouse.engine.gateway.forms.colon_paths import with_functions
@@ -12,7 +14,9 @@ from boathouse.engine.gateway.forms.exploded_maps import put_entries
 from boathouse.engine.gateway.forms.first_values import put_types
 from boathouse.engine.gateway.forms.frame_calls import put_calls
 from boathouse.engine.gateway.forms.overflow_plans import Overflow
+from boathouse.engine.gateway.forms.set_types import SetTypes
 from boathouse.engine.gateway.forms.spelling import delete_as_merge, spell
+from boathouse.engine.gateway.messages.protocol import proto
 from boathouse.engine.gateway.names.resolver import Resolver
 from boathouse.engine.gateway.names.variable_uses import with_prefixed, with_values
 from boathouse.engine.gateway.session import EngineSession
@@ -33,7 +37,7 @@ class EngineTexts:
         self._access, self._principal, self._session, self._resolver = access, principal, session, resolver
         self._doubles = Doubles(session)
         self._governed: list[tuple[Any, str]] = []
-        self._counts_days = self._counts_rows = False
+        self._counts_days = self._counts_rows = self._joins_rows = False
 
     def statement(self, statement: Statement, schema: Schema) -> Statement:
         """A statement in the forms that the engine reads.
@@ -81,6 +85,7 @@ class EngineTexts:
     def look_at_set_operation(self, operation: Any) -> None:
         """Take note of a DataFrame's UNION, EXCEPT or INTERSECT."""
         self._counts_rows |= has_common_rows(operation)
+        self._joins_rows = True
 
     def put_windows(self) -> bool:
         """Change the windows of those texts, now that it is known which tables they are about; whether there was anything to change."""
@@ -107,6 +112,12 @@ class EngineTexts:
             changed |= put_days(self._session, root)
         return put_types(self._session, root) or changed
 
+    def put_set_types(self, root: Any) -> bool:
+        """Give the columns of a plan's set operations the types that they have together; whether there was anything to change."""
+        if self._session.capabilities.mixes_types or self._resolver.declares:
+            return False
+        return SetTypes(self._session, self._joins_rows).put(root)
+
     def put_doubles(self, root: Any) -> bool:
         """Make doubles of decimal literals in what has come into a plan since; whether there were any."""
         return not self._session.capabilities.mixes_types and self._doubles.put(root)
@@ -116,3 +127,20 @@ class EngineTexts:
         if self._session.capabilities.checks_overflow or self._resolver.declares:
             return False
         return Overflow(self._session, types_of(table.columns for table in self._resolver.reads.values()), executes).put(root)
+
+
+def put_types_of_results(session: EngineSession, relation: Any, tables: Iterable[TableInfo]) -> None:
+    """Give the columns of a relation whose names are governed the types that they have when it is executed, in place.
+
+    Args:
+        session: Of the request.
+        relation: The relation.
+        tables: What it reads.
+    """
+    if not session.capabilities.mixes_types:
+        SetTypes(session, has_frames=False).put(relation)
+    if not session.capabilities.checks_overflow:
+        holder = proto().Relation()
+        holder.limit.input.CopyFrom(relation)
+        if Overflow(session, types_of(table.columns for table in tables), executes=False).put(holder):
+            relation.CopyFrom(holder.limit.input)

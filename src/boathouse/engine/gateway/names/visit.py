@@ -131,6 +131,7 @@ class Visit:
                 references.wrap(relation)
                 self.changed = True
         self.changed |= self.texts.put_literals(root)
+        self.changed |= self.texts.put_set_types(root)
         self.changed |= self.texts.put_checks(root, executes=self.executes)
 
     # ------------------------------------------------------------------------------------------------------ messages
