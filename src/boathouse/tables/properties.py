@@ -84,6 +84,7 @@ _UNSUPPORTED = {
     "delta.enableIcebergCompatV3": "Iceberg compatibility",
     "delta.universalFormat.enabledFormats": "UniForm",
 }
+_PIPELINE = "pipelines.pipelineId"
 _BAD_IN_NAMES = re.compile(r"[ ,;{}()\n\t=]")
 _UNITS = {"millisecond": 1, "second": 1000, "minute": 60_000, "hour": 3_600_000, "day": 86_400_000, "week": 604_800_000}
 WEEK_MS = _UNITS["week"]
@@ -196,12 +197,14 @@ def check_new(properties: Mapping[str, str]) -> None:
 
 
 def check_names(names: Iterable[str], configuration: Mapping[str, str]) -> None:
-    """Go on only with names of columns that a table can have; where it maps its columns, with any.
+    """Go on only with names of columns that a table can have; where it maps its columns, and in a pipeline's table, with any.
+
+    What a pipeline brings is named as its source names it, and its tables are not written in a way that could map names.
 
     Raises:
         DeltaRefused: It names the first that it cannot.
     """
-    if configuration.get(MAPPING_MODE, "none") != "none":
+    if configuration.get(MAPPING_MODE, "none") != "none" or _PIPELINE in configuration:
         return
     bad = next((name for name in names if _BAD_IN_NAMES.search(name)), None)
     if bad is not None:

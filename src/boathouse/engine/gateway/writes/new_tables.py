@@ -104,13 +104,14 @@ def require_names(names: Iterable[str], draft: TableDraft, path: str | None = No
     Raises:
         DeltaRefused: If one has characters in it for which a table has to map its columns, and it does not.
     """
-    wanted = {**draft.defaults, **draft.properties}
+    wanted, given = {**draft.defaults, **draft.properties}, list(names)
     try:
-        tables.check_names(names, wanted)
+        tables.check_names(given, wanted)
     except tables.DeltaRefused:
-        there = None if path is None else load(path, path)
-        if there is None or tables.MAPPING_MODE in wanted or there.configuration.get(tables.MAPPING_MODE, "none") == "none":
+        there = None if path is None or tables.MAPPING_MODE in wanted else load(path, path)
+        if there is None:
             raise
+        tables.check_names(given, there.configuration)
 
 
 def default_properties(session: EngineSession) -> dict[str, str]:
