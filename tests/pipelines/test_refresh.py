@@ -25,7 +25,7 @@ def view(name, query):
     dp.materialized_view(name=name)(lambda: spark.sql(query))
 
 dp.temporary_view(name="some")(lambda: spark.table("facts").where("amount > 1 OR amount IS NULL"))
-view("joined", "SELECT f.id, f.amount * 2 AS twice, d.name, upper(f.t) FROM some f JOIN dim d ON f.k = d.k")
+view("joined", "SELECT f.id, f.amount * 2 AS twice, d.name, upper(f.t) AS t FROM some f JOIN dim d ON f.k = d.k")
 view("left_joined", "SELECT f.*, d.name FROM facts f LEFT JOIN dim d USING (k)")
 view("both", "SELECT id, k FROM facts WHERE k IN (1, 2) UNION ALL SELECT k, k FROM dim")
 view("grouped", '''SELECT k, count(*) AS n, count(amount) AS c, sum(amount) AS s, avg(amount) AS a, min(t) AS low,
@@ -45,7 +45,7 @@ def in_rows():
 
 @dp.materialized_view
 def by_name():
-    rows = spark.table("some").join(spark.table("dim"), "k").groupBy("name", F.col("k") % 2)
+    rows = spark.table("some").join(spark.table("dim"), "k").withColumn("odd", F.col("k") % 2).groupBy("name", "odd")
     return rows.agg(F.sum("amount").alias("s"), F.min("price").alias("p"))
 
 @dp.materialized_view
