@@ -1,7 +1,7 @@
 """Calls and operators of which the engine gives another value than Spark, or that it has not: the values here are Apache Spark 4.2's."""
 
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -261,3 +261,13 @@ def test_overflow_in_what_a_table_says(spark: SparkSession, schema: str) -> None
     pivoted = spark.sql("SELECT * FROM (SELECT 1 AS g, 5 AS v) PIVOT (sum(v + 1), max(v) FOR g IN (1 AS a))")
     assert pivoted.columns == ["a_sum((v + 1))", "a_max(v)"]
     assert tuple(pivoted.collect()[0]) == (6, 5)
+
+
+@pytest.mark.parametrize("value", ["DATE'2026-05-17'", "TIMESTAMP'2026-05-17 10:11:12'", "'2026-05-17 10:11:12'"])
+def test_a_truncated_date_is_a_timestamp(spark: SparkSession, value: str) -> None:
+    for frame in (
+        spark.sql(f"SELECT date_trunc('MONTH', {value}) AS a"),
+        spark.sql(f"SELECT {value} AS x").select(sf.date_trunc("MONTH", "x").alias("a")),
+    ):
+        assert dict(frame.dtypes) == {"a": "timestamp"}
+        assert frame.toArrow().column("a")[0].as_py().replace(tzinfo=None) == datetime(2026, 5, 1)

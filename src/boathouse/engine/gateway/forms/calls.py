@@ -27,6 +27,8 @@ _PATTERNS = {
     ("try_to_date", 1): _DATE,
     ("try_to_date", 2): _DATE_IN,
     ("factorial", 1): _FACTORIAL,
+    # Of dates and strings it would be a time without a zone.
+    ("date_trunc", 2): "date_trunc({0}, CAST({1} AS TIMESTAMP))",
     ("datediff", 2): _DAYS,
     ("date_diff", 2): _DAYS,
     ("rint", 1): "bround(CAST({0} AS DOUBLE))",
