@@ -45,7 +45,7 @@ def in_rows():
 
 @dp.materialized_view
 def by_name():
-    rows = spark.table("some").join(spark.table("dim"), "k").withColumn("odd", F.col("k") % 2).groupBy("name", "odd")
+    rows = spark.table("some").join(spark.table("dim"), "k").groupBy("name", (F.col("k") % 2).alias("odd"))
     return rows.agg(F.sum("amount").alias("s"), F.min("price").alias("p"))
 
 @dp.materialized_view

@@ -173,8 +173,10 @@ def _outputs(projections: Sequence[PlanNode], made: Sequence[str]) -> list[str]:
             value, number = (match["value"], match["number"]) if match is not None else (item, None)
             reference = _REFERENCE.match(value)
             found = known.get(reference[1]) if reference is not None else None
-            # A name that the query gives stands between the value and its number.
-            found = found or next((one for one in made if value == one or value.startswith(f"{one} AS ")), None)
+            # A name that the query gives stands between the value and its number; what rows are grouped by may have one before.
+            found = found or next(
+                (one for one in made if _is_one(value, one) or _is_one(value, one.rpartition(" AS ")[2])), None
+            )
             if found is None:
                 raise NotIncremental("AGGREGATE_NOT_TOP_NODE", f"it computes something of its aggregates: {value}")
             number = number or (reference[1] if reference is not None else None)
@@ -183,6 +185,10 @@ def _outputs(projections: Sequence[PlanNode], made: Sequence[str]) -> list[str]:
             outputs.append(found)
         known = current
     return outputs
+
+
+def _is_one(value: str, made: str) -> bool:
+    return value == made or value.startswith(f"{made} AS ")
 
 
 def _merged(call: str, name: str, kind: str, by_call: Mapping[str, str], kinds: Mapping[str, str]) -> str:
