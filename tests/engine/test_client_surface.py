@@ -343,3 +343,15 @@ def test_a_catalog_made_a_moment_ago(spark: SparkSession, schema: str) -> None:
         spark.sql(f"DROP CATALOG {name}")
     spark.sql(f"DROP CATALOG {name} CASCADE")
     assert not spark.catalog.databaseExists(f"{name}.default")
+
+
+def test_samples_by_strata(spark: SparkSession) -> None:
+    rows = spark.range(1000)
+    odd = functions.col("id") % 2
+    drawn = rows.sampleBy(odd, {0: 0.1, 1: 1.0}, seed=3)
+    assert drawn.columns == ["id"]
+    kept = [row.id for row in drawn.collect()]
+    assert sum(one % 2 for one in kept) == 500
+    assert 0 < sum(one % 2 == 0 for one in kept) < 250
+    assert kept == [row.id for row in rows.sampleBy(odd, {0: 0.1, 1: 1.0}, seed=3).collect()]
+    assert {row.id % 3 for row in drawn.sampleBy(functions.col("id") % 3, {2: 1.0}).collect()} == {2}

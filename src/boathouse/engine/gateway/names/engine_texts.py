@@ -16,6 +16,7 @@ from boathouse.engine.gateway.forms.frame_calls import put_calls
 from boathouse.engine.gateway.forms.overflow_plans import Overflow
 from boathouse.engine.gateway.forms.set_types import SetTypes
 from boathouse.engine.gateway.forms.spelling import delete_as_merge, spell
+from boathouse.engine.gateway.forms.strata import has_strata, put_strata
 from boathouse.engine.gateway.messages.protocol import proto
 from boathouse.engine.gateway.names.resolver import Resolver
 from boathouse.engine.gateway.names.variable_uses import with_prefixed, with_values
@@ -37,7 +38,7 @@ class EngineTexts:
         self._access, self._principal, self._session, self._resolver = access, principal, session, resolver
         self._doubles = Doubles(session)
         self._governed: list[tuple[Any, str]] = []
-        self._counts_days = self._counts_rows = self._joins_rows = False
+        self._counts_days = self._counts_rows = self._joins_rows = self._draws_rows = False
 
     def statement(self, statement: Statement, schema: Schema) -> Statement:
         """A statement in the forms that the engine reads.
@@ -87,6 +88,10 @@ class EngineTexts:
         self._counts_rows |= has_common_rows(operation)
         self._joins_rows = True
 
+    def look_at_sample(self, sample: Any) -> None:
+        """Take note of rows of a DataFrame that are drawn by strata."""
+        self._draws_rows |= has_strata(sample)
+
     def put_windows(self) -> bool:
         """Change the windows of those texts, now that it is known which tables they are about; whether there was anything to change."""
         changed = False
@@ -106,6 +111,8 @@ class EngineTexts:
         changed = self._doubles.put(root)
         if self._counts_rows:
             changed |= put_common_rows(root)
+        if self._draws_rows:
+            changed |= put_strata(root)
         changed |= put_calls(self._session, root)
         changed |= put_entries(self._session, root)
         if self._counts_days:

@@ -484,6 +484,7 @@ _LOOKS = {
     "spark.connect.Expression.Literal": Visit.look_at_literal,
     WINDOW: lambda visit, window: visit.texts.look_at_window(window),
     "spark.connect.SetOperation": lambda visit, operation: visit.texts.look_at_set_operation(operation),
+    "spark.connect.StatSampleBy": lambda visit, sample: visit.texts.look_at_sample(sample),
     "spark.connect.Expression.UnresolvedFunction": frame_functions.look_at_function,
     "spark.connect.CallFunction": frame_functions.look_at_call,
     "spark.connect.PythonUDF": frame_functions.look_at_python,
