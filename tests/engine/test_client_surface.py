@@ -355,3 +355,55 @@ def test_samples_by_strata(spark: SparkSession) -> None:
     assert 0 < sum(one % 2 == 0 for one in kept) < 250
     assert kept == [row.id for row in rows.sampleBy(odd, {0: 0.1, 1: 1.0}, seed=3).collect()]
     assert {row.id % 3 for row in drawn.sampleBy(functions.col("id") % 3, {2: 1.0}).collect()} == {2}
+
+
+def test_statistics_of_frames(spark: SparkSession, schema: str) -> None:
+    rows = [(1.0, "x", True), (2.0, "y", False), (2.0, None, True), (None, "z", True), (float("nan"), "x", True)]
+    spark.createDataFrame(rows, "a DOUBLE, b STRING, t BOOLEAN").write.saveAsTable(f"{schema}.facts")
+    frame = spark.table(f"{schema}.facts")
+    assert frame.approxQuantile("a", [0.0, 0.5, 1.0], 0.0) == [1.0, 2.0, 2.0]
+    assert frame.where("a > 100 AND NOT isnan(a)").approxQuantile(["a"], [0.5], 0.1) == [[]]
+    with pytest.raises(AnalysisException, match="nix"):
+        frame.approxQuantile("nix", [0.5], 0.0)
+    found = frame.freqItems(["b", "t"], support=0.3)
+    assert found.columns == ["b_freqItems", "t_freqItems"]
+    assert [tuple(row) for row in found.collect()] == [(["x"], [True])]
+    table = frame.crosstab("b", "t").toPandas().set_index("b_t").to_dict("index")
+    assert table["x"] == {"false": 0, "true": 2}
+    assert table["null"] == {"false": 0, "true": 1}
+    assert [row.summary for row in frame.describe().collect()] == ["count", "mean", "stddev", "min", "max"]
+    assert [tuple(row) for row in frame.where("a = 2").select("a").summary("max", "count").collect()] == [
+        ("max", "2.0"),
+        ("count", "2"),
+    ]
+
+
+def test_replacing_nan(spark: SparkSession) -> None:
+    frame = spark.createDataFrame([(1, 2.5, "x"), (2, float("nan"), "y")], "a INT, v DOUBLE, b STRING")
+    assert [tuple(row) for row in frame.replace(float("nan"), None).collect()] == [(1, 2.5, "x"), (2, None, "y")]
+    assert [tuple(row) for row in frame.replace({float("nan"): 0.0, 1.0: 9.0}).collect()] == [(9, 2.5, "x"), (2, 0.0, "y")]
+    assert frame.replace(float("nan"), 0.0, subset=["a"]).where("isnan(v)").count() == 1
+
+
+def test_grouping_sets_of_frames(spark: SparkSession) -> None:
+    frame = spark.createDataFrame([("x", 1, 2), ("y", 1, 3)], "a STRING, b INT, v INT")
+    found = frame.groupingSets([["a"], [], ["a", "b"]], "a", "b").agg(functions.sum("v").alias("s"))
+    assert found.columns == ["a", "b", "s"]
+    wanted = {("x", None, 2), ("y", None, 3), (None, None, 5), ("x", 1, 2), ("y", 1, 3)}
+    assert {tuple(row) for row in found.collect()} == wanted
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_api_of_pandas(spark: SparkSession, schema: str) -> None:
+    there = pd.DataFrame({"a": [1, 2, 2, 5], "b": ["x", "y", "x", "z"], "v": [1.5, None, 3.0, 4.0]})
+    here = spark.createDataFrame(there).pandas_api()
+    assert here.head(1).to_dict("records")[0] == there.to_dict("records")[0]
+    for name in ("mean", "std", "var", "skew", "kurt", "sum"):
+        assert getattr(here.a, name)() == pytest.approx(getattr(there.a, name)()), name
+        assert getattr(here.v, name)() == pytest.approx(getattr(there.v, name)(), nan_ok=True), name
+    assert here[["a", "v"]].cov().to_pandas().to_numpy() == pytest.approx(there[["a", "v"]].cov().to_numpy())
+    assert here.groupby("b").a.std(ddof=0).sort_index().to_dict() == there.groupby("b").a.std(ddof=0).to_dict()
+    assert here.a.shift(1).fillna(0).to_list() == there.a.shift(1).fillna(0).to_list()
+    assert here.iloc[2].to_dict() == there.iloc[2].to_dict()
+    here.to_table(f"{schema}.kept")
+    assert spark.table(f"{schema}.kept").pandas_api().shape == (4, 3)

@@ -21,12 +21,27 @@ _DATE = "to_date(try_to_timestamp({0}))"
 _DATE_IN = "to_date(try_to_timestamp({0}, {1}))"
 _FACTORIAL = "factorial(if((({0} >= 0) AND ({0} <= 20)), {0}, NULL))"
 _UNION = "array_union(map_keys({0}), map_keys({1}))"
+_VARIANCE = "((var_pop({0}) * count({0})) / if((count({0}) > {1}), (count({0}) - {1}), NULL))"
+_PAIRS = "count(if(isnull({0}), NULL, {1}))"
+_COVARIANCE = f"((covar_pop({{0}}, {{1}}) * {_PAIRS}) / if(({_PAIRS} > {{2}}), ({_PAIRS} - {{2}}), NULL))"
+_SKEW = "((sqrt((count({0}) * (count({0}) - 1))) / (count({0}) - 2)) * coalesce(nanvl(skewness({0}), 0), 0))"
+_TAILS = "(((count({0}) + 1) * coalesce(nanvl(kurtosis({0}), 0), 0)) + 6)"
+_KURTOSIS = f"((((count({{0}}) - 1) * {_TAILS}) / (count({{0}}) - 2)) / (count({{0}}) - 3))"
+SEQUENCE = "distributed_sequence_id"
+"""Numbers rows from 0, for pandas' API."""
 _PATTERNS = {
     ("array_contains", 2): _CONTAINS,
     ("try_divide", 2): _DIVIDED,
     ("try_to_date", 1): _DATE,
     ("try_to_date", 2): _DATE_IN,
     ("factorial", 1): _FACTORIAL,
+    # Of pandas' API, with pandas' divisors.
+    ("distributed_id", 0): "monotonically_increasing_id()",
+    ("pandas_var", 2): _VARIANCE,
+    ("pandas_stddev", 2): f"sqrt({_VARIANCE})",
+    ("pandas_covar", 3): _COVARIANCE,
+    ("pandas_skew", 1): f"if((count({{0}}) > 2), {_SKEW}, NULL)",
+    ("pandas_kurt", 1): f"if((count({{0}}) > 3), {_KURTOSIS}, NULL)",
     # Of dates and strings it would be a time without a zone.
     ("date_trunc", 2): "date_trunc({0}, CAST({1} AS TIMESTAMP))",
     ("datediff", 2): _DAYS,
@@ -73,7 +88,9 @@ HIGHER = {
     ),
 }
 """By name and number of arguments."""
-NAMES = frozenset({name for name, _ in (*_PATTERNS, *HIGHER)} | {"left", "substring", "substr", "split", "size", "cardinality"})
+NAMES = frozenset(
+    {name for name, _ in (*_PATTERNS, *HIGHER)} | {SEQUENCE, "left", "substring", "substr", "split", "size", "cardinality"}
+)
 PERCENTILES = frozenset({"percentile_approx", "approx_percentile"})
 PERCENTILE = (
     "if((count({0}) > 0), try_element_at(array_sort(collect_list({0})), "

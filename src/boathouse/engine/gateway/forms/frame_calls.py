@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from itertools import count
 from typing import Any
 
-from boathouse.engine.gateway.forms.calls import ELEMENT, HIGHER, NAMES, PERCENTILE, PERCENTILES, pattern
+from boathouse.engine.gateway.forms.calls import ELEMENT, HIGHER, NAMES, PERCENTILE, PERCENTILES, SEQUENCE, pattern
 from boathouse.engine.gateway.messages.protocol import function_call, proto
 from boathouse.engine.gateway.messages.walk import children, may_have, walk
 from boathouse.engine.gateway.session import EngineSession
@@ -138,6 +138,8 @@ def _made(name: str, arguments: Sequence[Any], window: Any | None, numbers: Iter
     """What a call becomes; None where the engine does as Spark does."""
     if name not in _KNOWN:
         return None
+    if name == SEQUENCE:
+        return _sequence()
     if name in PERCENTILES:
         return _percentile(arguments, window) if len(arguments) > 1 else None
     element = f"__bh_element_{next(numbers)}"
@@ -163,6 +165,20 @@ def _made(name: str, arguments: Sequence[Any], window: Any | None, numbers: Iter
             if known is not None:
                 one.CopyFrom(known)
     return _Pattern(higher.pattern, element, arguments, body).made()
+
+
+def _sequence() -> Any:
+    """The place of each row, from 0: by partitions, and in these as they come."""
+    number, first = proto().Expression(), proto().Expression()
+    window = number.cast.expr.window
+    window.window_function.CopyFrom(function_call("row_number"))
+    order = window.order_spec.add()
+    order.child.CopyFrom(function_call("monotonically_increasing_id"))
+    order.direction = proto().Expression.SortOrder.SORT_DIRECTION_ASCENDING
+    order.null_ordering = proto().Expression.SortOrder.SORT_NULLS_FIRST
+    number.cast.type_str = "BIGINT"
+    first.literal.long = 1
+    return function_call("-", number, first)
 
 
 def _literal(expression: Any) -> str | int | None:

@@ -16,7 +16,7 @@ from boathouse.engine.gateway.forms.day_frames import WINDOW
 from boathouse.engine.gateway.messages.protocol import empty_answer, local_relation, of_today, proto, sql_node
 from boathouse.engine.gateway.messages.spark_types import Struct
 from boathouse.engine.gateway.messages.walk import children
-from boathouse.engine.gateway.names import frame_functions, reads
+from boathouse.engine.gateway.names import frame_functions, reads, statistics
 from boathouse.engine.gateway.names.definitions import Definitions, defines
 from boathouse.engine.gateway.names.endpoint_columns import aggregates, name_columns
 from boathouse.engine.gateway.names.engine_texts import EngineTexts
@@ -133,6 +133,7 @@ class Visit:
         self.changed |= self.texts.put_literals(root)
         self.changed |= self.texts.put_set_types(root)
         self.changed |= self.texts.put_checks(root, executes=self.executes)
+        self.changed |= self.texts.put_statistics(root, self.numbers)
 
     # ------------------------------------------------------------------------------------------------------ messages
 
@@ -484,6 +485,12 @@ _LOOKS = {
     "spark.connect.Expression.Literal": Visit.look_at_literal,
     WINDOW: lambda visit, window: visit.texts.look_at_window(window),
     "spark.connect.SetOperation": lambda visit, operation: visit.texts.look_at_set_operation(operation),
+    "spark.connect.Aggregate": statistics.look_at_aggregate,
+    **{
+        f"spark.connect.Stat{kind}": lambda visit, _: visit.texts.look_at_statistics()
+        for kind in ("ApproxQuantile", "FreqItems", "Crosstab", "Describe", "Summary")
+    },
+    "spark.connect.NAReplace": lambda visit, _: visit.texts.look_at_statistics(),
     "spark.connect.StatSampleBy": lambda visit, sample: visit.texts.look_at_sample(sample),
     "spark.connect.Expression.UnresolvedFunction": frame_functions.look_at_function,
     "spark.connect.CallFunction": frame_functions.look_at_call,

@@ -1,0 +1,215 @@
+"""Statistics of a DataFrame that the embedded engine has not, or gives in another form, as queries that it has.
+
+``approxQuantile`` gives the element at its place in the order, ``freqItems`` the values that are as frequent as is asked: exactly, where
+Spark may come near it. ``describe`` and ``summary`` give their rows in the order of the statistics, ``crosstab`` takes columns of all types, and ``groupingSets``
+names what rows are grouped by once.
+"""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from boathouse.engine.gateway.messages.protocol import function_call, proto
+from boathouse.engine.gateway.messages.spark_types import Atomic
+from boathouse.engine.gateway.messages.walk import walk
+from boathouse.engine.gateway.names.references import References
+from boathouse.engine.gateway.session import EngineSession
+from boathouse.engine.gateway.sql.tokens import quote
+
+if TYPE_CHECKING:
+    from boathouse.engine.gateway.names.visit import Visit
+
+_DESCRIBED = ("count", "mean", "stddev", "min", "max")
+_SUMMARISED = ("count", "mean", "stddev", "min", "25%", "50%", "75%", "max")
+
+
+def put_statistics(session: EngineSession, root: Any, numbers: Iterator[int]) -> bool:
+    """Have the statistics of a plan made as the engine makes them, in place; whether there were any.
+
+    Args:
+        session: Of the request.
+        root: The plan, whose names are governed.
+        numbers: Numbers that are unique in the request.
+    """
+    relations = [one for one in walk(root) if one.DESCRIPTOR.full_name == "spark.connect.Relation"]
+    changed = False
+    # What is inside first: wrapping copies it.
+    for relation in reversed(relations):
+        kind = relation.WhichOneof("rel_type")
+        if kind in _PUT:
+            _PUT[kind](relation, numbers)
+            changed = True
+        elif kind == "summary":
+            changed |= _put_summary(session, relation, numbers)
+        elif kind == "replace":
+            changed |= _put_missing(session, relation)
+    return changed
+
+
+def look_at_aggregate(visit: "Visit", aggregate: Any) -> None:
+    """Grouping sets of a DataFrame: the embedded engine takes what rows are grouped by from the sets alone."""
+    is_of_sets = aggregate.group_type == proto().Aggregate.GROUP_TYPE_GROUPING_SETS
+    if visit.session.capabilities.mixes_types or not is_of_sets:
+        return
+    listed = [one.SerializeToString(deterministic=True) for one in aggregate.grouping_expressions]
+    found = [one.SerializeToString(deterministic=True) for given in aggregate.grouping_sets for one in given.grouping_set]
+    if listed and list(dict.fromkeys(found)) == listed:
+        aggregate.ClearField("grouping_expressions")
+        visit.changed = True
+
+
+def _query(relation: Any, given: Any, numbers: Iterator[int], sql: str) -> None:
+    """Make a relation a query of another one, which is ``{rows}`` in it."""
+    references = References(numbers)
+    name = quote([references.add("rows", given)])
+    relation.ClearField(relation.WhichOneof("rel_type"))
+    relation.sql.query = sql.replace("{rows}", name)
+    references.wrap(relation)
+
+
+def _copy(message: Any) -> Any:
+    made = proto().Relation()
+    made.CopyFrom(message)
+    return made
+
+
+def _quantiles(relation: Any, numbers: Iterator[int]) -> None:
+    asked = relation.approx_quantile
+    lists, found = list[str](), list[str]()
+    for number, name in enumerate(asked.cols):
+        value = f"CAST({quote([name])} AS DOUBLE)"
+        lists.append(f"array_sort(collect_list(if(isnan({value}), CAST(NULL AS DOUBLE), {value}))) AS v{number}")
+        places = ", ".join(
+            f"try_element_at(v{number}, CAST(greatest(ceil(CAST({quantile!r} AS DOUBLE) * size(v{number})), 1) AS INT))"
+            for quantile in asked.probabilities
+        )
+        found.append(f"if(size(v{number}) > 0, array({places}), v{number})")
+    sql = f"SELECT array({', '.join(found)}) AS approx_quantile FROM (SELECT {', '.join(lists)} FROM {{rows}})"  # noqa: S608 - names are quoted
+    _query(relation, _copy(asked.input), numbers, sql)
+
+
+def _frequent(relation: Any, numbers: Iterator[int]) -> None:
+    asked = relation.freq_items
+    support = asked.support if asked.HasField("support") else 0.01
+    parts = [
+        f"(SELECT collect_list(v) AS {quote([f'{name}_freqItems'])} FROM "  # noqa: S608 - names are quoted
+        f"(SELECT {quote([name])} AS v, count(*) AS c, sum(count(*)) OVER () AS n FROM {{rows}} GROUP BY {quote([name])}) "
+        f"WHERE c > CAST({support!r} AS DOUBLE) * n) AS t{number}"
+        for number, name in enumerate(asked.cols)
+    ]
+    _query(relation, _copy(asked.input), numbers, f"SELECT * FROM {' CROSS JOIN '.join(parts)}")  # noqa: S608 - see above
+
+
+def _crosstab(relation: Any, numbers: Iterator[int]) -> None:
+    asked = relation.crosstab
+    columns = ", ".join(
+        f"coalesce(CAST({quote([name])} AS STRING), 'null') AS {quote([name])}"
+        for name in dict.fromkeys((asked.col1, asked.col2))
+    )
+    given = _copy(asked.input)
+    asked.input.Clear()
+    asked.input.sql.query = ""
+    _query(asked.input, given, numbers, f"SELECT {columns} FROM {{rows}}")  # noqa: S608 - names are quoted
+
+
+def _described(relation: Any, numbers: Iterator[int]) -> None:
+    _query(relation, _copy(relation), numbers, f"SELECT * FROM {{rows}} ORDER BY {_order(_DESCRIBED)}")  # noqa: S608 - only words
+
+
+def _put_summary(session: EngineSession, relation: Any, numbers: Iterator[int]) -> bool:
+    """Have the rows of a summary in their order, with elements as percentiles: the engine would take what is between two."""
+    asked = relation.summary
+    statistics = list(asked.statistics) or list(_SUMMARISED)
+    shares = {one: found for one in statistics if (found := _share(one)) is not None}
+    struct = session.struct(asked.input) if shares else None
+    if struct is None:
+        shares = {}
+    given, base = _copy(asked.input), _copy(relation)
+    base.summary.ClearField("statistics")
+    base.summary.statistics.extend(one for one in statistics if one not in shares)
+    references = References(numbers)
+    parts: list[str] = []
+    if base.summary.statistics:
+        parts.append(f"SELECT * FROM {quote([references.add('base', base)])}")  # noqa: S608 - a name of ours
+    for text, share in shares.items():
+        kept = (
+            [
+                one
+                for one in struct.fields
+                if isinstance(one.type, Atomic) and (one.type.is_numeric or one.type.name == "string")
+            ]
+            if struct
+            else []
+        )
+        lists = ", ".join(f"array_sort(collect_list({quote([one.name])})) AS v{number}" for number, one in enumerate(kept))
+        places = [
+            f"CAST(try_element_at(v{number}, CAST(greatest(ceil(CAST({share!r} AS DOUBLE) * size(v{number})), 1) AS INT)) AS STRING)"
+            if isinstance(one.type, Atomic) and one.type.is_numeric
+            else "CAST(NULL AS STRING)"
+            for number, one in enumerate(kept)
+        ]
+        listed = ", ".join(
+            [f"'{text}' AS summary", *(f"{place} AS {quote([one.name])}" for place, one in zip(places, kept, strict=True))]
+        )
+        rows = quote([references.add("rows", given)])
+        parts.append(f"SELECT {listed} FROM (SELECT {lists or '1 AS one'} FROM {rows})")  # noqa: S608 - names are quoted
+    relation.ClearField("summary")
+    relation.sql.query = f"SELECT * FROM ({' UNION ALL '.join(parts)}) ORDER BY {_order(statistics)}"  # noqa: S608 - see above
+    references.wrap(relation)
+    return True
+
+
+def _share(text: str) -> float | None:
+    """What a percentile's name says, as ``25%``; None for another statistic, and for what the engine refuses."""
+    try:
+        share = float(text.removesuffix("%")) / 100 if text.endswith("%") else -1.0
+    except ValueError:
+        return None
+    return share if 0 <= share <= 1 else None
+
+
+def _order(statistics: Sequence[str]) -> str:
+    listed = ", ".join("'" + one.replace("'", "") + "'" for one in statistics)
+    return f"array_position(array({listed}), summary)"
+
+
+def _put_missing(session: EngineSession, relation: Any) -> bool:
+    """Have NaN replaced in columns of floating-point numbers: the engine would compare whole numbers with it, too."""
+    given = relation.replace
+    news = [one.new_value for one in given.replacements if math.isnan(getattr(one.old_value, "double", 0.0))]
+    struct = session.struct(given.input) if news else None
+    if struct is None:
+        return False
+    others = [one for one in given.replacements if not math.isnan(getattr(one.old_value, "double", 0.0))]
+    wanted = {name.lower() for name in given.cols}
+    made = proto().WithColumns()
+    if others:
+        inner = made.input.replace
+        inner.input.CopyFrom(given.input)
+        inner.cols.extend(given.cols)
+        inner.replacements.extend(others)
+    else:
+        made.input.CopyFrom(given.input)
+    for one in struct.fields:
+        if (wanted and one.name.lower() not in wanted) or not (isinstance(one.type, Atomic) and one.type.is_floating):
+            continue
+        column, new = proto().Expression(), proto().Expression()
+        column.unresolved_attribute.unparsed_identifier = quote([one.name])
+        new.cast.expr.literal.CopyFrom(news[0])
+        new.cast.type_str = one.type.name
+        alias = made.aliases.add()
+        alias.name.append(one.name)
+        alias.expr.CopyFrom(function_call("if", function_call("isnan", column), new, column))
+    if made.aliases:
+        relation.with_columns.CopyFrom(made)
+    else:
+        relation.CopyFrom(_copy(made.input))
+    return True
+
+
+_PUT: Mapping[str, Any] = {
+    "approx_quantile": _quantiles,
+    "freq_items": _frequent,
+    "crosstab": _crosstab,
+    "describe": _described,
+}
