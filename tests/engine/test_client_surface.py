@@ -378,6 +378,12 @@ def test_statistics_of_frames(spark: SparkSession, schema: str) -> None:
     ]
 
 
+def test_what_is_new_each_time(spark: SparkSession) -> None:
+    assert len({row[0] for row in spark.range(5).select(functions.uuid()).collect()}) == 5
+    shuffled = functions.shuffle(functions.array(functions.lit(1), functions.lit(2)))
+    assert sorted(spark.range(1).select(shuffled.alias("a")).collect()[0].a) == [1, 2]
+
+
 def test_replacing_nan(spark: SparkSession) -> None:
     frame = spark.createDataFrame([(1, 2.5, "x"), (2, float("nan"), "y")], "a INT, v DOUBLE, b STRING")
     assert [tuple(row) for row in frame.replace(float("nan"), None).collect()] == [(1, 2.5, "x"), (2, None, "y")]

@@ -35,6 +35,9 @@ _PATTERNS = {
     ("try_to_date", 1): _DATE,
     ("try_to_date", 2): _DATE_IN,
     ("factorial", 1): _FACTORIAL,
+    # Clients give a seed of their own.
+    ("uuid", 1): "uuid()",
+    ("shuffle", 2): "shuffle({0})",
     # Of pandas' API, with pandas' divisors.
     ("distributed_id", 0): "monotonically_increasing_id()",
     ("pandas_var", 2): _VARIANCE,
