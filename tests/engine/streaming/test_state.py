@@ -49,7 +49,7 @@ class TestAggregates:
             .agg(
                 functions.count("*").alias("rows"),
                 functions.sum("n").alias("sum"),
-                functions.avg("n"),
+                functions.avg("n").alias("mean"),
                 (functions.max("n") - functions.min("n")).alias("spread"),
             )
         )
