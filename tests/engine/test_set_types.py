@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from pyspark.errors import PySparkException
+from pyspark.errors import AnalysisException, PySparkException
 from pyspark.sql import SparkSession
 
 from boathouse.engine.gateway.sql.set_operations import chains
@@ -75,6 +75,27 @@ def test_a_query(spark: SparkSession, query: str, kind: str, values: list[Any] |
 def test_what_is_no_number_is_an_error(spark: SparkSession) -> None:
     with pytest.raises(PySparkException, match="CAST_INVALID_INPUT"):
         spark.sql("SELECT 1 a UNION ALL SELECT 'x'").collect()
+
+
+@pytest.mark.parametrize(
+    ("query", "condition"),
+    [
+        ("SELECT 1 a UNION ALL SELECT DATE'2026-01-01'", "INCOMPATIBLE_COLUMN_TYPE"),
+        ("SELECT 'x' a, true b INTERSECT SELECT 'y', 1", "INCOMPATIBLE_COLUMN_TYPE"),
+        ("SELECT 1 a UNION SELECT 1, 2", "NUM_COLUMNS_MISMATCH"),
+    ],
+)
+def test_what_does_not_fit(spark: SparkSession, query: str, condition: str) -> None:
+    with pytest.raises(AnalysisException) as caught:
+        spark.sql(query).collect()
+    assert caught.value.getCondition() == condition
+
+
+def test_frames_that_do_not_fit(spark: SparkSession) -> None:
+    with pytest.raises(AnalysisException, match="NUM_COLUMNS_MISMATCH"):
+        spark.range(1).union(spark.sql("SELECT 1, 2")).collect()
+    with pytest.raises(AnalysisException, match='first column of the second table is "BOOLEAN"'):
+        spark.range(1).union(spark.sql("SELECT true")).collect()
 
 
 def test_data_frames(spark: SparkSession) -> None:

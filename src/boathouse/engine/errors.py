@@ -223,6 +223,13 @@ class OperationRefused(InvalidState):
         self.sql_state = sql_state
 
 
+class QueryRefused(OperationRefused):
+    """A query whose parts do not fit together; under Spark's names."""
+
+    error_code = "QUERY_REFUSED"
+    spark_classes: ClassVar[tuple[str, ...]] = ("org.apache.spark.sql.AnalysisException",)
+
+
 def no_moment_of_stream() -> DeltaRefused:
     """That a stream is not read as of a version."""
     message = (

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from functools import cached_property, reduce
 from typing import Any
 
+from boathouse.engine.errors import QueryRefused
 from boathouse.engine.gateway.messages.protocol import proto, sql_node
 from boathouse.engine.gateway.messages.spark_types import DataType, Struct, same, sql
 from boathouse.engine.gateway.messages.walk import may_have, walk
-from boathouse.engine.gateway.messages.widening import wider
+from boathouse.engine.gateway.messages.widening import clashes, wider
 from boathouse.engine.gateway.session import EngineSession
 from boathouse.engine.gateway.sql.inserts import query_start
 from boathouse.engine.gateway.sql.select_scopes import common_before
@@ -69,13 +70,17 @@ class SetTypes:
     def _ansi(self) -> bool:
         return (self.session.setting("spark.sql.ansi.enabled") or "true").lower() != "false"
 
-    def _common(self, shapes: Sequence[Struct]) -> list[DataType] | None:
-        """The types of the columns of a set operation; None where they are the same, or there are none."""
-        if len({len(one.fields) for one in shapes}) != 1:
-            return None
+    def _common(self, shapes: Sequence[Struct], operator: str) -> list[DataType] | None:
+        """The types of the columns of a set operation; None where they are the same, or the engine is to say so.
+
+        Raises:
+            QueryRefused: If the queries do not have as many columns, or columns that have no type in common.
+        """
+        _require_as_many(shapes, operator)
         found: list[DataType] = []
-        for column in zip(*(one.fields for one in shapes), strict=True):
+        for number, column in enumerate(zip(*(one.fields for one in shapes), strict=True), 1):
             kinds = [one.type for one in column]
+            _require_compatible(kinds, number, operator)
             if all(same(kinds[0], kind) for kind in kinds[1:]):
                 found.append(kinds[0])
                 continue
@@ -131,7 +136,7 @@ class SetTypes:
             if found is None or len(found) != len(listed):
                 return []
             shapes += found
-        kinds = self._common(shapes)
+        kinds = self._common(shapes, tokens[chain.branches[0][1]].value)
         if kinds is None:
             return []
         names = shapes[0].names
@@ -162,22 +167,24 @@ class SetTypes:
         shapes = self._shapes_of(leaves)
         if shapes is None:
             return False
-        return self._put_by_name(leaves, shapes) if by_name else self._put_by_place(leaves, shapes)
+        kind = relation.set_op.set_op_type
+        operator = proto().SetOperation.SetOpType.Name(kind).removeprefix("SET_OP_TYPE_")
+        return self._put_by_name(leaves, shapes, operator) if by_name else self._put_by_place(leaves, shapes, operator)
 
-    def _put_by_place(self, leaves: Sequence[Any], shapes: Sequence[Struct]) -> bool:
-        kinds = self._common(shapes)
+    def _put_by_place(self, leaves: Sequence[Any], shapes: Sequence[Struct], operator: str) -> bool:
+        kinds = self._common(shapes, operator)
         if kinds is None:
             return False
         for leaf, shape in zip(leaves, shapes, strict=True):
             _cast_frame(leaf, shape, kinds)
         return True
 
-    def _put_by_name(self, leaves: Sequence[Any], shapes: Sequence[Struct]) -> bool:
+    def _put_by_name(self, leaves: Sequence[Any], shapes: Sequence[Struct], operator: str) -> bool:
         left, right = shapes
         if any(len({name.lower() for name in one.names}) < len(one.names) for one in shapes):
             return False
         pairs = {one.name.lower(): (one, other) for one in left.fields if (other := right.find(one.name)) is not None}
-        kinds = self._common([Struct(tuple(pair[side] for pair in pairs.values())) for side in (0, 1)])
+        kinds = self._common([Struct(tuple(pair[side] for pair in pairs.values())) for side in (0, 1)], operator)
         if kinds is None:
             return False
         known = dict(zip(pairs, kinds, strict=True))
@@ -196,6 +203,31 @@ class SetTypes:
                     return None
                 known[key] = struct
         return [known[key] for key in keys]
+
+
+def _require_as_many(shapes: Sequence[Struct], operator: str) -> None:
+    first = len(shapes[0].fields)
+    other = next((at for at, one in enumerate(shapes) if len(one.fields) != first), None)
+    if other is not None:
+        message = (
+            f"{operator} can only be performed on inputs with the same number of columns, but the first input has {first} columns "
+            f"and the {_place(other + 1)} input has {len(shapes[other].fields)} columns."
+        )
+        raise QueryRefused("NUM_COLUMNS_MISMATCH", "42826", message)
+
+
+def _require_compatible(kinds: Sequence[DataType], column: int, operator: str) -> None:
+    other = next((at for at, kind in enumerate(kinds) if clashes(kinds[0], kind)), None)
+    if other is not None:
+        message = (
+            f'{operator} can only be performed on tables with compatible column types. The {_place(column)} column of the {_place(other + 1)} table is "{sql(kinds[other])}" type '
+            f'which is not compatible with "{sql(kinds[0])}" at the same column of the first table.'
+        )
+        raise QueryRefused("INCOMPATIBLE_COLUMN_TYPE", "42825", message)
+
+
+def _place(number: int) -> str:
+    return ("first", "second", "third")[number - 1] if number < 4 else f"{number}th"
 
 
 def _begin(statement: Statement) -> int | None:

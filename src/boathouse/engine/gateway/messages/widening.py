@@ -6,6 +6,7 @@ _MOST_DIGITS = 38
 _STRING, _DOUBLE, _BIGINT = Atomic("string"), Atomic("double"), Atomic("long")
 _MOMENTS = ("date", "timestamp_ntz", "timestamp")
 """The later one holds the earlier one's values."""
+_NUMBER, _MOMENT = "number", "moment"
 
 
 def wider(left: DataType, right: DataType, *, ansi: bool = True) -> DataType | None:
@@ -30,6 +31,14 @@ def wider(left: DataType, right: DataType, *, ansi: bool = True) -> DataType | N
             return _struct(left, right, ansi)
         case _:
             return right if left == VOID else left if right == VOID else None
+
+
+def clashes(left: DataType, right: DataType) -> bool:
+    """Whether two types are known to have none in common: numbers, moments, truth values and bytes beside each other."""
+    if not isinstance(left, Atomic) or not isinstance(right, Atomic):
+        return False
+    kinds = [_NUMBER if one.is_numeric else _MOMENT if one.is_datetime else one.name for one in (left, right)]
+    return kinds[0] != kinds[1] and set(kinds) <= {_NUMBER, _MOMENT, "boolean", "binary"}
 
 
 def _struct(left: Struct, right: Struct, ansi: bool) -> Struct | None:
