@@ -137,7 +137,7 @@ def test_an_inference_log_from_its_monitor_to_the_decision_to_retrain(
     for model, of_model in [("*", frame), *frame.groupby("model_id")]:
         expected = of_model.groupby("at").agg(n=("square", "size"), mse=("square", "mean"), off=("off", "mean"))
         found = whole[whole.model_id == model].sort_values("at")
-        assert found["at"].tolist() == expected.index.tolist()
+        assert found["at"].tolist() == expected.index.tolist(), (model, profile.groupby(["model_id", "column_name"]).size())
         assert found["count"].tolist() == expected.n.tolist()
         assert found.root_mean_squared_error.tolist() == pytest.approx(np.sqrt(expected.mse).tolist())
         assert found.far_off.tolist() == pytest.approx(expected.off.tolist())
