@@ -409,6 +409,23 @@ def test_monitors_follow_columns(spark: SparkSession, client: WorkspaceClient, s
     client.quality_monitors.delete(table)
 
 
+def test_a_refresh_of_a_monitor_that_is_gone_ends_none_of_another(
+    spark: SparkSession, client: WorkspaceClient, schema: str
+) -> None:
+    monitors, log = client.quality_monitors, MonitorSnapshot()
+    for name in ("gone", "here"):
+        spark.sql(f"CREATE TABLE {schema}.{name} AS SELECT id FROM range(10)").collect()
+    monitors.create(f"{schema}.gone", schema, "/m", snapshot=log)
+    before = monitors.list_refreshes(f"{schema}.gone").refreshes or []
+    monitors.delete(f"{schema}.gone")
+    monitors.create(f"{schema}.here", schema, "/m", snapshot=log)
+    done = refreshed(client, f"{schema}.here")
+    assert done.refresh_id not in {one.refresh_id for one in before}
+    assert done.message is not None
+    assert not done.message.startswith("0 rows of profiles")
+    assert spark.table(f"{schema}.here_profile_metrics").count() > 0
+
+
 def test_monitors_go_on_under_new_names(spark: SparkSession, client: WorkspaceClient) -> None:
     """A monitored table, its schema and its catalog are renamed: the same metric tables are written, the same baseline is read."""
     catalog = f"c{uuid.uuid4().hex[:8]}"

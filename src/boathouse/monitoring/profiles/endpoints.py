@@ -37,9 +37,12 @@ def update_table_monitor(profiles: WritableProfiles, table_name: str, body: Upda
 
 
 @router.delete(_MONITOR)
-def delete_table_monitor(profiles: WritableProfiles, table_name: str) -> dict[str, Any]:
+def delete_table_monitor(
+    profiles: WritableProfiles, monitors: Running, after: BackgroundTasks, table_name: str
+) -> dict[str, Any]:
     """Monitor a table no more; its metric tables stay."""
-    profiles.delete(table_name)
+    for refresh_id in profiles.delete(table_name):
+        after.add_task(monitors.cancel, refresh_id)
     return {}
 
 

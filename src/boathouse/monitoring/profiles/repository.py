@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
+from boathouse.kit.clock import now_ms
 from boathouse.monitoring.models import MonitorRefreshRow, TableMonitorRow
 
 KEPT_REFRESHES = 100
@@ -36,7 +37,11 @@ class ProfileRepository:
         return self._session.scalar(due) is not None or self._session.scalar(waiting) is not None
 
     def add(self, row: TableMonitorRow | MonitorRefreshRow) -> None:
-        """Insert a row."""
+        """Insert a row. A refresh has a number that none has had, also of a monitor that is gone: its process may still run."""
+        if isinstance(row, MonitorRefreshRow) and self._session.get_bind().dialect.name == "sqlite":
+            # SQLite would give the last one's again once that is deleted.
+            last = self._session.scalar(select(func.max(MonitorRefreshRow.id))) or 0
+            row.id = max(last + 1, now_ms())
         self._session.add(row)
         self._session.flush()
 

@@ -103,10 +103,12 @@ class ProfileService:
         row.settings, row.runner_id, row.due_at = settings, self._principal.id, _due(settings, now_ms())
         return row
 
-    def delete(self, table_name: str) -> None:
-        """Monitor a table no more; the metric tables stay. Needs MANAGE on the table."""
+    def delete(self, table_name: str) -> list[int]:
+        """Monitor a table no more; the metric tables stay. The refreshes that were to end. Needs MANAGE on the table."""
         _, row = self.get(table_name, Privilege.MANAGE)
+        running = [one.id for one in self.rows.running() if one.table_id == row.table_id]
         self.rows.remove(row)
+        return running
 
     def info(self, table_name: str, row: TableMonitorRow) -> MonitorInfo:
         """A monitor as it is told."""
