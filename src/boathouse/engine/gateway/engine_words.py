@@ -1,6 +1,7 @@
 """What the embedded engine says of names that are none and of types that do not fit, in Spark's words and under Spark's conditions."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from boathouse.engine.gateway.sql.tokens import quote
@@ -30,12 +31,6 @@ _TOO_LARGE = re.compile(r"(?P<value>-?[\d.]+) is too (?:large|small) to store in
 _FIELDS = re.compile(
     r"Csv error: incorrect number of fields for line (?P<line>\d+), expected (?P<expected>\d+) got (?P<got>\d+)"
 )
-_ZERO = re.compile(r"divide by zero", re.IGNORECASE)
-_REMAINDER = re.compile(r"remainder by zero", re.IGNORECASE)
-_ROUNDING = re.compile(r"Overflow while rounding")
-_BOUNDS = re.compile(r"element_at: the index is out of bounds")
-_INDEX_ZERO = re.compile(r"the index 0 is invalid|field position must not be zero")
-_ROWS = re.compile(r"Scalar subquery returned more than one row")
 _UNPARSED = re.compile(r"expected \w+(?: \w+)* at byte offset \d+|invalid parsed (?:date|timestamp): .*")
 _DAY = re.compile(r"Illegal input for day of week: (?P<day>.*)")
 _MIXED = re.compile(r"Cannot coerce arithmetic expression (?P<text>.*?) to valid types")
@@ -76,6 +71,68 @@ class Told:
         return f"[{self.condition}] {self.text} SQLSTATE: {self.state}"
 
 
+_UNDEFINED = (
+    (
+        re.compile(r"remainder by zero", re.IGNORECASE),
+        Told(
+            "REMAINDER_BY_ZERO",
+            "22012",
+            "Remainder by zero. Use try_mod to tolerate divisor being 0 and return NULL instead.",
+            _ARITHMETIC,
+        ),
+    ),
+    (
+        re.compile(r"Overflow while rounding"),
+        Told(
+            "ARITHMETIC_OVERFLOW",
+            "22003",
+            "A rounded number does not fit into its type: cast it to a wider one before.",
+            _ARITHMETIC,
+        ),
+    ),
+    (
+        re.compile(r"divide by zero", re.IGNORECASE),
+        Told(
+            "DIVIDE_BY_ZERO",
+            "22012",
+            "Division by zero. Use try_divide to tolerate divisor being 0 and return NULL instead.",
+            _ARITHMETIC,
+        ),
+    ),
+)
+"""What is said of arithmetic that has no result, and what is told of it."""
+_PLACES = (
+    (
+        re.compile(r"element_at: the index is out of bounds"),
+        Told(
+            "INVALID_ARRAY_INDEX_IN_ELEMENT_AT",
+            "22003",
+            "The index is out of bounds of the array. Use `try_element_at` for NULL instead.",
+            _INDEX,
+        ),
+    ),
+    (
+        re.compile(r"the index 0 is invalid|field position must not be zero"),
+        Told(
+            "INVALID_INDEX_OF_ZERO",
+            "22003",
+            "The index 0 is invalid. An index shall be either < 0 or > 0 (the first element has index 1).",
+            _OTHER,
+        ),
+    ),
+    (
+        re.compile(r"Scalar subquery returned more than one row"),
+        Told(
+            "SCALAR_SUBQUERY_TOO_MANY_ROWS",
+            "21000",
+            "More than one row returned by a subquery used as an expression.",
+            _OTHER,
+        ),
+    ),
+)
+"""The same of a place that an array or a text does not have, or of rows where there has to be one."""
+
+
 def in_sparks_words(details: str) -> Told | None:
     """An engine's error in Spark's words; None where it is about something else."""
     if (found := _UNRESOLVED.search(details)) is not None:
@@ -92,7 +149,7 @@ def in_sparks_words(details: str) -> Told | None:
         kind = _TYPES.get(found["kind"], found["kind"].upper())
         text = f'The condition of a filter or of HAVING is of type "{kind}". It must be "BOOLEAN".'
         return Told("DATATYPE_MISMATCH.FILTER_NOT_BOOLEAN", "42K09", text)
-    if (told := _arithmetic(details) or _malformed(details) or _places(details) or _unsupported(details)) is not None:
+    if (told := _arithmetic(details) or _malformed(details) or _fixed(details, _PLACES) or _unsupported(details)) is not None:
         return told
     if _NO_TEXT.search(details) is not None:
         text = "A text of JSON is wanted, and this is no text. For a VARIANT use variant_get(v, '$.a', 'string')."
@@ -114,30 +171,12 @@ def _arithmetic(details: str) -> Told | None:
         kind = found["kind"] or found["range"]
         text = f'The value {found["value"] or found["decimal"]} does not fit into "{_TYPES.get(kind, kind.upper())}": an overflow. Use a wider type, or try_cast for NULL instead.'
         return Told("CAST_OVERFLOW", "22003", text, _ARITHMETIC)
-    if _REMAINDER.search(details) is not None:
-        text = "Remainder by zero. Use try_mod to tolerate divisor being 0 and return NULL instead."
-        return Told("REMAINDER_BY_ZERO", "22012", text, _ARITHMETIC)
-    if _ROUNDING.search(details) is not None:
-        text = "A rounded number does not fit into its type: cast it to a wider one before."
-        return Told("ARITHMETIC_OVERFLOW", "22003", text, _ARITHMETIC)
-    if _ZERO.search(details) is not None:
-        text = "Division by zero. Use try_divide to tolerate divisor being 0 and return NULL instead."
-        return Told("DIVIDE_BY_ZERO", "22012", text, _ARITHMETIC)
-    return None
+    return _fixed(details, _UNDEFINED)
 
 
-def _places(details: str) -> Told | None:
-    """A place that an array or a text does not have, or rows where there has to be one."""
-    if _BOUNDS.search(details) is not None:
-        text = "The index is out of bounds of the array. Use `try_element_at` for NULL instead."
-        return Told("INVALID_ARRAY_INDEX_IN_ELEMENT_AT", "22003", text, _INDEX)
-    if _INDEX_ZERO.search(details) is not None:
-        text = "The index 0 is invalid. An index shall be either < 0 or > 0 (the first element has index 1)."
-        return Told("INVALID_INDEX_OF_ZERO", "22003", text, _OTHER)
-    if _ROWS.search(details) is not None:
-        text = "More than one row returned by a subquery used as an expression."
-        return Told("SCALAR_SUBQUERY_TOO_MANY_ROWS", "21000", text, _OTHER)
-    return None
+def _fixed(details: str, known: Sequence[tuple[re.Pattern[str], Told]]) -> Told | None:
+    """What is told of the first of some words; None where none of them is there."""
+    return next((told for words, told in known if words.search(details) is not None), None)
 
 
 def _unsupported(details: str) -> Told | None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from boathouse.engine.gateway.forms.calls import ELEMENT, HIGHER, NAMES, PERCENTILE, PERCENTILES, SEQUENCE, pattern
 from boathouse.engine.gateway.messages.protocol import function_call, proto
-from boathouse.engine.gateway.messages.walk import children, may_have, walk
+from boathouse.engine.gateway.messages.walk import children, may_have, relations, walk
 from boathouse.engine.gateway.session import EngineSession
 from boathouse.engine.gateway.sql.tokens import Token, tokenize
 
@@ -22,7 +22,7 @@ def put_calls(session: EngineSession, root: Any) -> bool:
         return False
     numbers = count()
     changed = False
-    for relation in [one for one in walk(root) if one.DESCRIPTOR.full_name == "spark.connect.Relation"]:
+    for relation in relations(root):
         slots = _slots(relation)
         before = [one.SerializeToString(deterministic=True) for one in slots]
         copy = proto().Relation()

@@ -13,14 +13,14 @@ from typing import Any
 from boathouse.engine.errors import QueryRefused
 from boathouse.engine.gateway.messages.protocol import proto, sql_node
 from boathouse.engine.gateway.messages.spark_types import DataType, Struct, same, sql
-from boathouse.engine.gateway.messages.walk import may_have, walk
-from boathouse.engine.gateway.messages.widening import clashes, wider
+from boathouse.engine.gateway.messages.walk import may_have, relations
 from boathouse.engine.gateway.session import EngineSession
 from boathouse.engine.gateway.sql.inserts import query_start
 from boathouse.engine.gateway.sql.select_scopes import common_before
 from boathouse.engine.gateway.sql.set_operations import Chain, chains
 from boathouse.engine.gateway.sql.statements import Edit, Statement, apply, parse
 from boathouse.engine.gateway.sql.tokens import Token, quote, tokenize
+from boathouse.engine.gateway.sql.widening import clashes, wider
 
 _MAY_HAVE = re.compile(r"\b(?:union|except|minus|intersect)\b", re.IGNORECASE)
 _MAY_HAVE_BYTES = re.compile(_MAY_HAVE.pattern.encode(), re.IGNORECASE)
@@ -45,9 +45,9 @@ class SetTypes:
         """Have the columns of a plan whose names are governed cast, in place; whether there were any to cast."""
         if not self.has_frames and not may_have(root, _MAY_HAVE_BYTES):
             return False
-        relations = [one for one in walk(root) if one.DESCRIPTOR.full_name == "spark.connect.Relation"]
+        found = relations(root)
         inside: list[Any] = []
-        for relation in relations:
+        for relation in found:
             # Of a text that refers to other relations only the outer relation knows these.
             if relation.WhichOneof("rel_type") == "with_relations" and sql_node(relation) is not None:
                 inside.append(relation.with_relations.root)
@@ -56,7 +56,7 @@ class SetTypes:
         known = {id(one) for one in inside}
         changed = False
         # What is inside first: its types are those of what is around.
-        for relation in reversed(relations):
+        for relation in reversed(found):
             node = sql_node(relation)
             if id(relation) in known:
                 continue
@@ -104,8 +104,8 @@ class SetTypes:
             return False
         tokens = tokenize(text)
         # The innermost first, which their first operators still tell when texts around these were changed.
-        numbers = sorted(range(len(found := list(chains(tokens)))), key=lambda number: found[number].length)
-        for number in numbers:
+        found = list(chains(tokens))
+        for number in sorted(range(len(found)), key=lambda number: found[number].length):
             chain = list(chains(tokens))[number]
             if tokens[chain.branches[0][0]].start < begin:
                 continue

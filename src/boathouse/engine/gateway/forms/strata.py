@@ -3,7 +3,7 @@
 from typing import Any
 
 from boathouse.engine.gateway.messages.protocol import proto
-from boathouse.engine.gateway.messages.walk import walk
+from boathouse.engine.gateway.messages.walk import relations
 
 _STRATUM = "__bh_stratum"
 
@@ -15,10 +15,8 @@ def has_strata(sample: Any) -> bool:
 
 def put_strata(root: Any) -> bool:
     """Have the rows of a plan drawn by columns, in place; whether there were any to draw."""
-    relations = [one for one in walk(root) if one.DESCRIPTOR.full_name == "spark.connect.Relation"]
     changed = False
-    # What is inside first: wrapping copies it.
-    for relation in reversed(relations):
+    for relation in reversed(relations(root)):
         if relation.WhichOneof("rel_type") != "sample_by" or not has_strata(relation.sample_by):
             continue
         sample = proto().StatSampleBy()

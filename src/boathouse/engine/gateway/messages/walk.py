@@ -41,6 +41,11 @@ def walk(root: Any) -> Iterator[Any]:
         stack.extend(children(message))
 
 
+def relations(root: Any) -> list[Any]:
+    """The relations in a plan, the outermost first. What is put around one copies it: so from the end, where something is."""
+    return [message for message in walk(root) if message.DESCRIPTOR.full_name == "spark.connect.Relation"]
+
+
 def in_lists(root: Any) -> Iterator[tuple[Any, Any]]:
     """The messages in the lists of columns of a plan's relations, each with the relation whose columns it speaks of."""
     stack: list[tuple[Any, Any]] = [(root, None)]

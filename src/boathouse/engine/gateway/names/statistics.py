@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from boathouse.engine.gateway.messages.protocol import function_call, proto
 from boathouse.engine.gateway.messages.spark_types import Atomic
-from boathouse.engine.gateway.messages.walk import walk
+from boathouse.engine.gateway.messages.walk import relations
 from boathouse.engine.gateway.names.references import References
 from boathouse.engine.gateway.session import EngineSession
 from boathouse.engine.gateway.sql.tokens import quote
@@ -31,10 +31,8 @@ def put_statistics(session: EngineSession, root: Any, numbers: Iterator[int]) ->
         root: The plan, whose names are governed.
         numbers: Numbers that are unique in the request.
     """
-    relations = [one for one in walk(root) if one.DESCRIPTOR.full_name == "spark.connect.Relation"]
     changed = False
-    # What is inside first: wrapping copies it.
-    for relation in reversed(relations):
+    for relation in reversed(relations(root)):
         kind = relation.WhichOneof("rel_type")
         if kind in _PUT:
             _PUT[kind](relation, numbers)
@@ -79,13 +77,15 @@ def _quantiles(relation: Any, numbers: Iterator[int]) -> None:
     for number, name in enumerate(asked.cols):
         value = f"CAST({quote([name])} AS DOUBLE)"
         lists.append(f"array_sort(collect_list(if(isnan({value}), CAST(NULL AS DOUBLE), {value}))) AS v{number}")
-        places = ", ".join(
-            f"try_element_at(v{number}, CAST(greatest(ceil(CAST({quantile!r} AS DOUBLE) * size(v{number})), 1) AS INT))"
-            for quantile in asked.probabilities
-        )
+        places = ", ".join(_element(number, quantile) for quantile in asked.probabilities)
         found.append(f"if(size(v{number}) > 0, array({places}), v{number})")
     sql = f"SELECT array({', '.join(found)}) AS approx_quantile FROM (SELECT {', '.join(lists)} FROM {{rows}})"  # noqa: S608 - names are quoted
     _query(relation, _copy(asked.input), numbers, sql)
+
+
+def _element(number: int, share: float) -> str:
+    """The element of an ordered list at a place that is told as a share of its length."""
+    return f"try_element_at(v{number}, CAST(greatest(ceil(CAST({share!r} AS DOUBLE) * size(v{number})), 1) AS INT))"
 
 
 def _frequent(relation: Any, numbers: Iterator[int]) -> None:
@@ -106,10 +106,7 @@ def _crosstab(relation: Any, numbers: Iterator[int]) -> None:
         f"coalesce(CAST({quote([name])} AS STRING), 'null') AS {quote([name])}"
         for name in dict.fromkeys((asked.col1, asked.col2))
     )
-    given = _copy(asked.input)
-    asked.input.Clear()
-    asked.input.sql.query = ""
-    _query(asked.input, given, numbers, f"SELECT {columns} FROM {{rows}}")  # noqa: S608 - names are quoted
+    _query(asked.input, _copy(asked.input), numbers, f"SELECT {columns} FROM {{rows}}")  # noqa: S608 - names are quoted
 
 
 def _described(relation: Any, numbers: Iterator[int]) -> None:
@@ -131,25 +128,22 @@ def _put_summary(session: EngineSession, relation: Any, numbers: Iterator[int]) 
     parts: list[str] = []
     if base.summary.statistics:
         parts.append(f"SELECT * FROM {quote([references.add('base', base)])}")  # noqa: S608 - a name of ours
+    # Strings have no percentiles, but a column.
+    columns = [
+        (quote([one.name]), one.type.is_numeric)
+        for one in (() if struct is None else struct.fields)
+        if isinstance(one.type, Atomic) and (one.type.is_numeric or one.type.name == "string")
+    ]
+    lists = ", ".join(f"array_sort(collect_list({name})) AS v{number}" for number, (name, _) in enumerate(columns))
     for text, share in shares.items():
-        kept = (
-            [
-                one
-                for one in struct.fields
-                if isinstance(one.type, Atomic) and (one.type.is_numeric or one.type.name == "string")
-            ]
-            if struct
-            else []
-        )
-        lists = ", ".join(f"array_sort(collect_list({quote([one.name])})) AS v{number}" for number, one in enumerate(kept))
-        places = [
-            f"CAST(try_element_at(v{number}, CAST(greatest(ceil(CAST({share!r} AS DOUBLE) * size(v{number})), 1) AS INT)) AS STRING)"
-            if isinstance(one.type, Atomic) and one.type.is_numeric
-            else "CAST(NULL AS STRING)"
-            for number, one in enumerate(kept)
-        ]
         listed = ", ".join(
-            [f"'{text}' AS summary", *(f"{place} AS {quote([one.name])}" for place, one in zip(places, kept, strict=True))]
+            [
+                f"'{text}' AS summary",
+                *(
+                    f"CAST({_element(number, share) if is_number else 'NULL'} AS STRING) AS {name}"
+                    for number, (name, is_number) in enumerate(columns)
+                ),
+            ]
         )
         rows = quote([references.add("rows", given)])
         parts.append(f"SELECT {listed} FROM (SELECT {lists or '1 AS one'} FROM {rows})")  # noqa: S608 - names are quoted
@@ -213,3 +207,11 @@ _PUT: Mapping[str, Any] = {
     "crosstab": _crosstab,
     "describe": _described,
 }
+LOOKS: Mapping[str, Any] = {
+    "spark.connect.Aggregate": look_at_aggregate,
+    **{
+        f"spark.connect.{kind}": lambda visit, _: visit.texts.look_at_statistics()
+        for kind in ("StatApproxQuantile", "StatFreqItems", "StatCrosstab", "StatDescribe", "StatSummary", "NAReplace")
+    },
+}
+"""What is looked at in a plan, by the name of its message."""

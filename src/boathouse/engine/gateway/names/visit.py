@@ -485,12 +485,7 @@ _LOOKS = {
     "spark.connect.Expression.Literal": Visit.look_at_literal,
     WINDOW: lambda visit, window: visit.texts.look_at_window(window),
     "spark.connect.SetOperation": lambda visit, operation: visit.texts.look_at_set_operation(operation),
-    "spark.connect.Aggregate": statistics.look_at_aggregate,
-    **{
-        f"spark.connect.Stat{kind}": lambda visit, _: visit.texts.look_at_statistics()
-        for kind in ("ApproxQuantile", "FreqItems", "Crosstab", "Describe", "Summary")
-    },
-    "spark.connect.NAReplace": lambda visit, _: visit.texts.look_at_statistics(),
+    **statistics.LOOKS,
     "spark.connect.StatSampleBy": lambda visit, sample: visit.texts.look_at_sample(sample),
     "spark.connect.Expression.UnresolvedFunction": frame_functions.look_at_function,
     "spark.connect.CallFunction": frame_functions.look_at_call,

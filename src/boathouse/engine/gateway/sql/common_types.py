@@ -4,7 +4,7 @@ Beside a floating-point number the engine makes decimals of decimals, and of a s
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from boathouse.engine.gateway.sql.arithmetic import COMPARED, EXTREME, TEXT, VOID, Node
 from boathouse.engine.gateway.sql.decimal_types import digits, widest
@@ -63,11 +63,7 @@ def common(kinds: Sequence[str], function: str = "") -> str | None:
     if TEXT in told:
         return None if function == EXTREME else "double" if has_decimals else "bigint"
     if has_decimals:
-        return (
-            widest(found for found in map(digits, _spelled(numbers)) if found is not None).kind.lower()
-            if len(told) > 1
-            else None
-        )
+        return widest(found for found in map(digits, numbers) if found is not None).kind.lower() if len(told) > 1 else None
     return max(numbers, key=_WHOLE.index) if len(told) > 1 else None
 
 
@@ -77,7 +73,3 @@ def malformed(text: str, kind: str) -> str | None:
     if re.fullmatch(pattern, text.strip(), re.IGNORECASE) is not None:
         return None
     return f"Cannot cast string '{text}' to value of {'Int64' if kind.lower() == 'bigint' else 'Float64'} type"
-
-
-def _spelled(kinds: Iterable[str]) -> Iterable[str]:
-    return sorted(kinds)

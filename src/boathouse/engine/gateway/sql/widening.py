@@ -1,8 +1,8 @@
 """The type that holds the values of two, as Spark takes it for columns of set operations: ``AnsiTypeCoercion.findWiderTypeForTwo``."""
 
 from boathouse.engine.gateway.messages.spark_types import VOID, Array, Atomic, DataType, Field, Map, Struct
+from boathouse.engine.gateway.sql.decimal_types import Digits, widest
 
-_MOST_DIGITS = 38
 _STRING, _DOUBLE, _BIGINT = Atomic("string"), Atomic("double"), Atomic("long")
 _MOMENTS = ("date", "timestamp_ntz", "timestamp")
 """The later one holds the earlier one's values."""
@@ -73,9 +73,8 @@ def _number(left: Atomic, right: Atomic) -> Atomic:
         return _DOUBLE
     if left.bits is not None and right.bits is not None:
         return left if left.bits > right.bits else right
-    one, other = left.decimal or (0, 0), right.decimal or (0, 0)
-    before, scale = max(one[0] - one[1], other[0] - other[1]), max(one[1], other[1])
-    return Atomic(f"decimal({min(before + scale, _MOST_DIGITS)},{min(scale, max(_MOST_DIGITS - before, 0))})")
+    kind = widest(Digits(*one.decimal) for one in (left, right) if one.decimal is not None)
+    return Atomic(f"decimal({kind.precision},{kind.scale})")
 
 
 def _beside_string(other: Atomic, ansi: bool) -> Atomic | None:
