@@ -16,7 +16,8 @@ from pyspark.errors import (
 from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as sf
 
-from boathouse.engine.gateway.sql.arithmetic import Arithmetic, Node
+from boathouse.engine.gateway.sql.arithmetic import Arithmetic
+from boathouse.engine.gateway.sql.operands import Node
 from boathouse.engine.gateway.sql.tokens import tokenize
 
 MOST = 2**31 - 1

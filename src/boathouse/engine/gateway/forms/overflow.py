@@ -12,8 +12,8 @@ from typing import Any, Protocol, TypeVar
 
 from boathouse.engine.gateway.sql import common_types
 from boathouse.engine.gateway.sql import decimal_types as decimals
-from boathouse.engine.gateway.sql.arithmetic import COMPARED, DATE, TEXT, TIMED, VOID, Node
 from boathouse.engine.gateway.sql.decimal_types import Cast, Digits
+from boathouse.engine.gateway.sql.operands import COMPARED, DATE, TEXT, TIMED, VOID, Node
 
 _WIDTHS = {"tinyint": 0, "smallint": 1, "int": 2, "bigint": 3}
 WIDER = {"tinyint": "INT", "smallint": "INT", "int": "BIGINT", "bigint": "DECIMAL(19, 0)"}

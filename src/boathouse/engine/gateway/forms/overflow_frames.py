@@ -7,7 +7,8 @@ from typing import Any
 from boathouse.engine.gateway.forms.overflow import Types, argument_kind, checked, edits, mark, summed
 from boathouse.engine.gateway.messages.protocol import function_call, proto
 from boathouse.engine.gateway.messages.walk import children
-from boathouse.engine.gateway.sql.arithmetic import (
+from boathouse.engine.gateway.sql.common_types import malformed
+from boathouse.engine.gateway.sql.operands import (
     CHOICES,
     COMPARED,
     DATE,
@@ -20,7 +21,6 @@ from boathouse.engine.gateway.sql.arithmetic import (
     VOID,
     Node,
 )
-from boathouse.engine.gateway.sql.common_types import malformed
 
 _SIGNS = frozenset("+-*/%")
 _KINDS = {

@@ -16,8 +16,9 @@ from boathouse.engine.gateway.messages.plan_text import sections
 from boathouse.engine.gateway.messages.protocol import proto, sql_node
 from boathouse.engine.gateway.messages.walk import TEXTS, children, inputs, may_have, walk
 from boathouse.engine.gateway.session import EngineSession
-from boathouse.engine.gateway.sql.arithmetic import Arithmetic, Node
+from boathouse.engine.gateway.sql.arithmetic import Arithmetic
 from boathouse.engine.gateway.sql.inserts import query_start, read_insert
+from boathouse.engine.gateway.sql.operands import Node
 from boathouse.engine.gateway.sql.relations import CallUse
 from boathouse.engine.gateway.sql.select_items import GROUPING, standing
 from boathouse.engine.gateway.sql.statements import Edit, Statement, apply, parse

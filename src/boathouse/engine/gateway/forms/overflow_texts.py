@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from boathouse.engine.gateway.forms.overflow import Types, argument_kind, checked, edits, mark, summed
-from boathouse.engine.gateway.sql.arithmetic import TEXT, VOID, Node
 from boathouse.engine.gateway.sql.common_types import malformed
+from boathouse.engine.gateway.sql.operands import TEXT, VOID, Node
 from boathouse.engine.gateway.sql.statements import Edit, apply
 from boathouse.engine.gateway.sql.tokens import literal, tokenize
 

@@ -6,95 +6,23 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from boathouse.engine.gateway.sql.decimal_types import literal_kind
+from boathouse.engine.gateway.sql.operands import (
+    CHOICES,
+    COMPARED,
+    DATE,
+    EXTREME,
+    FUNCTIONS,
+    NO_OPERAND,
+    NUMBERS,
+    OTHER,
+    TEXT,
+    TIMED,
+    TRIED,
+    VOID,
+    Node,
+)
 from boathouse.engine.gateway.sql.tokens import Kind, Token, closing, words_of
 
-_NO_OPERAND = frozenset(
-    [
-        "ALL",
-        "ALTER",
-        "AND",
-        "ANTI",
-        "ANY",
-        "AS",
-        "ASC",
-        "BETWEEN",
-        "BY",
-        "CLUSTER",
-        "CREATE",
-        "CROSS",
-        "CUBE",
-        "DEFAULT",
-        "DELETE",
-        "DESC",
-        "DISTINCT",
-        "DISTRIBUTE",
-        "DIV",
-        "ELSE",
-        "END",
-        "ESCAPE",
-        "EXCEPT",
-        "EXISTS",
-        "FETCH",
-        "FILTER",
-        "FOR",
-        "FROM",
-        "FULL",
-        "GROUP",
-        "GROUPING",
-        "HAVING",
-        "ILIKE",
-        "IN",
-        "INNER",
-        "INSERT",
-        "INTERSECT",
-        "INTO",
-        "IS",
-        "JOIN",
-        "LATERAL",
-        "LIKE",
-        "LIMIT",
-        "MATCHED",
-        "MERGE",
-        "MINUS",
-        "NATURAL",
-        "NOT",
-        "NULLS",
-        "OFFSET",
-        "ON",
-        "OR",
-        "ORDER",
-        "OVER",
-        "OVERWRITE",
-        "PARTITION",
-        "PIVOT",
-        "PRECEDING",
-        "QUALIFY",
-        "REGEXP",
-        "RETURN",
-        "RLIKE",
-        "ROLLUP",
-        "ROWS",
-        "SELECT",
-        "SEMI",
-        "SET",
-        "SETS",
-        "SOME",
-        "SORT",
-        "STRUCT",
-        "TABLE",
-        "TABLESAMPLE",
-        "THEN",
-        "UNION",
-        "UNPIVOT",
-        "UPDATE",
-        "USING",
-        "VALUES",
-        "WHEN",
-        "WHERE",
-        "WINDOW",
-        "WITH",
-    ]
-)
 _UNITS = frozenset(
     f"{unit}{plural}"
     for unit in ("YEAR", "QUARTER", "MONTH", "WEEK", "DAY", "HOUR", "MINUTE", "SECOND", "MILLISECOND", "MICROSECOND")
@@ -106,66 +34,8 @@ _AFTER_GROUPS = ("HAVING", "QUALIFY", "WINDOW", "ORDER", "SORT", "LIMIT", "OFFSE
 _WHOLE = re.compile(r"(\d+)(L?)\Z", re.IGNORECASE)
 _EXPONENT = re.compile(r"\d+E\Z", re.IGNORECASE)
 _MOST_INT, _MOST_BIGINT = 2**31 - 1, 2**63 - 1
-FUNCTIONS = {"sum": "sum", "avg": "avg", "mean": "avg"}
-"""Functions whose results need the type of their argument."""
-OTHER = "other"
-"""The kind of what is no whole number, and is known to be none."""
-DATE, TIMED, TEXT = "date", "interval of time", "string"
-"""The kinds of a date, of an interval of hours and the like, and of a string."""
-TRIED = {"try_add": "+", "try_subtract": "-", "try_multiply": "*"}
-"""Functions that are an operation."""
-NUMBERS = frozenset({"TINYINT", "SMALLINT", "INT", "INTEGER", "BIGINT", "LONG", "FLOAT", "DOUBLE", "DECIMAL"})
-"""Types of numbers."""
 _WHOLE_TYPES = frozenset({"tinyint", "smallint", "int", "bigint"})
-CHOICES = {"coalesce": 0, "nvl": 0, "ifnull": 0, "if": 1, "iff": 1, "nvl2": 1, "greatest": 0, "least": 0, "array": 0}
-"""Functions of which arguments have to be of one type -> where the first of these stands."""
-VOID = "void"
-"""The kind of NULL."""
-COMPARED, EXTREME = "compared", "extreme"
-"""What stands as the function of a comparison, and of one that takes no strings for numbers."""
 _COMPARING = ("<=>", "<>", "<=", ">=", "==", "!=", "=", "<", ">")
-
-
-@dataclass(frozen=True)
-class Node:
-    """An operand or an operation.
-
-    Attributes:
-        source: Where it stands: offsets in a text, or a message of a plan.
-        sign: Of an operation; empty for an operand.
-        parts: The operation's operands; one for a sign before a value.
-        number: What a literal is, if it is a whole number.
-        kind: The type, where that can be told from the literal.
-        key: The same for what is the same expression in the same place.
-        inner: What stands inside of an operand.
-        summed: The argument, of a call of ``sum`` or of ``avg``.
-        function: Which of these.
-        name: Of a column, in small letters.
-        is_plain: Whether it gives the same value each time, and that costs nothing.
-        tried: Whether it is NULL where it cannot be computed: a call such as ``try_add``.
-        is_number: Whether it is cast to a number.
-        choices: The values that have to be of one type, of a call such as ``coalesce``, a ``CASE`` or a comparison.
-    """
-
-    source: Any
-    sign: str = ""
-    parts: tuple["Node", ...] = ()
-    number: int | None = None
-    kind: str | None = None
-    key: tuple[Any, ...] = ()
-    inner: tuple["Node", ...] = ()
-    summed: "Node | None" = None
-    function: str = ""
-    name: str = ""
-    is_plain: bool = True
-    tried: bool = False
-    is_number: bool = False
-    choices: tuple["Node", ...] = ()
-
-    @property
-    def holds(self) -> bool:
-        """Whether there is anything in it that may have to be changed."""
-        return bool(self.sign or self.inner or self.summed is not None or self.choices)
 
 
 @dataclass
@@ -263,10 +133,10 @@ class Arithmetic:
         found: set[str] = set()
         for at in range(1, len(self.tokens)):
             token, before = self.tokens[at], self.tokens[at - 1]
-            if not token.is_identifier or token.is_word(*_NO_OPERAND):
+            if not token.is_identifier or token.is_word(*NO_OPERAND):
                 continue
             is_alias = before.is_word("AS") or before.kind is not Kind.MARK or before.is_mark(")") or before.is_mark("]")
-            if is_alias and not (before.is_word(*_NO_OPERAND) and not before.is_word("AS", "END")):
+            if is_alias and not (before.is_word(*NO_OPERAND) and not before.is_word("AS", "END")):
                 found.add(token.identifier.lower())
                 listed = at + 1
                 if listed < len(self.tokens) and self.tokens[listed].is_mark("("):
@@ -410,7 +280,7 @@ class Arithmetic:
         if token.is_word(*_TYPED) and following is not None and following.kind is Kind.STRING:
             kind = {"DATE": DATE, "TIMESTAMP": "timestamp"}.get(token.value, OTHER)
             return Node(self._span(at, at + 2), kind=kind), at + 2
-        if not token.is_identifier or token.is_word(*_NO_OPERAND):
+        if not token.is_identifier or token.is_word(*NO_OPERAND):
             return None
         return self._name(at, end)
 
@@ -475,7 +345,7 @@ class Arithmetic:
         if token.is_word("SELECT"):
             return False
         is_call = token.is_mark("(") and self.tokens[at - 1].is_identifier
-        return not is_call or self.tokens[at - 1].value in self.plain | _NO_OPERAND
+        return not is_call or self.tokens[at - 1].value in self.plain | NO_OPERAND
 
     def _summed(self, begin: int, end: int) -> Node | None:
         begin += begin < end and self.tokens[begin].is_word("DISTINCT", "ALL")

@@ -6,8 +6,8 @@ Beside a floating-point number the engine makes decimals of decimals, and of a s
 import re
 from collections.abc import Mapping, Sequence
 
-from boathouse.engine.gateway.sql.arithmetic import COMPARED, EXTREME, TEXT, VOID, Node
 from boathouse.engine.gateway.sql.decimal_types import digits, widest
+from boathouse.engine.gateway.sql.operands import COMPARED, EXTREME, TEXT, VOID, Node
 
 _WHOLE = ("tinyint", "smallint", "int", "bigint")
 _BINARY = ("float", "double")

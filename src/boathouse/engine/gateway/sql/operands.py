@@ -1,0 +1,151 @@
+"""Operands and operations, whether they stand in a text or in a plan, and what is known of them by their words."""
+
+from dataclasses import dataclass
+from typing import Any
+
+NO_OPERAND = frozenset(
+    [
+        "ALL",
+        "ALTER",
+        "AND",
+        "ANTI",
+        "ANY",
+        "AS",
+        "ASC",
+        "BETWEEN",
+        "BY",
+        "CLUSTER",
+        "CREATE",
+        "CROSS",
+        "CUBE",
+        "DEFAULT",
+        "DELETE",
+        "DESC",
+        "DISTINCT",
+        "DISTRIBUTE",
+        "DIV",
+        "ELSE",
+        "END",
+        "ESCAPE",
+        "EXCEPT",
+        "EXISTS",
+        "FETCH",
+        "FILTER",
+        "FOR",
+        "FROM",
+        "FULL",
+        "GROUP",
+        "GROUPING",
+        "HAVING",
+        "ILIKE",
+        "IN",
+        "INNER",
+        "INSERT",
+        "INTERSECT",
+        "INTO",
+        "IS",
+        "JOIN",
+        "LATERAL",
+        "LIKE",
+        "LIMIT",
+        "MATCHED",
+        "MERGE",
+        "MINUS",
+        "NATURAL",
+        "NOT",
+        "NULLS",
+        "OFFSET",
+        "ON",
+        "OR",
+        "ORDER",
+        "OVER",
+        "OVERWRITE",
+        "PARTITION",
+        "PIVOT",
+        "PRECEDING",
+        "QUALIFY",
+        "REGEXP",
+        "RETURN",
+        "RLIKE",
+        "ROLLUP",
+        "ROWS",
+        "SELECT",
+        "SEMI",
+        "SET",
+        "SETS",
+        "SOME",
+        "SORT",
+        "STRUCT",
+        "TABLE",
+        "TABLESAMPLE",
+        "THEN",
+        "UNION",
+        "UNPIVOT",
+        "UPDATE",
+        "USING",
+        "VALUES",
+        "WHEN",
+        "WHERE",
+        "WINDOW",
+        "WITH",
+    ]
+)
+"""Words that are no operand by themselves."""
+FUNCTIONS = {"sum": "sum", "avg": "avg", "mean": "avg"}
+"""Functions whose results need the type of their argument."""
+OTHER = "other"
+"""The kind of what is no whole number, and is known to be none."""
+DATE, TIMED, TEXT = "date", "interval of time", "string"
+"""The kinds of a date, of an interval of hours and the like, and of a string."""
+TRIED = {"try_add": "+", "try_subtract": "-", "try_multiply": "*"}
+"""Functions that are an operation."""
+NUMBERS = frozenset({"TINYINT", "SMALLINT", "INT", "INTEGER", "BIGINT", "LONG", "FLOAT", "DOUBLE", "DECIMAL"})
+"""Types of numbers."""
+CHOICES = {"coalesce": 0, "nvl": 0, "ifnull": 0, "if": 1, "iff": 1, "nvl2": 1, "greatest": 0, "least": 0, "array": 0}
+"""Functions of which arguments have to be of one type -> where the first of these stands."""
+VOID = "void"
+"""The kind of NULL."""
+COMPARED, EXTREME = "compared", "extreme"
+"""What stands as the function of a comparison, and of one that takes no strings for numbers."""
+
+
+@dataclass(frozen=True)
+class Node:
+    """An operand or an operation.
+
+    Attributes:
+        source: Where it stands: offsets in a text, or a message of a plan.
+        sign: Of an operation; empty for an operand.
+        parts: The operation's operands; one for a sign before a value.
+        number: What a literal is, if it is a whole number.
+        kind: The type, where that can be told from the literal.
+        key: The same for what is the same expression in the same place.
+        inner: What stands inside of an operand.
+        summed: The argument, of a call of ``sum`` or of ``avg``.
+        function: Which of these.
+        name: Of a column, in small letters.
+        is_plain: Whether it gives the same value each time, and that costs nothing.
+        tried: Whether it is NULL where it cannot be computed: a call such as ``try_add``.
+        is_number: Whether it is cast to a number.
+        choices: The values that have to be of one type, of a call such as ``coalesce``, a ``CASE`` or a comparison.
+    """
+
+    source: Any
+    sign: str = ""
+    parts: tuple["Node", ...] = ()
+    number: int | None = None
+    kind: str | None = None
+    key: tuple[Any, ...] = ()
+    inner: tuple["Node", ...] = ()
+    summed: "Node | None" = None
+    function: str = ""
+    name: str = ""
+    is_plain: bool = True
+    tried: bool = False
+    is_number: bool = False
+    choices: tuple["Node", ...] = ()
+
+    @property
+    def holds(self) -> bool:
+        """Whether there is anything in it that may have to be changed."""
+        return bool(self.sign or self.inner or self.summed is not None or self.choices)
