@@ -21,7 +21,7 @@ from boathouse.tables.clone import Cloned, clone
 from boathouse.tables.clustering import cluster, clustering_columns, set_clustering
 from boathouse.tables.constraints import add_check, drop_check
 from boathouse.tables.convert import convert
-from boathouse.tables.creating import make_empty, publish_first
+from boathouse.tables.creating import make_empty, publish_first, put_in_order, set_order
 from boathouse.tables.delta import Commit, Detail, Sample, append, detail, history, query, replace_rows, row_count, sample
 from boathouse.tables.errors import (
     CommitLost,
@@ -141,6 +141,7 @@ __all__ = [
     "physical_name",
     "primitive_types",
     "publish_first",
+    "put_in_order",
     "query",
     "quoted",
     "release_log",
@@ -160,6 +161,7 @@ __all__ = [
     "sample",
     "set_clustering",
     "set_description",
+    "set_order",
     "set_properties",
     "setting",
     "shown",

@@ -2,12 +2,12 @@
 
 import json
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from boathouse.kit.clock import now_ms
 from boathouse.storage.paths import from_url
-from boathouse.tables.alter import Edit
+from boathouse.tables.alter import Edit, alter
 from boathouse.tables.errors import CommitLost
 from boathouse.tables.files import data_path
 from boathouse.tables.log import Operation, actions_of, info_action, replay, write_commit
@@ -57,6 +57,17 @@ def publish_first(source: str, target: str, work: Callable[[Edit], None]) -> Non
         _move(data_path(state.folder, add["path"]), data_path(folder, add["path"]))
     if not write_commit(target, 0, actions):
         raise CommitLost("CREATE TABLE", "another writer made a table at its location.")
+
+
+def put_in_order(edit: Edit, names: Sequence[str]) -> None:
+    """Give the columns of a table whose metadata is changed the order of their names; those not among them come last."""
+    places = {name.lower(): number for number, name in enumerate(names)}
+    edit.columns.sort(key=lambda column: places.get(column["name"].lower(), len(places)))
+
+
+def set_order(location: str, names: Sequence[str], user: str | None = None) -> None:
+    """Give the columns of a table the order of their names, where they stand otherwise."""
+    alter(location, Operation("CHANGE COLUMNS", {"columns": ",".join(names)}, user), lambda edit: put_in_order(edit, names))
 
 
 def _move(source: Path, target: Path) -> None:

@@ -200,6 +200,7 @@ def _save_path(visit: Visit, command: Any, path: str, match: Match, asked: str =
             writer = TableWriter(visit.access, visit.principal, visit.guard)
             kept = {key: value for key, value in options.items() if key.lower() not in {"path", "overwriteschema"}}
             command.write_operation.CopyFrom(writer.rows_to(path, draft, write.input, visit.session, kept))
+            return Change(lambda: writer.put_in_order(path), retry=Retry(target, replaces=True))
         return Change(nothing, retry=Retry(target, replaces=True))
     return put(visit, command, target, write.input, _plan(visit, write, Rules(match, strict=match is Match.NAME)))
 
@@ -208,6 +209,7 @@ def _new_at_path(visit: Visit, write: Any, path: str, *, is_new: bool) -> Change
     """Rows for a path where no table is; with properties they are written beside it first, so that its first commit says all."""
     draft = TableDraft(
         ("", "", ""),
+        tuple(write.partitioning_columns),
         properties=delta_properties(write.options),
         cluster_by=tuple(parts_of(one)[-1] for one in write.clustering_columns),
         defaults=default_properties(visit.session),
@@ -215,12 +217,15 @@ def _new_at_path(visit: Visit, write: Any, path: str, *, is_new: bool) -> Change
     for key in draft.properties:
         del write.options[key]
     del write.clustering_columns[:]
-    if is_new:
-        require_names(names_in(from_message(visit.session.schema(write.input))), draft)
-    if not is_new or not (draft.properties or draft.defaults or draft.cluster_by):
+    if not is_new:
+        return None
+    schema = visit.session.schema(write.input)
+    require_names(names_in(from_message(schema)), draft)
+    if not (draft.properties or draft.defaults or draft.cluster_by or draft.partition_by):
         return None
     writer = TableWriter(visit.access, visit.principal, visit.guard)
     target = writer.at_path(draft, path)
+    writer.keep_order(target.folder, draft, schema)
     write.path = target.folder
     for key in [one for one in write.options if one.lower() == "path"]:
         del write.options[key]

@@ -17,7 +17,7 @@ from boathouse.catalog.api import Privilege, TableInfo
 from boathouse.engine.catalog_access import CatalogAccess
 from boathouse.engine.errors import TableAlreadyExists
 from boathouse.engine.gateway.messages.protocol import local_relation, nullable_schema, proto
-from boathouse.engine.gateway.messages.spark_types import from_message, names_in
+from boathouse.engine.gateway.messages.spark_types import Struct, from_message, names_in
 from boathouse.engine.gateway.paths.guard import PathGuard, Use
 from boathouse.engine.gateway.session import EngineSession
 from boathouse.engine.gateway.writes.delta_target import load
@@ -127,6 +127,8 @@ class TableWriter:
         self._access = access
         self._principal = principal
         self._guard = guard
+        self._order: dict[str, tuple[str, ...]] = {}
+        """Path -> the names of the columns of the rows that are written there, in their order: the engine puts those of partitions last."""
 
     def existing(self, name: tuple[str, str, str]) -> TableInfo | None:
         """The table of a name, if there is one."""
@@ -165,6 +167,7 @@ class TableWriter:
         schema = session.schema(rows)
         require_names(names_in(from_message(schema)), draft, path)
         write.input.CopyFrom(self._nullable(rows, schema))
+        self.keep_order(path, draft, schema)
         partition_by: Sequence[str] = draft.partition_by
         write.partitioning_columns.extend(partition_by)
         write.options.update({key: value for key, value in options.items() if not key.lower().startswith("delta.")})
@@ -173,6 +176,23 @@ class TableWriter:
         if said is not None and option(options, "usermetadata") is None:
             write.options["userMetadata"] = said
         return write
+
+    def keep_order(self, path: str, draft: TableDraft, schema: Any) -> None:
+        """Have the columns of a table that is made at a path stand as those of its rows do.
+
+        Args:
+            path: Where it is written.
+            draft: The table as it is wanted.
+            schema: Of the rows, as a DataType message.
+        """
+        struct = from_message(schema) if draft.partition_by else None
+        if isinstance(struct, Struct):
+            self._order[path] = tuple(one.name for one in struct.fields)
+
+    def put_in_order(self, path: str) -> None:
+        """Have the columns of the table at a path stand in the order that was kept."""
+        if path in self._order:
+            tables.set_order(to_url(Path(path)), self._order[path], self._principal.name)
 
     def _nullable(self, rows: Any, given: Any) -> Any:
         schema, differs = nullable_schema(given)
@@ -227,6 +247,7 @@ class TableWriter:
             change(edit)
             edit.description = draft.comment or edit.description
             tables.cluster(edit, draft.cluster_by)
+            tables.put_in_order(edit, self._order.get(str(beside), ()))
 
         try:
             tables.publish_first(to_url(beside), target.location, work)
@@ -236,6 +257,7 @@ class TableWriter:
     def _describe(self, target: Target, *, describe: bool) -> None:
         """Put into a table's log what the write of its rows did not: properties, comment, clustering columns."""
         draft, location = target.draft, target.location
+        self.put_in_order(target.folder)
         wanted = _wanted(draft, describe=describe) if target.is_new else dict(draft.properties if describe else {})
         if wanted:
             set_properties(location, wanted)
@@ -254,7 +276,7 @@ class TableWriter:
 
 def _beside(draft: TableDraft, location: str) -> Path | None:
     """Where a new table is written that has more to say of itself than the engine says, or None."""
-    says_more = bool(draft.properties or draft.defaults or draft.comment or draft.cluster_by)
+    says_more = bool(draft.properties or draft.defaults or draft.comment or draft.cluster_by or draft.partition_by)
     return from_url(location) / STAGING / uuid.uuid4().hex if says_more and not tables.is_table(location) else None
 
 
