@@ -1,11 +1,16 @@
 """Calls of DataFrames as the stock client makes them: what they give, and what their writes leave."""
 
+import datetime as dt
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from deltalake import DeltaTable
-from pyspark.sql import SparkSession
+from pyspark.errors import AnalysisException
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F  # noqa: N812 - as everybody calls it
+from pyspark.sql.types import IntegerType, StructType
+from pyspark.storagelevel import StorageLevel
 
 _MADE = "SELECT 1 AS a, 2 AS k, 3 AS z"
 _PARTITIONED: dict[str, Callable[[SparkSession, str], object]] = {
@@ -32,6 +37,112 @@ def test_columns_of_partitioned_tables_at_paths(spark: SparkSession, tmp_path: P
     writer = spark.sql(_MADE).write.format("delta").mode("overwrite")
     writer.partitionBy("k").save(str(tmp_path / "t"))
     assert spark.read.format("delta").load(str(tmp_path / "t")).columns == ["a", "k", "z"]
-    writer.partitionBy("a").option("overwriteSchema", True).save(str(tmp_path / "t"))
+    writer.partitionBy("a").option("overwriteSchema", "true").save(str(tmp_path / "t"))
     table = DeltaTable(tmp_path / "t")
     assert ([one.name for one in table.schema().fields], table.metadata().partition_columns) == (["a", "k", "z"], ["a"])
+
+
+def rows(frame: DataFrame) -> list[tuple[object, ...]]:
+    return [tuple(row) for row in frame.collect()]
+
+
+@pytest.fixture
+def frame(spark: SparkSession) -> DataFrame:
+    return spark.createDataFrame([(1, "x", 2.0), (2, "y", None), (None, None, 1.0)], "id INT, k STRING, v DOUBLE")
+
+
+class TestSessionWindows:
+    @pytest.fixture
+    def events(self, spark: SparkSession) -> DataFrame:
+        given = [(1, 0, 5), (1, 3, 7), (1, 8, 1), (1, 60, 2), (2, 0, 9)]
+        start = dt.datetime(2026, 1, 1)
+        made = [(user, start + dt.timedelta(minutes=minutes), n) for user, minutes, n in given]
+        return spark.createDataFrame([*made, (3, None, 9)], "u INT, t TIMESTAMP, n INT")
+
+    def test_rows_that_follow_each_other_are_one_session(self, events: DataFrame) -> None:
+        found = events.groupBy("u", F.session_window("t", "5 minutes")).agg(F.count("*"), F.sum(events.n)).orderBy(1, 2)
+        assert found.columns == ["u", "session_window", "count(1)", "sum(n)"]
+        assert [(row[0], row[1].start.minute, row[1].start.hour, row[1].end.minute, *row[2:]) for row in found.collect()] == [
+            (1, 0, 0, 13, 3, 13),
+            (1, 0, 1, 5, 1, 2),
+            (2, 0, 0, 5, 1, 9),
+        ]
+
+    def test_without_another_key_and_under_another_name(self, events: DataFrame) -> None:
+        found = events.groupBy(F.session_window(events.t, "5 minutes").alias("w")).agg(F.sum("n").alias("n"))
+        assert rows(found.orderBy("w.start").select("n")) == [(22,), (2,)]
+
+    @pytest.mark.parametrize(
+        ("gap", "told"),
+        [(F.lit("abc"), "'abc' is not a span of time"), (F.concat(F.lit("5"), F.lit(" minutes")), "has to be written out")],
+    )
+    def test_what_is_refused(self, events: DataFrame, gap: Column, told: str) -> None:
+        with pytest.raises(AnalysisException, match=told):
+            events.groupBy(F.session_window("t", gap)).count().collect()
+
+
+class TestTranspose:
+    def test_rows_become_columns_in_the_order_of_their_keys(self, spark: SparkSession) -> None:
+        given = spark.createDataFrame([("r", 1, 2.5), ("a", 3, 4.0), (None, 5, 6.0)], "id STRING, x INT, y DOUBLE")
+        found = given.transpose()
+        assert found.dtypes == [("key", "string"), ("a", "double"), ("r", "double")]
+        assert rows(found) == [("x", 3.0, 1.0), ("y", 4.0, 2.5)]
+        assert rows(given.select("x", "id").transpose("id").select(F.col("a") + F.col("r"))) == [(4,)]
+        assert rows(given.limit(0).transpose()) == [("x",), ("y",)]
+
+    def test_what_is_refused(self, spark: SparkSession) -> None:
+        for given, condition in (
+            (spark.createDataFrame([("r", 1, "a")], "id STRING, x INT, y STRING"), "TRANSPOSE_NO_LEAST_COMMON_TYPE"),
+            (spark.createDataFrame([([1], 1)], "id ARRAY<INT>, x INT"), "TRANSPOSE_INVALID_INDEX_COLUMN"),
+            (spark.range(501), "TRANSPOSE_EXCEED_ROW_LIMIT"),
+        ):
+            with pytest.raises(AnalysisException, match=condition):
+                given.transpose().collect()
+
+
+def test_table_functions(spark: SparkSession) -> None:
+    tvf = spark.tvf
+    assert rows(tvf.explode(F.array(F.lit(1), F.lit(2)))) == [(1,), (2,)]
+    assert tvf.json_tuple(F.lit('{"a":1}'), F.lit("a")).collect()[0].asDict() == {"c0": "1"}
+    lists = spark.createDataFrame([(1, [7, 8]), (2, [])], "id INT, xs ARRAY<INT>")
+    items = tvf.explode(F.col("xs").outer())
+    assert rows(lists.lateralJoin(items).select("id", "col")) == [(1, 7), (1, 8)]
+    assert rows(lists.lateralJoin(items, how="left").select("id", "col")) == [(1, 7), (1, 8), (2, None)]
+
+
+def test_a_lateral_join_without_a_condition(spark: SparkSession, frame: DataFrame) -> None:
+    below = spark.range(1).where(F.col("id") < F.col("v").outer()).select(F.lit("there").alias("l"))
+    found = frame.lateralJoin(below, how="left").select("k", "l")
+    assert sorted(rows(found), key=str) == [("x", "there"), ("y", None), (None, "there")]
+
+
+def test_rows_that_are_kept(frame: DataFrame) -> None:
+    assert frame.checkpoint(eager=False).count() == 3
+    assert frame.localCheckpoint(eager=False, storageLevel=StorageLevel.DISK_ONLY).where("id = 1").count() == 1
+
+
+def test_hints_with_columns(frame: DataFrame) -> None:
+    assert frame.hint("repartition", 3, "id").count() == frame.hint("repartition_by_range", F.col("id")).count() == 3
+
+
+@pytest.mark.parametrize("kind", ["limit", "offset", "tail"])
+def test_fewer_than_no_rows(frame: DataFrame, kind: str) -> None:
+    with pytest.raises(AnalysisException, match=r"INVALID_LIMIT_LIKE_EXPRESSION\.IS_NEGATIVE"):
+        list(getattr(frame, kind)(-1)) if kind == "tail" else getattr(frame, kind)(-1).collect()
+
+
+def test_the_shape_of_a_schema(frame: DataFrame) -> None:
+    wanted = StructType().add("zz", IntegerType()).add("ID", "long")
+    assert frame.to(wanted).limit(1).collect()[0].asDict() == {"zz": None, "ID": 1}
+    for other, condition in (
+        (StructType().add("k", IntegerType()), "INVALID_COLUMN_OR_FIELD_DATA_TYPE"),
+        (StructType().add("id", IntegerType(), nullable=False), "NULLABLE_COLUMN_OR_FIELD"),
+        (StructType().add("zz", IntegerType(), nullable=False), "UNRESOLVED_COLUMN.WITH_SUGGESTION"),
+    ):
+        with pytest.raises(AnalysisException, match=condition):
+            frame.to(other).collect()
+
+
+def test_a_read_without_a_format_is_one_of_delta(spark: SparkSession, frame: DataFrame, tmp_path: Path) -> None:
+    frame.write.save(str(tmp_path / "t"))
+    assert spark.read.load(str(tmp_path / "t")).count() == 3

@@ -13,6 +13,7 @@ from boathouse.engine.gateway.messages.protocol import function_call, proto
 from boathouse.engine.gateway.messages.spark_types import Atomic
 from boathouse.engine.gateway.messages.walk import relations
 from boathouse.engine.gateway.names.references import References
+from boathouse.engine.gateway.names.shapes import put_missing_columns, put_transposed
 from boathouse.engine.gateway.session import EngineSession
 from boathouse.engine.gateway.sql.tokens import quote
 
@@ -41,6 +42,11 @@ def put_statistics(session: EngineSession, root: Any, numbers: Iterator[int]) ->
             changed |= _put_summary(session, relation, numbers)
         elif kind == "replace":
             changed |= _put_missing(session, relation)
+        elif kind == "transpose":
+            put_transposed(session, relation, numbers)
+            changed = True
+        elif kind == "to_schema":
+            changed |= put_missing_columns(session, relation)
     return changed
 
 
@@ -211,7 +217,16 @@ LOOKS: Mapping[str, Any] = {
     "spark.connect.Aggregate": look_at_aggregate,
     **{
         f"spark.connect.{kind}": lambda visit, _: visit.texts.look_at_statistics()
-        for kind in ("StatApproxQuantile", "StatFreqItems", "StatCrosstab", "StatDescribe", "StatSummary", "NAReplace")
+        for kind in (
+            "StatApproxQuantile",
+            "StatFreqItems",
+            "StatCrosstab",
+            "StatDescribe",
+            "StatSummary",
+            "NAReplace",
+            "Transpose",
+            "ToSchema",
+        )
     },
 }
 """What is looked at in a plan, by the name of its message."""

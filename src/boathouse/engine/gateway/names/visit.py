@@ -13,6 +13,7 @@ from boathouse.engine.gateway.answers import Asked, answer
 from boathouse.engine.gateway.answers.spark_catalog import answer_catalog
 from boathouse.engine.gateway.effects import Effects
 from boathouse.engine.gateway.forms.day_frames import WINDOW
+from boathouse.engine.gateway.forms.frame_plans import look_at_checkpoint, put_plan
 from boathouse.engine.gateway.messages.protocol import empty_answer, local_relation, of_today, proto, sql_node
 from boathouse.engine.gateway.messages.spark_types import Struct
 from boathouse.engine.gateway.messages.walk import children
@@ -149,10 +150,10 @@ class Visit:
             standalone: Whether it is a SQL command of its own.
         """
         kind = relation.WhichOneof("rel_type")
-        if kind in OF_STREAMS:
-            if reads.replace_streams(self, relation):
-                return []
-            kind = relation.WhichOneof("rel_type")
+        if kind in OF_STREAMS and reads.replace_streams(self, relation):
+            return []
+        self.changed |= not self.session.capabilities.reads_all_forms and put_plan(relation)
+        kind = relation.WhichOneof("rel_type")
         if kind == "sql":
             return self._look_at_sql(relation, relation, references, standalone=standalone)
         if kind == "with_relations" and relation.with_relations.root.WhichOneof("rel_type") == "sql":
@@ -491,6 +492,7 @@ _LOOKS = {
     "spark.connect.CallFunction": frame_functions.look_at_call,
     "spark.connect.PythonUDF": frame_functions.look_at_python,
     "spark.connect.CreateDataFrameViewCommand": Visit.look_at_view,
+    "spark.connect.CheckpointCommand": look_at_checkpoint,
     "spark.connect.Command": frame_functions.look_at_registration,
     "spark.connect.WriteStreamOperationStart": Visit.look_at_stream,
 }

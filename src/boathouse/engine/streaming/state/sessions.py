@@ -8,7 +8,7 @@ from boathouse.engine.streaming.errors import NotOnThisEngine
 from boathouse.engine.streaming.intervals import milliseconds
 from boathouse.engine.streaming.state.event_time import unaliased
 
-_NAME = "session_window"
+NAME = "session_window"
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def session_of(expression: Any) -> tuple[Any, int] | None:
     """
     inner = unaliased(expression)[0]
     call = inner.unresolved_function
-    if inner.WhichOneof("expr_type") != "unresolved_function" or call.function_name.lower() != _NAME:
+    if inner.WhichOneof("expr_type") != "unresolved_function" or call.function_name.lower() != NAME:
         return None
     time, gap = call.arguments
     if gap.WhichOneof("expr_type") != "literal" or gap.literal.WhichOneof("literal_type") != "string":
@@ -81,7 +81,7 @@ def without_sessions(aggregate: Any) -> bool:
         time = type(expression)()
         time.CopyFrom(session[0])
         if expression.WhichOneof("expr_type") != "alias":
-            expression.alias.name.append(_NAME)
+            expression.alias.name.append(NAME)
         expression.alias.expr.Clear()
         call = expression.alias.expr.unresolved_function
         call.function_name = "named_struct"
