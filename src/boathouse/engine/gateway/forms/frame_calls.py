@@ -9,7 +9,7 @@ from boathouse.engine.gateway.forms.calls import ELEMENT, HIGHER, NAMES, PERCENT
 from boathouse.engine.gateway.messages.protocol import function_call, proto
 from boathouse.engine.gateway.messages.walk import children, may_have, relations, walk
 from boathouse.engine.gateway.session import EngineSession
-from boathouse.engine.gateway.sql.tokens import Token, tokenize
+from boathouse.engine.gateway.sql.tokens import Kind, Token, tokenize
 
 _KNOWN = NAMES | PERCENTILES | {"percentile"}
 _SIGNS = frozenset("+-*/%")
@@ -149,12 +149,12 @@ def _made(name: str, arguments: Sequence[Any], window: Any | None, numbers: Iter
             one.WhichOneof("expr_type") == "literal" and one.literal.WhichOneof("literal_type") == "null" for one in arguments
         ]
         text = pattern(name, [_literal(one) for one in arguments], nulls)
-        return None if text is None else _Pattern(text, element, arguments).made()
+        return None if text is None else Pattern(text, element, arguments).made()
     function = arguments[-1].lambda_function
     if len(function.arguments) != len(higher.parameters):
         return None
     values = {
-        tuple(parameter.name_parts): _Pattern(text, element, arguments).made()
+        tuple(parameter.name_parts): Pattern(text, element, arguments).made()
         for parameter, text in zip(function.arguments, higher.parameters, strict=True)
     }
     body = proto().Expression()
@@ -164,7 +164,7 @@ def _made(name: str, arguments: Sequence[Any], window: Any | None, numbers: Iter
             known = values.get(tuple(one.unresolved_named_lambda_variable.name_parts))
             if known is not None:
                 one.CopyFrom(known)
-    return _Pattern(higher.pattern, element, arguments, body).made()
+    return Pattern(higher.pattern, element, arguments, body).made()
 
 
 def _sequence() -> Any:
@@ -195,14 +195,14 @@ def _percentile(arguments: Sequence[Any], window: Any | None) -> Any | None:
     made = [_of_one(arguments[0], one, window) for one in (listed or [arguments[1]])]
     if listed is None:
         return made[0]
-    there = _Pattern("(count({0}) > 0)", "", arguments).made()
+    there = Pattern("(count({0}) > 0)", "", arguments).made()
     nothing = proto().Expression()
     nothing.literal.null.SetInParent()
     return function_call("if", _windowed(there, window), function_call("array", *made), nothing)
 
 
 def _of_one(value: Any, percentage: Any, window: Any | None) -> Any:
-    return _windowed(_Pattern(PERCENTILE, "", [value, percentage]).made(), window)
+    return _windowed(Pattern(PERCENTILE, "", [value, percentage]).made(), window)
 
 
 def _windowed(expression: Any, window: Any | None) -> Any:
@@ -219,7 +219,7 @@ def _windowed(expression: Any, window: Any | None) -> Any:
     return expression
 
 
-class _Pattern:
+class Pattern:
     """Reads a pattern as an expression.
 
     Args:
@@ -245,8 +245,9 @@ class _Pattern:
         following = self._tokens[self._at] if self._at < len(self._tokens) else None
         if token.is_mark("("):
             left, sign = self.made(), self._next().value
-            if sign in {"<", ">"} and self._tokens[self._at].value in {"=", ">"}:
+            if sign in {"<", ">", "!"} and self._tokens[self._at].value in {"=", ">"}:
                 sign = (sign + self._next().value).replace("<>", "!=")
+            sign = "==" if sign == "=" else sign
             right = self.made()
             self._next()
             return function_call(sign.lower(), left, right)
@@ -256,10 +257,14 @@ class _Pattern:
             return self._known[token.identifier]
         if following is not None and following.is_mark("("):
             self._next()
-            return self._cast() if token.is_word("CAST") else function_call(token.identifier, *self._list())
+            return self._cast(token) if token.is_word("CAST", "TRY_CAST") else function_call(token.identifier, *self._list())
         made = proto().Expression()
         if token.is_word("NULL"):
             made.literal.null.SetInParent()
+        elif token.kind is Kind.STRING:
+            made.literal.string = token.value
+        elif token.is_mark("-"):
+            made.literal.integer = -int(self._next().raw)
         elif token.is_word("TRUE", "FALSE"):
             made.literal.boolean = token.is_word("TRUE")
         else:
@@ -279,11 +284,18 @@ class _Pattern:
         self._next()
         return found
 
-    def _cast(self) -> Any:
+    def _cast(self, word: Token) -> Any:
         made = proto().Expression()
+        if word.is_word("TRY_CAST"):
+            made.cast.eval_mode = made.cast.EVAL_MODE_TRY
         made.cast.expr.CopyFrom(self.made())
         self._next()
-        made.cast.type_str = self._next().value
+        depth, words = 0, list[str]()
+        while depth or not self._tokens[self._at].is_mark(")"):
+            word = self._next()
+            depth += word.is_mark("(") - word.is_mark(")")
+            words.append(word.raw)
+        made.cast.type_str = "".join(words)
         self._next()
         return made
 

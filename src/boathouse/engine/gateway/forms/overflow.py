@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
-from boathouse.engine.gateway.sql import common_types
+from boathouse.engine.gateway.sql import common_types, typed_calls
 from boathouse.engine.gateway.sql import decimal_types as decimals
 from boathouse.engine.gateway.sql.decimal_types import Cast, Digits
 from boathouse.engine.gateway.sql.operands import COMPARED, DATE, TEXT, TIMED, VOID, Node
@@ -67,6 +67,7 @@ class Types:
         whole: Whether whole numbers are checked.
         tries: Whether a decimal of too many digits is NULL instead of an error.
         is_loose: Whether NULL stands for what is computed, as the engine does not compare, add, or the like, what Spark does.
+        executes: Whether values are wanted, not types alone.
     """
 
     units: frozenset[Any] = frozenset()
@@ -75,6 +76,7 @@ class Types:
     whole: bool = True
     tries: bool = False
     is_loose: bool = False
+    executes: bool = True
     _numbers: dict[Any, int] = field(default_factory=dict[Any, int])
     _known: dict[int, set[str]] = field(default_factory=dict[int, set[str]])
     _digits: dict[int, tuple[Node, Digits | None]] = field(default_factory=dict[int, "tuple[Node, Digits | None]"])
@@ -94,8 +96,13 @@ class Types:
             stack += [(one, False) for one in node.inner]
             if node.summed is not None:
                 stack.append((node.summed, True))
-            if node.choices and common_types.may_differ(node, self.known):
+            if node.choices and self._may_differ(node):
                 stack += [(one, True) for one in node.choices]
+
+    def _may_differ(self, node: Node) -> bool:
+        if not node.call:
+            return common_types.may_differ(node, self.known)
+        return typed_calls.may_differ(node, common_types.kinds(node.choices, self.known), executes=self.executes)
 
     def _is_other(self, node: Node) -> bool:
         """Whether something is known to be no whole number."""
@@ -123,10 +130,14 @@ class Types:
         """Whether words stand beside an operand: those of strings only where the engine does not take them as they stand."""
         return self.number(node) is not None or (self.is_loose and node.kind == TEXT)
 
+    def gives_way(self, node: Node) -> bool:
+        """Whether NULL stands for an operation, or a call."""
+        return self.is_loose and bool(node.sign or typed_calls.may_be_refused(node))
+
     def operands_of(self, node: Node) -> list[Node]:
         """The operands of an operation whose types are asked for; of an operand, itself."""
-        if node.sign:
-            return [one for part in node.parts for one in self.operands_of(part)]
+        if node.sign or self.gives_way(node):
+            return [one for part in (*node.parts, *node.choices) for one in self.operands_of(part)]
         return [] if self.number(node) is None else [node]
 
     def learn(self, plan: str) -> None:
@@ -150,10 +161,14 @@ class Types:
 
     def common(self, node: Node) -> str | None:
         """The type that the values of a call, a CASE or a comparison are cast to; None where the engine does as Spark does."""
-        if not node.choices:
+        if not node.choices or node.call:
             return None
         words = [self._value_type(one) for one in node.choices if one.kind != VOID]
         return common_types.common(words, node.function)
+
+    def pattern(self, node: Node) -> str | None:
+        """What a call becomes for the types of its arguments; None where the engine does as Spark does."""
+        return typed_calls.made(node, [self._value_type(one) for one in node.choices]) if node.call else None
 
     def _value_type(self, node: Node) -> str:
         """The type of a value; empty where it is not known."""
@@ -178,7 +193,7 @@ class Types:
     def is_checked(self, node: Node) -> bool:
         """Whether an operation can overflow: literals only are taken for what they are."""
         if node.choices:
-            return self.common(node) is not None
+            return self.common(node) is not None or self.pattern(node) is not None
         if node.tried and _value(node) is None:
             return all(self._is_known(part) for part in node.parts)
         if node.sign not in _NAMES or self.kind(node) is None:

@@ -4,9 +4,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from boathouse.engine.gateway.forms.frame_calls import Pattern
 from boathouse.engine.gateway.forms.overflow import Types, argument_kind, checked, edits, mark, summed
 from boathouse.engine.gateway.messages.protocol import function_call, proto
+from boathouse.engine.gateway.messages.spark_types import from_message
+from boathouse.engine.gateway.messages.spark_types import sql as type_name
 from boathouse.engine.gateway.messages.walk import children
+from boathouse.engine.gateway.sql import typed_calls
 from boathouse.engine.gateway.sql.common_types import malformed
 from boathouse.engine.gateway.sql.operands import (
     CHOICES,
@@ -75,14 +79,47 @@ def read(expression: Any, where: Any, plain: frozenset[str]) -> Node | None:
         parts = [read(one, where, plain) for one in expression.window.partition_spec]
         inner += [one for one in parts if one is not None and (one.sign or one.inner)]
     function = "" if call is None or summed is None else FUNCTIONS[call.function_name]
-    choices: tuple[Node, ...] = ()
-    if kind == "unresolved_function":
-        name = expression.unresolved_function.function_name.lower()
-        function = COMPARED if name in _COMPARING else EXTREME if name in {"greatest", "least"} else function
-        values = [read(expression.unresolved_function.arguments[at], where, plain) for at in _chosen(expression)]
-        choices = tuple(one for one in values if one is not None) if None not in values else ()
     is_plain = _is_plain(expression, plain)
-    return Node(expression, key=key, inner=tuple(inner), summed=summed, function=function, is_plain=is_plain, choices=choices)
+    made = Node(expression, key=key, inner=tuple(inner), summed=summed, function=function, is_plain=is_plain)
+    return _with_arguments(made, where, plain)
+
+
+def _with_arguments(node: Node, where: Any, plain: frozenset[str]) -> Node:
+    """A call or a cast with those of its arguments whose types matter."""
+    expression = node.source
+    called, is_cast = _called(expression), expression.WhichOneof("expr_type") == "cast"
+    values: list[Node | None] = []
+    if called:
+        values = [read(one, where, plain) for one in _arguments(expression)]
+        is_number = is_cast and _is_number(expression.cast)
+        node = replace(node, call=called, tried=is_cast and expression.cast.eval_mode == expression.cast.EVAL_MODE_TRY)
+        values = [None if one is None else replace(one, is_number=is_number) for one in values]
+    elif expression.WhichOneof("expr_type") == "unresolved_function":
+        name = expression.unresolved_function.function_name.lower()
+        function = COMPARED if name in _COMPARING else EXTREME if name in {"greatest", "least"} else node.function
+        node = replace(node, function=function)
+        values = [read(expression.unresolved_function.arguments[at], where, plain) for at in _chosen(expression)]
+    if None in values:
+        return replace(node, call="")
+    return replace(node, choices=tuple(one for one in values if one is not None))
+
+
+def _called(expression: Any) -> str:
+    """What a call or cast may be made otherwise as; empty where it is made as it stands."""
+    kind = expression.WhichOneof("expr_type")
+    if kind == "unresolved_function":
+        return typed_calls.named(expression.unresolved_function.function_name.lower(), len(_arguments(expression)))
+    if kind != "cast":
+        return ""
+    cast = expression.cast
+    return typed_calls.target(cast.type_str or type_name(from_message(cast.type))) or ""
+
+
+def _arguments(expression: Any) -> list[Any]:
+    """Those of a call, or what is cast."""
+    if expression.WhichOneof("expr_type") == "cast":
+        return [expression.cast.expr]
+    return list(expression.unresolved_function.arguments)
 
 
 def _chosen(expression: Any) -> list[int]:
@@ -148,6 +185,9 @@ def _changed(node: Node, types: Types) -> Any:
     writer = _Writer(types)
     if node.sign:
         return checked(node, types, writer)
+    pattern = types.pattern(node)
+    if pattern is not None:
+        return _patterned(node, pattern, types, writer)
     kind = types.common(node)
     if kind is not None:
         keys = {one.key for one in node.choices}
@@ -174,6 +214,24 @@ def _changed(node: Node, types: Types) -> Any:
     return summed(node, made, types, writer)
 
 
+def _patterned(node: Node, pattern: str, types: Types, writer: "_Writer") -> Any:
+    """A call by its pattern: an argument that may cost or give something else a second time is computed once."""
+    keys = {one.key for one in node.choices}
+    change([one for one in node.inner if one.key not in keys], types)
+    values = [writer.operand(one) for one in node.choices]
+    listed, once = list(values), typed_calls.repeated(pattern, node)
+    for at in once:
+        bound = proto().Expression()
+        bound.unresolved_named_lambda_variable.name_parts.append(f"__bh_bound{at}")
+        listed[at] = bound
+    made = Pattern(pattern, "", listed).made()
+    for at in once:
+        made = Pattern(
+            "element_at(transform(array({0}), {element} -> {body}), 1)", f"__bh_bound{at}", [values[at]], made
+        ).made()
+    return made
+
+
 @dataclass(frozen=True)
 class _Writer:
     """Writes messages."""
@@ -189,7 +247,8 @@ class _Writer:
 
     def _operand(self, node: Node) -> Any:
         types = self.types
-        if not node.sign and (types.is_summed(node) or types.casts(node) is not None or types.common(node) is not None):
+        is_made = types.common(node) is not None or types.pattern(node) is not None
+        if not node.sign and (is_made or types.is_summed(node) or types.casts(node) is not None):
             return _changed(node, self.types)
         if self.types.is_checked(node):
             return checked(node, self.types, self)
@@ -234,7 +293,7 @@ class _Writer:
 def put_marks(nodes: Iterable[tuple[Node, bool]], types: Types) -> None:
     """Put words beside the operands whose types are asked for, in place."""
     for node, matters in nodes:
-        if node.sign and types.is_loose:
+        if types.gives_way(node):
             asked = types.operands_of(node)
             put_marks([pair for one in asked for pair in _inside(one)], types)
             node.source.CopyFrom(function_call("when", *_told(asked, [_copy(one.source) for one in asked], types)))

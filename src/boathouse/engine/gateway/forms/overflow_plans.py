@@ -16,6 +16,7 @@ from boathouse.engine.gateway.messages.plan_text import sections
 from boathouse.engine.gateway.messages.protocol import proto, sql_node
 from boathouse.engine.gateway.messages.walk import TEXTS, children, inputs, may_have, walk
 from boathouse.engine.gateway.session import EngineSession
+from boathouse.engine.gateway.sql import typed_calls
 from boathouse.engine.gateway.sql.arithmetic import Arithmetic
 from boathouse.engine.gateway.sql.inserts import query_start, read_insert
 from boathouse.engine.gateway.sql.operands import Node
@@ -26,16 +27,21 @@ from boathouse.engine.gateway.sql.tokens import Token, quote
 
 _MAY_HAVE = re.compile(
     rb"[-+*/%]|\bnegative\b|\bsum\b|\bavg\b|\bmean\b|\btry_"
-    rb"|[=<>]|\bin\b|\bbetween\b|\bcase\b|\bwhen\b|\bcoalesce\b|\bnvl|\bif|\bgreatest\b|\bleast\b|\barray\b",
+    rb"|[=<>]|\bin\b|\bbetween\b|\bcase\b|\bwhen\b|\bcoalesce\b|\bnvl|\bif|\bgreatest\b|\bleast\b|\barray\b"
+    # Types of casts, which are names or messages: those of strings, dates and decimals.
+    rb"|::|\|\||\bcast\b|\bstring\b|date\b|decimal\b|\x12[\x02-\x10][RZbjr]"
+    rb"|\b(?:" + "|".join(sorted(typed_calls.ALL)).encode() + rb")\b",
     re.IGNORECASE,
 )
 _MAY_HAVE_TEXT = re.compile(
     r"[-+*/%]|\b(?:sum|avg|mean)\b|\btry_"
-    r"|[=<>]|\bin\b|\bbetween\b|\bcase\b|\bcoalesce\b|\bnvl|\bif|\bgreatest\b|\bleast\b|\barray\b",
+    r"|[=<>]|\bin\b|\bbetween\b|\bcase\b|\bcoalesce\b|\bnvl|\bif|\bgreatest\b|\bleast\b|\barray\b"
+    rf"|::|\|\||\b(?:cast|try_cast|{'|'.join(sorted(typed_calls.ALL))})\s*\(",
     re.IGNORECASE,
 )
 _MIXED = re.compile(
-    "Cannot coerce arithmetic expression|Cannot cast string|Cannot infer common argument type|failed to match any signature|Unsupported Data Type",
+    "Cannot coerce arithmetic expression|Cannot cast string|Cannot infer common argument type|failed to match any signature|Unsupported Data Type"
+    "|concatenate arrays of different types|received incompatible types",
     re.IGNORECASE,
 )
 _NO_NUMBERS = ("decimal", "double", "float", "date", "timestamp", "string")
@@ -125,6 +131,7 @@ class Overflow:
             places = list(_places(relation, types))
             if not places:
                 return False
+            types.executes = self.executes
             types.whole, types.tries = self.executes and not self._wraps, self._wraps
             types.known = self._known(relation)
             types.others = {name: kind for name, kind in types.known.items() if kind.startswith(_NO_NUMBERS)}
@@ -185,11 +192,12 @@ class Overflow:
         return self._told(relation, types)
 
     def _change_text(self, relation: Any, place: _Text, types: Types) -> bool:
-        edits = TextWriter(place.text, types).changes(place.nodes)
-        if not edits:
-            return False
         given, message = place.text, place.message
         statement = parse(given)
+        is_command = not statement.is_query and statement.tokens[0].is_word("UPDATE", "DELETE", "MERGE")
+        edits = TextWriter(given, types, binds=not is_command).changes(place.nodes)
+        if not edits:
+            return False
         holder = _holder(relation, message)
         names = None
         if holder is not None and (statement.is_query or statement.create is not None or statement.temporary_views):

@@ -1,9 +1,12 @@
 """Checked arithmetic in SQL texts."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from boathouse.engine.gateway.forms.overflow import Types, argument_kind, checked, edits, mark, summed
+from boathouse.engine.gateway.forms.relation_forms import NEW_EACH_TIME
+from boathouse.engine.gateway.sql import typed_calls
 from boathouse.engine.gateway.sql.common_types import malformed
 from boathouse.engine.gateway.sql.operands import TEXT, VOID, Node
 from boathouse.engine.gateway.sql.statements import Edit, apply
@@ -19,10 +22,12 @@ class TextWriter:
     Attributes:
         sql: The text.
         types: Of its operands.
+        binds: Whether the engine takes lambda functions in it.
     """
 
     sql: str
     types: Types
+    binds: bool = True
 
     def operand(self, node: Node) -> str:
         """It, with what is inside of it changed."""
@@ -38,7 +43,9 @@ class TextWriter:
         return found
 
     def _is_changed(self, node: Node) -> bool:
-        return self.types.is_summed(node) or self.types.casts(node) is not None or self.types.common(node) is not None
+        types = self.types
+        is_made = types.common(node) is not None or types.pattern(node) is not None
+        return is_made or types.is_summed(node) or types.casts(node) is not None
 
     def _change(self, node: Node) -> Edit:
         if not node.sign:
@@ -69,7 +76,25 @@ class TextWriter:
         start, end = node.source
         return Edit(start, end, replaced(self.sql, start, end, [*found, *others]))
 
+    def _call(self, node: Node, pattern: str) -> Edit:
+        """A call by its pattern: an argument that may cost or give something else a second time is computed once."""
+        start, end = node.source
+        values = [self._inner(one) for one in node.choices]
+        once = typed_calls.repeated(pattern, node)
+        if not self.binds:
+            if any(NEW_EACH_TIME.search(values[at]) is not None for at in once):
+                return Edit(start, end, replaced(self.sql, start, end, self.changes(node.inner)))
+            once = []
+        names = {at: f"`__bh_bound{at}`" for at in once}
+        made = re.sub(r"\{(\d+)\}", lambda one: names.get(int(one[1])) or f"({values[int(one[1])]})", pattern)
+        for at, name in names.items():
+            made = f"element_at(transform(array({values[at]}), {name} -> {made}), 1)"
+        return Edit(start, end, made)
+
     def _sum(self, node: Node) -> Edit:
+        pattern = self.types.pattern(node)
+        if pattern is not None:
+            return self._call(node, pattern)
         kind = self.types.common(node)
         if kind is not None:
             return self._choice(node, kind.upper())
@@ -119,7 +144,7 @@ def _marked(sql: str, nodes: Sequence[tuple[Node, bool]], types: Types, start: i
         if types.is_loose:
             asked = [(one, _marked(sql, _inside(one), types, *one.source)) for one in types.operands_of(node)]
             words = " OR ".join(f"typeof({inside}) = '{mark(types.number(one) or 0)}'" for one, inside in asked)
-            found.append(Edit(first, last, f"CASE WHEN {words or 'TRUE'} {_loosely(node, sql)} END"))
+            found.append(Edit(first, last, f"CASE WHEN {words or 'TRUE'} {_loosely(node, sql, types)} END"))
             continue
         inside = _marked(sql, _inside(node), types, first, last)
         word = mark(types.number(node) or 0)
@@ -148,7 +173,7 @@ def _asked(nodes: Iterable[tuple[Node, bool]], types: Types) -> list[Node]:
     stack = list(nodes)
     while stack:
         node, matters = stack.pop()
-        if node.sign and types.is_loose:
+        if types.gives_way(node):
             found[node.source] = node
         elif node.sign:
             stack += [(part, True) for part in node.parts]
@@ -160,9 +185,9 @@ def _asked(nodes: Iterable[tuple[Node, bool]], types: Types) -> list[Node]:
     return [one for span, one in found.items() if not any(_holds(other, span) for other in found)]
 
 
-def _loosely(node: Node, sql: str) -> str:
+def _loosely(node: Node, sql: str, types: Types) -> str:
     """What stands for an operand, or an operation, in a question that is asked again: a number where one is summed."""
-    if node.sign or node.kind == TEXT:
+    if types.gives_way(node) or node.kind == TEXT:
         return "THEN NULL"
     return "THEN 0" if node.is_number else f"THEN NULL ELSE {sql[node.source[0] : node.source[1]]}"
 

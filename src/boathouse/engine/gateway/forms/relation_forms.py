@@ -24,9 +24,10 @@ _BEFORE_OPERAND = frozenset(
 _BEFORE_QUERY = frozenset(
     {"IN", "EXISTS", "AS", "FROM", "JOIN", "UNION", "ALL", "EXCEPT", "MINUS", "INTERSECT", "WHERE", "AND", "OR"}
 )
-_NEW_EACH_TIME = re.compile(
+NEW_EACH_TIME = re.compile(
     r"\b(rand|randn|random|uuid|shuffle|randstr|uniform|monotonically_increasing_id)\s*\(", re.IGNORECASE
 )
+"""Calls that give another value each time."""
 _COMPARES = frozenset("=<>!,")
 
 
@@ -179,7 +180,7 @@ def _likes(sql: str, tokens: list[Token]) -> str | None:
             continue
         first = at - tokens[at - 1].is_word("NOT")
         begin = _operand(tokens, first)
-        if begin is None or _NEW_EACH_TIME.search(sql, tokens[begin].start, tokens[first].start) is not None:
+        if begin is None or NEW_EACH_TIME.search(sql, tokens[begin].start, tokens[first].start) is not None:
             continue
         operand, words = sql[tokens[begin].start : tokens[first - 1].end], sql[tokens[first].start : tokens[at].end]
         joined = (" AND " if how.value == "ALL" else " OR ").join(

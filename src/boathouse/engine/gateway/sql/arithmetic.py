@@ -5,13 +5,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from boathouse.engine.gateway.sql import typed_calls
 from boathouse.engine.gateway.sql.decimal_types import literal_kind
 from boathouse.engine.gateway.sql.operands import (
+    CAST,
     CHOICES,
     COMPARED,
     DATE,
     EXTREME,
     FUNCTIONS,
+    JOINED,
     NO_OPERAND,
     NUMBERS,
     OTHER,
@@ -180,6 +183,16 @@ class Arithmetic:
         left = below(at, end)
         while left is not None and left[1] < end:
             token = self.tokens[left[1]]
+            if signs == "+-" and token.is_mark("|") and self._touches(left[1], "|"):
+                right = below(left[1] + 2, end)
+                if right is None:
+                    break
+                parts = (left[0], right[0])
+                inner = tuple(one for one in parts if one.holds)
+                span, key = self._span(at, right[1]), self._key(at, right[1])
+                is_plain = all(one.is_plain for one in parts)
+                left = Node(span, key=key, inner=inner, is_plain=is_plain, choices=parts, call=JOINED), right[1]
+                continue
             is_word = signs != "+-" and token.is_word("DIV")
             if not (is_word or (token.kind is Kind.MARK and token.value in signs)) or self._is_arrow(left[1]):
                 break
@@ -205,13 +218,12 @@ class Arithmetic:
         return self._with_suffixes(at, end)
 
     def _is_arrow(self, at: int) -> bool:
+        return self.tokens[at].is_mark("-") and self._touches(at, ">")
+
+    def _touches(self, at: int, mark: str) -> bool:
+        """Whether a mark stands right behind a token."""
         following = self.tokens[at + 1] if at + 1 < len(self.tokens) else None
-        return (
-            self.tokens[at].is_mark("-")
-            and following is not None
-            and following.is_mark(">")
-            and following.start == self.tokens[at].end
-        )
+        return following is not None and following.is_mark(mark) and following.start == self.tokens[at].end
 
     # --------------------------------------------------------------------------------------------------------- operands
 
@@ -223,16 +235,33 @@ class Arithmetic:
         inner = [node] if node.choices else list(node.inner)
         first = at
         while (after := self._suffix(at, end)) is not None:
+            called = self._target(at + 2, after) if self.tokens[at].is_mark(":") else ""
+            if called:
+                span, key = self._span(begin, after), self._key(begin, after)
+                base = self._suffixed(node, begin, first, at, inner)
+                inside = (base,) if base.holds else ()
+                node = Node(span, key=key, inner=inside, is_plain=base.is_plain, choices=(base,), call=called)
+                inner, at = [node], after
+                first = at
+                continue
             if not self.tokens[at].is_word("WITHIN"):
                 inner += self.all(at + 1, after)
             at = after
+        return self._suffixed(node, begin, first, at, inner), at
+
+    def _target(self, begin: int, end: int) -> str:
+        """What a cast to the type that stands between two tokens is called; empty where it is made as it stands."""
+        return typed_calls.target("".join(token.raw for token in self.tokens[begin:end])) or ""
+
+    def _suffixed(self, node: Node, begin: int, first: int, at: int, inner: Sequence[Node]) -> Node:
+        """An operand with what stands behind it."""
         if at == first:
-            return node, at
+            return node
         summed = node.summed if self.tokens[first].is_word("FILTER", "OVER") else None
         function = node.function if summed is not None else ""
         is_plain = node.is_plain and not node.sign and not any(self.tokens[one].is_word("SELECT") for one in range(begin, at))
         key = self._key(begin, at)
-        return Node(self._span(begin, at), key=key, inner=tuple(inner), summed=summed, function=function, is_plain=is_plain), at
+        return Node(self._span(begin, at), key=key, inner=tuple(inner), summed=summed, function=function, is_plain=is_plain)
 
     def _suffix(self, at: int, end: int) -> int | None:
         """The end of what belongs to an operand and stands behind it: ``[1]``, ``.field``, ``::type``, ``OVER (...)``."""
@@ -320,6 +349,10 @@ class Arithmetic:
                 key, span = self._key(begin, after), self._span(begin, after)
                 return Node(span, kind=kind, key=key, inner=tuple(inner), is_plain=is_plain), after
         is_plain = name in self.plain and all(self._is_plain_inside(one) for one in range(at + 1, after - 1))
+        called = self._call(name, at, end_of_value, after)
+        if called is not None:
+            key, span = self._key(begin, after), self._span(begin, after)
+            return replace(called, source=span, key=key, inner=tuple(inner), is_plain=is_plain), after
         first = CHOICES.get(name.lower())
         if first is not None:
             choices = self._listed_values(at + 1, after - 1)[first:]
@@ -331,6 +364,18 @@ class Arithmetic:
         summed = self._summed(at + 1, after - 1) if function else None
         key, span = self._key(begin, after), self._span(begin, after)
         return Node(span, key=key, inner=tuple(inner), summed=summed, function=function, is_plain=is_plain), after
+
+    def _call(self, name: str, opening: int, named: int, after: int) -> Node | None:
+        """A call or a cast that may have to be made otherwise, but for where it stands; None for any other."""
+        if name in {"CAST", "TRY_CAST"}:
+            call = self._target(named + 1, after - 1) if named < after - 1 else ""
+            is_number = call.startswith(f"{CAST}decimal")
+            choices = tuple(replace(one, is_number=is_number) for one in self._listed_values(opening + 1, named))
+        else:
+            choices = self._listed_values(opening + 1, after - 1) if name.lower() in typed_calls.ALL else ()
+            call = typed_calls.named(name.lower(), len(choices))
+        is_read = bool(call) and (len(choices) == 1 or not call.startswith(CAST))
+        return Node(None, choices=choices, call=call, tried=name == "TRY_CAST") if is_read else None
 
     def _tried(self, begin: int, end: int) -> tuple[Node, ...]:
         """The two arguments of a call; none where there are not two that can be told."""

@@ -13,6 +13,16 @@ _WHOLE = ("tinyint", "smallint", "int", "bigint")
 _BINARY = ("float", "double")
 
 
+def kinds(nodes: Sequence[Node], known: Mapping[str, str]) -> list[str]:
+    """The types of values, so far as they can be told: empty where not.
+
+    Args:
+        nodes: The values.
+        known: The types of columns, by their names.
+    """
+    return [_kind(one, known) for one in nodes]
+
+
 def may_differ(node: Node, known: Mapping[str, str]) -> bool:
     """Whether the types of values have to be asked for.
 
@@ -20,11 +30,11 @@ def may_differ(node: Node, known: Mapping[str, str]) -> bool:
         node: The call, CASE or comparison.
         known: The types of columns, by their names.
     """
-    kinds = [_kind(one, known) for one in node.choices if one.kind != VOID]
-    open_ones = kinds.count("")
-    if len(kinds) < 2 or not open_ones:
+    found = kinds([one for one in node.choices if one.kind != VOID], known)
+    open_ones = found.count("")
+    if len(found) < 2 or not open_ones:
         return False
-    told = {kind for kind in kinds if kind}
+    told = {kind for kind in found if kind}
     if node.function == COMPARED:
         # A decimal literal is none where something floating-point stands beside it.
         return open_ones > 1 or any(kind in _BINARY or kind.startswith("decimal(") for kind in told - {"decimal literal"})
@@ -42,16 +52,16 @@ def _kind(node: Node, known: Mapping[str, str]) -> str:
     return known.get(node.name, "") if node.name else ""
 
 
-def common(kinds: Sequence[str], function: str = "") -> str | None:
+def common(listed: Sequence[str], function: str = "") -> str | None:
     """The type that values are cast to.
 
     Args:
-        kinds: The types of the values; empty for one that is not known.
+        listed: The types of the values; empty for one that is not known.
         function: What they are the values of.
     """
-    if not kinds or not all(kinds):
+    if not listed or not all(listed):
         return None
-    told = set(kinds)
+    told = set(listed)
     numbers = [kind for kind in told if kind in _WHOLE or kind in _BINARY or digits(kind) is not None]
     if len(numbers) + (TEXT in told) < len(told) or not numbers:
         return None

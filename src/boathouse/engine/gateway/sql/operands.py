@@ -105,6 +105,10 @@ CHOICES = {"coalesce": 0, "nvl": 0, "ifnull": 0, "if": 1, "iff": 1, "nvl2": 1, "
 """Functions of which arguments have to be of one type -> where the first of these stands."""
 VOID = "void"
 """The kind of NULL."""
+CAST = "cast to "
+"""Begins what casts are called among calls."""
+JOINED = "||"
+"""What the sign that joins texts is called among calls."""
 COMPARED, EXTREME = "compared", "extreme"
 """What stands as the function of a comparison, and of one that takes no strings for numbers."""
 
@@ -127,7 +131,8 @@ class Node:
         is_plain: Whether it gives the same value each time, and that costs nothing.
         tried: Whether it is NULL where it cannot be computed: a call such as ``try_add``.
         is_number: Whether it is cast to a number.
-        choices: The values that have to be of one type, of a call such as ``coalesce``, a ``CASE`` or a comparison.
+        choices: The values that have to be of one type, of a call such as ``coalesce``, a ``CASE`` or a comparison; of a ``call``, its arguments.
+        call: Which function's call, or which cast, it is that may have to be made otherwise, by the types of its arguments.
     """
 
     source: Any
@@ -144,6 +149,7 @@ class Node:
     tried: bool = False
     is_number: bool = False
     choices: tuple["Node", ...] = ()
+    call: str = ""
 
     @property
     def holds(self) -> bool:
