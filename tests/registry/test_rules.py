@@ -339,3 +339,33 @@ def test_a_source_without_a_model(place: Place) -> None:
     assert code(answer) == (400, "INVALID_PARAMETER_VALUE")
     assert "no file MLmodel" in answer.json()["message"]
     assert [one["version"] for one in place.owner.get(f"{UC}/models/{name}/versions").json()["model_versions"]] == [1]
+
+
+def test_versions_made_over_unity_catalogs_own_routes(place: Place) -> None:
+    full_name = place.model()
+    catalog, schema, name = full_name.split(".")
+    given = {
+        "catalog_name": catalog,
+        "schema_name": schema,
+        "model_name": name,
+        "source": "dbfs:/somewhere",
+        "comment": "by hand",
+    }
+    versions = f"{UC}/models/versions"
+    assert code(place.stranger.post(versions, json=given)) == DENIED
+    made = place.owner.post(versions, json=given).json()
+    assert (made["version"], made["status"], made["comment"]) == (2, "PENDING_REGISTRATION", "by hand")
+    one = f"{UC}/models/{full_name}/versions/2"
+    lent = {key: value for key, value in given.items() if key.endswith("_name")} | {
+        "version": 2,
+        "operation": "READ_MODEL_VERSION",
+    }
+    assert code(place.owner.post(f"{UC}/temporary-model-version-credentials", json=lent)) == (501, "NOT_IMPLEMENTED")
+    assert code(place.stranger.post(f"{UC}/temporary-model-version-credentials", json=lent)) == DENIED
+    place.owner.put(f"/api/2.0/fs/files{made['storage_location']}/MLmodel", content=MLMODEL).raise_for_status()
+    assert code(place.owner.patch(f"{one}/finalize", json={"version": 3}))[0] == 400
+    assert code(place.stranger.patch(f"{one}/finalize")) == DENIED
+    assert place.owner.patch(f"{one}/finalize", json={"full_name": full_name, "version": 2}).json()["status"] == "READY"
+    assert place.owner.get(one).json()["status"] == "READY"
+    missing = place.owner.post(versions, json=given | {"model_name": "nothing"})
+    assert code(missing) == (404, "RESOURCE_DOES_NOT_EXIST")

@@ -5,23 +5,28 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 
 from boathouse.catalog.api import Catalog, SecurableType, paged
-from boathouse.errors import InvalidParameterValue
+from boathouse.errors import InvalidParameterValue, NotImplementedHere
+from boathouse.registry.artifacts import from_databricks
 from boathouse.registry.dependencies import Registry
 from boathouse.registry.governance import canonical
 from boathouse.registry.schemas import (
     AliasBody,
     CreateModel,
+    CreateVersion,
+    FinalizeVersion,
     ModelBody,
     ModelList,
     SetAlias,
     UpdateModel,
     UpdateVersion,
     VersionBody,
+    VersionCredentials,
     VersionList,
 )
 from boathouse.registry.service import PAGE_SIZE
 
 router = APIRouter(prefix="/api/2.1/unity-catalog/models", tags=["models"])
+lending = APIRouter(prefix="/api/2.1/unity-catalog", tags=["models"])
 
 MaxResults = Annotated[int, Query(ge=0, description="Size of a page; 0 takes the server's")]
 PageToken = Annotated[str, Query(description="next_page_token of the page before")]
@@ -104,6 +109,39 @@ def delete_alias(registry: Registry, full_name: str, alias: str) -> dict[str, An
 def get_version_by_alias(registry: Registry, full_name: str, alias: str) -> VersionBody:
     """The version that an alias points to."""
     return VersionBody.of(registry.get_version_by_alias(full_name, alias))
+
+
+@router.post("/versions", response_model_exclude_none=True)
+def create_version(registry: Registry, body: CreateVersion) -> VersionBody:
+    """Make a version whose files the client then writes below its ``storage_location`` and finalizes."""
+    name = f"{body.catalog_name}.{body.schema_name}.{body.model_name}"
+    source = from_databricks(body.source.encode()).decode()
+    return VersionBody.of(registry.create_pending_version(name, source, run_id=body.run_id, description=body.comment))
+
+
+@router.patch("/{full_name}/versions/{version}/finalize", response_model_exclude_none=True)
+def finalize_version(registry: Registry, full_name: str, version: int, body: FinalizeVersion | None = None) -> VersionBody:
+    """Complete a version: its files change no more."""
+    said = FinalizeVersion() if body is None else body
+    if (said.full_name is not None and canonical(said.full_name) != canonical(full_name)) or said.version not in {
+        None,
+        version,
+    }:
+        message = f"full_name and version have to be those of the address: {full_name} and {version}, or left out."
+        raise InvalidParameterValue(message, field="full_name")
+    return VersionBody.of(registry.finalize_version(full_name, str(version)))
+
+
+@lending.post("/temporary-model-version-credentials")
+def generate_version_credentials(registry: Registry, body: VersionCredentials) -> None:
+    """There are none: files go through the Files API."""
+    place = f"{body.catalog_name}/{body.schema_name}/{body.model_name}/{body.version}"
+    registry.get_version(place.rsplit("/", 1)[0].replace("/", "."), str(body.version))
+    message = (
+        f"Credentials for model files are not handed out: read and write them through /api/2.0/fs/files/Models/{place}/..., "
+        "as MLflow's client does."
+    )
+    raise NotImplementedHere(message)
 
 
 @router.get("/{full_name}/versions", response_model_exclude_none=True)

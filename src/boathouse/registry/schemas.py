@@ -27,6 +27,34 @@ class UpdateModel(_Body):
     new_name: str | None = None
 
 
+class CreateVersion(_Body):
+    """A new version, whose files are still to come."""
+
+    catalog_name: str
+    schema_name: str
+    model_name: str
+    source: str
+    run_id: str | None = None
+    comment: str | None = None
+
+
+class FinalizeVersion(_Body):
+    """A version whose files are there; clients say once more which."""
+
+    full_name: str | None = None
+    version: int | None = None
+
+
+class VersionCredentials(_Body):
+    """Credentials for the files of a version."""
+
+    catalog_name: str
+    schema_name: str
+    model_name: str
+    version: int
+    operation: str = "READ_MODEL_VERSION"
+
+
 class UpdateVersion(_Body):
     """What changes of a version."""
 

@@ -279,6 +279,7 @@ ROUTERS = (
     registry_artifact_endpoints.router,
     registry_experiment_endpoints.router,
     registry_endpoints.router,
+    registry_endpoints.lending,
     registry_uc_endpoints.router,
     registry_older_endpoints.router,
     registry_older_permissions.router,

@@ -4511,6 +4511,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/2.1/unity-catalog/models/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Create Version
+         * @description Make a version whose files the client then writes below its ``storage_location`` and finalizes.
+         */
+        post: operations["models_create_version"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/2.1/unity-catalog/models/{full_name}": {
         parameters: {
             query?: never;
@@ -4613,6 +4633,26 @@ export interface paths {
          * @description Change a version's comment.
          */
         patch: operations["models_update_version"];
+        trace?: never;
+    };
+    "/api/2.1/unity-catalog/models/{full_name}/versions/{version}/finalize": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Finalize Version
+         * @description Complete a version: its files change no more.
+         */
+        patch: operations["models_finalize_version"];
         trace?: never;
     };
     "/api/2.1/unity-catalog/permissions/{kind}/{full_name}": {
@@ -5005,6 +5045,26 @@ export interface paths {
          * @description End a refresh.
          */
         post: operations["quality monitors_cancel_monitor_refresh"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.1/unity-catalog/temporary-model-version-credentials": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Generate Version Credentials
+         * @description There are none: files go through the Files API.
+         */
+        post: operations["models_generate_version_credentials"];
         delete?: never;
         options?: never;
         head?: never;
@@ -8648,27 +8708,6 @@ export interface components {
             scopes?: string[] | null;
         };
         /**
-         * CreateVersion
-         * @description A new version.
-         */
-        CreateVersion: {
-            /** Description */
-            description?: string | null;
-            /** Model Id */
-            model_id?: string | null;
-            /** Name */
-            name: string;
-            /** Run Id */
-            run_id?: string | null;
-            /**
-             * Source
-             * @default
-             */
-            source: string;
-            /** Tags */
-            tags?: components["schemas"]["Tag-Input"][];
-        };
-        /**
          * CreateVolume
          * @description Asks for a volume.
          */
@@ -9793,6 +9832,16 @@ export interface components {
         FilesAnswer: {
             /** Files */
             files: components["schemas"]["FileInfo"][];
+        };
+        /**
+         * FinalizeVersion
+         * @description A version whose files are there; clients say once more which.
+         */
+        FinalizeVersion: {
+            /** Full Name */
+            full_name?: string | null;
+            /** Version */
+            version?: number | null;
         };
         /**
          * ForeignKey
@@ -14454,6 +14503,25 @@ export interface components {
             version: number;
         };
         /**
+         * VersionCredentials
+         * @description Credentials for the files of a version.
+         */
+        VersionCredentials: {
+            /** Catalog Name */
+            catalog_name: string;
+            /** Model Name */
+            model_name: string;
+            /**
+             * Operation
+             * @default READ_MODEL_VERSION
+             */
+            operation: string;
+            /** Schema Name */
+            schema_name: string;
+            /** Version */
+            version: number;
+        };
+        /**
          * VersionDeploymentBody
          * @description A version's way to production.
          *
@@ -14901,6 +14969,24 @@ export interface components {
             schema_name: string;
         };
         /**
+         * CreateVersion
+         * @description A new version, whose files are still to come.
+         */
+        boathouse__registry__schemas__CreateVersion: {
+            /** Catalog Name */
+            catalog_name: string;
+            /** Comment */
+            comment?: string | null;
+            /** Model Name */
+            model_name: string;
+            /** Run Id */
+            run_id?: string | null;
+            /** Schema Name */
+            schema_name: string;
+            /** Source */
+            source: string;
+        };
+        /**
          * SetAlias
          * @description Where an alias points.
          */
@@ -14939,6 +15025,27 @@ export interface components {
             description?: string | null;
             /** Name */
             name: string;
+            /** Tags */
+            tags?: components["schemas"]["Tag-Input"][];
+        };
+        /**
+         * CreateVersion
+         * @description A new version.
+         */
+        boathouse__registry__uc_schemas__CreateVersion: {
+            /** Description */
+            description?: string | null;
+            /** Model Id */
+            model_id?: string | null;
+            /** Name */
+            name: string;
+            /** Run Id */
+            run_id?: string | null;
+            /**
+             * Source
+             * @default
+             */
+            source: string;
             /** Tags */
             tags?: components["schemas"]["Tag-Input"][];
         };
@@ -17727,7 +17834,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["CreateVersion"];
+                "application/json": components["schemas"]["boathouse__registry__uc_schemas__CreateVersion"];
             };
         };
         responses: {
@@ -25242,6 +25349,39 @@ export interface operations {
             };
         };
     };
+    models_create_version: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["boathouse__registry__schemas__CreateVersion"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VersionBody"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     models_get_model: {
         parameters: {
             query?: never;
@@ -25558,6 +25698,42 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["boathouse__registry__schemas__UpdateVersion"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VersionBody"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    models_finalize_version: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                full_name: string;
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["FinalizeVersion"] | null;
             };
         };
         responses: {
@@ -26638,6 +26814,39 @@ export interface operations {
                     "application/json": {
                         [key: string]: unknown;
                     };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    models_generate_version_credentials: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["VersionCredentials"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
                 };
             };
             /** @description Validation Error */
