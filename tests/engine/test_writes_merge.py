@@ -216,6 +216,24 @@ def test_a_source_is_computed_once(server: Server, spark: SparkSession, schema: 
     assert _kept(server) == before
 
 
+@pytest.mark.parametrize(
+    ("more", "counts"),
+    [
+        ("", (2, 0, 2, 0)),
+        ("WHEN NOT MATCHED THEN INSERT *", (3, 0, 2, 1)),
+        ("WHEN NOT MATCHED BY SOURCE THEN DELETE", (3, 0, 3, 0)),
+    ],
+)
+def test_rows_that_several_rows_of_the_source_delete_count_once(
+    spark: SparkSession, schema: str, more: str, counts: tuple[int, ...]
+) -> None:
+    spark.sql(f"CREATE TABLE {schema}.d (id INT, v INT)")
+    spark.sql(f"INSERT INTO {schema}.d VALUES (1, 1), (2, 2), (3, 3)")
+    source = "(SELECT * FROM VALUES (1, 10), (1, 11), (2, 20), (9, 90) AS r(id, v)) AS s"
+    told = spark.sql(f"MERGE INTO {schema}.d AS t USING {source} ON t.id = s.id WHEN MATCHED THEN DELETE {more}")
+    assert tuple(told.collect()[0]) == counts
+
+
 def test_a_source_that_fails_changes_nothing(server: Server, spark: SparkSession, table: str) -> None:
     before = _kept(server)
     with pytest.raises(PySparkException, match="no such thing"):
