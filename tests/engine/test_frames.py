@@ -146,3 +146,8 @@ def test_the_shape_of_a_schema(frame: DataFrame) -> None:
 def test_a_read_without_a_format_is_one_of_delta(spark: SparkSession, frame: DataFrame, tmp_path: Path) -> None:
     frame.write.save(str(tmp_path / "t"))
     assert spark.read.load(str(tmp_path / "t")).count() == 3
+
+
+def test_streaming_tables_are_for_pipelines(spark: SparkSession, schema: str) -> None:
+    with pytest.raises(AnalysisException, match="CREATE STREAMING TABLE belongs to a pipeline"):
+        spark.sql(f"CREATE STREAMING TABLE {schema}.t AS SELECT * FROM STREAM({schema}.u)")

@@ -3,6 +3,7 @@
 import pytest
 
 from boathouse.engine.errors import StatementRefused
+from boathouse.engine.gateway.sql.pipeline_statements import may_be_of_pipeline, refuse_of_pipeline
 from boathouse.engine.gateway.sql.statements import apply, fixed, parse
 from boathouse.engine.gateway.sql.tokens import Kind, literal, quote, tokenize
 
@@ -102,3 +103,30 @@ def test_create_table_without_the_word_as(query: str) -> None:
 @pytest.mark.parametrize("sql", ["CREATE TEMP VIEW v AS SELECT 1", "CREATE SCHEMA s", "CREATE FUNCTION f AS 'x'"])
 def test_other_creations_are_none_of_ours(sql: str) -> None:
     assert parse(sql).create is None
+
+
+@pytest.mark.parametrize(
+    ("sql", "told"),
+    [
+        ("CREATE STREAMING TABLE t AS SELECT * FROM STREAM(u)", "CREATE STREAMING TABLE belongs to a pipeline. Write it into"),
+        (
+            "create or refresh private materialized view v AS SELECT 1",
+            "CREATE MATERIALIZED VIEW belongs to a pipeline. Write it into",
+        ),
+        ("CREATE FLOW f AS INSERT INTO t BY NAME SELECT 1", "CREATE FLOW belongs to a pipeline"),
+        ("APPLY CHANGES INTO t FROM u KEYS (id) SEQUENCE BY n", "APPLY CHANGES belongs to a pipeline"),
+        ("REFRESH STREAMING TABLE t", "REFRESH STREAMING TABLE belongs to a pipeline. Start an update"),
+        ("DROP MATERIALIZED VIEW v", "DROP MATERIALIZED VIEW belongs to a pipeline. Take it out"),
+    ],
+)
+def test_statements_of_pipelines_are_told_as_such(sql: str, told: str) -> None:
+    assert may_be_of_pipeline(sql.encode())
+    with pytest.raises(StatementRefused, match=told):
+        refuse_of_pipeline(sql)
+
+
+@pytest.mark.parametrize(
+    "sql", ["CREATE TABLE streaming AS SELECT 1", "SELECT * FROM STREAM(t)", "DROP TABLE live", "CREATE VIEW flow AS SELECT 1"]
+)
+def test_other_statements_are_not_of_pipelines(sql: str) -> None:
+    refuse_of_pipeline(sql)

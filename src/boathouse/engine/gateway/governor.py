@@ -29,11 +29,12 @@ from boathouse.engine.gateway.prepared import Prepared
 from boathouse.engine.gateway.readings import Reading, Reads
 from boathouse.engine.gateway.session import EngineSession, SessionNames
 from boathouse.engine.gateway.sql.declarations import Declaration, Declared, shape
+from boathouse.engine.gateway.sql.pipeline_statements import may_be_of_pipeline, refuse_of_pipeline
 from boathouse.engine.gateway.sql.statements import parse
 from boathouse.engine.gateway.statuses import CatalogRefusal, catalog_refusal
 from boathouse.engine.gateway.streams.hidden_columns import METADATA
 from boathouse.engine.gateway.streams.queries import Streams
-from boathouse.engine.gateway.streams.texts import expand_streams, may_stream
+from boathouse.engine.gateway.streams.texts import expand_streams, may_stream, texts_of
 from boathouse.engine.gateway.streams.views import defined_view, expand_views
 from boathouse.engine.gateway.traces.trace import Trace, begin, finish, target_of
 from boathouse.engine.gateway.writes import by_path
@@ -359,6 +360,9 @@ def _spelled_out(parsed: Any, request: bytes) -> bytes:
     """A request, as parsed and as it came, with what texts say of versions and streams in the form of plans."""
     if says_behind(request) and spell_out(parsed):
         request = parsed.SerializeToString()
+    if may_be_of_pipeline(request):
+        for text in texts_of(parsed):
+            refuse_of_pipeline(text.relation.sql.query)
     if may_stream(request) and expand_streams(parsed):
         request = parsed.SerializeToString()
     return request
