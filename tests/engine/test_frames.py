@@ -4,6 +4,8 @@ import datetime as dt
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
+import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
 from pyspark.errors import AnalysisException
@@ -151,3 +153,47 @@ def test_a_read_without_a_format_is_one_of_delta(spark: SparkSession, frame: Dat
 def test_streaming_tables_are_for_pipelines(spark: SparkSession, schema: str) -> None:
     with pytest.raises(AnalysisException, match="CREATE STREAMING TABLE belongs to a pipeline"):
         spark.sql(f"CREATE STREAMING TABLE {schema}.t AS SELECT * FROM STREAM({schema}.u)")
+
+
+class TestCogroups:
+    """Groups of two frames, whatever is NULL in them."""
+
+    @pytest.fixture
+    def sides(self, spark: SparkSession) -> tuple[DataFrame, DataFrame]:
+        left = spark.createDataFrame(
+            [(1, "x", 2.0), (2, "x", None), (None, None, 1.0), (3, "y", 3.0)], "id INT, k STRING, v DOUBLE"
+        )
+        return left, spark.createDataFrame([("x", 10), ("z", 20), (None, None)], "k STRING, w INT")
+
+    def test_of_pandas(self, sides: tuple[DataFrame, DataFrame]) -> None:
+        left, right = sides
+        groups = left.groupBy("k").cogroup(right.groupBy("k"))
+
+        def told(key: tuple[object, ...], ours: pd.DataFrame, theirs: pd.DataFrame) -> pd.DataFrame:
+            return pd.DataFrame({"k": [key[0]], "a": [len(ours)], "b": [len(theirs)], "names": [",".join([*ours, *theirs])]})
+
+        found = groups.applyInPandas(told, "k STRING, a BIGINT, b BIGINT, names STRING").orderBy("k")
+        names = "id,k,v,k,w"
+        assert rows(found) == [(None, 1, 1, names), ("x", 2, 1, names), ("y", 1, 0, names), ("z", 0, 1, names)]
+        joined = groups.applyInPandas(
+            lambda ours, theirs: ours.merge(theirs, on="k")[["id", "k", "w"]], "id INT, k STRING, w INT"
+        )
+        assert sorted(rows(joined), key=str) == [(1, "x", 10), (2, "x", 10), (None, None, None)]
+
+    def test_of_arrow(self, sides: tuple[DataFrame, DataFrame]) -> None:
+        left, right = sides
+        groups = left.groupBy(F.upper("k")).cogroup(right.groupBy(F.upper("k")))
+        counted = groups.applyInArrow(
+            lambda key, ours, theirs: pa.table(
+                {"k": pa.array([key[0].as_py()], pa.string()), "a": [ours.num_rows], "b": [theirs.num_rows]}
+            ),
+            "k STRING, a BIGINT, b BIGINT",
+        )
+        assert rows(counted.orderBy("k")) == [(None, 1, 1), ("X", 2, 1), ("Y", 1, 0), ("Z", 0, 1)]
+
+    def test_types_come_back(self, spark: SparkSession) -> None:
+        given = spark.sql(
+            "SELECT id, TIMESTAMP '2026-01-01 12:00:00' AS t, array(1, NULL) AS l, map('a', 1) AS m FROM range(1)"
+        )
+        groups = given.groupBy("id").cogroup(spark.range(1).groupBy("id"))
+        assert groups.applyInPandas(lambda ours, _: ours, given.schema).collect() == given.collect()

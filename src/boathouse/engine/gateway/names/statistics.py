@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from boathouse.engine.gateway.messages.protocol import function_call, proto
 from boathouse.engine.gateway.messages.spark_types import Atomic
 from boathouse.engine.gateway.messages.walk import relations
+from boathouse.engine.gateway.names.cogroups import put_cogroups
 from boathouse.engine.gateway.names.references import References
 from boathouse.engine.gateway.names.shapes import put_missing_columns, put_transposed
 from boathouse.engine.gateway.session import EngineSession
@@ -45,6 +46,8 @@ def put_statistics(session: EngineSession, root: Any, numbers: Iterator[int]) ->
         elif kind == "transpose":
             put_transposed(session, relation, numbers)
             changed = True
+        elif kind == "co_group_map":
+            changed |= put_cogroups(session, relation)
         elif kind == "to_schema":
             changed |= put_missing_columns(session, relation)
     return changed
@@ -224,6 +227,7 @@ LOOKS: Mapping[str, Any] = {
             "StatDescribe",
             "StatSummary",
             "NAReplace",
+            "CoGroupMap",
             "Transpose",
             "ToSchema",
         )
