@@ -8,7 +8,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
-from pyspark.errors import AnalysisException
+from pyspark.errors import AnalysisException, PySparkException
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - as everybody calls it
 from pyspark.sql.types import IntegerType, StructType
@@ -197,3 +197,43 @@ class TestCogroups:
         )
         groups = given.groupBy("id").cogroup(spark.range(1).groupBy("id"))
         assert groups.applyInPandas(lambda ours, _: ours, given.schema).collect() == given.collect()
+
+
+def test_samples_are_of_all_rows(spark: SparkSession) -> None:
+    many = spark.range(0, 200_000, 1, 4)
+    drawn = [row.id for row in many.sample(fraction=0.1, seed=3).collect()]
+    assert sorted(drawn) == sorted(row.id for row in many.sample(fraction=0.1, seed=3).collect())
+    # Not the same places in every part: of two parts, about a tenth of the places of one are those of the other, too.
+    parts = [{one - start for one in drawn if start <= one < start + 50_000} for start in range(0, 200_000, 50_000)]
+    assert all(4_500 < len(one) < 5_500 for one in parts)
+    assert all(len(one & parts[0]) < 1_000 for one in parts[1:])
+    assert many.sample(fraction=0.0, seed=3).count() == 0
+    assert many.sample(fraction=1.0, seed=3).count() == 200_000
+
+
+def test_a_table_that_the_catalog_has_made_is_shown(spark: SparkSession, schema: str) -> None:
+    made = spark.catalog.createTable(f"{schema}.made", schema=StructType().add("id", IntegerType()))
+    assert (repr(made), made.count()) == ("DataFrame[id: int]", 0)
+
+
+_ABSENT: dict[str, Callable[[SparkSession, str], object]] = {
+    r"addArtifact is not there.*register_pickle_by_value": lambda spark, _: spark.addArtifact(__file__, pyfile=True),
+    r"input_file_name\(\) is not there": lambda spark, _: spark.range(1).select(F.input_file_name()).collect(),
+    r"session_window outside of groupBy is not there": lambda spark, _: spark.sql(
+        "SELECT session_window(TIMESTAMP '2026-01-01 00:00:00', '5 minutes')"
+    ).collect(),
+    r"pandas_product.* is not there": lambda spark, _: spark.range(1).pandas_api().id.prod(),
+    r"PATH_ALREADY_EXISTS": lambda spark, path: spark.range(1).write.parquet(path),
+    r"TEMP_TABLE_OR_VIEW_ALREADY_EXISTS\] Cannot create the temporary view absent": lambda spark, _: [
+        spark.range(1).createTempView("absent") for _ in range(2)
+    ],
+    r"SQL_CONF_NOT_FOUND": lambda spark, _: spark.conf.get("no.such.setting"),
+    r"DATA_SOURCE_NOT_FOUND": lambda spark, path: spark.range(1).write.format("orc").save(f"{path}/x"),
+}
+
+
+@pytest.mark.parametrize("told", _ABSENT)
+def test_what_is_not_there_is_told(spark: SparkSession, tmp_path: Path, told: str) -> None:
+    with pytest.raises(PySparkException, match=told) as caught:
+        _ABSENT[told](spark, str(tmp_path))
+    assert str(tmp_path) not in str(caught.value)

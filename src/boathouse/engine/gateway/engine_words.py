@@ -133,8 +133,102 @@ _PLACES = (
 """The same of a place that an array or a text does not have, or of rows where there has to be one."""
 
 
+_UNSUPPORTED = (
+    "org.apache.spark.SparkUnsupportedOperationException",
+    "java.lang.UnsupportedOperationException",
+)
+_ABSENT = (
+    (
+        re.compile(r"^handle add artifacts$"),
+        "addArtifact",
+        (
+            "Send a module's functions with those that call them: pyspark.cloudpickle.register_pickle_by_value(module). Or have it installed as a "
+            "package where the server runs. Files of a volume are read with spark.read."
+        ),
+    ),
+    (
+        re.compile(r"^function: (?P<name>input_file_(?:name|block_start|block_length))$"),
+        "{name}()",
+        "_metadata.file_path of read_files, or of a stream of files, tells of each row's file; DataFrame.inputFiles() of all.",
+    ),
+    (
+        re.compile(r"^function: session_window$"),
+        "session_window outside of groupBy",
+        "Group a DataFrame by it: df.groupBy(session_window('t', '5 minutes')).",
+    ),
+    (
+        re.compile(r"^unknown (?:window )?function: (?P<name>(?:pandas_)?(?:mode|product|ewm|null_index))$"),
+        "What the API of pandas uses {name} for (mode, product, cumprod, ewm, interpolate)",
+        "Take the rows to pandas first: df.to_pandas().",
+    ),
+    (
+        re.compile(r"^as of join$"),
+        "merge_asof of the API of pandas",
+        "Take the rows to pandas first, or join with a time series table's features as of a time.",
+    ),
+    (
+        re.compile(r"^unresolved table valued function$"),
+        "This table function of spark.tvf",
+        "Write it in SQL: spark.sql('SELECT * FROM variant_explode(...)').",
+    ),
+    (
+        re.compile(r"^direct shuffle partition ID expression$"),
+        "repartitionById",
+        "Use repartition with columns.",
+    ),
+    (
+        re.compile(r"^parse$|^XML parse relation$"),
+        "A reader of a DataFrame's rows (spark.read.json(df), csv, xml)",
+        "Use from_json, from_csv or from_xml with a schema on its column.",
+    ),
+)
+"""What the engine says where it has something not at all, what that is, and what there is in its place."""
+_KNOWN = (
+    (
+        re.compile(r"^Temporary View already exists: (?P<name>.+)$"),
+        "TEMP_TABLE_OR_VIEW_ALREADY_EXISTS",
+        "42P07",
+        (
+            "Cannot create the temporary view {name} because it already exists. Choose a different name, drop or replace the existing view, or "
+            "use createOrReplaceTempView."
+        ),
+        ("org.apache.spark.sql.catalyst.analysis.TempTableAlreadyExistsException", "org.apache.spark.sql.AnalysisException"),
+    ),
+    (
+        re.compile(r"^listing table path already exists: "),
+        "PATH_ALREADY_EXISTS",
+        "42K04",
+        "The path of the write already exists. Set mode as 'overwrite' to overwrite what is there, or as 'append' to add to it.",
+        ("org.apache.spark.sql.AnalysisException",),
+    ),
+    (
+        re.compile(r"^(?:invalid argument: )?configuration not found: (?P<name>.+)$"),
+        "SQL_CONF_NOT_FOUND",
+        "42K0I",
+        'The SQL config "{name}" cannot be found. Please verify that the config exists, or give a default: spark.conf.get(key, default).',
+        ("org.apache.spark.SparkNoSuchElementException", "java.util.NoSuchElementException"),
+    ),
+    (
+        re.compile(r"^No data source found for: (?P<name>\w+)$"),
+        "DATA_SOURCE_NOT_FOUND",
+        "42K02",
+        (
+            "Failed to find the data source: {name}. This engine reads and writes csv, json, parquet, text and delta; read_files reads avro and "
+            "orc, too."
+        ),
+        ("org.apache.spark.SparkClassNotFoundException", "java.lang.ClassNotFoundException"),
+    ),
+)
+"""Some of the engine's messages, and the condition, SQL state, text and classes that Spark has for them."""
+
+
 def in_sparks_words(details: str) -> Told | None:
     """An engine's error in Spark's words; None where it is about something else."""
+    return _known(details.strip()) or _of_names(details)
+
+
+def _of_names(details: str) -> Told | None:
+    """A name that is none, or a type that does not fit."""
     if (found := _UNRESOLVED.search(details)) is not None:
         name = quote((found["plain"].strip(),)) if found["name"] is None else _name(found["name"])
         text = f"A column, variable, or function parameter with name {name} cannot be resolved."
@@ -154,6 +248,18 @@ def in_sparks_words(details: str) -> Told | None:
     if _NO_TEXT.search(details) is not None:
         text = "A text of JSON is wanted, and this is no text. For a VARIANT use variant_get(v, '$.a', 'string')."
         return Told("DATATYPE_MISMATCH.UNEXPECTED_INPUT_TYPE", "42K09", text)
+    return None
+
+
+def _known(details: str) -> Told | None:
+    """What the engine has not, and messages that are Spark's in other words."""
+    for words, what, instead in _ABSENT:
+        if (found := words.search(details)) is not None:
+            text = f"{what.format(**found.groupdict())} is not there with the embedded engine. {instead}"
+            return Told("UNSUPPORTED_FEATURE.EMBEDDED_ENGINE", "0A000", text, _UNSUPPORTED)
+    for words, condition, state, text, classes in _KNOWN:
+        if (found := words.search(details)) is not None:
+            return Told(condition, state, text.format(**found.groupdict()), classes)
     return None
 
 

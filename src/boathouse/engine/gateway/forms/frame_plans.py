@@ -25,6 +25,7 @@ _GENERATORS = frozenset(
 )
 _OF_COLLECTIONS = frozenset({"explode", "inline", "posexplode"})
 _PARTITIONING = frozenset({"repartition", "repartition_by_range"})
+_DRAWN, _DRAWS = "__bh_drawn", 1_000_000_007
 _KEY, _START, _END, _BEGINS, _NUMBER, _SESSION = (
     f"__bh_session_{one}" for one in ("key", "start", "end", "begins", "number", "window")
 )
@@ -64,6 +65,16 @@ def _counted(relation: Any) -> bool:
         )
         raise QueryRefused("INVALID_LIMIT_LIKE_EXPRESSION.IS_NEGATIVE", "42K0E", message)
     return False
+
+
+def _created(relation: Any) -> bool:
+    """What the client has of a table that it has made is that table; making it is a statement of its own, done before."""
+    asked = relation.catalog
+    kind = asked.WhichOneof("cat_type")
+    if kind not in {"create_table", "create_external_table"}:
+        return False
+    relation.read.named_table.unparsed_identifier = getattr(asked, kind).table_name
+    return True
 
 
 def _formatted(relation: Any) -> bool:
@@ -164,6 +175,21 @@ def _column(parameter: Any) -> Any | None:
     return made
 
 
+def _sampled(relation: Any) -> bool:
+    """Rows that are drawn with a seed: the engine would draw those at the same places of every batch of rows, which are no sample of all."""
+    asked = relation.sample
+    lower, upper = asked.lower_bound, asked.upper_bound
+    if asked.with_replacement or asked.deterministic_order or not asked.HasField("seed") or not 0 <= lower <= upper <= 1:
+        return False
+    drawn = f"pmod(xxhash64(monotonically_increasing_id(), CAST({asked.seed} AS BIGINT)), {_DRAWS}) / {_DRAWS}.0D"
+    rows = proto().Relation()
+    rows.filter.input.CopyFrom(_with(asked.input, {_DRAWN: _text(drawn)}))
+    rows.filter.condition.CopyFrom(_text(f"{_DRAWN} >= {lower!r}D AND {_DRAWN} < {upper!r}D"))
+    relation.drop.input.CopyFrom(rows)
+    relation.drop.column_names.append(_DRAWN)
+    return True
+
+
 def _sessions(relation: Any) -> bool:
     """Have the rows of session windows numbered, and grouped by the windows that they are in."""
     aggregate = relation.aggregate
@@ -229,11 +255,13 @@ def _text(sql: str) -> Any:
 
 _PUT: Mapping[str | None, Callable[[Any], bool]] = {
     "aggregate": _sessions,
+    "catalog": _created,
     "hint": _hinted,
     "lateral_join": _lateral,
     "limit": _counted,
     "offset": _counted,
     "read": _formatted,
+    "sample": _sampled,
     "tail": _counted,
     "unresolved_table_valued_function": _generated,
 }
