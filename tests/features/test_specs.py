@@ -338,3 +338,45 @@ def test_endpoints_specs_and_online_tables_follow_renames(tables: FeatureTables,
     assert renamed.auto_capture_config.state.payload_table is not None
     assert renamed.auto_capture_config.state.payload_table.name == "requests"
     workspace.serving_endpoints.delete(endpoint)
+
+
+def test_specs_follow_columns_under_new_names(tables: FeatureTables, spark: SparkSession, schema: str) -> None:
+    fe, workspace, store = FeatureEngineeringClient(tables=tables), tables.workspace, f"store-{schema}"
+    table = f"{schema}.weather"
+    lookup = FeatureLookup(
+        table, "origin", feature_names=["temp", "sky"], timestamp_lookup_key="at", rename_outputs={"sky": "clouds"}
+    )
+    fe.create_feature_spec(name=f"{schema}.near", features=[lookup])
+    fe.create_online_store(name=store)
+
+    def publish() -> None:
+        fe.publish_table(
+            online_store=store,
+            source_table_name=table,
+            online_table_name=f"{schema}.{PUBLISHED}",
+            publish_mode="TRIGGERED",
+        )
+
+    publish()
+    endpoint, record = f"fs-{uuid.uuid4().hex[:8]}", {"origin": "EWR", "at": "2024-01-01T03:00:00Z"}
+    served = [serving.ServedEntityInput(entity_name=f"{schema}.near", name="near")]
+    config = serving.EndpointCoreConfigInput(name=endpoint, served_entities=served)
+    workspace.serving_endpoints.create_and_wait(endpoint, config=config)
+    before = ask(tables, endpoint, record)
+    assert set(before[0]) == {"temp", "clouds"}
+    spark.sql(f"ALTER TABLE {table} SET TBLPROPERTIES ('delta.columnMapping.mode' = 'name')").collect()
+    for old, new in (("temp", "celsius"), ("sky", "clouds")):
+        spark.sql(f"ALTER TABLE {table} RENAME COLUMN {old} TO {new}").collect()
+    body = json.loads(workspace.functions.get(f"{schema}.near").routine_definition or "")
+    assert (body["lookups"][0]["features"], body["lookups"][0]["rename"]) == (["celsius", "clouds"], {"celsius": "temp"})
+    # What is served has its columns from when it was published, until that is done again.
+    assert ask(tables, endpoint, record) == before
+    publish()
+    with pytest.raises(
+        BadRequest, match=r"has 'temp', which the online table of .* does not have any more.*deploy the feature spec"
+    ):
+        ask(tables, endpoint, record)
+    again = [serving.ServedEntityInput(entity_name=f"{schema}.near", name="again")]
+    workspace.serving_endpoints.update_config_and_wait(endpoint, served_entities=again)
+    assert ask(tables, endpoint, record) == before
+    workspace.serving_endpoints.delete(endpoint)

@@ -253,7 +253,11 @@ class OnlineReader:
         for name in lookup.features:
             if name not in meta.features:
                 valid = ", ".join(meta.features)
-                raise FeatureSpecInvalid("features", f"has '{name}', which {self._full_name} does not have. Valid: {valid}.")
+                problem = (
+                    f"has '{name}', which {self._full_name} does not have. Valid: {valid}. If that is a new name of a column of "
+                    f"{meta.source_table}, publish the table again."
+                )
+                raise FeatureSpecInvalid("features", problem)
 
     def read(
         self,
@@ -339,6 +343,13 @@ def _bounds(has_times: bool, time: int | None, lookback: int | None) -> Bounds:
 
 
 def _unpacked(meta: OnlineMeta, found: Iterable[bytes | None], features: Sequence[str]) -> list[tuple[Any, ...] | None]:
+    missing = [name for name in features if name not in meta.features]
+    if missing:
+        problem = (
+            f"has '{missing[0]}', which the online table of {meta.source_table} does not have any more. Valid: "
+            f"{', '.join(meta.features)}. If the column has a new name, deploy the feature spec again, or a model that is trained with it."
+        )
+        raise FeatureSpecInvalid("features", problem)
     chosen = _choice(meta.features, tuple(features))
     return [None if packed is None else chosen(_unpack(packed)) for packed in found]
 
