@@ -73,7 +73,17 @@ def text_of(message: bytes, start: int, end: int) -> str:
 def encoded(number: int, value: str | bytes) -> bytes:
     """A text, or a message, as the field with a number. What comes a second time in a message counts, or is merged."""
     data = value.encode() if isinstance(value, str) else value
-    return _number(number << 3 | _BYTES) + _number(len(data)) + data
+    return head_of(number, len(data)) + data
+
+
+def head_of(number: int, length: int) -> bytes:
+    """What stands before a text, or a message, of a length in bytes as the field with a number."""
+    return _number(number << 3 | _BYTES) + _number(length)
+
+
+def counted(number: int, value: int) -> bytes:
+    """A number as the field with a number."""
+    return _number(number << 3) + _number(value)
 
 
 def _number(value: int) -> bytes:

@@ -5,15 +5,20 @@ import time
 import uuid
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
+from itertools import islice
 
 from boathouse.engine.errors import OperationRefused, cursor_refused
 from boathouse.engine.gateway.messages.heads import ExecuteHead
 from boathouse.engine.gateway.messages.wire import encoded
+from boathouse.engine.gateway.operations.joining import joinable, joined, rows_in
 from boathouse.engine.gateway.statuses import WireError, canceled
 
 _RESPONSE_ID = 13
+_ENOUGH_BYTES = 1024**2
+_GATHER_SECONDS = 0.02
+"""How much of rows goes out together, and how long the first of them wait for the others; the first rows of all do not wait."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +53,7 @@ class Operation:
     """An operation that a client has asked for. Lives on one event loop.
 
     A task of its own takes its answers from where they are made, also while no client listens, until there is no room for more.
-    Each gets a name from which its place can be told.
+    Each gets a name from which its place can be told; what goes out together has the name of its last one.
 
     Args:
         head: What was asked.
@@ -124,7 +129,7 @@ class Operation:
             OperationRefused: If an answer that is asked for is not kept any more.
             OperationFailed: If the operation fails.
         """
-        number = self._place(after)
+        number = gathered = self._place(after)
         reader = self._reader = object()
         self._more.set()
         try:
@@ -133,9 +138,16 @@ class Operation:
                 if at < 0:
                     raise self._lost(after, number)
                 if at < len(self._answers):
-                    yield self._answers[at]
-                    self._note_sent(number)
-                    number += 1
+                    if number > gathered:
+                        gathered = number
+                        await self._gather(at)
+                        continue
+                    answer, count = self._next(at)
+                    # What comes a second time in a message counts.
+                    yield answer + encoded(_RESPONSE_ID, self._name(number + count - 1))
+                    for _ in range(count):
+                        self._note_sent(number)
+                        number += 1
                 elif not self._ended:
                     self._more.clear()
                     await self._more.wait()
@@ -184,12 +196,28 @@ class Operation:
     def _append(self, answer: bytes) -> None:
         if self._ended:
             return
-        # What comes a second time in a message counts.
-        named = answer + encoded(_RESPONSE_ID, self._name(self._first + len(self._answers)))
-        self._answers.append(named)
-        self._ahead_bytes += len(named)
+        self._answers.append(answer)
+        self._ahead_bytes += len(answer)
         self._more.set()
-        self._grown(len(named))
+        self._grown(len(answer))
+
+    async def _gather(self, at: int) -> None:
+        """Wait a moment for more rows to go with those at a place."""
+        if self._ended or self._ahead_bytes >= _ENOUGH_BYTES or rows_in(self._answers[at]) is None:
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_GATHER_SECONDS):
+                while not self._ended and self._ahead_bytes < _ENOUGH_BYTES:
+                    self._more.clear()
+                    await self._more.wait()
+
+    def _next(self, at: int) -> tuple[bytes, int]:
+        """The answer at a place among those that are kept, and how many of them it is: rows that wait already go together."""
+        if at + 1 < len(self._answers):
+            parts = joinable(islice(self._answers, at, None))
+            if len(parts) > 1 and (one := joined(parts)) is not None:
+                return one, len(parts)
+        return self._answers[at], 1
 
     def _note_sent(self, number: int) -> None:
         if number != self._sent or number < self._first:
