@@ -227,6 +227,20 @@ _ABSENT: dict[str, Callable[[SparkSession, str], object]] = {
     r"TEMP_TABLE_OR_VIEW_ALREADY_EXISTS\] Cannot create the temporary view absent": lambda spark, _: [
         spark.range(1).createTempView("absent") for _ in range(2)
     ],
+    r"FIELD_NOT_FOUND\] No such struct field `q`": lambda spark, _: (
+        spark.sql("SELECT struct(1 AS a) AS s").select("s.a", F.col("s")["q"]).collect()
+    ),
+    r"NULL_MAP_KEY": lambda spark, _: spark.range(1).select(F.create_map(F.lit(None).cast("string"), "id")).collect(),
+    r"It is not allowed to use window functions": lambda spark, _: (
+        spark.range(1).where("row_number() OVER (ORDER BY id) = 1").collect()
+    ),
+    r"CANNOT_RESOLVE_STAR_EXPAND\] Cannot resolve `other`": lambda spark, _: spark.range(1).select("other.*").collect(),
+    r"MISSING_AGGREGATION": lambda spark, _: spark.range(1).select("id", F.sum("id")).collect(),
+    r"UNSUPPORTED_GENERATOR.OUTSIDE_SELECT": lambda spark, _: spark.range(1).where("explode(array(id)) = 1").collect(),
+    r"PARSE_SYNTAX_ERROR\] Syntax error at or near end of input": lambda spark, _: (
+        spark.range(1).select(F.expr("id +")).collect()
+    ),
+    r"The statistic `other` is not recognized": lambda spark, _: spark.range(1).summary("other").collect(),
     r"SQL_CONF_NOT_FOUND": lambda spark, _: spark.conf.get("no.such.setting"),
     r"DATA_SOURCE_NOT_FOUND": lambda spark, path: spark.range(1).write.format("orc").save(f"{path}/x"),
 }

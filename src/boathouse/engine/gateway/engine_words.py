@@ -133,6 +133,7 @@ _PLACES = (
 """The same of a place that an array or a text does not have, or of rows where there has to be one."""
 
 
+_ANALYSIS = ("org.apache.spark.sql.AnalysisException",)
 _UNSUPPORTED = (
     "org.apache.spark.SparkUnsupportedOperationException",
     "java.lang.UnsupportedOperationException",
@@ -199,7 +200,7 @@ _KNOWN = (
         "PATH_ALREADY_EXISTS",
         "42K04",
         "The path of the write already exists. Set mode as 'overwrite' to overwrite what is there, or as 'append' to add to it.",
-        ("org.apache.spark.sql.AnalysisException",),
+        _ANALYSIS,
     ),
     (
         re.compile(r"^(?:invalid argument: )?configuration not found: (?P<name>.+)$"),
@@ -207,6 +208,51 @@ _KNOWN = (
         "42K0I",
         'The SQL config "{name}" cannot be found. Please verify that the config exists, or give a default: spark.conf.get(key, default).',
         ("org.apache.spark.SparkNoSuchElementException", "java.util.NoSuchElementException"),
+    ),
+    (
+        re.compile(r"^missing or ambiguous field: (?P<name>.+)$"),
+        "FIELD_NOT_FOUND",
+        "42704",
+        "No such struct field `{name}`, or several of that name.",
+        _ANALYSIS,
+    ),
+    (
+        re.compile(r'Found unmasked nulls for non-nullable StructArray field "key"'),
+        "NULL_MAP_KEY",
+        "2200E",
+        "Cannot use null as map key.",
+        ("org.apache.spark.SparkRuntimeException",),
+    ),
+    (
+        re.compile(r"^Physical plan does not support logical expression WindowFunction\("),
+        "UNSUPPORTED_EXPR_FOR_OPERATOR.WINDOW",
+        "42K0E",
+        (
+            "It is not allowed to use window functions in conditions and among what rows are grouped by: make a column of it before, with "
+            "withColumn or in a subquery, or write QUALIFY."
+        ),
+        _ANALYSIS,
+    ),
+    (
+        re.compile(r'^cannot resolve wildcard: ObjectName\(\[(?:.*, )?Identifier\("(?P<name>[^"]*)"\)\]\)$'),
+        "CANNOT_RESOLVE_STAR_EXPAND",
+        "42704",
+        "Cannot resolve `{name}`.*: no relation and no struct column of this name is there.",
+        _ANALYSIS,
+    ),
+    (
+        re.compile(r'^No field named (?:"\?table\?"\.)?"#\d+".*Valid fields are "\w+\(', re.DOTALL),
+        "MISSING_AGGREGATION",
+        "42803",
+        "A column beside the aggregates is not among what rows are grouped by: group by it, or take any_value() of it.",
+        _ANALYSIS,
+    ),
+    (
+        re.compile(r"^(?P<name>\w+) should be rewritten during logical plan analysis$"),
+        "UNSUPPORTED_GENERATOR.OUTSIDE_SELECT",
+        "42K0E",
+        "The generator is not supported: {name} makes rows in the list of columns only. Select it first.",
+        _ANALYSIS,
     ),
     (
         re.compile(r"^No data source found for: (?P<name>\w+)$"),

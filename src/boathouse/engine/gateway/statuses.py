@@ -48,7 +48,7 @@ class WireError:
     trailers: tuple[tuple[str, str | bytes], ...] = ()
 
 
-_UNPARSED = re.compile(r"invalid argument: found (?P<found>.*?) at (?P<start>\d+):\d+ expected (?P<wanted>.*)", re.DOTALL)
+_UNPARSED = re.compile(r"invalid argument: found (?P<found>.*?)(?: at (?P<start>\d+):\d+)? expected (?P<wanted>.*)", re.DOTALL)
 _STARVED = re.compile(r"Failed to allocate additional .*? for (?P<who>\w+)(?:.*?\(pool_size: (?P<pool>[^)]+)\))?", re.DOTALL)
 _MOST_WANTED = 300
 _ASKED = re.compile(r"(?:^|\n)(?:\S+: )?(?:builtins\.)?AiQueryFailed: (?P<told>.*?)\s*\Z", re.DOTALL)
@@ -66,7 +66,9 @@ def forwarded(error: AioRpcError) -> WireError:
     if unparsed is not None:
         wanted = unparsed["wanted"]
         shown = wanted if len(wanted) < _MOST_WANTED else f"{wanted[:_MOST_WANTED]} ..."
-        where = f"at or near '{unparsed['found']}' (character {int(unparsed['start']) + 1})"
+        place = f" (character {int(unparsed['start']) + 1})" if unparsed["start"] else ""
+        found = unparsed["found"]
+        where = f"at or near {found if found == 'end of input' else repr(found)}{place}"
         message = f"[PARSE_SYNTAX_ERROR] Syntax error {where}: expected {shown}. SQLSTATE: 42601"
         return spark_error([_PARSING, _ANALYSIS], "PARSE_SYNTAX_ERROR", "42601", message)
     starved = _STARVED.search(error.details() or "")

@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from boathouse.engine.errors import QueryRefused
 from boathouse.engine.gateway.messages.protocol import function_call, proto
 from boathouse.engine.gateway.messages.spark_types import Atomic
 from boathouse.engine.gateway.messages.walk import relations
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 _DESCRIBED = ("count", "mean", "stddev", "min", "max")
 _SUMMARISED = ("count", "mean", "stddev", "min", "25%", "50%", "75%", "max")
+
+
+_KNOWN = ("count", "count_distinct", "approx_count_distinct", "mean", "stddev", "min", "max")
 
 
 def put_statistics(session: EngineSession, root: Any, numbers: Iterator[int]) -> bool:
@@ -126,6 +130,10 @@ def _put_summary(session: EngineSession, relation: Any, numbers: Iterator[int]) 
     """Have the rows of a summary in their order, with elements as percentiles: the engine would take what is between two."""
     asked = relation.summary
     statistics = list(asked.statistics) or list(_SUMMARISED)
+    unknown = next((one for one in statistics if one not in _KNOWN and not one.endswith("%")), None)
+    if unknown is not None:
+        message = f"The statistic `{unknown}` is not recognized. Valid statistics include {', '.join(map('`{}`'.format, _KNOWN))} and percentiles as `25%`."
+        raise QueryRefused("UNRECOGNIZED_STATISTIC", "22023", message)
     shares = {one: found for one in statistics if (found := _share(one)) is not None}
     struct = session.struct(asked.input) if shares else None
     if struct is None:
