@@ -142,8 +142,137 @@ def test_percentiles(rows: DataFrame, spark: SparkSession) -> None:
     assert found.schema["q"].dataType.simpleString() == "array<int>"
     several = rows.agg(sf.percentile_approx("i", [0.25, 0.75]).alias("q"), sf.percentile("i", 0.5).alias("p"))
     assert tuple(several.collect()[0]) == ([1, 25], 2.0)
-    with pytest.raises(PySparkException, match="array_repeat"):
-        spark.sql("SELECT percentile(x, 0.5, n) FROM VALUES (0, 1), (10, 3) AS t(x, n)").collect()
+
+
+def test_percentiles_with_frequencies(spark: SparkSession) -> None:
+    values = "FROM VALUES ('a', 0, 1), ('a', 10, 3), ('a', NULL, 9), ('b', 4, 2), ('c', NULL, 1) AS t(g, x, n)"
+    found = spark.sql(
+        "SELECT g, percentile(x, 0.5, n), percentile(x, array(0.25, 1), n), percentile(x, 0, n) FILTER (WHERE x > 0) "
+        f"{values} GROUP BY g ORDER BY g"
+    )
+    wanted = [("a", 10.0, [7.5, 10.0], 10.0), ("b", 4.0, [4.0, 4.0], 4.0), ("c", None, None, None)]
+    assert [tuple(row) for row in found.collect()] == wanted
+    frame = (
+        spark.sql(f"SELECT * {values}").groupBy("g").agg(sf.percentile("x", [0.25, 1.0], sf.col("n")).alias("p")).orderBy("g")
+    )
+    assert [row.p for row in frame.collect()] == [one[2] for one in wanted]
+    windowed = spark.sql(f"SELECT DISTINCT g, percentile(x, 0.25, n) OVER (PARTITION BY g) AS p {values} ORDER BY g")
+    assert [row.p for row in windowed.collect()] == [7.5, 4.0, None]
+
+
+@pytest.mark.parametrize(
+    ("expression", "wanted"),
+    [
+        ("conv('-10', 10, 2)", "1111111111111111111111111111111111111111111111111111111111110110"),
+        ("conv('-10', 16, -10)", "-16"),
+        ("conv(-1, 10, 16)", "FFFFFFFFFFFFFFFF"),
+        ("conv('-10', 10, 10)", "18446744073709551606"),
+        ("conv(' 12x ', 10, 16)", "C"),
+        ("conv('zz', 16, 10)", "0"),
+        ("conv('ff', 16, 10)", "255"),
+        ("hash(NULL)", 42),
+        ("hash(1, NULL)", -559580957),
+        ("xxhash64(NULL)", 42),
+        ("""json_array_length('{"a":1}')""", None),
+        ("json_array_length(' [1,2]')", 2),
+        ("json_array_length(NULL)", None),
+        ("trunc(DATE'2024-05-17', 'unknown')", None),
+        ("trunc(DATE'2024-05-17', 'day')", None),
+        ("trunc(DATE'2024-05-17', 'MM')", date(2024, 5, 1)),
+        ("date_trunc(NULL, TIMESTAMP'2024-05-17 10:11:12')", None),
+        ("quote('Don\\'t')", r"'Don\'t'"),
+        ("quote('a\"b')", "'a\"b'"),
+        ("chr(300)", ","),
+        ("chr(-1)", ""),
+        ("try_aes_decrypt(unhex('00'), '0000111122223333')", None),
+        ("CAST(aes_decrypt(aes_encrypt('Spark', '0000111122223333'), '0000111122223333') AS STRING)", "Spark"),
+        ("to_json(named_struct('t', TIMESTAMP'2024-01-01 10:11:12.345678'))", '{"t":"2024-01-01T10:11:12.345Z"}'),
+        ("to_json(struct(DATE'2024-01-02' AS d), map('dateFormat', 'dd/MM/yyyy'))", '{"d":"02/01/2024"}'),
+        ("elt(2, 'a', 'b')", "b"),
+        ("elt(CAST(NULL AS INT), 'a', 'b')", None),
+        ("slice(array(1, 2, 3), -2, 2)", [2, 3]),
+        ("slice(CAST(NULL AS ARRAY<INT>), size(array()), 1)", None),
+        ("'true' = true", True),
+        ("coalesce(NULL, 'yes', false)", True),
+        ("greatest(DATE'2024-01-01', TIMESTAMP'2024-01-01 10:00:00')", datetime(2024, 1, 1, 10)),
+        ("'it''s' || \"a\"\"b\" || 'c' 'd' || ''''", "it'sa\"bcd'"),
+    ],
+)
+def test_a_value(spark: SparkSession, expression: str, wanted: Any) -> None:
+    assert spark.sql(f"SELECT {expression} AS v").collect()[0].v == wanted
+    assert spark.range(1).select(sf.expr(expression).alias("v")).collect()[0].v == wanted
+
+
+@pytest.mark.parametrize(
+    ("expression", "told"),
+    [
+        ("elt(i, 'a', 'b')", "INVALID_ARRAY_INDEX"),
+        ("slice(a, 0, 1)", "INVALID_PARAMETER_VALUE.START"),
+        ("slice(a, 1, -i)", "INVALID_PARAMETER_VALUE.LENGTH"),
+        ("aes_decrypt(unhex('00'), '0000111122223333')", "AES_CRYPTO_ERROR"),
+        ("greatest('10', i)", "DATA_DIFF_TYPES"),
+        ("least('10', 9)", "DATA_DIFF_TYPES"),
+        ("""get_json_object('{"a":[]}', '$.a[*].b')""", "from_json"),
+        ("to_json(struct(i), map('ignoreNullFields', 'false'))", "ignorenullfields"),
+        ("true = 'x'", "CAST_INVALID_INPUT"),
+    ],
+)
+def test_what_is_refused(rows: DataFrame, spark: SparkSession, expression: str, told: str) -> None:
+    with pytest.raises(PySparkException, match=told):
+        spark.sql(f"SELECT {expression} {FROM}").collect()
+    with pytest.raises(PySparkException, match=told):
+        rows.select(sf.expr(expression)).collect()
+
+
+def test_calls_of_a_data_frame(spark: SparkSession) -> None:
+    frame = spark.sql("SELECT 'true' AS s, TIMESTAMP'2024-01-01 10:11:12' AS t, '-10' AS n, 3 AS i")
+    found = frame.select(
+        (sf.col("s") == sf.lit(True)).alias("s"),  # noqa: FBT003
+        sf.to_json(sf.struct("t")).alias("j"),
+        sf.conv("n", 10, 16).alias("c"),
+        sf.hash(sf.lit(None), "i").alias("h"),
+        sf.trunc(sf.lit(date(2024, 5, 17)), "x").alias("d"),
+    )
+    assert tuple(found.collect()[0]) == (True, '{"t":"2024-01-01T10:11:12.000Z"}', "FFFFFFFFFFFFFFF6", -1823081949, None)
+    with pytest.raises(PySparkException, match="INVALID_ARRAY_INDEX"):
+        frame.select(sf.elt(sf.col("i"), sf.lit("a"), sf.lit("b"))).collect()
+    with pytest.raises(PySparkException, match="from_json"):
+        frame.select(sf.get_json_object("s", "$[*].a")).collect()
+
+
+def test_doubled_quotes(spark: SparkSession, schema: str) -> None:
+    """Of a quote in a string."""
+    name = f"{schema}.quotes"
+    spark.sql(f"CREATE TABLE {name} (s STRING COMMENT 'it''s') USING delta COMMENT 'who''s'")
+    spark.sql(f"INSERT INTO {name} VALUES ('it''s'), ('its')")
+    assert [row.s for row in spark.sql(f"SELECT s FROM {name} WHERE s = 'it''s'").collect()] == ["it's"]
+    assert [row.s for row in spark.table(name).where("s = 'it''s'").collect()] == ["it's"]
+    spark.sql(f"CREATE VIEW {name}_v AS SELECT s FROM {name} WHERE s LIKE '%''%'")
+    assert [row.s for row in spark.table(f"{name}_v").collect()] == ["it's"]
+    assert spark.catalog.listColumns(name)[0].description == "it's"
+
+
+@pytest.mark.parametrize(
+    ("statement", "wanted"),
+    [
+        ("UPDATE {t} SET k = k + 10 WHERE d = p", [2, 3, 4, 11]),
+        ("UPDATE {t} SET k = CASE WHEN d > p THEN 0 ELSE k END, s = d > p", [0, 0, 0, 1]),
+        ("UPDATE {t} SET k = 0 WHERE k = 1 AND s = true", [0, 2, 3, 4]),
+        ("DELETE FROM {t} WHERE d IN (p, 7)", [2, 3, 4]),
+        ("DELETE FROM {t} WHERE d > 0.1 * 3", [1]),
+        ("DELETE FROM {t} WHERE p BETWEEN d AND 100D", [2, 3, 4]),
+        ("MERGE INTO {t} t USING (SELECT * FROM {t}) s ON t.d = s.p WHEN MATCHED THEN UPDATE SET k = 9", [2, 3, 4, 9]),
+        ("MERGE INTO {t} t USING (SELECT * FROM {t}) s ON t.k = s.k WHEN MATCHED AND t.d > s.p THEN DELETE", [1]),
+        ("INSERT INTO {t} SELECT 5, d, p, s FROM {t} WHERE d = p", [1, 2, 3, 4, 5]),
+    ],
+)
+def test_decimals_beside_doubles_in_commands(spark: SparkSession, schema: str, statement: str, wanted: list[int]) -> None:
+    name = f"{schema}.mixed"
+    spark.sql(f"CREATE TABLE {name} (k INT, d DOUBLE, p DECIMAL(20, 10), s STRING) USING delta")
+    values = "(1, 0.1D, 0.1, 'true'), (2, 1e20, 5, 'no'), (3, double('NaN'), 3, NULL), (4, 0.30000000000000004D, 0.3, 't')"
+    spark.sql(f"INSERT INTO {name} VALUES {values}")
+    spark.sql(statement.format(t=name))
+    assert sorted(row.k for row in spark.table(name).collect()) == wanted
 
 
 def test_means_of_strings(rows: DataFrame, spark: SparkSession) -> None:

@@ -9,7 +9,17 @@ import re
 from collections.abc import Sequence
 
 from boathouse.engine.errors import StatementRefused
-from boathouse.engine.gateway.forms.calls import HIGHER, NAMES, PERCENTILE, PERCENTILES, Higher, pattern
+from boathouse.engine.gateway.forms.calls import (
+    FREQUENT,
+    HIGHER,
+    NAMES,
+    PERCENTILE,
+    PERCENTILES,
+    Higher,
+    Literal,
+    is_percentile,
+    pattern,
+)
 from boathouse.engine.gateway.sql.inserts import split
 from boathouse.engine.gateway.sql.relations import CallUse
 from boathouse.engine.gateway.sql.select_items import standing
@@ -71,7 +81,7 @@ def _edit(sql: str, tokens: Sequence[Token], at: int, schema: Schema | None) -> 
     if not all(parts):
         return None
     texts = [sql[part[0].start : part[-1].end] for part in parts]
-    if tokens[at].value.lower() in PERCENTILES and len(parts) > 1:
+    if is_percentile(tokens[at].value.lower(), [_literal(part) for part in parts]):
         return _percentile(sql, tokens, at, closed)
     made = _call(tokens[at].value, parts, texts)
     if made is None:
@@ -135,8 +145,11 @@ def _filled(text: str, texts: Sequence[str], element: str, body: str = "") -> st
     return re.sub(r"\{(\w+)\}", lambda found: {"element": element, "body": body}.get(found[1]) or texts[int(found[1])], text)
 
 
-def _literal(part: Sequence[Token]) -> str | int | None:
-    """What a plain number or string is."""
+def _literal(part: Sequence[Token]) -> Literal:
+    """What a plain number or string is, or a map of strings."""
+    if len(part) > 3 and part[0].is_word("MAP") and part[1].is_mark("(") and closing(part, 1) == len(part) - 1:
+        values = [one[0].value for one in split(part[2:-1]) if len(one) == 1 and one[0].kind is Kind.STRING]
+        return tuple(values) if len(values) == len(split(part[2:-1])) else None
     if len(part) == 1 and part[0].kind is Kind.STRING and not part[0].opaque:
         return part[0].value
     is_negative = len(part) == 2 and part[0].is_mark("-")
@@ -180,10 +193,35 @@ def _percentile(sql: str, tokens: Sequence[Token], at: int, closed: int) -> Edit
         else None
     )
     percentages = [given] if listed is None else [sql[part[0].start : part[-1].end] for part in split(listed)]
-    text = re.sub(r"((?:count|collect_list)\(\{0\}\))", r"\1{2}", PERCENTILE)
-    made = [_filled(text, (value, one, suffix), "") for one in percentages]
+    if tokens[at].is_word("PERCENTILE"):
+        times = sql[parts[2][0].start : parts[2][-1].end]
+        made = [_filled(_over(FREQUENT, suffix), (value, one, f"({times})"), "") for one in percentages]
+    else:
+        made = [_filled(_over(PERCENTILE, suffix), (value, one), "") for one in percentages]
     whole = made[0] if listed is None else f"if((count({value}){suffix} > 0), array({', '.join(made)}), NULL)"
     return Edit(tokens[at].start, tokens[end].end, whole)
+
+
+def _over(text: str, suffix: str) -> str:
+    """A pattern of which the aggregates have what stands behind a call: FILTER and OVER."""
+    if not suffix:
+        return text
+    while True:
+        at = next((one.start() for one in re.finditer(r"\b(?:count|collect_list)\(", text)), None)
+        if at is None:
+            return text.replace("__bh_", "")
+        end = _closed(text, text.index("(", at))
+        text = f"{text[:at]}__bh_{text[at:end]}{suffix}{text[end:]}"
+
+
+def _closed(text: str, opening: int) -> int:
+    """Where the brackets end that open at a place."""
+    depth = 0
+    for at in range(opening, len(text)):
+        depth += (text[at] == "(") - (text[at] == ")")
+        if depth == 0:
+            return at + 1
+    return len(text)
 
 
 def _aggregate(sql: str, tokens: Sequence[Token], at: int, part: Sequence[Token]) -> str | None:

@@ -5,7 +5,18 @@ from collections.abc import Iterator, Sequence
 from itertools import count
 from typing import Any
 
-from boathouse.engine.gateway.forms.calls import ELEMENT, HIGHER, NAMES, PERCENTILE, PERCENTILES, SEQUENCE, pattern
+from boathouse.engine.gateway.forms.calls import (
+    ELEMENT,
+    FREQUENT,
+    HIGHER,
+    NAMES,
+    PERCENTILE,
+    PERCENTILES,
+    SEQUENCE,
+    Literal,
+    is_percentile,
+    pattern,
+)
 from boathouse.engine.gateway.messages.protocol import function_call, proto
 from boathouse.engine.gateway.messages.walk import children, may_have, relations, walk
 from boathouse.engine.gateway.session import EngineSession
@@ -13,7 +24,7 @@ from boathouse.engine.gateway.sql.tokens import Kind, Token, tokenize
 
 _KNOWN = NAMES | PERCENTILES | {"percentile"}
 _SIGNS = frozenset("+-*/%")
-_MAY_HAVE = re.compile("|".join(sorted(_KNOWN)).encode(), re.IGNORECASE)
+_MAY_HAVE = re.compile(rf"\b(?:{'|'.join(sorted(_KNOWN))})\b".encode(), re.IGNORECASE)
 
 
 def put_calls(session: EngineSession, root: Any) -> bool:
@@ -131,7 +142,7 @@ def _call(expression: Any) -> Any | None:
 
 def _is_percentile(expression: Any) -> bool:
     call = _call(expression)
-    return call is not None and call.function_name.lower() in PERCENTILES
+    return call is not None and is_percentile(call.function_name.lower(), [_literal(one) for one in call.arguments])
 
 
 def _made(name: str, arguments: Sequence[Any], window: Any | None, numbers: Iterator[int]) -> Any | None:
@@ -140,8 +151,10 @@ def _made(name: str, arguments: Sequence[Any], window: Any | None, numbers: Iter
         return None
     if name == SEQUENCE:
         return _sequence()
+    if is_percentile(name, [_literal(one) for one in arguments]):
+        return _percentile(name, arguments, window)
     if name in PERCENTILES:
-        return _percentile(arguments, window) if len(arguments) > 1 else None
+        return None
     element = f"__bh_element_{next(numbers)}"
     higher = HIGHER.get((name, len(arguments)))
     if higher is None:
@@ -181,28 +194,31 @@ def _sequence() -> Any:
     return function_call("-", number, first)
 
 
-def _literal(expression: Any) -> str | int | None:
+def _literal(expression: Any) -> Literal:
+    """What a plain number or string is, or a map of strings."""
+    call = _call(expression)
+    if call is not None and call.function_name.lower() in {"map", "create_map"}:
+        values = [one.literal.string for one in call.arguments if one.literal.HasField("string")]
+        return tuple(values) if len(values) == len(call.arguments) else None
     if expression.WhichOneof("expr_type") != "literal":
         return None
     kind = expression.literal.WhichOneof("literal_type")
     return getattr(expression.literal, kind) if kind in {"string", "byte", "short", "integer", "long"} else None
 
 
-def _percentile(arguments: Sequence[Any], window: Any | None) -> Any | None:
-    """``percentile_approx`` of one percentage, or of several."""
+def _percentile(name: str, arguments: Sequence[Any], window: Any | None) -> Any | None:
+    """``percentile_approx``, or ``percentile`` with frequencies, of one percentage, or of several."""
     call = _call(arguments[1])
     listed = list(call.arguments) if call is not None and call.function_name.lower() == "array" else None
-    made = [_of_one(arguments[0], one, window) for one in (listed or [arguments[1]])]
+    text = FREQUENT if name == "percentile" else PERCENTILE
+    others = arguments[2:3] if name == "percentile" else []
+    made = [_windowed(Pattern(text, "", [arguments[0], one, *others]).made(), window) for one in (listed or [arguments[1]])]
     if listed is None:
         return made[0]
     there = Pattern("(count({0}) > 0)", "", arguments).made()
     nothing = proto().Expression()
     nothing.literal.null.SetInParent()
     return function_call("if", _windowed(there, window), function_call("array", *made), nothing)
-
-
-def _of_one(value: Any, percentage: Any, window: Any | None) -> Any:
-    return _windowed(Pattern(PERCENTILE, "", [value, percentage]).made(), window)
 
 
 def _windowed(expression: Any, window: Any | None) -> Any:

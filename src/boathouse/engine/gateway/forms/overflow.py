@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeVar
 from boathouse.engine.gateway.sql import common_types, typed_calls
 from boathouse.engine.gateway.sql import decimal_types as decimals
 from boathouse.engine.gateway.sql.decimal_types import Cast, Digits
-from boathouse.engine.gateway.sql.operands import COMPARED, DATE, TEXT, TIMED, VOID, Node
+from boathouse.engine.gateway.sql.operands import BOOLEAN, COMPARED, DATE, TEXT, TIMED, VOID, Node
 
 _WIDTHS = {"tinyint": 0, "smallint": 1, "int": 2, "bigint": 3}
 WIDER = {"tinyint": "INT", "smallint": "INT", "int": "BIGINT", "bigint": "DECIMAL(19, 0)"}
@@ -132,7 +132,8 @@ class Types:
 
     def gives_way(self, node: Node) -> bool:
         """Whether NULL stands for an operation, or a call."""
-        return self.is_loose and bool(node.sign or typed_calls.may_be_refused(node))
+        is_truth = node.function == COMPARED and any(one.kind == BOOLEAN for one in node.choices)
+        return self.is_loose and bool(node.sign or is_truth or typed_calls.may_be_refused(node))
 
     def operands_of(self, node: Node) -> list[Node]:
         """The operands of an operation whose types are asked for; of an operand, itself."""

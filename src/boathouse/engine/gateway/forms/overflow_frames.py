@@ -13,6 +13,7 @@ from boathouse.engine.gateway.messages.walk import children
 from boathouse.engine.gateway.sql import typed_calls
 from boathouse.engine.gateway.sql.common_types import malformed
 from boathouse.engine.gateway.sql.operands import (
+    BOOLEAN,
     CHOICES,
     COMPARED,
     DATE,
@@ -34,6 +35,7 @@ _KINDS = {
     "long": "bigint",
     "string": TEXT,
     "date": DATE,
+    "boolean": BOOLEAN,
     "null": VOID,
     "double": "double",
     "float": "float",
@@ -296,7 +298,8 @@ def put_marks(nodes: Iterable[tuple[Node, bool]], types: Types) -> None:
         if types.gives_way(node):
             asked = types.operands_of(node)
             put_marks([pair for one in asked for pair in _inside(one)], types)
-            node.source.CopyFrom(function_call("when", *_told(asked, [_copy(one.source) for one in asked], types)))
+            condition, nothing = _told(asked, [_copy(one.source) for one in asked], types)
+            node.source.CopyFrom(function_call("when", condition, _false(nothing) if node.function == COMPARED else nothing))
             continue
         if node.sign:
             put_marks([(part, True) for part in node.parts], types)
@@ -319,6 +322,14 @@ def _inside(node: Node) -> list[tuple[Node, bool]]:
     # These may be operations that are inside of it as well.
     keys = {one.key for one in values}
     return [*((one, False) for one in node.inner if one.key not in keys), *((one, True) for one in values)]
+
+
+def _false(nothing: Any) -> Any:
+    """NULL as what is neither true nor false."""
+    made = proto().Expression()
+    made.cast.expr.CopyFrom(nothing)
+    made.cast.type_str = "BOOLEAN"
+    return made
 
 
 def _told(nodes: Sequence[Node], values: Sequence[Any], types: Types) -> tuple[Any, Any]:

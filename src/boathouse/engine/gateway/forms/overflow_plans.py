@@ -194,8 +194,7 @@ class Overflow:
     def _change_text(self, relation: Any, place: _Text, types: Types) -> bool:
         given, message = place.text, place.message
         statement = parse(given)
-        is_command = not statement.is_query and statement.tokens[0].is_word("UPDATE", "DELETE", "MERGE")
-        edits = TextWriter(given, types, binds=not is_command).changes(place.nodes)
+        edits = TextWriter(given, types, binds=not _is_command(statement)).changes(place.nodes)
         if not edits:
             return False
         holder = _holder(relation, message)
@@ -376,18 +375,42 @@ def _own(relation: Any) -> tuple[list[Any], list[Any]]:
 def _text(message: Any, name: str, where: int, types: Types, *, is_top: bool) -> _Text | None:
     text = getattr(message, name)
     if name == "expression":
-        begin, tokens, compares = 0, list(parse(text).tokens), True
+        begin, tokens, assigned = 0, list(parse(text).tokens), None
     else:
         statement = parse(text)
         first = _begin(statement, is_top=is_top)
         if first is None:
             return None
-        begin, compares = first, statement.is_query
+        begin = first
         tokens = [token for token in statement.tokens if token.start >= begin]
-    reader = Arithmetic(tokens, _PLAIN, where, compares=compares)
+        assigned = _assigned(tokens) if _is_command(statement) else None
+    reader = Arithmetic(tokens, _PLAIN, where, compares=True, assigned=assigned)
     types.units |= reader.grouped()
     nodes = tuple(reader.all())
     return _Text(message, name, nodes, begin) if nodes else None
+
+
+def _is_command(statement: Statement) -> bool:
+    """Whether a statement changes rows where they are."""
+    return bool(statement.tokens) and not statement.is_query and statement.tokens[0].is_word("UPDATE", "DELETE", "MERGE")
+
+
+def _assigned(tokens: Sequence[Token]) -> frozenset[int]:
+    """The first ``=`` behind each SET, and behind each comma of what is set."""
+    found: set[int] = set()
+    depth, is_set, is_open = 0, False, False
+    for at, token in enumerate(tokens):
+        depth += token.is_mark("(") + token.is_word("CASE") - token.is_mark(")") - token.is_word("END")
+        if depth:
+            continue
+        if token.is_word("SET", "WHERE", "WHEN"):
+            is_set = is_open = token.is_word("SET")
+        elif token.is_mark(",") and is_set:
+            is_open = True
+        elif token.is_mark("=") and is_open:
+            found.add(at)
+            is_open = False
+    return frozenset(found)
 
 
 def _begin(statement: Statement, *, is_top: bool) -> int | None:

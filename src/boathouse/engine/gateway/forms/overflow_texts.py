@@ -8,7 +8,7 @@ from boathouse.engine.gateway.forms.overflow import Types, argument_kind, checke
 from boathouse.engine.gateway.forms.relation_forms import NEW_EACH_TIME
 from boathouse.engine.gateway.sql import typed_calls
 from boathouse.engine.gateway.sql.common_types import malformed
-from boathouse.engine.gateway.sql.operands import TEXT, VOID, Node
+from boathouse.engine.gateway.sql.operands import COMPARED, TEXT, VOID, Node
 from boathouse.engine.gateway.sql.statements import Edit, apply
 from boathouse.engine.gateway.sql.tokens import literal, tokenize
 
@@ -187,6 +187,8 @@ def _asked(nodes: Iterable[tuple[Node, bool]], types: Types) -> list[Node]:
 
 def _loosely(node: Node, sql: str, types: Types) -> str:
     """What stands for an operand, or an operation, in a question that is asked again: a number where one is summed."""
+    if node.function == COMPARED and types.gives_way(node):
+        return "THEN CAST(NULL AS BOOLEAN)"
     if types.gives_way(node) or node.kind == TEXT:
         return "THEN NULL"
     return "THEN 0" if node.is_number else f"THEN NULL ELSE {sql[node.source[0] : node.source[1]]}"

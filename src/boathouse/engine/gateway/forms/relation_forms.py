@@ -31,6 +31,14 @@ NEW_EACH_TIME = re.compile(
 _COMPARES = frozenset("=<>!,")
 
 
+def with_quotes(sql: str) -> str:
+    """A text in whose strings no quotes are doubled: the engine takes such for two strings beside each other."""
+    if "''" not in sql and '""' not in sql:
+        return sql
+    edits = [Edit(at, at + 1, "\\") for token in tokenize(sql) for at in token.doubled]
+    return apply(sql, edits) if edits else sql
+
+
 def with_select_first(sql: str) -> str:
     """A text whose queries begin with SELECT: ``FROM t SELECT a``, ``TABLE t``."""
     return _rewritten(sql, _from_first, _table_queries)

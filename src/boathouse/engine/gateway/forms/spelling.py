@@ -17,7 +17,7 @@ from boathouse.engine.gateway.forms.common_rows import with_common_rows
 from boathouse.engine.gateway.forms.day_frames import with_days_counted
 from boathouse.engine.gateway.forms.pipes import with_pipes
 from boathouse.engine.gateway.forms.pivoted import relation_before, with_optional_columns, with_selected_values
-from boathouse.engine.gateway.forms.relation_forms import with_forms, with_select_first
+from boathouse.engine.gateway.forms.relation_forms import with_forms, with_quotes, with_select_first
 from boathouse.engine.gateway.forms.select_lists import may_have_lists, with_lists
 from boathouse.engine.gateway.sql.inserts import split
 from boathouse.engine.gateway.sql.select_items import GROUPING, SETS, without_name
@@ -46,6 +46,7 @@ def spell(sql: str, schema: Schema) -> str:
     Raises:
         StatementRefused: If something in it cannot be said so that the engine reads it.
     """
+    sql = with_quotes(sql)
     sql = with_calls(with_optional_columns(with_selected_values(with_pipes(without_collations(sql), schema))), schema)
     sql = with_days_counted(with_select_first(with_functions(sql)), schema)
     if may_have_lists(sql):

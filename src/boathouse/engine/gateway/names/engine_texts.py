@@ -14,6 +14,7 @@ from boathouse.engine.gateway.forms.exploded_maps import put_entries
 from boathouse.engine.gateway.forms.first_values import put_types
 from boathouse.engine.gateway.forms.frame_calls import put_calls
 from boathouse.engine.gateway.forms.overflow_plans import Overflow
+from boathouse.engine.gateway.forms.relation_forms import with_quotes
 from boathouse.engine.gateway.forms.set_types import SetTypes
 from boathouse.engine.gateway.forms.spelling import delete_as_merge, spell
 from boathouse.engine.gateway.forms.strata import has_strata, put_strata
@@ -65,7 +66,7 @@ class EngineTexts:
         """The text of an expression in the forms that the engine reads."""
         if self._session.capabilities.reads_all_forms:
             return text
-        return with_calls(with_functions(with_prefixed(text, self._session.variables)))
+        return with_calls(with_functions(with_quotes(with_prefixed(text, self._session.variables))))
 
     def _deletion(self, statement: Statement) -> str | None:
         """What does the work of a DELETE that the engine cannot do."""

@@ -8,6 +8,7 @@ from typing import Any
 from boathouse.engine.gateway.sql import typed_calls
 from boathouse.engine.gateway.sql.decimal_types import literal_kind
 from boathouse.engine.gateway.sql.operands import (
+    BOOLEAN,
     CAST,
     CHOICES,
     COMPARED,
@@ -49,13 +50,15 @@ class Arithmetic:
         tokens: Of the text.
         plain: Names of functions that give the same each time, in capitals.
         where: What tells this text from others.
-        compares: Whether ``=`` is a comparison, and not an assignment.
+        compares: Whether comparisons are read.
+        assigned: Which tokens are an ``=`` that is an assignment; where there are any, or the text is a command, queries in it stay as they are.
     """
 
     tokens: Sequence[Token]
     plain: frozenset[str]
     where: Any = None
     compares: bool = False
+    assigned: frozenset[int] | None = None
     _scopes: dict[int, int] = field(default_factory=dict[int, int])
     _read: dict[int, tuple[Node, int] | None] = field(default_factory=dict[int, "tuple[Node, int] | None"])
 
@@ -80,6 +83,8 @@ class Arithmetic:
         """``a = b``, ``a IN (b, c)`` or ``a BETWEEN b AND c``, of which the first has been read."""
         if begin and self.tokens[begin - 1].is_word("FOR"):
             # What is pivoted.
+            return None
+        if self.assigned is not None and (at in self.assigned or self._scope(begin) != -1):
             return None
         others: list[tuple[Node, int] | None]
         start = at + (at < end and self.tokens[at].is_word("NOT"))
@@ -300,8 +305,8 @@ class Arithmetic:
             return Node(self._span(at, after), key=self._key(at, after)), after
         if token.raw[0].isdigit() or (token.is_mark(".") and following is not None and following.raw[0].isdigit()):
             return self._number(at, end)
-        if token.is_word("NULL"):
-            return Node(self._span(at, at + 1), kind=VOID), at + 1
+        if token.is_word("NULL", "TRUE", "FALSE"):
+            return Node(self._span(at, at + 1), kind=VOID if token.is_word("NULL") else BOOLEAN), at + 1
         if token.is_word("CASE"):
             return self._case(at, end)
         if token.is_word("INTERVAL"):

@@ -6,11 +6,17 @@ Beside a floating-point number the engine makes decimals of decimals, and of a s
 import re
 from collections.abc import Mapping, Sequence
 
+from boathouse.engine.errors import QueryRefused
 from boathouse.engine.gateway.sql.decimal_types import digits, widest
-from boathouse.engine.gateway.sql.operands import COMPARED, EXTREME, TEXT, VOID, Node
+from boathouse.engine.gateway.sql.operands import BOOLEAN, COMPARED, DATE, EXTREME, TEXT, VOID, Node
 
 _WHOLE = ("tinyint", "smallint", "int", "bigint")
 _BINARY = ("float", "double")
+_MOMENTS = (DATE, "timestamp_ntz", "timestamp")
+"""The later one holds the earlier one's values."""
+
+
+_TRUTHS = frozenset({"t", "true", "y", "yes", "1", "f", "false", "n", "no", "0"})
 
 
 def kinds(nodes: Sequence[Node], known: Mapping[str, str]) -> list[str]:
@@ -37,7 +43,9 @@ def may_differ(node: Node, known: Mapping[str, str]) -> bool:
     told = {kind for kind in found if kind}
     if node.function == COMPARED:
         # A decimal literal is none where something floating-point stands beside it.
-        return open_ones > 1 or any(kind in _BINARY or kind.startswith("decimal(") for kind in told - {"decimal literal"})
+        return open_ones > 1 or any(
+            kind in {*_BINARY, BOOLEAN} or kind.startswith("decimal(") for kind in told - {"decimal literal"}
+        )
     return True
 
 
@@ -58,20 +66,31 @@ def common(listed: Sequence[str], function: str = "") -> str | None:
     Args:
         listed: The types of the values; empty for one that is not known.
         function: What they are the values of.
+
+    Raises:
+        QueryRefused: If strings stand beside numbers in a call that takes none for the other.
     """
     if not listed or not all(listed):
         return None
     told = set(listed)
+    if told == {TEXT, BOOLEAN} and function != EXTREME:
+        return BOOLEAN
+    if told <= set(_MOMENTS) and len(told) > 1 and function != COMPARED:
+        return max(told, key=_MOMENTS.index)
     numbers = [kind for kind in told if kind in _WHOLE or kind in _BINARY or digits(kind) is not None]
     if len(numbers) + (TEXT in told) < len(told) or not numbers:
         return None
+    if TEXT in told and function == EXTREME:
+        types = ", ".join(f'"{kind.upper()}"' for kind in listed)
+        message = f"Input to `greatest` and `least` should all be the same type, but it's [{types}]. Cast the strings, or the numbers."
+        raise QueryRefused("DATATYPE_MISMATCH.DATA_DIFF_TYPES", "42K09", message)
     has_decimals = any(kind.startswith("decimal") for kind in numbers)
     if any(kind in _BINARY for kind in numbers):
-        return "double" if has_decimals or (TEXT in told and function not in {COMPARED, EXTREME}) else None
+        return "double" if has_decimals or (TEXT in told and function != COMPARED) else None
     if function == COMPARED:
         return None
     if TEXT in told:
-        return None if function == EXTREME else "double" if has_decimals else "bigint"
+        return "double" if has_decimals else "bigint"
     if has_decimals:
         return widest(found for found in map(digits, numbers) if found is not None).kind.lower() if len(told) > 1 else None
     return max(numbers, key=_WHOLE.index) if len(told) > 1 else None
@@ -79,6 +98,9 @@ def common(listed: Sequence[str], function: str = "") -> str | None:
 
 def malformed(text: str, kind: str) -> str | None:
     """What the engine would say of a string that is no number of a type; None where it is one."""
+    if kind.lower() == BOOLEAN:
+        is_one = text.strip().lower() in _TRUTHS
+        return None if is_one else f"Cannot cast string '{text}' to value of Boolean type"
     pattern = r"[+-]?\d{1,18}" if kind.lower() == "bigint" else r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(nan|inf(inity)?)"
     if re.fullmatch(pattern, text.strip(), re.IGNORECASE) is not None:
         return None

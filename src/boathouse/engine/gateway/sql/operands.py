@@ -95,8 +95,8 @@ FUNCTIONS = {"sum": "sum", "avg": "avg", "mean": "avg"}
 """Functions whose results need the type of their argument."""
 OTHER = "other"
 """The kind of what is no whole number, and is known to be none."""
-DATE, TIMED, TEXT = "date", "interval of time", "string"
-"""The kinds of a date, of an interval of hours and the like, and of a string."""
+DATE, TIMED, TEXT, BOOLEAN = "date", "interval of time", "string", "boolean"
+"""The kinds of a date, of an interval of hours and the like, of a string, and of what is true or false."""
 TRIED = {"try_add": "+", "try_subtract": "-", "try_multiply": "*"}
 """Functions that are an operation."""
 NUMBERS = frozenset({"TINYINT", "SMALLINT", "INT", "INTEGER", "BIGINT", "LONG", "FLOAT", "DOUBLE", "DECIMAL"})

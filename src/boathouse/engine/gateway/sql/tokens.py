@@ -33,6 +33,7 @@ class Token:
         start: Offset of its first character.
         end: Offset after its last character.
         opaque: Whether ``value`` cannot be told from the text (Unicode escapes, dollar quotes).
+        doubled: Offsets of the doubled quotes in a string, each of which is one quote, as in Spark; to the embedded engine a string ends and the next one begins there.
     """
 
     kind: Kind
@@ -41,6 +42,7 @@ class Token:
     start: int
     end: int
     opaque: bool = False
+    doubled: tuple[int, ...] = ()
 
     def is_word(self, *words: str) -> bool:
         """Whether it is one of some unquoted words (given in upper case)."""
@@ -111,7 +113,7 @@ def _token(sql: str, start: int) -> Token:
     if prefix is not None:
         return _string(sql, start, prefix.end(), raw=prefix[1] in "rR")
     if char in "'\"":
-        return _string(sql, start, start, raw=False)
+        return _quoted(sql, start)
     if sql.startswith(("U&'", 'U&"'), start):
         end = sql.find(sql[start + 2], start + 3)
         if end < 0:
@@ -140,6 +142,24 @@ def _name(sql: str, start: int) -> Token:
             position = end + 2
             continue
         return Token(Kind.NAME, sql[start : end + 1], sql[start + 1 : end].replace("``", "`"), start, end + 1)
+
+
+def _quoted(sql: str, start: int) -> Token:
+    """A string in quotes, with those that begin where it ends: the quotes between them are one quote of it."""
+    token = _string(sql, start, start, raw=False)
+    mark = token.raw[0]
+    value, doubled = token.value, list[int]()
+    while not _is_tripled(token) and token.end < len(sql) and sql[token.end] == mark:
+        following = _string(sql, token.end, token.end, raw=False)
+        if _is_tripled(following):
+            break
+        doubled.append(following.start - 1)
+        value, token = f"{value}{mark}{following.value}", following
+    return Token(Kind.STRING, sql[start : token.end], value, start, token.end, doubled=tuple(doubled)) if doubled else token
+
+
+def _is_tripled(token: Token) -> bool:
+    return len(token.raw) > 5 and token.raw.startswith(token.raw[0] * 3)
 
 
 def _string(sql: str, start: int, quote_at: int, *, raw: bool) -> Token:

@@ -29,6 +29,8 @@ _LONG_DIGITS = 18
 """A decimal of so many digits is hashed as a BIGINT."""
 _MOST_PLACES = 22
 """10 to the power of more is no floating-point number."""
+_MOST_EXACT = 2**52
+"""Below it a half can be added to a floating-point number."""
 _WHOLE = {"tinyint": "byte", "smallint": "short", "int": "integer", "bigint": "long"}
 _WORDS = {spark: name for name, spark in _WHOLE.items()}
 _NESTED = re.compile(r"((?:array<)*)([a-z_]+(?:\(\d+, ?\d+\))?)(>*)\Z")
@@ -126,15 +128,37 @@ def _cast(kind: str, given: str, *, tries: bool) -> str | None:
         hint = " Use DATE_FROM_UNIX_DATE(n) for days since 1970-01-01." if given in _WHOLE else ""
         message = f'Cannot resolve the cast due to data type mismatch: cannot cast "{given.upper()}" to "DATE".{hint}'
         raise QueryRefused("DATATYPE_MISMATCH.CAST_WITH_FUNC_SUGGESTION", "42K09", message)
+    word = "TRY_CAST" if tries else "CAST"
+    wanted = digits(kind)
+    if given in _BINARY and wanted is not None:
+        return _decimal_of(given, wanted.scale, f"{word}({{}} AS {kind.upper()})")
     if given != TEXT:
         return None
-    word = "TRY_CAST" if tries else "CAST"
     if kind == DATE:
         # What stands behind the day is left out, with blanks around it all.
         return f"{word}(split_part(trim({{0}}), 'T', 1) AS DATE)"
     # What is no number stays as it is, for the error to name it.
     plain = f"TRY_CAST(TRY_CAST({{0}} AS DOUBLE) AS {kind.upper()})"
     return f"{word}(if(contains(lower({{0}}), 'e'), coalesce(CAST({plain} AS STRING), {{0}}), {{0}}) AS {kind.upper()})"
+
+
+def _decimal_of(given: str, places: int, cast: str) -> str | None:
+    """A decimal of a floating-point number as it is written."""
+    if not places:
+        return None
+    value = "{0}" if given == "double" else "CAST({0} AS DOUBLE)"
+    # With an exponent a text is no decimal; what is no number is NULL.
+    plain = f"if(isnan(({value} % {_number('double', '1')})), NULL, {value})"
+    text = f"coalesce({_tried(cast.format(f'CAST({value} AS STRING)'))}, {cast.format(plain)})"
+    made = _rounded("round", "double", places)
+    if made is None:
+        return text
+    near = f"((abs({value}) * {_number('double', f'1e{places}')}) < {_number('double', str(_MOST_EXACT))})"
+    return f"if({near}, {cast.format(made.replace('{0}', value))}, {text})"
+
+
+def _tried(cast: str) -> str:
+    return cast if cast.startswith("TRY_") else f"TRY_{cast}"
 
 
 def _text(at: int, kind: str) -> str:
@@ -182,7 +206,7 @@ def _rounded(call: str, kind: str, places: int) -> str | None:
     up = f"if(((({whole} + {half}) / {power}) <= abs({value})), {_number('double', '1')}, {zero})"
     sign = f"if(({value} < 0), {_number('double', '-1')}, {_number('double', '1')})"
     made = f"((({sign} * ({whole} + {up})) / {power}) + {zero})"
-    made = f"if(({moved} < {_number('double', '4503599627370496')}), {made}, {value})"
+    made = f"if(({moved} < {_number('double', str(_MOST_EXACT))}), {made}, {value})"
     return made if kind == "double" else f"CAST({made} AS FLOAT)"
 
 
