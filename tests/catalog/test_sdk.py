@@ -257,6 +257,22 @@ class TestMetastore:
             sdk.metastores.get("other")
         assert place.nobody.get(f"{UC}/metastore_summary").status_code == 401
 
+    def test_system_schemas_are_always_there(self, place: Place) -> None:
+        schemas = place.sdk().system_schemas
+        found = {one.schema: one.state for one in schemas.list("boathouse")}
+        assert (set(found), set(found.values())) == ({"access", "compute", "query"}, {"ENABLE_COMPLETED"})
+        schemas.enable("boathouse", "access")
+        with pytest.raises(errors.NotFound):
+            schemas.enable("boathouse", "billing")
+        with pytest.raises(errors.BadRequest, match="'access' is always enabled"):
+            schemas.disable("boathouse", "access")
+        with pytest.raises(errors.NotFound, match="Metastore 'other' does not exist"):
+            list(schemas.list("other"))
+
+    def test_what_is_missing_is_told_once(self, place: Place) -> None:
+        told = place.admin.post(f"{UC}/tables", json={"name": "x"}).json()["message"]
+        assert told == "The request is not valid. catalog_name: Field required; schema_name: Field required"
+
 
 class TestPages:
     def test_every_list_pages(self, place: Place) -> None:

@@ -251,3 +251,17 @@ def test_what_is_not_there_is_told(spark: SparkSession, tmp_path: Path, told: st
     with pytest.raises(PySparkException, match=told) as caught:
         _ABSENT[told](spark, str(tmp_path))
     assert str(tmp_path) not in str(caught.value)
+
+
+def test_columns_that_are_not_there_are_not_passed_over(frame: DataFrame) -> None:
+    for asked in (
+        lambda: frame.fillna(0, ["id", "other"]),
+        lambda: frame.fillna({"other": 0}),
+        lambda: frame.dropna(subset=["id", "other"]),
+    ):
+        with pytest.raises(
+            AnalysisException, match=r"`other` cannot be resolved. Did you mean one of the following\? \[`id`, `k`, `v`\]"
+        ):
+            asked().collect()
+    dotted = frame.withColumnRenamed("id", "a.b")
+    assert rows(dotted.fillna({"`a.b`": 7, "K": "-"}).where("`a.b` = 7")) == [(7, "-", 1.0)]

@@ -9,7 +9,7 @@ from boathouse.catalog.dependencies import Catalog, WritableCatalog
 from boathouse.catalog.info import SecurableInfo, securable_info
 from boathouse.catalog.models import SecurableRow
 from boathouse.catalog.paging import IncludeBrowse, MaxResults, PageToken, paged
-from boathouse.catalog.privileges import SecurableType
+from boathouse.catalog.privileges import SYSTEM, SecurableType
 from boathouse.catalog.schemas import (
     METASTORE,
     CatalogBody,
@@ -21,12 +21,14 @@ from boathouse.catalog.schemas import (
     MetastoreList,
     SchemaBody,
     SchemaList,
+    SystemSchema,
+    SystemSchemaList,
     UpdateCatalog,
     UpdateSecurable,
 )
 from boathouse.catalog.service import CatalogService
 from boathouse.catalog.service.containers import DEFAULT_CATALOG
-from boathouse.errors import NotFound, NotImplementedHere
+from boathouse.errors import InvalidState, NotFound, NotImplementedHere
 
 router = APIRouter(prefix="/api/2.1/unity-catalog", tags=["catalog"])
 
@@ -176,7 +178,38 @@ def list_metastores(catalog: Catalog, max_results: MaxResults = 0, page_token: P
 @router.get("/metastores/{metastore_id}")
 def get_metastore(catalog: Catalog, metastore_id: str) -> MetastoreBody:
     """The metastore by its identifier."""
+    _require_metastore(metastore_id)
+    return _metastore(catalog)
+
+
+def _require_metastore(metastore_id: str) -> None:
     if metastore_id != METASTORE:
         message = f"Metastore '{metastore_id}' does not exist. There is one: {METASTORE}."
         raise NotFound(message)
-    return _metastore(catalog)
+
+
+@router.get("/metastores/{metastore_id}/systemschemas")
+def list_system_schemas(
+    catalog: Catalog, metastore_id: str, max_results: MaxResults = 0, page_token: PageToken = ""
+) -> SystemSchemaList:
+    """The schemas of the catalog ``system`` that the asker may know of: they are always there."""
+    _require_metastore(metastore_id)
+    page, token = paged(catalog.list_schemas(SYSTEM), max_results, page_token, _name)
+    return SystemSchemaList(schemas=[SystemSchema(name=info.name) for info in page], next_page_token=token)
+
+
+@router.put("/metastores/{metastore_id}/systemschemas/{schema_name}")
+def enable_system_schema(catalog: Catalog, metastore_id: str, schema_name: str) -> dict[str, Any]:
+    """Nothing is to be done: each one is there."""
+    _require_metastore(metastore_id)
+    catalog.get_container(SecurableType.SCHEMA, f"{SYSTEM}.{schema_name}")
+    return {}
+
+
+@router.delete("/metastores/{metastore_id}/systemschemas/{schema_name}")
+def disable_system_schema(catalog: Catalog, metastore_id: str, schema_name: str) -> None:
+    """Refused: what happens is always recorded."""
+    _require_metastore(metastore_id)
+    catalog.get_container(SecurableType.SCHEMA, f"{SYSTEM}.{schema_name}")
+    message = f"The system schema '{schema_name}' is always enabled: what it tells of is recorded in any case."
+    raise InvalidState(message)

@@ -288,6 +288,22 @@ class MetastoreList(BaseModel):
     next_page_token: Given[str] = None
 
 
+class SystemSchema(BaseModel):
+    """A schema of the catalog ``system``."""
+
+    model_config = ConfigDict(protected_namespaces=(), populate_by_name=True)
+
+    name: str = Field(serialization_alias="schema")
+    state: Literal["ENABLE_COMPLETED"] = "ENABLE_COMPLETED"
+
+
+class SystemSchemaList(BaseModel):
+    """A page of schemas of the catalog ``system``."""
+
+    schemas: list[SystemSchema]
+    next_page_token: Given[str] = None
+
+
 class MetastoreAssignment(BaseModel):
     """Which metastore this workspace has."""
 

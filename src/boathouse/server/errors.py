@@ -58,7 +58,8 @@ def _on_invalid(request: Request, error: Exception) -> JSONResponse:
         place = [str(part) for part in problem.get("loc", ())]
         field = ".".join(place[1:]) or (place[0] if place else "body")
         texts.append(f"{field}: {problem.get('msg', 'is not valid')}")
-    message = "The request is not valid. " + "; ".join(texts)
+    # Of a body that can be one of several, each says what it lacks.
+    message = "The request is not valid. " + "; ".join(dict.fromkeys(texts))
     return _answer(request, InvalidParameterValue(message, field=texts[0].split(":")[0] if texts else "body"))
 
 

@@ -4487,6 +4487,50 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/2.1/unity-catalog/metastores/{metastore_id}/systemschemas": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List System Schemas
+         * @description The schemas of the catalog ``system`` that the asker may know of: they are always there.
+         */
+        get: operations["catalog_list_system_schemas"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/2.1/unity-catalog/metastores/{metastore_id}/systemschemas/{schema_name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Enable System Schema
+         * @description Nothing is to be done: each one is there.
+         */
+        put: operations["catalog_enable_system_schema"];
+        post?: never;
+        /**
+         * Disable System Schema
+         * @description Refused: what happens is always recorded.
+         */
+        delete: operations["catalog_disable_system_schema"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/2.1/unity-catalog/models": {
         parameters: {
             query?: never;
@@ -13524,6 +13568,30 @@ export interface components {
             } | null;
         } & {
             [key: string]: unknown;
+        };
+        /**
+         * SystemSchema
+         * @description A schema of the catalog ``system``.
+         */
+        SystemSchema: {
+            /** Schema */
+            schema: string;
+            /**
+             * State
+             * @default ENABLE_COMPLETED
+             * @constant
+             */
+            state: "ENABLE_COMPLETED";
+        };
+        /**
+         * SystemSchemaList
+         * @description A page of schemas of the catalog ``system``.
+         */
+        SystemSchemaList: {
+            /** Next Page Token */
+            next_page_token?: string | null;
+            /** Schemas */
+            schemas: components["schemas"]["SystemSchema"][];
         };
         /**
          * TableBody
@@ -25266,6 +25334,108 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["MetastoreBody"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    catalog_list_system_schemas: {
+        parameters: {
+            query?: {
+                /** @description Size of a page; 0 answers everything */
+                max_results?: number;
+                /** @description next_page_token of the page before */
+                page_token?: string;
+            };
+            header?: never;
+            path: {
+                metastore_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SystemSchemaList"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    catalog_enable_system_schema: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                metastore_id: string;
+                schema_name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    catalog_disable_system_schema: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                metastore_id: string;
+                schema_name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
                 };
             };
             /** @description Validation Error */

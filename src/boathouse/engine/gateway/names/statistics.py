@@ -15,7 +15,7 @@ from boathouse.engine.gateway.messages.spark_types import Atomic
 from boathouse.engine.gateway.messages.walk import relations
 from boathouse.engine.gateway.names.cogroups import put_cogroups
 from boathouse.engine.gateway.names.references import References
-from boathouse.engine.gateway.names.shapes import put_missing_columns, put_transposed
+from boathouse.engine.gateway.names.shapes import put_missing_columns, put_names, put_transposed
 from boathouse.engine.gateway.session import EngineSession
 from boathouse.engine.gateway.sql.tokens import quote
 
@@ -47,6 +47,8 @@ def put_statistics(session: EngineSession, root: Any, numbers: Iterator[int]) ->
             changed |= _put_summary(session, relation, numbers)
         elif kind == "replace":
             changed |= _put_missing(session, relation)
+        elif kind in {"fill_na", "drop_na"}:
+            changed |= put_names(session, getattr(relation, kind))
         elif kind == "transpose":
             put_transposed(session, relation, numbers)
             changed = True
@@ -235,6 +237,8 @@ LOOKS: Mapping[str, Any] = {
             "StatDescribe",
             "StatSummary",
             "NAReplace",
+            "NAFill",
+            "NADrop",
             "CoGroupMap",
             "Transpose",
             "ToSchema",
