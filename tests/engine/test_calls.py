@@ -144,6 +144,15 @@ def test_percentiles(rows: DataFrame, spark: SparkSession) -> None:
     assert tuple(several.collect()[0]) == ([1, 25], 2.0)
 
 
+def test_collected_over_a_window(spark: SparkSession) -> None:
+    """Without NULLs, as in groups."""
+    values = "FROM VALUES ('a', 1), ('a', NULL), ('b', NULL) AS t(g, x)"
+    found = spark.sql(f"SELECT DISTINCT g, collect_list(x) OVER (PARTITION BY g) AS c {values} ORDER BY g")
+    assert [row.c for row in found.collect()] == [[1], []]
+    frame = spark.sql(f"SELECT * {values}").select("g", sf.collect_list("x").over(Window.partitionBy("g")).alias("c"))
+    assert [row.c for row in frame.distinct().orderBy("g").collect()] == [[1], []]
+
+
 def test_percentiles_with_frequencies(spark: SparkSession) -> None:
     values = "FROM VALUES ('a', 0, 1), ('a', 10, 3), ('a', NULL, 9), ('b', 4, 2), ('c', NULL, 1) AS t(g, x, n)"
     found = spark.sql(
@@ -171,6 +180,12 @@ def test_percentiles_with_frequencies(spark: SparkSession) -> None:
         ("conv('zz', 16, 10)", "0"),
         ("conv('ff', 16, 10)", "255"),
         ("hash(NULL)", 42),
+        ("right('abc', -1)", ""),
+        ("regexp_replace('ab', '(a)', '$1x')", "axb"),
+        ("regexp_replace('ab', '(a)', '$12{x}')", "a2{x}b"),
+        ("regexp_replace('ab', 'a', '\\\\$1_')", "$1_b"),
+        ("regexp_replace('aab', '(a)', '$1x', 2)", "aaxb"),
+        ("regexp_replace('ab', '(a)(b)', '$2$1')", "ba"),
         ("hash(1, NULL)", -559580957),
         ("xxhash64(NULL)", 42),
         ("""json_array_length('{"a":1}')""", None),

@@ -20,6 +20,7 @@ from boathouse.engine.gateway.forms.calls import (
     is_percentile,
     pattern,
 )
+from boathouse.engine.gateway.forms.replacements import replacement
 from boathouse.engine.gateway.sql.inserts import split
 from boathouse.engine.gateway.sql.relations import CallUse
 from boathouse.engine.gateway.sql.select_items import standing
@@ -28,11 +29,12 @@ from boathouse.engine.gateway.sql.statements import Edit, apply
 from boathouse.engine.gateway.sql.tokens import Kind, Token, closing, outside, quote, tokenize, words_of
 
 _MAY_HAVE = re.compile(
-    rf"\b(?:extract|date_?part|weekday|log|decode|regexp_replace|timestampdiff|{'|'.join(sorted(NAMES | PERCENTILES))}|percentile)\s*\(|\b(?:sum|avg|mean|min|max)\s*\(.*(?:\bcast\b|::|\b(?:double|string|bigint|float|int|date|timestamp)\s*\()"
+    rf"\b(?:extract|date_?part|weekday|log|decode|regexp_replace|timestampdiff|collect_list|array_agg|{'|'.join(sorted(NAMES | PERCENTILES))}|percentile)\s*\(|\b(?:sum|avg|mean|min|max)\s*\(.*(?:\bcast\b|::|\b(?:double|string|bigint|float|int|date|timestamp)\s*\()"
     r"|\)\s*in\s*\(\s*\(|\)\s*not\s+in\s*\(|\bnot\s*\(.*\)\s*in\s*\(",
     re.IGNORECASE | re.DOTALL,
 )
 _CASTS = frozenset({"DOUBLE", "FLOAT", "STRING", "BIGINT", "INT", "SMALLINT", "TINYINT", "DATE", "TIMESTAMP", "BOOLEAN"})
+_COLLECTING = ("COLLECT_LIST", "ARRAY_AGG")
 _AGGREGATES = ("SUM", "AVG", "MEAN", "MIN", "MAX")
 _WHOLES = {"HOUR": 24, "MINUTE": 60, "SECOND": 60}
 """How many of a part of a time make the next larger one."""
@@ -83,6 +85,8 @@ def _edit(sql: str, tokens: Sequence[Token], at: int, schema: Schema | None) -> 
     texts = [sql[part[0].start : part[-1].end] for part in parts]
     if is_percentile(tokens[at].value.lower(), [_literal(part) for part in parts]):
         return _percentile(sql, tokens, at, closed)
+    if tokens[at].is_word(*_COLLECTING):
+        return _collected(sql, tokens, at, closed)
     made = _call(tokens[at].value, parts, texts)
     if made is None:
         made = _patterned(sql, tokens[at], parts, texts)
@@ -101,10 +105,7 @@ def _call(name: str, parts: Sequence[Sequence[Token]], texts: Sequence[str]) -> 
         case "LOG", 1:
             return f"ln({texts[0]})"
         case "REGEXP_REPLACE", 4:
-            value, pattern, new, begin = texts
-            if begin == "1":
-                return f"regexp_replace({value}, {pattern}, {new})"
-            return f"concat(left({value}, {begin} - 1), regexp_replace(substring({value}, {begin}), {pattern}, {new}))"
+            return _replaced(parts, texts)
         case "DECODE", count if count > 2:
             pairs = zip(texts[1 : count - 1 : 2], texts[2::2], strict=False)
             cases = " ".join(f"WHEN ({texts[0]}) <=> ({one}) THEN {value}" for one, value in pairs)
@@ -118,6 +119,17 @@ def _call(name: str, parts: Sequence[Sequence[Token]], texts: Sequence[str]) -> 
             return _part(texts[0].strip("'\"").upper(), texts[1]) if parts[0][0].kind is Kind.STRING else None
         case _:
             return None
+
+
+def _replaced(parts: Sequence[Sequence[Token]], texts: Sequence[str]) -> str:
+    """``regexp_replace`` from a place on."""
+    value, pattern, new, begin = texts
+    known, expression = (_literal(part) for part in (parts[2], parts[1]))
+    if isinstance(known, str):
+        new = replacement(known, expression if isinstance(expression, str) else None) or new
+    if begin == "1":
+        return f"regexp_replace({value}, {pattern}, {new})"
+    return f"concat(left({value}, {begin} - 1), regexp_replace(substring({value}, {begin}), {pattern}, {new}))"
 
 
 def _part(field: str, value: str) -> str | None:
@@ -200,6 +212,22 @@ def _percentile(sql: str, tokens: Sequence[Token], at: int, closed: int) -> Edit
         made = [_filled(_over(PERCENTILE, suffix), (value, one), "") for one in percentages]
     whole = made[0] if listed is None else f"if((count({value}){suffix} > 0), array({', '.join(made)}), NULL)"
     return Edit(tokens[at].start, tokens[end].end, whole)
+
+
+def _collected(sql: str, tokens: Sequence[Token], at: int, closed: int) -> Edit | None:
+    """``collect_list`` over a window without NULLs, which the engine leaves out of groups only."""
+    end, is_over = closed, False
+    while end + 2 < len(tokens) and tokens[end + 1].is_word("FILTER", "OVER"):
+        is_over = is_over or tokens[end + 1].is_word("OVER")
+        after = closing(tokens, end + 2) if tokens[end + 2].is_mark("(") else end + 2
+        if after is None:
+            return None
+        end = after
+    if not is_over:
+        return None
+    element = f"`__bh_element_{tokens[at].start}`"
+    text = sql[tokens[at].start : tokens[end].end]
+    return Edit(tokens[at].start, tokens[end].end, f"filter({text}, {element} -> isnotnull({element}))")
 
 
 def _over(text: str, suffix: str) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from boathouse.engine.errors import StatementRefused
+from boathouse.engine.gateway.forms.replacements import replacement
 
 Literal: TypeAlias = str | int | tuple[str, ...] | None
 """What is known of an argument by its words: a number, a string, or the keys and values of a map in turns."""
@@ -68,6 +69,7 @@ _PATTERNS = {
     # What counts pairs gives a type that there is no name for.
     ("regr_count", 2): "count(if(isnull({0}), NULL, {1}))",
     ("try_avg", 1): "avg({0})",
+    ("right", 2): "right({0}, greatest({1}, 0))",
     ("quote", 1): "concat(chr(39), replace(CAST({0} AS STRING), chr(39), concat(chr(92), chr(39))), chr(39))",
     ("chr", 1): "if(({0} < 0), '', chr(({0} % 256)))",
     # With three places behind the seconds.
@@ -119,6 +121,7 @@ NAMES = frozenset(
         "size",
         "cardinality",
         "elt",
+        "regexp_replace",
         "json_array_length",
         "slice",
         "conv",
@@ -166,6 +169,9 @@ def _checked(name: str, literals: Sequence[Literal], nulls: Sequence[bool]) -> s
             return f"elt({place}, {_rest(1, count)})"
         case "json_array_length" if count == 1:
             return "CAST(NULL AS INT)" if nulls[0] else "if(startswith(ltrim({0}), '['), json_array_length({0}), NULL)"
+        case "regexp_replace" if count == 3 and isinstance(literals[2], str):
+            made = replacement(literals[2], literals[1] if isinstance(literals[1], str) else None)
+            return None if made is None else f"regexp_replace({{0}}, {{1}}, {made})"
         case "slice" if count == 3:
             return _slice(literals)
         case "hash" | "xxhash64" if any(nulls):

@@ -22,7 +22,8 @@ from boathouse.engine.gateway.messages.walk import children, may_have, relations
 from boathouse.engine.gateway.session import EngineSession
 from boathouse.engine.gateway.sql.tokens import Kind, Token, tokenize
 
-_KNOWN = NAMES | PERCENTILES | {"percentile"}
+_COLLECTING = frozenset({"collect_list", "array_agg"})
+_KNOWN = NAMES | PERCENTILES | _COLLECTING | {"percentile"}
 _SIGNS = frozenset("+-*/%")
 _MAY_HAVE = re.compile(rf"\b(?:{'|'.join(sorted(_KNOWN))})\b".encode(), re.IGNORECASE)
 
@@ -126,6 +127,14 @@ def _put(expressions: Sequence[Any], numbers: Iterator[int]) -> bool:
     for expression in reversed(expressions):
         if id(expression) in inside:
             continue
+        if _is_collected(expression):
+            # Over a window the engine collects NULLs, too.
+            whole = proto().Expression()
+            whole.CopyFrom(expression)
+            element = f"__bh_element_{next(numbers)}"
+            expression.CopyFrom(Pattern("filter({0}, {element} -> isnotnull({element}))", element, [whole]).made())
+            changed = True
+            continue
         window = expression.window if any(one is expression for one in windows) else None
         call = _call(expression if window is None else window.window_function)
         made = None if call is None else _made(call.function_name.lower(), list(call.arguments), window, numbers)
@@ -138,6 +147,11 @@ def _put(expressions: Sequence[Any], numbers: Iterator[int]) -> bool:
 def _call(expression: Any) -> Any | None:
     kind = expression.WhichOneof("expr_type")
     return getattr(expression, kind) if kind in {"unresolved_function", "call_function"} else None
+
+
+def _is_collected(expression: Any) -> bool:
+    call = _call(expression.window.window_function) if expression.WhichOneof("expr_type") == "window" else None
+    return call is not None and call.function_name.lower() in _COLLECTING
 
 
 def _is_percentile(expression: Any) -> bool:
