@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -222,7 +223,7 @@ _ABSENT: dict[str, Callable[[SparkSession, str], object]] = {
     r"session_window outside of groupBy is not there": lambda spark, _: spark.sql(
         "SELECT session_window(TIMESTAMP '2026-01-01 00:00:00', '5 minutes')"
     ).collect(),
-    r"pandas_product.* is not there": lambda spark, _: spark.range(1).pandas_api().id.prod(),
+    r"ewm .* is not there": lambda spark, _: spark.range(1).pandas_api().id.ewm(com=0.5).mean().to_pandas(),
     r"PATH_ALREADY_EXISTS": lambda spark, path: spark.range(1).write.parquet(path),
     r"TEMP_TABLE_OR_VIEW_ALREADY_EXISTS\] Cannot create the temporary view absent": lambda spark, _: [
         spark.range(1).createTempView("absent") for _ in range(2)
@@ -246,6 +247,7 @@ _ABSENT: dict[str, Callable[[SparkSession, str], object]] = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:WARN WindowExpression")
 @pytest.mark.parametrize("told", _ABSENT)
 def test_what_is_not_there_is_told(spark: SparkSession, tmp_path: Path, told: str) -> None:
     with pytest.raises(PySparkException, match=told) as caught:
@@ -265,3 +267,28 @@ def test_columns_that_are_not_there_are_not_passed_over(frame: DataFrame) -> Non
             asked().collect()
     dotted = frame.withColumnRenamed("id", "a.b")
     assert rows(dotted.fillna({"`a.b`": 7, "K": "-"}).where("`a.b` = 7")) == [(7, "-", 1.0)]
+
+
+_OF_PANDAS: dict[str, Callable[[Any], Any]] = {
+    "mode": lambda frame: frame.mode(),
+    "mode with nulls": lambda frame: frame.v.mode(dropna=False),
+    "product": lambda frame: frame[["a", "v"]].product(),
+    "product of whole numbers": lambda frame: frame.a.prod(),
+    "product with nulls": lambda frame: frame.v.prod(skipna=False),
+    "product of nothing": lambda frame: frame[frame.a > 9].a.prod(),
+    "cumulative product": lambda frame: frame.v.cumprod(),
+    "product of groups": lambda frame: frame.groupby("b").v.prod().sort_index(),
+}
+
+
+@pytest.mark.filterwarnings("ignore")  # that rows are taken here, and into one partition
+@pytest.mark.parametrize("what", _OF_PANDAS)
+def test_the_api_of_pandas(spark: SparkSession, what: str) -> None:
+    given = pd.DataFrame({"a": [1, 2, 2, 4], "b": ["x", "y", "x", "z"], "v": [1.5, None, 3.0, 4.0]})
+    wanted, found = _OF_PANDAS[what](given), _OF_PANDAS[what](spark.createDataFrame(given).pandas_api())
+    if isinstance(wanted, pd.DataFrame):
+        pd.testing.assert_frame_equal(found.to_pandas().fillna(-1), wanted.fillna(-1))
+    elif isinstance(wanted, pd.Series):
+        pd.testing.assert_series_equal(found.to_pandas(), wanted)
+    else:
+        assert (type(found), repr(found)) == (type(wanted.item()), repr(wanted.item()))

@@ -158,8 +158,8 @@ _ABSENT = (
         "Group a DataFrame by it: df.groupBy(session_window('t', '5 minutes')).",
     ),
     (
-        re.compile(r"^unknown (?:window )?function: (?P<name>(?:pandas_)?(?:mode|product|ewm|null_index))$"),
-        "What the API of pandas uses {name} for (mode, product, cumprod, ewm, interpolate)",
+        re.compile(r"^unknown (?:window )?function: (?P<name>pandas_mode|pandas_product|ewm|null_index)$"),
+        "What the API of pandas uses {name} for (ewm, interpolate)",
         "Take the rows to pandas first: df.to_pandas().",
     ),
     (

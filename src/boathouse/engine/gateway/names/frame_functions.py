@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 from boathouse.engine.errors import StatementRefused
 from boathouse.engine.gateway.messages.model_functions import models_in
 from boathouse.engine.gateway.messages.protocol import function_call, proto
+from boathouse.engine.gateway.names.pandas_calls import NAMES
 from boathouse.engine.gateway.names.references import Reader
 from boathouse.engine.gateway.session import OWN_FUNCTIONS
 
@@ -25,6 +26,9 @@ def look_at_function(visit: "Visit", function: Any) -> None:
         day = function_call("dayofweek", function.arguments[0])
         function.CopyFrom(function_call("pmod", function_call("+", day, _number(5)), _number(7)).unresolved_function)
         visit.changed = True
+        return
+    if function.function_name in NAMES:
+        visit.texts.look_at_statistics()
         return
     if function.function_name.lower() not in {"is_account_group_member", "is_member"}:
         return

@@ -14,6 +14,7 @@ from boathouse.engine.gateway.messages.protocol import function_call, proto
 from boathouse.engine.gateway.messages.spark_types import Atomic
 from boathouse.engine.gateway.messages.walk import relations
 from boathouse.engine.gateway.names.cogroups import put_cogroups
+from boathouse.engine.gateway.names.pandas_calls import put_pandas_calls
 from boathouse.engine.gateway.names.references import References
 from boathouse.engine.gateway.names.shapes import put_missing_columns, put_names, put_transposed
 from boathouse.engine.gateway.session import EngineSession
@@ -47,6 +48,8 @@ def put_statistics(session: EngineSession, root: Any, numbers: Iterator[int]) ->
             changed |= _put_summary(session, relation, numbers)
         elif kind == "replace":
             changed |= _put_missing(session, relation)
+        elif kind in {"project", "aggregate"}:
+            changed |= put_pandas_calls(session, relation, numbers)
         elif kind in {"fill_na", "drop_na"}:
             changed |= put_names(session, getattr(relation, kind))
         elif kind == "transpose":
