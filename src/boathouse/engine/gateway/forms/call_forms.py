@@ -20,17 +20,17 @@ from boathouse.engine.gateway.forms.calls import (
     is_percentile,
     pattern,
 )
-from boathouse.engine.gateway.forms.replacements import replacement
+from boathouse.engine.gateway.forms.java_regexes import expression, replacement, shown
 from boathouse.engine.gateway.sql.inserts import split
 from boathouse.engine.gateway.sql.relations import CallUse
 from boathouse.engine.gateway.sql.select_items import standing
 from boathouse.engine.gateway.sql.select_scopes import Schema, common_before
 from boathouse.engine.gateway.sql.statements import Edit, apply
-from boathouse.engine.gateway.sql.tokens import Kind, Token, closing, outside, quote, tokenize, words_of
+from boathouse.engine.gateway.sql.tokens import Kind, Token, closing, literal, outside, quote, tokenize, words_of
 
 _MAY_HAVE = re.compile(
     rf"\b(?:extract|date_?part|weekday|log|decode|regexp_replace|timestampdiff|collect_list|array_agg|{'|'.join(sorted(NAMES | PERCENTILES))}|percentile)\s*\(|\b(?:sum|avg|mean|min|max)\s*\(.*(?:\bcast\b|::|\b(?:double|string|bigint|float|int|date|timestamp)\s*\()"
-    r"|\)\s*in\s*\(\s*\(|\)\s*not\s+in\s*\(|\bnot\s*\(.*\)\s*in\s*\(",
+    r"|\b(?:rlike|regexp)\b|\)\s*in\s*\(\s*\(|\)\s*not\s+in\s*\(|\bnot\s*\(.*\)\s*in\s*\(",
     re.IGNORECASE | re.DOTALL,
 )
 _CASTS = frozenset({"DOUBLE", "FLOAT", "STRING", "BIGINT", "INT", "SMALLINT", "TINYINT", "DATE", "TIMESTAMP", "BOOLEAN"})
@@ -60,7 +60,7 @@ def with_calls(sql: str, schema: Schema | None = None) -> str:
     while True:
         tokens = tokenize(sql)
         # The innermost first, so that what is around it is written with what has come of it.
-        places = (at for at in range(len(tokens) - 3, -1, -1) if tokens[at].start < done)
+        places = (at for at in range(len(tokens) - 2, -1, -1) if tokens[at].start < done)
         found = next(((at, edit) for at in places if (edit := _edit(sql, tokens, at, schema)) is not None), None)
         if found is None:
             return sql
@@ -73,6 +73,9 @@ def with_calls(sql: str, schema: Schema | None = None) -> str:
 
 def _edit(sql: str, tokens: Sequence[Token], at: int, schema: Schema | None) -> Edit | None:
     """How the call, or the comparison with the rows of a query, is to be written that begins at a token."""
+    if tokens[at].is_word("RLIKE", "REGEXP") and tokens[at + 1].kind is Kind.STRING and not tokens[at + 1].opaque:
+        made = expression(tokens[at + 1].value)
+        return None if made is None else Edit(tokens[at + 1].start, tokens[at + 1].end, literal(made))
     if tokens[at].is_mark("("):
         return _not_in(sql, tokens, at, schema) or _in(sql, tokens, at)
     is_call = tokens[at].kind is Kind.WORD and tokens[at + 1].is_mark("(") and not (at and tokens[at - 1].is_mark("."))
@@ -124,9 +127,11 @@ def _call(name: str, parts: Sequence[Sequence[Token]], texts: Sequence[str]) -> 
 def _replaced(parts: Sequence[Sequence[Token]], texts: Sequence[str]) -> str:
     """``regexp_replace`` from a place on."""
     value, pattern, new, begin = texts
-    known, expression = (_literal(part) for part in (parts[2], parts[1]))
+    known, matched = (_literal(part) for part in (parts[2], parts[1]))
     if isinstance(known, str):
-        new = replacement(known, expression if isinstance(expression, str) else None) or new
+        new = shown(replacement(known, matched if isinstance(matched, str) else None) or new)
+    if isinstance(matched, str):
+        pattern = literal(expression(matched) or matched)
     if begin == "1":
         return f"regexp_replace({value}, {pattern}, {new})"
     return f"concat(left({value}, {begin} - 1), regexp_replace(substring({value}, {begin}), {pattern}, {new}))"
@@ -154,7 +159,8 @@ def _patterned(sql: str, name: Token, parts: Sequence[Sequence[Token]], texts: S
 
 
 def _filled(text: str, texts: Sequence[str], element: str, body: str = "") -> str:
-    return re.sub(r"\{(\w+)\}", lambda found: {"element": element, "body": body}.get(found[1]) or texts[int(found[1])], text)
+    made = re.sub(r"\{(\w+)\}", lambda found: {"element": element, "body": body}.get(found[1]) or texts[int(found[1])], text)
+    return shown(made)
 
 
 def _literal(part: Sequence[Token]) -> Literal:

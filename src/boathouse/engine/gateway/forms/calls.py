@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from boathouse.engine.errors import StatementRefused
-from boathouse.engine.gateway.forms.replacements import replacement
+from boathouse.engine.gateway.forms.java_regexes import expression, hidden, replacement
 
 Literal: TypeAlias = str | int | tuple[str, ...] | None
 """What is known of an argument by its words: a number, a string, or the keys and values of a map in turns."""
@@ -110,25 +110,16 @@ HIGHER = {
     ),
 }
 """By name and number of arguments."""
+_REGEXES = frozenset(
+    {"rlike", "regexp", "regexp_like", "regexp_count", "regexp_extract", "regexp_extract_all", "regexp_instr", "regexp_replace"}
+    | {"regexp_substr", "split"}
+)
+"""Functions of which the second argument is a regular expression."""
 NAMES = frozenset(
     {name for name, _ in (*_PATTERNS, *HIGHER)}
-    | {
-        SEQUENCE,
-        "left",
-        "substring",
-        "substr",
-        "split",
-        "size",
-        "cardinality",
-        "elt",
-        "regexp_replace",
-        "json_array_length",
-        "slice",
-        "conv",
-        "hash",
-        "xxhash64",
-    }
-    | {"trunc", "date_trunc", "aes_decrypt", "try_aes_decrypt", "get_json_object", "to_json"}
+    | _REGEXES
+    | {SEQUENCE, "left", "substring", "substr", "size", "cardinality", "elt", "slice", "conv", "hash", "xxhash64"}
+    | {"json_array_length", "trunc", "date_trunc", "aes_decrypt", "try_aes_decrypt", "get_json_object", "to_json"}
 )
 PERCENTILES = frozenset({"percentile_approx", "approx_percentile"})
 PERCENTILE = (
@@ -259,6 +250,16 @@ def pattern(name: str, literals: Sequence[Literal], nulls: Sequence[bool]) -> st
     Raises:
         StatementRefused: If the engine would give something else, and no call gives what is wanted.
     """
+    made = _pattern(name, literals, nulls)
+    if name not in _REGEXES or len(literals) < 2 or not isinstance(literals[1], str):
+        return made
+    matched = expression(literals[1])
+    if matched is None:
+        return made
+    return (made or f"{name}({_rest(0, len(literals))})").replace("{1}", hidden(matched))
+
+
+def _pattern(name: str, literals: Sequence[Literal], nulls: Sequence[bool]) -> str | None:
     count = len(literals)
     if name in _UNITS and count == 2:
         # Before the pattern of those that have units.

@@ -17,6 +17,7 @@ from boathouse.engine.gateway.forms.calls import (
     is_percentile,
     pattern,
 )
+from boathouse.engine.gateway.forms.java_regexes import shown as bare
 from boathouse.engine.gateway.messages.protocol import function_call, proto
 from boathouse.engine.gateway.messages.walk import children, may_have, relations, walk
 from boathouse.engine.gateway.session import EngineSession
@@ -292,7 +293,7 @@ class Pattern:
         if token.is_word("NULL"):
             made.literal.null.SetInParent()
         elif token.kind is Kind.STRING:
-            made.literal.string = token.value
+            made.literal.string = bare(token.value)
         elif token.is_mark("-"):
             made.literal.integer = -int(self._next().raw)
         elif token.is_word("TRUE", "FALSE"):
