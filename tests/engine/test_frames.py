@@ -292,3 +292,22 @@ def test_the_api_of_pandas(spark: SparkSession, what: str) -> None:
         pd.testing.assert_series_equal(found.to_pandas(), wanted)
     else:
         assert (type(found), repr(found)) == (type(wanted.item()), repr(wanted.item()))
+
+
+def test_texts_of_a_frame_are_read_as_records(spark: SparkSession) -> None:
+    texts = spark.createDataFrame([('{"a": 1, "b": {"c": "x"}}',), ('{"a": 2}',), ("no",)], "s STRING")
+    found = spark.read.schema("a INT, b STRUCT<c: STRING>").json(texts)
+    assert found.schema.simpleString() == "struct<a:int,b:struct<c:string>>"
+    assert rows(found.select("a", "b.c")) == [(1, "x"), (2, None), (None, None)]
+    lines = spark.createDataFrame([("1;x",), ("2;y",)], "s STRING")
+    assert rows(spark.read.schema("a INT, b STRING").csv(lines, sep=";")) == [(1, "x"), (2, "y")]
+    with pytest.raises(AnalysisException, match=r"spark\.read\.schema\('a INT, b STRING'\)\.json\(df\)"):
+        spark.read.json(texts).collect()
+
+
+def test_partitions_that_a_table_cannot_have(spark: SparkSession, schema: str) -> None:
+    given = spark.range(1)
+    for column, condition in (("other", "PARTITION_COLUMN_NOT_FOUND_IN_SCHEMA"), ("id", "ALL_PARTITION_COLUMNS_NOT_ALLOWED")):
+        with pytest.raises(AnalysisException, match=condition):
+            given.write.partitionBy(column).saveAsTable(f"{schema}.t")
+    assert not spark.catalog.tableExists(f"{schema}.t")

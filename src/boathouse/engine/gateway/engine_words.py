@@ -177,11 +177,6 @@ _ABSENT = (
         "repartitionById",
         "Use repartition with columns.",
     ),
-    (
-        re.compile(r"^parse$|^XML parse relation$"),
-        "A reader of a DataFrame's rows (spark.read.json(df), csv, xml)",
-        "Use from_json, from_csv or from_xml with a schema on its column.",
-    ),
 )
 """What the engine says where it has something not at all, what that is, and what there is in its place."""
 _KNOWN = (

@@ -5,6 +5,7 @@ from typing import Any
 
 from boathouse.engine.errors import QueryRefused, StatementRefused
 from boathouse.engine.gateway.messages.protocol import function_call, proto
+from boathouse.engine.gateway.messages.spark_types import Struct, from_message, sql
 from boathouse.engine.gateway.messages.walk import walk
 from boathouse.engine.streaming.errors import NotOnThisEngine
 from boathouse.engine.streaming.state.event_time import unaliased
@@ -25,6 +26,9 @@ _GENERATORS = frozenset(
 )
 _OF_COLLECTIONS = frozenset({"explode", "inline", "posexplode"})
 _PARTITIONING = frozenset({"repartition", "repartition_by_range"})
+_TEXT = "__bh_text"
+_PARSERS = {"PARSE_FORMAT_JSON": "from_json", "PARSE_FORMAT_CSV": "from_csv", "PARSE_FORMAT_XML": "from_xml"}
+"""Formats of the texts of a frame -> the function that reads one."""
 _DRAWN, _DRAWS = "__bh_drawn", 1_000_000_007
 _KEY, _START, _END, _BEGINS, _NUMBER, _SESSION = (
     f"__bh_session_{one}" for one in ("key", "start", "end", "begins", "number", "window")
@@ -53,6 +57,41 @@ def look_at_checkpoint(visit: Any, command: Any) -> None:
     command.eager = True
     command.ClearField("storage_level")
     visit.changed = True
+
+
+def _parsed(relation: Any) -> bool:
+    """Texts of a frame that are read as records of a format: with a schema, as the function does it that reads one text."""
+    asked = relation.parse
+    name = _PARSERS.get(proto().Parse.ParseFormat.Name(asked.format))
+    if name is None:
+        return False
+    schema = from_message(asked.schema) if asked.HasField("schema") else None
+    if not isinstance(schema, Struct):
+        kind = name.removeprefix("from_")
+        message = f"Give the schema of a DataFrame's texts: spark.read.schema('a INT, b STRING').{kind}(df). It is inferred of files only."
+        raise StatementRefused(message)
+    text, options = proto().Expression(), proto().Expression()
+    text.unresolved_attribute.unparsed_identifier = _TEXT
+    arguments = [text, _string(sql(schema))]
+    if asked.options:
+        options.CopyFrom(function_call("map", *(_string(one) for pair in asked.options.items() for one in pair)))
+        arguments.append(options)
+    made, rows = proto().Project(), proto().Relation()
+    rows.project.input.to_df.input.CopyFrom(asked.input)
+    rows.project.input.to_df.column_names.append(_TEXT)
+    record = rows.project.expressions.add().alias
+    record.expr.CopyFrom(function_call(name, *arguments))
+    record.name.append(_TEXT)
+    made.input.CopyFrom(rows)
+    made.expressions.add().unresolved_star.unparsed_target = f"{_TEXT}.*"
+    relation.project.CopyFrom(made)
+    return True
+
+
+def _string(value: str) -> Any:
+    made = proto().Expression()
+    made.literal.string = value
+    return made
 
 
 def _counted(relation: Any) -> bool:
@@ -260,6 +299,7 @@ _PUT: Mapping[str | None, Callable[[Any], bool]] = {
     "lateral_join": _lateral,
     "limit": _counted,
     "offset": _counted,
+    "parse": _parsed,
     "read": _formatted,
     "sample": _sampled,
     "tail": _counted,

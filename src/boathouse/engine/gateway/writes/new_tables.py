@@ -22,6 +22,7 @@ from boathouse.engine.gateway.paths.guard import PathGuard, Use
 from boathouse.engine.gateway.session import EngineSession
 from boathouse.engine.gateway.writes.delta_target import load
 from boathouse.engine.gateway.writes.ingest import option
+from boathouse.engine.write_errors import WriteRefused
 from boathouse.iam.api import Principal
 from boathouse.storage.opening import opened
 from boathouse.storage.paths import from_url, to_url
@@ -184,9 +185,13 @@ class TableWriter:
             path: Where it is written.
             draft: The table as it is wanted.
             schema: Of the rows, as a DataType message.
+
+        Raises:
+            WriteRefused: If it cannot be partitioned like that.
         """
         struct = from_message(schema) if draft.partition_by else None
         if isinstance(struct, Struct):
+            _require_partitions(struct, draft.partition_by)
             self._order[path] = tuple(one.name for one in struct.fields)
 
     def put_in_order(self, path: str) -> None:
@@ -272,6 +277,15 @@ class TableWriter:
             self._access.discard(target.location)
         elif target.beside is not None:
             _remove(target.beside)
+
+
+def _require_partitions(struct: Struct, names: Sequence[str]) -> None:
+    missing = next((name for name in names if struct.find(name) is None), None)
+    if missing is not None:
+        message = f"Partition column {missing} not found in schema. Please provide the existing column for partitioning: {', '.join(struct.names)}."
+        raise WriteRefused("PARTITION_COLUMN_NOT_FOUND_IN_SCHEMA", message)
+    if len({name.lower() for name in names}) == len(struct.fields):
+        raise WriteRefused("ALL_PARTITION_COLUMNS_NOT_ALLOWED", "Cannot use all columns for partition columns.", "KD005")
 
 
 def _beside(draft: TableDraft, location: str) -> Path | None:
