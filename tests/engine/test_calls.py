@@ -235,6 +235,11 @@ def test_a_value(spark: SparkSession, expression: str, wanted: Any) -> None:
         ("""get_json_object('{"a":[]}', '$.a[*].b')""", "from_json"),
         ("to_json(struct(i), map('ignoreNullFields', 'false'))", "ignorenullfields"),
         ("true = 'x'", "CAST_INVALID_INPUT"),
+        ("'abc' RLIKE 'a(?=b)'", "look-around"),
+        (r"regexp_extract('aa', '(a)\\1', 0)", "back-reference"),
+        ("split('abc', '(?<=a)')", "look-around"),
+        ("regexp_replace('abc', concat('a(?', '=b)'), '')", "look-around"),
+        ("'abc' RLIKE concat('(', i)", "no regular expression"),
     ],
 )
 def test_what_is_refused(rows: DataFrame, spark: SparkSession, expression: str, told: str) -> None:

@@ -38,7 +38,7 @@ LARGEST = 2**63 - 1
             "d + INTERVAL '1' DAY - INTERVAL 2 HOURS, DATE'2024-01-01' - d",
             "[[d + INTERVAL '1' DAY] - INTERVAL 2 HOURS] [DATE'2024-01-01' - d]",
         ),
-        ("f(a + 1) BETWEEN 1 AND b DIV 2 - 1 AND 'a+b' = `c+d`", "f(a + 1) [[b DIV 2] - 1]"),
+        ("f(a + 1) BETWEEN 1 AND b DIV 2 - 1 AND 'a+b' = `c+d`", "f(a + 1) BETWEEN 1 AND b DIV 2 - 1 'a+b' = `c+d`"),
         ("SELECT DISTINCT * EXCEPT (a) FROM t -- b + c", ""),
     ],
 )

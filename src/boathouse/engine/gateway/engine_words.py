@@ -181,6 +181,20 @@ _ABSENT = (
 """What the engine says where it has something not at all, what that is, and what there is in its place."""
 _KNOWN = (
     (
+        re.compile(r"look-around, including|backreferences are not supported"),
+        "UNSUPPORTED_FEATURE.EMBEDDED_ENGINE",
+        "0A000",
+        "Regular expressions have no look-around and no back-references with the embedded engine: match more and take a group of it.",
+        _UNSUPPORTED,
+    ),
+    (
+        re.compile(r"regex parse error:|Regular expression did not compile|Invalid regex"),
+        "INVALID_PARAMETER_VALUE.PATTERN",
+        "22023",
+        "The value of parameter `regexp` is invalid: it is no regular expression.",
+        ("org.apache.spark.SparkRuntimeException",),
+    ),
+    (
         re.compile(r"^Temporary View already exists: (?P<name>.+)$"),
         "TEMP_TABLE_OR_VIEW_ALREADY_EXISTS",
         "42P07",

@@ -5,6 +5,7 @@ r"""Regular expressions, and what ``regexp_replace`` puts in the place of a matc
 
 import re
 
+from boathouse.engine.errors import StatementRefused
 from boathouse.engine.gateway.sql.tokens import literal
 
 _PART = re.compile(r"\\(?P<char>.)|\$(?P<group>\d+)|(?P<name>\$\{\w+\})|(?P<dollar>\$)", re.DOTALL)
@@ -45,12 +46,23 @@ def _number(digits: str, groups: int) -> str:
 
 _CLASSES = {"d": "0-9", "w": "0-9A-Za-z_", "s": r" \t\n\x0B\f\r"}
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+_LOOKS = re.compile(r"(?<!\\)\(\?(?:=|!|<=|<!|>)")
 _BRACES = str.maketrans("{}", "\ue000\ue001")
 _BRACED = str.maketrans("\ue000\ue001", "{}")
 
 
 def expression(text: str) -> str | None:
-    """A regular expression with Java's classes; None where it has none."""
+    """A regular expression with Java's classes; None where it has none.
+
+    Raises:
+        StatementRefused: If it looks around, or back.
+    """
+    if _LOOKS.search(text) is not None or any(found[1] in "123456789" for found in _ESCAPED.finditer(text)):
+        message = (
+            f"The regular expression {text} has look-around ((?=...), (?<!...)), an atomic group or a back-reference (\\1), which this engine does not "
+            "have. Match more and take a group of it, as in regexp_extract(text, 'foo(bar)', 1), or use the Spark engine."
+        )
+        raise StatementRefused(message)
     made = _ESCAPED.sub(_class, text)
     return None if made == text or "(?U" in text else made
 

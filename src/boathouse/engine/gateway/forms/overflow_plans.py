@@ -11,14 +11,15 @@ from grpc.aio import AioRpcError
 from boathouse.engine.gateway.forms import overflow_frames as frames
 from boathouse.engine.gateway.forms.frame_calls import shown
 from boathouse.engine.gateway.forms.overflow import Types
-from boathouse.engine.gateway.forms.overflow_texts import TextWriter, items, marked, replaced
+from boathouse.engine.gateway.forms.overflow_commands import assigned, begin, is_command, question
+from boathouse.engine.gateway.forms.overflow_texts import TextWriter, marked
 from boathouse.engine.gateway.messages.plan_text import sections
 from boathouse.engine.gateway.messages.protocol import proto, sql_node
 from boathouse.engine.gateway.messages.walk import TEXTS, children, inputs, may_have, walk
 from boathouse.engine.gateway.session import EngineSession
 from boathouse.engine.gateway.sql import typed_calls
 from boathouse.engine.gateway.sql.arithmetic import Arithmetic
-from boathouse.engine.gateway.sql.inserts import query_start, read_insert
+from boathouse.engine.gateway.sql.named_words import named
 from boathouse.engine.gateway.sql.operands import Node
 from boathouse.engine.gateway.sql.relations import CallUse
 from boathouse.engine.gateway.sql.select_items import GROUPING, standing
@@ -164,7 +165,7 @@ class Overflow:
             return {}
         others = dict(self.columns)
         for text in texts:
-            for name in Arithmetic(parse(text).tokens, _PLAIN).named():
+            for name in named(parse(text).tokens):
                 others.pop(name, None)
         return others
 
@@ -180,7 +181,7 @@ class Overflow:
             if isinstance(place, _Frame):
                 frames.put_marks([(node, False) for node in place.nodes], types)
             elif place.message is root:
-                place.message.query = _question(parse(place.text), place, types)
+                place.message.query = question(parse(place.text), place.nodes, place.begin, types)
             else:
                 setattr(place.message, place.name, marked(place.text, place.nodes, types))
         try:
@@ -194,7 +195,7 @@ class Overflow:
     def _change_text(self, relation: Any, place: _Text, types: Types) -> bool:
         given, message = place.text, place.message
         statement = parse(given)
-        edits = TextWriter(given, types, binds=not _is_command(statement)).changes(place.nodes)
+        edits = TextWriter(given, types, binds=not is_command(statement)).changes(place.nodes)
         if not edits:
             return False
         holder = _holder(relation, message)
@@ -375,91 +376,15 @@ def _own(relation: Any) -> tuple[list[Any], list[Any]]:
 def _text(message: Any, name: str, where: int, types: Types, *, is_top: bool) -> _Text | None:
     text = getattr(message, name)
     if name == "expression":
-        begin, tokens, assigned = 0, list(parse(text).tokens), None
+        first, tokens, assignments = 0, list(parse(text).tokens), None
     else:
         statement = parse(text)
-        first = _begin(statement, is_top=is_top)
+        first = begin(statement, is_top=is_top)
         if first is None:
             return None
-        begin = first
-        tokens = [token for token in statement.tokens if token.start >= begin]
-        assigned = _assigned(tokens) if _is_command(statement) else None
-    reader = Arithmetic(tokens, _PLAIN, where, compares=True, assigned=assigned)
+        tokens = [token for token in statement.tokens if token.start >= first]
+        assignments = assigned(tokens) if is_command(statement) else None
+    reader = Arithmetic(tokens, _PLAIN, where, assigned=assignments)
     types.units |= reader.grouped()
     nodes = tuple(reader.all())
-    return _Text(message, name, nodes, begin) if nodes else None
-
-
-def _is_command(statement: Statement) -> bool:
-    """Whether a statement changes rows where they are."""
-    return bool(statement.tokens) and not statement.is_query and statement.tokens[0].is_word("UPDATE", "DELETE", "MERGE")
-
-
-def _assigned(tokens: Sequence[Token]) -> frozenset[int]:
-    """The first ``=`` behind each SET, and behind each comma of what is set."""
-    found: set[int] = set()
-    depth, is_set, is_open = 0, False, False
-    for at, token in enumerate(tokens):
-        depth += token.is_mark("(") + token.is_word("CASE") - token.is_mark(")") - token.is_word("END")
-        if depth:
-            continue
-        if token.is_word("SET", "WHERE", "WHEN"):
-            is_set = is_open = token.is_word("SET")
-        elif token.is_mark(",") and is_set:
-            is_open = True
-        elif token.is_mark("=") and is_open:
-            found.add(at)
-            is_open = False
-    return frozenset(found)
-
-
-def _begin(statement: Statement, *, is_top: bool) -> int | None:
-    """Where what is computed begins in a statement; None where nothing is."""
-    if statement.is_query:
-        return 0
-    if not is_top or not statement.tokens:
-        return None
-    if statement.create is not None:
-        return statement.create.query
-    tokens = statement.tokens
-    if statement.temporary_views:
-        found = next((at for at, token in enumerate(tokens[:-1]) if token.is_word("AS")), None)
-        return None if found is None else tokens[found + 1].start
-    if tokens[0].is_word("UPDATE", "DELETE", "MERGE"):
-        return tokens[1].start
-    if tokens[0].is_word("WITH"):
-        insert = read_insert(statement)
-        return 0 if insert is not None and insert.query else None
-    return query_start(statement)
-
-
-def _question(statement: Statement, place: _Text, types: Types) -> str:
-    """The query that is asked about a statement."""
-    sql, tokens = statement.sql, statement.tokens
-    if statement.is_query or not tokens[0].is_word("UPDATE", "DELETE", "MERGE"):
-        text = marked(sql, place.nodes, types)
-        # Of WITH ... INSERT the query is in two pieces.
-        insert = read_insert(parse(text)) if tokens[0].is_word("WITH") and not statement.is_query else None
-        return text[place.begin :] if insert is None else insert.query or ""
-    ends = ("SET", "WHERE") if not tokens[0].is_word("MERGE") else ("ON",)
-    depth, first, end, using = 0, 1, len(tokens), None
-    for at, token in enumerate(tokens):
-        depth += token.is_mark("(") - token.is_mark(")")
-        if depth == 0 and token.is_word("INTO", "FROM") and using is None and first == 1:
-            first = at + 1
-        elif depth == 0 and token.is_word("USING"):
-            using = at
-        elif depth == 0 and token.is_word(*ends):
-            end = at
-            break
-    last = tokens[end - 1].end
-    target = sql[tokens[first].start : tokens[(using or end) - 1].end]
-    source = ""
-    inside = list[Node]()
-    if using is not None:
-        inside = [node for node in place.nodes if tokens[using].end <= node.source[0] < last]
-        edits = [Edit(node.source[0], node.source[1], text) for node, text in items(sql, inside, types)]
-        source = f" CROSS JOIN {replaced(sql, tokens[using].end, last, edits)}"
-    outside = [node for node in place.nodes if node not in inside]
-    listed = ", ".join(text for _, text in items(sql, outside, types)) or "1"
-    return f"SELECT {listed} FROM {target}{source}"  # noqa: S608 - pieces of the statement itself
+    return _Text(message, name, nodes, first) if nodes else None

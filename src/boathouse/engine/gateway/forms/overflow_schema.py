@@ -20,6 +20,6 @@ def checked_expression(text: str, schema: Struct) -> str:
     """
     known = {one.name.lower(): type_name(one.type).lower().replace(", ", ",") for one in schema.fields}
     types = Types(known=known, others=known)
-    nodes = Arithmetic(tokenize(text), _PLAIN, compares=True).all()
+    nodes = Arithmetic(tokenize(text), _PLAIN).all()
     edits = TextWriter(text, types).changes(nodes)
     return apply(text, edits) if edits else text

@@ -50,14 +50,12 @@ class Arithmetic:
         tokens: Of the text.
         plain: Names of functions that give the same each time, in capitals.
         where: What tells this text from others.
-        compares: Whether comparisons are read.
         assigned: Which tokens are an ``=`` that is an assignment; where there are any, or the text is a command, queries in it stay as they are.
     """
 
     tokens: Sequence[Token]
     plain: frozenset[str]
     where: Any = None
-    compares: bool = False
     assigned: frozenset[int] | None = None
     _scopes: dict[int, int] = field(default_factory=dict[int, int])
     _read: dict[int, tuple[Node, int] | None] = field(default_factory=dict[int, "tuple[Node, int] | None"])
@@ -73,7 +71,7 @@ class Arithmetic:
                 at += 1
                 continue
             node, after = read
-            read = self._comparison(node, at, after, end) if self.compares else None
+            read = self._comparison(node, at, after, end)
             node, at = (node, after) if read is None else read
             if node.holds:
                 found.append(node)
@@ -135,30 +133,6 @@ class Arithmetic:
             if depth == 0 and token.is_mark(","):
                 return at
         return end
-
-    def named(self) -> set[str]:
-        """Words, in small letters, that the text itself may give to what is no column of a table: aliases and names in their lists."""
-        found: set[str] = set()
-        for at in range(1, len(self.tokens)):
-            token, before = self.tokens[at], self.tokens[at - 1]
-            if not token.is_identifier or token.is_word(*NO_OPERAND):
-                continue
-            is_alias = before.is_word("AS") or before.kind is not Kind.MARK or before.is_mark(")") or before.is_mark("]")
-            if is_alias and not (before.is_word(*NO_OPERAND) and not before.is_word("AS", "END")):
-                found.add(token.identifier.lower())
-                listed = at + 1
-                if listed < len(self.tokens) and self.tokens[listed].is_mark("("):
-                    found |= self._listed(listed)
-            elif before.is_word("WITH", "RECURSIVE") or before.is_mark(","):
-                # A common table expression with the names of its columns.
-                after = self._past(at + 1, "(", ")") if at + 1 < len(self.tokens) and self.tokens[at + 1].is_mark("(") else at
-                if after > at and [one.value for one in self.tokens[after : after + 2]] == ["AS", "("]:
-                    found |= self._listed(at + 1)
-        return found
-
-    def _listed(self, opening: int) -> set[str]:
-        inside = self.tokens[opening + 1 : self._past(opening, "(", ")") - 1]
-        return {token.identifier.lower() for token in inside if token.is_identifier}
 
     def grouped(self) -> frozenset[Any]:
         """Keys of the operations that rows are grouped by."""
