@@ -19,8 +19,8 @@ _MOST_BY_DEFAULT = 500
 _NUMBERS = frozenset({"byte", "short", "integer", "long", "float", "double"})
 
 
-def put_transposed(session: EngineSession, relation: Any, numbers: Iterator[int]) -> None:
-    """Make a transposed frame of its rows, in place: they are its columns, so they have to be known.
+def put_transposed(session: EngineSession, relation: Any, numbers: Iterator[int]) -> bool:
+    """Make a transposed frame of its rows, in place: they are its columns, so they have to be known. True, as it always is made.
 
     Args:
         session: Of the request.
@@ -36,7 +36,7 @@ def put_transposed(session: EngineSession, relation: Any, numbers: Iterator[int]
     struct = from_message(session.schema(given))
     if not isinstance(struct, Struct) or not struct.fields:
         relation.CopyFrom(given)
-        return
+        return True
     index = asked.index_columns[0].unresolved_attribute.unparsed_identifier if asked.index_columns else quote(struct.names[:1])
     key = struct.find(index.strip("`")) if asked.index_columns else struct.fields[0]
     if key is None or not isinstance(key.type, Atomic):
@@ -67,6 +67,7 @@ def put_transposed(session: EngineSession, relation: Any, numbers: Iterator[int]
     values = [found.column(number + 1).to_pylist() for number in range(len(others))]
     columns += [pa.array([one[row] for one in values], kind) for row in range(found.num_rows)]
     relation.CopyFrom(local_relation(pa.Table.from_arrays(columns, names=["key", *found.column(0).to_pylist()])))
+    return True
 
 
 def _common(session: EngineSession, given: Any, key: Field, others: list[Field]) -> str:

@@ -2,11 +2,12 @@
 
 ``approxQuantile`` gives the element at its place in the order, ``freqItems`` the values that are as frequent as is asked: exactly, where
 Spark may come near it. ``describe`` and ``summary`` give their rows in the order of the statistics, ``crosstab`` takes columns of all types, and ``groupingSets``
-names what rows are grouped by once.
+names what rows are grouped by once. Other relations that only their columns tell how to make are put here too, as the last of what changes
+a plan.
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from boathouse.engine.errors import QueryRefused
@@ -17,6 +18,7 @@ from boathouse.engine.gateway.names.cogroups import put_cogroups
 from boathouse.engine.gateway.names.pandas_calls import put_pandas_calls
 from boathouse.engine.gateway.names.references import References
 from boathouse.engine.gateway.names.shapes import put_missing_columns, put_names, put_transposed
+from boathouse.engine.gateway.paths.partitions import columns_without_value, put_partitions
 from boathouse.engine.gateway.session import EngineSession
 from boathouse.engine.gateway.sql.tokens import quote
 
@@ -40,25 +42,8 @@ def put_statistics(session: EngineSession, root: Any, numbers: Iterator[int]) ->
     """
     changed = False
     for relation in reversed(relations(root)):
-        kind = relation.WhichOneof("rel_type")
-        if kind in _PUT:
-            _PUT[kind](relation, numbers)
-            changed = True
-        elif kind == "summary":
-            changed |= _put_summary(session, relation, numbers)
-        elif kind == "replace":
-            changed |= _put_missing(session, relation)
-        elif kind in {"project", "aggregate"}:
-            changed |= put_pandas_calls(session, relation, numbers)
-        elif kind in {"fill_na", "drop_na"}:
-            changed |= put_names(session, getattr(relation, kind))
-        elif kind == "transpose":
-            put_transposed(session, relation, numbers)
-            changed = True
-        elif kind == "co_group_map":
-            changed |= put_cogroups(session, relation)
-        elif kind == "to_schema":
-            changed |= put_missing_columns(session, relation)
+        put = _PUT.get(relation.WhichOneof("rel_type"))
+        changed |= put is not None and put(session, relation, numbers)
     return changed
 
 
@@ -72,6 +57,12 @@ def look_at_aggregate(visit: "Visit", aggregate: Any) -> None:
     if listed and list(dict.fromkeys(found)) == listed:
         aggregate.ClearField("grouping_expressions")
         visit.changed = True
+
+
+def look_at_read(visit: "Visit", read: Any) -> None:
+    """A read of files, whose paths are real: some of their partitions may have no value."""
+    if not read.is_streaming and columns_without_value(read.data_source.paths):
+        visit.texts.look_at_statistics()
 
 
 def _query(relation: Any, given: Any, numbers: Iterator[int], sql: str) -> None:
@@ -223,11 +214,29 @@ def _put_missing(session: EngineSession, relation: Any) -> bool:
     return True
 
 
-_PUT: Mapping[str, Any] = {
-    "approx_quantile": _quantiles,
-    "freq_items": _frequent,
-    "crosstab": _crosstab,
-    "describe": _described,
+def _made(put: Callable[[Any, Iterator[int]], None]) -> Callable[[EngineSession, Any, Iterator[int]], bool]:
+    def work(_: EngineSession, relation: Any, numbers: Iterator[int]) -> bool:
+        put(relation, numbers)
+        return True
+
+    return work
+
+
+_PUT: Mapping[str | None, Callable[[EngineSession, Any, Iterator[int]], bool]] = {
+    "aggregate": put_pandas_calls,
+    "approx_quantile": _made(_quantiles),
+    "co_group_map": lambda session, relation, _: put_cogroups(session, relation),
+    "crosstab": _made(_crosstab),
+    "describe": _made(_described),
+    "drop_na": lambda session, relation, _: put_names(session, relation.drop_na),
+    "fill_na": lambda session, relation, _: put_names(session, relation.fill_na),
+    "freq_items": _made(_frequent),
+    "project": put_pandas_calls,
+    "read": lambda _, relation, __: put_partitions(relation),
+    "replace": lambda session, relation, _: _put_missing(session, relation),
+    "summary": _put_summary,
+    "to_schema": lambda session, relation, _: put_missing_columns(session, relation),
+    "transpose": put_transposed,
 }
 LOOKS: Mapping[str, Any] = {
     "spark.connect.Aggregate": look_at_aggregate,

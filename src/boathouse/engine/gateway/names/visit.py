@@ -480,9 +480,14 @@ def _is_path(text: str) -> bool:
     return looks_absolute(text) or "/" in text or ".." in text
 
 
+def _look_at_read(visit: Visit, read: Any) -> None:
+    reads.look_at_read(visit, read)
+    statistics.look_at_read(visit, read)
+
+
 _LOOKS = {
     "spark.connect.SqlCommand": Visit.look_at_sql_command,
-    "spark.connect.Read": reads.look_at_read,
+    "spark.connect.Read": _look_at_read,
     "spark.connect.Expression.Literal": Visit.look_at_literal,
     WINDOW: lambda visit, window: visit.texts.look_at_window(window),
     "spark.connect.SetOperation": lambda visit, operation: visit.texts.look_at_set_operation(operation),

@@ -20,6 +20,7 @@ from boathouse.engine.gateway.writes.change import Change, nothing
 from boathouse.engine.gateway.writes.delta_target import DeltaTarget, load
 from boathouse.engine.gateway.writes.enforcement import Match, Rules
 from boathouse.engine.gateway.writes.expectations import expected, put_expected
+from boathouse.engine.gateway.writes.file_writes import put_files
 from boathouse.engine.gateway.writes.ingest import (
     NUMBER,
     Ingest,
@@ -152,7 +153,9 @@ def write_v1(visit: Visit, command: Any) -> Change | None:
     visit.look_at_options(write.options, write.source, Use.of_sink(write.source))
     visit.changed |= before != dict(write.options)
     path = write.path or option(write.options, "path")
-    return _save_path(visit, command, path, Match.NAME, asked) if path else None
+    if not path:
+        return None
+    return put_files(visit, write, path, asked) or _save_path(visit, command, path, Match.NAME, asked)
 
 
 def _send_to_kafka(visit: Visit, write: Any) -> Change:
