@@ -123,6 +123,18 @@ def test_names(rows: DataFrame, spark: SparkSession) -> None:
         "(s + 1)",
         "(d - e)",
     ]
+    shown = spark.sql(
+        "SELECT conv( '10',10, -2), trunc(DATE'2024-05-17','x'), regexp_replace('a1', '[\\\\d]{1}', '-'), left('abc', 1 + 1)"
+    )
+    assert shown.columns == [
+        "conv(10, 10, -2)",
+        "trunc(DATE '2024-05-17', x)",
+        r"regexp_replace(a1, [\d]{1}, -)",
+        "left(abc, 1 + 1)",
+    ]
+    typed = spark.sql(f"SELECT d - DATE'2024-01-01', s RLIKE '\\\\d', d - e = e - d AND s = 5 {FROM}")
+    assert typed.columns[0] == "(d - DATE '2024-01-01')"
+    assert typed.columns[1:] == [r"s RLIKE \d", "(((d - e) = (e - d)) AND (s = 5))"]
     assert spark.sql(f"SELECT d - e AS days {FROM}").schema["days"].dataType.simpleString() == "interval day to second"
 
 

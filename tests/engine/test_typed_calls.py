@@ -65,6 +65,7 @@ def rows(spark: SparkSession) -> DataFrame:
         ("array_intersect(a, array(1))", [[1], [], None]),
         ("arrays_overlap(a, array(i, 9))", [True, True, None]),
         ("concat(a, array(5L))", [[1, 5], [2, None, 5], None]),
+        ("a || array(5L)", [[1, 5], [2, None, 5], None]),
         ("concat(array(1), array(0.5D), array(NULL))", [[1.0, 0.5, None]] * 3),
     ],
 )

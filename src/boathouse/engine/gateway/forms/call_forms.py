@@ -67,8 +67,27 @@ def with_calls(sql: str, schema: Schema | None = None) -> str:
         at, edit = found
         done = tokens[at].start
         name = standing(tokens, CallUse((), edit.start, edit.end, ())).unnamed
-        named = [] if name is None else [Edit(name[1], name[1], f" AS {quote([' '.join(sql[name[0] : name[1]].split())])}")]
+        named = [] if name is None else [Edit(name[1], name[1], f" AS {quote([_named(tokens, *name)])}")]
         sql = apply(sql, [edit, *named])
+
+
+def _named(tokens: Sequence[Token], begin: int, end: int) -> str:
+    """How an expression between two offsets is shown: strings without their quotes, a blank behind commas."""
+    made, last = "", None
+    for token in tokens:
+        if not (begin <= token.start and token.end <= end):
+            continue
+        if last is not None:
+            is_apart = last.is_mark(",") or (token.start > last.end and not last.is_mark("("))
+            made += " " if is_apart and not (token.is_mark(",") or token.is_mark(")")) else ""
+        is_typed = last is not None and (
+            last.is_word("DATE", "TIMESTAMP", "TIMESTAMP_NTZ", "INTERVAL") or token.raw[0] not in "'\""
+        )
+        if token.kind is Kind.STRING and last is not None and is_typed and last.kind is Kind.WORD and last.end == token.start:
+            made += " "
+        made += token.raw if token.kind is not Kind.STRING or is_typed else token.value
+        last = token
+    return made
 
 
 def _edit(sql: str, tokens: Sequence[Token], at: int, schema: Schema | None) -> Edit | None:

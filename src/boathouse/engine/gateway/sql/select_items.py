@@ -116,6 +116,10 @@ def unnamed(tokens: Sequence[Token], first: int) -> tuple[int, int] | None:
     is_whole = (
         is_case
         or is_interval
+        # No names.
+        or end.kind is Kind.STRING
+        or end.raw[0].isdigit()
+        or end.is_word("NULL", "TRUE", "FALSE")
         or end.is_mark(")")
         or (last > first and tokens[last - 1].kind is Kind.MARK and not tokens[last - 1].is_mark(")"))
     )

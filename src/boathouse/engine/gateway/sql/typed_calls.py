@@ -18,7 +18,7 @@ _ARRAYS = frozenset({"array_union", "array_except", "array_intersect", "arrays_o
 _TEXTS = frozenset({"concat", "concat_ws", JOINED})
 _HASHES = frozenset({"hash", "xxhash64"})
 _ROUNDED = frozenset({"round", "bround"})
-_REFUSED = _ARRAYS | {"bround", "concat"}
+_REFUSED = _ARRAYS | {"bround", "concat", JOINED}
 NAMES = _ARRAYS | _TEXTS | _HASHES | _ROUNDED
 _CASTS = {"string": TEXT, "date": DATE, "to_date": DATE}
 """Functions of one argument that are casts -> the type."""
@@ -100,7 +100,7 @@ def made(node: Node, kinds: Sequence[str]) -> str | None:
         return None if places is None else _rounded(call, kinds[0], places)
     if call in _HASHES:
         return _listed(call, [_hashed(at, kind) for at, kind in enumerate(kinds)])
-    if call in _ARRAYS or (call == "concat" and kinds[0].startswith("array<")):
+    if call in _ARRAYS or (call in {"concat", JOINED} and kinds[0].startswith("array<")):
         return _arrays(call, kinds)
     return _listed(call, [_text(at, kind) if kind in _BINARY else None for at, kind in enumerate(kinds)])
 
@@ -261,10 +261,10 @@ def _arrays(call: str, kinds: Sequence[str]) -> str | None:
     if (
         common is None
         or not common.startswith("array<")
-        or (call != "concat" and any(TEXT in kind for kind in {*kinds}) and len({*kinds}) > 1)
+        or (call in _ARRAYS and any(TEXT in kind for kind in {*kinds}) and len({*kinds}) > 1)
     ):
         return None
-    return f"{call}({', '.join(f'CAST({{{at}}} AS {common.upper()})' for at in range(len(kinds)))})"
+    return f"{'concat' if call == JOINED else call}({', '.join(f'CAST({{{at}}} AS {common.upper()})' for at in range(len(kinds)))})"
 
 
 def _wider(one: str, other: str) -> str | None:
