@@ -22,6 +22,7 @@ from playwright.sync_api import Browser, expect, sync_playwright
 from xdist.scheduler import LoadFileScheduling
 
 import boathouse.server
+from boathouse.kit.loading import loading
 from tests.postgres import binaries, create_database, postgres
 from tests.prepared import Forked, nursery
 
@@ -118,7 +119,19 @@ class _NewServers:
                 one.finish(item._request)  # type: ignore[attr-defined]
 
 
+class _Loading:
+    """Loads the tests, and what they import, without looking through it all for garbage; a worker's part of a run is minutes long."""
+
+    def __init__(self) -> None:
+        self._block = loading()
+        self._block.__enter__()
+
+    def pytest_collection_finish(self) -> None:
+        self._block.__exit__(None, None, None)
+
+
 def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(_Loading(), "loading")
     config.pluginmanager.register(_NewServers(), "new-servers")
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(_TellsAtOnce(config), "tells-at-once")

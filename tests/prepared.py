@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from boathouse.kit.forks import MOST_BYTES, serve
+from boathouse.kit.loading import loading
 from boathouse.kit.readable import readable
 
 _START_SECONDS = 120.0
@@ -150,6 +151,7 @@ def _become(wish: Mapping[str, Any], files: Sequence[int]) -> None:
 
 
 if __name__ == "__main__":
-    _prepare()
+    with loading():
+        _prepare()
     serve(socket.socket(fileno=int(sys.argv[1])), _become)
     os._exit(0)

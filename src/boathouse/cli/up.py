@@ -23,6 +23,7 @@ from boathouse.cli.profile import Profiles, config_dir
 from boathouse.config import Settings
 from boathouse.errors import BoathouseError, Unauthenticated
 from boathouse.kit.clock import now_ms
+from boathouse.kit.loading import loading
 from boathouse.kit.logging import configure
 from boathouse.storage.layout import Layout
 from boathouse.storage.scratch import scratch
@@ -130,10 +131,11 @@ def _load_grpc() -> None:
 
 def _run(settings: Settings, layout: Layout, listener: socket.socket, *, open_browser: bool) -> None:
     # The server's modules are loaded only after the cheap checks above had their say.
-    import uvicorn  # noqa: PLC0415
+    with loading():
+        import uvicorn  # noqa: PLC0415
 
-    _load_grpc()
-    from boathouse.server.app import Addresses, create_app  # noqa: PLC0415
+        _load_grpc()
+        from boathouse.server.app import Addresses, create_app  # noqa: PLC0415
 
     # Everybody's queries go through one thread, which must not wait for five milliseconds each time that another is at work.
     sys.setswitchinterval(_SWITCH_SECONDS)

@@ -23,6 +23,7 @@ from typing import Any
 from boathouse.engine import endpoint_function
 from boathouse.engine.sandbox import confine
 from boathouse.kit import forks
+from boathouse.kit.loading import loading
 from boathouse.kit.prepared import PREPARE
 
 _FIRST_FILE, _LAST_FILE = 3, 1 << 16
@@ -106,7 +107,8 @@ def _become_engine(wish: Mapping[str, Any], files: Sequence[int]) -> None:
 def _prepare(control: int, parent: int) -> None:
     """Import everything, and fork engines."""
     confine.die_with(parent)
-    _import()
+    with loading():
+        _import()
     forks.serve(socket.socket(fileno=control), _become_engine)
     os._exit(0)
 
@@ -116,7 +118,8 @@ def main() -> None:
     if sys.argv[1] == PREPARE:
         _prepare(int(sys.argv[2]), int(sys.argv[3]))
     else:
-        _import()
+        with loading():
+            _import()
         _run(json.loads(sys.argv[1]), int(sys.argv[2]))
 
 

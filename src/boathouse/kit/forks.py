@@ -7,6 +7,7 @@ was its cause. When the other end of the socket is closed, all that were forked 
 """
 
 import atexit
+import gc
 import json
 import os
 import signal
@@ -31,10 +32,13 @@ Become = Callable[[Mapping[str, Any], Sequence[int]], object]
 def serve(control: socket.socket, become: Become) -> None:
     """Fulfil wishes until nobody is there to have any. To be called by the only thread.
 
+    What this process has loaded stays in it for good: forks neither look through it for garbage nor copy it by doing so.
+
     Args:
         control: This process's end of the socket.
         become: What the new processes do.
     """
+    gc.freeze()
     _Forks(control, become).serve()
 
 

@@ -19,6 +19,7 @@ from boathouse.errors import BoathouseError
 from boathouse.history.api import Recorder
 from boathouse.iam.api import Principal
 from boathouse.kit.clock import now_ms
+from boathouse.kit.loading import loading
 from boathouse.kit.pyspark_import import import_pyspark
 from boathouse.registry.activities import Activities
 from boathouse.registry.context import acting_as
@@ -170,7 +171,9 @@ class MlflowBackend:
 
     def _load(self) -> None:
         try:
-            self._loaded.set_result(self._assemble())
+            with loading():
+                loaded = self._assemble()
+            self._loaded.set_result(loaded)
         except BoathouseError as error:
             self._loaded.set_exception(error)
         except Exception as error:  # whatever it is, whoever waits has to hear of it

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
 
 from boathouse.engine.sandbox import confine
 from boathouse.kit import forks
+from boathouse.kit.loading import loading
 from boathouse.kit.prepared import PREPARE
 from boathouse.serving.protocol import HEADER, FromModel, ToModel, frame
 
@@ -113,7 +114,8 @@ def serve(connection: socket.socket, parent: int) -> NoReturn:
     try:
         if config["confined"]:
             give_up(config)
-        answerer = _spec_answerer(config) if config["feature_spec"] is not None else _model_answerer(config)
+        with loading():
+            answerer = _spec_answerer(config) if config["feature_spec"] is not None else _model_answerer(config)
         door.tell(FromModel.LOADED, **answerer.facts())
         bound = door.expect(ToModel.BIND)
         answerer.bind(bound["online_tables"], bound["functions"])
@@ -152,8 +154,9 @@ def _become_model_server(wish: Mapping[str, Any], files: Sequence[int]) -> NoRet
 def _prepare(control: int, parent: int) -> NoReturn:
     """Import what most models need, and fork model servers."""
     confine.die_with(parent)
-    for module in _NEEDED_BY_MOST:
-        importlib.import_module(module)
+    with loading():
+        for module in _NEEDED_BY_MOST:
+            importlib.import_module(module)
     import numpy as np  # noqa: PLC0415 - see above
 
     # Python's own generator is seeded anew in every fork, this one is not.

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from boathouse.engine.sandbox import confine, landlock
+from boathouse.kit.loading import loading
 from boathouse.kit.wire import Wire, read_assignment
 from boathouse.pipelines.events import Event, UpdateState, update_progress
 from boathouse.pipelines.running.remembered import Remembered
@@ -71,14 +72,15 @@ def _update(assignment: dict[str, Any], wire: Wire) -> UpdateState:
 
 def _run(assignment: dict[str, Any], wire: Wire, emit: Any, dbutils: Any) -> UpdateState:
     # Heavy, and to be imported by a process that is confined already.
-    from pyspark.sql import SparkSession  # noqa: PLC0415
+    with loading():
+        from pyspark.sql import SparkSession  # noqa: PLC0415
 
-    from boathouse.pipelines.running.graph_commands import declare_commands  # noqa: PLC0415
-    from boathouse.pipelines.running.ingestion import ingest  # noqa: PLC0415
-    from boathouse.pipelines.running.options import Options  # noqa: PLC0415
-    from boathouse.pipelines.running.session import Session  # noqa: PLC0415
-    from boathouse.pipelines.running.update import Update, declare_sources  # noqa: PLC0415
-    from boathouse.pipelines.source.sources import SourceFile  # noqa: PLC0415
+        from boathouse.pipelines.running.graph_commands import declare_commands  # noqa: PLC0415
+        from boathouse.pipelines.running.ingestion import ingest  # noqa: PLC0415
+        from boathouse.pipelines.running.options import Options  # noqa: PLC0415
+        from boathouse.pipelines.running.session import Session  # noqa: PLC0415
+        from boathouse.pipelines.running.update import Update, declare_sources  # noqa: PLC0415
+        from boathouse.pipelines.source.sources import SourceFile  # noqa: PLC0415
 
     if assignment["root"]:
         sys.path.insert(0, assignment["root"])

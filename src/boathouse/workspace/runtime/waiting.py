@@ -5,6 +5,8 @@ Not Spark's client, pandas or MLflow: a notebook may install versions of these, 
 
 import importlib
 
+from boathouse.kit.loading import loading
+
 WAIT = "--wait"
 """The argument that asks for it."""
 _MODULES = ("confinement", "notebook", "report", "script", "shims")
@@ -12,7 +14,8 @@ _MODULES = ("confinement", "notebook", "report", "script", "shims")
 
 def prepare() -> None:
     """Import it."""
-    for name in _MODULES:
-        importlib.import_module(f"boathouse.workspace.runtime.{name}")
-    # IPython imports it when a shell is made.
-    importlib.import_module("IPython.core.completer")
+    with loading():
+        for name in _MODULES:
+            importlib.import_module(f"boathouse.workspace.runtime.{name}")
+        # IPython imports it when a shell is made.
+        importlib.import_module("IPython.core.completer")
