@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow.parquet as pq
+from grpc.aio import AioRpcError
 
 from boathouse.engine.errors import QueryRefused, StatementRefused
 from boathouse.engine.gateway.messages.protocol import function_call, nullable_schema, proto
@@ -51,7 +52,7 @@ def put_files(visit: "Visit", write: Any, path: str, asked: str) -> Change | Non
     if visit.session.capabilities.reads_all_forms or write.source.lower() not in _FORMATS:
         return None
     if write.mode == proto().WriteOperation.SAVE_MODE_OVERWRITE:
-        _require_apart(path, [*visit.paths_read, *visit.resolver.paths], asked)
+        _require_apart(visit, write.input, path, asked)
     _require_known(write)
     formatted = _formatted(visit, write)
     if formatted is not None:
@@ -68,16 +69,26 @@ def put_files(visit: "Visit", write: Any, path: str, asked: str) -> Change | Non
     return Change(lambda: _write_empty(visit, rows, Path(path), source, separator if header else None))
 
 
-def _require_apart(path: str, read: Sequence[str], asked: str) -> None:
+def _require_apart(visit: "Visit", rows: Any, path: str, asked: str) -> None:
+    """Go on only if no rows of what is overwritten are read."""
     target = path.rstrip("/")
-    for one in read:
-        place = one.removeprefix("file://").rstrip("/")
-        if place == target or place.startswith(f"{target}/"):
-            message = (
-                f"Can't overwrite the target that is also being read from. The target path is {asked}: its files would be gone before "
-                "they are read. Write to another path, or checkpoint() the rows first."
-            )
-            raise QueryRefused("UNSUPPORTED_OVERWRITE.PATH", "42902", message)
+    places = [one.removeprefix("file://").rstrip("/") for one in (*visit.paths_read, *visit.resolver.paths)]
+    if any(one == target or one.startswith(f"{target}/") for one in places) or _reads(visit, rows, target):
+        message = (
+            f"Can't overwrite the target that is also being read from. The target path is {asked}: its files would be gone before "
+            "they are read. Write to another path, or checkpoint() the rows first."
+        )
+        raise QueryRefused("UNSUPPORTED_OVERWRITE.PATH", "42902", message)
+
+
+def _reads(visit: "Visit", rows: Any, target: str) -> bool:
+    """Whether the engine would read files there, as of a temporary view."""
+    if not Path(target).exists():
+        return False
+    try:
+        return f"{target.removeprefix('/')}/" in visit.session.explain(rows)
+    except AioRpcError:
+        return False
 
 
 def _require_known(write: Any) -> None:
