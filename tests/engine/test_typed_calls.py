@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from pyspark.errors import PySparkException
-from pyspark.sql import Column, DataFrame, SparkSession, types
+from pyspark.sql import Column, DataFrame, SparkSession, Window, types
 from pyspark.sql import functions as sf
 
 ROWS = (
@@ -119,6 +119,35 @@ def test_groups_and_conditions(spark: SparkSession) -> None:
         "SELECT round(avg(x), 2) FROM VALUES (1.005D), (1.005D) t(x) HAVING CAST(sum(x) * 0 + 1e7 AS STRING) = '1.0E7'"
     )
     assert [row[0] for row in found.collect()] == [1.01]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT id, round(id * 1.1D, 2) AS v FROM range(1000) ORDER BY round(id * 1.1D, 2) DESC LIMIT 1",
+        "SELECT id % 7 AS k, round(avg(id * 1.1D), 2) AS v FROM range(1000) GROUP BY id % 7 ORDER BY round(avg(id * 1.1D), 2) DESC LIMIT 1",
+        "SELECT round(id * 1.1D, 2) AS v FROM range(1000) GROUP BY round(id * 1.1D, 2) ORDER BY round(id * 1.1D, 2) DESC LIMIT 1",
+        "SELECT DISTINCT round(id * 1.1D, 2) AS v FROM range(1000) ORDER BY round(id * 1.1D, 2) DESC LIMIT 1",
+        "SELECT round(x, 2) AS v, rank() OVER (PARTITION BY x > 5 ORDER BY round(x, 2) DESC) FROM VALUES (1.005D), (2D) AS t(x)",
+        "SELECT CAST(x AS STRING) AS v, row_number() OVER (ORDER BY x || '', CAST(x AS DECIMAL(10, 1))) FROM VALUES (1e8), (2D) AS t(x)",
+        "SELECT round(avg(x), 1) AS v, rank() OVER (ORDER BY round(avg(x), 1)) FROM VALUES (1e8, 1), (2D, 2) AS t(x, k) GROUP BY k",
+        "SELECT sum(x) OVER w AS v FROM VALUES (1e8), (2D) AS t(x) WINDOW w AS (PARTITION BY round(x, 1) ORDER BY CAST(x AS STRING))",
+    ],
+)
+def test_what_rows_are_ordered_by(spark: SparkSession, query: str) -> None:
+    """There calls stay as they are: the engine does not sort by what has the same twice."""
+    found = [row.v for row in spark.sql(query).collect()]
+    assert found in ([1098.9], [552.2], [2.0, 1.01], ["2.0", "1.0E8"], ["1.0E8", "2.0"], [2.0, 1e8], [1e8, 2.0])
+
+
+def test_what_rows_of_a_data_frame_are_ordered_by(spark: SparkSession) -> None:
+    frame = spark.range(1000).select((sf.col("id") * 1.1).alias("x"))
+    rounded, text = sf.round("x", 2), sf.col("x").cast("string")
+    assert frame.orderBy(rounded.desc(), text).select(rounded.alias("v")).first() == (1098.9,)
+    window = Window.partitionBy(sf.col("x") > 500).orderBy(rounded, text)
+    assert frame.select(sf.row_number().over(window).alias("n"), sf.round(sf.sum("x").over(window), 1)).count() == 1000
+    grouped = frame.groupBy(rounded.alias("k")).agg(sf.round(sf.avg("x"), 1).alias("v")).orderBy(sf.round("v", 1).desc())
+    assert grouped.first()["v"] == 1098.9
 
 
 def test_what_a_table_says(spark: SparkSession, schema: str) -> None:

@@ -25,6 +25,7 @@ from boathouse.engine.gateway.sql.operands import (
     TRIED,
     VOID,
     Node,
+    without_calls,
 )
 
 _SIGNS = frozenset("+-*/%")
@@ -70,20 +71,23 @@ def read(expression: Any, where: Any, plain: frozenset[str]) -> Node | None:
         return None
     call = _sum_in(expression)
     summed = None if call is None else read(call.arguments[0], where, plain)
-    inside = [expression]
-    if call is not None and kind == "window":
-        # Not the call itself: what it gives is made one with its window.
-        inside = [call, *expression.window.order_spec]
-    inner = [node for one in inside for node in found(one, where, plain)]
+    inner = _in_window(expression.window, call, where, plain) if kind == "window" else list(found(expression, where, plain))
     if kind == "cast" and _is_number(expression.cast):
         inner = [replace(one, is_number=one.source is expression.cast.expr) for one in inner]
-    if len(inside) > 1:
-        parts = [read(one, where, plain) for one in expression.window.partition_spec]
-        inner += [one for one in parts if one is not None and (one.sign or one.inner)]
     function = "" if call is None or summed is None else FUNCTIONS[call.function_name]
     is_plain = _is_plain(expression, plain)
     made = Node(expression, key=key, inner=tuple(inner), summed=summed, function=function, is_plain=is_plain)
     return _with_arguments(made, where, plain)
+
+
+def _in_window(window: Any, call: Any | None, where: Any, plain: frozenset[str]) -> list[Node]:
+    """What is inside of a function over a window, and of what it is ordered and parted by: there calls stay as they are."""
+    # Not the call itself: what it gives is made one with its window.
+    inner = [read(window.window_function, where, plain)] if call is None else list(found(call, where, plain))
+    parted = [read(one, where, plain) for one in window.partition_spec]
+    ordered = [node for one in window.order_spec for node in found(one, where, plain)]
+    inner += [without_calls(one) for one in (*parted, *ordered) if one is not None]
+    return [one for one in inner if one is not None and one.holds]
 
 
 def _with_arguments(node: Node, where: Any, plain: frozenset[str]) -> Node:

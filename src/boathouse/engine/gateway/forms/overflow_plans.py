@@ -20,7 +20,7 @@ from boathouse.engine.gateway.session import EngineSession
 from boathouse.engine.gateway.sql import typed_calls
 from boathouse.engine.gateway.sql.arithmetic import Arithmetic
 from boathouse.engine.gateway.sql.named_words import named
-from boathouse.engine.gateway.sql.operands import Node
+from boathouse.engine.gateway.sql.operands import Node, without_calls
 from boathouse.engine.gateway.sql.relations import CallUse
 from boathouse.engine.gateway.sql.select_items import GROUPING, standing
 from boathouse.engine.gateway.sql.statements import Edit, Statement, apply, parse
@@ -352,6 +352,9 @@ def _places(root: Any, types: Types) -> Iterator[_Text | _Frame]:
         is_pivot = kind == "aggregate" and relation.aggregate.HasField("pivot")
         if kind not in {None, "sql", "with_relations"} and not is_pivot:
             nodes = list(frames.found(relation, where, _PLAIN))
+            if kind == "sort":
+                # The engine does not sort by what has the same twice.
+                nodes = [one for one in map(without_calls, nodes) if one.holds]
             if kind == "aggregate":
                 keys = ((where, one.SerializeToString(deterministic=True)) for one in relation.aggregate.grouping_expressions)
                 types.units |= frozenset(keys)

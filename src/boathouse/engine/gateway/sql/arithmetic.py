@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from boathouse.engine.gateway.sql import typed_calls
@@ -25,6 +26,7 @@ from boathouse.engine.gateway.sql.operands import (
     VOID,
     Node,
 )
+from boathouse.engine.gateway.sql.ordered_words import ordered
 from boathouse.engine.gateway.sql.tokens import Kind, Token, closing, words_of
 
 _UNITS = frozenset(
@@ -58,6 +60,7 @@ class Arithmetic:
     where: Any = None
     assigned: frozenset[int] | None = None
     _scopes: dict[int, int] = field(default_factory=dict[int, int])
+    _grouped: set[Any] = field(default_factory=set[Any])
     _read: dict[int, tuple[Node, int] | None] = field(default_factory=dict[int, "tuple[Node, int] | None"])
 
     def all(self, begin: int = 0, end: int | None = None) -> list[Node]:
@@ -147,8 +150,20 @@ class Arithmetic:
                 while stack:
                     node = stack.pop()
                     found |= {node.key} if node.sign else set()
+                    self._grouped |= {node.key} if node.call else set()
                     stack += node.inner
         return frozenset(found)
+
+    @cached_property
+    def _ordered(self) -> frozenset[int]:
+        return ordered(self.tokens)
+
+    def _is_call(self, begin: int, end: int) -> bool:
+        """Whether a call is made otherwise where it stands: the engine does not sort by what has the same twice.
+
+        What rows are grouped by has to be found again in what they are ordered by.
+        """
+        return begin not in self._ordered or self._key(begin, end) in self._grouped
 
     # ------------------------------------------------------------------------------------------------------- operations
 
@@ -170,7 +185,8 @@ class Arithmetic:
                 inner = tuple(one for one in parts if one.holds)
                 span, key = self._span(at, right[1]), self._key(at, right[1])
                 is_plain = all(one.is_plain for one in parts)
-                left = Node(span, key=key, inner=inner, is_plain=is_plain, choices=parts, call=JOINED), right[1]
+                made = Node(span, key=key, inner=inner, is_plain=is_plain, choices=parts, call=JOINED)
+                left = made if self._is_call(at, right[1]) else replace(made, choices=(), call=""), right[1]
                 continue
             is_word = signs != "+-" and token.is_word("DIV")
             if not (is_word or (token.kind is Kind.MARK and token.value in signs)) or self._is_arrow(left[1]):
@@ -215,7 +231,7 @@ class Arithmetic:
         first = at
         while (after := self._suffix(at, end)) is not None:
             called = self._target(at + 2, after) if self.tokens[at].is_mark(":") else ""
-            if called:
+            if called and self._is_call(begin, after):
                 span, key = self._span(begin, after), self._key(begin, after)
                 base = self._suffixed(node, begin, first, at, inner)
                 inside = (base,) if base.holds else ()
@@ -329,7 +345,7 @@ class Arithmetic:
                 return Node(span, kind=kind, key=key, inner=tuple(inner), is_plain=is_plain), after
         is_plain = name in self.plain and all(self._is_plain_inside(one) for one in range(at + 1, after - 1))
         called = self._call(name, at, end_of_value, after)
-        if called is not None:
+        if called is not None and self._is_call(begin, after):
             key, span = self._key(begin, after), self._span(begin, after)
             return replace(called, source=span, key=key, inner=tuple(inner), is_plain=is_plain), after
         first = CHOICES.get(name.lower())

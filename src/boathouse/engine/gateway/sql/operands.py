@@ -1,6 +1,6 @@
 """Operands and operations, whether they stand in a text or in a plan, and what is known of them by their words."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 NO_OPERAND = frozenset(
@@ -155,3 +155,11 @@ class Node:
     def holds(self) -> bool:
         """Whether there is anything in it that may have to be changed."""
         return bool(self.sign or self.inner or self.summed is not None or self.choices)
+
+
+def without_calls(node: Node) -> Node:
+    """An operand, or an operation, with the calls in it as they stand."""
+    parts, inner = (tuple(map(without_calls, one)) for one in (node.parts, node.inner))
+    choices = () if node.call else tuple(map(without_calls, node.choices))
+    summed = None if node.summed is None else without_calls(node.summed)
+    return replace(node, parts=parts, inner=inner, choices=choices, summed=summed, call="")
