@@ -64,3 +64,21 @@ def test_options_are_not_passed_over(spark: SparkSession, tmp_path: Path, source
     with pytest.raises(AnalysisException, match=f"The option {option} of a {source} writer is not there"):
         spark.range(1).write.format(source).option(option, value).save(str(tmp_path / "out"))
     assert not (tmp_path / "out").exists()
+
+
+def test_tables_of_files_are_not_overwritten_by_themselves(spark: SparkSession, schema: str, tmp_path: Path) -> None:
+    spark.sql(f"CREATE TABLE {schema}.files USING parquet AS SELECT id FROM range(3)")
+    spark.sql(f"CREATE VIEW {schema}.some AS SELECT id FROM {schema}.files WHERE id > 0")
+    told = r"UNSUPPORTED_OVERWRITE.TABLE.*The target table is .*files"
+    with pytest.raises(AnalysisException, match=told):
+        spark.sql(f"INSERT OVERWRITE {schema}.files SELECT * FROM {schema}.some")
+    with pytest.raises(AnalysisException, match=told):
+        spark.table(f"{schema}.files").write.insertInto(f"{schema}.files", overwrite=True)
+    assert spark.table(f"{schema}.files").count() == 3
+    spark.sql(f"INSERT OVERWRITE {schema}.files SELECT id FROM range(5)")
+    assert spark.table(f"{schema}.files").count() == 5
+    folder = str(tmp_path / "own")
+    spark.range(3).write.parquet(folder)
+    with pytest.raises(AnalysisException, match=r"UNSUPPORTED_OVERWRITE.PATH"):
+        spark.sql(f"INSERT OVERWRITE DIRECTORY '{folder}' USING parquet SELECT * FROM parquet.`{folder}` WHERE id > 0")
+    assert spark.read.parquet(folder).count() == 3

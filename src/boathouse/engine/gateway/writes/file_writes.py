@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 import pyarrow.parquet as pq
 from grpc.aio import AioRpcError
 
+from boathouse.catalog.api import TableInfo
 from boathouse.engine.errors import QueryRefused, StatementRefused
 from boathouse.engine.gateway.messages.protocol import function_call, nullable_schema, proto
 from boathouse.engine.gateway.messages.spark_types import Atomic
 from boathouse.engine.gateway.paths.partitions import NO_VALUE
+from boathouse.engine.gateway.sql.statements import Statement
 from boathouse.engine.gateway.sql.tokens import parts_of, quote
 from boathouse.engine.gateway.writes.change import Change
 from boathouse.engine.gateway.writes.ingest import is_true, option
@@ -69,11 +71,48 @@ def put_files(visit: "Visit", write: Any, path: str, asked: str) -> Change | Non
     return Change(lambda: _write_empty(visit, rows, Path(path), source, separator if header else None))
 
 
-def _require_apart(visit: "Visit", rows: Any, path: str, asked: str) -> None:
+def require_other(visit: "Visit", table: TableInfo, *, overwrites: bool) -> None:
+    """Go on only if a table whose files the engine writes is not read where it overwrites them.
+
+    Raises:
+        QueryRefused: If it is.
+    """
+    if (
+        overwrites
+        and not visit.session.capabilities.reads_all_forms
+        and any(one.id == table.id for one in visit.resolver.reads.values())
+    ):
+        message = (
+            f"Can't overwrite the target that is also being read from. The target table is {table.full_name}: its files would be gone "
+            "before they are read. Make it a Delta table, or write to another one."
+        )
+        raise QueryRefused("UNSUPPORTED_OVERWRITE.TABLE", "42902", message)
+
+
+def require_other_folders(visit: "Visit", statement: Statement) -> None:
+    """Go on only if INSERT OVERWRITE DIRECTORY names no folder that its query reads.
+
+    Args:
+        visit: The request, whose names are governed.
+        statement: The same; its paths are real.
+
+    Raises:
+        QueryRefused: If it does.
+    """
+    if visit.session.capabilities.reads_all_forms:
+        return
+    for use in statement.paths:
+        if use.writes and use.of_files:
+            _require_apart(visit, None, use.token.value, "that of the DIRECTORY")
+
+
+def _require_apart(visit: "Visit", rows: Any | None, path: str, asked: str) -> None:
     """Go on only if no rows of what is overwritten are read."""
     target = path.rstrip("/")
     places = [one.removeprefix("file://").rstrip("/") for one in (*visit.paths_read, *visit.resolver.paths)]
-    if any(one == target or one.startswith(f"{target}/") for one in places) or _reads(visit, rows, target):
+    if any(one == target or one.startswith(f"{target}/") for one in places) or (
+        rows is not None and _reads(visit, rows, target)
+    ):
         message = (
             f"Can't overwrite the target that is also being read from. The target path is {asked}: its files would be gone before "
             "they are read. Write to another path, or checkpoint() the rows first."

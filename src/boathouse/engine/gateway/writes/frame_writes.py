@@ -20,7 +20,7 @@ from boathouse.engine.gateway.writes.change import Change, nothing
 from boathouse.engine.gateway.writes.delta_target import DeltaTarget, load
 from boathouse.engine.gateway.writes.enforcement import Match, Rules
 from boathouse.engine.gateway.writes.expectations import expected, put_expected
-from boathouse.engine.gateway.writes.file_writes import put_files
+from boathouse.engine.gateway.writes.file_writes import put_files, require_other
 from boathouse.engine.gateway.writes.ingest import (
     NUMBER,
     Ingest,
@@ -291,7 +291,7 @@ def _save_table(visit: Visit, command: Any, name: tuple[str, str, str]) -> Chang
         visit.require_modify(name)
         target = target_of(existing)
         if target is None:
-            return None
+            return require_other(visit, existing, overwrites=write.mode == modes.SAVE_MODE_OVERWRITE)
         rules = Rules(Match.POSITION if is_insert else Match.NAME)
         return put(visit, command, target, write.input, _plan(visit, write, rules))
     if existing is not None and write.mode == modes.SAVE_MODE_IGNORE:

@@ -16,6 +16,7 @@ from boathouse.engine.gateway.sql.tokens import Kind, Token, closing, quote, tok
 from boathouse.engine.gateway.writes.change import Change, nothing
 from boathouse.engine.gateway.writes.delta_target import DeltaTarget, load
 from boathouse.engine.gateway.writes.enforcement import Match, Rules, project
+from boathouse.engine.gateway.writes.file_writes import require_other, require_other_folders
 from boathouse.engine.gateway.writes.frame_writes import put, target_of
 from boathouse.engine.gateway.writes.ingest import Matching, Mode, Plan, evolves, overwrite_mode
 from boathouse.engine.write_errors import arity_mismatch, unknown_column
@@ -27,6 +28,7 @@ def insert(visit: Visit, command: Any, statement: Statement) -> Change | None:
     """Change an INSERT; None for one that is not into a Delta table."""
     found = read_insert(statement)
     if found is None:
+        require_other_folders(visit, statement)
         return None
     node = sql_node(command.sql_command.input)
     if node is not None and (found.replace_where or found.replace_on) and bind(node):
@@ -34,6 +36,10 @@ def insert(visit: Visit, command: Any, statement: Statement) -> Change | None:
         found = read_insert(parse(node.query)) or found
     target = insert_target(visit, found.name)
     if target is None:
+        full = visit.session.qualify(found.name) if found.overwrite and not is_path_name(found.name) else None
+        table = None if full is None else visit.access.table(visit.principal, ".".join(full))
+        if table is not None:
+            require_other(visit, table, overwrites=True)
         # The engine counts the rows, in a type that clients cannot read.
         return Change(nothing, is_sql=True)
     rows = proto().Relation()
