@@ -176,3 +176,22 @@ def test_what_a_table_says(spark: SparkSession, schema: str) -> None:
 def test_what_is_refused(spark: SparkSession, expression: str, told: str) -> None:
     with pytest.raises(PySparkException, match=told):
         spark.sql(f"SELECT {expression} {FROM}").collect()
+
+
+def test_what_is_stored(spark: SparkSession, schema: str) -> None:
+    """Numbers that are written to columns of strings and decimals."""
+    name = f"{schema}.stored"
+    spark.sql(f"CREATE TABLE {name} (s STRING, p DECIMAL(10, 2)) USING delta")
+    spark.sql(f"INSERT INTO {name} VALUES (1e20, 1.005D)")
+    spark.sql(f"INSERT INTO {name} SELECT CAST(1e-5D AS FLOAT), -0.285D")
+    spark.sql("SELECT 1e7D AS s, 2.675D AS p").write.mode("append").saveAsTable(name)
+    wanted = [("1.0E-5", Decimal("-0.29")), ("1.0E20", Decimal("1.01")), ("1.0E7", Decimal("2.68"))]
+    assert sorted(tuple(row) for row in spark.table(name).collect()) == wanted
+    spark.sql(f"UPDATE {name} SET s = 1e8D, p = 1.115D WHERE s = '1.0E7'")
+    spark.sql(
+        f"MERGE INTO {name} t USING (SELECT 1e9D AS x, 5.015D AS y) u ON t.s = '1.0E20' WHEN MATCHED THEN UPDATE SET s = u.x, p = u.y"
+    )
+    wanted = [("1.0E-5", Decimal("-0.29")), ("1.0E8", Decimal("1.12")), ("1.0E9", Decimal("5.02"))]
+    assert sorted(tuple(row) for row in spark.table(name).collect()) == wanted
+    with pytest.raises(PySparkException, match="CAST_OVERFLOW_IN_TABLE_INSERT"):
+        spark.sql(f"INSERT INTO {name} VALUES ('a', 1e20)").collect()

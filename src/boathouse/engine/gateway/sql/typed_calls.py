@@ -142,6 +142,19 @@ def _cast(kind: str, given: str, *, tries: bool) -> str | None:
     return f"{word}(if(contains(lower({{0}}), 'e'), coalesce(CAST({plain} AS STRING), {{0}}), {{0}}) AS {kind.upper()})"
 
 
+def stored(expression: str, given: str, wanted: str, *, tries: bool) -> str:
+    """A floating-point number that is written to a column of strings or decimals.
+
+    Args:
+        expression: The number, which costs little.
+        given: Its type.
+        wanted: The column's.
+        tries: Whether it is NULL where it does not fit.
+    """
+    pattern = _cast(wanted, given, tries=tries) or f"{'TRY_' * tries}CAST({{0}} AS {wanted.upper()})"
+    return pattern.replace("{0}", f"({expression})")
+
+
 def _decimal_of(given: str, places: int, cast: str) -> str | None:
     """A decimal of a floating-point number as it is written."""
     if not places:

@@ -25,12 +25,20 @@ from boathouse.engine.gateway.messages.spark_types import (
 )
 from boathouse.engine.gateway.messages.storing import may_store, widens
 from boathouse.engine.gateway.sql.tokens import literal, quote
+from boathouse.engine.gateway.sql.typed_calls import stored
 from boathouse.engine.write_errors import cannot_merge_field, cannot_safely_cast, no_data_for, schema_mismatch
 
 
 def null_of(kind: DataType) -> str:
     """NULL of a type; what the engine casts to a variant is none to its functions."""
     return "parse_json(CAST(NULL AS STRING))" if kind == Atomic("variant") else f"CAST(NULL AS {sql(kind)})"
+
+
+def _cast(expression: str, source: Atomic, target: Atomic, *, tries: bool = False) -> str:
+    """A value as one of another type; a floating-point number as Spark writes it."""
+    if source.is_floating and (target.name == "string" or target.name.startswith("decimal")):
+        return stored(expression, source.name, target.name, tries=tries)
+    return f"{'TRY_' * tries}CAST({expression} AS {sql(target)})"
 
 
 def required_inside(kind: DataType) -> str | None:
@@ -115,7 +123,7 @@ class Casts:
         return f"CAST({_violated(f'{path}.{inside}')} AS {sql(nullable(target))})"
 
     def _atomic(self, expression: str, source: Atomic, target: Atomic, path: str) -> str:
-        cast = f"CAST({expression} AS {sql(target)})"
+        cast = _cast(expression, source, target)
         if source.name == target.name:
             return expression
         if widens(source, target):
@@ -127,7 +135,7 @@ class Casts:
         if target.name == "string" or (target.is_floating and not source.is_floating):
             # No decimal and no integer is too large for a float.
             return cast
-        tried = f"TRY_CAST({expression} AS {sql(target)})"
+        tried = _cast(expression, source, target, tries=True)
         if target.is_floating:
             # What is too large becomes infinite, which a test for NULL would not find.
             bad = f"abs({tried}) = CAST('Infinity' AS {sql(target)}) AND abs({expression}) <> CAST('Infinity' AS DOUBLE)"
