@@ -24,7 +24,8 @@ def put_cogroups(session: EngineSession, relation: Any) -> bool:
     asked = relation.co_group_map
     kind = asked.func.python_udf.eval_type
     left, right = session.struct(asked.input), session.struct(asked.other)
-    if kind not in _KINDS or left is None or right is None:
+    is_sorted = bool(asked.input_sorting_expressions or asked.other_sorting_expressions)
+    if kind not in _KINDS or is_sorted or left is None or right is None:
         return False
     rows = proto().Relation()
     both = rows.set_op
