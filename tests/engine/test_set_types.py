@@ -109,6 +109,12 @@ def test_data_frames(spark: SparkSession) -> None:
     assert small.intersect(spark.sql("SELECT CAST(1 AS BIGINT) AS a, 'x' AS b")).schema["a"].dataType.simpleString() == "bigint"
 
 
+def test_data_frames_of_chosen_columns(spark: SparkSession) -> None:
+    given = spark.sql("SELECT 1 AS id, '7' AS k, 2.5D AS v")
+    assert sorted(row.id for row in given.select("id").union(given.select("v")).collect()) == [1.0, 2.5]
+    assert sorted(row.id for row in given.select("id").unionByName(given.selectExpr("v AS id")).collect()) == [1.0, 2.5]
+
+
 def test_tables_and_views(spark: SparkSession, schema: str) -> None:
     union = f"SELECT NULL AS a UNION ALL SELECT 1 UNION ALL SELECT {FIVE}"
     spark.sql(f"CREATE TABLE {schema}.made AS {union}")

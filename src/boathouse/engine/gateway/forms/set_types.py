@@ -284,7 +284,8 @@ def _cast_frame(relation: Any, shape: Struct, kinds: Sequence[DataType]) -> None
         return
     inside = proto().Relation()
     inside.CopyFrom(relation)
-    project = relation.project
+    # Made anew: where the relation is a projection itself, its own expressions would stand beside these.
+    project = proto().Project()
     project.input.to_df.input.CopyFrom(inside)
     for number, (one, kind) in enumerate(zip(shape.fields, kinds, strict=True)):
         column = f"__bh_column{number}"
@@ -296,3 +297,4 @@ def _cast_frame(relation: Any, shape: Struct, kinds: Sequence[DataType]) -> None
             held.cast.type_str = sql(kind)
             held = held.cast.expr
         held.unresolved_attribute.unparsed_identifier = column
+    relation.project.CopyFrom(project)
