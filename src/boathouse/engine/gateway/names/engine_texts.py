@@ -19,8 +19,8 @@ from boathouse.engine.gateway.forms.set_types import SetTypes
 from boathouse.engine.gateway.forms.spelling import delete_as_merge, spell
 from boathouse.engine.gateway.forms.strata import has_strata, put_strata
 from boathouse.engine.gateway.messages.protocol import proto
+from boathouse.engine.gateway.names.late_forms import put_late_forms
 from boathouse.engine.gateway.names.resolver import Resolver
-from boathouse.engine.gateway.names.statistics import put_statistics
 from boathouse.engine.gateway.names.variable_uses import with_prefixed, with_values
 from boathouse.engine.gateway.session import EngineSession
 from boathouse.engine.gateway.sql.select_scopes import Schema
@@ -41,7 +41,7 @@ class EngineTexts:
         self._doubles = Doubles(session)
         self._governed: list[tuple[Any, str]] = []
         self._counts_days = self._counts_rows = self._joins_rows = self._draws_rows = False
-        self._has_statistics = False
+        self._has_late_forms = False
 
     def statement(self, statement: Statement, schema: Schema) -> Statement:
         """A statement in the forms that the engine reads.
@@ -91,15 +91,15 @@ class EngineTexts:
         self._counts_rows |= has_common_rows(operation)
         self._joins_rows = True
 
-    def look_at_statistics(self) -> None:
-        """Take note of statistics of a DataFrame."""
-        self._has_statistics = True
+    def look_at_late_form(self) -> None:
+        """Take note of a relation that only the columns of its rows tell how to make."""
+        self._has_late_forms = True
 
-    def put_statistics(self, root: Any, numbers: Iterator[int]) -> bool:
-        """Have statistics made as the engine makes them; whether there were any. It is the last of what changes a plan."""
-        if not self._has_statistics or self._session.capabilities.mixes_types or self._resolver.declares:
+    def put_late_forms(self, root: Any, numbers: Iterator[int]) -> bool:
+        """Have such relations made as the engine makes them; whether there were any. It is the last of what changes a plan."""
+        if not self._has_late_forms or self._session.capabilities.mixes_types or self._resolver.declares:
             return False
-        return put_statistics(self._session, root, numbers)
+        return put_late_forms(self._session, root, numbers)
 
     def look_at_sample(self, sample: Any) -> None:
         """Take note of rows of a DataFrame that are drawn by strata."""

@@ -28,7 +28,7 @@ def look_at_function(visit: "Visit", function: Any) -> None:
         visit.changed = True
         return
     if function.function_name in NAMES:
-        visit.texts.look_at_statistics()
+        visit.texts.look_at_late_form()
         return
     if function.function_name.lower() not in {"is_account_group_member", "is_member"}:
         return

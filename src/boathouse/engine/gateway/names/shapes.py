@@ -10,9 +10,10 @@ from boathouse.engine.errors import QueryRefused
 from boathouse.engine.gateway.messages.protocol import local_relation, proto
 from boathouse.engine.gateway.messages.spark_types import Atomic, Field, Struct, from_message, sql
 from boathouse.engine.gateway.messages.storing import may_store
+from boathouse.engine.gateway.names.missing_values import unresolved
 from boathouse.engine.gateway.names.references import References
 from boathouse.engine.gateway.session import EngineSession
-from boathouse.engine.gateway.sql.tokens import parts_of, quote
+from boathouse.engine.gateway.sql.tokens import quote
 
 _MOST = "spark.sql.transposeMaxValues"
 _MOST_BY_DEFAULT = 500
@@ -100,35 +101,6 @@ def _are_numbers(*fields: Field) -> bool:
     return all(isinstance(one.type, Atomic) and one.type.name in _NUMBERS for one in fields)
 
 
-def put_names(session: EngineSession, asked: Any) -> bool:
-    """Call the columns that something is done to as the frame calls them, in place; whether it changed. The engine passes over others.
-
-    Args:
-        session: Of the request.
-        asked: What is done, whose names are governed: it has ``input`` and ``cols``.
-
-    Raises:
-        QueryRefused: If a column is not there.
-    """
-    struct = session.struct(asked.input) if asked.cols else None
-    if struct is None:
-        return False
-    before = list(asked.cols)
-    for place, name in enumerate(before):
-        parts = parts_of(name)
-        found = struct.find(name) or (struct.find(parts[0]) if len(parts) == 1 else None)
-        if found is None:
-            raise _unresolved(name, struct)
-        asked.cols[place] = found.name
-    return list(asked.cols) != before
-
-
-def _unresolved(name: str, given: Struct) -> QueryRefused:
-    listed = ", ".join(quote([one]) for one in given.names)
-    message = f"A column, variable, or function parameter with name {quote([name])} cannot be resolved. Did you mean one of the following? [{listed}]."
-    return QueryRefused("UNRESOLVED_COLUMN.WITH_SUGGESTION", "42703", message)
-
-
 def put_missing_columns(session: EngineSession, relation: Any) -> bool:
     """Give a frame that takes the shape of a schema the columns that it has not, as NULL, and the schema's letters; whether it changed.
 
@@ -152,7 +124,7 @@ def put_missing_columns(session: EngineSession, relation: Any) -> bool:
         elif one.nullable:
             missing.append(one)
         else:
-            raise _unresolved(one.name, given)
+            raise unresolved(one.name, given)
     if renamed:
         inner = proto().Relation()
         inner.with_columns_renamed.input.CopyFrom(asked.input)

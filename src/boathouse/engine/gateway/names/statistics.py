@@ -2,23 +2,16 @@
 
 ``approxQuantile`` gives the element at its place in the order, ``freqItems`` the values that are as frequent as is asked: exactly, where
 Spark may come near it. ``describe`` and ``summary`` give their rows in the order of the statistics, ``crosstab`` takes columns of all types, and ``groupingSets``
-names what rows are grouped by once. Other relations that only their columns tell how to make are put here too, as the last of what changes
-a plan.
+names what rows are grouped by once.
 """
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from boathouse.engine.errors import QueryRefused
-from boathouse.engine.gateway.messages.protocol import function_call, proto
+from boathouse.engine.gateway.messages.protocol import proto
 from boathouse.engine.gateway.messages.spark_types import Atomic
-from boathouse.engine.gateway.messages.walk import relations
-from boathouse.engine.gateway.names.cogroups import put_cogroups
-from boathouse.engine.gateway.names.pandas_calls import put_pandas_calls
 from boathouse.engine.gateway.names.references import References
-from boathouse.engine.gateway.names.shapes import put_missing_columns, put_names, put_transposed
-from boathouse.engine.gateway.paths.partitions import columns_without_value, put_partitions
 from boathouse.engine.gateway.session import EngineSession
 from boathouse.engine.gateway.sql.tokens import quote
 
@@ -32,21 +25,6 @@ _SUMMARISED = ("count", "mean", "stddev", "min", "25%", "50%", "75%", "max")
 _KNOWN = ("count", "count_distinct", "approx_count_distinct", "mean", "stddev", "min", "max")
 
 
-def put_statistics(session: EngineSession, root: Any, numbers: Iterator[int]) -> bool:
-    """Have the statistics of a plan made as the engine makes them, in place; whether there were any.
-
-    Args:
-        session: Of the request.
-        root: The plan, whose names are governed.
-        numbers: Numbers that are unique in the request.
-    """
-    changed = False
-    for relation in reversed(relations(root)):
-        put = _PUT.get(relation.WhichOneof("rel_type"))
-        changed |= put is not None and put(session, relation, numbers)
-    return changed
-
-
 def look_at_aggregate(visit: "Visit", aggregate: Any) -> None:
     """Grouping sets of a DataFrame: the embedded engine takes what rows are grouped by from the sets alone."""
     is_of_sets = aggregate.group_type == proto().Aggregate.GROUP_TYPE_GROUPING_SETS
@@ -57,12 +35,6 @@ def look_at_aggregate(visit: "Visit", aggregate: Any) -> None:
     if listed and list(dict.fromkeys(found)) == listed:
         aggregate.ClearField("grouping_expressions")
         visit.changed = True
-
-
-def look_at_read(visit: "Visit", read: Any) -> None:
-    """A read of files, whose paths are real: some of their partitions may have no value."""
-    if not read.is_streaming and columns_without_value(read.data_source.paths):
-        visit.texts.look_at_statistics()
 
 
 def _query(relation: Any, given: Any, numbers: Iterator[int], sql: str) -> None:
@@ -180,40 +152,6 @@ def _order(statistics: Sequence[str]) -> str:
     return f"array_position(array({listed}), summary)"
 
 
-def _put_missing(session: EngineSession, relation: Any) -> bool:
-    """Have NaN replaced in columns of floating-point numbers: the engine would compare whole numbers with it, too."""
-    given = relation.replace
-    news = [one.new_value for one in given.replacements if math.isnan(getattr(one.old_value, "double", 0.0))]
-    struct = session.struct(given.input) if news else None
-    if struct is None:
-        return False
-    others = [one for one in given.replacements if not math.isnan(getattr(one.old_value, "double", 0.0))]
-    wanted = {name.lower() for name in given.cols}
-    made = proto().WithColumns()
-    if others:
-        inner = made.input.replace
-        inner.input.CopyFrom(given.input)
-        inner.cols.extend(given.cols)
-        inner.replacements.extend(others)
-    else:
-        made.input.CopyFrom(given.input)
-    for one in struct.fields:
-        if (wanted and one.name.lower() not in wanted) or not (isinstance(one.type, Atomic) and one.type.is_floating):
-            continue
-        column, new = proto().Expression(), proto().Expression()
-        column.unresolved_attribute.unparsed_identifier = quote([one.name])
-        new.cast.expr.literal.CopyFrom(news[0])
-        new.cast.type_str = one.type.name
-        alias = made.aliases.add()
-        alias.name.append(one.name)
-        alias.expr.CopyFrom(function_call("if", function_call("isnan", column), new, column))
-    if made.aliases:
-        relation.with_columns.CopyFrom(made)
-    else:
-        relation.CopyFrom(_copy(made.input))
-    return True
-
-
 def _made(put: Callable[[Any, Iterator[int]], None]) -> Callable[[EngineSession, Any, Iterator[int]], bool]:
     def work(_: EngineSession, relation: Any, numbers: Iterator[int]) -> bool:
         put(relation, numbers)
@@ -222,39 +160,11 @@ def _made(put: Callable[[Any, Iterator[int]], None]) -> Callable[[EngineSession,
     return work
 
 
-_PUT: Mapping[str | None, Callable[[EngineSession, Any, Iterator[int]], bool]] = {
-    "aggregate": put_pandas_calls,
+PUT: Mapping[str, Callable[[EngineSession, Any, Iterator[int]], bool]] = {
     "approx_quantile": _made(_quantiles),
-    "co_group_map": lambda session, relation, _: put_cogroups(session, relation),
     "crosstab": _made(_crosstab),
     "describe": _made(_described),
-    "drop_na": lambda session, relation, _: put_names(session, relation.drop_na),
-    "fill_na": lambda session, relation, _: put_names(session, relation.fill_na),
     "freq_items": _made(_frequent),
-    "project": put_pandas_calls,
-    "read": lambda _, relation, __: put_partitions(relation),
-    "replace": lambda session, relation, _: _put_missing(session, relation),
     "summary": _put_summary,
-    "to_schema": lambda session, relation, _: put_missing_columns(session, relation),
-    "transpose": put_transposed,
 }
-LOOKS: Mapping[str, Any] = {
-    "spark.connect.Aggregate": look_at_aggregate,
-    **{
-        f"spark.connect.{kind}": lambda visit, _: visit.texts.look_at_statistics()
-        for kind in (
-            "StatApproxQuantile",
-            "StatFreqItems",
-            "StatCrosstab",
-            "StatDescribe",
-            "StatSummary",
-            "NAReplace",
-            "NAFill",
-            "NADrop",
-            "CoGroupMap",
-            "Transpose",
-            "ToSchema",
-        )
-    },
-}
-"""What is looked at in a plan, by the name of its message."""
+"""By the kind of a relation, what makes it of one that the engine has, in place; whether it was another."""

@@ -17,7 +17,7 @@ from boathouse.engine.gateway.forms.frame_plans import look_at_checkpoint, put_p
 from boathouse.engine.gateway.messages.protocol import empty_answer, local_relation, of_today, proto, sql_node
 from boathouse.engine.gateway.messages.spark_types import Struct
 from boathouse.engine.gateway.messages.walk import children
-from boathouse.engine.gateway.names import frame_functions, reads, statistics
+from boathouse.engine.gateway.names import frame_functions, late_forms, reads
 from boathouse.engine.gateway.names.definitions import Definitions, defines
 from boathouse.engine.gateway.names.endpoint_columns import aggregates, name_columns
 from boathouse.engine.gateway.names.engine_texts import EngineTexts
@@ -134,7 +134,7 @@ class Visit:
         self.changed |= self.texts.put_literals(root)
         self.changed |= self.texts.put_set_types(root)
         self.changed |= self.texts.put_checks(root, executes=self.executes)
-        self.changed |= self.texts.put_statistics(root, self.numbers)
+        self.changed |= self.texts.put_late_forms(root, self.numbers)
 
     # ------------------------------------------------------------------------------------------------------ messages
 
@@ -480,18 +480,13 @@ def _is_path(text: str) -> bool:
     return looks_absolute(text) or "/" in text or ".." in text
 
 
-def _look_at_read(visit: Visit, read: Any) -> None:
-    reads.look_at_read(visit, read)
-    statistics.look_at_read(visit, read)
-
-
 _LOOKS = {
     "spark.connect.SqlCommand": Visit.look_at_sql_command,
-    "spark.connect.Read": _look_at_read,
+    "spark.connect.Read": reads.look_at_read,
     "spark.connect.Expression.Literal": Visit.look_at_literal,
     WINDOW: lambda visit, window: visit.texts.look_at_window(window),
     "spark.connect.SetOperation": lambda visit, operation: visit.texts.look_at_set_operation(operation),
-    **statistics.LOOKS,
+    **late_forms.LOOKS,
     "spark.connect.StatSampleBy": lambda visit, sample: visit.texts.look_at_sample(sample),
     "spark.connect.Expression.UnresolvedFunction": frame_functions.look_at_function,
     "spark.connect.CallFunction": frame_functions.look_at_call,
