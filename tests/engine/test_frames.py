@@ -218,7 +218,7 @@ def test_a_table_that_the_catalog_has_made_is_shown(spark: SparkSession, schema:
 
 
 _ABSENT: dict[str, Callable[[SparkSession, str], object]] = {
-    r"addArtifact is not there.*register_pickle_by_value": lambda spark, _: spark.addArtifact(__file__, pyfile=True),
+    r"addArtifact does not take 'files/test_frames.py'.*pyfile=True": lambda spark, _: spark.addArtifact(__file__, file=True),
     r"input_file_name\(\) is not there": lambda spark, _: spark.range(1).select(F.input_file_name()).collect(),
     r"session_window outside of groupBy is not there": lambda spark, _: spark.sql(
         "SELECT session_window(TIMESTAMP '2026-01-01 00:00:00', '5 minutes')"

@@ -2,9 +2,12 @@
 
 import datetime as dt
 import os
+import sys
 import threading
+import zipfile
 from collections.abc import Callable, Iterator
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -309,3 +312,58 @@ def test_functions_switched_off(new_server: Callable[..., Server]) -> None:
         session.range(1).select(udf(lambda x: x, "bigint")("id")).collect()
     assert session.range(1).count() == 1
     session.stop()
+
+
+@pytest.fixture
+def modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A module and an archive with a package, where the client finds them and the engine does not."""
+    (tmp_path / "sent_factor.py").write_text("FACTOR = 3\n\ndef times(x):\n    return x * FACTOR\n")
+    with zipfile.ZipFile(tmp_path / "sent.zip", "w") as archive:
+        archive.writestr("sent_pack/__init__.py", "from sent_pack.deep.one import more\n")
+        archive.writestr("sent_pack/deep/__init__.py", "")
+        archive.writestr("sent_pack/deep/one.py", "import sent_factor\n\ndef more(x):\n    return sent_factor.times(x) + 1\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.syspath_prepend(str(tmp_path / "sent.zip"))
+    yield tmp_path
+    for name in [name for name in sys.modules if name.startswith("sent_")]:
+        del sys.modules[name]
+
+
+def test_functions_import_what_their_client_has_sent(connect: Callable[..., SparkSession], modules: Path) -> None:
+    spark, other = connect(), connect()
+    spark.addArtifact(str(modules / "sent_factor.py"), pyfile=True)
+    spark.addArtifacts(str(modules / "sent.zip"), pyfile=True)
+    import sent_factor  # pyright: ignore[reportMissingImports]
+    import sent_pack  # pyright: ignore[reportMissingImports]
+
+    more = udf(sent_pack.more, "bigint")
+    frame = spark.range(3)
+    assert rows(frame.select(more("id"))) == [(1,), (4,), (7,)]
+    assert rows(frame.mapInPandas(lambda parts: (sent_factor.times(part) for part in parts), "id bigint")) == [(0,), (3,), (6,)]
+
+    @udtf(returnType="a bigint")
+    class Sent:
+        def eval(self, x: int) -> Iterator[tuple[int]]:
+            yield (sent_factor.times(x),)
+
+    spark.udtf.register("sent_table", Sent)
+    assert spark.sql("SELECT * FROM sent_table(4)").collect() == [(12,)]
+    spark.udf.register("sent_more", more)
+    assert spark.sql("SELECT sent_more(7)").first() == (22,)
+
+    # Sent anew it is another one, also for functions that have run before.
+    (modules / "sent_factor.py").write_text("def times(x):\n    return x * 5\n")
+    spark.addArtifact(str(modules / "sent_factor.py"), pyfile=True)
+    assert rows(frame.select(more("id"))) == [(1,), (6,), (11,)]
+    with pytest.raises(PythonException, match="No module named 'sent_pack'"):
+        other.range(1).select(more("id")).collect()
+
+
+def test_what_is_no_module_is_not_taken(connect: Callable[..., SparkSession], tmp_path: Path) -> None:
+    spark = connect()
+    (tmp_path / "broken.zip").write_text("no archive")
+    with pytest.raises(AnalysisException, match=r"an archive of modules is no zip file: broken\.zip"):
+        spark.addArtifact(str(tmp_path / "broken.zip"), pyfile=True)
+    (tmp_path / "large.py").write_bytes(b"#" * (64 * 1024**2 + 1))
+    with pytest.raises(AnalysisException, match="at most 64 MB"):
+        spark.addArtifact(str(tmp_path / "large.py"), pyfile=True)

@@ -17,6 +17,7 @@ class Capabilities:
         binds_everywhere: Whether references hold in the expressions of DataFrames. Else only in a SQL text, where they are
             temporary views of the session for as long as it is analysed.
         binds_parameters: Whether it puts parameters into a SQL text. Delta's parser for Spark does not.
+        keeps_files: Whether it keeps files that clients send for their functions. Else the gateway has modules go with each function.
         keeps_frames: Whether it keeps frames that are asked to be cached, compares plans and lists a plan's files. Else the
             gateway answers.
         keeps_answers: Whether it keeps the answers of an operation for one whose connection broke, or says that it has not. Else
@@ -46,6 +47,7 @@ class Capabilities:
     runs_relations: bool
     binds_everywhere: bool
     binds_parameters: bool
+    keeps_files: bool
     keeps_frames: bool
     keeps_answers: bool
     reads_all_forms: bool
@@ -69,6 +71,7 @@ SAIL = Capabilities(
     runs_relations=True,
     binds_everywhere=True,
     binds_parameters=True,
+    keeps_files=False,
     keeps_frames=False,
     # The last 128, and those before are left out without a word.
     keeps_answers=False,
@@ -108,6 +111,7 @@ SPARK = Capabilities(
     runs_relations=False,
     binds_everywhere=False,
     binds_parameters=False,
+    keeps_files=True,
     keeps_frames=True,
     keeps_answers=True,
     reads_all_forms=True,

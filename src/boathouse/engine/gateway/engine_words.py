@@ -140,14 +140,6 @@ _UNSUPPORTED = (
 )
 _ABSENT = (
     (
-        re.compile(r"^handle add artifacts$"),
-        "addArtifact",
-        (
-            "Send a module's functions with those that call them: pyspark.cloudpickle.register_pickle_by_value(module). Or have it installed as a "
-            "package where the server runs. Files of a volume are read with spark.read."
-        ),
-    ),
-    (
         re.compile(r"^function: (?P<name>input_file_(?:name|block_start|block_length))$"),
         "{name}()",
         "_metadata.file_path of read_files, or of a stream of files, tells of each row's file; DataFrame.inputFiles() of all.",

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
@@ -20,6 +20,7 @@ from boathouse.engine.gateway.delta_connect.translate import translate
 from boathouse.engine.gateway.frames import Frames
 from boathouse.engine.gateway.messages.observed import Observed, may_observe, take_observed, told
 from boathouse.engine.gateway.messages.protocol import command_result, empty_answer, proto, rows_result, sql_node
+from boathouse.engine.gateway.messages.uploads import kept, taken
 from boathouse.engine.gateway.names.immediate import expand_immediate, says_immediate
 from boathouse.engine.gateway.names.shared_engine import SharedEngine
 from boathouse.engine.gateway.names.stream_reads import StreamReads
@@ -150,6 +151,27 @@ class Governor:
             bounds.check_config(proto().ConfigRequest.FromString(request))
         elif method == "AddArtifacts":
             bounds.check_artifacts(proto().AddArtifactsRequest.FromString(request))
+
+    async def upload(self, requests: Sequence[bytes], engine: Engine) -> bytes | None:
+        """Keep the modules of a call's AddArtifactsRequests; the answer. None where the engine keeps what it is sent.
+
+        Raises:
+            StatementRefused: If there is something else among them, or too much.
+        """
+        names = self._names.setdefault(engine, SessionNames())
+
+        def keep() -> bytes | None:
+            uploads = taken(requests)
+            if uploads.are_rows:
+                return None
+            names.modules[uploads.session_id] = kept(names.modules.get(uploads.session_id, {}), uploads.modules())
+            return uploads.answer()
+
+        return await self.work(keep)
+
+    def forget_modules(self, session_id: str, engine: Engine) -> None:
+        """A session has ended."""
+        self._names.setdefault(engine, SessionNames()).modules.pop(session_id, None)
 
     async def unset(self, request: bytes, principal: Principal, engine: Engine) -> None:
         """Give the settings that a ConfigRequest has unset the values of a new session, where the engine leaves them without one."""

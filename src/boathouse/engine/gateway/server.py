@@ -18,6 +18,7 @@ from boathouse.engine.gateway.execution import Execution, engine_failure, unexpe
 from boathouse.engine.gateway.governor import Governor
 from boathouse.engine.gateway.known_settings import forget_settings, settings_asked
 from boathouse.engine.gateway.messages.heads import ExecuteHead, InterruptHead, OperationHead, session_of
+from boathouse.engine.gateway.messages.uploads import require_small
 from boathouse.engine.gateway.messages.wire import encoded
 from boathouse.engine.gateway.operations.causes import kept_details
 from boathouse.engine.gateway.operations.operation import Operation, OperationFailed
@@ -158,6 +159,7 @@ class Gateway:
             engine = await self._engine_of(call)
             if method == "ReleaseSession":
                 forget_settings(engine, principal.id, session_of(request))
+                self._governor.forget_modules(session_of(request), engine)
             with engine:
                 kept = kept_details(request, engine) if method == "FetchErrorDetails" else None
                 if kept is not None:
@@ -252,7 +254,19 @@ class Gateway:
         async with self._call("AddArtifacts", context) as call:
             engine = await self._engine_of(call)
             with engine:
-                return await engine.upload("AddArtifacts")(self._uploads(call, engine, requests), timeout=call.timeout)
+                uploads = self._uploads(call, engine, requests)
+                if not engine.capabilities.keeps_files:
+                    given: list[bytes] = []
+                    size = 0
+                    async for request in uploads:
+                        size += len(request)
+                        require_small(size)
+                        given.append(request)
+                    answer = await self._governor.upload(given, engine)
+                    if answer is not None:
+                        return answer
+                    uploads = _again(given)
+                return await engine.upload("AddArtifacts")(uploads, timeout=call.timeout)
         raise AssertionError
 
     async def _uploads(self, call: _Call, engine: Engine, requests: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
@@ -337,6 +351,11 @@ class _Routes(grpc.GenericRpcHandler[bytes, bytes] if TYPE_CHECKING else grpc.Ge
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> Any:
         """The handler of a method, or None for one that does not exist."""
         return self._handlers.get(handler_call_details.method)
+
+
+async def _again(requests: list[bytes]) -> AsyncIterator[bytes]:
+    for request in requests:
+        yield request
 
 
 def _unary(gateway: Gateway, method: str) -> Callable[[bytes, Context], Awaitable[bytes]]:

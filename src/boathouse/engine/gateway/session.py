@@ -71,6 +71,8 @@ class SessionNames:
     """Session and name in lower case of each function that its client has registered of a model version -> that."""
     namespaces: dict[str, tuple[str, str]] = field(default_factory=dict[str, tuple[str, str]])
     """Session -> its current catalog and schema."""
+    modules: dict[str, dict[str, bytes]] = field(default_factory=dict[str, dict[str, bytes]], repr=False)
+    """Session -> the files with modules that its client has sent for its functions, by their names."""
     temporary_functions: dict[str, dict[str, FunctionInfo]] = field(default_factory=dict[str, dict[str, FunctionInfo]])
     """Session -> its functions in SQL, by their names in lower case."""
     variables: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])

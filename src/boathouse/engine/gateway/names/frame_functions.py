@@ -8,6 +8,7 @@ from boathouse.engine.gateway.messages.protocol import function_call, proto
 from boathouse.engine.gateway.names.pandas_calls import NAMES
 from boathouse.engine.gateway.names.references import Reader
 from boathouse.engine.gateway.session import OWN_FUNCTIONS
+from boathouse.engine.python_modules import WithModules
 
 if TYPE_CHECKING:
     from boathouse.engine.gateway.names.visit import Visit
@@ -48,8 +49,17 @@ def _number(value: int) -> Any:
 
 
 def look_at_python(visit: "Visit", function: Any) -> None:
-    """A function of a DataFrame in Python; that of a model version is told."""
+    """A function of a DataFrame in Python; that of a model version is told. The modules that its client has sent go with it."""
     visit.effects.asks(*models_in(function.command))
+    put_modules(visit, function)
+
+
+def put_modules(visit: "Visit", function: Any) -> None:
+    """Have a function in Python find the modules that its client has sent."""
+    modules = visit.session.names.modules.get(visit.session.request.session_id)
+    if modules:
+        function.command = WithModules(function.command, modules).pickled()
+        visit.changed = True
 
 
 def look_at_call(visit: "Visit", call: Any) -> None:

@@ -491,6 +491,7 @@ _LOOKS = {
     "spark.connect.Expression.UnresolvedFunction": frame_functions.look_at_function,
     "spark.connect.CallFunction": frame_functions.look_at_call,
     "spark.connect.PythonUDF": frame_functions.look_at_python,
+    "spark.connect.PythonUDTF": frame_functions.put_modules,
     "spark.connect.CreateDataFrameViewCommand": Visit.look_at_view,
     "spark.connect.CheckpointCommand": look_at_checkpoint,
     "spark.connect.Command": frame_functions.look_at_registration,
