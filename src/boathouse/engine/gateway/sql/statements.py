@@ -5,11 +5,10 @@ from functools import lru_cache
 from itertools import pairwise
 
 from boathouse.engine.gateway.sql.path_names import FILE_FORMATS, looks_absolute
-from boathouse.engine.gateway.sql.tokens import Kind, Token, after_parentheses, quote, read_name, tokenize
+from boathouse.engine.gateway.sql.tokens import SHORT, Kind, Token, after_parentheses, quote, read_name, tokenize
 
 _PATH_WORDS = ("LOCATION", "INPATH", "DIRECTORY", "JAR", "FILE", "ARCHIVE")
 _QUERY_WORDS = ("SELECT", "WITH", "FROM", "VALUES", "MAP", "REDUCE")
-_SHORT = 10_000
 _DESCRIBED = ("FUNCTION", "CATALOG", "DATABASE", "SCHEMA", "NAMESPACE", "TABLE", "EXTENDED", "QUERY")
 
 
@@ -115,7 +114,7 @@ def parse(sql: str) -> Statement:
     Raises:
         StatementRefused: If a quote or comment is not closed.
     """
-    return _parse_short(sql) if len(sql) < _SHORT else _parse(sql)
+    return _parse_short(sql) if len(sql) < SHORT else _parse(sql)
 
 
 @lru_cache(256)

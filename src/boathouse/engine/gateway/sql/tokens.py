@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
+from functools import lru_cache
 
 from boathouse.engine.errors import StatementRefused
 
@@ -63,6 +64,8 @@ class Token:
         return self.value if self.kind is Kind.NAME else self.raw
 
 
+SHORT = 10_000
+"""Characters of a text that is remembered when it was cut."""
 _SPACE = re.compile(r"\s+")
 _LINE_COMMENT = re.compile(r"--[^\n\r]*")
 _WORD = re.compile(r"[^\W]+")
@@ -73,12 +76,20 @@ _DOLLAR = re.compile(r"\$[^$]*\$")
 
 
 def tokenize(sql: str) -> list[Token]:
-    """Cut a SQL text.
+    """Cut a SQL text. The same short one comes again and again, in each form that it takes on its way to the engine.
 
     Raises:
         StatementRefused: If a quote or comment is not closed.
     """
-    tokens: list[Token] = []
+    return list(_cut_short(sql) if len(sql) < SHORT else _cut(sql))
+
+
+@lru_cache(1000)
+def _cut_short(sql: str) -> tuple[Token, ...]:
+    return tuple(_cut(sql))
+
+
+def _cut(sql: str) -> Iterator[Token]:
     position = 0
     while position < len(sql):
         space = _SPACE.match(sql, position) or _LINE_COMMENT.match(sql, position)
@@ -88,9 +99,8 @@ def tokenize(sql: str) -> list[Token]:
             position = _end_of_comment(sql, position)
         else:
             token = _token(sql, position)
-            tokens.append(token)
+            yield token
             position = token.end
-    return tokens
 
 
 def _end_of_comment(sql: str, start: int) -> int:
