@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from boathouse.engine.gateway.forms.map_entries import has_positions, of_entries, without_maps
-from boathouse.engine.gateway.messages.protocol import function_call, proto
+from boathouse.engine.gateway.messages.protocol import function_call, proto, text_literal
 from boathouse.engine.gateway.messages.spark_types import DataType, Map
 from boathouse.engine.gateway.messages.walk import in_lists, may_have
 from boathouse.engine.gateway.session import EngineSession
@@ -42,19 +42,13 @@ def _with_position() -> Any:
     number.name_parts.append("number")
     position = proto().Expression()
     position.unresolved_named_lambda_variable.CopyFrom(number)
-    parts = [_text("pos"), position]
+    parts = [text_literal("pos"), position]
     for key in ("key", "value"):
         part = proto().Expression()
         part.unresolved_extract_value.child.unresolved_named_lambda_variable.CopyFrom(entry)
-        part.unresolved_extract_value.extraction.CopyFrom(_text(key))
-        parts += [_text(key), part]
+        part.unresolved_extract_value.extraction.CopyFrom(text_literal(key))
+        parts += [text_literal(key), part]
     made.lambda_function.function.CopyFrom(function_call("named_struct", *parts))
-    return made
-
-
-def _text(value: str) -> Any:
-    made = proto().Expression()
-    made.literal.string = value
     return made
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from boathouse.engine.errors import QueryRefused, StatementRefused
-from boathouse.engine.gateway.messages.protocol import function_call, proto
+from boathouse.engine.gateway.messages.protocol import function_call, proto, text_literal
 from boathouse.engine.gateway.messages.spark_types import Struct, from_message, sql
 from boathouse.engine.gateway.messages.walk import walk
 from boathouse.engine.streaming.errors import NotOnThisEngine
@@ -72,9 +72,9 @@ def _parsed(relation: Any) -> bool:
         raise StatementRefused(message)
     text, options = proto().Expression(), proto().Expression()
     text.unresolved_attribute.unparsed_identifier = _TEXT
-    arguments = [text, _string(sql(schema))]
+    arguments = [text, text_literal(sql(schema))]
     if asked.options:
-        options.CopyFrom(function_call("map", *(_string(one) for pair in asked.options.items() for one in pair)))
+        options.CopyFrom(function_call("map", *(text_literal(one) for pair in asked.options.items() for one in pair)))
         arguments.append(options)
     made, rows = proto().Project(), proto().Relation()
     rows.project.input.to_df.input.CopyFrom(asked.input)
@@ -86,12 +86,6 @@ def _parsed(relation: Any) -> bool:
     made.expressions.add().unresolved_star.unparsed_target = f"{_TEXT}.*"
     relation.project.CopyFrom(made)
     return True
-
-
-def _string(value: str) -> Any:
-    made = proto().Expression()
-    made.literal.string = value
-    return made
 
 
 def _counted(relation: Any) -> bool:

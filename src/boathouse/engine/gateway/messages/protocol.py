@@ -31,6 +31,13 @@ def function_call(name: str, *arguments: Any) -> Any:
     return made
 
 
+def text_literal(value: str) -> Any:
+    """A string as an expression."""
+    made = proto().Expression()
+    made.literal.string = value
+    return made
+
+
 def local_relation(table: pa.Table) -> Any:
     """A relation with the rows of an Arrow table."""
     sink = pa.BufferOutputStream()

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from boathouse.engine.gateway.messages.protocol import function_call, proto
+from boathouse.engine.gateway.messages.protocol import function_call, proto, text_literal
 from boathouse.engine.gateway.sql.tokens import quote
 
 NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
@@ -42,11 +42,10 @@ def put_partitions(relation: Any) -> bool:
     made = proto().WithColumns()
     made.input.CopyFrom(given)
     for name in names:
-        column, none = proto().Expression(), proto().Expression()
+        column = proto().Expression()
         column.unresolved_attribute.unparsed_identifier = quote([name])
-        none.literal.string = NO_VALUE
         alias = made.aliases.add()
         alias.name.append(name)
-        alias.expr.CopyFrom(function_call("nullif", column, none))
+        alias.expr.CopyFrom(function_call("nullif", column, text_literal(NO_VALUE)))
     relation.with_columns.CopyFrom(made)
     return True

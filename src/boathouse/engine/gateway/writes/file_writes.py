@@ -11,7 +11,7 @@ from grpc.aio import AioRpcError
 
 from boathouse.catalog.api import TableInfo
 from boathouse.engine.errors import QueryRefused, StatementRefused
-from boathouse.engine.gateway.messages.protocol import function_call, nullable_schema, proto
+from boathouse.engine.gateway.messages.protocol import function_call, nullable_schema, proto, text_literal
 from boathouse.engine.gateway.messages.spark_types import Atomic
 from boathouse.engine.gateway.paths.partitions import NO_VALUE
 from boathouse.engine.gateway.sql.statements import Statement
@@ -157,12 +157,11 @@ def _formatted(visit: "Visit", write: Any) -> Any | None:
         text = wanted.get(one.type.name) if isinstance(one.type, Atomic) else None
         if text is None or one.name.lower() in partitions:
             continue
-        column, pattern = proto().Expression(), proto().Expression()
+        column = proto().Expression()
         column.unresolved_attribute.unparsed_identifier = quote([one.name])
-        pattern.literal.string = text
         alias = made.with_columns.aliases.add()
         alias.name.append(one.name)
-        alias.expr.CopyFrom(function_call("date_format", column, pattern))
+        alias.expr.CopyFrom(function_call("date_format", column, text_literal(text)))
     return made if made.with_columns.aliases else None
 
 
@@ -171,13 +170,14 @@ def _with_partitions(rows: Any, names: Sequence[str]) -> Any:
     made = proto().Relation()
     made.with_columns.input.CopyFrom(rows)
     for name in names:
-        column, none, empty = (proto().Expression() for _ in range(3))
+        column = proto().Expression()
         column.cast.expr.unresolved_attribute.unparsed_identifier = quote(parts_of(name))
         column.cast.type_str = "STRING"
-        none.literal.string, empty.literal.string = NO_VALUE, ""
         alias = made.with_columns.aliases.add()
         alias.name.append(parts_of(name)[-1])
-        alias.expr.CopyFrom(function_call("coalesce", function_call("nullif", column, empty), none))
+        alias.expr.CopyFrom(
+            function_call("coalesce", function_call("nullif", column, text_literal("")), text_literal(NO_VALUE))
+        )
     return made
 
 
