@@ -20,15 +20,10 @@ class _Blocks:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._open = 0
-        self._known = False
         self._usual = gc.get_threshold()
 
     def begin(self) -> None:
         with self._lock:
-            if not self._known:
-                # At a process's end its libraries look whether all is gone that was theirs.
-                atexit.register(gc.unfreeze)
-                self._known = True
             if not self._open:
                 self._usual = gc.get_threshold()
             self._open += 1
@@ -43,6 +38,8 @@ class _Blocks:
 
 
 _blocks = _Blocks()
+# At a process's end its libraries look whether all is gone that was theirs.
+atexit.register(gc.unfreeze)
 
 
 @contextmanager

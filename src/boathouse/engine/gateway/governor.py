@@ -152,18 +152,16 @@ class Governor:
         elif method == "AddArtifacts":
             bounds.check_artifacts(proto().AddArtifactsRequest.FromString(request))
 
-    async def upload(self, requests: Sequence[bytes], engine: Engine) -> bytes | None:
-        """Keep the modules of a call's AddArtifactsRequests; the answer. None where the engine keeps what it is sent.
+    async def upload(self, requests: Sequence[bytes], engine: Engine) -> bytes:
+        """Keep the modules of a call's AddArtifactsRequests, where the engine keeps no files; the answer.
 
         Raises:
             StatementRefused: If there is something else among them, or too much.
         """
         names = self._names.setdefault(engine, SessionNames())
 
-        def keep() -> bytes | None:
+        def keep() -> bytes:
             uploads = taken(requests)
-            if uploads.are_rows:
-                return None
             names.modules[uploads.session_id] = kept(names.modules.get(uploads.session_id, {}), uploads.modules())
             return uploads.answer()
 

@@ -254,19 +254,9 @@ class Gateway:
         async with self._call("AddArtifacts", context) as call:
             engine = await self._engine_of(call)
             with engine:
-                uploads = self._uploads(call, engine, requests)
                 if not engine.capabilities.keeps_files:
-                    given: list[bytes] = []
-                    size = 0
-                    async for request in uploads:
-                        size += len(request)
-                        require_small(size)
-                        given.append(request)
-                    answer = await self._governor.upload(given, engine)
-                    if answer is not None:
-                        return answer
-                    uploads = _again(given)
-                return await engine.upload("AddArtifacts")(uploads, timeout=call.timeout)
+                    return await self._governor.upload(await _gathered(requests), engine)
+                return await engine.upload("AddArtifacts")(self._uploads(call, engine, requests), timeout=call.timeout)
         raise AssertionError
 
     async def _uploads(self, call: _Call, engine: Engine, requests: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
@@ -353,9 +343,15 @@ class _Routes(grpc.GenericRpcHandler[bytes, bytes] if TYPE_CHECKING else grpc.Ge
         return self._handlers.get(handler_call_details.method)
 
 
-async def _again(requests: list[bytes]) -> AsyncIterator[bytes]:
-    for request in requests:
-        yield request
+async def _gathered(requests: AsyncIterator[bytes]) -> list[bytes]:
+    """All requests of an upload that the gateway keeps, up to their bound."""
+    found: list[bytes] = []
+    size = 0
+    async for request in requests:
+        size += len(request)
+        require_small(size)
+        found.append(request)
+    return found
 
 
 def _unary(gateway: Gateway, method: str) -> Callable[[bytes, Context], Awaitable[bytes]]:

@@ -29,11 +29,6 @@ class Uploads:
     files: Mapping[str, bytes]
     broken: frozenset[str]
 
-    @property
-    def are_rows(self) -> bool:
-        """Whether they hold rows of local relations and nothing else."""
-        return all(name.startswith("cache/") for name in self.files)
-
     def modules(self) -> dict[str, bytes]:
         """The files with modules, by the names that they have on the client's disk.
 
