@@ -15,7 +15,7 @@ from boathouse.engine.gateway.names.table_functions import Argument, change_feed
 from boathouse.engine.gateway.paths import time_travel
 from boathouse.engine.gateway.paths.guard import Use
 from boathouse.engine.gateway.paths.open_tables import put_checked, require_closed
-from boathouse.engine.gateway.paths.partitions import columns_without_value
+from boathouse.engine.gateway.paths.partitions import may_have_partitions
 from boathouse.engine.gateway.sql.path_names import FILE_FORMATS
 from boathouse.engine.gateway.sql.tokens import parts_of
 from boathouse.engine.streaming.kafka.source import rows_now
@@ -251,5 +251,5 @@ def look_at_read(visit: "Visit", read: Any) -> None:
         source.paths.append(path)
         del source.options["path"]
         visit.changed = True
-    if not read.is_streaming and columns_without_value(source.paths):
+    if may_have_partitions(read):
         visit.texts.look_at_late_form()

@@ -11,7 +11,12 @@ NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 """The value in the name of such a folder."""
 
 
-def columns_without_value(paths: Iterable[str]) -> list[str]:
+def may_have_partitions(read: Any) -> bool:
+    """Whether a read is one of files by whose folders rows may have values; a Delta table's log has them."""
+    return read.HasField("data_source") and not read.is_streaming and read.data_source.format.lower() != "delta"
+
+
+def _columns_without_value(paths: Iterable[str]) -> list[str]:
     """The columns below some paths on the server's disk that have such a partition."""
     found = dict.fromkeys(name for path in paths if path.startswith("/") for name, value in _folders(path) if value == NO_VALUE)
     return list(found)
@@ -33,11 +38,12 @@ def _folders(path: str) -> Iterator[tuple[str, str]]:
 
 def put_partitions(relation: Any) -> bool:
     """Have rows of partitions without a value have NULL there, in place: the engine gives the folder's name; whether there were any."""
-    given = proto().Relation()
-    given.CopyFrom(relation)
-    names = columns_without_value(given.read.data_source.paths)
+    read = relation.read
+    names = _columns_without_value(read.data_source.paths) if may_have_partitions(read) else []
     if not names:
         return False
+    given = proto().Relation()
+    given.CopyFrom(relation)
     given.ClearField("common")
     made = proto().WithColumns()
     made.input.CopyFrom(given)
